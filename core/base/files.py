@@ -1,0 +1,166 @@
+"""Writing files so that a kill, a full disk or a second process never leaves half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from core.base.errors import DatasetError, DiskError
+
+RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
+"""Names that Windows keeps for devices (https://learn.microsoft.com/windows/win32/fileio/naming-a-file)."""
+
+
+@contextlib.contextmanager
+def explain_disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk, a missing permission or a read-only place into a sentence with the path.
+
+    Raises: DiskError.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            free = shutil.disk_usage(_existing_parent(path)).free / 2**20
+            raise DiskError(f"No space left to write {path} ({free:.0f} MiB free).", "Free some space and run it again.") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise DiskError(f"No permission to write {path}.", "Choose a folder of your own, or change its rights.") from error
+        raise
+
+
+def _existing_parent(path: Path) -> Path:
+    for parent in (path, *path.parents):
+        if parent.exists():
+            return parent
+    return Path("/")
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path`; on success it is synced and renamed over it, else removed.
+
+    Args: path: the final place; its folder is made. mode: permission bits; None keeps the ordinary ones.
+    Raises: DiskError: no space or no permission; `path` is as it was.
+    """
+    path = Path(path)
+    with explain_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(mode if mode is not None else _ordinary_mode())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def _ordinary_mode() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Atomic write. Raises: DiskError."""
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Atomic write, UTF-8 without BOM. Raises: DiskError."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Atomic write of readable JSON. Raises: DiskError."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def write_with(path: Path, save: Callable[[Path], None]) -> None:
+    """Let `save(temporary)` write a file of its own (safetensors, Pillow), then sync and rename it to `path`.
+
+    The temporary file keeps the ending of `path`. Raises: DiskError.
+    """
+    path = Path(path)
+    with explain_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{os.getpid()}.{path.stem[:40]}.part{path.suffix}")
+        try:
+            save(temporary)
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def read_text(path: Path) -> str:
+    """Read UTF-8 (a BOM is dropped).
+
+    Raises: DatasetError: the file is not UTF-8, with the place of the first wrong byte.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not UTF-8 text (byte {error.start} is 0x{error.object[error.start]:02x}).",
+                           "Save it again as UTF-8 in a text editor.") from error
+
+
+def read_json(path: Path) -> Any:
+    """Raises: DatasetError: the file is missing or no JSON."""
+    try:
+        return json.loads(read_text(path))
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path} does not exist.") from error
+    except json.JSONDecodeError as error:
+        raise DatasetError(f"{path} is not valid JSON (line {error.lineno}: {error.msg}).") from error
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line in one write, so that a reader never sees half a line of two writers mixed."""
+    with explain_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(handle, (line + "\n").encode("utf-8"))
+        finally:
+            os.close(handle)
+
+
+def sha256(path: Path) -> str:
+    """Hex SHA-256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def safe_stem(name: str, fallback: str = "image", longest: int = 80) -> str:
+    """A file stem that every file system and trainer takes.
+
+    NFC; letters, digits (of any script), space, dot, minus and underscore kept; everything else becomes `_`;
+    no leading dot, no trailing dot or space, no name that Windows reserves; at most `longest` UTF-8 bytes.
+    """
+    text = unicodedata.normalize("NFC", name)
+    text = re.sub(r"[^\w .\-]", "_", text)
+    text = re.sub(r"\.{2,}", ".", re.sub(r"\s+", " ", text)).strip(" .")
+    while len(text.encode("utf-8")) > longest:
+        text = text[:-1]
+    text = text.strip(" .") or fallback
+    return f"_{text}" if text.split(".")[0].lower() in RESERVED_NAMES else text

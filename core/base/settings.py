@@ -1,0 +1,101 @@
+"""Settings: declared once, read by the form, the command line, the TOML writer, the checks and the docs."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, ClassVar, Literal, get_args, get_origin
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+from typing_extensions import Self
+
+from core.base.errors import ConfigError
+
+Level = Literal["basic", "advanced", "expert"]
+
+
+def setting(default: Any, title: str, help: str = "", *, level: Level = "basic", unit: str = "", source: str = "",
+            cli: tuple[str, ...] = (), **bounds: Any) -> Any:
+    """One field of a settings class.
+
+    Args:
+        default: its value when nothing is said; `...` where one must be given.
+        title: the label on screen.
+        help: one or two plain sentences.
+        level: where the form shows it.
+        unit: "steps", "px", "GiB" …
+        source: where the default or the meaning comes from.
+        cli: other flag names that the command line accepts.
+        bounds: pydantic's ge, gt, le, lt, min_length, pattern …
+    """
+    extra: dict[str, Any] = {"level": level, "unit": unit, "source": source, "cli": list(cli)}
+    if isinstance(default, (list, dict)):
+        return pydantic.Field(default_factory=lambda: default.copy(), title=title, description=help, json_schema_extra=extra, **bounds)
+    return pydantic.Field(default, title=title, description=help, json_schema_extra=extra, **bounds)
+
+
+class Settings(BaseModel):
+    """Base of every settings class: frozen, unknown names refused, errors in words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    title: ClassVar[str] = ""
+
+    @classmethod
+    def make(cls, **values: Any) -> Self:
+        """Build from named values.
+
+        Raises: ConfigError: one sentence per wrong value, with the field's title, the value and the bounds.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise ConfigError(" ".join(_sentence(cls, dict(problem)) for problem in error.errors())) from error
+
+    def changed(self, **values: Any) -> Self:
+        """A copy with some values replaced, checked again. Raises: ConfigError."""
+        return type(self).make(**{**dict(self), **values})
+
+    @classmethod
+    def fields(cls) -> dict[str, FieldInfo]:
+        """Name to pydantic FieldInfo, in the order declared."""
+        return dict(cls.model_fields)
+
+
+def field_extra(field: FieldInfo, key: str, default: Any = "") -> Any:
+    """What `setting` stored beside a field: level, unit, source, cli."""
+    extra = field.json_schema_extra
+    return extra.get(key, default) if isinstance(extra, dict) else default
+
+
+def choices_of(field: FieldInfo) -> tuple[Any, ...]:
+    """The values of a Literal field (also inside an optional one), else ()."""
+    annotation = field.annotation
+    for candidate in (annotation, *get_args(annotation)):
+        if get_origin(candidate) is Literal:
+            return get_args(candidate)
+    return ()
+
+
+def _sentence(cls: type[Settings], problem: dict[str, Any]) -> str:
+    """One pydantic problem as a sentence that names the field, the value and the remedy."""
+    place = ".".join(str(part) for part in problem["loc"])
+    name = str(problem["loc"][0]) if problem["loc"] else ""
+    value, kind, context = problem.get("input"), problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(name, cls.model_fields, n=1)
+        return f"{cls.__name__} has no setting {place!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+    field = cls.model_fields.get(name)
+    label = f"{field.title} ({place})" if field is not None and field.title else place or cls.__name__
+    if kind == "missing":
+        return f"{label} must be given."
+    if kind == "value_error":
+        return str(context.get("error", problem["msg"]))
+    limits = {"greater_than_equal": ("at least", "ge"), "greater_than": ("more than", "gt"),
+              "less_than_equal": ("at most", "le"), "less_than": ("less than", "lt")}
+    if kind in limits:
+        words, key = limits[kind]
+        return f"{label} must be {words} {context[key]}, but is {value!r}."
+    if kind == "literal_error":
+        return f"{label} must be one of {context['expected']}, but is {value!r}."
+    return f"{label} is {value!r}: {problem['msg'][:1].lower()}{problem['msg'][1:]}."

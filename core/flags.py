@@ -1,0 +1,80 @@
+"""Command-line flags derived from a settings class, so that no setting is declared twice."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from core.base.errors import ConfigError
+from core.base.settings import Settings, choices_of, field_extra
+
+
+def add_flags(parser: argparse.ArgumentParser, cls: type[Settings]) -> None:
+    """One flag per field; the fields of nested settings stand under a heading of their own."""
+    for name, field in cls.fields().items():
+        inner = _nested(field)
+        if inner is not None:
+            add_flags(parser.add_argument_group(inner.title or name), inner)  # type: ignore[arg-type]
+        else:
+            parser.add_argument(f"--{name}", *field_extra(field, "cli", []), dest=name, default=argparse.SUPPRESS, **_kind(field))
+
+
+def read_flags(given: dict[str, Any], cls: type[Settings]) -> dict[str, Any]:
+    """The flags that were given, arranged as the settings class nests them.
+
+    Raises: ConfigError: a list of tables is no JSON.
+    """
+    values: dict[str, Any] = {}
+    for name, field in cls.fields().items():
+        inner = _nested(field)
+        if inner is not None:
+            nested = read_flags(given, inner)
+            if nested:
+                values[name] = nested
+        elif name in given:
+            values[name] = _parsed(name, given[name], field)
+    return values
+
+
+def _nested(field: FieldInfo) -> type[Settings] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, Settings) else None
+
+
+def _kinds(field: FieldInfo) -> set[Any]:
+    """The field's type and, for an optional or a union, its members."""
+    members = get_args(field.annotation) if get_origin(field.annotation) not in (list, tuple, dict) else ()
+    return {get_origin(kind) or kind for kind in (*members, field.annotation)}
+
+
+def _of_tables(field: FieldInfo) -> bool:
+    inner = [arg for arg in get_args(field.annotation) if isinstance(arg, type)]
+    return any(issubclass(arg, Settings) for arg in inner) or dict in _kinds(field)
+
+
+def _kind(field: FieldInfo) -> dict[str, Any]:
+    unit, default = field_extra(field, "unit"), field.get_default(call_default_factory=True)
+    shown_default = f"(default: {default})" if default not in (None, "") else ""
+    words = [field.description or field.title or "", f"[{unit}]" if unit else "", shown_default]
+    help_text = " ".join(word for word in words if word).replace("%", "%%")
+    kinds = _kinds(field)
+    if bool in kinds:
+        return {"action": argparse.BooleanOptionalAction, "help": help_text}
+    if _of_tables(field):
+        return {"metavar": "JSON", "help": help_text}
+    if kinds & {list, tuple}:
+        return {"nargs": "*", "help": help_text}
+    choices = choices_of(field)
+    return {"choices": choices, "help": help_text} if choices else {"metavar": "VALUE", "help": help_text}
+
+
+def _parsed(name: str, value: Any, field: FieldInfo) -> Any:
+    if not (isinstance(value, str) and _of_tables(field)):
+        return None if value == "none" and type(None) in _kinds(field) else value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"--{name} is no JSON ({error.msg}): {value!r}.") from error

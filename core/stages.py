@@ -1,0 +1,89 @@
+"""Every stage by name: the one table that the command line, the jobs and the docs read."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.base.errors import ConfigError
+from core.base.progress import SILENT, Progress
+from core.base.settings import Settings
+
+DATASET = "core.dataset.manager:DatasetManager"
+TRAINING = "core.training.manager:TrainingManager"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage, and the manager's method that runs it on a project."""
+
+    name: str
+    title: str
+    settings: str
+    """Its settings class: "package.module:Class"."""
+    manager: str
+    """The front desk: "package.module:Class", opened with the project's folder."""
+    method: str
+    """The manager's method, called as `method(settings, progress)`."""
+
+    def settings_class(self) -> type[Settings]:
+        """Import and return the settings class."""
+        return _load(self.settings)
+
+    def run(self, project: Path, settings: Settings, progress: Progress = SILENT) -> Any:
+        """Open the project and run the stage. Returns: the stage's report."""
+        manager = _load(self.manager).open(Path(project))
+        return getattr(manager, self.method)(settings, progress)
+
+
+_ALL = (
+    Stage("import", "Import pictures", "core.dataset.sources.importing:ImportSettings", DATASET, "import_from"),
+    Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag"),
+    Stage("evaluate", "Before and after", "core.training.evaluation:EvaluationSettings", TRAINING, "evaluate"),
+)
+STAGES = {stage.name: stage for stage in _ALL}
+
+
+def stage_named(name: str) -> Stage:
+    """Raises: ConfigError: no stage has that name."""
+    if name not in STAGES:
+        raise ConfigError(f"No stage is called {name!r}.", f"Known: {', '.join(STAGES)}.")
+    return STAGES[name]
+
+
+def run_stage(name: str, project: Path, values: Mapping[str, Any], progress: Progress = SILENT) -> dict[str, Any]:
+    """Run a stage from plain values, as a job and the command line do.
+
+    Returns: the report as plain values. Raises: ConfigError and whatever the stage raises.
+    """
+    stage = stage_named(name)
+    return plain(stage.run(project, stage.settings_class().make(**values), progress))
+
+
+def plain(report: Any) -> dict[str, Any]:
+    """A report (dataclass, settings, mapping or None) as values that JSON can hold."""
+    value = _plain(report)
+    return value if isinstance(value, dict) else {"result": value}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Settings):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        shown = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        summary = getattr(value, "summary", None)
+        return {**shown, "summary": summary()} if callable(summary) else shown
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(inner) for inner in value]
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def _load(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,108 @@
+"""Jobs are processes of their own whose state is read from files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from core.base import jobs
+from core.base.jobs import Job, JobProgress, append_event, read_events, start_job, turn_on_the_machine
+from core.base.paths import ROOT
+from core.base.process import ProcessMark, end_group, is_alive, mark_of, start_detached
+from core.base.progress import SILENT
+
+SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+def wait_for(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_a_detached_process_lives_in_a_group_of_its_own_and_can_be_ended(tmp_path):
+    mark = start_detached(SLEEPER, cwd=tmp_path)
+    assert is_alive(mark) and os.getpgid(mark.pid) == mark.pid != os.getpgid(0)
+    assert end_group(mark, grace=5)
+    assert not is_alive(mark)
+
+
+def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(tmp_path):
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+    mark = start_detached([sys.executable, "-c", code], cwd=tmp_path, log=tmp_path / "log.txt")
+    wait_for(lambda: "up" in (tmp_path / "log.txt").read_text())
+    assert end_group(mark, grace=0.5)
+
+
+def test_a_process_id_that_was_used_again_is_not_taken_for_the_old_process():
+    own = mark_of(os.getpid())
+    assert own is not None and is_alive(own)
+    assert not is_alive(ProcessMark(own.pid, "another time"))
+
+
+def test_half_a_line_is_left_for_the_next_reading(tmp_path):
+    append_event(tmp_path, "start", what="Tagging", total=3)
+    with open(tmp_path / "events.jsonl", "a") as file:
+        file.write('{"event": "st')
+    events, offset = read_events(tmp_path)
+    assert [event["event"] for event in events] == ["start"]
+    with open(tmp_path / "events.jsonl", "a") as file:
+        file.write('ep", "done": 1}\n')
+    assert read_events(tmp_path, offset)[0][0]["done"] == 1
+
+
+def test_a_job_with_an_unknown_stage_fails_with_a_sentence(tmp_path):
+    job = start_job(tmp_path, "no-such-stage", {})
+    wait_for(lambda: job.status().ended)
+    assert job.status().state == "failed"
+    assert "No stage is called 'no-such-stage'" in job.status().message
+
+
+def test_a_killed_job_reads_as_lost_also_from_another_interpreter(tmp_path):
+    folder = tmp_path / "jobs" / "x"
+    folder.mkdir(parents=True)
+    mark = start_detached(SLEEPER, cwd=tmp_path)
+    (folder / "settings.json").write_text('{"stage": "tag", "project": "", "settings": {}}')
+    (folder / "process.json").write_text(json.dumps(mark.as_dict()))
+    JobProgress(folder).start("Tagging", 10)
+    assert Job.open(folder).status().state == "running"
+    os.kill(mark.pid, signal.SIGKILL)
+    wait_for(lambda: not is_alive(mark))
+    code = f"from core.base.jobs import Job; from pathlib import Path; print(Job.open(Path({str(folder)!r})).status().state)"
+    seen = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert seen.stdout.strip() == "lost"
+
+
+def test_two_heavy_jobs_take_turns_and_a_killed_holder_frees_the_place(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path))
+    code = ("import sys, time; from pathlib import Path\n"
+            "from core.base.jobs import turn_on_the_machine; from core.base.progress import SILENT\n"
+            "with turn_on_the_machine(Path(sys.argv[1]), SILENT): print('holding', flush=True); time.sleep(60)")
+    mark = start_detached([sys.executable, "-c", code, str(tmp_path / "first")], cwd=ROOT, log=tmp_path / "log.txt")
+    wait_for(lambda: "holding" in (tmp_path / "log.txt").read_text())
+    second = tmp_path / "second"
+    second.mkdir()
+    waited = start_detached([sys.executable, "-c", code, str(second)], cwd=ROOT, log=tmp_path / "log2.txt")
+    wait_for(lambda: any("Waiting for first" in event.get("message", "") for event in read_events(second)[0]))
+    assert "holding" not in (tmp_path / "log2.txt").read_text()
+    os.kill(mark.pid, signal.SIGKILL)
+    wait_for(lambda: "holding" in (tmp_path / "log2.txt").read_text())
+    end_group(waited)
+    with turn_on_the_machine(second, SILENT):
+        pass
+
+
+@pytest.mark.parametrize("count", [1, 500])
+def test_steps_are_written_sparingly_but_the_last_one_always(tmp_path, count):
+    progress = JobProgress(tmp_path)
+    progress.start("Working", count)
+    for _ in range(count):
+        progress.advance()
+    steps = [event for event in read_events(tmp_path)[0] if event["event"] == "step"]
+    assert steps[-1]["done"] == count and len(steps) <= 2 + count / 4
+    assert jobs.STEPS_PER_SECOND == 10
