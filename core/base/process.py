@@ -48,7 +48,8 @@ def _state_and_start(pid: int) -> tuple[str, str] | None:
     except (FileNotFoundError, ProcessLookupError):
         if Path("/proc/self/stat").exists():
             return None
-    found = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout.split(maxsplit=1)
+    shown = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    found = shown.stdout.split(maxsplit=1)
     return (found[0][0], found[1].strip()) if len(found) == 2 else None
 
 

@@ -1,0 +1,243 @@
+"""The doctor: everything on this machine that training depends on, each finding with its remedy."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.base.errors import StudioError
+from core.base.findings import Finding
+from core.base.paths import ROOT, projects_dir
+from core.base.progress import SILENT, Progress
+from core.setup.commands import read_output
+from core.setup.environment import OLDEST_PYTHON, Environment, Facts, find_environment, read_facts, version_numbers
+from core.setup.hardware import GpuReport, free_disk_gib, memory_gib, read_gpus
+from core.setup.packages import COLAB_HAS, find_missing, read_requirements
+from core.setup.provider import Provider, find_provider, keep_remedy, survives_stop
+from core.setup.trainers import trainer_notes
+
+INSTALL = "Run: python installer.py"
+REPAIR = "Run: python installer.py --repair"
+NEEDED_VRAM_MIB = 6000
+"""An SD 1.5 LoRA at batch 1 trains in 6 GB; SDXL wants 12 and more."""
+NEEDED_DISK_GIB, ENOUGH_DISK_GIB = 2, 15
+NEEDED_MEMORY_GIB = 8
+TOKENS = {"Hugging Face": ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"), "Civitai": ("CIVITAI_API_TOKEN", "CIVITAI_TOKEN", "CIVITAI_API_KEY")}
+
+ASK_TORCH = """
+import json, torch
+answer = {"version": torch.__version__, "cuda": torch.version.cuda, "sees": torch.cuda.is_available(), "error": ""}
+if answer["sees"]:
+    try:
+        answer["error"] = "" if float((torch.ones(2, device="cuda") * 2).sum()) == 4 else "2 + 2 is not 4"
+    except RuntimeError as error:
+        answer["error"] = str(error).strip().splitlines()[0]
+print(json.dumps(answer))
+"""
+ASK_ONNX = """
+import base64, json, onnxruntime
+if hasattr(onnxruntime, "preload_dlls"):
+    try:
+        import torch
+    except ImportError:
+        pass
+    onnxruntime.preload_dlls()
+wanted = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in onnxruntime.get_available_providers()]
+options = onnxruntime.SessionOptions()
+options.log_severity_level = 4
+session = onnxruntime.InferenceSession(base64.b64decode("MODEL"), options, providers=wanted)
+print(json.dumps({"version": onnxruntime.__version__, "offered": wanted, "active": session.get_providers()[0]}))
+"""
+ONNX_MODEL = "CAg6NwoQCgF4EgF5IghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAFCBAoAEA0="
+"""A graph with one Identity node: only a session tells which provider is really used."""
+
+
+def find_problems(root: Path = ROOT, environ: Mapping[str, str] = os.environ, deep: bool = True,
+                  progress: Progress = SILENT) -> list[Finding]:
+    """Everything that is ready (info), doubtful (warning) or missing (error), in the order of the way.
+
+    Args: deep: also start torch and ONNX Runtime in processes of their own (about 5 s); False reads files only.
+    """
+    progress.start("Looking at this machine", 6)
+    try:
+        environment = find_environment(root, environ)
+    except StudioError as error:
+        return [Finding("error", error.message, error.hint)]
+    facts = read_facts(environment.python) if environment.python.exists() else None
+    provider, report = find_provider(environ), read_gpus()
+    found = check_python(root, environment, facts)
+    progress.advance("Python")
+    found += check_gpu(report)
+    progress.advance("GPU")
+    if facts is not None and deep:
+        found += check_torch(environment.python, facts, report)
+        progress.advance("torch")
+    if facts is not None:
+        found += check_onnx(environment.python, facts, report, deep)
+    progress.advance("ONNX Runtime")
+    found += check_disk(provider, root) + check_memory()
+    found.append(Finding("info", f"Runs on: {provider.title}. {provider.stop}".strip()))
+    progress.advance("disk and memory")
+    found += trainer_notes() + check_tokens(environ)
+    progress.advance("trainers and tokens")
+    return found
+
+
+def check_python(root: Path, environment: Environment, facts: Facts | None) -> list[Finding]:
+    """The environment runs, is new enough and holds what requirements.txt asks for."""
+    if facts is None:
+        folder = environment.python.parent.parent
+        if environment.python.exists():
+            return [Finding("error", f"The environment {folder} does not run.", REPAIR)]
+        return [Finding("error", f"The environment {folder} does not exist yet.", INSTALL)]
+    version = ".".join(map(str, facts.version))
+    if facts.version < OLDEST_PYTHON:
+        return [Finding("error", f"{environment.python} is Python {version}; 3.10 at least is needed.", "Install Python 3.11.")]
+    found = [Finding("info", f"Python {version} in {facts.prefix} ({environment.why}).")]
+    try:
+        without = COLAB_HAS if environment.kind == "colab" else ()
+        missing = find_missing(environment.python, read_requirements(root / "requirements.txt", without))
+    except StudioError as error:
+        return [*found, Finding("error", error.message, error.hint)]
+    if missing:
+        return [*found, Finding("error", f"Missing packages: {', '.join(missing)}.", INSTALL)]
+    return [*found, Finding("info", "Every package of requirements.txt is installed.")]
+
+
+def check_gpu(report: GpuReport) -> list[Finding]:
+    """Each GPU with its driver and memory."""
+    if report.problem:
+        return [Finding("error", report.problem, "Restart the machine, or rent another one.")]
+    if not report.gpus:
+        return [Finding("info", "No NVIDIA GPU: the demo and small trials run on the processor; a real training wants a GPU.")]
+    found = []
+    for gpu in report.gpus:
+        cuda = f", CUDA up to {report.cuda}" if report.cuda else ""
+        sizes = f"{gpu.memory_mib / 1024:.0f} GiB, {gpu.free_mib / 1024:.0f} GiB free"
+        found.append(Finding("info", f"{gpu.name}: {sizes}, driver {gpu.driver}{cuda}."))
+        if gpu.memory_mib < NEEDED_VRAM_MIB:
+            found.append(Finding("warning", f"{gpu.name} has {gpu.memory_mib / 1024:.1f} GiB of memory, which is little for training.",
+                                 "Train SD 1.5 at batch size 1 with gradient checkpointing, or rent a larger GPU."))
+        elif gpu.free_mib < gpu.memory_mib // 2:
+            found.append(Finding("warning", f"More than half of the memory of {gpu.name} is in use by another program.",
+                                 "Close it (nvidia-smi lists it) before you train."))
+    return found
+
+
+def _ask(python: Path, code: str, timeout: float = 180) -> dict[str, Any] | None:
+    text = read_output([python, "-c", code], timeout)
+    try:
+        return json.loads(text.strip().splitlines()[-1]) if text and text.strip() else None
+    except json.JSONDecodeError:
+        return None
+
+
+def check_torch(python: Path, facts: Facts, report: GpuReport) -> list[Finding]:
+    """torch starts and, where a GPU is there, computes on it."""
+    if not facts.torch:
+        return [Finding("error", "torch is not installed.", INSTALL)]
+    answer = _ask(python, ASK_TORCH)
+    if answer is None:
+        return [Finding("error", f"torch {facts.torch} is installed, but does not start.", REPAIR)]
+    if not report.gpus:
+        return [Finding("info", f"torch {answer['version']} works (processor only).")]
+    name, remedy = f"torch {answer['version']}", torch_remedy(report)
+    if answer["sees"] and not answer["error"]:
+        return [Finding("info", f"{name} computes on the GPU.")]
+    if answer["sees"]:
+        return [Finding("error", f"{name} sees the GPU but cannot use it: {answer['error'][:200]}.", remedy)]
+    if not answer["cuda"]:
+        return [Finding("error", f"{name} was built without CUDA.", remedy)]
+    if report.cuda and version_numbers(answer["cuda"])[:1] > version_numbers(report.cuda)[:1]:
+        return [Finding("error", f"{name} needs CUDA {answer['cuda']}; this driver goes up to {report.cuda}.", remedy)]
+    return [Finding("error", f"{name} does not see the GPU.", f"Restart the machine; if that does not help: {remedy}")]
+
+
+def torch_remedy(report: GpuReport) -> str:
+    """The command that installs a torch for this driver (indexes as listed on pytorch.org)."""
+    numbers = version_numbers(report.cuda)
+    index = "cu118" if numbers < (12, 0) else "cu126" if numbers < (12, 8) else "cu128" if numbers < (13,) else "cu130"
+    return f"Run: python installer.py --torch-index https://download.pytorch.org/whl/{index}"
+
+
+def check_onnx(python: Path, facts: Facts, report: GpuReport, deep: bool = True) -> list[Finding]:
+    """Exactly one ONNX Runtime is there, and which provider a session really gets."""
+    present = sorted({"onnxruntime", "onnxruntime-gpu"} & set(facts.packages))
+    if len(present) == 2:
+        return [Finding("error", "onnxruntime and onnxruntime-gpu are both installed, and each breaks the other.", INSTALL)]
+    if not present:
+        return [Finding("error", "No ONNX Runtime is installed, so that no tagger can run.", INSTALL)]
+    name = f"{present[0]} {facts.packages[present[0]]}"
+    if not deep:
+        return [Finding("info", f"{name} is installed.")]
+    answer = _ask(python, ASK_ONNX.replace("MODEL", ONNX_MODEL))
+    if answer is None:
+        return [Finding("error", f"{name} is installed, but does not start.", REPAIR)]
+    active = answer["active"].removesuffix("ExecutionProvider")
+    if report.gpus and active == "CPU":
+        return [Finding("warning", f"{name} runs on the CPU, although a GPU is there; tagging is slower.",
+                        _onnx_remedy(python, facts, report, present[0]))]
+    return [Finding("info", f"{name} runs on {active}.")]
+
+
+def _onnx_remedy(python: Path, facts: Facts, report: GpuReport, present: str) -> str:
+    """Its GPU package lives on the CUDA 12 libraries that a torch for CUDA 12 brings.
+
+    NVIDIA's cuDNN packages for CUDA 12 and 13 unpack into one folder, so the missing ones must not be laid beside a torch for 13.
+    """
+    if present == "onnxruntime":
+        return INSTALL
+    if "nvidia-cudnn-cu13" in facts.packages:
+        index = "cu128" if version_numbers(report.cuda) >= (12, 8) else "cu126"
+        return f"Its CUDA is 12, torch's is 13. Run: python installer.py --torch-index https://download.pytorch.org/whl/{index}"
+    return f'Its CUDA libraries are missing. Run: {python} -m pip install "onnxruntime-gpu[cuda,cudnn]"'
+
+
+def check_disk(provider: Provider, root: Path) -> list[Finding]:
+    """Free space, and whether a stop of the machine keeps the projects."""
+    found = []
+    for place in dict.fromkeys((root, projects_dir())):
+        free = free_disk_gib(place)
+        if free < NEEDED_DISK_GIB:
+            found.append(Finding("error", f"{free:.1f} GiB are free at {place}.", "Free some space: a training run writes several GB."))
+        elif free < ENOUGH_DISK_GIB:
+            found.append(Finding("warning", f"{free:.0f} GiB are free at {place}; a model and a run take about {ENOUGH_DISK_GIB}.",
+                                 "Free some space."))
+        elif place == root:
+            found.append(Finding("info", f"{free:.0f} GiB are free at {place}."))
+    kept, sentence = survives_stop(provider, projects_dir())
+    return [*found, Finding("info", sentence) if kept else Finding("warning", sentence, keep_remedy(provider))]
+
+
+def check_memory() -> list[Finding]:
+    """The machine's memory, as far as this container may use it."""
+    total, available = memory_gib()
+    if not total:
+        return []
+    sentence = f"{total:.0f} GiB of memory, {available:.0f} GiB available."
+    if total < NEEDED_MEMORY_GIB - 0.5:
+        return [Finding("warning", sentence,
+                        f"Loading a model takes about {NEEDED_MEMORY_GIB} GiB: close other programs, or rent a larger machine.")]
+    return [Finding("info", sentence)]
+
+
+def check_tokens(environ: Mapping[str, str]) -> list[Finding]:
+    """Which access tokens are set; never their values."""
+    found = []
+    for site, names in TOKENS.items():
+        name = next((name for name in names if environ.get(name)), "")
+        stored = site == "Hugging Face" and _stored_token(environ)
+        if name or stored:
+            found.append(Finding("info", f"A {site} token is set ({name or 'stored by hf auth login'})."))
+        else:
+            found.append(Finding("info", f"No {site} token: public models work, gated ones and publishing do not.",
+                                 f"To add one, set {names[0]}."))
+    return found
+
+
+def _stored_token(environ: Mapping[str, str]) -> bool:
+    home = Path(environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    return Path(environ.get("HF_TOKEN_PATH") or home / "token").is_file()

@@ -1,0 +1,86 @@
+"""Whose machine this is (Vast, RunPod, Colab, a plain container, one's own), and what a stop of it keeps."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.setup.hardware import mount_point
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Where Lorabook runs."""
+
+    name: str
+    """vast, runpod, colab, container or local."""
+    title: str
+    reach: str = ""
+    """How to open JupyterLab from one's own browser; empty where it opens by itself."""
+    stop: str = ""
+    """How to stop paying."""
+
+
+TUNNEL = "JupyterLab listens on this machine only. From your own computer: ssh -L 8888:127.0.0.1:8888"
+LOCAL = Provider("local", "this computer")
+COLAB = Provider("colab", "Google Colab", stop="A session ends after 12 hours at most; everything outside Google Drive is lost with it.")
+VAST = Provider("vast", "Vast.ai", f"{TUNNEL} and the user, host and port that Vast shows under 'SSH'. "
+                "Where the machine's own Jupyter is running, open the notebooks in that instead.",
+                "A stopped machine still costs its disk; `vastai stop instance $CONTAINER_ID` stops it.")
+RUNPOD = Provider("runpod", "RunPod", f"{TUNNEL} and the user, host and port that RunPod shows under 'Connect'. "
+                  "Where the pod's own Jupyter is running, open the notebooks in that instead.",
+                  "`runpodctl stop pod $RUNPOD_POD_ID` stops it; the volume still costs a little.")
+CONTAINER = Provider("container", "a container", f"{TUNNEL} and your user and host; or start the container with the port published.")
+
+
+def find_provider(environ: Mapping[str, str] = os.environ) -> Provider:
+    """Whose machine this is, by the marks that each provider leaves."""
+    if environ.get("RUNPOD_POD_ID"):
+        return RUNPOD
+    if environ.get("VAST_CONTAINERLABEL") or (environ.get("CONTAINER_ID") and Path("/venv/main").exists()):
+        return VAST
+    if environ.get("COLAB_RELEASE_TAG") or environ.get("COLAB_BACKEND_VERSION") or _has_colab():
+        return COLAB
+    if Path("/.dockerenv").exists() or Path("/run/.containerenv").exists() or environ.get("KUBERNETES_SERVICE_HOST"):
+        return CONTAINER
+    return LOCAL
+
+
+def _has_colab() -> bool:
+    try:
+        return importlib.util.find_spec("google.colab") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def survives_stop(provider: Provider, folder: Path) -> tuple[bool | None, str]:
+    """Whether what is written into `folder` is still there after a stop, and a sentence about it; None: not known."""
+    place = mount_point(folder)
+    own_disk = place != Path("/")
+    if provider.name == "colab":
+        kept = folder.resolve().is_relative_to("/content/drive")
+        return kept, f"{folder} is on Google Drive and stays." if kept else f"{folder} is lost when the Colab session ends."
+    if provider.name == "runpod":
+        if own_disk:
+            return True, f"{folder} is on the volume {place}, which a stop of the pod keeps."
+        return False, f"{folder} is on the pod's container disk, which a stop of the pod empties."
+    if provider.name == "vast":
+        if own_disk:
+            return True, f"{folder} is on the volume {place}, which outlives the machine."
+        return True, f"{folder} survives a stop of the machine, but not its destruction."
+    if provider.name == "container":
+        if own_disk:
+            return True, f"{folder} is on {place}, which is mounted into this container."
+        return None, f"{folder} is inside the container: it survives a stop, but is lost when the container is removed."
+    return True, f"{folder} is on this computer's own disk."
+
+
+def keep_remedy(provider: Provider) -> str:
+    """Where to put the projects so that a stop keeps them."""
+    return {"colab": "Connect Google Drive and set LORABOOK_PROJECTS to a folder under /content/drive/MyDrive, or download in time.",
+            "runpod": "Put Lorabook, or LORABOOK_PROJECTS, under /workspace.",
+            "vast": "Copy finished LoRAs away before you destroy the machine.",
+            "container": "Mount a folder into the container and set LORABOOK_PROJECTS to it."}.get(provider.name, "")

@@ -1,0 +1,211 @@
+"""Trainers of other projects: a pinned checkout with an environment of its own under `trainers/`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.base.errors import ConfigError, StudioError
+from core.base.files import read_json, write_json, write_text
+from core.base.findings import Finding
+from core.base.paths import trainers_dir
+from core.base.progress import SILENT, Progress
+from core.base.registry import Entry, Registry
+from core.setup.checkout import COMMIT_NOTE, expect, fetch
+from core.setup.commands import read_output, run_logged
+from core.setup.environment import read_facts, venv_python
+from core.setup.hardware import free_disk_gib, read_gpus
+
+ENVIRONMENT_GIB = 7
+"""Space that a trainer's environment takes."""
+STAMP = "lorabook.json"
+"""Written into a trainer's environment when it is whole."""
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """A trainer and the versions that it was tested with."""
+
+    name: str
+    title: str
+    url: str
+    commit: str
+    script: str
+    """A file of the checkout by which it is recognised."""
+    pythons: tuple[str, ...]
+    """Best first."""
+    torch: tuple[str, ...]
+    torch_new_gpu: tuple[str, ...]
+    """For GPUs of compute capability 12 (RTX 50), which the older torch does not know."""
+
+
+SD_SCRIPTS = Trainer(
+    "sd-scripts", "kohya-ss sd-scripts", "https://github.com/kohya-ss/sd-scripts", "48d368fa557731ad0488c07304dfeba8c07910eb",
+    script="train_network.py", pythons=("3.11", "3.10", "3.12", "3.13"), torch=("torch==2.6.0", "torchvision==0.21.0"),
+    torch_new_gpu=("torch==2.8.0", "torchvision==0.23.0"))
+"""Versions: its README at that commit ("tested with PyTorch 2.6.0", "for RTX 50 series GPUs, PyTorch 2.8.0")."""
+TRAINERS: Registry[Trainer] = Registry(
+    "trainer", Entry("sd-scripts", "core.setup.trainers:SD_SCRIPTS", SD_SCRIPTS.title, source=SD_SCRIPTS.url, licence="Apache-2.0"))
+
+
+@dataclass(frozen=True)
+class TrainerState:
+    """What of a trainer is on this machine."""
+
+    trainer: Trainer
+    folder: Path
+    """Its checkout, there or not."""
+    commit: str = ""
+    """The commit that is checked out; "" for none or for a plain copy."""
+    python: Path | None = None
+    """The Python of its own environment; None until that is whole."""
+
+    @property
+    def present(self) -> bool:
+        """The checkout is there."""
+        return (self.folder / self.trainer.script).is_file()
+
+    @property
+    def ready(self) -> bool:
+        """It can train."""
+        return self.present and self.python is not None
+
+    def findings(self) -> list[Finding]:
+        """What is ready, what is missing, and the command that mends it."""
+        name, command = self.trainer.title, f"Run: python installer.py --trainer {self.trainer.name}"
+        if not self.present:
+            return [Finding("info", f"The trainer {name} is not installed; the built-in trainer is always there.",
+                            f"To add it, run: python installer.py --trainer {self.trainer.name}")]
+        found = []
+        if self.commit and self.commit != self.trainer.commit:
+            found.append(Finding("warning", f"{self.folder} is at commit {self.commit[:10]}; tested is {self.trainer.commit[:10]}.",
+                                 command))
+        if self.python is None:
+            return [*found, Finding("warning", f"{name} is in {self.folder}, but its environment is missing or was not finished.", command)]
+        return [*found, Finding("info", f"The trainer {name} is ready in {self.folder}.")]
+
+
+def read_trainer(name: str, folder: Path | None = None) -> TrainerState:
+    """What of a trainer is installed.
+
+    Args: folder: of all trainers; None: the checkout that an own variable names (SD_SCRIPTS_DIR and SD_SCRIPTS_PYTHON for
+        sd-scripts), else `trainers/` beside the code.
+    Raises: ConfigError: no trainer has that name.
+    """
+    trainer: Trainer = TRAINERS.load(name)
+    variable = name.upper().replace("-", "_")
+    named = os.environ.get(f"{variable}_DIR") if folder is None else None
+    checkout = Path(named).expanduser().absolute() if named else (folder or trainers_dir()) / name
+    given = os.environ.get(f"{variable}_PYTHON") if folder is None else None
+    python = Path(given).expanduser().absolute() if given else venv_python(checkout / ".venv")
+    # An environment made by hand has no stamp; one of ours without it was not finished.
+    finished = python.exists() and (bool(given or named) or (checkout / ".venv" / STAMP).is_file())
+    note = checkout / COMMIT_NOTE
+    commit = read_output(["git", "-C", checkout, "rev-parse", "HEAD"]) if (checkout / ".git").exists() else \
+        note.read_text(encoding="utf-8") if note.is_file() else None
+    return TrainerState(trainer, checkout, (commit or "").strip(), python if finished else None)
+
+
+def install_trainer(name: str, source: str = "", folder: Path | None = None, with_environment: bool = True,
+                    progress: Progress = SILENT) -> list[Finding]:
+    """Fetch a trainer at its pinned commit and make its environment; what is there already is kept.
+
+    Args:
+        source: folder (a clone, a bare git folder, a plain copy) or address of a mirror; "": the trainer's own address.
+        folder: of all trainers; None: `trainers/` beside the code.
+        with_environment: False leaves the environment out (about 6 GB).
+
+    Returns: what is ready, and what could not be done with its reason: no network is a finding, not an error.
+
+    Raises: ConfigError: no trainer has that name, or `source` is neither a folder nor an address.
+    """
+    folder = folder or trainers_dir()
+    state = read_trainer(name, folder)
+    log = state.folder.parent / ".logs" / f"{name}.log"
+    retry = f"Run: python installer.py --trainer {name}"
+    try:
+        found = fetch(state, source, log, progress)
+        if with_environment:
+            _make_environment(read_trainer(name, folder), log, progress)
+    except ConfigError:
+        raise
+    except StudioError as error:
+        what = f"The trainer {state.trainer.title} was not installed. {error.message} The built-in trainer is ready without it."
+        return [Finding("warning", what, f"{error.hint} {retry} (or with --from FOLDER)".strip())]
+    if not with_environment:
+        return [*found, Finding("info", f"{state.trainer.title} is in {state.folder}; its environment was left out (--no-env).")]
+    return [*found, *read_trainer(name, folder).findings()]
+
+
+def _make_environment(state: TrainerState, log: Path, progress: Progress) -> None:
+    """The trainer's own virtual environment: its torch, its requirements, then itself. Raises: StudioError."""
+    trainer, venv = state.trainer, state.folder / ".venv"
+    if state.python is not None and read_json(venv / STAMP).get("commit") == state.commit:
+        return
+    if (free := free_disk_gib(state.folder)) < ENVIRONMENT_GIB:
+        raise StudioError(f"Its environment takes about {ENVIRONMENT_GIB} GiB, and {free:.1f} GiB are free at {state.folder}.",
+                          "Free some space.")
+    base = find_python(trainer.pythons)
+    if base is None:
+        raise StudioError(f"It needs one of Python {', '.join(trainer.pythons)}, and none was found.", "Install Python 3.11.")
+    progress.start(f"Making the environment of {trainer.title} (about 6 GB)")
+    expect(run_logged([base, "-m", "venv", "--clear", venv], log, progress))
+    python = venv_python(venv)
+    wanted = venv / "wanted.txt"
+    write_text(wanted, "\n".join(_requirements(state.folder / "requirements.txt")) + "\n")
+    torch = trainer.torch_new_gpu if _has_new_gpu() else trainer.torch
+    pip: list[str | Path] = [python, "-m", "pip", "install", "--retries", "2"]
+    expect(run_logged([*pip, *torch, "-r", wanted], log, progress, cwd=state.folder))
+    _make_importable(python, state.folder)
+    write_json(venv / STAMP, {"commit": state.commit, "python": str(python), "torch": list(torch)})
+
+
+def _make_importable(python: Path, checkout: Path) -> None:
+    """Let scripts in its sub-folders import its packages: a path file, which unlike `pip install -e` builds and downloads nothing."""
+    site = read_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
+    if site is None:
+        raise StudioError(f"{python} does not run.", "Remove that environment.")
+    write_text(Path(site.strip()) / "lorabook_trainer.pth", f"{checkout.resolve()}\n")
+
+
+def _requirements(path: Path) -> list[str]:
+    """The trainer's requirements without `-e .`, which would pull its dependencies a second time."""
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line and not line.startswith(("#", "-e"))]
+
+
+def _has_new_gpu() -> bool:
+    return any(int(gpu.capability.split(".")[0] or 0) >= 12 for gpu in read_gpus().gpus if gpu.capability[:1].isdigit())
+
+
+def find_python(versions: tuple[str, ...]) -> Path | None:
+    """A Python of the first version that this machine has and that can make virtual environments."""
+    for version in versions:
+        for place in _pythons(version):
+            facts = read_facts(place)
+            fits = facts is not None and ".".join(map(str, facts.version[:2])) == version
+            if fits and read_output([place, "-c", "import ensurepip, venv"]) is not None:
+                return place
+    return None
+
+
+def _pythons(version: str) -> Iterator[Path]:
+    """Where a Python of that version may be: this one, the PATH, pyenv, uv and conda."""
+    if sys.version_info[:2] == tuple(map(int, version.split("."))):
+        yield Path(sys.executable)
+    if found := shutil.which(f"python{version}"):
+        yield Path(found)
+    home = Path.home()
+    for folder, pattern in ((home / ".pyenv/versions", f"{version}.*/bin/python"),
+                            (home / ".local/share/uv/python", f"cpython-{version}.*/bin/python"),
+                            (Path("/opt/conda/envs"), "*/bin/python")):
+        yield from sorted(folder.glob(pattern), reverse=True)
+
+
+def trainer_notes(folder: Path | None = None) -> list[Finding]:
+    """The state of every trainer."""
+    return [finding for entry in TRAINERS for finding in read_trainer(entry.name, folder).findings()]

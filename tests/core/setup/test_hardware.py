@@ -1,0 +1,42 @@
+"""The machine's GPUs, memory and disk, read without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.setup import hardware
+
+
+def put_nvidia_smi(folder: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    """A stand-in for a program that a machine without a GPU cannot have."""
+    program = folder / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{body}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_a_gpu_is_read_with_driver_memory_and_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_nvidia_smi(tmp_path, monkeypatch, 'case "$*" in *query-gpu*) echo "NVIDIA GeForce RTX 4090, 550.54, 24564, 24000, 8.9";;'
+                                          ' *) echo "| NVIDIA-SMI 550.54   CUDA Version: 12.4 |";; esac')
+    report = hardware.read_gpus()
+    assert report == hardware.GpuReport((hardware.Gpu("NVIDIA GeForce RTX 4090", "550.54", 24564, 24000, "8.9"),), "12.4")
+
+
+def test_an_old_driver_that_does_not_know_the_capability_is_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_nvidia_smi(tmp_path, monkeypatch, 'case "$*" in *compute_cap*) exit 2;; *query-gpu*) echo "Tesla T4, 450.80, 15109, 15000";; esac')
+    gpu, = hardware.read_gpus().gpus
+    assert (gpu.name, gpu.memory_mib, gpu.capability) == ("Tesla T4", 15109, "")
+
+
+def test_a_driver_that_does_not_answer_is_a_problem_and_not_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_nvidia_smi(tmp_path, monkeypatch, "echo 'NVIDIA-SMI has failed'; exit 9")
+    report = hardware.read_gpus()
+    assert not report.gpus and "driver" in report.problem
+
+
+def test_memory_and_disk_are_positive() -> None:
+    total, available = hardware.memory_gib()
+    assert total >= available > 0
+    assert hardware.free_disk_gib(Path("/tmp/not/yet/there")) > 0
