@@ -1,0 +1,1 @@
+"""Captions: read and written safely, made by taggers, edited in bulk."""

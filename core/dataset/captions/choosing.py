@@ -1,0 +1,163 @@
+"""From scores to a caption: which tags are kept, in which order, and how they join what is there already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Literal
+
+from core.base.errors import ConfigError
+from core.base.settings import Settings, setting
+from core.dataset.captions.files import join_tags, split_tags, tag_key
+from core.dataset.captions.taggers import TaggerName
+from core.dataset.index import TagScores
+
+KAOMOJI = frozenset({"0_0", "(o)_(o)", "+_+", "+_-", "._.", "<o>_<o>", "<|>_<|>", "=_=", ">_<", "3_3", "6_9", ">_o", "@_@", "^_^",
+                     "o_o", "u_u", "x_x", "|_|", "||_||"})
+"""Faces among the tags; their underscores are drawing, not spaces."""
+USUAL_BLACKLIST = ("virtual youtuber", "parody", "style parody", "official alternate costume", "official alternate hairstyle",
+                   "official alternate hair length", "alternate costume", "alternate hairstyle", "alternate hair length",
+                   "alternate hair color")
+"""Tags that speak of a work's making, which nobody wants in a character's captions (a habit of the community)."""
+CHARACTER_FLOOR = 0.15
+"""Least threshold for characters when it is found by the largest gap."""
+
+
+class TagSettings(Settings):
+    """Which tagger, which of its tags are kept, and what becomes of captions that exist."""
+
+    title = "Tag"
+
+    tagger: TaggerName = setting("wd-eva02-large-v3", "Tagger", "The model that looks at the images.")  # type: ignore[valid-type]
+    general_threshold: float = setting(0.35, "Threshold", "Tags scored below are left out. Lower finds more, and more that is wrong.",
+                                       ge=0, le=1, cli=("--thresh",), source="Usual for WD taggers")
+    character_threshold: float = setting(0.85, "Character threshold", "The same for names of known characters.", ge=0, le=1)
+    existing: Literal["keep", "merge", "replace", "overwrite"] = setting(
+        "merge", "Existing captions", "keep: images with a caption are left alone. merge: new tags are added. replace: tags of an earlier "
+        "tagging go, your own words stay. overwrite: everything goes, your own words too (undo brings them back).")
+    trigger_word: str = setting("", "Trigger word", "Stands first in every caption; empty takes the project's.")
+    undesired_tags: str = setting("", "Leave out", "Tags that are never written, with commas between.")
+    usual_blacklist: bool = setting(True, "Leave out the usual", "Leave out " + ", ".join(USUAL_BLACKLIST[:4]) + " and the like.",
+                                    level="advanced")
+    remove_underscore: bool = setting(True, "Spaces for underscores", "long_hair becomes long hair; ^_^ stays.", level="advanced")
+    drop_overlap: bool = setting(True, "Drop what another tag says", "Leave out 'long hair' beside 'very long hair'.", level="advanced")
+    mcut: bool = setting(False, "Find the thresholds", "For each image, cut at the largest gap between its scores instead.",
+                         level="advanced", source="MCut, Largeron et al. 2012")
+    use_rating_tags: bool = setting(False, "Rating first", "Begin with the rating (general, sensitive …).", level="advanced")
+    use_rating_tags_as_last_tag: bool = setting(False, "Rating last", "End with the rating.", level="advanced")
+    character_tags_first: bool = setting(False, "Characters first", "Names of characters before all other tags.", level="advanced")
+    character_tag_expand: bool = setting(False, "Split character and series", "name (series) becomes two tags.", level="advanced")
+    always_first_tags: str = setting("", "First when found", "Tags that stand first where they are found: 1girl, 1boy.", level="advanced")
+    tag_replacement: str = setting("", "Replace tags", "old1,new1;old2,new2 (a comma or semicolon inside a tag is written \\, or \\;).",
+                                   level="expert")
+    caption_separator: str = setting(", ", "Between tags", "What stands between two tags.", level="expert", min_length=1)
+    batch_size: int = setting(16, "Batch size", "Images that the model sees at once; a batch that does not fit is halved.", ge=1, le=256,
+                              level="advanced", unit="images")
+    max_data_loader_n_workers: int = setting(0, "Decoding threads", "0 chooses.", ge=0, le=64, level="expert", unit="threads")
+    device: Literal["auto", "cuda", "cpu"] = setting("auto", "Device", "auto takes the GPU where it works.", level="advanced")
+    model_dir: str = setting("", "Local model folder", "A folder with model.onnx and selected_tags.csv, used in place of a download.",
+                             level="advanced")
+    repo_id: str = setting("", "Other repository", "A Hugging Face repository of the same interface, in place of the tagger's.",
+                           level="expert")
+    revision: str = setting("", "Revision", "Branch, tag or commit of the repository; empty takes the newest.", level="expert")
+    download_dir: str = setting("", "Download folder", "Where fetched models are kept; empty is the models folder.", level="expert")
+    force_download: bool = setting(False, "Fetch again", "Fetch the model even if it is there.", level="expert")
+
+
+def choose_tags(scores: TagScores, settings: TagSettings) -> list[str]:
+    """The tags of one image that are kept, in caption order.
+
+    Args: scores: per category, tag (with underscores) → probability.
+    """
+    general, character = scores.get("general", {}), scores.get("character", {})
+    general_cut = largest_gap(general.values(), settings.general_threshold) if settings.mcut else settings.general_threshold
+    character_cut = (max(CHARACTER_FLOOR, largest_gap(character.values(), settings.character_threshold)) if settings.mcut
+                     else settings.character_threshold)
+    names = _ranked(character, character_cut)
+    words = _ranked(general, general_cut)
+    if settings.drop_overlap:
+        words = drop_overlapping(words)
+    if settings.character_tag_expand:
+        names = [part for name in names for part in split_series(name)]
+    ratings = scores.get("rating", {})
+    rating = [max(ratings, key=lambda tag: ratings[tag])] if ratings else []
+    tags = [*(rating if settings.use_rating_tags and not settings.use_rating_tags_as_last_tag else []),
+            *((*names, *words) if settings.character_tags_first else (*words, *names)),
+            *(rating if settings.use_rating_tags_as_last_tag else [])]
+    if settings.remove_underscore:
+        tags = [spaced(tag) for tag in tags]
+    renamed = {tag_key(old): new for old, new in parse_replacements(settings.tag_replacement)}
+    tags = [renamed.get(tag_key(tag), tag) for tag in tags]
+    unwanted = {tag_key(tag) for tag in settings.undesired_tags.split(",")} | ({*USUAL_BLACKLIST} if settings.usual_blacklist else set())
+    return [tag for tag in tags if tag and tag_key(tag) not in unwanted]
+
+
+def compose(present: str | None, found: list[str], authored: set[str], settings: TagSettings, trigger: str) -> tuple[str, list[str]]:
+    """The new caption, and the tags in it that are the models'.
+
+    A tag that a model wrote before and that is gone from the caption was taken out by a person: it does not come back.
+
+    Args:
+        present: the caption as it is. found: the model's tags now.
+        authored: keys of the tags that a model wrote here before.
+    """
+    separator = settings.caption_separator
+    own = [] if settings.existing == "overwrite" else split_tags(present, separator)
+    here = {tag_key(tag) for tag in own}
+    taken_out = sorted(authored - here) if settings.existing != "overwrite" else []
+    if settings.existing == "replace":
+        own = [tag for tag in own if tag_key(tag) not in authored]
+    own_keys = {tag_key(tag) for tag in own}
+    new = [tag for tag in found if tag_key(tag) not in own_keys and tag_key(tag) not in taken_out and tag_key(tag) != tag_key(trigger)]
+    body = [*own, *new]
+    first_keys = [tag_key(tag) for tag in split_tags(settings.always_first_tags)]
+    first = [tag for key in first_keys for tag in body if tag_key(tag) == key]
+    rest = [tag for tag in body if tag_key(tag) not in first_keys and not (trigger and tag_key(tag) == tag_key(trigger))]
+    written = [*new, *(tag for tag in own if tag_key(tag) in authored), *taken_out]
+    return join_tags([*([trigger] if trigger else []), *first, *rest], separator), written
+
+
+def largest_gap(scores: Iterable[float], otherwise: float) -> float:
+    """MCut: the middle of the largest gap between neighbours in the sorted scores; `otherwise` where there are fewer than two."""
+    ranked = sorted(scores, reverse=True)
+    if len(ranked) < 2:
+        return otherwise
+    gaps = [high - low for high, low in pairwise(ranked)]
+    widest = gaps.index(max(gaps))
+    return (ranked[widest] + ranked[widest + 1]) / 2
+
+
+def drop_overlapping(tags: list[str]) -> list[str]:
+    """Without tags that are the beginning or the end, in whole words, of another one: "long hair" under "very long hair"."""
+    words = {tag: re.split(r"[ _]", tag) for tag in tags}
+    covered = {tuple(parts[:size]) for parts in words.values() for size in range(1, len(parts))}
+    covered |= {tuple(parts[-size:]) for parts in words.values() for size in range(1, len(parts))}
+    return [tag for tag in tags if tuple(words[tag]) not in covered]
+
+
+def spaced(tag: str) -> str:
+    """Underscores as spaces, except in kaomoji."""
+    return tag if tag in KAOMOJI else tag.replace("_", " ")
+
+
+def split_series(tag: str) -> list[str]:
+    """name_(series) as ["name", "series"]; any other tag alone."""
+    match = re.fullmatch(r"(.+?)[ _]\(([^()]+)\)", tag)
+    return [match[1], match[2]] if match else [tag]
+
+
+def parse_replacements(text: str) -> list[tuple[str, str]]:
+    """Pairs (old, new) of "old1,new1;old2,new2". Raises: ConfigError: a part has not exactly two tags."""
+    pairs = []
+    for part in filter(str.strip, re.split(r"(?<!\\);", text)):
+        tags = [tag.replace("\\,", ",").replace("\\;", ";").strip() for tag in re.split(r"(?<!\\),", part)]
+        if len(tags) != 2 or not tags[0]:
+            raise ConfigError(f"Replace tags (tag_replacement) must look like old,new;old,new, but has {part.strip()!r}.")
+        pairs.append((tags[0], tags[1]))
+    return pairs
+
+
+def _ranked(scores: dict[str, float], threshold: float) -> list[str]:
+    kept = [tag for tag, score in scores.items() if score >= threshold]
+    return sorted(kept, key=lambda tag: -scores[tag])

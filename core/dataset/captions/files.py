@@ -1,0 +1,153 @@
+"""A caption file: UTF-8 without BOM, one line, never empty, beside its image; saved only over the text that was read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.base.errors import DatasetError
+from core.base.files import write_text
+
+CAPTION_EXTENSION = ".txt"
+NO_FILE = "none"
+"""Revision of a caption that does not exist."""
+STALE_CACHES = ("_te_outputs.npz", "_sd3_te.npz", "_flux_te.npz", "_lumina_te.npz", "_hi_te.npz", "_anima_te.npz")
+"""Text-encoder outputs that sd-scripts keeps beside an image; it never notices that the caption changed."""
+
+
+class CaptionConflict(DatasetError):
+    """The caption file changed on disk since it was read; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A caption as it was read."""
+
+    image_id: str
+    text: str | None
+    """One line; None: there is no file."""
+    revision: str
+    """Names the exact bytes that were read; a save must carry it."""
+
+
+def caption_path_for(image: Path, extension: str = CAPTION_EXTENSION) -> Path:
+    """The caption file that belongs to an image: same stem, `extension` in place of the image's ending."""
+    return image.with_name(image.stem + extension)
+
+
+def read_caption(path: Path, image_id: str = "") -> Caption:
+    """Read a caption file.
+
+    Raises: DatasetError: it is not UTF-8 (the file stays as it is).
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return Caption(image_id, None, NO_FILE)
+    return Caption(image_id, one_line(decode_caption(data, path.name)), revision_of(data))
+
+
+def read_caption_text(path: Path) -> str | None:
+    """The caption, or None where there is none that can be read (for lists; a stage that writes uses `read_caption`)."""
+    try:
+        return read_caption(path).text
+    except (DatasetError, OSError):
+        return None
+
+
+def write_caption(path: Path, text: str, revision: str, image_id: str = "") -> Caption:
+    """Save a caption over the one that was read.
+
+    Args:
+        path: the caption file.
+        text: the new caption; line breaks become one line.
+        revision: `Caption.revision` of the text that the person or stage saw.
+
+    Returns: the caption as it is now, with its new revision.
+
+    Raises:
+        CaptionConflict: the file changed on disk since then.
+        DatasetError: the text is empty.
+        DiskError: no space, no permission; the old caption is whole.
+    """
+    line = one_line(text)
+    if not line:
+        raise DatasetError(f"The caption of {path.stem} would be empty; trainers stop on an empty caption.", "Write at least one word.")
+    check_revision(path, revision)
+    write_text(path, line)
+    forget_caches(path)
+    return Caption(image_id, line, revision_of(line.encode("utf-8")))
+
+
+def remove_caption(path: Path, revision: str) -> None:
+    """Take a caption file away (only to undo its making). Raises: CaptionConflict."""
+    check_revision(path, revision)
+    path.unlink(missing_ok=True)
+    forget_caches(path)
+
+
+def check_revision(path: Path, revision: str) -> None:
+    """Raises: CaptionConflict: the file is not the one that was read."""
+    try:
+        present = revision_of(path.read_bytes())
+    except FileNotFoundError:
+        present = NO_FILE
+    if present != revision:
+        raise CaptionConflict(f"{path.name} was changed by something else since it was read; it was not overwritten.",
+                              "Read it again, then decide which text to keep.")
+
+
+def revision_of(data: bytes) -> str:
+    """Short name of exactly these bytes."""
+    return hashlib.sha256(data).hexdigest()[:20]
+
+
+def forget_caches(caption_path: Path) -> None:
+    """Delete the trainer's text-encoder caches of this image; they are made anew from the new caption."""
+    for ending in STALE_CACHES:
+        caption_path.with_name(caption_path.stem + ending).unlink(missing_ok=True)
+
+
+def decode_caption(data: bytes, name: str) -> str:
+    """Text of a caption file: UTF-8 (a BOM is dropped), or UTF-16 that says so.
+
+    Raises: DatasetError: it is neither; guessing would put wrong letters into every caption.
+    """
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{name} is not UTF-8 text (byte {error.start} is 0x{data[error.start]:02x}).",
+                           "Save it again as UTF-8 in a text editor.") from error
+
+
+def one_line(text: str) -> str:
+    """The text as one line: line breaks become commas (or a space after punctuation), control characters go."""
+    lines = [re.sub(r"[\x00-\x1f\x7f\ufeff]+", " ", line).strip() for line in re.split(r"[\r\n\u2028\u2029\x0b\x0c]+", text)]
+    result = ""
+    for line in filter(None, lines):
+        joint = "" if not result else " " if result[-1] in ",.;:!?" else ", "
+        result += joint + line
+    return result
+
+
+def split_tags(text: str | None, separator: str = ",") -> list[str]:
+    """The words of a caption between commas, in order, without empty ones."""
+    return [tag.strip() for tag in (text or "").split(separator.strip() or ",") if tag.strip()]
+
+
+def join_tags(tags: Iterable[str], separator: str = ", ") -> str:
+    """Tags as a caption: order kept, each only once."""
+    seen: dict[str, str] = {}
+    for tag in tags:
+        seen.setdefault(tag_key(tag), tag)
+    return separator.join(seen.values())
+
+
+def tag_key(tag: str) -> str:
+    """What makes two spellings one tag: case, underscores and outer spaces do not count; kaomoji such as ^_^ stay as they are."""
+    text = tag.strip().lower()
+    return text.replace("_", " ") if re.search(r"[^\W_]{2}", text) else text

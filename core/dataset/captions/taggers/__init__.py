@@ -1,0 +1,73 @@
+"""Taggers by name. To add one: a class with `TaggerModel`'s methods, one entry here, one test, one line in docs/dataset.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from core.base.registry import Entry, Registry
+from core.dataset.index import TagScores
+
+if TYPE_CHECKING:
+    import numpy
+    from PIL.Image import Image as Picture
+
+SCORE_FLOOR = 0.05
+"""Scores below are not stored."""
+
+
+class TaggerModel(Protocol):
+    """A tagger, opened for use. `open_tagger` makes one from the settings."""
+
+    size: int
+    """Side of the square input, pixels."""
+    provider: str
+    """What really computes: "CUDAExecutionProvider", "CPUExecutionProvider"."""
+
+    def prepare(self, picture: Picture) -> numpy.ndarray:
+        """RGB picture of any size → (size, size, 3) uint8 RGB. Called from several threads."""
+
+    def scores(self, batch: numpy.ndarray) -> list[TagScores]:
+        """(n, size, size, 3) uint8 RGB → per image, category → tag → probability; those below `SCORE_FLOOR` may be left out."""
+
+
+class TaggerFiles(Protocol):
+    """Where a tagger's files are, before it is opened."""
+
+    identity: str
+    """Names exactly this model: stored scores of another are never used for it."""
+    stated: str
+    """Repository and revision, or folder, for the report."""
+
+    def open(self, device: str) -> TaggerModel:
+        """Load the model. Args: device: "auto", "cuda" or "cpu". Raises: ModelError, MissingDependency."""
+
+
+NEEDS = ("onnxruntime", "numpy", "PIL")
+WD = "core.dataset.captions.taggers.wd:find_wd"
+LICENCE = "Apache-2.0"
+
+
+def _wd(name: str, title: str, repo: str, note: str = "", **options: Any) -> Entry:
+    return Entry(name, WD, title, source=f"https://huggingface.co/SmilingWolf/{repo}", needs=NEEDS, licence=LICENCE, note=note,
+                 options={"repo_id": f"SmilingWolf/{repo}", **options})
+
+
+TAGGERS: Registry[Any] = Registry(
+    "tagger",
+    _wd("wd-eva02-large-v3", "WD EVA02-Large v3", "wd-eva02-large-tagger-v3", "Best, 1.3 GB; its balanced threshold is 0.53.",
+        balanced=0.5296),
+    _wd("wd-vit-large-v3", "WD ViT-Large v3", "wd-vit-large-tagger-v3", "Large; its balanced threshold is 0.26.", balanced=0.2606),
+    _wd("wd-swinv2-v3", "WD SwinV2 v3", "wd-swinv2-tagger-v3", "A good middle, 0.4 GB."),
+    _wd("wd-vit-v3", "WD ViT v3", "wd-vit-tagger-v3", "Quick, 0.4 GB; its balanced threshold is 0.26.", balanced=0.2614),
+    _wd("wd-convnext-v3", "WD ConvNeXt v3", "wd-convnext-tagger-v3", "Quick, 0.4 GB."),
+    _wd("wd-moat-v2", "WD MOAT v2", "wd-v1-4-moat-tagger-v2", "Older."),
+    _wd("wd-swinv2-v2", "WD SwinV2 v2", "wd-v1-4-swinv2-tagger-v2", "Older."),
+    _wd("wd-convnext-v2", "WD ConvNeXt v2", "wd-v1-4-convnext-tagger-v2", "Older."),
+    _wd("wd-convnextv2-v2", "WD ConvNeXtV2 v2", "wd-v1-4-convnextv2-tagger-v2", "Older."),
+    _wd("wd-vit-v2", "WD ViT v2", "wd-v1-4-vit-tagger-v2", "Older."),
+    Entry("demo", WD, "Demo tagger", source="assets/demo/tagger", needs=NEEDS, licence="MIT", options={"asset": "tagger"},
+          note="Knows only the drawn demo world; needs no download."),
+)
+
+TaggerName = Literal[TAGGERS.names()]  # type: ignore[valid-type]
+"""The names above, as a choice for a settings class."""

@@ -1,0 +1,1 @@
+"""Pictures: opened safely, made upright, kept within bounds."""

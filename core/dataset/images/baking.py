@@ -1,0 +1,86 @@
+"""An image file as it goes into a project: the same bytes where nothing need change, else upright 8-bit sRGB."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.base.errors import DatasetError
+from core.dataset.images.opening import MAX_PIXELS, open_image, over_white
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+SUFFIX_OF = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "BMP": ".bmp"}
+"""Formats that are copied byte for byte, and the ending that they get."""
+
+
+@dataclass(frozen=True)
+class Baked:
+    """A file ready to be written."""
+
+    data: bytes
+    suffix: str
+    width: int
+    height: int
+    changes: tuple[str, ...]
+    """Empty: the bytes are those of the source."""
+
+
+def bake(data: bytes, transparency: str = "keep", min_side: int = 1, max_pixels: int = MAX_PIXELS) -> Baked:
+    """Decode the file whole (so that damage is found now, not in training) and say what to write.
+
+    A JPEG that must change becomes a JPEG of quality 95 without chroma subsampling, everything else a PNG (lossless).
+
+    Args:
+        data: the file.
+        transparency: "keep": alpha stays, and the colours behind fully transparent pixels become white, because a trainer
+            that ignores alpha would show them; "white": laid over white.
+        min_side: shorter side below which an image is refused.
+
+    Raises: DatasetError: no image, damaged, an animation, too small or too large.
+    """
+    decoded = open_image(data, max_pixels)
+    image, facts, changes = decoded.image, decoded.facts, list(decoded.changes)
+    if facts.frames > 1:
+        raise DatasetError(f"It is an animation of {facts.frames} frames, not a still picture.")
+    if min(image.size) < min_side:
+        raise DatasetError(f"It has {image.width} x {image.height} pixels; the shorter side must be at least {min_side}.")
+    if image.mode == "RGBA":
+        if transparency == "white":
+            image = over_white(image)
+            changes.append("transparency laid over white")
+        elif _whiten_hidden(image):
+            changes.append("hidden colours behind transparent pixels made white")
+    suffix = SUFFIX_OF.get(facts.format)
+    if suffix and not changes:
+        return Baked(data, suffix, image.width, image.height, ())
+    if not suffix:
+        changes.append(f"{facts.format} made PNG")
+    buffer = io.BytesIO()
+    if facts.format == "JPEG" and image.mode == "RGB":
+        image.save(buffer, "JPEG", quality=95, subsampling=0)
+        return Baked(buffer.getvalue(), ".jpg", image.width, image.height, tuple(changes))
+    _without_notes(image).save(buffer, "PNG")
+    return Baked(buffer.getvalue(), ".png", image.width, image.height, tuple(changes))
+
+
+def _whiten_hidden(image: Picture) -> bool:
+    """Make the colour of fully transparent pixels white, in place; False when nothing was hidden there."""
+    import numpy
+    from PIL import Image
+
+    pixels = numpy.array(image)
+    hidden = (pixels[..., 3] == 0) & (pixels[..., :3] != 255).any(axis=-1)
+    if not hidden.any():
+        return False
+    pixels[hidden, :3] = 255
+    image.paste(Image.fromarray(pixels))
+    return True
+
+
+def _without_notes(image: Picture) -> Picture:
+    """The pixels only: the old profile, orientation and transparency entries no longer apply."""
+    image.info = {}
+    return image

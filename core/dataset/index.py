@@ -1,0 +1,131 @@
+"""What is known about images without opening them: sizes, hashes, tagger scores. A cache, which may be deleted at any time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+TagScores = dict[str, dict[str, float]]
+"""Category ("general", "character", "rating") → tag → probability in [0, 1]."""
+
+SCHEMA = 1
+TABLES = """
+CREATE TABLE IF NOT EXISTS images (
+    path TEXT PRIMARY KEY, mtime_ns INTEGER, size INTEGER, width INTEGER, height INTEGER, sha256 TEXT);
+CREATE TABLE IF NOT EXISTS scores (
+    sha256 TEXT, tagger TEXT, scores BLOB, PRIMARY KEY (sha256, tagger));
+"""
+CHUNK = 400
+"""Values per query; SQLite takes at most 999 in old versions."""
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """Facts of one file, true as long as mtime_ns and size are those of the file."""
+
+    path: str
+    mtime_ns: int
+    size: int
+    width: int
+    height: int
+    sha256: str
+
+
+class Index:
+    """The cache of one project. When it is locked, broken or gone, everything is simply worked out again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def images(self) -> dict[str, ImageRow]:
+        """Every known file, by its name."""
+        query = "SELECT path, mtime_ns, size, width, height, sha256 FROM images"
+        nothing: list[Any] = []
+        rows = self._try(lambda db: db.execute(query).fetchall(), nothing)
+        return {row[0]: ImageRow(*row) for row in rows}
+
+    def remember_images(self, rows: Iterable[ImageRow], gone: Iterable[str] = ()) -> None:
+        """Store facts, and forget the files named in `gone`."""
+        values = [(row.path, row.mtime_ns, row.size, row.width, row.height, row.sha256) for row in rows]
+        lost = [(path,) for path in gone]
+
+        def store(db: sqlite3.Connection) -> None:
+            db.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?)", values)
+            db.executemany("DELETE FROM images WHERE path = ?", lost)
+
+        if values or lost:
+            self._try(store, None)
+
+    def scores(self, tagger: str, hashes: Sequence[str]) -> dict[str, TagScores]:
+        """Stored scores of one tagger, by the image's SHA-256."""
+        def find(db: sqlite3.Connection) -> list[tuple[str, bytes]]:
+            rows: list[tuple[str, bytes]] = []
+            for start in range(0, len(hashes), CHUNK):
+                part = hashes[start:start + CHUNK]
+                marks = ",".join("?" * len(part))
+                query = f"SELECT sha256, scores FROM scores WHERE tagger = ? AND sha256 IN ({marks})"
+                rows += db.execute(query, (tagger, *part)).fetchall()
+            return rows
+
+        found: dict[str, TagScores] = {}
+        nothing: list[tuple[str, bytes]] = []
+        for sha, blob in self._try(find, nothing):
+            with contextlib.suppress(zlib.error, ValueError):
+                found[sha] = json.loads(zlib.decompress(blob))
+        return found
+
+    def remember_scores(self, tagger: str, scores: dict[str, TagScores]) -> None:
+        """Store scores of one tagger, by the image's SHA-256."""
+        values = [(sha, tagger, zlib.compress(json.dumps(found).encode("utf-8"))) for sha, found in scores.items() if sha]
+        if values:
+            self._try(lambda db: db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", values), None)
+
+    def _try(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+        """Run `work` in a transaction; a broken file is replaced, a lock (usual on network drives) means: do without."""
+        for attempt in (1, 2):
+            try:
+                with self._open() as db:
+                    return work(db)
+            except sqlite3.OperationalError:
+                self.close()
+                return otherwise
+            except sqlite3.DatabaseError:
+                self.close()
+                if attempt == 2:
+                    return otherwise
+                with contextlib.suppress(OSError):
+                    self.path.unlink(missing_ok=True)
+        return otherwise
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and not self.path.exists():
+            self.close()
+        if self._connection is None:
+            with contextlib.suppress(OSError):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self.path, timeout=1)
+            self._connection = connection
+            if connection.execute("PRAGMA user_version").fetchone()[0] not in (0, SCHEMA):
+                connection.executescript("DROP TABLE IF EXISTS images; DROP TABLE IF EXISTS scores;")
+            connection.executescript(TABLES + f"PRAGMA user_version = {SCHEMA};")
+        return self._connection

@@ -1,0 +1,55 @@
+"""Work on several items at once, in order, with a bounded number under way."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from core.base.errors import StudioError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def default_workers() -> int:
+    """Threads for decoding images: as many as there are cores, at most 8."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, available))
+
+
+def bounded_map(work: Callable[[T], R], items: Iterable[T], workers: int = 0,
+                ahead: int = 0) -> Generator[tuple[T, R | StudioError], None, None]:
+    """Yield (item, result) in the order of `items`; a StudioError is yielded in the place of the result.
+
+    Args:
+        workers: threads; 0 chooses.
+        ahead: most items that are under way or finished and not yet taken; 0 means twice the workers. It bounds memory.
+    """
+    workers = workers or default_workers()
+    ahead = ahead or 2 * workers
+    queue: deque[tuple[T, Future[R]]] = deque()
+    source = iter(items)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    try:
+        for item in source:
+            queue.append((item, pool.submit(work, item)))
+            if len(queue) >= ahead:
+                first, future = queue.popleft()
+                result = _outcome(future)
+                yield first, result
+        while queue:
+            first, future = queue.popleft()
+            result = _outcome(future)
+            yield first, result
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _outcome(future: Future[R]) -> R | StudioError:
+    try:
+        return future.result()
+    except StudioError as error:
+        return error

@@ -1,0 +1,164 @@
+"""A project on disk: one folder with the working images, what was made of them, and the training runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.base.errors import ConfigError, DatasetError
+from core.base.files import explain_disk_errors, read_text, safe_stem, write_text
+from core.base.paths import projects_dir
+from core.base.settings import Settings, setting
+
+PROJECT_FILE = "project.toml"
+
+
+class ProjectInfo(Settings):
+    """What project.toml says."""
+
+    title = "Project"
+
+    name: str = setting(..., "Name", "Shown in both notebooks.", min_length=1)
+    trigger_word: str = setting("", "Trigger word", "The invented word that calls what the LoRA learns. It stands first in every caption.")
+    family: str = setting("sd15", "Model family", "The kind of base model that will be trained.", pattern=r"^[a-z0-9_.\-]+$")
+    sources: tuple[str, ...] = setting((), "Sources", "Folders and archives that were imported. They are never changed.", level="advanced")
+
+
+@dataclass(frozen=True)
+class Project:
+    """One project folder, and the places in it."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, folder: Path, name: str, trigger: str = "", family: str = "sd15") -> Project:
+        """Make a new project in an empty or new folder.
+
+        Raises:
+            DatasetError: the folder holds something already.
+            ConfigError: the name, trigger word or family cannot be used.
+            DiskError: no space or no permission.
+        """
+        folder = Path(folder).expanduser().absolute()
+        if (folder / PROJECT_FILE).exists():
+            raise DatasetError(f"{folder} is a project already.", "Open it instead, or choose another name.")
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise DatasetError(f"{folder} exists and is not empty.", "Choose another name, or a folder that is new.")
+        info = ProjectInfo.make(name=name.strip(), trigger_word=one_trigger(trigger), family=family)
+        project = cls(folder)
+        with explain_disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        project.write_info(info)
+        project.make_folders()
+        return project
+
+    @classmethod
+    def open(cls, folder: Path) -> Project:
+        """Open a project that exists.
+
+        Raises: DatasetError: no project is there. ConfigError: its project.toml is wrong.
+        """
+        folder = Path(folder).expanduser().absolute()
+        if not (folder / PROJECT_FILE).is_file():
+            known = ", ".join(path.name for path in known_projects(folder.parent)) or "none"
+            raise DatasetError(f"{folder} is not a Lorabook project (it has no {PROJECT_FILE}).", f"Projects beside it: {known}.")
+        project = cls(folder)
+        project.info()
+        project.make_folders()
+        return project
+
+    def make_folders(self) -> None:
+        """Make the folders of a project that are missing. Raises: DiskError."""
+        for place in (self.images, self.variants, self.rejected, self.runs, self.output, self.jobs, self.hidden):
+            with explain_disk_errors(place):
+                place.mkdir(parents=True, exist_ok=True)
+
+    def info(self) -> ProjectInfo:
+        """Read project.toml. Raises: ConfigError: it is no TOML, or a value is wrong; DatasetError: it is not UTF-8."""
+        import toml
+
+        path = self.folder / PROJECT_FILE
+        try:
+            return ProjectInfo.make(**toml.loads(read_text(path)))
+        except toml.TomlDecodeError as error:
+            raise ConfigError(f"{path} is not valid TOML: {error}.", "Mend it in a text editor.") from error
+
+    def write_info(self, info: ProjectInfo) -> None:
+        """Write project.toml, atomically. Raises: DiskError."""
+        import toml
+
+        write_text(self.folder / PROJECT_FILE, toml.dumps({**info.model_dump(), "sources": list(info.sources)}))
+
+    @property
+    def name(self) -> str:
+        """The project's name."""
+        return self.info().name
+
+    @property
+    def trigger_word(self) -> str:
+        """The trigger word; empty when there is none yet."""
+        return self.info().trigger_word
+
+    @property
+    def family(self) -> str:
+        """Model family: "sd15", "sdxl" …"""
+        return self.info().family
+
+    @property
+    def images(self) -> Path:
+        """The working set: image and caption side by side."""
+        return self.folder / "images"
+
+    @property
+    def variants(self) -> Path:
+        """Resized, upscaled, cropped, masked … versions."""
+        return self.folder / "variants"
+
+    @property
+    def rejected(self) -> Path:
+        """Images that were put aside; they can be put back."""
+        return self.folder / "rejected"
+
+    @property
+    def runs(self) -> Path:
+        """One folder per training run."""
+        return self.folder / "runs"
+
+    @property
+    def output(self) -> Path:
+        """Finished LoRAs."""
+        return self.folder / "output"
+
+    @property
+    def jobs(self) -> Path:
+        """One folder per detached job."""
+        return self.folder / "jobs"
+
+    @property
+    def hidden(self) -> Path:
+        """Index (a cache), history of captions, ledger of imports."""
+        return self.folder / ".lorabook"
+
+
+def one_trigger(text: str) -> str:
+    """The trigger word as it stands in a caption.
+
+    Raises: ConfigError: it holds a comma or a line break, which would make two tags of it.
+    """
+    word = text.strip()
+    if "," in word or "\n" in word:
+        raise ConfigError(f"The trigger word must be one tag without commas, but is {word!r}.", "For example: mychar.")
+    return word
+
+
+def folder_for(name: str, parent: Path | None = None) -> Path:
+    """Where a project of that name is made: inside `parent`, or inside the projects folder."""
+    return (Path(parent).expanduser() if parent else projects_dir()) / safe_stem(name, fallback="project")
+
+
+def known_projects(parent: Path | None = None) -> list[Path]:
+    """Folders of all projects inside `parent` (default: the projects folder), by name."""
+    place = Path(parent) if parent else projects_dir()
+    if not place.is_dir():
+        return []
+    return sorted((path for path in place.iterdir() if (path / PROJECT_FILE).is_file()), key=lambda path: path.name.casefold())

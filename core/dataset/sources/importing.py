@@ -1,0 +1,222 @@
+"""Bring images and their captions from a source into a project. The source is never changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from core.base.errors import DatasetError, StudioError
+from core.base.files import write_bytes, write_text
+from core.base.progress import SILENT, Progress
+from core.base.settings import Settings, setting
+from core.dataset.captions.files import caption_path_for, decode_caption, one_line
+from core.dataset.images.baking import Baked, bake
+from core.dataset.items import Skipped, list_items
+from core.dataset.parallel import bounded_map
+from core.dataset.project import Project
+from core.dataset.sources import SOURCES, SourceContent, SourceFile, kind_of
+from core.dataset.sources.ledger import ImportRecord, Ledger
+
+MAX_FILE = 512 * 2**20
+"""Bytes; a larger file is no image for training."""
+
+
+class ImportSettings(Settings):
+    """From where, and what becomes of unusual images."""
+
+    title = "Import"
+
+    source: str = setting(..., "Folder or archive", "A folder with images, or a zip or tar archive. It is never changed.", min_length=1)
+    kind: Literal["auto", "folder", "archive"] = setting("auto", "Kind", "auto looks at what is there.", level="expert")
+    recursive: bool = setting(True, "With subfolders", "Also take the images of its subfolders.")
+    captions: bool = setting(True, "With captions", "Bring the .txt and .caption files that stand beside the images.")
+    transparency: Literal["keep", "white"] = setting(
+        "keep", "Transparency", "keep: transparent images stay so. white: they are laid over white.", level="advanced")
+    min_side: int = setting(32, "Smallest side", "Images with a shorter side are skipped.", ge=1, le=4096, unit="px", level="advanced")
+    max_megapixels: float = setting(120.0, "Largest image", "Larger images are skipped before they are decoded.", gt=0, le=1000,
+                                    unit="megapixels", level="expert")
+    workers: int = setting(0, "Threads", "Images decoded at once; 0 chooses.", ge=0, le=64, level="expert", unit="threads")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """One image that came in."""
+
+    name: str
+    """Its name in the project."""
+    source: str
+    """Its name in the source."""
+    changes: tuple[str, ...]
+    """What had to be changed; empty: copied byte for byte."""
+
+
+@dataclass
+class ImportReport:
+    """What an import did."""
+
+    imported: list[Imported] = field(default_factory=list)
+    already: list[Imported] = field(default_factory=list)
+    """Content that was in the project before, under the name given."""
+    skipped: list[Skipped] = field(default_factory=list)
+    captions: int = 0
+    ignored: int = 0
+    """Files in the source that are neither images nor captions."""
+
+    def sentence(self) -> str:
+        """The result in one line."""
+        changed = sum(bool(image.changes) for image in self.imported)
+        parts = [f"{len(self.imported)} images imported", f"{self.captions} captions" if self.captions else "",
+                 f"{changed} made upright or converted" if changed else "", f"{len(self.already)} already there" if self.already else "",
+                 f"{len(self.skipped)} skipped" if self.skipped else ""]
+        return ", ".join(part for part in parts if part) + "."
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A source file, read and decoded; `baked` is None where its content is in the project already."""
+
+    sha256: str
+    baked: Baked | None
+    size: int
+    mtime_ns: int
+
+
+def import_images(project: Project, settings: ImportSettings, progress: Progress = SILENT) -> ImportReport:
+    """Copy images into `images/`, each upright, safely named, with a stem of its own and its caption beside it.
+
+    Content that is in the project already is not copied again, so that an interrupted import goes on where it stopped.
+
+    Returns: what came in under which name, what was there already, and everything skipped with the reason.
+
+    Raises:
+        DatasetError: the source is missing, unreadable or holds no image.
+        Cancelled: what came in stays. DiskError: no space, no permission; what came in stays whole.
+    """
+    location = Path(settings.source).expanduser().absolute()
+    kind = kind_of(location) if settings.kind == "auto" else settings.kind
+    if location.is_dir() and (project.folder.resolve() in (location.resolve(), *location.resolve().parents)):
+        raise DatasetError(f"{location} lies inside the project itself.", "Choose the folder that the images come from.")
+    report = ImportReport()
+    progress.start("Reading the source")
+    with SOURCES.load(kind)(location, project.hidden / "unpacked", settings.recursive) as source:
+        content = source.content()
+        report.skipped += content.skipped
+        report.ignored = content.ignored
+        if not content.images:
+            raise DatasetError(f"{location} holds no images{'' if settings.recursive else ' (subfolders were left out)'}.",
+                               "Taken are PNG, JPEG, WebP, BMP, TIFF, AVIF and still GIF files.")
+        _note_source(project, location)
+        ledger = Ledger(project, [(item.path.name, item.sha256) for item in list_items(project)])
+        importer = _Importer(project, settings, location, ledger, _captions_by_name(content), report, progress)
+        progress.start("Importing", len(content.images))
+        progress.check()
+        with closing(bounded_map(importer.prepare, content.images, settings.workers)) as prepared:
+            for file, result in prepared:
+                importer.place(file, result)
+                progress.advance(file.name)
+    return report
+
+
+@dataclass
+class _Importer:
+    """One import under way."""
+
+    project: Project
+    settings: ImportSettings
+    location: Path
+    ledger: Ledger
+    captions: dict[str, SourceFile]
+    report: ImportReport
+    progress: Progress
+
+    def prepare(self, file: SourceFile) -> _Prepared:
+        """Read, hash and decode one file (in a thread). Raises: DatasetError: why it is skipped."""
+        try:
+            facts = file.path.stat()
+            if facts.st_size > MAX_FILE:
+                raise DatasetError(f"It has {facts.st_size / 2**20:.0f} MiB; the limit is {MAX_FILE / 2**20:.0f}.")
+            known = self.ledger.hash_at(self._place(file), facts.st_size, facts.st_mtime_ns)
+            if known:
+                return _Prepared(known, None, facts.st_size, facts.st_mtime_ns)
+            data = file.path.read_bytes()
+        except FileNotFoundError as error:
+            raise DatasetError("It is not there (any more).") from error
+        except PermissionError as error:
+            raise DatasetError("There is no permission to read it.") from error
+        except OSError as error:
+            raise DatasetError(f"It could not be read ({error.strerror}).") from error
+        sha = hashlib.sha256(data).hexdigest()
+        if self.ledger.name_of(sha):
+            return _Prepared(sha, None, facts.st_size, facts.st_mtime_ns)
+        baked = bake(data, self.settings.transparency, self.settings.min_side, int(self.settings.max_megapixels * 1e6))
+        return _Prepared(sha, baked, facts.st_size, facts.st_mtime_ns)
+
+    def place(self, file: SourceFile, result: _Prepared | StudioError) -> None:
+        """Write one image and its caption into the project. Raises: DiskError."""
+        if isinstance(result, StudioError):
+            self._skip(file.name, result.message)
+            return
+        present = self.ledger.name_of(result.sha256)
+        if present is not None or result.baked is None:
+            self.report.already.append(Imported(present or "", file.name, ()))
+            if present in self.ledger.images:
+                self._bring_caption(file, self.project.images / present)
+            return
+        name = self.ledger.claim(result.sha256, Path(file.name).stem, result.baked.suffix)
+        self.ledger.record(ImportRecord(name, result.sha256, self._place(file), result.size, result.mtime_ns))
+        target = self.project.images / name
+        self._bring_caption(file, target)
+        write_bytes(target, result.baked.data)
+        self.report.imported.append(Imported(name, file.name, result.baked.changes))
+
+    def _bring_caption(self, file: SourceFile, image: Path) -> None:
+        """The caption goes before the image, so that an image in the project is never there without it."""
+        target = caption_path_for(image)
+        caption = self._caption_of(file.name)
+        if caption is None or target.exists():
+            return
+        try:
+            text = one_line(decode_caption(caption.path.read_bytes(), Path(caption.name).name))
+        except (DatasetError, OSError) as error:
+            self._skip(caption.name, f"{error} The image came in without it.")
+            return
+        if not text:
+            self._skip(caption.name, "The caption is empty. The image came in without it.")
+            return
+        write_text(target, text)
+        self.report.captions += 1
+
+    def _caption_of(self, name: str) -> SourceFile | None:
+        stem = name.rsplit(".", 1)[0]
+        exact = (f"{stem}.txt", f"{stem}.caption", f"{name}.txt", f"{name}.caption")
+        keys = (*exact, *(f"folded:{key.casefold()}" for key in exact))
+        return next((self.captions[key] for key in keys if key in self.captions), None) if self.settings.captions else None
+
+    def _place(self, file: SourceFile) -> str:
+        inside = self.location.is_dir()
+        return str(self.location / file.name) if inside else f"{self.location}/{file.name}"
+
+    def _skip(self, name: str, reason: str) -> None:
+        self.report.skipped.append(Skipped(name, reason))
+        self.progress.warn(f"{name}: {reason}")
+
+
+def _captions_by_name(content: SourceContent) -> dict[str, SourceFile]:
+    """By their exact names, and as "folded:name" for A.PNG beside a.txt; two that differ in case only are found exactly or not at all."""
+    folded = Counter(file.name.casefold() for file in content.captions)
+    loose = {f"folded:{file.name.casefold()}": file for file in content.captions if folded[file.name.casefold()] == 1}
+    return {**loose, **{file.name: file for file in content.captions}}
+
+
+def _note_source(project: Project, location: Path) -> None:
+    info = project.info()
+    if str(location) not in info.sources:
+        project.write_info(info.changed(sources=(*info.sources, str(location))))

@@ -1,0 +1,85 @@
+"""The WD tagger's interface: what goes in, what comes out, what is refused."""
+
+import numpy
+import pytest
+from PIL import Image
+
+from core.base.errors import ModelError
+from core.base.paths import DEMO_ASSETS
+from core.dataset.captions.taggers import SCORE_FLOOR, TAGGERS
+from core.dataset.captions.taggers.wd import WdTagger, find_wd
+from tests.core.dataset.small_things import make_tagger
+
+pytest.importorskip("onnx")
+
+
+def opened(folder, **shape) -> WdTagger:
+    return find_wd(TAGGERS.entry("demo"), model_dir=str(make_tagger(folder, **shape))).open("cpu")
+
+
+def test_the_model_sees_bgr_from_0_to_255(tmp_path):
+    tagger = opened(tmp_path)
+    red = numpy.zeros((1, 8, 8, 3), "uint8")
+    red[..., 0] = 255
+    scores = tagger.scores(red)[0]
+    assert scores["general"]["red_theme"] == 1 and "blue_theme" not in {tag for tag, score in scores["general"].items() if score}
+    assert scores["rating"] == {"general": pytest.approx(0.9), "sensitive": pytest.approx(0.1)}
+    assert scores["character"] == {"mika_(sea)": 1}
+
+
+def test_a_picture_is_padded_white_to_a_square_and_scaled(tmp_path):
+    tagger = opened(tmp_path)
+    pixels = tagger.prepare(Image.new("RGB", (16, 8), (0, 0, 0)))
+    assert pixels.shape == (8, 8, 3) and pixels.dtype == numpy.uint8
+    assert pixels[0].min() > 240 and pixels[7].min() > 240 and pixels[4].max() < 20
+
+
+@pytest.mark.parametrize("batch", ["batch", 1, 4])
+def test_dynamic_and_fixed_batches_give_the_same_answers(tmp_path, batch):
+    tagger = opened(tmp_path, batch=batch)
+    colours = numpy.array([[n * 25, 255 - n * 25, 0] for n in range(10)], "uint8")
+    found = tagger.scores(numpy.broadcast_to(colours[:, None, None], (10, 8, 8, 3)))
+    assert [round(scores["general"].get("red_theme", 0) * 255) for scores in found][2:] == [n * 25 for n in range(2, 10)]
+
+
+def test_scores_below_the_floor_are_left_out_but_for_the_best_of_them(tmp_path):
+    colour = numpy.full((1, 8, 8, 3), (255, 10, 5), "uint8")
+    general = opened(tmp_path).scores(colour)[0]["general"]
+    assert list(general) == ["red_theme", "dark_red_theme", "green_theme"] and general["green_theme"] < SCORE_FLOOR
+
+
+def test_files_of_two_models_are_not_mixed(tmp_path):
+    folder = make_tagger(tmp_path)
+    (folder / "selected_tags.csv").write_text("tag_id,name,category,count\n0,hat,0,1\n")
+    with pytest.raises(ModelError, match="7 tags, but selected_tags.csv lists 1"):
+        find_wd(TAGGERS.entry("demo"), model_dir=str(folder)).open("cpu")
+
+
+def test_a_file_that_is_no_model_and_a_list_that_is_no_list_are_named(tmp_path):
+    folder = make_tagger(tmp_path)
+    (folder / "model.onnx").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(ModelError, match="could not be opened as an ONNX model"):
+        find_wd(TAGGERS.entry("demo"), model_dir=str(folder)).open("cpu")
+    (folder / "selected_tags.csv").write_text("hat\n")
+    with pytest.raises(ModelError, match="needs the columns name and category"):
+        find_wd(TAGGERS.entry("demo"), model_dir=str(folder)).open("cpu")
+
+
+def test_every_entry_can_be_loaded_and_says_its_source_and_licence():
+    for entry in TAGGERS:
+        assert callable(TAGGERS.load(entry.name)) and entry.source and entry.licence
+
+
+@pytest.mark.skipif(not (DEMO_ASSETS / "tagger" / "model.onnx").exists(), reason="the demo tagger is not there")
+def test_the_demo_tagger_opens():
+    tagger = find_wd(TAGGERS.entry("demo")).open("cpu")
+    scores = tagger.scores(tagger.prepare(Image.new("RGB", (64, 64)))[None])
+    assert len(scores) == 1 and scores[0]["general"]
+
+
+def test_every_tagger_and_source_stands_in_the_docs():
+    from core.base.paths import ROOT
+    from core.dataset.sources import SOURCES
+
+    page = (ROOT / "docs" / "dataset.md").read_text(encoding="utf-8")
+    assert [name for name in (*TAGGERS.names(), *SOURCES.names()) if f"| `{name}` |" not in page] == []

@@ -1,0 +1,156 @@
+"""Tagging with a real (tiny) ONNX model."""
+
+import pytest
+
+from core.base.errors import Cancelled, ConfigError, DatasetError, ModelError
+from core.base.progress import Progress
+from core.dataset.captions.tagging import TagSettings, tag_images
+from core.dataset.history import undo_last
+from core.dataset.items import folder_items
+from tests.core.dataset.small_things import picture
+
+RED, GREEN, BLUE = (230, 20, 20), (20, 230, 20), (20, 20, 230)
+
+
+@pytest.fixture
+def three(project):
+    for name, colour in (("a", RED), ("b", GREEN), ("c", BLUE)):
+        picture(project.images / f"{name}.png", colour, size=(60, 60))
+    return project
+
+
+@pytest.fixture
+def settings(tagger):
+    def make(**values) -> TagSettings:
+        return TagSettings.make(**{"model_dir": str(tagger), "drop_overlap": False, "device": "cpu", **values})
+
+    return make
+
+
+def texts(project) -> dict[str, str]:
+    return {path.stem: path.read_text() for path in sorted(project.images.glob("*.txt"))}
+
+
+def test_each_image_gets_the_tags_of_its_colour(three, settings):
+    report = tag_images(three, settings(batch_size=2))
+    assert texts(three) == {"a": "red theme, dark red theme, mika (sea)", "b": "green theme", "c": "blue theme"}
+    assert (report.written, report.provider, report.skipped) == (3, "CPUExecutionProvider", [])
+    assert report.sentence() == "3 captions written on the CPU."
+    assert report.tags["green theme"] == 1
+
+
+def test_moving_a_threshold_does_not_run_the_model_again(three, settings):
+    tag_images(three, settings())
+    report = tag_images(three, settings(general_threshold=0.6, existing="replace"))
+    assert (report.remembered, report.provider) == (3, "")
+    assert texts(three)["a"] == "red theme, mika (sea)"
+
+
+def test_another_model_is_not_answered_from_the_first_ones_scores(three, settings, tmp_path):
+    from tests.core.dataset.small_things import make_tagger
+
+    tag_images(three, settings())
+    report = tag_images(three, settings(model_dir=str(make_tagger(tmp_path / "other", size=16))))
+    assert report.remembered == 0
+
+
+def test_the_index_may_be_deleted_between(three, settings):
+    tag_images(three, settings())
+    (three.hidden / "index.sqlite").unlink()
+    assert tag_images(three, settings()).unchanged == 3
+
+
+def test_keep_leaves_captions_alone_and_still_reaches_the_end(three, settings):
+    (three.images / "a.txt").write_text("my own")
+    progress = Progress()
+    report = tag_images(three, settings(existing="keep"), progress)
+    assert texts(three)["a"] == "my own" and (report.kept, report.written) == (1, 2)
+    assert (progress.done, progress.total) == (3, 3)
+
+
+def test_keep_still_tags_what_has_only_the_trigger_word(three, settings):
+    three.write_info(three.info().changed(trigger_word="mika"))
+    (three.images / "b.txt").write_text("mika")
+    tag_images(three, settings(existing="keep"))
+    assert texts(three)["b"] == "mika, green theme"
+
+
+def test_manual_words_survive_a_retag_in_every_order(three, settings):
+    tag_images(three, settings())
+    (three.images / "a.txt").write_text("sitting, red theme, a blue hat")
+    tag_images(three, settings(existing="replace", general_threshold=0.99))
+    assert texts(three)["a"] == "sitting, a blue hat"
+    tag_images(three, settings(existing="merge"))
+    assert texts(three)["a"] == "sitting, a blue hat, red theme"  # the tags that a person took out stay out
+
+
+def test_undo_brings_back_what_was_there(three, settings):
+    (three.images / "a.txt").write_text("my own")
+    tag_images(three, settings(existing="overwrite"))
+    (three.images / "b.txt").write_text("edited after")
+    report = undo_last(three)
+    assert texts(three) == {"a": "my own", "b": "edited after"}
+    assert report.restored == 2 and [item.name for item in report.skipped] == ["b.txt"]
+    with pytest.raises(DatasetError, match="no change to undo"):
+        undo_last(three)
+
+
+def test_a_broken_image_and_a_wrong_caption_are_skipped_and_the_rest_is_tagged(three, settings):
+    (three.images / "broken.png").write_bytes(b"<html>")
+    (three.images / "b.txt").write_bytes("café".encode("cp1252"))
+    report = tag_images(three, settings(existing="overwrite"))
+    reasons = {item.name: item.reason for item in report.skipped}
+    assert "web page" in reasons["broken.png"] and "not UTF-8" in reasons["b.png"]
+    assert report.written == 2 and (three.images / "b.txt").read_bytes() == "café".encode("cp1252")
+
+
+def test_an_image_without_any_tag_keeps_its_caption_and_none_is_written_empty(three, settings):
+    (three.images / "a.txt").write_text("own")
+    report = tag_images(three, settings(general_threshold=1, character_threshold=1, existing="overwrite"))
+    assert texts(three) == {"a": "own"} and len(report.skipped) == 3
+
+
+class StopAfter(Progress):
+    def report_step(self, item: str) -> None:
+        if self.done == 1:
+            self.cancel()
+
+
+def test_cancel_keeps_what_is_done_and_it_is_one_entry_to_undo(three, settings):
+    with pytest.raises(Cancelled):
+        tag_images(three, settings(batch_size=1), StopAfter())
+    assert list(texts(three)) == ["a"]
+    undo_last(three)
+    assert texts(three) == {}
+
+
+def test_only_named_images_are_tagged(three, settings):
+    tag_images(three, settings(), only=["b"])
+    assert list(texts(three)) == ["b"]
+
+
+def test_a_plain_folder_is_tagged_without_a_project(tmp_path, settings):
+    picture(tmp_path / "plain" / "sub" / "a.jpg", RED)
+    report = tag_images(folder_items(tmp_path / "plain", recursive=True), settings(use_rating_tags=True, trigger_word="mika"))
+    assert (tmp_path / "plain" / "sub" / "a.txt").read_text().startswith("mika, general")
+    assert report.written == 1 and sorted(path.name for path in (tmp_path / "plain" / "sub").iterdir()) == ["a.jpg", "a.txt"]
+
+
+def test_no_images_and_an_unusable_folder_are_named(project, settings, tmp_path):
+    with pytest.raises(DatasetError, match="no images to tag"):
+        tag_images(project, settings())
+    picture(project.images / "a.png")
+    with pytest.raises(ModelError, match=r"has no model\.onnx and no selected_tags\.csv"):
+        tag_images(project, settings(model_dir=str(tmp_path / "nothing")))
+    with pytest.raises(ConfigError, match="one tag without commas"):
+        tag_images(project, settings(trigger_word="a, b"))
+
+
+def test_a_tagger_that_cannot_be_fetched_leaves_every_caption_as_it_was(three, settings, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    (three.images / "a.txt").write_text("own")
+    with pytest.raises(ModelError, match="could not be fetched"):
+        tag_images(three, settings(model_dir="", download_dir=str(tmp_path / "hub")))
+    assert texts(three) == {"a": "own"}

@@ -1,0 +1,261 @@
+"""Images and captions come in; the source stays as it is."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from core.base.errors import Cancelled, ConfigError, DatasetError, DiskError
+from core.base.paths import ROOT
+from core.base.progress import Progress
+from core.dataset.items import list_items
+from core.dataset.sources.importing import ImportSettings, import_images
+from tests.core.dataset.small_things import picture
+
+
+def bring(project, source: Path, **settings):
+    return import_images(project, ImportSettings.make(source=str(source), **settings))
+
+
+def fingerprint(folder: Path) -> dict[str, tuple[str, int]]:
+    return {str(path): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+            for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def names(project) -> list[str]:
+    return sorted(path.name for path in project.images.iterdir())
+
+
+def test_images_come_with_their_captions_and_the_source_stays_as_it_is(project, tmp_path):
+    source = tmp_path / "source"
+    picture(source / "a.png")
+    (source / "a.txt").write_bytes(b"\xef\xbb\xbfred hat,\r\nblue eyes\r\n")
+    picture(source / "sub" / "b.jpg", colour=(1, 2, 3))
+    (source / "sub" / "b.caption").write_text("a girl")
+    before = fingerprint(source)
+    report = bring(project, source)
+    assert names(project) == ["a.png", "a.txt", "b.jpg", "b.txt"]
+    assert (project.images / "a.txt").read_bytes() == b"red hat, blue eyes"
+    assert (project.images / "a.png").read_bytes() == (source / "a.png").read_bytes()
+    assert (len(report.imported), report.captions, report.skipped) == (2, 2, [])
+    assert report.sentence() == "2 images imported, 2 captions."
+    assert fingerprint(source) == before
+    assert project.info().sources == (str(source),)
+    assert {item.source for item in list_items(project)} == {str(source / "a.png"), str(source / "sub" / "b.jpg")}
+
+
+def test_captions_whose_names_differ_in_case_only_stay_with_their_own_image(project, tmp_path):
+    source = tmp_path / "source"
+    for stem, colour, words in (("A", (1, 2, 3), "large"), ("a", (4, 5, 6), "small")):
+        picture(source / f"{stem}.png", colour=colour)
+        (source / f"{stem}.txt").write_text(words)
+    if len(list(source.iterdir())) < 4:
+        pytest.skip("this file system does not tell A from a")
+    bring(project, source)
+    found = {item.caption: item.path.read_bytes() for item in list_items(project)}
+    assert found == {"large": (source / "A.png").read_bytes(), "small": (source / "a.png").read_bytes()}
+
+
+def test_a_caption_in_other_letters_still_belongs_to_its_image(project, tmp_path):
+    source = tmp_path / "source"
+    picture(source / "IMG.PNG")
+    (source / "img.txt").write_text("a cat")
+    bring(project, source)
+    assert [item.caption for item in list_items(project)] == ["a cat"]
+
+
+def test_two_images_never_share_a_stem(project, tmp_path):
+    source = tmp_path / "source"
+    for number, name in enumerate(("a.png", "a.jpg", "A.webp", "sub/a.png", "é.png", unicodedata.normalize("NFD", "sub/é.png"))):
+        picture(source / name, colour=(number * 9, 0, 0))
+    (source / "a.txt").write_text("shared")
+    bring(project, source)
+    items = list_items(project)
+    assert len({unicodedata.normalize("NFC", item.id).casefold() for item in items}) == 6
+    assert sorted(item.path.name for item in items) == ["A-3.webp", "a-2.jpg", "a-4.png", "a.png", "é-2.png", "é.png"]
+    assert sorted(item.id for item in items if item.caption == "shared") == ["A-3", "a", "a-2"]
+
+
+@pytest.mark.parametrize(("name", "becomes"), [
+    ("con.png", "_con.png"), ("x[1].png", "x_1_.png"), ("dots....png", "dots.png"), ("日本語 😺.png", "日本語 _.png"),
+    ("a" * 200 + ".png", "a" * 80 + ".png"), ("a.jpg.png", "a.jpg.png")])
+def test_names_become_safe(project, tmp_path, name, becomes):
+    picture(tmp_path / "source" / name)
+    bring(project, tmp_path / "source")
+    assert names(project) == [becomes]
+
+
+def test_each_broken_file_is_skipped_with_its_reason_and_the_rest_goes_on(project, tmp_path):
+    source = tmp_path / "source"
+    picture(source / "good.png")
+    whole = picture(source / "whole.png", size=(300, 300)).read_bytes()
+    (source / "cut.png").write_bytes(whole[:len(whole) // 2])
+    (source / "page.jpg").write_bytes(b"<!doctype html><html>")
+    (source / "film.mp4").write_bytes(b"x")
+    (source / "pack.zip").write_bytes(b"x")
+    (source / "notes.md").write_text("x")
+    (source / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    picture(source / "thin.png", size=(1, 400))
+    report = bring(project, source)
+    reasons = {item.name: item.reason for item in report.skipped}
+    assert sorted(image.name for image in report.imported) == ["good.png", "whole.png"]
+    assert "damaged" in reasons["cut.png"] and "web page" in reasons["page.jpg"] and "video" in reasons["film.mp4"]
+    assert "by itself" in reasons["pack.zip"] and "not there" in reasons["gone.png"] and "at least 32" in reasons["thin.png"]
+    assert report.ignored == 1
+
+
+def test_a_caption_that_is_not_utf8_is_left_out_and_its_image_is_not(project, tmp_path):
+    picture(tmp_path / "source" / "a.png")
+    (tmp_path / "source" / "a.txt").write_bytes("café".encode("cp1252"))
+    report = bring(project, tmp_path / "source")
+    assert names(project) == ["a.png"]
+    assert report.skipped[0].name == "a.txt" and "not UTF-8" in report.skipped[0].reason and "0xe9" in report.skipped[0].reason
+
+
+def test_an_empty_caption_is_left_out(project, tmp_path):
+    picture(tmp_path / "source" / "a.png")
+    (tmp_path / "source" / "a.txt").write_text(" \n")
+    assert "empty" in bring(project, tmp_path / "source").skipped[0].reason
+    assert names(project) == ["a.png"]
+
+
+def test_captions_can_be_left_behind(project, tmp_path):
+    picture(tmp_path / "source" / "a.png")
+    (tmp_path / "source" / "a.txt").write_text("x")
+    bring(project, tmp_path / "source", captions=False)
+    assert names(project) == ["a.png"]
+
+
+def test_the_same_content_comes_in_once(project, tmp_path):
+    source = tmp_path / "source"
+    first = picture(source / "a.png")
+    (source / "copy.png").write_bytes(first.read_bytes())
+    report = bring(project, source)
+    assert names(project) == ["a.png"] and [(image.source, image.name) for image in report.already] == [("copy.png", "a.png")]
+    again = bring(project, source)
+    assert again.imported == [] and len(again.already) == 2 and names(project) == ["a.png"]
+
+
+def test_what_was_converted_is_known_again_even_without_the_index(project, tmp_path):
+    picture(tmp_path / "source" / "a.gif")
+    bring(project, tmp_path / "source")
+    (project.hidden / "index.sqlite").unlink()
+    assert bring(project, tmp_path / "source").imported == []
+    assert names(project) == ["a.png"]
+
+
+def test_what_was_put_aside_does_not_come_back(project, tmp_path):
+    picture(tmp_path / "source" / "a.png")
+    bring(project, tmp_path / "source")
+    (project.images / "a.png").rename(project.rejected / "a.png")
+    assert len(bring(project, tmp_path / "source").already) == 1
+    picture(tmp_path / "source" / "other" / "a.png", colour=(7, 7, 7))
+    bring(project, tmp_path / "source")
+    assert names(project) == ["a-2.png"]
+
+
+def test_a_caption_that_is_in_the_project_is_never_overwritten(project, tmp_path):
+    picture(tmp_path / "source" / "a.png")
+    bring(project, tmp_path / "source")
+    (project.images / "a.txt").write_text("mine")
+    (tmp_path / "source" / "a.txt").write_text("theirs")
+    bring(project, tmp_path / "source")
+    assert (project.images / "a.txt").read_text() == "mine"
+
+
+class StopAfter(Progress):
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def report_step(self, item: str) -> None:
+        if self.done == self.count:
+            self.cancel()
+
+
+def test_a_cancelled_import_keeps_what_is_done_and_continues(project, tmp_path):
+    for number in range(6):
+        picture(tmp_path / "source" / f"{number}.png", colour=(number, 0, 0))
+    with pytest.raises(Cancelled):
+        import_images(project, ImportSettings(source=str(tmp_path / "source")), StopAfter(3))
+    assert names(project) == ["0.png", "1.png", "2.png"]
+    report = bring(project, tmp_path / "source")
+    assert (len(report.imported), len(report.already)) == (3, 3)
+
+
+def test_an_import_killed_in_the_middle_continues_with_the_same_names(project, tmp_path):
+    source = tmp_path / "source"
+    for number in range(60):
+        picture(source / f"{number}.gif", colour=(number, 0, 0), size=(200, 200))
+        (source / f"{number}.txt").write_text(f"tag {number}")
+    code = ("import sys; from pathlib import Path; from core.dataset.manager import DatasetManager; "
+            "DatasetManager.open(sys.argv[1]).import_from(sys.argv[2])")
+    for wait in (3, 10):
+        process = subprocess.Popen([sys.executable, "-c", code, str(project.folder), str(source)], cwd=ROOT)
+        deadline = time.monotonic() + 60
+        while len(names(project)) < wait * 2 and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    bring(project, source)
+    items = list_items(project)
+    assert [item.id for item in items] == [str(number) for number in range(60)]
+    assert all(item.width == 200 and item.caption == f"tag {item.id}" for item in items)
+
+
+def test_a_missing_an_empty_and_an_own_folder_are_refused_in_words(project, tmp_path):
+    with pytest.raises(DatasetError, match="nowhere does not exist"):
+        bring(project, tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="empty holds no images"):
+        bring(project, tmp_path / "empty")
+    with pytest.raises(DatasetError, match="inside the project itself"):
+        bring(project, project.images)
+    (tmp_path / "text.md").write_text("x")
+    with pytest.raises(DatasetError, match="neither a folder nor"):
+        bring(project, tmp_path / "text.md")
+
+
+def test_a_wrong_setting_is_named():
+    with pytest.raises(ConfigError, match="Smallest side"):
+        ImportSettings.make(source="x", min_side=0)
+    with pytest.raises(ConfigError, match="Did you mean 'recursive'"):
+        ImportSettings.make(source="x", recursiv=True)
+
+
+def test_subfolders_can_be_left_out(project, tmp_path):
+    picture(tmp_path / "source" / "a.png")
+    picture(tmp_path / "source" / "sub" / "b.png", colour=(1, 1, 1))
+    bring(project, tmp_path / "source", recursive=False)
+    assert names(project) == ["a.png"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not Path("/dev/full").exists(), reason="needs a small file system")
+def test_a_full_disk_is_a_sentence_and_what_came_in_is_whole(project, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(small)], capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        from core.dataset.project import Project
+
+        tight = Project.create(small / "p", "Tight")
+        import numpy
+        from PIL import Image
+
+        (tmp_path / "source").mkdir()
+        for number in range(8):
+            noise = numpy.random.default_rng(number).integers(0, 255, (150, 150, 3), dtype="uint8")
+            Image.fromarray(noise).save(tmp_path / "source" / f"{number}.png")
+        with pytest.raises(DiskError, match="No space left"):
+            bring(tight, tmp_path / "source")
+        items = list_items(tight)
+        assert items and all(item.width == 150 for item in items)
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=False)

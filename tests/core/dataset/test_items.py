@@ -1,0 +1,60 @@
+"""Images as a stage sees them."""
+
+import pytest
+
+from core.base.errors import DatasetError
+from core.dataset.items import caption_path_of, folder_items, list_items
+from tests.core.dataset.small_things import picture
+
+
+def test_items_come_in_natural_order_with_size_hash_and_caption(project):
+    for name in ("10.png", "2.jpg", "A.webp"):
+        picture(project.images / name, size=(50, 30))
+    (project.images / "2.txt").write_text("a hat")
+    items = list_items(project)
+    assert [item.id for item in items] == ["2", "10", "A"]
+    assert (items[0].width, items[0].height, items[0].caption, len(items[0].sha256)) == (50, 30, "a hat", 64)
+    assert items[1].caption is None
+
+
+def test_a_changed_file_is_looked_at_again(project):
+    path = picture(project.images / "a.png", size=(50, 30))
+    first = list_items(project)[0]
+    picture(path, colour=(1, 2, 3), size=(70, 30))
+    second = list_items(project)[0]
+    assert second.width == 70 and first.sha256 != second.sha256
+
+
+def test_a_broken_image_is_listed_with_size_zero(project):
+    (project.images / "a.png").write_bytes(b"<html>")
+    assert (list_items(project)[0].width, list_items(project)[0].height) == (0, 0)
+
+
+def test_hidden_files_and_other_files_are_passed_over(project):
+    picture(project.images / ".a.png")
+    (project.images / "film.mp4").write_bytes(b"x")
+    assert list_items(project) == []
+
+
+def test_names_with_brackets_and_any_script_are_found(project):
+    picture(project.images / "[a] ミカ 😺.png")
+    assert [item.id for item in list_items(project)] == ["[a] ミカ 😺"]
+    assert caption_path_of(project, "[a] ミカ 😺").name == "[a] ミカ 😺.txt"
+
+
+def test_a_plain_folder_is_read_with_its_subfolders_only_when_asked(tmp_path):
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "sub" / "a.png")
+    assert [item.id for item in folder_items(tmp_path)] == ["a"]
+    assert [item.id for item in folder_items(tmp_path, recursive=True)] == ["a", "sub/a"]
+    assert folder_items(tmp_path, caption_extension=".caption")[0].caption_path.name == "a.caption"
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(DatasetError, match="nowhere does not exist"):
+        folder_items(tmp_path / "nowhere")
+
+
+def test_an_unknown_id_is_named(project):
+    with pytest.raises(DatasetError, match="'../x'"):
+        caption_path_of(project, "../x")

@@ -1,0 +1,59 @@
+"""A project on disk."""
+
+import pytest
+
+from core.base.errors import ConfigError, DatasetError
+from core.dataset.project import Project, folder_for, known_projects
+
+
+def test_a_project_remembers_what_it_was_made_with(tmp_path):
+    made = Project.create(tmp_path / "p", "Mika, the cat", trigger="mikacat", family="sdxl")
+    opened = Project.open(made.folder)
+    assert (opened.name, opened.trigger_word, opened.family) == ("Mika, the cat", "mikacat", "sdxl")
+    assert all(place.is_dir() for place in (opened.images, opened.variants, opened.rejected, opened.runs, opened.output, opened.jobs))
+
+
+def test_a_folder_with_something_in_it_is_not_made_into_a_project(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"x")
+    with pytest.raises(DatasetError, match="not empty"):
+        Project.create(tmp_path, "Test")
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+def test_making_a_project_twice_says_to_open_it(project):
+    with pytest.raises(DatasetError, match="Open it instead"):
+        Project.create(project.folder, "Test")
+
+
+def test_opening_what_is_no_project_names_those_beside_it(project):
+    with pytest.raises(DatasetError, match="Projects beside it: project"):
+        Project.open(project.folder.parent / "other")
+
+
+def test_a_misspelt_key_in_project_toml_is_named(project):
+    (project.folder / "project.toml").write_text('name = "x"\ntriger_word = "y"\n')
+    with pytest.raises(ConfigError, match="Did you mean 'trigger_word'"):
+        Project.open(project.folder)
+
+
+def test_a_broken_project_toml_is_named_with_its_place(project):
+    (project.folder / "project.toml").write_text("name = \n")
+    with pytest.raises(ConfigError, match="project.toml is not valid TOML"):
+        project.info()
+
+
+def test_a_trigger_word_with_a_comma_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="one tag without commas"):
+        Project.create(tmp_path / "p", "Test", trigger="a, b")
+
+
+def test_a_folder_that_went_missing_is_made_again_on_opening(project):
+    project.output.rmdir()
+    assert Project.open(project.folder).output.is_dir()
+
+
+def test_names_become_safe_folders_and_projects_are_listed(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path))
+    Project.create(folder_for("b: ミカ/../x"), "b")
+    Project.create(folder_for("A"), "A")
+    assert [path.name for path in known_projects()] == ["A", "b_ ミカ_._x"]
