@@ -1,0 +1,1 @@
+"""From settings to a trained LoRA: config, backends, runs, monitor, evaluation, report."""

@@ -1,0 +1,61 @@
+"""The built-in trainer as a backend: always there, same pair, same interpreter, a process of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from core.base.errors import ConfigError
+from core.base.findings import Finding
+from core.base.paths import ROOT
+from core.training.backends import Command, RunFolder
+from core.training.backends.sd_scripts import script_for
+from core.training.config.contract import check_pair
+from core.training.config.pair import pair_in
+from core.training.config.presets import load_settings
+
+DOOR = ROOT / "custom" / "train_lora.py"
+NEEDS = ("torch", "diffusers", "transformers", "peft", "accelerate", "safetensors", "PIL", "toml")
+OPTIMIZER_PACKAGES = {"AdamW8bit": "bitsandbytes", "Prodigy": "prodigyopt"}
+"""Optimizers that come with a package of their own, which not every machine has."""
+ALSO = ("cache_text_encoder_outputs", "cache_text_encoder_outputs_to_disk")
+"""Arguments that sd-scripts has for SDXL only; this trainer has them for every family."""
+
+
+class BuiltinBackend:
+    """Runs `custom/train_lora.py` on the pair."""
+
+    @classmethod
+    def command(cls, run: RunFolder) -> Command:
+        """As `Backend.command`."""
+        folder = Path(run.folder).absolute()
+        pair = pair_in(folder)
+        argv = [sys.executable, str(DOOR), "--config_file", str(pair.config), "--dataset_config", str(pair.dataset), "--run_dir",
+                str(folder)]
+        return Command(argv, ROOT, {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "TOKENIZERS_PARALLELISM": "false"})
+
+    @classmethod
+    def missing(cls) -> Finding | None:
+        """As `Backend.missing`."""
+        absent = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+        if absent:
+            return Finding("error", f"The built-in trainer needs {', '.join(absent)}.", "Run: python installer.py")
+        return None
+
+    @classmethod
+    def check(cls, run: RunFolder) -> list[Finding]:
+        """As `Backend.check`: the keys as sd-scripts knows them, then what this trainer itself says about them."""
+        from core.training.builtin.options import read_options
+
+        pair = pair_in(run.folder)
+        findings = check_pair(pair, script_for(load_settings(pair.settings).model.family), also=ALSO)
+        try:
+            options = read_options(pair.config)
+        except ConfigError as error:
+            return [*findings, Finding("error", error.message, error.hint)]
+        package = OPTIMIZER_PACKAGES.get(options.optimizer_type)
+        if package and importlib.util.find_spec(package) is None:
+            findings.append(Finding("error", f"The optimizer {options.optimizer_type} needs the package {package}, which is not installed.",
+                                    "Choose the optimizer AdamW, or run: python installer.py"))
+        return [*findings, *(Finding("warning", warning) for warning in options.warnings)]

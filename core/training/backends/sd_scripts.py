@@ -1,0 +1,86 @@
+"""kohya-ss sd-scripts as a backend: its script for the family, in its own checkout and environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from core.base.errors import TrainingError
+from core.base.findings import Finding
+from core.base.paths import trainers_dir
+from core.training.backends import Command, RunFolder
+from core.training.config.contract import check_pair
+from core.training.config.pair import pair_in, read_pair
+from core.training.config.presets import load_settings
+
+SCRIPTS = {"sd15": "train_network.py", "sdxl": "sdxl_train_network.py"}
+"""The script that trains a LoRA of a family."""
+INTERPRETERS = (".venv/bin/python", "venv/bin/python", ".venv/Scripts/python.exe", "venv/Scripts/python.exe")
+REMEDY = "Run: python installer.py --trainer sd-scripts"
+
+
+def script_for(family: str) -> str:
+    """The script's file name. Raises: TrainingError: sd-scripts is not used for that family."""
+    if family not in SCRIPTS:
+        raise TrainingError(f"sd-scripts is not set up for the model family {family!r}.", f"Known: {', '.join(SCRIPTS)}.")
+    return SCRIPTS[family]
+
+
+def checkout() -> Path:
+    """Where the checkout is or would be: $SD_SCRIPTS_DIR, else `trainers/sd-scripts`."""
+    return Path(os.environ.get("SD_SCRIPTS_DIR") or trainers_dir() / "sd-scripts").expanduser().absolute()
+
+
+def interpreter() -> Path | None:
+    """The Python of its environment: $SD_SCRIPTS_PYTHON, else .venv or venv inside the checkout; None if there is none."""
+    given = os.environ.get("SD_SCRIPTS_PYTHON")
+    candidates = [Path(given).expanduser().absolute()] if given else [checkout() / name for name in INTERPRETERS]
+    # A venv's python is a link that must not be resolved: behind it lies the Python without the environment's packages.
+    return next((path for path in candidates if path.is_file()), None)
+
+
+class SdScriptsBackend:
+    """Runs `train_network.py` or `sdxl_train_network.py` on the pair."""
+
+    @classmethod
+    def command(cls, run: RunFolder) -> Command:
+        """As `Backend.command`."""
+        if (problem := cls.missing()) is not None:
+            raise TrainingError(problem.what, problem.remedy)
+        pair = pair_in(Path(run.folder).absolute())
+        config, _ = read_pair(pair.config, pair.dataset)
+        argv = [str(interpreter()), cls._script(run), "--config_file", str(pair.config), "--dataset_config", str(pair.dataset)]
+        return Command(argv, checkout(), _environment(offline=bool(config.get("tokenizer_cache_dir"))))
+
+    @classmethod
+    def missing(cls) -> Finding | None:
+        """As `Backend.missing`."""
+        folder = checkout()
+        absent = [name for name in SCRIPTS.values() if not (folder / name).is_file()]
+        if absent:
+            where = f"has no {absent[0]}" if folder.is_dir() else "does not exist"
+            return Finding("error", f"sd-scripts is not installed: {folder} {where}.", REMEDY)
+        if interpreter() is None:
+            place = os.environ.get("SD_SCRIPTS_PYTHON") or folder / ".venv"
+            return Finding("error", f"sd-scripts has no Python environment of its own: {place} does not exist.", REMEDY)
+        return None
+
+    @classmethod
+    def check(cls, run: RunFolder) -> list[Finding]:
+        """As `Backend.check`: every key against the arguments of the family's script."""
+        return check_pair(pair_in(run.folder), cls._script(run))
+
+    @staticmethod
+    def _script(run: RunFolder) -> str:
+        return script_for(load_settings(pair_in(run.folder).settings).model.family)
+
+
+def _environment(offline: bool) -> dict[str, str]:
+    """Variables for its process.
+
+    COLUMNS: its logger wraps lines at the width of a terminal. PYTHONPATH is emptied, so that nothing of this
+    environment is imported by its own. With tokenizers given, the hub is not asked for them.
+    """
+    variables = {"COLUMNS": "200", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "PYTHONPATH": "",
+                 "TOKENIZERS_PARALLELISM": "false"}
+    return {**variables, **({"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} if offline else {})}

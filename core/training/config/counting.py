@@ -1,0 +1,89 @@
+"""How many pictures, batches, steps and files a run will have, by sd-scripts' own arithmetic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.base.errors import ConfigError
+from core.training.config.data import Subset
+from core.training.config.training import TrainingSettings
+
+DEFAULT_STEPS = 1600
+"""sd-scripts' length when neither epochs nor steps are given."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a run amounts to."""
+
+    images: int
+    """Pictures of one epoch, with their repeats."""
+    batches_per_epoch: int
+    steps_per_epoch: int
+    """Optimizer updates of one epoch; the accumulated batches of an epoch's end make one of their own."""
+    steps: int
+    epochs: int
+    saves: int
+    """LoRA files written, the final one included, before older ones are removed."""
+
+
+def repeats_of_images(subsets: Sequence[Subset], image_counts: Sequence[int]) -> list[list[int]]:
+    """How often each picture of each folder is seen in one epoch.
+
+    Pictures to learn are repeated as their folder says. Regularisation pictures are taken in order until there are
+    as many as there are pictures to learn: fewer are repeated more often, the rest of too many is left out (0).
+
+    Args: image_counts: pictures in each folder, in the order of `subsets`.
+    Source: DreamBoothDataset in sd-scripts' library/train_util.py.
+    """
+    if len(subsets) != len(image_counts):
+        raise ConfigError(f"{len(subsets)} folders, but {len(image_counts)} counts of pictures.")
+    repeats = [[0 if subset.is_reg else subset.num_repeats] * count for subset, count in zip(subsets, image_counts, strict=True)]
+    wanted = sum(sum(of_folder) for of_folder in repeats)
+    order = [(number, place) for number, subset in enumerate(subsets) if subset.is_reg for place in range(image_counts[number])]
+    have, first_round = 0, True
+    while order and have < wanted:
+        for number, place in order:
+            more = subsets[number].num_repeats if first_round else 1
+            repeats[number][place] += more
+            have += more
+            if have >= wanted:
+                break
+        first_round = False
+    return repeats
+
+
+def count_steps(settings: TrainingSettings, image_counts: Sequence[int], bucket_sizes: Mapping[object, int] | Sequence[int] | None = None
+                ) -> Totals:
+    """What a run amounts to on one machine with one device.
+
+    Args:
+        settings: repeats, batch size, accumulation, length and saving are read from it.
+        image_counts: pictures in each folder, in the order of `settings.data.subsets`.
+        bucket_sizes: pictures with repeats in each bucket; None counts as if all were in one, which is the least
+            number of batches, since the last batch of each bucket may be smaller.
+
+    Raises: ConfigError: the counts do not match the folders, or there is no picture at all.
+    """
+    images = sum(sum(of_folder) for of_folder in repeats_of_images(settings.data.subsets, image_counts))
+    sizes = [images] if bucket_sizes is None else list(bucket_sizes.values() if isinstance(bucket_sizes, Mapping) else bucket_sizes)
+    batches = sum(math.ceil(size / settings.data.batch_size) for size in sizes)
+    if not batches:
+        raise ConfigError("There is no picture to train from.", "Choose a folder with pictures.")
+    schedule = settings.schedule
+    steps_per_epoch = math.ceil(batches / schedule.gradient_accumulation_steps)
+    steps = schedule.max_train_steps or DEFAULT_STEPS
+    if schedule.max_train_epochs is not None:
+        steps = schedule.max_train_epochs * steps_per_epoch
+    epochs = math.ceil(steps / steps_per_epoch)
+    return Totals(images, batches, steps_per_epoch, steps, epochs, _count_saves(settings, steps, epochs))
+
+
+def _count_saves(settings: TrainingSettings, steps: int, epochs: int) -> int:
+    """Files: at every n-th epoch but the last, at every n-th step, and one at the end."""
+    saving = settings.saving
+    by_epoch = (epochs - 1) // saving.save_every_n_epochs if saving.save_every_n_epochs else 0
+    by_step = steps // saving.save_every_n_steps if saving.save_every_n_steps else 0
+    return by_epoch + by_step + 1

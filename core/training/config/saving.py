@@ -1,0 +1,40 @@
+"""What is written, where and how often, and what the file says about itself."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from core.base.settings import setting
+from core.training.config.part import Part
+
+
+class SavingSettings(Part):
+    """What is written and how often, and what the file says about itself."""
+
+    title: ClassVar[str] = "Saving"
+    section: ClassVar[str] = "saving"
+
+    output_name: str = setting("lora", "Name", "Name of the LoRA file, without ending.", min_length=1, pattern=r"^[^/\\:*?\"<>|\r\n]+$")
+    save_every_n_epochs: int | None = setting(1, "Save every … epochs", "A file after so many epochs, to compare them later. Empty: not.",
+                                              unit="epochs", ge=1, source="training-reference: each epoch, keep 10")
+    save_every_n_steps: int | None = setting(None, "Save every … steps", "A file after so many steps.", level="advanced", unit="steps",
+                                             ge=1)
+    save_last_n_epochs: int | None = setting(10, "Keep the last", "Older files of epochs are removed. Empty keeps all.", level="advanced",
+                                             unit="epochs", ge=1)
+    save_precision: Literal["float", "fp16", "bf16"] | None = setting("fp16", "Precision of the file", "fp16 is read everywhere.",
+                                                                      level="advanced")
+    save_state: bool = setting(False, "Save to resume",
+                               "Also keep the optimizer's state at each save, so that a run can go on after a stop.",
+                               level="advanced")
+    save_state_on_train_end: bool = setting(False, "Save to resume at the end", "Keep the state once, at the end.", level="advanced")
+    resume: str | None = setting(None, "Resume from", "A saved state folder (NAME-000003-state).", level="advanced")
+    seed: int | None = setting(42, "Seed", "The same seed and settings give the same LoRA. Empty: another each time.", level="advanced",
+                               ge=0, lt=2**32)
+    training_comment: str | None = setting(None, "Comment", "Stored in the file; say the trigger word here.", level="advanced")
+    metadata_title: str | None = setting(None, "Title in the file", "Shown by programs that read model metadata.", level="advanced")
+    metadata_author: str | None = setting(None, "Author in the file", "Your name, if you want it there.", level="advanced")
+    metadata_description: str | None = setting(None, "Description in the file", "What the LoRA draws.", level="expert")
+    metadata_license: str | None = setting(None, "Licence in the file", "E.g. CC-BY-4.0.", level="expert")
+    metadata_tags: str | None = setting(None, "Tags in the file", "Separated by commas.", level="expert")
+    output_dir: str | None = setting(None, "Folder for the files", "Set by the run: its folder checkpoints.", level="expert")
+    logging_dir: str | None = setting(None, "Folder for TensorBoard", "Set by the run: its folder logs.", level="expert")

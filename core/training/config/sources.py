@@ -1,0 +1,132 @@
+"""Do the files that the settings name exist, and would there be anything to train from?
+
+sd-scripts ends with exit code 0 when it finds no picture, and reads a folder without captions as uncaptioned; so this is
+looked at before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.base.errors import ConfigError, DatasetError
+from core.base.files import read_text
+from core.base.findings import Finding
+from core.training.config.counting import count_steps
+from core.training.config.data import Subset
+from core.training.config.training import TrainingSettings
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+"""What sd-scripts always reads (IMAGE_EXTENSIONS in library/train_util.py), in small or in capital letters only."""
+SHOWN = 3
+LONGEST_SDXL = 10_000
+"""Steps that the Colab trainers refuse to exceed."""
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The pictures of a folder that every trainer reads, sorted; not those of folders inside it."""
+    return sorted(path for path in Path(folder).iterdir()
+                  if path.suffix in (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES)) and path.is_file())
+
+
+def image_counts(settings: TrainingSettings) -> list[int]:
+    """Pictures in each folder, 0 where it is missing: what `count_steps` takes."""
+    folders = [Path(subset.image_dir).expanduser() for subset in settings.data.subsets]
+    return [len(image_files(folder)) if folder.is_dir() else 0 for folder in folders]
+
+
+def check_sources(settings: TrainingSettings) -> list[Finding]:
+    """What is wrong with the files that the settings name, errors first; reads captions, opens no picture."""
+    found = [*_models(settings), *_folders(settings)]
+    if not any(finding.level == "error" for finding in found):
+        found += _totals(settings)
+    return sorted(found, key=lambda finding: finding.level != "error")
+
+
+def _models(settings: TrainingSettings) -> Iterator[Finding]:
+    model = settings.model.pretrained_model_name_or_path
+    if model and _looks_like_a_place(model) and not Path(model).expanduser().exists():
+        yield Finding("error", f"The model {model} does not exist.", "Choose another, or download it again.")
+    vae = settings.model.vae
+    if vae and _looks_like_a_place(vae) and not Path(vae).expanduser().exists():
+        yield Finding("error", f"The VAE {vae} does not exist.", "Choose another, or leave it empty.")
+    for title, value in (("LoRA to continue", settings.network.network_weights), ("state to resume from", settings.saving.resume),
+                         ("tokenizer folder", settings.model.tokenizer_cache_dir)):
+        if value and not Path(value).expanduser().exists():
+            yield Finding("error", f"The {title} {value} does not exist.", "Choose another, or leave it empty.")
+
+
+def _looks_like_a_place(value: str) -> bool:
+    """A file's path, as against `owner/name` on Hugging Face."""
+    return value.startswith(("/", "~", ".")) or "\\" in value or value.endswith((".safetensors", ".ckpt")) or value.count("/") != 1
+
+
+def _folders(settings: TrainingSettings) -> Iterator[Finding]:
+    subsets = settings.data.subsets
+    if not any(not subset.is_reg for subset in subsets):
+        yield Finding("error", "There is no folder of pictures to learn from.", "Choose the project's images.")
+    seen = Counter(str(Path(subset.image_dir).expanduser().absolute()) for subset in subsets)
+    for folder, times in seen.items():
+        if times > 1:
+            yield Finding("error", f"The folder {folder} is given {times} times; only the first would count.", "Raise its repeats instead.")
+    for subset in subsets:
+        yield from _folder(subset)
+
+
+def _folder(subset: Subset) -> Iterator[Finding]:
+    folder = Path(subset.image_dir).expanduser()
+    if not folder.is_dir():
+        yield Finding("error", f"The folder {folder} {'is a file' if folder.exists() else 'does not exist'}.",
+                      "Choose a folder with pictures.")
+        return
+    images = image_files(folder)
+    if not images:
+        yield Finding("error", f"There is no picture in {folder}; sd-scripts would end without training and without an error.",
+                      f"Choose a folder with {', '.join(IMAGE_SUFFIXES)} files; folders inside it are not read.")
+        return
+    missing = [image.name for image in images if not image.with_suffix(subset.caption_extension).is_file()]
+    if missing and subset.class_tokens is None:
+        all_missing = len(missing) == len(images)
+        yield Finding("warning", f"{len(missing)} of {len(images)} pictures in {folder} have no caption ({_some(missing)}).",
+                      f"Check the ending of the caption files ({subset.caption_extension})." if all_missing else
+                      "Caption them, or give a caption for those without (class_tokens).")
+    stems = Counter(image.stem for image in images)
+    if twice := [stem for stem, times in stems.items() if times > 1]:
+        yield Finding("warning", f"Pictures in {folder} share a caption file ({_some(twice)}).", "Give one of them another name.")
+    yield from _captions(folder, images, subset.caption_extension)
+
+
+def _captions(folder: Path, images: list[Path], extension: str) -> Iterator[Finding]:
+    empty, broken = [], []
+    for path in sorted({image.with_suffix(extension) for image in images}):
+        if not path.is_file():
+            continue
+        try:
+            if not read_text(path).strip():
+                empty.append(path.name)
+        except DatasetError:
+            broken.append(path.name)
+    if empty:
+        yield Finding("error", f"{len(empty)} caption files in {folder} are empty ({_some(empty)}), which ends sd-scripts.",
+                      "Write a caption, or remove the file.")
+    if broken:
+        yield Finding("error", f"{len(broken)} caption files in {folder} are not UTF-8 ({_some(broken)}), which ends sd-scripts.",
+                      "Save them again as UTF-8.")
+
+
+def _totals(settings: TrainingSettings) -> Iterator[Finding]:
+    try:
+        totals = count_steps(settings, image_counts(settings))
+    except ConfigError as error:
+        yield Finding("error", error.message, error.hint)
+        return
+    if settings.model.family == "sdxl" and totals.steps > LONGEST_SDXL:
+        yield Finding("warning", f"The run has {totals.steps} steps; an SDXL LoRA seldom needs {LONGEST_SDXL}.", "Lower repeats or epochs.")
+    if settings.schedule.lr_warmup_steps >= 1 and settings.schedule.lr_warmup_steps >= totals.steps:
+        yield Finding("warning", f"The warm-up of {settings.schedule.lr_warmup_steps} steps is as long as the whole training "
+                      f"({totals.steps} steps).", "5 % is usual: 0.05.")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

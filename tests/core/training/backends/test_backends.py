@@ -1,0 +1,159 @@
+"""Backends: each is documented, says what it lacks, and turns a run's folder into a command."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from core.base.errors import ConfigError, TrainingError
+from core.base.paths import ROOT
+from core.training.backends import BACKENDS
+from core.training.backends.builtin import OPTIMIZER_PACKAGES
+from core.training.backends.sd_scripts import SCRIPTS, checkout, interpreter, script_for
+from core.training.config import TrainingSettings, for_run
+from core.training.config.pair import write_pair
+
+
+@dataclass(frozen=True)
+class Folder:
+    folder: Path
+
+
+@pytest.fixture
+def run(tmp_path):
+    return made_run(tmp_path / "run")
+
+
+def made_run(folder, **changes):
+    settings = TrainingSettings().with_values(
+        model={"pretrained_model_name_or_path": "someone/model", **changes.pop("model", {})},
+        data={"subsets": [{"image_dir": "/p"}], **changes.pop("data", {})}, optimizer=changes.pop("optimizer", {"optimizer_type": "AdamW"}),
+        **changes)
+    write_pair(for_run(settings, folder), folder)
+    return Folder(folder)
+
+
+@pytest.fixture
+def trainer(tmp_path, monkeypatch):
+    """A folder laid out as a checkout with its environment."""
+    folder = tmp_path / "sd-scripts"
+    for name in (*SCRIPTS.values(), ".venv/bin/python"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    monkeypatch.setenv("SD_SCRIPTS_DIR", str(folder))
+    monkeypatch.delenv("SD_SCRIPTS_PYTHON", raising=False)
+    return folder
+
+
+@pytest.mark.parametrize("entry", list(BACKENDS), ids=lambda entry: entry.name)
+def test_every_backend_is_documented_and_has_the_methods(entry):
+    assert f"`{entry.name}`" in (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
+    backend = BACKENDS.load(entry.name)
+    assert all(callable(getattr(backend, name)) for name in ("command", "missing", "check"))
+
+
+def test_an_unknown_backend_is_named():
+    with pytest.raises(ConfigError, match="builtin, sd-scripts"):
+        BACKENDS.load("sdscripts")
+
+
+def test_the_built_in_trainer_runs_in_this_python_on_the_pair(run):
+    command = BACKENDS.load("builtin").command(run)
+    assert command.argv == [sys.executable, str(ROOT / "custom" / "train_lora.py"), "--config_file", str(run.folder / "config.toml"),
+                            "--dataset_config", str(run.folder / "dataset.toml"), "--run_dir", str(run.folder)]
+    assert command.cwd == ROOT
+
+
+def test_the_built_in_trainer_takes_the_default_settings(run):
+    assert BACKENDS.load("builtin").check(run) == []
+
+
+def test_the_built_in_trainer_says_what_it_cannot_do(tmp_path):
+    run = made_run(tmp_path, data={"cache_latents": False}, memory={"full_fp16": True})
+    findings = BACKENDS.load("builtin").check(run)
+    assert [finding.level for finding in findings] == ["error"]
+    assert "full_fp16" in findings[0].what
+
+
+def test_an_optimizer_whose_package_is_not_here_is_found_before_the_launch(tmp_path, monkeypatch):
+    monkeypatch.setitem(OPTIMIZER_PACKAGES, "AdamW8bit", "a_package_that_is_not_here")
+    finding = BACKENDS.load("builtin").check(made_run(tmp_path, optimizer={"optimizer_type": "AdamW8bit"}))[0]
+    assert "AdamW8bit needs the package a_package_that_is_not_here" in finding.what
+    assert "AdamW" in finding.remedy
+
+
+def test_the_built_in_trainer_caches_captions_of_sd15_and_sd_scripts_does_not(tmp_path):
+    run = made_run(tmp_path, data={"cache_text_encoder_outputs": True, "shuffle_caption": False}, network={"network_train_unet_only": True})
+    assert BACKENDS.load("builtin").check(run) == []
+    assert len(BACKENDS.load("sd-scripts").check(run)) == 1
+
+
+@pytest.mark.parametrize(("family", "script"), SCRIPTS.items())
+def test_sd_scripts_runs_the_familys_script_in_its_own_environment(trainer, tmp_path, family, script):
+    run = made_run(tmp_path / "run", model={"family": family})
+    command = BACKENDS.load("sd-scripts").command(run)
+    assert command.argv == [str(trainer / ".venv/bin/python"), script, "--config_file", str(run.folder / "config.toml"),
+                            "--dataset_config", str(run.folder / "dataset.toml")]
+    assert command.cwd == trainer
+    assert command.env["COLUMNS"] == "200"
+    assert command.env["PYTHONPATH"] == ""
+    assert "HF_HUB_OFFLINE" not in command.env
+
+
+def test_with_tokenizers_given_the_hub_is_not_asked(trainer, tmp_path):
+    run = made_run(tmp_path / "run", model={"tokenizer_cache_dir": str(tmp_path)})
+    assert BACKENDS.load("sd-scripts").command(run).env["HF_HUB_OFFLINE"] == "1"
+
+
+def test_its_python_is_not_resolved_through_the_environments_link(trainer):
+    python = trainer / ".venv/bin/python"
+    python.unlink()
+    python.symlink_to(sys.executable)
+    assert interpreter() == python
+
+
+def test_another_python_can_be_named(trainer, monkeypatch, tmp_path):
+    monkeypatch.setenv("SD_SCRIPTS_PYTHON", sys.executable)
+    assert interpreter() == Path(sys.executable)
+    monkeypatch.setenv("SD_SCRIPTS_PYTHON", str(tmp_path / "gone"))
+    assert "gone does not exist" in BACKENDS.load("sd-scripts").missing().what
+
+
+def test_a_missing_checkout_and_a_missing_environment_have_the_remedy(trainer, monkeypatch, run):
+    backend = BACKENDS.load("sd-scripts")
+    assert backend.missing() is None
+    (trainer / ".venv/bin/python").unlink()
+    assert "no Python environment" in backend.missing().what
+    (trainer / SCRIPTS["sdxl"]).unlink()
+    assert "has no sdxl_train_network.py" in backend.missing().what
+    monkeypatch.setenv("SD_SCRIPTS_DIR", str(trainer / "gone"))
+    assert "installer.py --trainer sd-scripts" in backend.missing().remedy
+    with pytest.raises(TrainingError, match="gone does not exist"):
+        backend.command(run)
+
+
+def test_without_variables_the_checkout_lies_among_the_trainers(monkeypatch, tmp_path):
+    monkeypatch.delenv("SD_SCRIPTS_DIR", raising=False)
+    monkeypatch.setenv("LORABOOK_TRAINERS", str(tmp_path))
+    assert checkout() == tmp_path / "sd-scripts"
+
+
+def test_a_folder_without_a_pair_is_named(trainer, tmp_path):
+    with pytest.raises(ConfigError, match="does not exist"):
+        BACKENDS.load("sd-scripts").command(Folder(tmp_path))
+
+
+def test_a_family_without_a_script_is_named():
+    with pytest.raises(TrainingError, match="'flux'"):
+        script_for("flux")
+
+
+def test_looking_at_the_backends_imports_no_heavy_package():
+    import subprocess
+
+    code = ("import sys; from core.training.backends import BACKENDS; [BACKENDS.load(name).missing() for name in BACKENDS.names()]; "
+            "print([name for name in ('torch', 'diffusers', 'transformers', 'numpy', 'PIL') if name in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, env={**os.environ})
+    assert done.stdout.strip() == "[]"
