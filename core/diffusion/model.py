@@ -1,0 +1,149 @@
+"""What every model family can do: encode, predict, decode, draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+
+class Conditioning(NamedTuple):
+    """What the UNet is told about the text."""
+
+    hidden: torch.Tensor
+    """(n, tokens, dim)"""
+    pooled: torch.Tensor | None = None
+    """(n, dim); SDXL only."""
+
+
+@dataclass
+class DiffusionModel:
+    """A loaded base model; made by `core.diffusion.load_model`."""
+
+    path: Path
+    unet: Any
+    vae: Any
+    text_encoders: list[Any]
+    tokenizers: list[Any]
+    scheduler_config: dict[str, Any]
+    """A diffusers scheduler's config: betas, prediction_type, timestep_spacing."""
+    device: torch.device
+    dtype: torch.dtype
+    vae_dtype: torch.dtype
+    adapters: list[Any] = field(default_factory=list)
+    """LoRA layers that `core.diffusion.lora.apply_lora` attached."""
+
+    family = ""
+
+    @property
+    def prediction_type(self) -> str:
+        """"epsilon" or "v_prediction"."""
+        return str(self.scheduler_config.get("prediction_type", "epsilon"))
+
+    @property
+    def vae_factor(self) -> int:
+        """Pixels per latent, along one side."""
+        return 2 ** (len(self._vae_channels()) - 1)
+
+    def _vae_channels(self) -> list[int]:
+        config = self.vae.config
+        return list(getattr(config, "block_out_channels", None) or config.encoder_block_out_channels)
+
+    @property
+    def size_multiple(self) -> int:
+        """Width and height must be multiples of this many pixels."""
+        return self.vae_factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+
+    @property
+    def latent_channels(self) -> int:
+        return int(self.unet.config.in_channels)
+
+    def modules(self) -> list[Any]:
+        """UNet, VAE and text encoders."""
+        return [self.unet, self.vae, *self.text_encoders]
+
+    def encode_images(self, batch: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Latents, scaled as the UNet expects them.
+
+        Args:
+            batch: (n, 3, h, w) in [-1, 1].
+            generator: draw from the VAE's distribution with it, as sd-scripts does; None takes its mean.
+
+        Returns: (n, channels, h / factor, w / factor) float32.
+        """
+        import torch
+
+        with torch.no_grad():
+            encoded = self.vae.encode(batch.to(self.vae.device, self.vae.dtype))
+            if hasattr(encoded, "latents"):
+                latents = encoded.latents
+            elif generator is None:
+                latents = encoded.latent_dist.mode()
+            else:
+                latents = encoded.latent_dist.sample(generator)
+        shift = getattr(self.vae.config, "shift_factor", None) or 0.0
+        return (latents.float() - shift) * self.vae.config.scaling_factor
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Pictures. Args: latents: as from `encode_images`. Returns: (n, 3, h, w) float32 in [-1, 1] on the CPU."""
+        import torch
+
+        shift = getattr(self.vae.config, "shift_factor", None) or 0.0
+        latents = latents.to(self.vae.device).float() / self.vae.config.scaling_factor + shift
+        # In its own dtype, also inside a training's autocast: SDXL's VAE overflows in float16.
+        with torch.no_grad(), torch.autocast(self.vae.device.type, enabled=False):
+            images = self.vae.decode(latents.to(self.vae.dtype)).sample
+        return images.float().clamp(-1, 1).cpu()
+
+    def tokenize(self, prompts: list[str], max_token_length: int | None = None) -> list[torch.Tensor]:
+        """One (n, chunks, 77) tensor of token ids per text encoder."""
+        from core.diffusion.prompts import token_chunks
+
+        return [token_chunks(tokenizer, prompts, max_token_length) for tokenizer in self.tokenizers]
+
+    def encode_tokens(self, tokens: list[torch.Tensor], clip_skip: int | None = None) -> Conditioning:
+        """Text encoders' output with gradients where the caller allows them. Args: tokens: from `tokenize`."""
+        raise NotImplementedError
+
+    def encode_prompts(self, prompts: list[str], clip_skip: int | None = None, max_token_length: int | None = None) -> Conditioning:
+        """What the UNet is told about each prompt, without gradients.
+
+        Args:
+            clip_skip: how many layers from the end the hidden state is taken (1 = the last); SDXL has its own and ignores it.
+            max_token_length: 75 (None), 150 or 225 words.
+        """
+        import torch
+
+        with torch.no_grad():
+            return self.encode_tokens(self.tokenize(prompts, max_token_length), clip_skip)
+
+    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, condition: Conditioning,
+                sizes: torch.Tensor | None = None) -> torch.Tensor:
+        """The UNet's answer (noise or velocity).
+
+        Args:
+            latents: (n, c, h, w) noisy.
+            timesteps: (n,) or scalar, 0 … 999.
+            sizes: (n, 6) SDXL's original height, width, crop top, left, target height, width; ignored by SD 1.x.
+        """
+        raise NotImplementedError
+
+    def sample(self, prompts: list[str], negative: str | list[str] = "", seeds: list[int] | int = 0, width: int = 512, height: int = 512,
+               steps: int = 30, guidance: float = 7.5, sampler: str = "", clip_skip: int | None = None,
+               max_token_length: int | None = None, batch_size: int = 4) -> list[Image]:
+        """Draw one picture per prompt; the same seed gives the same start noise on every machine.
+
+        Args:
+            seeds: one per prompt, or one for all.
+            guidance: classifier-free guidance; 1 or less draws without it (twice as fast).
+            sampler: sd-scripts' names ("ddim", "euler_a", "dpmsolver++", …); empty is the model's own.
+
+        Raises: ConfigError: unknown sampler, or a size that the model cannot draw.
+        """
+        from core.diffusion.sampling import draw
+
+        return draw(self, prompts, negative, seeds, width, height, steps, guidance, sampler, clip_skip, max_token_length, batch_size)

@@ -1,0 +1,256 @@
+"""dataset.toml as images in buckets, and the order in which an epoch goes through them."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.base.errors import ConfigError, DatasetError
+from core.training.builtin.buckets import BucketRule, Size, crop_edges, select_bucket
+from core.training.builtin.captions import CaptionRule, read_caption
+from core.training.builtin.keys import UNSUPPORTED
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+RENAMED = {"train_batch_size": "batch_size", "dataset_repeats": "num_repeats"}
+CAPTION_KEYS = tuple(CaptionRule.__dataclass_fields__)
+BUCKET_KEYS = ("enable_bucket", "min_bucket_reso", "max_bucket_reso", "bucket_reso_steps", "bucket_no_upscale")
+OWN_KEYS = ("image_dir", "is_reg", "class_tokens", "num_repeats", "caption_extension", "flip_aug", "batch_size", "resolution")
+SUBSET_KEYS = frozenset([*CAPTION_KEYS, *BUCKET_KEYS, *OWN_KEYS, *RENAMED])
+"""Every dataset key that is honoured, at whatever level it stands."""
+TAKEN_SILENTLY = frozenset({"cache_info", "network_multiplier", "validation_seed", "token_warmup_min", "debug_dataset", "max_token_length",
+                            "prior_loss_weight"})
+
+
+@dataclass
+class TrainImage:
+    """One image of a subset, with everything that is known before its pixels are read."""
+
+    path: Path
+    caption: str
+    size: Size
+    repeats: int
+    subset: Subset
+    bucket: Size = (0, 0)
+    resized: Size = (0, 0)
+
+    def size_values(self, flipped: bool) -> list[int]:
+        """SDXL's six: original height, width, crop top, left, target height, width."""
+        left, top, right = crop_edges(self.bucket, self.size)
+        return [self.size[1], self.size[0], top, self.bucket[0] - right if flipped else left, self.bucket[1], self.bucket[0]]
+
+
+@dataclass
+class Subset:
+    """One [[datasets.subsets]] table."""
+
+    image_dir: Path
+    is_reg: bool
+    class_tokens: str | None
+    num_repeats: int
+    caption_extension: str
+    flip_aug: bool
+    captions: CaptionRule
+    count: int = 0
+
+
+@dataclass
+class TrainDataset:
+    """One [[datasets]] table: images by bucket, batches of one bucket each."""
+
+    rule: BucketRule
+    batch_size: int
+    subsets: list[Subset] = field(default_factory=list)
+    images: list[TrainImage] = field(default_factory=list)
+    num_train_images: int = 0
+    num_reg_images: int = 0
+    tag_frequency: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def buckets(self) -> dict[Size, list[TrainImage]]:
+        """Images of each training size, repeats included, sizes sorted."""
+        found: dict[Size, list[TrainImage]] = {}
+        for image in self.images:
+            found.setdefault(image.bucket, []).extend([image] * image.repeats)
+        return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class PlannedBatch:
+    """The images of one forward pass, with the place from which their random numbers come."""
+
+    images: tuple[TrainImage, ...]
+    epoch: int
+    """Counted from 1."""
+    place: int
+    """In the epoch, counted from 0."""
+    seed: int
+
+    def chance(self, index: int) -> random.Random:
+        """The random numbers of one image (caption, flip): a pure function of seed, epoch and place."""
+        return random.Random(f"{self.seed}/{self.epoch}/{self.place}/{index}")
+
+
+def read_datasets(tables: dict[str, Any], arguments: dict[str, Any], warn: Callable[[str], None]) -> list[TrainDataset]:
+    """Every dataset of dataset.toml, images found, captions read, buckets chosen.
+
+    Args:
+        tables: dataset.toml. arguments: flattened config.toml; a key is looked for in subset, dataset, general, arguments.
+        warn: receives one sentence for each thing that was passed over.
+
+    Raises:
+        ConfigError: an unknown key or a wrong value. DatasetError: no image at all.
+    """
+    unknown = set(tables) - {"general", "datasets"}
+    if unknown:
+        raise ConfigError(f"dataset.toml has the unknown table or key {sorted(unknown)[0]!r}.", "Only [general] and [[datasets]] are read.")
+    arguments = {RENAMED.get(key, key): value for key, value in arguments.items()}
+    general = tables.get("general", {})
+    datasets = []
+    for table in tables.get("datasets", []):
+        found = _read_dataset(table, general, arguments, warn)
+        if found.images:
+            datasets.append(found)
+    if not datasets:
+        raise DatasetError("No image was found in any folder of dataset.toml.", "Check image_dir, and that num_repeats is at least 1.")
+    return datasets
+
+
+def _checked(table: dict[str, Any], where: str) -> dict[str, Any]:
+    for key, value in table.items():
+        if key in UNSUPPORTED:
+            if value not in (None, False, 0, 0.0, "", [], {}):
+                raise ConfigError(f"The built-in trainer cannot honour {key} = {value!r} in {where}.", UNSUPPORTED[key])
+        elif key not in SUBSET_KEYS and key not in TAKEN_SILENTLY and key != "subsets":
+            raise ConfigError(f"{where} has the unknown key {key!r}.", "Check its spelling.")
+    return table
+
+
+def _read_dataset(table: dict[str, Any], general: dict[str, Any], arguments: dict[str, Any], warn: Callable[[str], None]) -> TrainDataset:
+    levels = [_checked(table, "[[datasets]]"), _checked(general, "[general]"), arguments]
+
+    def look(key: str, default: Any, *nearer: dict[str, Any]) -> Any:
+        return next((level[key] for level in (*nearer, *levels) if level.get(key) is not None), default)
+
+    width, height = _resolution(look("resolution", None))
+    rule = BucketRule((width, height), *(look(key, BucketRule.__dataclass_fields__[key].default) for key in BUCKET_KEYS)).checked()
+    dataset = TrainDataset(rule, int(look("batch_size", 1)))
+    for values in table.get("subsets", []):
+        _checked(values, "[[datasets.subsets]]")
+        if not values.get("image_dir"):
+            raise ConfigError("A subset of dataset.toml has no image_dir.", "Say where its images lie.")
+        captions = CaptionRule(**{key: look(key, CaptionRule.__dataclass_fields__[key].default, values) for key in CAPTION_KEYS})
+        extension = look("caption_extension", ".caption", values)
+        subset = Subset(Path(values["image_dir"]).expanduser(), bool(values.get("is_reg", False)), look("class_tokens", None, values),
+                        int(look("num_repeats", 1, values)), extension if extension.startswith(".") else f".{extension}",
+                        bool(look("flip_aug", False, values)), captions)
+        if subset.num_repeats < 1:
+            warn(f"{subset.image_dir} is left out: its num_repeats is {subset.num_repeats}.")
+        elif any((other.image_dir, other.is_reg) == (subset.image_dir, subset.is_reg) for other in dataset.subsets):
+            warn(f"{subset.image_dir} is named twice; the first one is used.")
+        else:
+            _add_subset(dataset, subset, warn)
+    _balance(dataset, warn)
+    sizes = rule.sizes()
+    for image in dataset.images:
+        image.bucket, image.resized = select_bucket(image.size, rule, sizes)
+    return dataset
+
+
+def _resolution(value: Any) -> Size:
+    """int, [w, h] or "w,h". Raises: ConfigError."""
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")]
+    try:
+        numbers = [int(part) for part in value] if isinstance(value, (list, tuple)) else [int(value)]
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"resolution is {value!r}, but must be a number of pixels or width,height.") from error
+    if len(numbers) not in (1, 2) or min(numbers) < 8:
+        raise ConfigError(f"resolution is {value!r}, but must be a number of pixels or width,height.")
+    return numbers[0], numbers[-1]
+
+
+def _add_subset(dataset: TrainDataset, subset: Subset, warn: Callable[[str], None]) -> None:
+    """Find a subset's images, read their sizes and captions. Broken images are passed over with a warning."""
+    from PIL import Image, UnidentifiedImageError
+
+    if not subset.image_dir.is_dir():
+        raise DatasetError(f"The image folder {subset.image_dir} does not exist.", "Check image_dir in dataset.toml.")
+    paths = sorted((path for path in subset.image_dir.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()), key=str)
+    frequency: Counter[str] = Counter()
+    without: list[str] = []
+    for path in paths:
+        try:
+            with Image.open(path) as picture:
+                picture.verify()
+            with Image.open(path) as picture:
+                orientation = picture.getexif().get(0x0112, 1)
+                size = picture.size if orientation < 5 else picture.size[::-1]
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            warn(f"{path.name} is left out: it cannot be read as an image ({error}).")
+            continue
+        caption = read_caption(path, subset.caption_extension, subset.captions.enable_wildcard)
+        if not caption:
+            without.append(path.name)
+            caption = subset.class_tokens or ""
+        frequency.update(tag.strip().lower() for tag in caption.split(",") if tag.strip())
+        dataset.images.append(TrainImage(path, caption, size, subset.num_repeats, subset))
+        subset.count += 1
+    if without:
+        used = f"class_tokens {subset.class_tokens!r} is used" if subset.class_tokens else "an empty caption is used"
+        warn(f"{len(without)} image(s) in {subset.image_dir} have no caption in a {subset.caption_extension} file "
+             f"({', '.join(without[:5])}); {used}.")
+    if not subset.count:
+        warn(f"{subset.image_dir} is left out: there is no image in it.")
+        return
+    dataset.subsets.append(subset)
+    dataset.tag_frequency[subset.image_dir.name] = dict(frequency)
+
+
+def _balance(dataset: TrainDataset, warn: Callable[[str], None]) -> None:
+    """Bring regularisation images to the number of training images, as sd-scripts does."""
+    training = [image for image in dataset.images if not image.subset.is_reg]
+    regular = [image for image in dataset.images if image.subset.is_reg]
+    dataset.num_train_images = sum(image.repeats for image in training)
+    dataset.num_reg_images = sum(image.repeats for image in regular)
+    dataset.images = training
+    if dataset.num_reg_images > dataset.num_train_images:
+        warn(f"There are more regularisation images ({dataset.num_reg_images}) than training images ({dataset.num_train_images}); "
+             "some are not used.")
+    count, first = 0, True
+    while regular and count < dataset.num_train_images:
+        for image in regular:
+            if first:
+                dataset.images.append(image)
+                count += image.repeats
+            else:
+                image.repeats += 1
+                count += 1
+            if count >= dataset.num_train_images:
+                break
+        first = False
+
+
+def batches_per_epoch(datasets: list[TrainDataset]) -> int:
+    """How many batches one pass through every dataset takes."""
+    return sum(-(-len(bucket) // dataset.batch_size) for dataset in datasets for bucket in dataset.buckets().values())
+
+
+def plan_epoch(datasets: list[TrainDataset], seed: int, epoch: int) -> list[PlannedBatch]:
+    """The batches of an epoch in order: a pure function of the data, the seed and the epoch.
+
+    Each bucket is shuffled and cut into batches (the last may be smaller), then all batches are shuffled.
+
+    Args: epoch: counted from 1.
+    """
+    chance = random.Random(f"{seed}/{epoch}")
+    batches: list[tuple[TrainImage, ...]] = []
+    for dataset in datasets:
+        for bucket in dataset.buckets().values():
+            order = list(bucket)
+            chance.shuffle(order)
+            batches += [tuple(order[start:start + dataset.batch_size]) for start in range(0, len(order), dataset.batch_size)]
+    chance.shuffle(batches)
+    return [PlannedBatch(images, epoch, place, seed) for place, images in enumerate(batches)]

@@ -1,0 +1,90 @@
+"""Optimizers and learning rate schedules by sd-scripts' names."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from core.base.errors import ConfigError, require
+from core.training.builtin.options import TrainOptions, read_arguments
+
+if TYPE_CHECKING:
+    import torch
+
+KNOWN = ("AdamW", "AdamW8bit", "PagedAdamW8bit", "Prodigy", "Adafactor")
+
+
+def make_optimizer(options: TrainOptions, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """The optimizer of optimizer_type with optimizer_args.
+
+    A name with a dot is imported as a class: "pytorch_optimizer.CAME", "lion_pytorch.Lion".
+
+    Raises: ConfigError: unknown name or arguments. MissingDependency: its package is not installed.
+    """
+    import torch
+
+    name = options.optimizer_type or "AdamW"
+    arguments = read_arguments(options.optimizer_args, "optimizer_args")
+    lowered = name.lower()
+    try:
+        if lowered == "adamw":
+            return torch.optim.AdamW(groups, **{"fused": True, **arguments})
+        if lowered in ("adamw8bit", "pagedadamw8bit"):
+            package = require("bitsandbytes", needed_for=f"The optimizer {name}")
+            return (package.optim.AdamW8bit if lowered == "adamw8bit" else package.optim.PagedAdamW8bit)(groups, **arguments)
+        if lowered == "prodigy":
+            return require("prodigyopt", needed_for="The optimizer Prodigy").Prodigy(groups, **arguments)
+        if lowered == "adafactor":
+            return _adafactor(options, groups, arguments)
+        if "." in name:
+            module, _, attribute = name.rpartition(".")
+            return getattr(require(module, needed_for=f"The optimizer {name}"), attribute)(groups, **arguments)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(f"The optimizer {name} cannot be made: {error}", "Check optimizer_args.") from error
+    raise ConfigError(f"The built-in trainer knows no optimizer {name!r}.", f"Known: {', '.join(KNOWN)}, or a class with its module.")
+
+
+def _adafactor(options: TrainOptions, groups: list[dict[str, Any]], arguments: dict[str, Any]) -> torch.optim.Optimizer:
+    """Adafactor; relative_step is on unless it is said otherwise, and then it finds its own rate, as in sd-scripts."""
+    from transformers.optimization import Adafactor
+
+    arguments.setdefault("relative_step", True)
+    if arguments["relative_step"]:
+        arguments.setdefault("warmup_init", False)
+        options.warnings.append("Adafactor with relative_step finds its own learning rate; unet_lr, text_encoder_lr and lr_scheduler "
+                                "are not used. Set optimizer_args relative_step=False to use them.")
+        options.lr_scheduler, options.lr_warmup_steps = f"adafactor:{options.learning_rate}", 0
+        groups = [{**group, "lr": None} for group in groups]
+    return Adafactor(groups, **arguments)
+
+
+def make_schedule(options: TrainOptions, optimizer: torch.optim.Optimizer, total_steps: int) -> Any:
+    """The learning rate schedule of lr_scheduler; its `step` is called once per optimizer step.
+
+    lr_warmup_steps below 1 is a share of all steps.
+    """
+    name = options.lr_scheduler
+    if name.split(":")[0] == "adafactor":
+        from transformers.optimization import Adafactor, AdafactorSchedule
+
+        if not isinstance(optimizer, Adafactor):
+            raise ConfigError("lr_scheduler 'adafactor' needs optimizer_type Adafactor.", "Choose another lr_scheduler.")
+        _, _, rate = name.partition(":")
+        return AdafactorSchedule(optimizer, float(rate or options.learning_rate))
+    get_scheduler = importlib.import_module("diffusers.optimization").get_scheduler
+    warmup = options.lr_warmup_steps
+    warmup = int(warmup * total_steps) if isinstance(warmup, float) and warmup < 1 else int(warmup)
+    if name == "cosine":  # one half wave; lr_scheduler_num_cycles does not act on it, as in sd-scripts
+        return importlib.import_module("diffusers.optimization").get_cosine_schedule_with_warmup(optimizer, warmup, total_steps)
+    return get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=total_steps,
+                         num_cycles=options.lr_scheduler_num_cycles, power=options.lr_scheduler_power)
+
+
+def present_rates(optimizer: torch.optim.Optimizer, schedule: Any) -> dict[str, float]:
+    """Each group's rate by its name; for Prodigy and its like the rate times its own estimate."""
+    rates = {}
+    for index, group in enumerate(optimizer.param_groups):
+        rate = group["lr"] if group["lr"] is not None else schedule.get_last_lr()[index]
+        rate = float(rate) if rate is not None else 0.0
+        rates[group.get("name", f"group{index}")] = rate * float(group["d"]) if "d" in group else rate
+    return rates
