@@ -1,0 +1,237 @@
+"""Before and after: the same prompts and seeds, drawn without the LoRA and with each saved one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from core.base.errors import ConfigError, ModelError, StudioError, TrainingError
+from core.base.files import read_json, write_json, write_with
+from core.base.progress import SILENT, Progress
+from core.base.settings import Settings, setting
+from core.training.outputs import is_whole, list_outputs
+from core.training.run import Run
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+WITHOUT = "without"
+UNSEEN = 0.002
+"""Mean difference of two pictures (0–1) below which nobody sees that the LoRA did anything."""
+
+
+class EvaluationSettings(Settings):
+    """What to draw, and with which LoRA files."""
+
+    title: ClassVar[str] = "Before and after"
+
+    run: str = setting("", "Run", "Whose LoRA is compared. Empty: the newest finished run.")
+    prompts: list[str] = setting([], "Prompts", "What to draw. Empty: the run's sample prompts.")
+    negative: str = setting("", "Negative prompt", "What to avoid.")
+    seeds: list[int] = setting([1, 2], "Seeds", "Each prompt is drawn once for each seed.", min_length=1)
+    every_epoch: bool = setting(True, "Each saved epoch", "Also draw with each LoRA that was saved on the way.")
+    weight: float = setting(1.0, "Strength", "How strongly the LoRA counts; 1 is as trained.", ge=-2, le=2)
+    width: int | None = setting(None, "Width", "Empty: as in training.", level="advanced", unit="px", ge=32, le=4096)
+    height: int | None = setting(None, "Height", "Empty: as in training.", level="advanced", unit="px", ge=32, le=4096)
+    steps: int = setting(28, "Steps", "Steps of drawing.", level="advanced", ge=1, le=1000)
+    guidance: float = setting(7.0, "Guidance", "How closely it follows the prompt; 1 is off.", level="advanced", ge=0, le=30)
+    sampler: str = setting("", "Sampler", "sd-scripts' name, e.g. euler_a. Empty: the model's own.", level="advanced")
+    batch_size: int = setting(4, "Pictures at once", "Lower it when memory runs out.", level="advanced", ge=1, le=64)
+    model: str | None = setting(None, "Model", "Another base model than the run's: a checkpoint or a diffusers folder.", level="advanced")
+    lora: list[str] = setting([], "LoRA files", "Other files than the run's own.", level="advanced")
+    family: str | None = setting(None, "Model family", "Empty: read from the model.", level="expert")
+    clip_skip: int | None = setting(None, "CLIP skip", "Empty: as in training.", level="expert", ge=1, le=12)
+    max_token_length: int | None = setting(None, "Longest prompt", "Empty: as in training.", level="expert", unit="tokens")
+    tokenizer_cache_dir: str | None = setting(None, "Tokenizer folder", "Empty: as in training.", level="expert")
+    output_dir: str | None = setting(None, "Folder", "Where the pictures go. Empty: the run's folder evaluation.", level="expert")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One LoRA file, or none."""
+
+    label: str
+    lora: str
+    """Path; empty for the pictures without a LoRA."""
+    applied: int = 0
+    """Modules of the model that computed with it."""
+    in_file: int = 0
+    changed: float = 0.0
+    """Mean difference to the pictures without, 0–1."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture that was drawn."""
+
+    path: str
+    """Beside evaluation.json."""
+    column: int
+    prompt: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """What was drawn, and what can be measured in it."""
+
+    folder: str
+    grid: str
+    """The labelled sheet, beside evaluation.json."""
+    model: str
+    columns: tuple[Column, ...]
+    pictures: tuple[Picture, ...]
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def sentence(self) -> str:
+        """One sentence."""
+        return f"{len(self.pictures)} pictures in {len(self.columns)} columns, {self.seconds:.0f} s: {Path(self.folder) / self.grid}"
+
+    @classmethod
+    def read(cls, folder: Path) -> EvaluationReport | None:
+        """The last comparison in a folder, None where there is none."""
+        path = Path(folder) / "evaluation.json"
+        if not path.is_file():
+            return None
+        values = read_json(path)
+        values.pop("settings", None)
+        return cls(**{**values, "folder": str(folder), "columns": tuple(Column(**column) for column in values["columns"]),
+                      "pictures": tuple(Picture(**picture) for picture in values["pictures"]), "warnings": tuple(values["warnings"])})
+
+
+def settings_for(run: Run, settings: EvaluationSettings) -> EvaluationSettings:
+    """The settings with what is empty filled in from a run.
+
+    Raises: TrainingError: the run has no whole LoRA file yet, or no prompts are known.
+    """
+    trained = run.settings()
+    files = [path for path in list_outputs(run.checkpoints) if is_whole(path)]
+    if not settings.lora and not files:
+        raise TrainingError(f"The run {run.id} has no LoRA file yet.", "Wait until it has saved one.")
+    if not settings.every_epoch and files:
+        files = [next((path for path in files if path.stem == run.output_name), files[-1])]
+    width, height = trained.data.size
+    prompts = settings.prompts or list(dict.fromkeys(prompt.prompt for prompt in trained.sampling.sample_prompts))
+    if not prompts:
+        raise TrainingError(f"The run {run.id} has no sample prompts.", "Write a prompt, with the trigger word first.")
+    return settings.changed(
+        run=run.id, lora=settings.lora or [str(path) for path in _in_order(files, run.output_name)], prompts=prompts,
+        model=settings.model or trained.model.pretrained_model_name_or_path, family=settings.family or trained.model.family,
+        width=settings.width or width, height=settings.height or height, clip_skip=settings.clip_skip or trained.model.clip_skip,
+        max_token_length=settings.max_token_length or trained.model.max_token_length,
+        tokenizer_cache_dir=settings.tokenizer_cache_dir or trained.model.tokenizer_cache_dir,
+        output_dir=settings.output_dir or str(run.folder / "evaluation"))
+
+
+def _in_order(files: list[Path], output_name: str) -> list[Path]:
+    """As they were saved, the finished one last; without it, nothing is moved."""
+    return sorted(files, key=lambda path: path.stem == output_name)
+
+
+def draw_before_after(settings: EvaluationSettings, progress: Progress = SILENT) -> EvaluationReport:
+    """Draw every prompt and seed without a LoRA and with each file; write pictures, `grid.png` and `evaluation.json`.
+
+    A LoRA file that cannot be read or does not fit is left out with a warning; the rest goes on.
+
+    Args: settings: with model, prompts, lora, width, height and output_dir filled in (see `settings_for`).
+    Raises:
+        ConfigError: one of those is empty. ModelError: the model cannot be loaded, or no LoRA file fits it.
+        Cancelled: what was drawn so far stays in the folder.
+    """
+    for name in ("model", "prompts", "lora", "width", "height", "output_dir"):
+        if not getattr(settings, name):
+            raise ConfigError(f"{type(settings).fields()[name].title} ({name}) must be given.", "Choose a run, or fill it in.")
+    from core.diffusion import load_model
+    from core.diffusion.lora import apply_lora, remove_lora
+
+    started, folder, warnings = time.monotonic(), Path(str(settings.output_dir)), list[str]()
+    progress.note(f"Loading {settings.model}")
+    model = load_model(str(settings.model), settings.family, tokenizer_dir=settings.tokenizer_cache_dir)
+    progress.start("Drawing", (1 + len(settings.lora)) * len(settings.prompts) * len(settings.seeds))
+    columns, pictures, sheet = [Column(WITHOUT, "")], list[Picture](), [_draw_column(model, settings, progress)]
+    pictures += _save_column(folder, 0, settings, sheet[0])
+    for path in settings.lora:
+        try:
+            coverage = apply_lora(model, Path(path), settings.weight)
+        except (StudioError, FileNotFoundError) as error:
+            warnings.append(f"{Path(path).name} was left out: {error}")
+            progress.warn(warnings[-1])
+            continue
+        try:
+            drawn = _draw_column(model, settings, progress)
+        finally:
+            remove_lora(model)
+        column = Column(_label(path, settings.lora), path, coverage.applied, coverage.in_file, _difference(sheet[0], drawn))
+        warnings += _remarks(column, progress)
+        pictures += _save_column(folder, len(columns), settings, drawn)
+        columns.append(column)
+        sheet.append(drawn)
+    if len(columns) == 1:
+        raise ModelError("None of the LoRA files fits the model.", " ".join(warnings))
+    from core.training.sheet import draw_sheet
+
+    rows = [f"{prompt}\nseed {seed}" for prompt in settings.prompts for seed in settings.seeds]
+    grid = draw_sheet(sheet, [column.label for column in columns], rows)
+    write_with(folder / "grid.png", lambda temporary: grid.save(temporary))
+    report = EvaluationReport(str(folder), "grid.png", str(settings.model), tuple(columns), tuple(pictures), tuple(warnings),
+                              round(time.monotonic() - started, 3))
+    write_json(folder / "evaluation.json", {**asdict(report), "settings": settings.model_dump(mode="json")})
+    return report
+
+
+def _draw_column(model: Any, settings: EvaluationSettings, progress: Progress) -> list[Image]:
+    """Prompts, then seeds; `batch_size` at once, looking for a request to stop in between."""
+    wanted = [(prompt, seed) for prompt in settings.prompts for seed in settings.seeds]
+    drawn: list[Image] = []
+    for start in range(0, len(wanted), settings.batch_size):
+        part = wanted[start: start + settings.batch_size]
+        drawn += model.sample(prompts=[prompt for prompt, _ in part], negative=settings.negative, seeds=[seed for _, seed in part],
+                              width=settings.width, height=settings.height, steps=settings.steps, guidance=settings.guidance,
+                              sampler=settings.sampler, clip_skip=settings.clip_skip, max_token_length=settings.max_token_length,
+                              batch_size=settings.batch_size)
+        progress.advance(part[0][0], by=len(part))
+    return drawn
+
+
+def _save_column(folder: Path, column: int, settings: EvaluationSettings, drawn: list[Image]) -> list[Picture]:
+    wanted = [(row, prompt, seed) for row, prompt in enumerate(settings.prompts) for seed in settings.seeds]
+    pictures = []
+    for (row, prompt, seed), image in zip(wanted, drawn, strict=True):
+        name = f"{column:02d}_{row:02d}_{seed}.png"
+        write_with(folder / name, lambda temporary, image=image: image.save(temporary))  # type: ignore[misc]
+        pictures.append(Picture(name, column, prompt, seed))
+    return pictures
+
+
+def _label(path: str, files: list[str]) -> str:
+    """ "epoch 3", "step 200", "finished"; the name itself where two would be called the same."""
+    from core.training.monitor.samples import label_of
+
+    stem = min((Path(file).stem for file in files), key=len)
+    label = label_of(Path(path), stem)
+    return label if [label_of(Path(file), stem) for file in files].count(label) == 1 else Path(path).stem
+
+
+def _remarks(column: Column, progress: Progress) -> list[str]:
+    """What a person should know of a LoRA that hardly fits or hardly does anything."""
+    found = []
+    if column.applied < column.in_file:
+        unused = column.in_file - column.applied
+        found.append(f"{Path(column.lora).name}: {unused} of its {column.in_file} modules have no place in this model.")
+    if column.changed < UNSEEN:
+        found.append(f"{Path(column.lora).name} changes nothing that can be seen.")
+    for remark in found:
+        progress.warn(remark)
+    return found
+
+
+def _difference(before: list[Image], after: list[Image]) -> float:
+    """Mean absolute difference of all pixels, 0–1."""
+    import numpy
+
+    pairs = zip(before, after, strict=True)
+    return round(float(numpy.mean([numpy.abs(numpy.asarray(one, dtype="float32") - numpy.asarray(two, dtype="float32")).mean() / 255
+                                   for one, two in pairs])), 5)

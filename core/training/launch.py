@@ -1,0 +1,106 @@
+"""Starting a run: the backend's command, the supervisor in a process of its own, and going on from a state."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.base.errors import TrainingError
+from core.base.files import explain_disk_errors, write_json
+from core.base.paths import ROOT
+from core.base.process import start_detached
+from core.training.outputs import State, newest_state
+from core.training.run import ACTIVE, Run
+
+if TYPE_CHECKING:
+    from core.training.config import TrainingSettings
+
+
+def prepare(project_folder: Path, settings: TrainingSettings, backend: str) -> Run:
+    """Make a run whose trainer is known to be there; nothing is left behind where it is not.
+
+    Raises:
+        ConfigError: no backend has that name, or the settings cannot be written.
+        TrainingError: the trainer is not installed. DiskError.
+    """
+    from core.training.backends import BACKENDS
+
+    missing = BACKENDS.load(backend).missing()
+    if missing is not None:
+        raise TrainingError(missing.what, missing.remedy)
+    return Run.create(project_folder, settings, backend)
+
+
+def launch(run: Run, state: State | None = None) -> Run:
+    """Start the trainer under a supervisor that outlives the kernel; returns at once.
+
+    Args: state: where to go on from; None begins at step 0.
+    Raises:
+        TrainingError: the run is already at work, or the backend cannot start.
+        ConfigError: no backend has that name.
+    """
+    with _only_one_launcher(run):
+        if run.state() in ACTIVE:
+            raise TrainingError(f"The run {run.id} is already {run.state()}.", "Wait for its end, or stop it first.")
+        if state is not None:
+            _set_resume(run, state)
+        command = _plain_command(run)
+        if state is not None and run.backend == "sd-scripts":
+            command["argv"].append("--skip_until_initial_step")  # without it sd-scripts does the state's epoch again
+        write_json(run.folder / "command.json", command)
+        (run.folder / "stop").unlink(missing_ok=True)
+        (run.folder / "trainer.json").unlink(missing_ok=True)
+        attempt = run.attempt() + 1
+        run.note("launch", attempt=attempt, backend=run.backend, resumed_from=state.step if state else 0)
+        start_supervisor(run, attempt)
+    return run
+
+
+def start_supervisor(run: Run, attempt: int) -> None:
+    """Start `python -m core.training.supervisor` for an attempt and note its process. Raises: OSError, DiskError."""
+    argv = [sys.executable, "-m", "core.training.supervisor", str(run.folder.resolve()), "--attempt", str(attempt)]
+    mark = start_detached(argv, cwd=ROOT, log=run.folder / "supervisor.txt")
+    write_json(run.folder / "supervisor.json", {"attempt": attempt, "host": socket.gethostname(), "mark": mark.as_dict()})
+
+
+def resume(run: Run) -> Run:
+    """Go on from the newest whole state folder, in the same run folder.
+
+    Raises: TrainingError: it is finished or still at work, or it saved no state (`save_state` was off).
+    """
+    state_now = run.state()
+    if state_now == "done":
+        raise TrainingError(f"The run {run.id} is finished.", "Start a new run with more epochs to train longer.")
+    state = newest_state(run.checkpoints, run.output_name)
+    if state is None and state_now not in ("prepared", *ACTIVE):
+        raise TrainingError(f"The run {run.id} saved no state to go on from.", "Start it anew, with 'save_state' switched on.")
+    return launch(run, state)
+
+
+def _plain_command(run: Run) -> dict[str, Any]:
+    """The backend's command as values that JSON can hold."""
+    from core.training.backends import BACKENDS
+
+    command = BACKENDS.load(run.backend).command(run)
+    return {"argv": list(command.argv), "cwd": str(command.cwd), "env": dict(command.env)}
+
+
+def _set_resume(run: Run, state: State) -> None:
+    """Write the state's folder as `resume` into the run's TOML pair, where every trainer looks for it."""
+    from core.training.config.pair import write_pair
+
+    write_pair(run.settings().with_values(saving={"resume": str(state.folder.resolve())}), run.folder)
+
+
+@contextlib.contextmanager
+def _only_one_launcher(run: Run) -> Iterator[None]:
+    """Two kernels that press the button at once start one supervisor: the second sees the first one's run."""
+    place = run.folder / ".launch.lock"
+    with explain_disk_errors(place), open(place, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,125 @@
+"""The front desk of training: one short method for each stage, in the order of the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.base.errors import ConfigError, TrainingError
+from core.base.findings import Finding, errors_of
+from core.base.jobs import Job, start_job
+from core.base.progress import SILENT, Progress
+from core.dataset.project import Project
+from core.training import launch
+from core.training.monitor import Monitor, RunStatus
+from core.training.run import Run
+
+if TYPE_CHECKING:
+    from core.training.config import TrainingSettings
+    from core.training.evaluation import EvaluationReport, EvaluationSettings
+    from core.training.regularisation import RegularisationReport, RegularisationSettings
+
+
+class TrainingManager:
+    """Training on one project: settings, runs, comparison, report. Nothing here blocks or imports torch, except `evaluate`."""
+
+    def __init__(self, project_folder: Path) -> None:
+        self.project = Project.open(project_folder)
+        self._monitors: dict[str, Monitor] = {}
+
+    @classmethod
+    def open(cls, project_folder: Path) -> TrainingManager:
+        """Raises: DatasetError: there is no project in that folder."""
+        return cls(project_folder)
+
+    def presets(self) -> list[str]:
+        """Names of the presets for the project's model family."""
+        from core.training.config.presets import preset_names
+
+        return list(preset_names(self.project.family))
+
+    def preset(self, name: str) -> TrainingSettings:
+        """A preset, fitted to the project. Raises: ConfigError: no preset has that name."""
+        from core.training.config.presets import load_preset
+
+        return self.configure(load_preset(name))
+
+    def configure(self, settings: TrainingSettings) -> TrainingSettings:
+        """The settings with what is empty filled in from the project: folder of images, name, trigger word."""
+        from core.training.fitting import fit_to_project
+
+        return fit_to_project(settings, self.project)
+
+    def check(self, settings: TrainingSettings, backend: str = "builtin") -> list[Finding]:
+        """Everything that can be known to be wrong before the training costs time; nothing is written into the project."""
+        from core.training.fitting import check_before_launch
+
+        return check_before_launch(self.configure(settings), backend)
+
+    def regularise(self, settings: RegularisationSettings, progress: Progress = SILENT) -> RegularisationReport:
+        """Let the base model draw pictures of what must stay as it is. Raises: ConfigError, ModelError, Cancelled."""
+        from core.training.regularisation import draw_regularisation
+
+        return draw_regularisation(self.project.folder, settings, progress)
+
+    def launch(self, settings: TrainingSettings, backend: str = "builtin") -> Run:
+        """Make a run and start it; returns at once. Raises: ConfigError: a check found an error; TrainingError, DiskError."""
+        if wrong := errors_of(self.check(settings, backend)):
+            raise ConfigError(wrong[0].what, wrong[0].remedy)
+        return launch.launch(launch.prepare(self.project.folder, self.configure(settings), backend))
+
+    def runs(self) -> list[Run]:
+        """The project's runs, newest first."""
+        return Run.list(self.project.folder)
+
+    def run(self, run_id: str) -> Run:
+        """Raises: TrainingError: no run has that id."""
+        folder = self.project.runs / run_id
+        if not run_id or folder.parent != self.project.runs or not (folder / "run.json").is_file():
+            known = ", ".join(run.id for run in self.runs()[:5]) or "none yet"
+            raise TrainingError(f"No run is called {run_id!r}.", f"Known: {known}.")
+        return Run.open(folder)
+
+    def status(self, run_id: str) -> RunStatus:
+        """Where a run stands; each call reads only what is new."""
+        if run_id not in self._monitors:
+            self._monitors[run_id] = Monitor(self.run(run_id))
+        return self._monitors[run_id].read()
+
+    def stop(self, run_id: str, force: bool = False) -> None:
+        """Ask a run to stop; it saves a last checkpoint first, unless `force`."""
+        self.run(run_id).stop(force)
+
+    def resume(self, run_id: str) -> Run:
+        """Go on from the newest saved state, in the same run. Raises: TrainingError: there is none, or it is finished."""
+        return launch.resume(self.run(run_id))
+
+    def evaluate(self, settings: EvaluationSettings, progress: Progress = SILENT) -> EvaluationReport:
+        """Draw before and after in this very process (a panel uses `start_evaluation`). Raises: TrainingError, ModelError."""
+        from core.training.evaluation import draw_before_after, settings_for
+
+        return draw_before_after(settings_for(self._run_to_compare(settings.run), settings), progress)
+
+    def start_evaluation(self, settings: EvaluationSettings) -> Job:
+        """Draw before and after in a process of its own; returns at once."""
+        return start_job(self.project.folder, "evaluate", settings.model_dump(mode="json"))
+
+    def evaluation(self, run_id: str) -> EvaluationReport | None:
+        """The last comparison of a run, None where there is none."""
+        from core.training.evaluation import EvaluationReport
+
+        return EvaluationReport.read(self.run(run_id).folder / "evaluation")
+
+    def report(self, run_id: str) -> Path:
+        """Write the run's report.html. Returns: its place."""
+        from core.training.report import write_report
+
+        return write_report(self.run(run_id))
+
+    def _run_to_compare(self, run_id: str) -> Run:
+        if run_id:
+            return self.run(run_id)
+        for run in self.runs():
+            if run.state() == "done":
+                return run
+        raise TrainingError("This project has no finished run.", "Train first, or choose a stopped run by its name.")

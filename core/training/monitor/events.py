@@ -1,0 +1,78 @@
+"""Reads the built-in trainer's events.jsonl (and the supervisor's words in it), only the new bytes at each call."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from core.base.jobs import read_events
+from core.training.monitor.curve import Curve
+
+
+class EventsReader:
+    """What the events of a run told so far."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.offset = 0
+        self.curve = Curve()
+        self.start: dict[str, Any] = {}
+        self.last_step: dict[str, Any] = {}
+        self.launches: list[dict[str, Any]] = []
+        self.samples: list[dict[str, Any]] = []
+        self.saved: list[dict[str, Any]] = []
+        self.warnings: list[str] = []
+        self.message = ""
+        self.seconds: deque[float] = deque(maxlen=20)
+
+    def read(self) -> None:
+        """Take in what was appended since the last call."""
+        events, self.offset = read_events(self.folder, self.offset)
+        for event in events:
+            handler = getattr(self, f"_on_{event.get('event', '')}", None)
+            if handler is not None:
+                handler(event)
+
+    def _on_launch(self, event: dict[str, Any]) -> None:
+        self.launches.append(event)
+        self.last_step, self.message = {}, ""
+        self.seconds.clear()
+        self.curve.cut_after(int(event.get("resumed_from", 0)))
+
+    def _on_waiting(self, event: dict[str, Any]) -> None:
+        self.message = str(event.get("message", ""))
+
+    def _on_start(self, event: dict[str, Any]) -> None:
+        self.start, self.message = event, ""
+
+    def _on_trainer(self, event: dict[str, Any]) -> None:
+        self.message = ""
+
+    def _on_step(self, event: dict[str, Any]) -> None:
+        if not isinstance(event.get("step"), int):
+            return
+        self.last_step = event
+        lr = {str(name): float(value) for name, value in (event.get("lr") or {}).items()}
+        self.curve.put(event["step"], loss=event.get("loss"), average=event.get("average_loss"), lr=lr, epoch=event.get("epoch"))
+        if event.get("seconds"):
+            self.seconds.append(float(event["seconds"]))
+
+    def _on_sample(self, event: dict[str, Any]) -> None:
+        self.samples.append(event)
+
+    def _on_saved(self, event: dict[str, Any]) -> None:
+        self.saved.append(event)
+
+    def _on_warning(self, event: dict[str, Any]) -> None:
+        self.warnings.append(str(event.get("message", "")))
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """Mean of the last twenty steps."""
+        return sum(self.seconds) / len(self.seconds) if self.seconds else None
+
+    @property
+    def resumed_from(self) -> int:
+        """The step that the present attempt went on from."""
+        return int(self.launches[-1].get("resumed_from", 0)) if self.launches else 0

@@ -1,0 +1,153 @@
+"""The pieces of a report as HTML: tables, the loss plot, pictures. Every text is escaped, nothing is fetched."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from core.training.monitor.curve import CurvePoint, thin
+
+KIND = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+SMALL = 120_000
+"""Bytes up to which a picture is embedded as it is."""
+WIDTH, HEIGHT, LEFT, BOTTOM = 760, 280, 62, 34
+
+STYLE = """
+:root { color-scheme: light dark; --paper: #fdfdfc; --ink: #23232a; --soft: #6a6a75; --line: #dcdce2; --card: #f4f4f6; --mark: #1f6feb; }
+@media (prefers-color-scheme: dark) {
+  :root { --paper: #17171b; --ink: #e8e8ec; --soft: #a0a0ac; --line: #35353e; --card: #212127; --mark: #79b0ff; }
+}
+body { background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1100px;
+  padding: 1.5rem; }
+h1 { font-size: 1.7rem; margin: 0 0 .2rem; }
+h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
+p.state { color: var(--soft); margin: 0 0 1rem; }
+.cause { border-left: 4px solid #d1242f; background: var(--card); padding: .6rem 1rem; }
+table { border-collapse: collapse; }
+th, td { text-align: left; padding: .25rem .9rem .25rem 0; vertical-align: top; }
+tr + tr { border-top: 1px solid var(--line); }
+th { font-weight: 600; }
+td.value { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; white-space: pre-line; }
+.scroll { overflow-x: auto; }
+.pictures td, .pictures th { padding: .2rem; text-align: center; }
+.pictures th.row { text-align: left; min-width: 7rem; max-width: 14rem; padding-right: .8rem; }
+img { display: block; max-width: 256px; border-radius: 4px; }
+img.small { width: 144px; image-rendering: pixelated; }
+.thumbs { display: flex; flex-wrap: wrap; gap: 6px; margin-top: .8rem; }
+.thumbs img { height: 96px; width: auto; }
+details { margin: .5rem 0; }
+summary { cursor: pointer; font-weight: 600; }
+pre { background: var(--card); padding: .8rem; overflow-x: auto; font-size: .8rem; }
+code { font-size: .85rem; overflow-wrap: anywhere; }
+svg { width: 100%; height: auto; max-width: 760px; font: 12px system-ui, sans-serif; }
+svg text { fill: var(--soft); }
+svg .grid { stroke: var(--line); }
+svg .raw { stroke: var(--soft); opacity: .45; fill: none; }
+svg .smooth { stroke: var(--mark); stroke-width: 2; fill: none; }
+"""
+
+
+def escape(value: object) -> str:
+    """Text for HTML, also inside attributes."""
+    return html.escape(str(value), quote=True)
+
+
+def page(title: str, body: Iterable[str]) -> str:
+    """A whole document that needs nothing from outside; its policy forbids a browser to fetch or run anything."""
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    return (f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{STYLE}</style>\n</head>\n<body>\n'
+            + "\n".join(part for part in body if part) + "\n</body>\n</html>\n")
+
+
+def table(rows: Iterable[tuple[object, object]]) -> str:
+    """Two columns: name and value."""
+    lines = [f'<tr><th scope="row">{escape(name)}</th><td class="value">{escape(value)}</td></tr>' for name, value in rows]
+    return f"<table>{''.join(lines)}</table>" if lines else ""
+
+
+def picture(path: Path, alt: str, longest: int = 512, kind: str = "") -> str:
+    """An image tag with the picture inside; one that cannot be read becomes its name.
+
+    Args: longest: px; larger pictures are embedded smaller, as JPEG. kind: CSS class; chosen by size when empty.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data)) as image:
+            size, is_small = max(image.size), max(image.size) <= 128
+            mime = KIND.get(path.suffix.lower(), "")
+            if not mime or (len(data) > SMALL and size > longest) or len(data) > 8 * SMALL:
+                smaller, buffer = image.convert("RGB"), io.BytesIO()
+                smaller.thumbnail((longest, longest))
+                smaller.save(buffer, "JPEG", quality=88)
+                data, mime = buffer.getvalue(), "image/jpeg"
+    except (OSError, UnidentifiedImageError, ValueError):
+        return f"<em>{escape(path.name)} cannot be shown</em>"
+    name = kind or ("small" if is_small else "")
+    return f'<img{f" class={name}" if name else ""} alt="{escape(alt)}" src="data:{mime};base64,{base64.b64encode(data).decode()}">'
+
+
+def picture_table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Path | None]]]) -> str:
+    """Pictures under the headings of their columns. Args: rows: label and one picture per column, None where there is none."""
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    lines = []
+    for label, paths in rows:
+        shown = [picture(path, f"{label}, {column}") if path else "" for path, column in zip(paths, columns, strict=True)]
+        cells = "".join(f"<td>{one}</td>" for one in shown)
+        lines.append(f'<tr><th scope="row" class="row">{escape(label)}</th>{cells}</tr>')
+    return f'<div class="scroll"><table class="pictures"><tr><td></td>{head}</tr>{"".join(lines)}</table></div>'
+
+
+def loss_plot(points: Sequence[CurvePoint]) -> str:
+    """The loss as an inline SVG: raw thin, smoothed bold; "" when no number is known."""
+    raw = [(point.step, point.average if point.loss is None else point.loss) for point in thin(list(points), 800)]
+    smooth = [(point.step, point.smoothed) for point in thin(list(points), 400)]
+    lines = [[(step, value) for step, value in line if value is not None and math.isfinite(value)] for line in (raw, smooth)]
+    values = [value for line in lines for _, value in line]
+    if not values:
+        return ""
+    steps = [step for line in lines for step, _ in line]
+    first, last, low, high = min(steps), max(max(steps), min(steps) + 1), min(values), max(values)
+    ticks = round_ticks(low, high)
+    low, high = min(low, ticks[0]), max(high, ticks[-1])
+
+    def x(step: float) -> float:
+        return LEFT + (step - first) / (last - first) * (WIDTH - LEFT - 12)
+
+    def y(value: float) -> float:
+        return 10 + (high - value) / (high - low) * (HEIGHT - BOTTOM - 10)
+
+    parts = []
+    for value in ticks:
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 12}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
+                     f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.4g}</text>')
+    for step in sorted({round(first + (last - first) * share / 5) for share in range(6)}):
+        parts.append(f'<text x="{x(step):.1f}" y="{HEIGHT - 12}" text-anchor="middle">{step}</text>')
+    for name, line in zip(("raw", "smooth"), lines, strict=True):
+        path = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in line)
+        parts.append(f'<polyline class="{name}" points="{path}"/>')
+    end = lines[1][-1][1] if lines[1] else values[-1]
+    words = f"Loss over {steps[-1]} steps, smoothed at the end {end:.4g}"
+    return (f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(words)}">{"".join(parts)}</svg>'
+            f"<p class=state>{escape(words)}. Bold: smoothed. Thin: as the trainer told it.</p>")
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """Round numbers (1, 2 or 5 times a power of ten apart) from below `low` to above `high`, four to nine of them."""
+    span = (high - low) or abs(high) or 1.0
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    step = next(times * power for times in (1, 2, 5, 10) if span / (times * power) <= 6)
+    first = math.floor(low / step)
+    return [number * step for number in range(first, max(math.ceil(high / step), first + 1) + 1)]
+
+
+def size_text(size: int) -> str:
+    """ "18.4 MB"."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"

@@ -1,0 +1,253 @@
+"""Runs: one training, described by the files of its folder; any kernel on the machine finds it again.
+
+State is derived from the files and the processes, never from memory:
+
+    run.json          what the run is: backend, output name; written once, last, so that it makes the run
+    command.json      the trainer's command line, made by the backend at each launch
+    supervisor.json   who watches: attempt, host, process mark; trainer.json: who trains
+    heartbeat.json    the supervisor's last sign of life, with the GPUs as it saw them
+    stop              somebody asked to stop ("gentle" or "force")
+    events.jsonl      what happened; the supervisor's last word is an `end` event with the attempt's number
+    log.txt           everything that the trainer printed
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from core.base.errors import StudioError, TrainingError
+from core.base.files import explain_disk_errors, read_json, safe_stem, write_json, write_text
+from core.base.jobs import append_event
+from core.base.process import ProcessMark, end_group, is_alive
+
+if TYPE_CHECKING:
+    from core.training.config import TrainingSettings
+
+RunState = Literal["prepared", "running", "stopping", "done", "failed", "cancelled", "lost"]
+ENDED = ("done", "failed", "cancelled", "lost")
+ACTIVE = ("running", "stopping")
+HEARTBEAT_LIMIT = 60.0
+"""Seconds after which a supervisor on another machine, of which only the heartbeat is seen, counts as gone."""
+_TAIL = 1 << 16
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, by its folder `<project>/runs/<id>`."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, project_folder: Path, settings: TrainingSettings, backend: str) -> Run:
+        """Make the run's folder and write the TOML pair into it; nothing is started.
+
+        Raises: ConfigError: the settings cannot be written. DiskError: no space or no permission.
+        """
+        from core.training.config import for_run
+        from core.training.config.pair import write_pair
+
+        name = settings.saving.output_name
+        folder = _new_folder(Path(project_folder).absolute() / "runs", name)
+        try:
+            write_pair(for_run(settings, folder), folder)
+            for place in ("checkpoints", "samples", "logs"):
+                (folder / place).mkdir(exist_ok=True)
+            write_json(folder / "run.json", {"backend": backend, "output_name": name, "created": time.time()})
+        except (StudioError, OSError):
+            shutil.rmtree(folder, ignore_errors=True)  # made a moment ago by this very function
+            raise
+        return cls(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """Raises: TrainingError: there is no run in that folder."""
+        folder = Path(folder)
+        if not (folder / "run.json").is_file():
+            raise TrainingError(f"There is no training run in {folder}.", "Choose one of the project's runs.")
+        return cls(folder)
+
+    @classmethod
+    def list(cls, project_folder: Path) -> list[Run]:
+        """The project's runs, newest first."""
+        found = [cls(file.parent) for file in (Path(project_folder) / "runs").glob("*/run.json")]
+        return sorted(found, key=lambda run: (run.info.get("created", 0.0), run.id), reverse=True)
+
+    @property
+    def id(self) -> str:
+        """The folder's name: time and LoRA."""
+        return self.folder.name
+
+    @property
+    def project_folder(self) -> Path:
+        """The project that it belongs to."""
+        return self.folder.parent.parent
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What run.json says: backend, output_name, created (seconds since 1970)."""
+        return dict(read_json(self.folder / "run.json"))
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend that trains it."""
+        return str(self.info["backend"])
+
+    @property
+    def output_name(self) -> str:
+        """The LoRA's name, without ending."""
+        return str(self.info["output_name"])
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the trainer saves LoRA files and states (its output_dir)."""
+        return self.folder / "checkpoints"
+
+    @property
+    def log(self) -> Path:
+        """Everything that the trainer printed."""
+        return self.folder / "log.txt"
+
+    def settings(self) -> TrainingSettings:
+        """The settings that it was made with. Raises: ConfigError: its settings.toml is missing or wrong."""
+        from core.training.config.pair import pair_in
+        from core.training.config.presets import load_settings
+
+        return load_settings(pair_in(self.folder).settings)
+
+    def attempt(self) -> int:
+        """How many times it was launched."""
+        return int(self._supervisor().get("attempt", 0))
+
+    def supervisor_mark(self) -> ProcessMark | None:
+        """The process that watches the trainer, None before the first launch."""
+        return _mark(self._supervisor())
+
+    def trainer_mark(self) -> ProcessMark | None:
+        """The process that trains, None before it was started."""
+        return _mark(_read(self.folder / "trainer.json"))
+
+    def heartbeat(self) -> dict[str, Any]:
+        """The supervisor's last sign of life: time (seconds since 1970), gpus. Empty before the first."""
+        return _read(self.folder / "heartbeat.json")
+
+    def is_active(self) -> bool:
+        """Whether a supervisor or a trainer still works for it."""
+        supervisor = self._supervisor()
+        if supervisor and supervisor.get("host") != socket.gethostname():
+            return time.time() - float(self.heartbeat().get("time", 0.0)) < HEARTBEAT_LIMIT
+        return is_alive(_mark(supervisor)) or is_alive(self.trainer_mark())
+
+    def stop_asked(self) -> str:
+        """ "gentle", "force", or "" when nobody asked to stop."""
+        try:
+            return (self.folder / "stop").read_text(encoding="utf-8").strip() or "gentle"
+        except FileNotFoundError:
+            return ""
+
+    def end(self) -> dict[str, Any]:
+        """The supervisor's last word on the present attempt; empty while there is none."""
+        attempt = self.attempt()
+        for event in reversed(_tail_events(self.folder)):
+            if event.get("event") == "end" and event.get("attempt") == attempt:
+                return event
+        return {}
+
+    def state(self) -> RunState:
+        """Read the files and look for the processes.
+
+        `lost`: neither supervisor nor trainer lives, and neither said how it ended (killed, or the machine stopped).
+        """
+        if not self.attempt():
+            return "prepared"
+        end = self.end()
+        if not end and self.is_active():
+            return "stopping" if self.stop_asked() else "running"
+        end = end or self.end()
+        if end:
+            return end["state"]  # type: ignore[no-any-return]
+        return "cancelled" if self.stop_asked() else "lost"
+
+    def stop(self, force: bool = False) -> None:
+        """Ask it to stop, from the first second on: the supervisor reads the request, even one made before it was up.
+
+        Args: force: do not wait for the trainer's last checkpoint.
+        """
+        if self.state() not in ACTIVE:
+            return
+        write_text(self.folder / "stop", "force" if force else "gentle")
+        trainer = self.trainer_mark()
+        if trainer is not None and not is_alive(self.supervisor_mark()) and is_alive(trainer):
+            end_group(trainer, grace=5.0)
+
+    def log_tail(self, lines: int = 200) -> tuple[str, ...]:
+        """The last lines of the log."""
+        return tuple(tail_lines(self.log, lines))
+
+    def note(self, event: str, **values: Any) -> None:
+        """Append to events.jsonl."""
+        append_event(self.folder, event, **values)
+
+    def _supervisor(self) -> dict[str, Any]:
+        return _read(self.folder / "supervisor.json")
+
+
+def tail_lines(path: Path, lines: int) -> list[str]:
+    """The last lines of a text file, read from its end."""
+    return [line for line in _tail(path, max(_tail_size(lines), _TAIL)).splitlines() if line.strip()][-lines:]
+
+
+def _tail_size(lines: int) -> int:
+    return lines * 400
+
+
+def _tail(path: Path, size: int) -> str:
+    try:
+        with open(path, "rb") as file:
+            end = file.seek(0, 2)
+            file.seek(max(0, end - size))
+            data = file.read()
+    except FileNotFoundError:
+        return ""
+    return data[data.find(b"\n") + 1 if end > size else 0:].decode("utf-8", "replace").replace("\r", "\n")
+
+
+def _tail_events(folder: Path) -> list[dict[str, Any]]:
+    """The last events; the supervisor's `end` is always among them, since nothing is written after it."""
+    events = []
+    for line in _tail(folder / "events.jsonl", _TAIL).splitlines():
+        with contextlib.suppress(ValueError):
+            events.append(json.loads(line))
+    return events
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A small JSON file that another process replaces atomically; {} when it is missing."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _mark(values: Mapping[str, Any]) -> ProcessMark | None:
+    return ProcessMark.from_dict(values["mark"]) if values.get("mark") else None
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    stem = f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{safe_stem(name, 'lora', 40).replace(' ', '-')}"
+    with explain_disk_errors(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 1000):
+            folder = parent / (stem if number == 1 else f"{stem}-{number}")
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+                return folder
+    raise TrainingError(f"{parent} already holds 1000 runs of this second.", "Wait a second and start it again.")

@@ -1,0 +1,136 @@
+"""Before and after on a tiny real model, with LoRA files that are written and read back."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from core.base.errors import Cancelled, ConfigError, ModelError, TrainingError
+from core.base.progress import Progress
+from core.training.evaluation import EvaluationReport, EvaluationSettings, draw_before_after, settings_for
+from core.training.sheet import cell_size, draw_sheet
+from tests.core.training.fake_trainer import write_lora
+from tests.core.training.fakes import make_run
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory):
+    from tests.tiny_models import make_model_folder
+
+    return make_model_folder(tmp_path_factory.mktemp("model"))
+
+
+def make_lora(path, model_folder, strength):
+    """A LoRA in kohya's names for the tiny model's UNet attention."""
+    import torch
+    from safetensors.torch import save_file
+
+    from core.diffusion import load_model
+    from core.diffusion.lora import find_targets
+
+    torch.manual_seed(1)
+    tensors = {}
+    for target in find_targets(load_model(model_folder), convolutions=False):
+        if target.part == "unet" and target.module.__class__.__name__ == "Linear":
+            tensors[f"{target.name}.lora_down.weight"] = torch.randn(2, target.module.in_features) * strength
+            tensors[f"{target.name}.lora_up.weight"] = torch.randn(target.module.out_features, 2) * strength
+            tensors[f"{target.name}.alpha"] = torch.tensor(2.0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def loras(tmp_path_factory, model_folder):
+    folder = tmp_path_factory.mktemp("lora")
+    return [make_lora(folder / "x-000001.safetensors", model_folder, 0.0), make_lora(folder / "x.safetensors", model_folder, 0.6)]
+
+
+def settings(model_folder, loras, folder, **values):
+    usual = {"model": str(model_folder), "family": "sd15", "lora": loras, "prompts": ["a red cat"], "seeds": [1, 2],
+             "width": 32, "height": 32, "steps": 2, "output_dir": str(folder)}
+    return EvaluationSettings.make(**{**usual, **values})
+
+
+class Recorder(Progress):
+    def __init__(self, stop_after=0):
+        super().__init__()
+        self.warnings, self.stop_after = [], stop_after
+
+    def warn(self, message):
+        self.warnings.append(message)
+
+    def report_step(self, item):
+        if self.stop_after and self.done >= self.stop_after:
+            self.cancel()
+
+
+def test_the_same_seeds_are_drawn_without_and_with_each_lora(tmp_path, model_folder, loras):
+    progress = Recorder()
+    report = draw_before_after(settings(model_folder, loras, tmp_path), progress)
+    assert [column.label for column in report.columns] == ["without", "epoch 1", "finished"] and len(report.pictures) == 6
+    assert progress.done == progress.total == 6
+    still, changed = report.columns[1:]
+    assert still.changed == 0.0 and changed.changed > 0.01 and changed.applied == changed.in_file > 0
+    assert progress.warnings == ["x-000001.safetensors changes nothing that can be seen."] == list(report.warnings)
+    first = [(tmp_path / picture.path).read_bytes() for picture in report.pictures if picture.column == 0]
+    assert first == [(tmp_path / picture.path).read_bytes() for picture in report.pictures if picture.column == 1]
+    assert first[0] != first[1]
+    with Image.open(tmp_path / "grid.png") as grid:
+        assert grid.width > 3 * 192 and grid.height > 2 * 192
+    assert EvaluationReport.read(tmp_path) == report
+    assert json.loads((tmp_path / "evaluation.json").read_text())["settings"]["prompts"] == ["a red cat"]
+
+
+def test_a_lora_that_cannot_be_read_is_left_out_and_the_rest_goes_on(tmp_path, model_folder, loras):
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"<html>not found</html>")
+    progress = Recorder()
+    report = draw_before_after(settings(model_folder, [str(broken), loras[1]], tmp_path / "out", seeds=[1]), progress)
+    assert len(report.columns) == 2 and "broken.safetensors was left out" in progress.warnings[0]
+
+
+def test_no_usable_lora_is_an_error(tmp_path, model_folder):
+    with pytest.raises(ModelError, match="None of the LoRA files"):
+        draw_before_after(settings(model_folder, [str(tmp_path / "gone.safetensors")], tmp_path, seeds=[1]))
+
+
+def test_cancelling_keeps_what_is_drawn(tmp_path, model_folder, loras):
+    with pytest.raises(Cancelled):
+        draw_before_after(settings(model_folder, loras, tmp_path, batch_size=1), Recorder(stop_after=3))
+    assert len(list(tmp_path.glob("00_*.png"))) == 2 and not (tmp_path / "evaluation.json").exists()
+
+
+def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"Model \(model\) must be given"):
+        draw_before_after(EvaluationSettings.make(prompts=["x"]))
+
+
+def test_empty_settings_are_filled_in_from_the_run(tmp_path):
+    run = make_run(tmp_path)
+    for name in ("mochi", "mochi-000001", "mochi-000002"):
+        write_lora(run.checkpoints / f"{name}.safetensors")
+    write_lora(run.checkpoints / "mochi-000003.safetensors", cut=3)
+    found = settings_for(run, EvaluationSettings())
+    assert [path.rpartition("/")[2] for path in found.lora] == ["mochi-000001.safetensors", "mochi-000002.safetensors", "mochi.safetensors"]
+    assert found.prompts == ["mochi, sitting"] and (found.width, found.height) == (512, 512)
+    assert found.model == str(run.project_folder) and found.output_dir == str(run.folder / "evaluation")
+    assert [path.rpartition("/")[2] for path in settings_for(run, EvaluationSettings(every_epoch=False)).lora] == ["mochi.safetensors"]
+
+
+def test_a_run_without_a_lora_says_so(tmp_path):
+    with pytest.raises(TrainingError, match="has no LoRA file yet"):
+        settings_for(make_run(tmp_path), EvaluationSettings())
+
+
+def test_small_pictures_grow_by_whole_numbers_and_large_ones_shrink():
+    assert cell_size(64, 64, 4) == (192, 192) and cell_size(64, 96, 4) == (128, 192)
+    assert cell_size(1024, 1024, 3) == (512, 512) and cell_size(256, 256, 3) == (256, 256)
+    assert cell_size(1024, 1024, 40)[0] * 40 < 8000
+
+
+def test_the_sheet_keeps_each_pixel_of_a_small_picture():
+    red, blue = (Image.new("RGB", (64, 64), colour) for colour in ("red", "blue"))
+    sheet = draw_sheet([[red], [blue]], ["without", "finished"], ["a cat\nseed 1"])
+    assert sheet.getpixel((240, 50)) == (255, 0, 0) and sheet.getpixel((240 + 200, 50)) == (0, 0, 255)
+    assert len(sheet.crop((0, 34, 220, 100)).getcolors(10000)) > 3  # the label was drawn

@@ -1,0 +1,136 @@
+"""The report is one file that needs no network, shows what there is and escapes every text."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from core.base.files import sha256
+from core.base.jobs import append_event
+from core.training.evaluation import Column, EvaluationReport, Picture
+from core.training.monitor.curve import CurvePoint
+from core.training.report import write_report
+from core.training.report_parts import loss_plot, picture, round_ticks
+from core.training.run import Run
+from tests.core.training.fake_trainer import write_lora
+from tests.core.training.fakes import make_project, make_settings
+
+EVIL = 'cat <script>alert("x")</script> & "quotes"'
+
+
+class Reader(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.words = [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def whole_run(tmp_path):
+    project = make_project(tmp_path)
+    for number in range(3):
+        Image.new("RGB", (64, 64), (80 * number, 0, 0)).save(project.images / f"{number}.png")
+        (project.images / f"{number}.txt").write_text("mochi, red, <b>bold</b>")
+    settings = make_settings(project.folder).with_values(sampling={"sample_prompts": [EVIL]})
+    run = Run.create(project.folder, settings, "builtin")
+    append_event(run.folder, "start", total_steps=20, epochs=2, images=3, batches=3, buckets={})
+    for step in range(1, 21):
+        append_event(run.folder, "step", step=step, epoch=1 + step // 11, loss=1 / step, average_loss=0.2, lr={"unet": 1e-4}, seconds=0.1)
+    for epoch in (1, 2):
+        path = run.folder / "samples" / f"mochi_e{epoch:06d}_00_5.png"
+        Image.new("RGB", (64, 64), "green").save(path)
+        append_event(run.folder, "sample", path=str(path), step=10 * epoch, epoch=epoch, prompt=EVIL, seed=5, index=0)
+    write_lora(run.checkpoints / "mochi.safetensors")
+    folder = run.folder / "evaluation"
+    folder.mkdir()
+    for number in range(2):
+        Image.new("RGB", (64, 64), "blue").save(folder / f"{number}.png")
+    report = EvaluationReport(str(folder), "grid.png", "m", (Column("without", ""), Column("finished", "x", 3, 4, 0.25)),
+                              (Picture("0.png", 0, EVIL, 1), Picture("1.png", 1, EVIL, 1)), ("one remark",), 1.0)
+    (folder / "evaluation.json").write_text(json.dumps({**__import__("dataclasses").asdict(report), "settings": {}}))
+    return run
+
+
+def read(run):
+    reader, text = Reader(), write_report(run).read_text(encoding="utf-8")
+    reader.feed(text)
+    return reader, text
+
+
+def test_the_report_shows_settings_dataset_loss_samples_comparison_and_files(tmp_path):
+    run = whole_run(tmp_path)
+    reader, text = read(run)
+    for heading in ("Before and after", "Loss", "Samples during training", "In numbers", "Dataset", "Settings", "Files"):
+        assert f"<h2>{heading}</h2>" in text
+    words = " ".join(reader.words)
+    assert sha256(run.checkpoints / "mochi.safetensors") in words and "3 pictures, 3 with a caption" in words
+    assert "3 of 4 modules, pictures differ by 25.0%" in words and "Rank" in words and "epoch 2" in words and "mochi (3)" in words
+    images = [attributes for tag, attributes in reader.tags if tag == "img"]
+    assert len(images) == 2 + 2 + 3
+
+
+def test_the_report_needs_nothing_from_outside(tmp_path):
+    reader, text = read(whole_run(tmp_path))
+    assert not [tag for tag, _ in reader.tags if tag in ("script", "link", "iframe")]
+    places = [value for _, attributes in reader.tags for name, value in attributes.items() if name in ("src", "href")]
+    assert places and all(place.startswith("data:image/") for place in places)
+    assert "@import" not in text and not re.search(r"url\(", text)
+
+
+def test_every_text_is_escaped(tmp_path):
+    reader, text = read(whole_run(tmp_path))
+    assert "<script" not in text and "<b>bold" not in text
+    assert EVIL in " ".join(reader.words)
+
+
+def test_both_colour_schemes_are_served(tmp_path):
+    _, text = read(whole_run(tmp_path))
+    assert "prefers-color-scheme: dark" in text and "color-scheme: light dark" in text
+
+
+def test_a_run_that_has_just_been_prepared_has_a_report_too(tmp_path):
+    project = make_project(tmp_path)
+    run = Run.create(project.folder, make_settings(project.folder), "builtin")
+    _, text = read(run)
+    assert "<h2>Settings</h2>" in text and "<svg" not in text
+
+
+def test_a_failure_stands_at_the_top_with_its_last_lines(tmp_path):
+    run = whole_run(tmp_path)
+    (run.folder / "supervisor.json").write_text(json.dumps({"attempt": 1, "host": "elsewhere", "mark": None}))
+    run.log.write_text("one\n<last> line\n")
+    cause = {"kind": "out_of_memory", "sentence": "The GPU ran out of memory.", "hint": "Lower it."}
+    run.note("end", attempt=1, state="failed", cause=cause)
+    _, text = read(run)
+    assert '<p class="cause"><strong>The GPU ran out of memory.</strong> Lower it.</p>' in text and "&lt;last&gt; line" in text
+
+
+def test_a_picture_that_is_broken_becomes_its_name(tmp_path):
+    (tmp_path / "x<y.png").write_bytes(b"no picture")
+    assert picture(tmp_path / "x<y.png", "alt") == "<em>x&lt;y.png cannot be shown</em>"
+
+
+def test_a_large_picture_is_embedded_smaller(tmp_path):
+    Image.effect_noise((1500, 900), 80).save(tmp_path / "big.png")
+    tag = picture(tmp_path / "big.png", "alt", longest=300)
+    assert "data:image/jpeg" in tag and len(tag) < 120_000
+
+
+def test_the_axis_has_round_numbers_around_the_values():
+    assert round_ticks(0.02, 0.22) == pytest.approx([0, 0.05, 0.1, 0.15, 0.2, 0.25])
+    for low, high in ((0.5, 0.5), (0, 0), (1e-5, 3e4), (0.0911, 0.0913)):
+        ticks = round_ticks(low, high)
+        assert 2 <= len(ticks) <= 9 and ticks[0] <= low and ticks[-1] >= high
+
+
+def test_the_plot_survives_nan_one_point_and_a_flat_line():
+    assert loss_plot([]) == "" and loss_plot([CurvePoint(1, float("nan"))]) == ""
+    assert "<svg" in loss_plot([CurvePoint(1, 0.5, smoothed=0.5)])
+    flat = loss_plot([CurvePoint(step, 0.5 if step != 3 else float("nan"), smoothed=0.5) for step in range(1, 9)])
+    assert "nan" not in flat and flat.count("<polyline") == 2

@@ -1,0 +1,241 @@
+"""The supervisor: how a training ends is judged by what it left behind, and nobody has to watch it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from core.base.paths import ROOT
+from core.base.process import ProcessMark, is_alive, mark_of
+from core.training.monitor import read_status
+from core.training.supervisor import LogWriter
+from tests.core.training.fake_trainer import write_lora
+from tests.core.training.fakes import make_run, start, wait_for, wait_for_end
+
+
+@pytest.fixture(autouse=True)
+def own_machine(tmp_path, monkeypatch):
+    """A queue of its own, so that tests do not wait for a real training on this machine."""
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path))
+
+
+def mean_steps(run):
+    return len([line for line in run.log_tail() if line.startswith("steps:")])
+
+
+def test_a_whole_new_lora_makes_the_run_done_and_is_copied_into_the_project(tmp_path):
+    run = start(make_run(tmp_path), "good")
+    assert wait_for_end(run) == "done"
+    lora = run.project_folder / "output" / "mochi.safetensors"
+    assert lora.read_bytes() == (run.checkpoints / "mochi.safetensors").read_bytes()
+    assert run.end()["output"] == str(lora) and run.end()["exit_code"] == 0
+    assert not list((run.project_folder / "output").glob(".*"))
+
+
+def test_the_log_has_one_line_for_each_redraw_and_no_secret(tmp_path):
+    run = start(make_run(tmp_path), "good", env={"HF_TOKEN": "hf_not_for_the_log"})
+    wait_for_end(run)
+    text = run.log.read_text()
+    assert "\r" not in text and "steps:  50%|###| 2/4" in text and "学習開始" in text
+    assert "token is ***" in text and "hf_not_for_the_log" not in text
+
+
+def test_an_exit_code_does_not_matter_when_the_lora_is_new_and_whole(tmp_path):
+    run = start(make_run(tmp_path), "late")
+    assert wait_for_end(run) == "done"
+    assert run.end()["exit_code"] == 3 and "code 3" in (run.folder / "events.jsonl").read_text()
+
+
+def test_exit_code_0_without_a_lora_is_a_failure(tmp_path):
+    run = start(make_run(tmp_path), "silent")
+    assert wait_for_end(run) == "failed"
+    assert run.end()["cause"]["kind"] == "no_data" and run.end()["exit_code"] == 0
+
+
+def test_a_lora_of_an_earlier_attempt_is_no_success(tmp_path):
+    run = make_run(tmp_path)
+    write_lora(run.checkpoints / "mochi.safetensors")
+    assert wait_for_end(start(run, "silent")) == "failed"
+    assert not list((run.project_folder / "output").iterdir())
+
+
+def test_another_lora_of_the_same_name_is_not_overwritten(tmp_path):
+    run = make_run(tmp_path)
+    other = run.project_folder / "output" / "mochi.safetensors"
+    write_lora(other, value=7.0)
+    before = other.read_bytes()
+    assert wait_for_end(start(run, "good")) == "done"
+    assert other.read_bytes() == before and run.end()["output"].endswith("mochi-2.safetensors")
+
+
+def test_out_of_memory_is_named(tmp_path):
+    run = start(make_run(tmp_path), "oom")
+    assert wait_for_end(run) == "failed"
+    assert run.end()["cause"]["kind"] == "out_of_memory" and "GPU ran out of memory" in run.end()["message"]
+
+
+def test_weights_that_are_no_numbers_are_no_success(tmp_path):
+    run = start(make_run(tmp_path), "nan")
+    assert wait_for_end(run) == "failed"
+    assert run.end()["cause"]["kind"] == "nan_loss" and not list((run.project_folder / "output").iterdir())
+
+
+def test_a_file_that_was_cut_off_in_a_save_is_set_aside(tmp_path):
+    run = start(make_run(tmp_path), "cut")
+    assert wait_for_end(run) == "failed"
+    assert [path.name for path in run.checkpoints.glob("*.incomplete")] == ["mochi.safetensors.incomplete"]
+    assert not (run.checkpoints / "mochi.safetensors").exists()
+
+
+def test_a_killed_trainer_is_a_failure_with_its_cause(tmp_path):
+    run = start(make_run(tmp_path), "slow", "--delay", 0.2, "--steps", 200)
+    wait_for(lambda: mean_steps(run) > 1)
+    os.kill(run.trainer_mark().pid, signal.SIGKILL)
+    assert wait_for_end(run) == "failed"
+    assert run.end()["cause"]["kind"] == "killed" and "signal 9" in run.end()["message"] and run.end()["exit_code"] == -9
+
+
+def test_a_killed_trainer_and_supervisor_leave_a_lost_run(tmp_path):
+    run = start(make_run(tmp_path), "slow", "--delay", 0.2, "--steps", 200)
+    wait_for(lambda: mean_steps(run) > 1)
+    for mark in (run.supervisor_mark(), run.trainer_mark()):
+        os.kill(mark.pid, signal.SIGKILL)
+    wait_for(lambda: not is_alive(run.trainer_mark()))
+    assert wait_for_end(run) == "lost"
+    assert run.log_tail(1)[0].startswith("steps:")
+
+
+def test_a_process_id_that_is_used_again_does_not_make_a_lost_run_look_alive(tmp_path):
+    run = start(make_run(tmp_path), "slow", "--delay", 0.2, "--steps", 200)
+    wait_for(run.trainer_mark)
+    for mark in (run.supervisor_mark(), run.trainer_mark()):
+        os.kill(mark.pid, signal.SIGKILL)
+    own = mark_of(os.getpid())
+    for name in ("supervisor.json", "trainer.json"):
+        values = json.loads((run.folder / name).read_text())
+        (run.folder / name).write_text(json.dumps({**values, "mark": ProcessMark(own.pid, "long ago").as_dict()}))
+    assert run.state() == "lost"
+
+
+def test_stopping_in_the_first_second_works(tmp_path):
+    run = start(make_run(tmp_path), "slow", "--delay", 0.2, "--steps", 200)
+    run.stop()
+    assert wait_for_end(run, 10) == "cancelled"
+    assert run.trainer_mark() is None and not run.log.exists()  # the trainer was not even started
+
+
+def test_stopping_while_the_trainer_is_still_loading_works(tmp_path):
+    run = start(make_run(tmp_path), "slow", "--delay", 30)
+    trainer = wait_for(run.trainer_mark)
+    run.stop()
+    assert wait_for_end(run, 10) == "cancelled" and not is_alive(trainer)
+
+
+def test_stop_lets_the_trainer_save_a_whole_checkpoint(tmp_path):
+    run = start(make_run(tmp_path), "polite", "--delay", 0.2, "--steps", 200)
+    wait_for(lambda: mean_steps(run) > 1)
+    run.stop()
+    assert run.state() in ("stopping", "cancelled")
+    assert wait_for_end(run) == "cancelled"
+    assert "-step" in run.end()["checkpoint"] and not list(run.checkpoints.glob("*.incomplete"))
+
+
+def test_a_trainer_that_is_deaf_to_stop_is_ended_after_the_grace(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_STOP_GRACE", "0.5")
+    run = start(make_run(tmp_path), "deaf", "--delay", 0.2, "--steps", 200)
+    wait_for(lambda: mean_steps(run) > 1)
+    trainer = run.trainer_mark()
+    run.stop()
+    assert wait_for_end(run, 10) == "cancelled" and not is_alive(trainer)
+
+
+def test_force_does_not_wait_for_the_grace(tmp_path):
+    run = start(make_run(tmp_path), "deaf", "--delay", 0.2, "--steps", 200)
+    wait_for(lambda: mean_steps(run) > 1)
+    run.stop(force=True)
+    assert wait_for_end(run, 10) == "cancelled"
+
+
+def test_stop_ends_a_trainer_whose_supervisor_is_gone(tmp_path):
+    run = start(make_run(tmp_path), "slow", "--delay", 0.2, "--steps", 500)
+    wait_for(lambda: mean_steps(run) > 1)
+    os.kill(run.supervisor_mark().pid, signal.SIGSTOP)  # alive, but it hears nothing and the pipe stays open
+    trainer = run.trainer_mark()
+    os.kill(run.supervisor_mark().pid, signal.SIGKILL)
+    run.stop()
+    wait_for(lambda: not is_alive(trainer))
+    assert run.state() in ("cancelled", "lost")
+
+
+def test_children_that_the_trainer_leaves_behind_are_ended(tmp_path):
+    run = start(make_run(tmp_path), "child")
+    began = time.monotonic()
+    assert wait_for_end(run) == "done"
+    assert time.monotonic() - began < 8  # the log's pipe was not held open by the child
+
+
+def test_a_program_that_does_not_exist_is_a_sentence(tmp_path):
+    run = make_run(tmp_path)
+    start(run, "good")
+    wait_for_end(run)
+    (run.folder / "command.json").write_text(json.dumps({"argv": ["/no/such/python"], "cwd": str(tmp_path), "env": {}}))
+    from core.training.launch import start_supervisor
+
+    start_supervisor(run, 2)
+    assert wait_for_end(run) == "failed" and "/no/such/python" in run.end()["message"]
+
+
+def test_another_kernel_finds_the_run(tmp_path):
+    """A fresh interpreter launches, ends at once, and this one follows the run to its end."""
+    run = make_run(tmp_path)
+    code = ("import sys; from pathlib import Path; from core.training.run import Run; from tests.core.training.fakes import start;"
+            "start(Run.open(Path(sys.argv[1])), 'slow', '--delay', 0.2, '--steps', 10)")
+    subprocess.run([sys.executable, "-c", code, str(run.folder)], cwd=ROOT, check=True, timeout=60)
+    assert run.state() == "running"
+    assert wait_for_end(run) == "done"
+
+
+def test_a_second_run_waits_for_the_first(tmp_path):
+    first = start(make_run(tmp_path / "one"), "slow", "--delay", 0.1, "--steps", 20)
+    wait_for(first.trainer_mark)
+    second = start(make_run(tmp_path / "two"), "good")
+    wait_for(lambda: "waiting" in (second.folder / "events.jsonl").read_text())
+    assert second.trainer_mark() is None and second.state() == "running"
+    assert wait_for_end(second) == "done" and first.state() == "done"
+
+
+def test_a_run_that_waits_for_its_turn_can_be_stopped(tmp_path):
+    first = start(make_run(tmp_path / "one"), "slow", "--delay", 0.1, "--steps", 500)
+    wait_for(first.trainer_mark)
+    second = start(make_run(tmp_path / "two"), "good")
+    wait_for(lambda: read_status(second).message)
+    assert read_status(second).phase == "Waiting for its turn"
+    second.stop()
+    assert wait_for_end(second, 10) == "cancelled" and second.trainer_mark() is None
+    first.stop(force=True)
+    wait_for_end(first)
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_training(tmp_path):
+    writer = LogWriter(None, tmp_path / "no folder" / "log.txt", [])
+    writer.write(["one"])
+    writer.write(["two"])
+    assert [line.partition(":")[0] for line in writer.tail] == ["one", "[Errno 2] No such file or directory", "two"]
+
+
+def test_the_heartbeat_tells_the_time_and_the_gpus(tmp_path):
+    run = start(make_run(tmp_path), "good")
+    wait_for_end(run)
+    assert abs(run.heartbeat()["time"] - time.time()) < 30 and isinstance(run.heartbeat()["gpus"], list)
+
+
+def test_a_failed_run_says_its_cause_before_its_log(tmp_path):
+    run = start(make_run(tmp_path), "oom")
+    wait_for_end(run)
+    status = read_status(run)
+    assert status.cause.kind == "out_of_memory" and status.log
+    assert status.sentence().startswith("Needs attention: The GPU ran out of memory.")
