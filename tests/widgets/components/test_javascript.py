@@ -1,0 +1,61 @@
+"""The components' pure JavaScript, run in node."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from core.base.paths import ROOT
+
+NODE = shutil.which("node")
+COMPONENTS = ROOT / "widgets" / "components"
+pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
+
+
+def js(tmp_path, component: str, expression: str):
+    """The value of an expression in which the component's exports are in reach as `m`."""
+    module = tmp_path / f"{component}.mjs"
+    module.write_text((COMPONENTS / f"{component}.js").read_text(encoding="utf-8"), encoding="utf-8")
+    code = f"import * as m from {json.dumps(module.as_uri())}; console.log(JSON.stringify({expression}));"
+    done = subprocess.run([NODE, "--input-type=module", "-e", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("component", sorted(path.stem for path in COMPONENTS.glob("*.js")))
+def test_every_component_is_a_module_with_a_render_hook_and_imports_nothing(tmp_path, component):
+    assert js(tmp_path, component, "typeof m.default.render") == "function"
+    assert "import " not in (COMPONENTS / f"{component}.js").read_text(encoding="utf-8")
+
+
+def test_ticks_are_round_and_inside(tmp_path):
+    assert js(tmp_path, "chart", "m.ticks(0.07, 0.35, 4)") == pytest.approx([0.1, 0.2, 0.3])
+    assert js(tmp_path, "chart", "m.ticks(0, 100, 5)") == [0, 20, 40, 60, 80, 100]
+    assert js(tmp_path, "chart", "m.ticks(3, 3, 5)") == [3]
+
+
+def test_numbers_are_shown_in_few_characters(tmp_path):
+    assert js(tmp_path, "chart", "[0, 0.0001, 0.03125, 12000].map(m.words)") == ["0", "1e-4", "0.0313", "12,000"]
+
+
+def test_a_path_has_a_gap_where_a_value_is_missing(tmp_path):
+    assert js(tmp_path, "chart", "m.path([0, 1, 2], [1, NaN, 3], x => x, y => y)") == "M0.0,1.0M2.0,3.0"
+
+
+def test_the_nearest_point_is_found_at_both_ends_and_between(tmp_path):
+    assert js(tmp_path, "chart", "[-5, 1.4, 1.6, 99].map(x => m.nearest([0, 1, 2, 3], x))") == [0, 1, 2, 3]
+
+
+def test_pictures_are_arranged_and_those_outside_are_left_out(tmp_path):
+    assert js(tmp_path, "samples", "m.arrange(1, 2, [{row: 0, column: 1}, {row: 3, column: 0}])") == [[None, {"row": 0, "column": 1}]]
+
+
+def test_keys_of_the_caption_editor(tmp_path):
+    keys = ('[{ctrlKey: true, key: "Enter"}, {metaKey: true, key: "s"}, {altKey: true, key: "ArrowLeft"}, {key: "Enter"}, '
+            '{ctrlKey: true, altKey: true, key: "ArrowLeft"}]')
+    assert js(tmp_path, "caption_editor", f"{keys}.map(m.wish)") == ["next", "save", "previous", None, None]
+
+
+def test_tags_are_counted_as_trainers_split_them(tmp_path):
+    assert js(tmp_path, "caption_editor", '["", "a", "a, , b,"].map(m.count)') == [0, 1, 2]

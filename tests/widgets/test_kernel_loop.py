@@ -1,0 +1,59 @@
+"""Repeated looks and work beside the kernel never block, and panels are changed by one thread only."""
+
+import asyncio
+import threading
+import time
+
+from widgets.kernel_loop import KernelLoop
+
+
+def test_work_beside_the_loop_does_not_block_it_and_ends_in_its_thread():
+    async def kernel():
+        loop, ended, looks = KernelLoop(), asyncio.Event(), []
+        loop.repeat(lambda: looks.append(1) or not ended.is_set(), 0.01)
+        found = []
+
+        def then(result, error):
+            found.append((result, error, threading.get_ident()))
+            ended.set()
+
+        loop.beside(lambda: time.sleep(0.3) or "result", then)
+        await asyncio.wait_for(ended.wait(), 5)
+        assert found == [("result", None, threading.get_ident())]
+        assert len(looks) > 5
+
+    asyncio.run(kernel())
+
+
+def test_an_error_beside_the_loop_is_handed_on():
+    async def kernel():
+        ended, found = asyncio.Event(), []
+        KernelLoop().beside(lambda: 1 / 0, lambda result, error: (found.append(error), ended.set()))
+        await asyncio.wait_for(ended.wait(), 5)
+        assert isinstance(found[0], ZeroDivisionError)
+
+    asyncio.run(kernel())
+
+
+def test_what_another_thread_asks_for_is_done_in_the_loops_thread():
+    async def kernel():
+        loop, done, threads = KernelLoop(), asyncio.Event(), []
+        threading.Thread(target=lambda: loop.soon(lambda: (threads.append(threading.get_ident()), done.set()))).start()
+        await asyncio.wait_for(done.wait(), 5)
+        assert threads == [threading.get_ident()]
+
+    asyncio.run(kernel())
+
+
+def test_what_is_repeated_ends_when_the_panel_is_let_go():
+    async def kernel():
+        loop, looks = KernelLoop(), []
+        loop.repeat(lambda: looks.append(1) or True, 0.01)
+        await asyncio.sleep(0.05)
+        loop.stop()
+        await asyncio.sleep(0.02)
+        count = len(looks)
+        await asyncio.sleep(0.05)
+        assert len(looks) == count > 0
+
+    asyncio.run(kernel())

@@ -1,0 +1,128 @@
+"""The frame of all panels: status words, errors as sentences, jobs that are taken up again, buttons that say why not."""
+
+import os
+
+import pytest
+
+from core.base.errors import ConfigError
+from core.base.files import write_json
+from core.base.findings import Finding
+from core.base.jobs import Job, append_event
+from core.base.process import mark_of
+from widgets.panel import Panel, Work, findings_list, table
+from widgets.session import Session
+
+
+class CountingPanel(Panel):
+    name = "counting"
+    title = "Count"
+    purpose = "Counts."
+    button = "Count"
+    stage = "count"
+    answer: object = "counted."
+
+    def run(self):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def make_job(project, state="running", number=1) -> Job:
+    folder = project.jobs / f"2026010{number}-000000-count"
+    folder.mkdir(parents=True)
+    write_json(folder / "settings.json", {"stage": "count", "project": str(project.folder), "settings": {}})
+    write_json(folder / "process.json", mark_of(os.getpid()).as_dict())
+    append_event(folder, "start", what="Counting", total=40)
+    append_event(folder, "step", done=3, seconds_left=150.0)
+    if state != "running":
+        append_event(folder, state, message=f"{state} it is.")
+    return Job(folder)
+
+
+def press(panel: Panel, answer: object) -> str:
+    panel.answer = answer
+    panel.main.click()
+    return panel.status.text
+
+
+def test_without_a_project_the_button_is_disabled_and_says_why():
+    panel = CountingPanel(Session(), 3)
+    assert panel.main.disabled
+    assert "No project is open yet" in panel.main.tooltip
+    assert panel.status.text == "Needs attention: No project is open yet. Open one in the Project panel."
+
+
+def test_opening_a_project_makes_every_panel_ready(project):
+    session = Session()
+    panel = CountingPanel(session)
+    session.open(project.folder)
+    assert (panel.main.disabled, panel.status.text) == (False, "Ready")
+
+
+def test_what_run_returns_becomes_the_words_of_the_status_line(session):
+    panel = CountingPanel(session)
+    assert press(panel, "counted.") == "Done: counted."
+    assert press(panel, Work("counting", lambda: 4, lambda found: f"{found} found.")) == "Done: 4 found."
+
+
+def test_a_studio_error_becomes_its_sentence_and_leaves_no_traceback(session):
+    panel = CountingPanel(session)
+    assert press(panel, ConfigError("The rate is 5.", "Lower it.")) == "Needs attention: The rate is 5. Lower it."
+    assert panel.log.text == ""
+    assert press(panel, Work("counting", lambda: 1 / 0, str)).startswith("Needs attention: This is a bug in Lorabook")
+
+
+def test_any_other_error_is_called_a_bug_of_lorabook_with_the_traceback_in_the_log(session):
+    panel = CountingPanel(session)
+    assert press(panel, KeyError("gone")).startswith("Needs attention: This is a bug in Lorabook (KeyError")
+    assert "Traceback" in panel.log.text and "KeyError" in panel.log.text
+
+
+def test_a_running_job_is_taken_up_by_a_panel_that_is_shown_later(project, session):
+    make_job(project)
+    panel = CountingPanel(session)
+    assert panel.status.text == "Working 3 of 40: Counting"
+    assert panel.status.fraction == pytest.approx(3 / 40)
+    assert panel.status.left == "about 2 min left"
+    assert panel.main.disabled and panel.stop.layout.display == ""
+
+
+@pytest.mark.parametrize(("state", "words"), [("done", "Done: done it is."), ("failed", "Needs attention: failed it is."),
+                                              ("cancelled", "Done: cancelled it is.")])
+def test_the_end_of_a_job_is_told_in_fixed_words(project, session, state, words):
+    job = make_job(project)
+    panel = CountingPanel(session)
+    append_event(job.folder, state, message=f"{state} it is.")
+    panel.refresh()
+    assert panel.status.text == words
+    assert not panel.main.disabled and panel.stop.layout.display == "none"
+
+
+def test_a_killed_job_reads_as_lost_not_as_running(project, session):
+    job = make_job(project)
+    write_json(job.folder / "process.json", {"pid": 1, "started": "never"})
+    assert CountingPanel(session).status.text.startswith("Needs attention: The process ended without a word")
+
+
+def test_warnings_of_a_job_stand_in_the_log(project, session):
+    job = make_job(project)
+    append_event(job.folder, "warning", message="a.png is broken.")
+    append_event(job.folder, "done", message="39 counted.")
+    panel = CountingPanel(session)
+    assert panel.status.text == "Done: 39 counted. 1 note in the log."
+    assert "a.png is broken." in panel.log.text
+
+
+def test_a_panel_that_was_let_go_hears_no_more(project, session):
+    panel = CountingPanel(session)
+    panel.say("done", "Done: kept.")
+    panel.close()
+    panel.update = lambda: pytest.fail("it was let go")
+    session.tell()
+
+
+def test_findings_say_their_level_in_words_and_hold_no_markup_of_others():
+    shown = findings_list([Finding("info", "<b>40</b> pictures."), Finding("error", "a.png is broken.", "Take it out.")])
+    assert shown.index("Must be mended") < shown.index("Good to know")
+    assert "<b>40</b>" not in shown and "&lt;b&gt;40" in shown
+    assert "&lt;i&gt;" in table([("Name", "<i>")])

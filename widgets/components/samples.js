@@ -1,0 +1,123 @@
+/** Rows of cells, null where there is no picture. */
+export function arrange(rows, columns, pictures) {
+  const grid = Array.from({ length: rows }, () => Array(columns).fill(null));
+  for (const picture of pictures) if (grid[picture.row] && picture.column < columns) grid[picture.row][picture.column] = picture;
+  return grid;
+}
+
+function render({ model, el }) {
+  el.classList.add("lb-samples");
+  el.dataset.testid = "samples";
+  const addresses = new Map();
+  const waiting = new Map();
+  const dialog = document.createElement("dialog");
+  dialog.className = "lb-samples-large";
+  const large = document.createElement("img");
+  const caption = document.createElement("p");
+  const shut = document.createElement("button");
+  shut.type = "button";
+  shut.textContent = "Close";
+  dialog.append(large, caption, shut);
+  const holder = document.createElement("div");
+  holder.className = "lb-samples-holder";
+  holder.tabIndex = 0;
+  holder.setAttribute("role", "region");
+  holder.setAttribute("aria-label", "Pictures");
+  el.append(holder, dialog);
+
+  const watcher = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) {
+      watcher.unobserve(entry.target);
+      want(entry.target.dataset.key, entry.target);
+    }
+  }, { rootMargin: "300px" });
+
+  function want(key, img) {
+    if (addresses.has(key)) return put(img, addresses.get(key));
+    if (!waiting.has(key)) { waiting.set(key, []); model.send({ want: key }); }
+    waiting.get(key).push(img);
+  }
+  function put(img, address) {
+    img.onload = () => img.classList.toggle("lb-small", img.naturalWidth < 160);
+    img.src = address;
+  }
+  function received(message, buffers) {
+    if (!message || message.picture === undefined) return;
+    const imgs = waiting.get(message.picture) ?? [];
+    waiting.delete(message.picture);
+    if (!message.there) { for (const img of imgs) img.closest("button").replaceWith("The file is gone."); return; }
+    const address = URL.createObjectURL(new Blob([buffers[0]]));
+    addresses.set(message.picture, address);
+    for (const img of imgs) put(img, address);
+  }
+  function open(picture) {
+    large.src = addresses.get(picture.key) ?? "";
+    large.alt = caption.textContent = picture.label;
+    large.classList.toggle("lb-small", large.naturalWidth < 160);
+    dialog.showModal();
+  }
+  const close = () => dialog.close();
+  const keep = (event) => { if (dialog.open) event.stopPropagation(); };
+
+  function cell(picture) {
+    const td = document.createElement("td");
+    if (!picture) return td;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.title = picture.label;
+    button.setAttribute("aria-label", `${picture.label}. Show larger.`);
+    const img = document.createElement("img");
+    img.alt = "";
+    img.dataset.key = picture.key;
+    button.onclick = () => open(picture);
+    button.append(img);
+    td.append(button);
+    if (addresses.has(picture.key)) put(img, addresses.get(picture.key)); else watcher.observe(img);
+    return td;
+  }
+  function head(words, scope) {
+    const th = document.createElement("th");
+    th.scope = scope;
+    th.textContent = words;
+    return th;
+  }
+  function draw() {
+    const [rows, columns, pictures] = [model.get("rows"), model.get("columns"), model.get("pictures")];
+    watcher.disconnect();
+    waiting.clear();
+    if (!pictures.length) {
+      const p = document.createElement("p");
+      p.textContent = model.get("nothing");
+      holder.replaceChildren(p);
+      return;
+    }
+    const table = document.createElement("table");
+    const first = document.createElement("tr");
+    first.append(head("", "col"), ...columns.map((words) => head(words, "col")));
+    table.append(first, ...arrange(rows.length, columns.length, pictures).map((line, i) => {
+      const tr = document.createElement("tr");
+      tr.append(head(rows[i], "row"), ...line.map(cell));
+      return tr;
+    }));
+    const atEnd = holder.scrollLeft + holder.clientWidth >= holder.scrollWidth - 8;
+    holder.replaceChildren(table);
+    if (atEnd) holder.scrollLeft = holder.scrollWidth;
+  }
+
+  shut.addEventListener("click", close);
+  dialog.addEventListener("keydown", keep);
+  el.dataset.lmSuppressShortcuts = "true";
+  model.on("msg:custom", received);
+  const names = ["rows", "columns", "pictures", "nothing"];
+  for (const name of names) model.on(`change:${name}`, draw);
+  draw();
+  return () => {
+    watcher.disconnect();
+    shut.removeEventListener("click", close);
+    dialog.removeEventListener("keydown", keep);
+    model.off("msg:custom", received);
+    for (const name of names) model.off(`change:${name}`, draw);
+    for (const address of addresses.values()) URL.revokeObjectURL(address);
+  };
+}
+export default { render };

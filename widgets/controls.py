@@ -1,0 +1,215 @@
+"""One control for one field of a settings class: which widget it is, and how its value is read and written."""
+
+from __future__ import annotations
+
+import html
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+import ipywidgets as ipw
+from pydantic.fields import FieldInfo
+
+from core.base.settings import choices_of, field_extra
+
+WIDE_NAMES = ("path", "dir", "source", "prompt", "prompts", "negative")
+"""Last words of the names of text fields that need the whole width."""
+Choices = Sequence[Any]
+"""Values, or (label, value) pairs."""
+
+
+def plain_type(annotation: Any) -> tuple[Any, bool]:
+    """The type without None, and whether None was allowed; a union of several types comes back as `str`."""
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return annotation, False
+    kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
+    return (kinds[0] if len(kinds) == 1 else str), len(kinds) < len(get_args(annotation))
+
+
+class Control:
+    """A widget with its label, help and error; `read` and `write` speak the settings' own values.
+
+    Text is taken when the person leaves the field, so that half a word or number is never judged.
+
+    Args:
+        name: the field's name.
+        field: its declaration.
+        choices: the values to offer where the class itself cannot list them (names of a registry, files of a folder).
+    """
+
+    wide = False
+
+    def __init__(self, name: str, field: FieldInfo, choices: Choices = ()) -> None:
+        self.name, self.field = name, field
+        self.kind, self.optional = plain_type(field.annotation)
+        self.title = field.title or name.replace("_", " ").capitalize()
+        unit = field_extra(field, "unit")
+        self.label = f"{self.title} ({unit})" if unit and unit not in self.title else self.title
+        self.help = field.description or ""
+        self.widget = self.make(choices)
+        self.widget.tooltip = self.help or None
+        self._note = ipw.HTML()
+        self.view = ipw.VBox([self.widget, self._note])
+        self.view.add_class("lb-field").add_class(f"lb-field-{name}")
+        if self.wide or (isinstance(self.widget, ipw.Text) and name.split("_")[-1] in WIDE_NAMES):
+            self.view.add_class("lb-wide")
+        self.complain("")
+
+    def make(self, choices: Choices) -> ipw.Widget:
+        """The widget."""
+        return ipw.Text(description=self.label, continuous_update=False)
+
+    def read(self) -> Any:
+        """The value as the settings class takes it."""
+        text = self.widget.value.strip()
+        return None if not text and (self.optional or self.field.is_required()) else text
+
+    def write(self, value: Any) -> None:
+        """Show a value of the settings class."""
+        self.widget.value = "" if value is None else str(value)
+
+    def complain(self, sentence: str) -> None:
+        """Show what is wrong with the value under the control; an empty sentence clears it."""
+        help_text = f'<p class="lb-help">{html.escape(self.help)}</p>' if self.help else ""
+        wrong = f'<p class="lb-wrong">Needs attention: {html.escape(sentence)}</p>' if sentence else ""
+        self._note.value = help_text + wrong
+        (self.view.add_class if sentence else self.view.remove_class)("lb-field-wrong")
+
+
+class ChoiceControl(Control):
+    """A dropdown. A value that is not among the choices is added when it is written, never silently replaced."""
+
+    def make(self, choices: Choices) -> ipw.Widget:
+        options = list(choices or choices_of(self.field))
+        self.empty = self.optional and None not in [value for _, value in _pairs(options)]
+        if self.empty:
+            options = [("not set", None), *_pairs(options)]
+        return ipw.Dropdown(options=_pairs(options), value=None if self.empty else _pairs(options)[0][1], description=self.label)
+
+    def read(self) -> Any:
+        return self.widget.value
+
+    def write(self, value: Any) -> None:
+        if value not in [known for _, known in self.widget.options]:
+            self.widget.options = [*self.widget.options, (str(value), value)]
+        self.widget.value = value
+
+    def offer(self, choices: Choices) -> None:
+        """Replace the choices and keep the chosen value where it is still among them."""
+        present = self.widget.value
+        pairs = [("not set", None), *_pairs(choices)] if self.empty else _pairs(choices)
+        self.widget.options = pairs
+        if present in [value for _, value in pairs]:
+            self.widget.value = present
+
+
+class BoolControl(Control):
+    """A check box."""
+
+    def make(self, choices: Choices) -> ipw.Widget:
+        return ipw.Checkbox(description=self.label, indent=False)
+
+    def read(self) -> Any:
+        return self.widget.value
+
+    def write(self, value: Any) -> None:
+        self.widget.value = bool(value)
+
+
+class NumberControl(Control):
+    """A number. It is not clamped: a value outside the bounds is answered with a sentence, not quietly changed."""
+
+    def make(self, choices: Choices) -> ipw.Widget:
+        return ipw.IntText(description=self.label) if self.kind is int else ipw.FloatText(description=self.label, step=None)
+
+    def read(self) -> Any:
+        return self.widget.value
+
+    def write(self, value: Any) -> None:
+        self.widget.value = value
+
+
+class LinesControl(Control):
+    """A list of texts, one a line."""
+
+    wide = True
+
+    def make(self, choices: Choices) -> ipw.Widget:
+        return ipw.Textarea(description=self.label, continuous_update=False, placeholder="one a line", rows=3)
+
+    def read(self) -> Any:
+        return [line.strip() for line in self.widget.value.splitlines() if line.strip()]
+
+    def write(self, value: Any) -> None:
+        self.widget.value = "\n".join(str(item) for item in value or ())
+
+
+class NumbersControl(Control):
+    """A few numbers with commas between them."""
+
+    def make(self, choices: Choices) -> ipw.Widget:
+        return ipw.Text(description=self.label, continuous_update=False, placeholder="numbers with commas between them")
+
+    def read(self) -> Any:
+        parts = [part.strip() for part in self.widget.value.replace("x", ",").split(",") if part.strip()]
+        return None if self.optional and not parts else parts
+
+    def write(self, value: Any) -> None:
+        self.widget.value = ", ".join(str(item) for item in value or ())
+
+
+class PairsControl(Control):
+    """A mapping, written as one `name = value` a line."""
+
+    wide = True
+
+    def make(self, choices: Choices) -> ipw.Widget:
+        return ipw.Textarea(description=self.label, continuous_update=False, placeholder="name = value, one a line", rows=3)
+
+    def read(self) -> Any:
+        pairs = (line.partition("=") for line in self.widget.value.splitlines() if line.strip())
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
+    def write(self, value: Any) -> None:
+        self.widget.value = "\n".join(f"{name} = {item}" for name, item in (value or {}).items())
+
+
+class PathControl(Control):
+    """A file or folder of the machine that runs Lorabook."""
+
+    wide = True
+
+    def make(self, choices: Choices) -> ipw.Widget:
+        return ipw.Text(description=self.label, continuous_update=False, placeholder="path on this machine")
+
+    def read(self) -> Any:
+        text = self.widget.value.strip().strip('"')
+        if not text and (self.optional or self.field.is_required()):
+            return None
+        return str(Path(text).expanduser()) if text else ""
+
+
+def make_control(name: str, field: FieldInfo, choices: Choices = ()) -> Control:
+    """The control that fits the field's type."""
+    return _control_class(field, choices)(name, field, choices)
+
+
+def _control_class(field: FieldInfo, choices: Choices) -> type[Control]:
+    kind, optional = plain_type(field.annotation)
+    origin = get_origin(kind) or kind
+    if choices or choices_of(field):
+        return ChoiceControl
+    if kind is bool and not optional:
+        return BoolControl
+    if kind in (int, float) and not optional:
+        return NumberControl
+    if origin in (list, tuple, set, frozenset):
+        return NumbersControl if set(get_args(kind)) - {Ellipsis} <= {int, float} else LinesControl
+    if origin is dict:
+        return PairsControl
+    return PathControl if isinstance(kind, type) and issubclass(kind, Path) else Control
+
+
+def _pairs(choices: Choices) -> list[tuple[str, Any]]:
+    return [choice if isinstance(choice, tuple) else ("not set" if choice is None else str(choice), choice) for choice in choices]

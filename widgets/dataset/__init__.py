@@ -1,0 +1,18 @@
+"""The panels of Dataset_Maker, in the order of the data's way. A cell says `show("tag")`."""
+
+from core.base.registry import Entry, Registry
+from widgets.notebook import Notebook, remembered
+from widgets.session import maker_memory
+
+PANELS: Registry[type] = Registry(
+    "panel",
+    Entry("setup", "widgets.setup:SetupPanel", "Setup"),
+    Entry("project", "widgets.dataset.project:ProjectPanel", "Project"),
+    Entry("import", "widgets.dataset.importing:ImportPanel", "Import"),
+    Entry("tag", "widgets.dataset.tagging:TaggingPanel", "Tag"),
+    Entry("captions", "widgets.dataset.captions:CaptionsPanel", "Captions"),
+    Entry("check", "widgets.dataset.check:CheckPanel", "Check"),
+    Entry("handover", "widgets.dataset.handover:HandoverPanel", "Hand over"),
+)
+NOTEBOOK = Notebook(PANELS, remembered(maker_memory))
+show = NOTEBOOK.show

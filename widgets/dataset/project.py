@@ -1,0 +1,103 @@
+"""Make a project, open one that exists, or open the demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ipywidgets as ipw
+
+from core.base.errors import DatasetError
+from core.dataset.project import Project, ProjectInfo, known_projects
+from widgets.demo import open_demo
+from widgets.form import Form
+from widgets.panel import Panel, Work, part, row, table
+
+FAMILIES = [("Stable Diffusion 1.5", "sd15"), ("SDXL, Pony, Illustrious, NoobAI", "sdxl")]
+
+
+class ProjectPicker:
+    """A list of the known projects."""
+
+    def __init__(self) -> None:
+        self.list = ipw.Dropdown(description="Your projects", options=[("none yet", "")])
+        self.view = ipw.VBox([self.list]).add_class("lb-field").add_class("lb-field-projects")
+
+    def look(self, present: Path | None) -> None:
+        """Read the folder again; the open project is the chosen one."""
+        known = [(path.name, str(path)) for path in known_projects()]
+        if present is not None and str(present) not in [value for _, value in known]:
+            known.append((str(present), str(present)))
+        options = known or [("none yet", "")]
+        if list(self.list.options) != options:
+            chosen = self.list.value
+            self.list.options = options
+            if chosen in [value for _, value in options]:
+                self.list.value = chosen
+
+    def choose(self, folder: Path) -> None:
+        """Mark a project as the chosen one."""
+        self.look(folder)
+        self.list.value = str(folder)
+
+    def chosen(self) -> Path:
+        """The chosen folder. Raises: DatasetError: there is no project yet."""
+        if not self.list.value:
+            raise DatasetError("There is no project yet.", "Create one, or open the demo project.")
+        return Path(self.list.value)
+
+
+def facts(project: Project) -> str:
+    """What is known of a project, as a table in HTML."""
+    from core.dataset.items import image_files
+
+    info = project.info()
+    family = {value: label for label, value in FAMILIES}.get(info.family, info.family)
+    return table([("Open project", info.name), ("Pictures", len(image_files(project.images))),
+                  ("Trigger word", info.trigger_word or "none yet"), ("Model family", family), ("Folder", project.folder)])
+
+
+class ProjectPanel(Panel):
+    """Creates and opens projects."""
+
+    name = "project"
+    title = "Project"
+    purpose = "A project is one folder that holds your pictures, captions and trainings. Your own files are never changed."
+    button = "Create the project"
+    needs_project = False
+
+    def controls(self) -> list[ipw.Widget]:
+        """The known projects, and a form for a new one."""
+        self.picker = ProjectPicker()
+        self.form = Form(ProjectInfo, choices={"family": FAMILIES}, hide=("sources",))
+        opener = self.action("Open this project", self._open)
+        demo = self.action("Open the demo project", self._open_demo)
+        return [part("Open a project"), self.picker.view, row(opener, demo), part("Or make a new one"), self.form.view]
+
+    def results(self) -> list[ipw.Widget]:
+        """What is open."""
+        self._facts = ipw.HTML()
+        return [self._facts]
+
+    def update(self) -> None:
+        """Read the list of projects and the open one again."""
+        self.picker.look(self.session.folder)
+        self._facts.value = facts(Project(self.session.folder)) if self.session.folder else ""
+
+    def run(self) -> str:
+        """Create and open."""
+        from core.dataset.manager import DatasetManager
+
+        info = self.form.value()
+        manager = DatasetManager.create(info.name, trigger=info.trigger_word, family=info.family)
+        return self._opened(manager.project.folder, "created")
+
+    def _open(self) -> str:
+        return self._opened(self.picker.chosen(), "open")
+
+    def _open_demo(self) -> Work:
+        return Work("preparing the demo project", open_demo, lambda folder: self._opened(folder, "open"))
+
+    def _opened(self, folder: Path, word: str) -> str:
+        self.session.open(folder)
+        self.picker.choose(folder)
+        return f"{folder.name} is {word}. Go on with the next panel."

@@ -1,0 +1,192 @@
+"""A form made from a settings class: labels, help, bounds and levels come from the fields, nothing is written twice."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar, get_args
+
+import ipywidgets as ipw
+from pydantic import ValidationError
+
+from core.base.errors import ConfigError
+from core.base.settings import Settings, field_extra
+from widgets.controls import Choices, Control, make_control, plain_type
+
+S = TypeVar("S", bound=Settings)
+FOLDS = {"advanced": "more settings", "expert": "expert settings"}
+
+
+class Form(Generic[S]):
+    """Controls for every field of a settings class, nested classes as sections.
+
+    Fields of level advanced and expert are folded, and their controls are made when the fold is first opened; until
+    then their values are those that the form was filled with.
+
+    Args:
+        settings: the class, or settings whose values are shown first.
+        choices: values to offer for fields whose class cannot list them: {"tagger": [("WD EVA02", "wd-eva02"), …]};
+            for a nested class "section.field".
+        hide: fields that the panel fills by itself; they keep the value they were filled with.
+    """
+
+    def __init__(self, settings: type[S] | S, choices: Mapping[str, Choices] | None = None, hide: tuple[str, ...] = ()) -> None:
+        self.cls: type[S] = settings if isinstance(settings, type) else type(settings)
+        self._choices, self._hide = dict(choices or {}), set(hide)
+        self._controls: dict[str, Control] = {}
+        self._sections: dict[str, Form[Any]] = {}
+        self._values: dict[str, Any] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._filling = False
+        self._wrong = ipw.HTML()
+        self._levels = self._fields_by_level(settings)
+        self._fill_values(settings)
+        self.view = ipw.VBox(self._build())
+        self.view.add_class("lb-form")
+
+    def value(self) -> S:
+        """The settings as they stand in the form.
+
+        Raises: ConfigError: a sentence for each wrong value; each is shown under its control as well.
+        """
+        self._clear()
+        values = {**self._values, **{name: control.read() for name, control in self._controls.items()}}
+        values = {name: value for name, value in values.items() if not (value is None and self.cls.fields()[name].is_required())}
+        values.update({name: section.value() for name, section in self._sections.items()})
+        try:
+            return self.cls.make(**values)
+        except ConfigError as error:
+            self._complain(error, values)
+            raise
+
+    def fill(self, settings: S) -> None:
+        """Show these settings."""
+        self._filling = True
+        try:
+            self._fill_values(settings)
+            for name, control in self._controls.items():
+                if name in self._values:
+                    control.write(self._values[name])
+            for name, section in self._sections.items():
+                section.fill(getattr(settings, name))
+            self._clear()
+        finally:
+            self._filling = False
+        self._tell()
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after a control has changed, and after the form was filled."""
+        self._listeners.append(listener)
+        for section in self._sections.values():
+            section.on_change(listener)
+
+    def control(self, name: str) -> Control:
+        """The control of a basic field (or of a fold that was opened), "section.field" for a nested one."""
+        section, _, rest = name.partition(".")
+        return self._sections[section].control(rest) if rest else self._controls[name]
+
+    def open_folds(self) -> None:
+        """Unfold everything."""
+        for fold in self._folds:
+            fold.value = True
+        for section in self._sections.values():
+            section.open_folds()
+
+    def _fields_by_level(self, settings: type[S] | S) -> dict[str, list[str]]:
+        levels: dict[str, list[str]] = {"basic": [], "advanced": [], "expert": []}
+        for name, field in self.cls.fields().items():
+            kind, _ = plain_type(field.annotation)
+            if name in self._hide or any(_is_settings(inner) for inner in get_args(kind)):
+                continue  # a list of settings has no control; it keeps what the form was filled with
+            if _is_settings(kind):
+                inner_settings = kind if isinstance(settings, type) else getattr(settings, name)
+                hidden = tuple(self._below(name, dict.fromkeys(self._hide)))
+                self._sections[name] = Form(inner_settings, self._below(name, self._choices), hidden)
+            else:
+                levels[field_extra(field, "level", "basic") or "basic"].append(name)
+        return levels
+
+    @staticmethod
+    def _below(section: str, names: Mapping[str, Any]) -> dict[str, Any]:
+        return {name.partition(".")[2]: value for name, value in names.items() if name.startswith(f"{section}.")}
+
+    def _fill_values(self, settings: type[S] | S) -> None:
+        if isinstance(settings, type):
+            self._values = {name: field.get_default(call_default_factory=True)
+                            for name, field in self.cls.fields().items() if name not in self._sections and not field.is_required()}
+        else:
+            self._values = {name: getattr(settings, name) for name in self.cls.fields() if name not in self._sections}
+
+    def _build(self) -> list[ipw.Widget]:
+        parts: list[ipw.Widget] = [self._wrong]
+        if self._levels["basic"]:
+            parts.append(self._grid("basic"))
+        self._folds: list[ipw.ToggleButton] = []
+        folds = [self._fold(level, words) for level, words in FOLDS.items() if self._levels[level]]
+        if folds:
+            toggles = ipw.HBox([toggle for toggle, _ in folds]).add_class("lb-row")
+            parts += [toggles, *(box for _, box in folds)]
+        for name, section in self._sections.items():
+            title = section.cls.title or self.cls.fields()[name].title or name.capitalize()
+            parts += [ipw.HTML(f'<div class="lb-part" role="heading" aria-level="4">{html.escape(title)}</div>'), section.view]
+        return parts
+
+    def _grid(self, level: str) -> ipw.VBox:
+        for name in self._levels[level]:
+            control = make_control(name, self.cls.fields()[name], self._choices.get(name, ()))
+            if name in self._values:
+                control.write(self._values[name])
+            control.widget.observe(self._changed, "value")
+            self._controls[name] = control
+        grid = ipw.VBox([self._controls[name].view for name in self._levels[level]])
+        return grid.add_class("lb-fields")
+
+    def _fold(self, level: str, words: str) -> tuple[ipw.ToggleButton, ipw.VBox]:
+        count = len(self._levels[level])
+        box = ipw.VBox(layout=ipw.Layout(display="none"))
+        toggle = ipw.ToggleButton(description=f"Show {words} ({count})").add_class("lb-fold").add_class(f"lb-fold-{level}")
+
+        def turn(change: dict[str, Any]) -> None:
+            if change["new"] and not box.children:
+                box.children = [self._grid(level)]
+            box.layout.display = "" if change["new"] else "none"
+            toggle.description = f"{'Hide' if change['new'] else 'Show'} {words} ({count})"
+
+        toggle.observe(turn, "value")
+        self._folds.append(toggle)
+        return toggle, box
+
+    def _changed(self, change: dict[str, Any]) -> None:
+        if not self._filling:
+            self._tell()
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+    def _clear(self) -> None:
+        self._wrong.value = ""
+        for control in self._controls.values():
+            control.complain("")
+
+    def _complain(self, error: ConfigError, values: dict[str, Any]) -> None:
+        """Put each sentence under its control; what belongs to no control stands above the form."""
+        problems = error.__cause__.errors() if isinstance(error.__cause__, ValidationError) else []
+        wrong = {str(problem["loc"][0]) for problem in problems if problem["loc"]}
+        for name in wrong & set(self._controls):
+            alone = {key: value for key, value in values.items() if key not in wrong or key == name}
+            self._controls[name].complain(_sentence_of(self.cls, alone))
+        if not wrong or wrong - set(self._controls):
+            self._wrong.value = f'<p class="lb-wrong">Needs attention: {html.escape(str(error))}</p>'
+
+
+def _is_settings(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Settings)
+
+
+def _sentence_of(cls: type[Settings], values: dict[str, Any]) -> str:
+    try:
+        cls.make(**values)
+    except ConfigError as error:
+        return str(error)
+    return ""

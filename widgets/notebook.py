@@ -1,0 +1,59 @@
+"""What a notebook's cells call: `show("tag")` puts a panel on screen. A panel is imported when it is shown, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.base.registry import Registry
+from widgets.session import Session
+
+if TYPE_CHECKING:
+    from widgets.panel import Panel
+
+
+class Notebook:
+    """The panels of one notebook, in order, and the project that they share.
+
+    Args:
+        panels: name to panel class, in the order of the way.
+        begin: makes the session when the first panel is shown.
+    """
+
+    def __init__(self, panels: Registry[type], begin: Callable[[], Session]) -> None:
+        self.panels, self._begin = panels, begin
+        self._session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        """The shared project; the one that was open last is opened again."""
+        if self._session is None:
+            self._session = self._begin()
+        return self._session
+
+    def make(self, name: str) -> Panel:
+        """The panel of that name. A panel that was shown before is let go. Raises: ConfigError: there is none."""
+        panel_class = self.panels.load(name)
+        before = self.session.panels.pop(name, None)
+        if before is not None:
+            before.close()
+        panel = panel_class(self.session, self.panels.names().index(name) + 1)
+        self.session.panels[name] = panel
+        return panel
+
+    def show(self, name: str) -> None:
+        """Show the panel of that name. Raises: ConfigError: there is none."""
+        from IPython.display import display
+
+        display(self.make(name).view)
+
+
+def remembered(memory: Callable[[], Path]) -> Callable[[], Session]:
+    """A session that opens the project named in the file `memory()`."""
+    def begin() -> Session:
+        session = Session(memory())
+        session.resume()
+        return session
+
+    return begin

@@ -1,0 +1,273 @@
+"""The frame that every panel has: number and title, purpose, form, one main button, status, results, folded log."""
+
+from __future__ import annotations
+
+import html
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import ipywidgets as ipw
+
+from core.base.errors import StudioError
+from core.base.findings import Finding
+from core.base.jobs import Job, JobStatus
+from widgets.components.log import LogView
+from widgets.components.status import StatusLine
+from widgets.jobs_view import ended_words, job_log, newest_job, share, time_left, working_words
+from widgets.kernel_loop import KernelLoop
+from widgets.session import Session
+from widgets.style import stylesheet
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Work:
+    """Something that takes seconds, run beside the kernel: too short for a job, too long for a click."""
+
+    what: str
+    """Shown while it works: "checking the pictures"."""
+    act: Callable[[], Any]
+    then: Callable[[Any], str | None]
+    """Shows the result; returns the sentence for Done."""
+
+
+class Panel:
+    """One step of the way. A subclass gives the controls, and what the main button does; it handles no error itself.
+
+    A `StudioError` becomes its sentence in the status line. Anything else is a bug of Lorabook and is called so, with
+    the traceback in the log.
+
+    Args:
+        session: which project is open.
+        number: the panel's place in its notebook.
+    """
+
+    name: ClassVar[str] = "panel"
+    title: ClassVar[str] = ""
+    purpose: ClassVar[str] = ""
+    button: ClassVar[str] = ""
+    """Words of the main button; empty for a panel that has none."""
+    stage: ClassVar[str] = ""
+    """The stage whose jobs this panel starts; a running or finished one is taken up again when the panel is shown."""
+    needs_project: ClassVar[bool] = True
+
+    def __init__(self, session: Session, number: int = 1) -> None:
+        self.session, self.number = session, number
+        self.loop = KernelLoop()
+        self.status, self.log = StatusLine(), LogView()
+        self.job: Job | None = None
+        self._seen: tuple[Any, ...] = ()
+        self._told: tuple[str, str] | None = None
+        self._busy = False
+        self._actions: list[tuple[ipw.Button, Callable[[], str]]] = []
+        self.main = self.action(self.button, self.run, self.blocked).add_class("lb-main")
+        self.stop = self.action("Cancel", self.cancel)
+        self.main.layout.display = "" if self.button else "none"
+        self.stop.layout.display = "none"
+        self.view = ipw.VBox()
+        self.guard(self._build)
+
+    def _build(self) -> None:
+        controls, buttons = self.controls(), row(self.main, self.stop, *self.extras())
+        self.view.children = [stylesheet(), self._head(), *controls, buttons, self.status, *self.results(), self.log]
+        self.view.add_class("lb-panel").add_class(f"lb-panel-{self.name}")
+        self.session.subscribe(self.refresh)
+        self.refresh()
+
+    def _head(self) -> ipw.HTML:
+        return ipw.HTML(f'<div class="lb-head"><span class="lb-number" aria-hidden="true">{self.number}</span>'
+                        f'<div class="lb-title" role="heading" aria-level="3" aria-label="{self.number}. {html.escape(self.title)}">'
+                        f'{html.escape(self.title)}</div></div><p class="lb-purpose">{html.escape(self.purpose)}</p>')
+
+    # What a subclass gives
+
+    def controls(self) -> Sequence[ipw.Widget]:
+        """What stands above the main button."""
+        return ()
+
+    def extras(self) -> Sequence[ipw.Widget]:
+        """Buttons beside the main one."""
+        return ()
+
+    def results(self) -> Sequence[ipw.Widget]:
+        """What stands under the status line."""
+        return ()
+
+    def run(self) -> Job | Work | str | None:
+        """What the main button does. Returns: a job to follow, work to do beside the kernel, or the sentence for Done."""
+        return None
+
+    def blocked(self) -> str:
+        """Why the main button cannot be pressed now; empty when it can."""
+        return "No project is open yet. Open one in the Project panel." if self.needs_project and self.session.folder is None else ""
+
+    def update(self) -> None:
+        """Look at the project's files again."""
+
+    def show_report(self, status: JobStatus) -> None:
+        """Show what a finished job found."""
+
+    # What a subclass uses
+
+    def action(self, words: str, act: Callable[[], Any], blocked: Callable[[], str] = lambda: "") -> ipw.Button:
+        """A button whose errors become sentences. Args: blocked: why it cannot be pressed now, empty when it can."""
+        button = ipw.Button(description=words)
+        button.on_click(lambda _: self.loop.soon(lambda: self.guard(act)))
+        self._actions.append((button, blocked))
+        return button
+
+    def guard(self, act: Callable[[], Any]) -> None:
+        """Do it and follow what comes of it: the one place where errors are turned into words."""
+        try:
+            outcome = act()
+            if isinstance(outcome, Job):
+                self.follow(outcome)
+            elif isinstance(outcome, Work):
+                self._work(outcome)
+            elif isinstance(outcome, str):
+                self.done(outcome)
+                self.session.tell()
+        except Exception as error:  # noqa: BLE001 - the frame of all panels: whatever it is, the person must read of it
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Say what is wrong."""
+        if isinstance(error, StudioError):
+            self.say("attention", f"Needs attention: {error}")
+            return
+        self.say("attention", f"Needs attention: This is a bug in Lorabook ({type(error).__name__}: {error}). The log below tells where; "
+                              "please report it. Your files are as they were.")
+        self.log.append("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+
+    def say(self, state: str, text: str, fraction: float = -1.0, left: str = "") -> None:
+        """Put a sentence into the status line; it stays until something else is said."""
+        self._told = (state, text) if state in ("done", "attention") else None
+        self.status.say(state, text, fraction, left)
+
+    def done(self, sentence: str) -> None:
+        """Say that it is done."""
+        self.say("done", f"Done: {sentence}" if sentence else "Done.")
+
+    def follow(self, job: Job) -> None:
+        """Show a job's progress until it ends."""
+        self.job, self._told = job, None
+        if self._look():
+            self.loop.repeat(lambda: self.job == job and self._look(), POLL_SECONDS)
+
+    def cancel(self) -> None:
+        """Ask the running job to stop."""
+        if self.job is not None:
+            self.job.cancel()
+            self.status.say("working", "Working: stopping after the present item.")
+
+    def refresh(self) -> None:
+        """Show what the files say now."""
+        self.loop.soon(lambda: self.guard(self._refresh))
+
+    def close(self) -> None:
+        """Let go: another panel takes this one's place."""
+        self.session.unsubscribe(self.refresh)
+        self.loop.stop()
+
+    # The frame's own work
+
+    def _refresh(self) -> None:
+        seen = (self.session.folder,)
+        if seen != self._seen:
+            self._seen, self._told, self.job = seen, None, None
+            self.log.show("")
+            self._take_up_job()
+        self.update()
+        if self.job is not None and self.status.state == "working":
+            self._look()
+        if not self._busy and (self.job is None or self.job.status().ended):
+            self._settle()
+        self._enable()
+
+    def _take_up_job(self) -> None:
+        if self.stage and self.session.folder is not None:
+            job = newest_job(self.session.folder, self.stage)
+            if job is not None:
+                self.follow(job)
+
+    def _settle(self) -> None:
+        """Say Ready or what is missing, unless a result or an error is still to be read."""
+        reason = self.blocked() if self.button else ""
+        if reason:
+            self.status.say("blocked", f"Needs attention: {reason}")
+        elif self._told is not None:
+            self.status.say(*self._told)
+        else:
+            self.status.say("ready", "Ready")
+
+    def _enable(self) -> None:
+        working = self._busy or (self.job is not None and not self.job.status().ended)
+        for button, blocked in self._actions:
+            reason = blocked()
+            if button is self.main and working:
+                reason = "It is working. Wait for it, or cancel it."
+            button.disabled, button.tooltip = bool(reason), reason or None
+        self.stop.layout.display = "" if working and not self._busy else "none"
+
+    def _look(self) -> bool:
+        """Show the job once. Returns: whether there is more to come."""
+        job = self.job
+        if job is None:
+            return False
+        status = job.status()
+        self.log.show(job_log(job, status))
+        if not status.ended:
+            self.status.say("working", working_words(status), share(status.done, status.total), time_left(status.seconds_left))
+            self._enable()
+            return True
+        was_working = self.status.state == "working"
+        self.say(*ended_words(status))
+        self.guard(lambda: self.show_report(status))
+        self._enable()
+        if was_working:
+            self.session.tell()
+        return False
+
+    def _work(self, work: Work) -> None:
+        self._busy = True
+        self.status.say("working", f"Working: {work.what}")
+        self._enable()
+
+        def finish(result: Any, error: BaseException | None) -> None:
+            self._busy = False
+            if error is not None:
+                self.fail(error)
+            else:
+                self.guard(lambda: work.then(result))
+            self._enable()
+            self.session.tell()
+
+        self.loop.beside(work.act, finish)
+
+
+def row(*widgets: ipw.Widget) -> ipw.HBox:
+    """Widgets side by side, wrapped where the window is narrow."""
+    return ipw.HBox(list(widgets)).add_class("lb-row")
+
+
+def part(title: str) -> ipw.HTML:
+    """A heading inside a panel."""
+    return ipw.HTML(f'<div class="lb-part" role="heading" aria-level="4">{html.escape(title)}</div>')
+
+
+def findings_list(findings: Sequence[Finding]) -> str:
+    """Findings as a list in HTML; each begins with its level in words."""
+    words = {"error": "Must be mended", "warning": "Worth a look", "info": "Good to know"}
+    order = sorted(findings, key=lambda finding: list(words).index(finding.level))
+    lines = [f'<li class="lb-{finding.level}"><b>{words[finding.level]}:</b> {html.escape(finding.what)}'
+             + (f'<span class="lb-remedy">{html.escape(finding.remedy)}</span>' if finding.remedy else "") + "</li>" for finding in order]
+    return f'<ul class="lb-findings">{"".join(lines)}</ul>' if lines else ""
+
+
+def table(rows: Sequence[tuple[str, object]]) -> str:
+    """Names and values as a small table in HTML."""
+    lines = [f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>" for name, value in rows]
+    return f'<div class="lb-scroll"><table>{"".join(lines)}</table></div>'

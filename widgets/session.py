@@ -1,0 +1,98 @@
+"""Which project the panels of a notebook work on; it is remembered in a file, so that a restarted kernel finds it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.base.errors import StudioError
+from core.base.files import read_text, write_text
+from core.base.paths import projects_dir
+
+if TYPE_CHECKING:
+    from core.dataset.manager import DatasetManager
+    from core.training.manager import TrainingManager
+
+
+class Session:
+    """The open project, its managers, and the panels that want to know when it changes.
+
+    Args: memory: the file that names the last project, None for no memory.
+    """
+
+    def __init__(self, memory: Path | None = None) -> None:
+        self._memory = memory
+        self._folder: Path | None = None
+        self._managers: dict[str, Any] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self.panels: dict[str, Any] = {}
+        self.trouble = ""
+        """What is wrong with the training settings on screen; empty when they are right."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The open project's folder; None when none is open."""
+        return self._folder
+
+    def open(self, folder: Path) -> None:
+        """Make this the open project and tell every panel. Raises: DatasetError: it is no project."""
+        from core.dataset.project import Project
+
+        project = Project.open(Path(folder))
+        self._folder, self._managers = project.folder, {}
+        if self._memory is not None:
+            write_text(self._memory, f"{project.folder}\n")
+        self.tell()
+
+    def resume(self) -> None:
+        """Open the project that was open last; where it is gone, none is open."""
+        if self._memory is None or not self._memory.is_file():
+            return
+        folder = Path(read_text(self._memory).strip())
+        try:
+            self.open(folder)
+        except StudioError:
+            self._folder = None
+
+    @property
+    def dataset(self) -> DatasetManager:
+        """The front desk of the open project's dataset. Raises: StudioError: no project is open."""
+        if "dataset" not in self._managers:
+            from core.dataset.manager import DatasetManager
+
+            self._managers["dataset"] = DatasetManager.open(self._required())
+        return self._managers["dataset"]
+
+    @property
+    def training(self) -> TrainingManager:
+        """The front desk of the open project's training. Raises: StudioError: no project is open."""
+        if "training" not in self._managers:
+            from core.training.manager import TrainingManager
+
+            self._managers["training"] = TrainingManager(self._required())
+        return self._managers["training"]
+
+    def _required(self) -> Path:
+        if self._folder is None:
+            raise StudioError("No project is open.", "Open one in the Project panel.")
+        return self._folder
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever the project, or what is in it, may have changed."""
+        self._listeners.append(listener)
+
+    def unsubscribe(self, listener: Callable[[], None]) -> None:
+        """Undo `subscribe`."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    def tell(self) -> None:
+        """Tell every panel to look at the files again."""
+        for listener in list(self._listeners):
+            listener()
+
+
+def maker_memory() -> Path:
+    """Where Dataset_Maker remembers its open project."""
+    return projects_dir() / ".open_project"

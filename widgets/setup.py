@@ -1,0 +1,38 @@
+"""The doctor's panel: what this machine has, what is missing, and what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ipywidgets as ipw
+
+from core.base.findings import Finding, errors_of
+from widgets.panel import Panel, Work, findings_list
+
+
+class SetupPanel(Panel):
+    """Checks the machine."""
+
+    name = "setup"
+    title = "Setup"
+    purpose = "Check this machine: Python, GPU, packages, disk, trainers. Nothing is changed."
+    button = "Check this machine"
+    needs_project = False
+
+    def results(self) -> list[ipw.Widget]:
+        """The findings."""
+        self._findings = ipw.HTML()
+        return [self._findings]
+
+    def run(self) -> Work:
+        """Ask the doctor."""
+        from core.setup.manager import SetupManager
+
+        return Work("looking at this machine", SetupManager().doctor, self._show)
+
+    def _show(self, findings: Sequence[Finding]) -> str:
+        self._findings.value = findings_list(findings)
+        errors = len(errors_of(list(findings)))
+        if not errors:
+            return "this machine is ready."
+        return f"{errors} {'thing' if errors == 1 else 'things'} must be mended; the list says how."

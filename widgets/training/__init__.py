@@ -1,0 +1,18 @@
+"""The panels of Trainer, from the handed-over project to the report. A cell says `show("monitor")`."""
+
+from core.base.paths import present_project_file
+from core.base.registry import Entry, Registry
+from widgets.notebook import Notebook, remembered
+
+PANELS: Registry[type] = Registry(
+    "panel",
+    Entry("project", "widgets.training.project:TrainerProjectPanel", "Project"),
+    Entry("settings", "widgets.training.settings:SettingsPanel", "Model and settings"),
+    Entry("check", "widgets.training.check:TrainingCheckPanel", "Check"),
+    Entry("train", "widgets.training.launch:TrainPanel", "Train"),
+    Entry("monitor", "widgets.training.monitor:MonitorPanel", "Monitor"),
+    Entry("evaluation", "widgets.training.evaluation:EvaluationPanel", "Before and after"),
+    Entry("report", "widgets.training.report:ReportPanel", "Report"),
+)
+NOTEBOOK = Notebook(PANELS, remembered(present_project_file))
+show = NOTEBOOK.show

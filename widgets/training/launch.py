@@ -1,0 +1,147 @@
+"""Start the training, stop it, go on with it."""
+
+from __future__ import annotations
+
+import ipywidgets as ipw
+
+from core.training.backends import BACKENDS
+from core.training.monitor import RunStatus
+from core.training.run import ACTIVE, Run
+from widgets.dataset.tagging import no_pictures
+from widgets.jobs_view import share, time_left
+from widgets.panel import Panel
+from widgets.session import Session
+from widgets.training.choice import read_settings
+
+LOOK_SECONDS = 1.0
+DEFAULT_BACKEND = "builtin"
+
+
+def backend_of(session: Session) -> str:
+    """The trainer chosen in the Train panel; the built-in one before that panel is shown."""
+    panel = session.panels.get("train")
+    return panel.backend.value if panel is not None else DEFAULT_BACKEND
+
+
+class TrainPanel(Panel):
+    """Starts a run that goes on when the browser or the kernel is closed, and finds it again."""
+
+    name = "train"
+    title = "Train"
+    purpose = "Start the training. You may close the browser; the training goes on, and this panel finds it again."
+    button = "Start training"
+
+    def controls(self) -> list[ipw.Widget]:
+        """Which trainer."""
+        self.backend = ipw.Dropdown(description="Trainer", options=[(entry.title, entry.name) for entry in BACKENDS], value=DEFAULT_BACKEND)
+        self._note = ipw.HTML()
+        self._watching = False
+        self._stopped_for: str | None = None
+        self.backend.observe(lambda _: self.refresh(), "value")
+        return [ipw.VBox([self.backend, self._note]).add_class("lb-field").add_class("lb-field-backend")]
+
+    def extras(self) -> list[ipw.Widget]:
+        """Stop and go on."""
+        return [self.action("Stop", self._stop, self._why_no_stop),
+                self.action("Go on with the last run", self._resume, self._why_no_resume)]
+
+    def update(self) -> None:
+        """Look for the newest run, and for what the trainer lacks."""
+        missing = BACKENDS.load(self.backend.value).missing()
+        self._missing = str(missing) if missing is not None and missing.level == "error" else ""
+        self._note.value = f'<p class="lb-help">{missing or BACKENDS.entry(self.backend.value).note}</p>'
+        run = self._newest()
+        if run is not None and not self._watching:
+            self._watch()
+
+    def blocked(self) -> str:
+        """What must be right before."""
+        if reason := super().blocked() or no_pictures(self.session.folder) or self.session.trouble:
+            return reason
+        run = self._newest()
+        if run is not None and run.state() in ACTIVE:
+            return f"The run {run.id} is at work. Wait for its end, or stop it."
+        return self._missing
+
+    def run(self) -> None:
+        """Launch."""
+        run = self.session.training.launch(read_settings(self.session), self.backend.value)
+        self.log.show(f"The run's folder: {run.folder}")
+        self._started()
+
+    def _started(self) -> None:
+        self._watch()
+        self.session.tell()
+
+    def _stop(self) -> None:
+        run = self._newest()
+        if run is not None:
+            self.session.training.stop(run.id)
+            self._look()
+
+    def _resume(self) -> None:
+        run = self._newest()
+        if run is not None:
+            self.session.training.resume(run.id)
+            self._started()
+
+    def _why_no_stop(self) -> str:
+        run = self._newest()
+        if run is None or run.state() not in ACTIVE:
+            return "No training is at work."
+        return "It is stopping already." if run.stop_asked() else ""
+
+    def _why_no_resume(self) -> str:
+        run = self._newest()
+        if run is None:
+            return "There is no run yet."
+        state = run.state()
+        if state in ACTIVE:
+            return "It is at work."
+        return "It is finished." if state == "done" else ""
+
+    def _newest(self) -> Run | None:
+        runs = self.session.training.runs() if self.session.folder is not None else []
+        return runs[0] if runs else None
+
+    def _watch(self) -> None:
+        self._watching = True
+        self.loop.repeat(self._look, LOOK_SECONDS)
+
+    def _look(self) -> bool:
+        self.guard(self._show_run)
+        return self._watching
+
+    def _settle(self) -> None:
+        """While a run is at work, the status line tells of it."""
+        run = self._newest()
+        if run is None or run.state() not in ACTIVE:
+            super()._settle()
+
+    def _show_run(self) -> None:
+        run = self._newest()
+        if run is None:
+            self._watching = False
+            return
+        status = self.session.training.status(run.id)
+        if status.state in ACTIVE:
+            count = f" {status.step} of {status.total}" if status.total else ""
+            doing = "stopping, the last checkpoint is being saved" if status.state == "stopping" else status.phase or status.message
+            self.status.say("working", f"Working{count}: {doing or 'starting'}", share(status.step, status.total),
+                            time_left(status.seconds_left))
+            self._enable()
+            return
+        self._watching = False
+        if status.state != "prepared":
+            self.say(*words_for_end(status))
+        self._enable()
+        self.session.tell()
+
+
+def words_for_end(status: RunStatus) -> tuple[str, str]:
+    """State and words of the status line for a run that has ended."""
+    if status.state == "done":
+        return "done", f"Done: {status.step} steps. The LoRA is {status.output}."
+    if status.state == "cancelled":
+        return "done", f"Done: stopped at step {status.step}; what was saved is kept."
+    return "attention", f"Needs attention: {status.cause or status.message}"

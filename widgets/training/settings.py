@@ -1,0 +1,127 @@
+"""Model and settings: a preset to begin with, then every setting of the training."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+import ipywidgets as ipw
+
+from core.base.errors import ConfigError
+from core.training.config import SamplePrompt, TrainingSettings
+from core.training.config.presets import apply_preset, find_presets
+from core.training.config.sampling import FLAGS
+from widgets.demo import is_demo
+from widgets.form import Form
+from widgets.panel import Panel
+from widgets.training.choice import first_preset, keep_settings, read_settings, settings_file
+
+HIDDEN = ("saving.output_dir", "saving.logging_dir", "saving.resume")
+"""Filled in by each run."""
+FAMILY_NAMES = {"sd15": "Stable Diffusion 1.5", "sdxl": "SDXL"}
+
+
+class SettingsPanel(Panel):
+    """Keeps the settings in the project as soon as they are right; nothing need be pressed."""
+
+    name = "settings"
+    title = "Model and settings"
+    purpose = "Choose a preset and the model that is to learn. Changes are saved at once; a preset leaves model, name and prompts alone."
+    button = "Use this preset"
+
+    def controls(self) -> list[ipw.Widget]:
+        """The presets."""
+        self.preset = ipw.Dropdown(description="Preset", options=[("", "")])
+        self.preset.observe(lambda _: self._explain(), "value")
+        self._purpose = ipw.HTML()
+        return [ipw.VBox([self.preset, self._purpose]).add_class("lb-field").add_class("lb-field-preset")]
+
+    def results(self) -> list[ipw.Widget]:
+        """The form."""
+        self.form = Form(TrainingSettings, hide=HIDDEN)
+        self.prompts = ipw.Textarea(description="Sample prompts", rows=3, continuous_update=False,
+                                    placeholder="one a line; begin with the trigger word")
+        box = ipw.VBox([self.prompts, ipw.HTML('<p class="lb-help">Pictures to draw during training, one prompt a line.</p>')])
+        self._read_from: tuple[Path, int] | None = None
+        self._filling = False
+        self.form.on_change(self._changed)
+        self.prompts.observe(lambda _: self._changed(), "value")
+        self._body = ipw.VBox([box.add_class("lb-field"), self.form.view], layout=ipw.Layout(display="none"))
+        return [self._body]
+
+    def update(self) -> None:
+        """Show the kept settings, unless they are on screen already."""
+        self._body.layout.display = "" if self.session.folder else "none"
+        if self.session.folder is None:
+            return
+        self._offer_presets()
+        mark = self._mark()
+        if self._read_from != mark:
+            self._fill(read_settings(self.session))
+            self._read_from = mark
+
+    def run(self) -> str:
+        """Apply the preset."""
+        settings = self.session.training.configure(apply_preset(self.preset.value, read_settings(self.session)))
+        keep_settings(self.session, settings)
+        self._fill(settings)
+        self._read_from = self._mark()
+        return f"the preset {find_presets()[self.preset.value].title} is in use. Choose the model below if none is chosen yet."
+
+    def value(self) -> TrainingSettings:
+        """The settings as they stand. Raises: ConfigError: one sentence per wrong value."""
+        lines = [line.strip() for line in self.prompts.value.splitlines() if line.strip()]
+        return self.form.value().with_values(sampling={"sample_prompts": lines})
+
+    def _offer_presets(self) -> None:
+        family = self.session.training.project.family
+        demo = is_demo(self.session.folder)
+        presets = [preset for preset in find_presets().values() if preset.listed or (demo and preset.name == "demo")]
+        order = sorted(presets, key=lambda preset: (preset.listed, preset.family != family, preset.name))
+        options = [(preset.title, preset.name) for preset in order]
+        if list(self.preset.options) != options:
+            self.preset.options = options
+            self.preset.value = first_preset(self.session)
+
+    def _explain(self) -> None:
+        preset = find_presets().get(self.preset.value)
+        words = f"{preset.purpose} For {FAMILY_NAMES.get(preset.family, preset.family)}." if preset else ""
+        self._purpose.value = f'<p class="lb-help">{html.escape(words)}</p>'
+
+    def _mark(self) -> tuple[Path, int]:
+        path = settings_file(self.session.training.project.folder)
+        return path, path.stat().st_mtime_ns if path.is_file() else 0
+
+    def _fill(self, settings: TrainingSettings) -> None:
+        self._filling = True
+        self.session.trouble = ""
+        self.form.fill(settings)
+        self.prompts.value = "\n".join(prompt_text(prompt) for prompt in settings.sampling.sample_prompts)
+        self._filling = False
+
+    def _changed(self) -> None:
+        if not self._filling and self.session.folder is not None:
+            self.loop.soon(lambda: self.guard(self._keep))
+
+    def _keep(self) -> None:
+        """Keep what is right; what is wrong is told, and the kept settings stay as they were."""
+        try:
+            settings = self.value()
+        except ConfigError as error:
+            self.session.trouble = str(error)
+            raise
+        self.session.trouble = ""
+        keep_settings(self.session, settings)
+        self._read_from = self._mark()
+        self.say("done", "Done: saved.")
+        self.session.tell()
+
+
+def prompt_text(prompt: SamplePrompt) -> str:
+    """A prompt as a line of the box: sd-scripts' flags only where they differ from the defaults."""
+    words = [prompt.prompt]
+    for flag, name in FLAGS.items():
+        value = getattr(prompt, name)
+        if value != SamplePrompt.fields()[name].default and value is not None:
+            words.append(f"--{flag} {value}")
+    return " ".join(words)
