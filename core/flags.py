@@ -57,7 +57,7 @@ def _of_tables(field: FieldInfo) -> bool:
 
 def _kind(field: FieldInfo) -> dict[str, Any]:
     unit, default = field_extra(field, "unit"), field.get_default(call_default_factory=True)
-    shown_default = f"(default: {default})" if default not in (None, "") else ""
+    shown_default = f"(default: {default})" if not field.is_required() and default not in (None, "") else ""
     words = [field.description or field.title or "", f"[{unit}]" if unit else "", shown_default]
     help_text = " ".join(word for word in words if word).replace("%", "%%")
     kinds = _kinds(field)
@@ -68,12 +68,16 @@ def _kind(field: FieldInfo) -> dict[str, Any]:
     if kinds & {list, tuple}:
         return {"nargs": "*", "help": help_text}
     choices = choices_of(field)
-    return {"choices": choices, "help": help_text} if choices else {"metavar": "VALUE", "help": help_text}
+    return {"metavar": "{" + ",".join(str(choice) for choice in choices) + "}" if choices else "VALUE", "help": help_text}
 
 
 def _parsed(name: str, value: Any, field: FieldInfo) -> Any:
+    if value == "none" and type(None) in _kinds(field):
+        return None
     if not (isinstance(value, str) and _of_tables(field)):
-        return None if value == "none" and type(None) in _kinds(field) else value
+        return next((choice for choice in choices_of(field) if str(choice) == value), value)
+    if not value.lstrip().startswith(("[", "{")):
+        return [value]  # one plain word or sentence, as `--sample_prompts "mycat, smile"`
     try:
         return json.loads(value)
     except json.JSONDecodeError as error:

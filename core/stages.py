@@ -41,8 +41,11 @@ class Stage:
 
 
 _ALL = (
-    Stage("import", "Import pictures", "core.dataset.sources.importing:ImportSettings", DATASET, "import_from"),
+    Stage("import", "Import pictures", "core.dataset.sources.importing:ImportSettings", DATASET, "import_images"),
     Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag"),
+    Stage("trigger", "Put the trigger word first", "core.dataset.captions.editing:TriggerSettings", DATASET, "set_trigger"),
+    Stage("edit", "Add, take out or replace tags", "core.dataset.captions.editing:EditSettings", DATASET, "edit"),
+    Stage("regularise", "Draw regularisation pictures", "core.training.regularisation:RegularisationSettings", TRAINING, "regularise"),
     Stage("evaluate", "Before and after", "core.training.evaluation:EvaluationSettings", TRAINING, "evaluate"),
 )
 STAGES = {stage.name: stage for stage in _ALL}
@@ -74,9 +77,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Settings):
         return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        shown = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        summary = getattr(value, "summary", None)
-        return {**shown, "summary": summary()} if callable(summary) else shown
+        own = getattr(value, "as_dict", None)
+        shown = _plain(own()) if callable(own) else {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        sentence = getattr(value, "sentence", None)
+        return {**shown, "summary": sentence()} if callable(sentence) else shown
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -123,3 +124,13 @@ def test_every_module_says_what_it_is():
     silent = [str(path.relative_to(ROOT)) for folder in ("core", "widgets", "custom", "benchmarks") for path in modules(folder)
               if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
     assert silent == []
+
+
+def test_nothing_of_the_product_is_ignored_by_git():
+    """A pattern that is too wide leaves a room out of every clone, and only a clone would show it."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no git checkout")
+    rooms = ["core", "custom", "widgets", "assets", "docs", "tests", "benchmarks"]
+    command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", *rooms]
+    ignored = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [path for path in ignored if "__pycache__" not in path and ".ipynb_checkpoints" not in path and "_cache/" not in path] == []

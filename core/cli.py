@@ -1,0 +1,246 @@
+"""The command line: every stage as a sub-command, with flags derived from its settings class."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.base.errors import Cancelled, StudioError
+from core.base.progress import Progress
+from core.flags import add_flags, read_flags
+from core.stages import STAGES, Stage, plain
+
+
+class TerminalProgress(Progress):
+    """Progress as one line on the error stream, so that the output stream carries only results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown = 0.0
+
+    def report_start(self) -> None:
+        """A phase began."""
+        sys.stderr.write(f"{self.what} …\n")
+
+    def report_step(self, item: str) -> None:
+        """At most five lines a second; on a terminal the line is overwritten."""
+        now = time.monotonic()
+        if now - self._shown < 0.2 and self.done != self.total:
+            return
+        self._shown = now
+        left = self.seconds_left()
+        text = f"{self.what}: {self.done} of {self.total or '?'}" + (f", {left:.0f} s left" if left else "")
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{text}" + ("\n" if self.done == self.total else ""))
+
+    def warn(self, message: str) -> None:
+        """On a line of its own."""
+        sys.stderr.write(f"Note: {message}\n")
+
+    def note(self, message: str) -> None:
+        """On a line of its own."""
+        sys.stderr.write(f"{message}\n")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command. Returns: 0 done, 1 something is wrong (its sentence is on the error stream), 2 cancelled."""
+    parser = build_parser()
+    given = parser.parse_args(argv)
+    progress = TerminalProgress()
+    for asked_to_stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked_to_stop, lambda *_: progress.cancel())
+    try:
+        result = given.act(given, progress)
+    except Cancelled as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except StudioError as error:
+        sys.stdout.write(json.dumps({"error": error.message, "hint": error.hint}) + "\n" if given.json else "")
+        sys.stderr.write(f"{error}\n")
+        return 1
+    values = plain(result)
+    code = int(values.pop("exit_code", 0))
+    sys.stdout.write((json.dumps(values, ensure_ascii=False) if given.json else _readable(values)) + "\n")
+    return code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(prog="python -m core", description="Lorabook: from a pile of pictures to a trained LoRA.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _create(_command(commands, "create", "Make a new project", create))
+    for stage in STAGES.values():
+        _stage_command(commands, stage)
+    _command(commands, "check-dataset", "Check images and captions", check_dataset, project=True)
+    _command(commands, "undo", "Take back the last bulk change of captions", undo, project=True)
+    _command(commands, "presets", "List the training presets", presets)
+    _training(commands)
+    _command(commands, "doctor", "Check this machine", doctor)
+    demo_parser = _command(commands, "demo", "Run the whole way on the embedded model", demo)
+    demo_parser.add_argument("--folder", default="demo", help="where the demo's project and report are written")
+    return parser
+
+
+def _command(commands: Any, name: str, title: str, act: Callable[..., Any], project: bool = False) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=title, description=title)
+    if project:
+        parser.add_argument("project", type=Path, help="the project's folder")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    parser.set_defaults(act=act)
+    return parser
+
+
+def _stage_command(commands: Any, stage: Stage) -> None:
+    cls = stage.settings_class()
+
+    def act(given: argparse.Namespace, progress: Progress) -> Any:
+        return stage.run(given.project, cls.make(**read_flags(vars(given), cls)), progress)
+
+    add_flags(_command(commands, stage.name, stage.title, act, project=True), cls)
+
+
+def _create(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="the project's name")
+    parser.add_argument("--parent", type=Path, help="folder that it is made in (default: projects/)")
+    parser.add_argument("--trigger", default="", help="the word that will call the LoRA")
+    parser.add_argument("--family", default="sd15", help="model family: sd15, sdxl")
+
+
+def create(given: argparse.Namespace, progress: Progress) -> Any:
+    """Make a project."""
+    from core.dataset.manager import DatasetManager
+
+    manager = DatasetManager.create(given.name, parent=given.parent, trigger=given.trigger, family=given.family)
+    return {"project": str(manager.project.folder)}
+
+
+def check_dataset(given: argparse.Namespace, progress: Progress) -> Any:
+    """Findings about the dataset; exit code 1 when one of them stops the training."""
+    from core.dataset.manager import DatasetManager
+
+    return _findings(DatasetManager.open(given.project).check())
+
+
+def undo(given: argparse.Namespace, progress: Progress) -> Any:
+    """Take back the last bulk change."""
+    from core.dataset.manager import DatasetManager
+
+    return {"undone": DatasetManager.open(given.project).undo()}
+
+
+def presets(given: argparse.Namespace, progress: Progress) -> Any:
+    """Names by family."""
+    from core.training.config.presets import preset_names
+
+    return {family: list(preset_names(family)) for family in ("sd15", "sdxl")}
+
+
+def doctor(given: argparse.Namespace, progress: Progress) -> Any:
+    """Findings about this machine."""
+    from core.setup.manager import SetupManager
+
+    return _findings(SetupManager().doctor())
+
+
+def demo(given: argparse.Namespace, progress: Progress) -> Any:
+    """The whole way on the embedded model; exit code 1 when the LoRA did not learn."""
+    from core.demo.run import run_demo
+
+    summary = run_demo(Path(given.folder), progress)
+    return {**plain(summary), "exit_code": 0 if summary.learned else 1}
+
+
+def _findings(findings: list[Any]) -> dict[str, Any]:
+    return {"findings": [finding.as_dict() for finding in findings],
+            "exit_code": int(any(finding.level == "error" for finding in findings))}
+
+
+def _training(commands: Any) -> None:
+    from core.training.config import TrainingSettings
+
+    for name, title, act in (("check", "Check the settings before anything is paid for", check), ("train", "Start a training run", train)):
+        parser = _command(commands, name, title, act, project=True)
+        parser.add_argument("--preset", required=True, help="where the settings begin; flags change single ones")
+        parser.add_argument("--backend", default="builtin", help="builtin or sd-scripts")
+        if name == "train":
+            parser.add_argument("--wait", action="store_true", help="stay until the run has ended and show its progress")
+        add_flags(parser, TrainingSettings)
+    _command(commands, "runs", "List a project's runs", runs, project=True)
+    for name, title, act in (("status", "How a run stands", status), ("stop", "Stop a run; its last checkpoint is whole", stop),
+                             ("resume", "Go on with a stopped or lost run", resume), ("report", "Write a run's report.html", report)):
+        _command(commands, name, title, act, project=True).add_argument("run", help="the run's id")
+
+
+def _training_settings(given: argparse.Namespace) -> Any:
+    from core.training.config import TrainingSettings
+    from core.training.config.presets import load_preset
+
+    settings = load_preset(given.preset)
+    for part, values in read_flags(vars(given), TrainingSettings).items():
+        settings = settings.changed(**{part: getattr(settings, part).changed(**values)})
+    return settings
+
+
+def _manager(given: argparse.Namespace) -> Any:
+    from core.training.manager import TrainingManager
+
+    return TrainingManager.open(given.project)
+
+
+def check(given: argparse.Namespace, progress: Progress) -> Any:
+    """Findings about the settings and the dataset."""
+    return _findings(_manager(given).check(_training_settings(given), given.backend))
+
+
+def train(given: argparse.Namespace, progress: Progress) -> Any:
+    """Launch; with --wait, stay to the end: exit code 1 when no LoRA came out."""
+    from core.training.following import follow
+
+    manager = _manager(given)
+    run = manager.launch(_training_settings(given), given.backend)
+    if not given.wait:
+        return {"run": run.id, "folder": str(run.folder)}
+    status = follow(run, progress)
+    return {**plain(status), "run": run.id, "exit_code": 0 if status.state == "done" else 1}
+
+
+def runs(given: argparse.Namespace, progress: Progress) -> Any:
+    """Every run with its state."""
+    manager = _manager(given)
+    return {run.id: manager.status(run.id).state for run in manager.runs()}
+
+
+def status(given: argparse.Namespace, progress: Progress) -> Any:
+    """One run's state."""
+    return _manager(given).status(given.run)
+
+
+def stop(given: argparse.Namespace, progress: Progress) -> Any:
+    """Ask a run to stop."""
+    _manager(given).stop(given.run)
+    return {"stopping": given.run}
+
+
+def resume(given: argparse.Namespace, progress: Progress) -> Any:
+    """Go on from the newest saved state."""
+    return {"run": _manager(given).resume(given.run).id}
+
+
+def report(given: argparse.Namespace, progress: Progress) -> Any:
+    """Write the report."""
+    return {"report": str(_manager(given).report(given.run))}
+
+
+def _readable(values: dict[str, Any]) -> str:
+    if "findings" in values:
+        lines = [f"{finding['level']:8} {finding['what']} {finding['remedy']}".rstrip() for finding in values["findings"]]
+        return "\n".join(lines) or "Nothing to mend."
+    if values.get("summary"):
+        return str(values["summary"])
+    return "\n".join(f"{key}: {value}" for key, value in values.items() if value not in (None, "", [], {}))
