@@ -55,12 +55,12 @@ function render({ model, el }) {
   el.append(nothing, editor);
   el.dataset.lmSuppressShortcuts = "true";
 
-  let id = null, original = "", address = null;
+  let id = null, original = "", revision = "", address = null;
 
   function ask(kind) {
     const shown = model.get("shown");
     if (!shown.id) return;
-    model.send({ kind, id: shown.id, revision: shown.revision, text: box.value, changed: box.value !== original });
+    model.send({ kind, id: shown.id, home: shown.home, revision, text: box.value, changed: box.value !== original });
   }
   function draw() {
     const shown = model.get("shown");
@@ -68,16 +68,24 @@ function render({ model, el }) {
     nothing.textContent = model.get("nothing");
     editor.hidden = !shown.id;
     if (!shown.id) { id = null; return; }
-    if (shown.id !== id) {
-      id = shown.id;
+    const key = `${shown.home}:${shown.id}`;
+    const untouched = box.value === original;
+    if (key !== id) {
+      id = key;
       box.value = shown.caption;
       drawPicture(shown);
-    } else if (box.value === original) {
-      box.value = shown.caption;
+      adopt(shown);
+    } else if (untouched || (shown.after && shown.after === revision)) {
+      // Untouched, or the answer to our own save. Otherwise the text keeps the revision that it was written over.
+      if (untouched) box.value = shown.caption;
+      adopt(shown);
     }
-    original = shown.caption;
     place.textContent = `${shown.place} · ${shown.name}`;
     recount();
+  }
+  function adopt(shown) {
+    original = shown.caption;
+    revision = shown.revision;
   }
   function drawPicture(shown) {
     const data = model.get("picture");

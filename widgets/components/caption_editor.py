@@ -26,6 +26,8 @@ class Shown:
     picture: bytes
     name: str
     """The file's name."""
+    home: str = ""
+    """The project's folder: two projects may hold pictures of one id."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Wish:
     text: str
     changed: bool
     """Whether the text differs from what was shown."""
+    home: str = ""
+    """The project's folder that the picture was shown from."""
 
 
 class CaptionEditor(anywidget.AnyWidget):
@@ -72,16 +76,23 @@ class CaptionEditor(anywidget.AnyWidget):
         with self.hold_sync():
             self.picture = shown.picture if shown else b""
             self.shown = {"id": shown.id, "revision": shown.revision, "caption": shown.caption, "place": shown.place,
-                          "name": shown.name} if shown else {}
+                          "name": shown.name, "home": shown.home, "after": ""} if shown else {}
             self.note, self.wrong = note, False
 
-    def saved(self, id: str, revision: str, caption: str, note: str = "Saved.") -> None:
-        """The caption of that picture is on disk; what the person typed meanwhile stays in the box."""
+    def saved(self, id: str, revision: str, caption: str, after: str, note: str = "Saved.") -> None:
+        """The person's save is on disk; what was typed meanwhile stays in the box. Args: after: the revision that the save carried."""
         if self.shown.get("id") != id:
             return
         with self.hold_sync():
-            self.shown = {**self.shown, "revision": revision, "caption": caption}
+            self.shown = {**self.shown, "revision": revision, "caption": caption, "after": after}
             self.note, self.wrong = note, False
+
+    def changed_on_disk(self, revision: str, caption: str) -> None:
+        """Something else wrote the caption that is shown: an untouched box shows it, a touched one keeps its text and its revision.
+
+        The next save of a touched box then carries the old revision, and is refused as a conflict.
+        """
+        self.shown = {**self.shown, "revision": revision, "caption": caption, "after": ""}
 
     def refuse(self, sentence: str) -> None:
         """Say why it was not saved; the text stays in the box."""
@@ -91,4 +102,4 @@ class CaptionEditor(anywidget.AnyWidget):
     def _heard(self, widget: Any, message: Mapping[str, Any], buffers: Sequence[bytes]) -> None:
         if message.get("kind") in ("save", "next", "previous"):
             self._wished(Wish(message["kind"], str(message.get("id", "")), str(message.get("revision", "")), str(message.get("text", "")),
-                              bool(message.get("changed"))))
+                              bool(message.get("changed")), str(message.get("home", ""))))

@@ -25,7 +25,7 @@ class CaptionsPanel(Panel):
 
     def controls(self) -> list[ipw.Widget]:
         """The editor, then the trigger word."""
-        self._place = 0
+        self._place, self._filled_for = 0, ""
         self.editor = CaptionEditor(lambda wish: self.loop.soon(lambda: self.guard(lambda: self._wished(wish))))
         self.form = Form(TriggerSettings)
         return [self.editor, part("Trigger word"), self.form.view]
@@ -42,13 +42,16 @@ class CaptionsPanel(Panel):
             self.editor.show(None)
             return
         word = self.form.control("trigger_word").widget
-        if not word.value:
+        if not word.value or self._filled_for != self._home():
             word.value = self.session.dataset.project.trigger_word
-        path = files[self._place]
-        if self.editor.shown.get("id") == path.stem:
-            caption = self.session.dataset.read_caption(path.stem)
-            if caption.revision != self.editor.shown["revision"]:
-                self.editor.saved(path.stem, caption.revision, caption.text or "", note="")
+            self._filled_for = self._home()
+        shown = self.editor.shown
+        stems = [path.stem for path in files]
+        if shown.get("home") == self._home() and shown.get("id") in stems:
+            self._place = stems.index(shown["id"])
+            caption = self.session.dataset.read_caption(shown["id"])
+            if caption.revision != shown["revision"]:
+                self.editor.changed_on_disk(caption.revision, caption.text or "")
         else:
             self._show()
 
@@ -63,6 +66,9 @@ class CaptionsPanel(Panel):
         self.log.show("\n".join(skipped))
         return report.sentence()
 
+    def _home(self) -> str:
+        return str(self.session.folder)
+
     def _files(self) -> list[Path]:
         return image_files(self.session.dataset.project.images) if self.session.folder is not None else []
 
@@ -71,10 +77,13 @@ class CaptionsPanel(Panel):
         path = files[self._place]
         caption = self.session.dataset.read_caption(path.stem)
         self.editor.show(Shown(path.stem, caption.revision, caption.text or "", f"{self._place + 1} of {len(files)}", path.read_bytes(),
-                               path.name), note)
+                               path.name, self._home()), note)
 
     def _wished(self, wish: Wish) -> None:
         note = ""
+        if wish.home != self._home():
+            self.editor.refuse("Another project is open now; nothing was saved. Copy the text, and open its project again.")
+            return
         if wish.changed or wish.kind == "save":
             saved = self._save(wish)
             if not saved:
@@ -99,5 +108,5 @@ class CaptionsPanel(Panel):
         except StudioError as error:
             self.editor.refuse(str(error))
             raise
-        self.editor.saved(wish.id, caption.revision, caption.text or "", note=f"Saved {wish.id}.")
+        self.editor.saved(wish.id, caption.revision, caption.text or "", after=wish.revision, note=f"Saved {wish.id}.")
         return f"Saved {wish.id}."

@@ -70,5 +70,5 @@ def test_a_save_carries_the_id_and_revision_that_were_shown():
 def test_a_late_answer_for_another_picture_changes_nothing_on_screen():
     editor = CaptionEditor(lambda wish: None)
     editor.show(Shown("b", "r1", "dog", "2 of 2", b"png", "b.png"))
-    editor.saved("a", "r9", "cat")
+    editor.saved("a", "r9", "cat", after="r1")
     assert editor.shown["caption"] == "dog" and editor.shown["revision"] == "r1"

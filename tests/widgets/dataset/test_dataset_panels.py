@@ -79,7 +79,7 @@ def test_tagging_waits_for_pictures(projects):
 def wish(panel, kind, text=None):
     shown = panel.editor.shown
     words = shown["caption"] if text is None else text
-    panel._wished(Wish(kind, shown["id"], shown["revision"], words, words != shown["caption"]))
+    panel._wished(Wish(kind, shown["id"], shown["revision"], words, words != shown["caption"], shown["home"]))
 
 
 def test_save_and_next_writes_the_caption_and_shows_the_next_picture(session, project):
@@ -98,10 +98,32 @@ def test_a_caption_that_changed_on_disk_is_not_overwritten_and_the_text_stays(se
     panel = CaptionsPanel(session)
     (project.images / "1.txt").write_text("by another program", encoding="utf-8")
     shown = panel.editor.shown
-    panel.guard(lambda: panel._wished(Wish("next", shown["id"], shown["revision"], "mine", True)))
+    panel.guard(lambda: panel._wished(Wish("next", shown["id"], shown["revision"], "mine", True, shown["home"])))
     assert (project.images / "1.txt").read_text(encoding="utf-8") == "by another program"
     assert panel.editor.shown["id"] == "1" and panel.editor.wrong
     assert "was changed by something else" in panel.editor.note and "was changed" in panel.status.text
+
+
+def test_a_text_written_for_one_project_never_lands_in_another(session, project, projects):
+    panel = CaptionsPanel(session)
+    old = panel.editor.shown
+    other = Project.create(projects / "other", "other", "otherword")
+    (other.images / "1.png").write_bytes((project.images / "1.png").read_bytes())
+    session.open(other.folder)
+    panel.refresh()
+    assert panel.editor.shown["home"] == str(other.folder) and panel.form.control("trigger_word").widget.value == "otherword"
+    panel._wished(Wish("save", old["id"], panel.editor.shown["revision"], "of the first project", True, old["home"]))
+    assert not (other.images / "1.txt").exists() and "Another project" in panel.editor.note
+
+
+def test_pictures_that_sort_before_the_shown_one_do_not_move_the_editor(session, project):
+    panel = CaptionsPanel(session)
+    wish(panel, "next")
+    (project.images / "0.png").write_bytes((project.images / "1.png").read_bytes())
+    panel.refresh()
+    assert panel.editor.shown["id"] == "2"
+    wish(panel, "next")
+    assert panel.editor.shown["id"] == "3"
 
 
 def test_the_trigger_word_is_put_first_everywhere(session, project):
