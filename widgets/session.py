@@ -50,6 +50,8 @@ class Session:
         if self._memory is None or not self._memory.is_file():
             return
         folder = Path(read_text(self._memory).strip())
+        if folder == self._folder:
+            return
         try:
             self.open(folder)
         except StudioError:

@@ -110,7 +110,8 @@ def check_python(root: Path, environment: Environment, facts: Facts | None) -> l
 def check_gpu(report: GpuReport) -> list[Finding]:
     """Each GPU with its driver and memory."""
     if report.problem:
-        return [Finding("error", report.problem, "Restart the machine, or rent another one.")]
+        remedy = "Restart the machine, or rent another one; what needs no GPU works meanwhile."
+        return [Finding("warning", report.problem, remedy)]
     if not report.gpus:
         return [Finding("info", "No NVIDIA GPU: the demo and small trials run on the processor; a real training wants a GPU.")]
     found = []

@@ -22,7 +22,8 @@ class TrainerProjectPanel(Panel):
     needs_project = False
 
     def controls(self) -> list[ipw.Widget]:
-        """The known projects."""
+        """The known projects; one that was handed over since is opened, so that running the cell again is enough."""
+        self.session.resume()
         self.picker = ProjectPicker()
         return [self.picker.view]
 

@@ -44,9 +44,9 @@ def test_a_small_or_busy_gpu_is_a_warning() -> None:
     assert small[-1].level == busy[-1].level == "warning" and small[-1].remedy and busy[-1].remedy
 
 
-def test_a_driver_that_does_not_answer_is_an_error() -> None:
+def test_a_driver_that_does_not_answer_is_told_and_stops_nothing() -> None:
     finding, = doctor.check_gpu(GpuReport(problem="The driver does not answer."))
-    assert finding.level == "error" and finding.remedy
+    assert finding.level == "warning" and finding.remedy
 
 
 @pytest.mark.parametrize(("cuda", "index"), [("11.8", "cu118"), ("12.4", "cu126"), ("12.8", "cu128"), ("13.0", "cu130")])

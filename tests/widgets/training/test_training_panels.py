@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from core.base.jobs import append_event
+from core.dataset.project import Project
 from core.training.config.presets import load_settings
 from core.training.run import Run
 from widgets.session import Session
@@ -13,6 +14,7 @@ from widgets.training.choice import read_settings, settings_file
 from widgets.training.evaluation import EvaluationPanel
 from widgets.training.launch import TrainPanel
 from widgets.training.monitor import MonitorPanel
+from widgets.training.project import TrainerProjectPanel
 from widgets.training.report import ReportPanel
 from widgets.training.settings import SettingsPanel, prompt_text
 
@@ -95,6 +97,16 @@ def test_a_run_that_was_killed_is_lost_in_every_panel(session, run):
     (run.folder / "log.txt").write_text("last words\n", encoding="utf-8")
     panel = MonitorPanel(session)
     assert panel.status.state == "attention" and "last words" in panel.log.text
+
+
+def test_running_the_project_cell_again_opens_what_was_handed_over_since(tmp_path, project):
+    memory = tmp_path / "present"
+    session = Session(memory)
+    session.open(project.folder)
+    other = Project.create(tmp_path / "second", "second")
+    memory.write_text(str(other.folder))
+    TrainerProjectPanel(session)
+    assert session.folder == other.folder
 
 
 def test_without_runs_the_panels_say_what_to_do(session):
