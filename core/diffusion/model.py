@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,7 +22,7 @@ class Conditioning(NamedTuple):
 
 
 @dataclass
-class DiffusionModel:
+class DiffusionModel(ABC):
     """A loaded base model; made by `core.diffusion.load_model`."""
 
     path: Path
@@ -105,9 +106,9 @@ class DiffusionModel:
 
         return [token_chunks(tokenizer, prompts, max_token_length) for tokenizer in self.tokenizers]
 
+    @abstractmethod
     def encode_tokens(self, tokens: list[torch.Tensor], clip_skip: int | None = None) -> Conditioning:
         """Text encoders' output with gradients where the caller allows them. Args: tokens: from `tokenize`."""
-        raise NotImplementedError
 
     def encode_prompts(self, prompts: list[str], clip_skip: int | None = None, max_token_length: int | None = None) -> Conditioning:
         """What the UNet is told about each prompt, without gradients.
@@ -121,6 +122,7 @@ class DiffusionModel:
         with torch.no_grad():
             return self.encode_tokens(self.tokenize(prompts, max_token_length), clip_skip)
 
+    @abstractmethod
     def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, condition: Conditioning,
                 sizes: torch.Tensor | None = None) -> torch.Tensor:
         """The UNet's answer (noise or velocity).
@@ -130,7 +132,6 @@ class DiffusionModel:
             timesteps: (n,) or scalar, 0 … 999.
             sizes: (n, 6) SDXL's original height, width, crop top, left, target height, width; ignored by SD 1.x.
         """
-        raise NotImplementedError
 
     def sample(self, prompts: list[str], negative: str | list[str] = "", seeds: list[int] | int = 0, width: int = 512, height: int = 512,
                steps: int = 30, guidance: float = 7.5, sampler: str = "", clip_skip: int | None = None,

@@ -23,7 +23,7 @@ TRACE = "Traceback (most recent call last):"
     ([TRACE, "safetensors_rust.SafetensorError: I/O error: No space left on device (os error 28)"], 1, "disk_full", "disk is full"),
     (["No data found. Please verify arguments (train_data_dir must be …)"], 0, "no_data", "no pictures"),
     (["model saved somewhere"], 0, "no_output", "wrote no LoRA"),
-    ([TRACE, "PermissionError: [Errno 13] Permission denied: '/root/x'"], 1, "no_permission", "/root/x"),
+    ([TRACE, "PermissionError: [Errno 13] Permission denied: '/locked/x'"], 1, "no_permission", "/locked/x"),
     ([TRACE, "safetensors_rust.SafetensorError: Error while deserializing header: HeaderTooLarge"], 1, "bad_model", "broken"),
     ([TRACE, "RuntimeError: Found no NVIDIA driver on your system."], 1, "no_gpu", "GPU"),
     ([TRACE, "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xe9"], 1, "bad_caption", "UTF-8"),
