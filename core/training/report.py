@@ -120,13 +120,19 @@ def _settings(run: Run) -> str:
     parts = []
     for name, field in type(settings).fields().items():
         part = getattr(settings, name)
-        rows = [(f"{inner.title} ({key})", _value(getattr(part, key))) for key, inner in type(part).fields().items()
+        rows = [(f"{inner.title} ({key})", _value(key, getattr(part, key))) for key, inner in type(part).fields().items()
                 if key not in ("output_dir", "logging_dir", "subsets") and getattr(part, key) not in (None, "", [])]
         parts.append(f"<details><summary>{escape(field.title)}</summary>{table(rows)}</details>")
     return "".join(parts)
 
 
-def _value(value: Any) -> str:
+PATHS = ("pretrained_model_name_or_path", "vae", "resume", "network_weights", "tokenizer_cache_dir")
+"""Settings that name a file or folder; a report is shown to others, so only the last part of them stands in it."""
+
+
+def _value(key: str, value: Any) -> str:
+    if key in PATHS:
+        return Path(str(value)).name
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

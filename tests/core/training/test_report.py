@@ -134,3 +134,10 @@ def test_the_plot_survives_nan_one_point_and_a_flat_line():
     assert "<svg" in loss_plot([CurvePoint(1, 0.5, smoothed=0.5)])
     flat = loss_plot([CurvePoint(step, 0.5 if step != 3 else float("nan"), smoothed=0.5) for step in range(1, 9)])
     assert "nan" not in flat and flat.count("<polyline") == 2
+
+
+def test_a_report_names_the_model_but_not_where_it_lies():
+    from core.training.report import _value
+
+    assert _value("pretrained_model_name_or_path", "/home/maker/secret place/model.safetensors") == "model.safetensors"
+    assert _value("output_name", "a/b") == "a/b"
