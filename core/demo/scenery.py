@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
 
 from core.demo.palette import BACKGROUND, mix
-
-if TYPE_CHECKING:
-    from core.demo.drawing import Pen
+from core.demo.pen import Pen
 
 
 def draw_background(pen: Pen, tag: str, rng: Random) -> None:

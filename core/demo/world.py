@@ -41,6 +41,12 @@ HEAD_TAGS = (
 MARK_TAGS = ("red heart", "blue moon", "pink star", "purple jewel", "blue jewel")
 SCENE_TAGS = ("outdoors", "night sky", "sunset", "snow", "checkered background", "polka dot background")
 BACKGROUND_TAGS = tuple(f"{colour} background" for colour in BACKGROUND) + SCENE_TAGS
+TAGS_OF_PART = {
+    "hair": HAIR_TAGS, "style": STYLE_TAGS, "eyes": EYE_TAGS, "clothes": CLOTHES_TAGS, "ears": EAR_TAGS, "neck": NECK_TAGS,
+    "head": HEAD_TAGS, "mark": MARK_TAGS, "expression": EXPRESSION_TAGS, "pose": POSE_TAGS, "background": BACKGROUND_TAGS,
+}
+"""Field of `Spec` to the tags that it may hold."""
+WORLD_TAGS = tuple(tag for tags in TAGS_OF_PART.values() for tag in tags)
 
 SYLLABLES = (
     "mi", "ko", "ne", "ka", "ki", "sa", "shi", "su", "ta", "to", "na", "ri", "ru", "ra", "yu", "me", "mo", "ha", "zu", "no",

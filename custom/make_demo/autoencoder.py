@@ -11,7 +11,8 @@ from diffusers import AutoencoderTiny
 from torch import nn
 
 from core.demo.world import concept_spec, training_spec
-from custom.make_demo.pictures import draw_tensor, save_sheet, to_signed, training_steps
+from custom.make_demo.learning import training_steps
+from custom.make_demo.pictures import draw_tensor, save_sheet, to_signed
 
 WIDTH = 32
 LATENT_CHANNELS = 12

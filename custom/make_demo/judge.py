@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 
 from core.demo.judge import ANSWERS, WEIGHTS, Judge, right_answers
 from core.demo.world import CONCEPT_TAGS, Spec, concept_spec, random_moment, random_spec, training_spec
-from custom.make_demo.pictures import draw_tensor, to_signed, training_steps
+from custom.make_demo.learning import learn
+from custom.make_demo.pictures import draw_tensor, to_signed
 
 RATE = 1.5e-3
 DRAWINGS = 12_000
@@ -81,16 +82,13 @@ def train_judge(work: Path, minutes: float = 4.0) -> None:
     specs = [judged_spec(rng) for _ in range(DRAWINGS)]
     pixels, wanted = make_pictures(specs, 200_000, vae), targets(specs)
     judge = Judge()
-    optimizer = torch.optim.AdamW(judge.parameters(), RATE, weight_decay=0.01)
-    for _, share in training_steps(minutes, "judge"):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * (1 - share) + 1e-6
+
+    def loss() -> torch.Tensor:
         chosen = torch.randint(0, DRAWINGS, (64,))
         answers = judge(spoil(to_signed(pixels[chosen])))
-        loss = sum(F.cross_entropy(answer, wanted[name][chosen]) for name, answer in answers.items())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        return torch.stack([F.cross_entropy(answer, wanted[name][chosen]) for name, answer in answers.items()]).sum()
+
+    learn(list(judge.parameters()), loss, minutes, "judge", RATE)
     judge.eval()
     weights = {name: value.half().contiguous() for name, value in judge.state_dict().items() if value.is_floating_point()}
     save_file(weights, WEIGHTS, metadata={"made_by": "custom/make_demo/judge.py"})

@@ -1,9 +1,8 @@
-"""Drawings as tensors, and a clock for training runs measured in minutes."""
+"""Drawings as tensors."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -38,22 +37,3 @@ def save_sheet(signed: torch.Tensor, path, columns: int = 12, zoom: int = 3) -> 
         tile = Image.fromarray(picture.permute(1, 2, 0).numpy())
         sheet.paste(tile, (i % columns * (width + 2), i // columns * (height + 2)))
     sheet.resize((sheet.width * zoom, sheet.height * zoom), Image.Resampling.NEAREST).save(path)
-
-
-def training_steps(minutes: float, label: str, done: float = 0.0) -> Iterator[tuple[int, float]]:
-    """Count steps until the time is over, and print the pace.
-
-    Args:
-        minutes: length of the whole run.
-        done: minutes that an earlier run has already spent.
-
-    Yields:
-        Step (from 0) and share of the whole run that has passed, 0..1.
-    """
-    start = time.monotonic() - done * 60
-    step = 0
-    while (spent := time.monotonic() - start) < minutes * 60:
-        yield step, spent / (minutes * 60)
-        step += 1
-        if step % 200 == 0:
-            print(f"{label}: step {step}, {spent / 60:.1f} of {minutes:g} minutes", flush=True)

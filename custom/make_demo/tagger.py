@@ -23,27 +23,10 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from core.demo.judge import Judge
-from core.demo.world import (
-    BACKGROUND_TAGS,
-    CAST,
-    CLOTHES_TAGS,
-    CONCEPT_TAGS,
-    EAR_TAGS,
-    EXPRESSION_TAGS,
-    EYE_TAGS,
-    HAIR_TAGS,
-    HEAD_TAGS,
-    MARK_TAGS,
-    NECK_TAGS,
-    POSE_TAGS,
-    STYLE_TAGS,
-    Spec,
-    concept_spec,
-    named_spec,
-    random_spec,
-)
+from core.demo.world import CAST, CONCEPT_TAGS, WORLD_TAGS, Spec, concept_spec, named_spec, random_spec
 from custom.make_demo.judge import make_pictures, mix_specs, spoil
-from custom.make_demo.pictures import to_signed, training_steps
+from custom.make_demo.learning import learn
+from custom.make_demo.pictures import to_signed
 
 FOLDER = Path(__file__).parents[2] / "assets" / "demo" / "tagger"
 RATE = 2e-3
@@ -51,10 +34,7 @@ DRAWINGS = 14_000
 EDGE = 448
 RATINGS = ("general", "sensitive", "questionable", "explicit")
 CHARACTERS = tuple(CAST)[:6]
-GENERAL = tuple(dict.fromkeys(
-    ("1girl", *HAIR_TAGS, *STYLE_TAGS, *EYE_TAGS, *CLOTHES_TAGS, *EXPRESSION_TAGS, *POSE_TAGS, *EAR_TAGS, *NECK_TAGS,
-     *HEAD_TAGS, *MARK_TAGS, *BACKGROUND_TAGS, *CONCEPT_TAGS, "glasses")
-))  # fmt: skip
+GENERAL = tuple(dict.fromkeys(("1girl", *WORLD_TAGS, *CONCEPT_TAGS, "glasses")))
 TAGS = (*RATINGS, *GENERAL, *CHARACTERS)
 
 
@@ -105,16 +85,13 @@ def train_tagger(work: Path, minutes: float = 5.0) -> None:
     specs = [tagged_spec(rng) for _ in range(DRAWINGS)]
     pixels, wanted = make_pictures(specs, 500_000, vae), make_targets(specs)
     tagger = Tagger()
-    optimizer = torch.optim.AdamW(tagger.parameters(), RATE, weight_decay=0.01)
-    for _, share in training_steps(minutes, "tagger"):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * (1 - share) + 1e-6
+
+    def loss() -> torch.Tensor:
         chosen = torch.randint(0, DRAWINGS, (64,))
         logits = tagger(spoil(to_signed(pixels[chosen])))
-        loss = F.binary_cross_entropy_with_logits(logits, wanted[chosen], reduction="none").sum(1).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        return F.binary_cross_entropy_with_logits(logits, wanted[chosen], reduction="none").sum(1).mean()
+
+    learn(list(tagger.parameters()), loss, minutes, "tagger", RATE)
     tagger.eval()
     FOLDER.mkdir(parents=True, exist_ok=True)
     onnx.save(export(tagger), FOLDER / "model.onnx")

@@ -11,31 +11,12 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from core.demo.world import (
-    BACKGROUND_TAGS,
-    CLOTHES_TAGS,
-    EAR_TAGS,
-    EXPRESSION_TAGS,
-    EYE_TAGS,
-    HAIR_TAGS,
-    HEAD_TAGS,
-    MARK_TAGS,
-    NECK_TAGS,
-    POSE_TAGS,
-    STYLE_TAGS,
-    Spec,
-    training_caption,
-    training_spec,
-)
-from custom.make_demo.pictures import training_steps
+from core.demo.world import TAGS_OF_PART, Spec, training_caption, training_spec
+from custom.make_demo.learning import learn
 
 WIDTH = 96
 RATE = 2.5e-3
 BATCH = 64
-FIELDS = {
-    "hair": HAIR_TAGS, "style": STYLE_TAGS, "eyes": EYE_TAGS, "clothes": CLOTHES_TAGS, "ears": EAR_TAGS, "neck": NECK_TAGS,
-    "head": HEAD_TAGS, "mark": MARK_TAGS, "expression": EXPRESSION_TAGS, "pose": POSE_TAGS, "background": BACKGROUND_TAGS,
-}
 
 
 class AttributeReader(nn.Module):
@@ -43,10 +24,10 @@ class AttributeReader(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.query = nn.Parameter(torch.randn(len(FIELDS), WIDTH) * 0.2)
+        self.query = nn.Parameter(torch.randn(len(TAGS_OF_PART), WIDTH) * 0.2)
         self.key = nn.Linear(WIDTH, WIDTH)
         self.value = nn.Linear(WIDTH, WIDTH)
-        self.answers = nn.ModuleList(nn.Linear(WIDTH, len(tags) + 1) for tags in FIELDS.values())
+        self.answers = nn.ModuleList(nn.Linear(WIDTH, len(tags) + 1) for tags in TAGS_OF_PART.values())
 
     def forward(self, hidden: torch.Tensor) -> list[torch.Tensor]:
         """Args: hidden: (n, 77, 96). Returns: for each field logits (n, tags + 1); index 0 is "not said"."""
@@ -74,7 +55,7 @@ def said(spec: Spec, caption: str) -> list[int]:
     known = set(caption.split(", "))
     if spec.name:
         known |= {spec.hair, spec.style, spec.eyes, spec.clothes, spec.ears, spec.neck, spec.head, spec.mark}
-    return [next((i for i, tag in enumerate(tags, 1) if tag in known), 0) for tags in FIELDS.values()]
+    return [next((i for i, tag in enumerate(tags, 1) if tag in known), 0) for tags in TAGS_OF_PART.values()]
 
 
 def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> torch.Tensor:
@@ -87,17 +68,12 @@ def train_text_tower(work: Path, minutes: float = 4.0) -> None:
     torch.manual_seed(2)
     tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
     tower, reader = make_text_tower(tokenizer), AttributeReader()
-    parameters = [*tower.parameters(), *reader.parameters()]
-    optimizer = torch.optim.AdamW(parameters, RATE, weight_decay=0.01, betas=(0.9, 0.99))
     rng = Random(2)
-    for step, share in training_steps(minutes, "text tower"):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / 50) * (1 - share) + 1e-5
-        loss, _ = read_batch(tower, reader, tokenizer, [training_spec(rng) for _ in range(BATCH)], rng)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
+
+    def loss() -> torch.Tensor:
+        return read_batch(tower, reader, tokenizer, [training_spec(rng) for _ in range(BATCH)], rng)[0]
+
+    learn([*tower.parameters(), *reader.parameters()], loss, minutes, "text tower", RATE, warm_up=50, betas=(0.9, 0.99))
     tower.eval()
     tower.save_pretrained(work / "text")
     specs = [training_spec(rng) for _ in range(600)]

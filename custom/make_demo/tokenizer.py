@@ -11,21 +11,7 @@ from pathlib import Path
 
 from transformers import CLIPTokenizer
 
-from core.demo.world import (
-    BACKGROUND_TAGS,
-    CLOTHES_TAGS,
-    CONCEPT_TAGS,
-    EAR_TAGS,
-    EXPRESSION_TAGS,
-    EYE_TAGS,
-    HAIR_TAGS,
-    HEAD_TAGS,
-    MARK_TAGS,
-    NECK_TAGS,
-    POSE_TAGS,
-    STYLE_TAGS,
-    SYLLABLES,
-)
+from core.demo.world import CONCEPT_TAGS, SYLLABLES, WORLD_TAGS
 
 WORD_END = "</w>"
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -41,11 +27,7 @@ def byte_alphabet() -> list[str]:
 
 def world_words() -> list[str]:
     """Every word of every tag, digits left out (CLIP splits them off)."""
-    groups = (
-        HAIR_TAGS, STYLE_TAGS, EYE_TAGS, CLOTHES_TAGS, EXPRESSION_TAGS, POSE_TAGS, EAR_TAGS, NECK_TAGS, HEAD_TAGS,
-        MARK_TAGS, BACKGROUND_TAGS, CONCEPT_TAGS, ("girl", "glasses"),
-    )
-    return sorted({word for group in groups for tag in group for word in tag.split()})
+    return sorted({word for tag in (*WORLD_TAGS, *CONCEPT_TAGS, "girl", "glasses") for word in tag.split()})
 
 
 def merge(pieces: list[str], ranks: dict[tuple[str, str], int]) -> list[str]:

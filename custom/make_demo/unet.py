@@ -14,7 +14,8 @@ from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline, U
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from core.demo.world import Spec, training_caption, training_spec
-from custom.make_demo.pictures import draw_tensor, to_signed, training_steps
+from custom.make_demo.learning import training_steps
+from custom.make_demo.pictures import draw_tensor, to_signed
 from custom.make_demo.text_tower import WIDTH, tokenize
 
 CHANNELS = (48, 64, 128)

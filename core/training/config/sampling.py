@@ -11,7 +11,7 @@ from pydantic import field_validator
 
 from core.base.files import read_text
 from core.base.settings import Settings, setting
-from core.training.config.part import Part
+from core.training.config.part import Family, Part
 
 Sampler = Literal["ddim", "pndm", "lms", "euler", "euler_a", "heun", "dpm_2", "dpm_2_a", "dpmsolver", "dpmsolver++", "dpmsingle",
                   "k_lms", "k_euler", "k_euler_a", "k_dpm_2", "k_dpm_2_a"]
@@ -102,6 +102,10 @@ class SamplingSettings(Part):
                                                unit="steps", ge=1)
     sample_at_first: bool = setting(False, "Draw before training", "Draw once before the first step, to compare.", level="advanced")
     sample_sampler: Sampler = setting("euler_a", "Sampler", "How the samples are drawn.", level="advanced")
+
+    def arguments(self, family: Family) -> dict[str, Any]:
+        """Nothing where there are no prompts: sd-scripts would end at its first samples, before it has saved anything."""
+        return super().arguments(family) if self.sample_prompts else {}
 
     @field_validator("sample_prompts", mode="before")
     @classmethod

@@ -131,6 +131,13 @@ def test_a_second_write_into_the_folder_leaves_nothing_of_the_first(tmp_path):
     assert not {"vae", "training_comment", "sample_prompts"} & set(config)
 
 
+def test_without_prompts_nothing_asks_for_samples(tmp_path):
+    """sd-scripts ends with a TypeError at its first samples, before the file is saved, where it is to draw but has no prompts."""
+    pair = write_pair(settings_with_folder(sampling={"sample_prompts": [], "sample_every_n_epochs": 1, "sample_at_first": True}), tmp_path)
+    config, _ = read_pair(pair.config, pair.dataset)
+    assert not [name for name in config if name.startswith("sample_")]
+
+
 @pytest.mark.parametrize("value", [
     "C:\\Users\\new\\x", "D:\\train\\Übung 日本 ☆", "it's \"so\"", "a # b = [1, 2]", "tab\there", "trailing\\", "", "two\nlines",
     "\U0001f431",
