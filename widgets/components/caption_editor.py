@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,12 @@ class Shown:
     caption: str
     place: str
     """ "3 of 40"."""
-    picture: bytes
     name: str
-    """The file's name."""
+    """The picture's file name."""
     home: str = ""
     """The project's folder: two projects may hold pictures of one id."""
+    unread: str = ""
+    """Why the caption cannot be read; empty when it can. It is not written over then."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Wish:
     """What the person asked for."""
 
     kind: str
-    """save, next, previous or go."""
+    """save, next, previous, again (read it from the disk) or keep (write it over the text that someone else wrote)."""
     id: str
     revision: str
     text: str
@@ -43,14 +44,24 @@ class Wish:
     """Whether the text differs from what was shown."""
     home: str = ""
     """The project's folder that the picture was shown from."""
+    token: str = ""
+    """Names this wish; its answer carries it."""
+
+
+KINDS = ("save", "next", "previous", "again", "keep")
 
 
 class CaptionEditor(anywidget.AnyWidget):
     """Picture, text, Previous, Save, Save and next. Leaving a changed caption saves it first.
 
+    Every wish must be answered (`answered`): the box is read-only until then, so that nothing is typed into a picture that is
+    about to go.
+
     Attributes:
-        shown: id, revision, caption, place, name of the picture that is shown; empty when there is none.
-        picture: the file's bytes.
+        shown: the fields of `Shown`, and the revision that an answered save carried; empty when there is no picture.
+        picture: a picture file; empty while there is none.
+        unseen: the words where there is no picture file: that it is being opened, or why it cannot be shown.
+        answer: token of the wish that was answered last.
         note: one sentence under the text: "Saved.", or what went wrong.
         wrong: whether the note tells of something wrong.
         nothing: the words when there is no picture.
@@ -61,6 +72,8 @@ class CaptionEditor(anywidget.AnyWidget):
 
     shown = traitlets.Dict().tag(sync=True)
     picture = traitlets.Bytes(b"").tag(sync=True)
+    unseen = traitlets.Unicode("").tag(sync=True)
+    answer = traitlets.Unicode("").tag(sync=True)
     note = traitlets.Unicode("").tag(sync=True)
     wrong = traitlets.Bool(False).tag(sync=True)
     nothing = traitlets.Unicode("There are no pictures yet.").tag(sync=True)
@@ -71,28 +84,39 @@ class CaptionEditor(anywidget.AnyWidget):
         self._wished = wished
         self.on_msg(self._heard)
 
-    def show(self, shown: Shown | None, note: str = "") -> None:
-        """Show a picture with its caption, or nothing."""
+    def show(self, shown: Shown | None, note: str = "", after: str = "") -> None:
+        """Show a caption, or nothing; its picture follows. Args: after: the revision that the person's wish carried."""
         with self.hold_sync():
-            self.picture = shown.picture if shown else b""
-            self.shown = {"id": shown.id, "revision": shown.revision, "caption": shown.caption, "place": shown.place,
-                          "name": shown.name, "home": shown.home, "after": ""} if shown else {}
+            if not shown or (shown.id, shown.home) != (self.shown.get("id"), self.shown.get("home")):
+                self.picture, self.unseen = b"", ""
+            self.shown = {**asdict(shown), "after": after} if shown else {}
             self.note, self.wrong = note, False
+
+    def show_picture(self, id: str, home: str, picture: bytes, unseen: str = "") -> None:
+        """Put the picture beside its caption; one that comes late, for a caption that is gone, is let fall."""
+        if (id, home) == (self.shown.get("id"), self.shown.get("home")):
+            with self.hold_sync():
+                self.picture, self.unseen = picture, unseen
+
+    def answered(self, wish: Wish) -> None:
+        """The wish is done with, well or not: the box may be written in again."""
+        self.answer = wish.token
 
     def saved(self, id: str, revision: str, caption: str, after: str, note: str = "Saved.") -> None:
         """The person's save is on disk; what was typed meanwhile stays in the box. Args: after: the revision that the save carried."""
         if self.shown.get("id") != id:
             return
         with self.hold_sync():
-            self.shown = {**self.shown, "revision": revision, "caption": caption, "after": after}
+            self.shown = {**self.shown, "revision": revision, "caption": caption, "unread": "", "after": after}
             self.note, self.wrong = note, False
 
-    def changed_on_disk(self, revision: str, caption: str) -> None:
+    def changed_on_disk(self, revision: str, caption: str, unread: str = "") -> None:
         """Something else wrote the caption that is shown: an untouched box shows it, a touched one keeps its text and its revision.
 
-        The next save of a touched box then carries the old revision, and is refused as a conflict.
+        Beside a touched box the other text is shown, and the person chooses; a save carries the old revision until then, and is
+        refused as a conflict. Args: unread: why what is there now cannot be read.
         """
-        self.shown = {**self.shown, "revision": revision, "caption": caption, "after": ""}
+        self.shown = {**self.shown, "revision": revision, "caption": caption, "unread": unread, "after": ""}
 
     def refuse(self, sentence: str) -> None:
         """Say why it was not saved; the text stays in the box."""
@@ -100,6 +124,6 @@ class CaptionEditor(anywidget.AnyWidget):
             self.note, self.wrong = f"Needs attention: {sentence}", True
 
     def _heard(self, widget: Any, message: Mapping[str, Any], buffers: Sequence[bytes]) -> None:
-        if message.get("kind") in ("save", "next", "previous"):
-            self._wished(Wish(message["kind"], str(message.get("id", "")), str(message.get("revision", "")), str(message.get("text", "")),
-                              bool(message.get("changed")), str(message.get("home", ""))))
+        if message.get("kind") in KINDS:
+            words = {name: str(message.get(name, "")) for name in ("kind", "id", "revision", "text", "home", "token")}
+            self._wished(Wish(**words, changed=bool(message.get("changed"))))

@@ -5,11 +5,18 @@ export function arrange(rows, columns, pictures) {
   return grid;
 }
 
+/** Keys that no picture of the grid bears any more. */
+export function stale(keys, pictures) {
+  const there = new Set(pictures.map((picture) => picture.key));
+  return [...keys].filter((key) => !there.has(key));
+}
+
 function render({ model, el }) {
   el.classList.add("lb-samples");
   el.dataset.testid = "samples";
   const addresses = new Map();
   const waiting = new Map();
+  let opened = null;
   const dialog = document.createElement("dialog");
   dialog.className = "lb-samples-large";
   const large = document.createElement("img");
@@ -45,16 +52,34 @@ function render({ model, el }) {
     if (!message || message.picture === undefined) return;
     const imgs = waiting.get(message.picture) ?? [];
     waiting.delete(message.picture);
+    if (!shown().has(message.picture) || addresses.has(message.picture)) return;
     if (!message.there) { for (const img of imgs) img.closest("button").replaceWith("The file is gone."); return; }
     const address = URL.createObjectURL(new Blob([buffers[0]]));
     addresses.set(message.picture, address);
     for (const img of imgs) put(img, address);
+    if (message.picture === opened) enlarge();
+  }
+  function shown() {
+    return new Set(model.get("pictures").map((picture) => picture.key));
+  }
+  /** Let go of the pictures that are no longer in the grid. */
+  function forget() {
+    for (const key of stale(addresses.keys(), model.get("pictures"))) {
+      URL.revokeObjectURL(addresses.get(key));
+      addresses.delete(key);
+    }
   }
   function open(picture) {
-    large.src = addresses.get(picture.key) ?? "";
+    opened = picture.key;
     large.alt = caption.textContent = picture.label;
-    large.classList.toggle("lb-small", large.naturalWidth < 160);
+    enlarge();
     dialog.showModal();
+  }
+  /** Show the picture whose place was pressed; it may still be on its way. */
+  function enlarge() {
+    const address = addresses.get(opened);
+    large.hidden = !address;
+    if (address) put(large, address);
   }
   const close = () => dialog.close();
   const keep = (event) => { if (dialog.open) event.stopPropagation(); };
@@ -85,6 +110,7 @@ function render({ model, el }) {
     const [rows, columns, pictures] = [model.get("rows"), model.get("columns"), model.get("pictures")];
     watcher.disconnect();
     waiting.clear();
+    forget();
     if (!pictures.length) {
       const p = document.createElement("p");
       p.textContent = model.get("nothing");

@@ -41,11 +41,10 @@ def caption_path_for(image: Path, extension: str = CAPTION_EXTENSION) -> Path:
 def read_caption(path: Path, image_id: str = "") -> Caption:
     """Read a caption file.
 
-    Raises: DatasetError: it is not UTF-8 (the file stays as it is).
+    Raises: DatasetError: it is not UTF-8, or cannot be read (the file stays as it is).
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+    data = _bytes_of(path)
+    if data is None:
         return Caption(image_id, None, NO_FILE)
     return Caption(image_id, one_line(decode_caption(data, path.name)), revision_of(data))
 
@@ -54,7 +53,7 @@ def read_caption_text(path: Path) -> str | None:
     """The caption, or None where there is none that can be read (for lists; a stage that writes uses `read_caption`)."""
     try:
         return read_caption(path).text
-    except (DatasetError, OSError):
+    except DatasetError:
         return None
 
 
@@ -66,20 +65,21 @@ def write_caption(path: Path, text: str, revision: str, image_id: str = "") -> C
         text: the new caption; line breaks become one line.
         revision: `Caption.revision` of the text that the person or stage saw.
 
-    Returns: the caption as it is now, with its new revision.
+    Returns: the caption as it is now, with its new revision. A file that holds this very line already counts as saved, whatever
+        the revision: a save that comes twice is no conflict.
 
     Raises:
         CaptionConflict: the file changed on disk since then.
-        DatasetError: the text is empty.
+        DatasetError: the text is empty, or the present file cannot be read.
         DiskError: no space, no permission; the old caption is whole.
     """
-    line = one_line(text)
-    if not line:
-        raise DatasetError(f"The caption of {path.stem} would be empty; trainers stop on an empty caption.", "Write at least one word.")
-    check_revision(path, revision)
-    write_text(path, line)
+    line = line_to_write(text, path.stem)
+    data = line.encode("utf-8")
+    if _bytes_of(path) != data:
+        check_revision(path, revision)
+        write_text(path, line)
     forget_caches(path)
-    return Caption(image_id, line, revision_of(line.encode("utf-8")))
+    return Caption(image_id, line, revision_of(data))
 
 
 def remove_caption(path: Path, revision: str) -> None:
@@ -90,14 +90,22 @@ def remove_caption(path: Path, revision: str) -> None:
 
 
 def check_revision(path: Path, revision: str) -> None:
-    """Raises: CaptionConflict: the file is not the one that was read."""
-    try:
-        present = revision_of(path.read_bytes())
-    except FileNotFoundError:
-        present = NO_FILE
-    if present != revision:
+    """Raises: CaptionConflict: the file is not the one that was read; DatasetError: it cannot be read."""
+    data = _bytes_of(path)
+    if revision != (NO_FILE if data is None else revision_of(data)):
         raise CaptionConflict(f"{path.name} was changed by something else since it was read; it was not overwritten.",
                               "Read it again, then decide which text to keep.")
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    """The file; None where there is none. Raises: DatasetError: it is there and cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror or type(error).__name__}).",
+                           "Check its rights, that it is a file, and that its drive is connected.") from error
 
 
 def revision_of(data: bytes) -> str:
@@ -132,6 +140,14 @@ def one_line(text: str) -> str:
         joint = "" if not result else " " if result[-1] in ",.;:!?" else ", "
         result += joint + line
     return result
+
+
+def line_to_write(text: str, name: str) -> str:
+    """The text as one line that may be saved. Raises: DatasetError: nothing is left of it."""
+    line = one_line(text)
+    if not line:
+        raise DatasetError(f"The caption of {name} would be empty; trainers stop on an empty caption.", "Write at least one word.")
+    return line
 
 
 def split_tags(text: str | None, separator: str = ",") -> list[str]:

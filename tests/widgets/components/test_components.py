@@ -61,14 +61,29 @@ def test_samples_are_loaded_only_by_keys_that_are_shown(tmp_path):
 def test_a_save_carries_the_id_and_revision_that_were_shown():
     wishes = []
     editor = CaptionEditor(wishes.append)
-    editor.show(Shown("a", "r1", "cat", "1 of 2", b"png", "a.png"))
-    editor._heard(editor, {"kind": "next", "id": "a", "revision": "r1", "text": "cat, hat", "changed": True}, [])
+    editor.show(Shown("a", "r1", "cat", "1 of 2", "a.png"))
+    editor._heard(editor, {"kind": "next", "id": "a", "revision": "r1", "text": "cat, hat", "changed": True, "token": "0.5"}, [])
     editor._heard(editor, {"kind": "delete everything"}, [])
-    assert wishes == [Wish("next", "a", "r1", "cat, hat", True)]
+    assert wishes == [Wish("next", "a", "r1", "cat, hat", True, token="0.5")]
+    editor.answered(wishes[0])
+    assert editor.answer == "0.5"
 
 
 def test_a_late_answer_for_another_picture_changes_nothing_on_screen():
     editor = CaptionEditor(lambda wish: None)
-    editor.show(Shown("b", "r1", "dog", "2 of 2", b"png", "b.png"))
+    editor.show(Shown("b", "r1", "dog", "2 of 2", "b.png"))
     editor.saved("a", "r9", "cat", after="r1")
     assert editor.shown["caption"] == "dog" and editor.shown["revision"] == "r1"
+
+
+def test_a_picture_that_comes_late_is_not_put_beside_another_caption():
+    editor = CaptionEditor(lambda wish: None)
+    editor.show(Shown("a", "r1", "cat", "1 of 2", "a.png", "here"))
+    editor.show_picture("a", "here", b"picture of a")
+    editor.show(Shown("b", "r1", "dog", "2 of 2", "b.png", "here"))
+    assert editor.picture == b""
+    editor.show_picture("a", "here", b"late")
+    editor.show_picture("b", "another project", b"late")
+    assert editor.picture == b""
+    editor.show_picture("b", "here", b"", "b.png is damaged.")
+    assert editor.unseen == "b.png is damaged."

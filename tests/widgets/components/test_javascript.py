@@ -59,3 +59,21 @@ def test_keys_of_the_caption_editor(tmp_path):
 
 def test_tags_are_counted_as_trainers_split_them(tmp_path):
     assert js(tmp_path, "caption_editor", '["", "a", "a, , b,"].map(m.count)') == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("text", "shown", "sent", "fate"), [
+    ("cat", {"revision": "r2", "caption": "by another"}, None, "show"),
+    ("cat, hat", {"revision": "r2", "caption": "by another"}, None, "conflict"),
+    ("cat, hat", {"revision": "r1", "caption": "cat"}, None, "stay"),
+    ("cat, hat", {"revision": "r1", "caption": "cat", "id": "b"}, None, "show"),
+    ("cat, hat", {"revision": "r2", "caption": "cat, hat", "after": "r1"}, {"text": "cat, hat", "revision": "r1"}, "show"),
+    ("cat, hat, b", {"revision": "r2", "caption": "cat, hat", "after": "r1"}, {"text": "cat, hat", "revision": "r1"}, "adopt"),
+])
+def test_what_is_being_written_is_never_replaced_unless_it_is_saved(tmp_path, text, shown, sent, fate):
+    box = {"key": "p:a", "text": text, "original": "cat", "revision": "r1"}
+    shown = {"id": "a", "home": "p", "after": "", **shown}
+    assert js(tmp_path, "caption_editor", f"m.verdict({json.dumps(box)}, {json.dumps(shown)}, {json.dumps(sent)})") == fate
+
+
+def test_pictures_that_left_the_grid_are_let_go(tmp_path):
+    assert js(tmp_path, "samples", 'm.stale(["a|1", "b|1"], [{key: "a|2"}, {key: "b|1"}])') == ["a|1"]

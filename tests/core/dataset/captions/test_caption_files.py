@@ -8,7 +8,16 @@ import pytest
 
 from core.base.errors import DatasetError, DiskError
 from core.base.paths import ROOT
-from core.dataset.captions.files import CaptionConflict, join_tags, one_line, read_caption, split_tags, tag_key, write_caption
+from core.dataset.captions.files import (
+    CaptionConflict,
+    join_tags,
+    one_line,
+    read_caption,
+    read_caption_text,
+    split_tags,
+    tag_key,
+    write_caption,
+)
 
 
 def test_what_is_written_is_utf8_without_mark_and_one_line(tmp_path):
@@ -120,3 +129,24 @@ def test_tags_keep_their_order_and_come_once():
 def test_spellings_of_one_tag_are_equal_and_faces_are_not_words():
     assert tag_key("Long_Hair ") == tag_key("long hair")
     assert tag_key("^_^") == "^_^" and tag_key("o_o") == "o_o"
+
+
+def test_a_caption_that_cannot_be_read_is_a_sentence_with_its_path(tmp_path):
+    path = tmp_path / "a.txt"
+    path.mkdir()
+    with pytest.raises(DatasetError, match="a.txt cannot be read .*[Dd]irectory"):
+        read_caption(path)
+    with pytest.raises(DatasetError, match="a.txt cannot be read"):
+        write_caption(path, "hat", "none")
+    with pytest.raises(DatasetError, match="cannot be read"):
+        read_caption(tmp_path / ("long" * 100 + ".txt"))
+    assert read_caption_text(path) is None and list(path.iterdir()) == []
+
+
+def test_a_save_of_what_the_disk_holds_already_is_saved_and_no_conflict(tmp_path):
+    path = tmp_path / "a.txt"
+    before = read_caption(path)
+    first = write_caption(path, "hat,\n", before.revision, "a")
+    assert write_caption(path, "hat, ", before.revision, "a") == first
+    with pytest.raises(CaptionConflict):
+        write_caption(path, "hat, bow", before.revision, "a")

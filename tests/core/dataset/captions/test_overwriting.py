@@ -1,0 +1,48 @@
+"""Keeping one's own text over another's loses neither."""
+
+import pytest
+
+from core.base.errors import DatasetError
+from core.dataset.captions.files import NO_FILE, CaptionConflict, read_caption
+from core.dataset.captions.overwriting import overwrite_caption
+from core.dataset.history import History, undo_last
+from tests.core.dataset.small_things import picture
+
+
+@pytest.fixture
+def caption(project):
+    picture(project.images / "a.png")
+    path = project.images / "a.txt"
+    path.write_text("theirs")
+    return path
+
+
+def test_my_text_is_written_and_an_undo_brings_theirs_back(project, caption):
+    saved = overwrite_caption(project, "a", "mine,\n", read_caption(caption).revision)
+    assert caption.read_text() == saved.text == "mine," and read_caption(caption).revision == saved.revision
+    assert undo_last(project).restored == 1 and caption.read_text() == "theirs"
+
+
+def test_a_caption_that_was_taken_away_is_written_anew(project, caption):
+    caption.unlink()
+    overwrite_caption(project, "a", "mine", NO_FILE)
+    assert caption.read_text() == "mine"
+    undo_last(project)
+    assert not caption.exists()
+
+
+def test_a_text_that_was_not_seen_is_not_overwritten_and_nothing_is_noted(project, caption):
+    seen = read_caption(caption).revision
+    caption.write_text("changed once more")
+    with pytest.raises(CaptionConflict):
+        overwrite_caption(project, "a", "mine", seen)
+    with pytest.raises(DatasetError, match="would be empty"):
+        overwrite_caption(project, "a", " \n", read_caption(caption).revision)
+    assert caption.read_text() == "changed once more" and History.of(project).entries() == []
+
+
+def test_what_is_no_text_is_not_overwritten(project, caption):
+    caption.write_bytes(b"caf\xe9")
+    with pytest.raises(DatasetError, match="not UTF-8"):
+        overwrite_caption(project, "a", "mine", "any")
+    assert caption.read_bytes() == b"caf\xe9"

@@ -1,0 +1,72 @@
+"""A preview is small, upright, made once, and never a traceback."""
+
+import io
+import time
+
+import pytest
+from PIL import Image
+
+from core.base.errors import DatasetError
+from core.dataset.images.previews import preview_image
+from tests.core.dataset.small_things import picture
+
+
+def seen(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data)).convert("RGB")
+
+
+def test_a_large_picture_is_sent_small_and_a_small_one_exact(tmp_path):
+    large = picture(tmp_path / "large.jpg", size=(2400, 1200), quality=95)
+    small = picture(tmp_path / "small.png", colour=(1, 2, 3), size=(64, 48))
+    assert seen(preview_image(large, tmp_path / "cache")).size == (768, 384)
+    exact = seen(preview_image(small, tmp_path / "cache"))
+    assert exact.size == (64, 48) and exact.getpixel((5, 5)) == (1, 2, 3)
+
+
+def test_a_photo_that_is_stored_lying_is_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = picture(tmp_path / "lying.jpg", size=(1600, 800), exif=exif)
+    preview = Image.open(io.BytesIO(preview_image(path, tmp_path / "cache")))
+    assert preview.size == (384, 768) and dict(preview.getexif()) == {}
+
+
+def test_transparency_lies_over_white(tmp_path):
+    path = picture(tmp_path / "clear.png", colour=(200, 0, 0, 0))
+    assert seen(preview_image(path, tmp_path / "cache")).getpixel((3, 3)) == (255, 255, 255)
+
+
+def test_the_second_look_opens_no_picture_and_a_changed_file_is_looked_at_again(tmp_path):
+    path, cache = picture(tmp_path / "a.png"), tmp_path / "cache"
+    first = preview_image(path, cache)
+    (kept,) = cache.iterdir()
+    kept.write_bytes(b"kept")
+    assert preview_image(path, cache) == b"kept"
+    picture(path, colour=(0, 0, 250), size=(65, 48))
+    second = preview_image(path, cache)
+    assert second not in (first, b"kept") and seen(second).size == (65, 48)
+    assert len(list(cache.iterdir())) == 1
+
+
+@pytest.mark.parametrize(("content", "words"), [(None, "not there"), (b"", "empty"), (b"<html>", "web page"),
+                                                (b"\xff\xd8\xff\xe0 cut", "not an image|damaged")])
+def test_what_cannot_be_shown_is_a_sentence_with_the_files_name(tmp_path, content, words):
+    path = tmp_path / "a.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DatasetError, match=words) as problem:
+        preview_image(path, tmp_path / "cache")
+    assert "a.jpg" in str(problem.value)
+
+
+def test_a_cache_that_cannot_be_written_costs_no_picture(tmp_path):
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    assert seen(preview_image(picture(tmp_path / "a.png"), tmp_path / "cache")).size == (64, 48)
+
+
+def test_a_camera_picture_takes_no_time_that_a_person_notices(tmp_path):
+    path = picture(tmp_path / "camera.jpg", size=(6000, 4000))
+    preview_image(picture(tmp_path / "warm.jpg"), tmp_path / "cache")
+    start = time.process_time()
+    preview_image(path, tmp_path / "cache")
+    assert time.process_time() - start < 1.0
