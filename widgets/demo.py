@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.base.paths import projects_dir
-from core.dataset.project import known_projects
-
-PREFIX = "demo-"
+from core.dataset.project import Project, known_projects
 
 
 def open_demo() -> Path:
-    """The newest demo project; where there is none, it is made: pictures imported, captions written.
+    """The newest demo project; where there is none that is whole, it is made: pictures imported, captions written.
 
     Raises: StudioError: it cannot be made.
     """
@@ -22,8 +20,10 @@ def open_demo() -> Path:
 
 
 def is_demo(folder: Path | None) -> bool:
-    """Whether a project was made by `open_demo`."""
-    return folder is not None and folder.name.startswith(PREFIX)
+    """Whether a project was made by `open_demo`, to its end. Its name says nothing: a person may have chosen it."""
+    from core.demo.run import MARKER
+
+    return folder is not None and (Project(folder).hidden / MARKER).is_file()
 
 
 def demo_pictures() -> Path:

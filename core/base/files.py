@@ -132,12 +132,20 @@ def read_json(path: Path) -> Any:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line in one write, so that a reader never sees half a line of two writers mixed."""
+    """Append one line in one write, so that a reader never sees half a line of two writers mixed.
+
+    Half a line that a kill or a full disk left behind is ended first, so that it does not swallow this one.
+    Raises: DiskError: no space or no permission; what was written of it is no whole line.
+    """
     with explain_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(handle, (line + "\n").encode("utf-8"))
+            size = os.fstat(handle).st_size
+            broken = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            data = (("\n" if broken else "") + line + "\n").encode("utf-8")
+            if os.write(handle, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(handle)
 

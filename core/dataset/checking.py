@@ -3,42 +3,52 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
-from core.base.errors import DatasetError
+from core.base.errors import ConfigError, DatasetError, StudioError
 from core.base.findings import Finding
 from core.base.progress import SILENT, Progress
 from core.dataset.captions.files import decode_caption, split_tags
-from core.dataset.images.opening import inspect_image
-from core.dataset.items import ImageItem, list_items
+from core.dataset.images.opening import MAX_PIXELS, inspect_image, open_image
+from core.dataset.index import Index
+from core.dataset.items import ImageItem, is_unchanged, list_items
+from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
 from core.dataset.sources.ledger import fold
 
 FEW_IMAGES = 10
 SHOWN = 5
 """Names in one sentence."""
+KEEP_EVERY = 20
+"""Images after which it is noted which of them are whole."""
 
 
 def check_dataset(project: Project, progress: Progress = SILENT) -> list[Finding]:
-    """Look at every image and caption as a trainer will.
+    """Look at every image and caption as a trainer will. Each image is decoded to its end once; the index knows it then.
 
     Returns: findings, errors first; empty when all is well.
     Raises: Cancelled.
     """
     items = list_items(project)
+    findings = _family_trouble(project)
     if not items:
-        return [Finding("error", f"The project {project.name!r} has no images.", "Import some.")]
+        return [*findings, Finding("error", f"The project {project.name!r} has no images.", "Import some.")]
     trouble: dict[str, list[str]] = {}
-    for item in progress.track(items, "Checking"):
-        for kind in (*_image_trouble(item), *_caption_trouble(item, project.trigger_word)):
-            trouble.setdefault(kind, []).append(item.path.name)
+    trigger = project.trigger_word
+    progress.start("Checking", len(items))
+    with Index(project.hidden / "index.sqlite") as index, closing(_looked_at(items, index)) as looked_at:
+        for item, kinds in looked_at:
+            for kind in (*kinds, *_caption_trouble(item, trigger)):
+                trouble.setdefault(kind, []).append(item.path.name)
+            progress.advance(item.path.name)
     stems = Counter(fold(item.id) for item in items)
     trouble["stem"] = [item.path.name for item in items if stems[fold(item.id)] > 1]
     trouble["orphan"] = _orphans(project.images, stems)
     trouble["extension"] = [path.name for path in sorted(project.images.glob("*.caption"))]
-    findings = [Finding(level, f"{what}: {_some(trouble[kind])}.", remedy) for kind, level, what, remedy in KINDS if trouble.get(kind)]
+    findings += [Finding(level, f"{what}: {_some(trouble[kind])}.", remedy) for kind, level, what, remedy in KINDS if trouble.get(kind)]
     if len(items) < FEW_IMAGES:
         findings.append(Finding("info", f"There are only {len(items)} images.", "15 to 50 good ones are usual for a character."))
     return findings
@@ -46,10 +56,15 @@ def check_dataset(project: Project, progress: Progress = SILENT) -> list[Finding
 
 KINDS: tuple[tuple[str, Literal["error", "warning", "info"], str, str], ...] = (
     ("broken", "error", "Images that cannot be opened", "Take them out of the images folder; training would stop on them."),
+    ("damaged", "error", "Images that are damaged or cut off",
+     "Import them again from a whole file, or take them out of the images folder; training would stop on them or learn the damage."),
     ("stem", "error", "Images that share one caption file, because their names differ only in the ending or in case",
      "Rename one of each, with its caption."),
     ("encoding", "error", "Captions that are not UTF-8 text", "Save them again as UTF-8; training would stop on them."),
+    ("closed", "error", "Images whose caption cannot be read", "Look at its rights, and whether it is a file; training would stop on it."),
     ("empty", "error", "Images whose caption file is empty", "Tag or write them; training would stop on an empty caption."),
+    ("large", "warning", f"Images of more than {MAX_PIXELS / 1e6:g} million pixels, which were not looked at whole",
+     "Make them smaller; training takes a small part of that."),
     ("turned", "warning", "Images that are stored lying and turned only when shown",
      "Import them instead of copying; trainers see them lying."),
     ("missing", "warning", "Images without a caption", "Tag them, or write a caption."),
@@ -65,12 +80,49 @@ KINDS: tuple[tuple[str, Literal["error", "warning", "info"], str, str], ...] = (
 )
 
 
-def _image_trouble(item: ImageItem) -> Sequence[str]:
+def _family_trouble(project: Project) -> list[Finding]:
+    try:
+        project.family  # noqa: B018 - reading it is the check
+    except ConfigError as error:
+        return [Finding("error", error.message, error.hint)]
+    return []
+
+
+def _looked_at(items: list[ImageItem], index: Index) -> Generator[tuple[ImageItem, Sequence[str]], None, None]:
+    """Each image with what is wrong with it, in order; several are decoded at once, those known to be whole not at all."""
+    known = index.whole([item.sha256 for item in items])
+    whole: list[str] = []
+    try:
+        with closing(bounded_map(lambda item: _image_trouble(item, item.sha256 in known), items)) as results:
+            for item, kinds in results:
+                if isinstance(kinds, StudioError):
+                    raise kinds
+                if item.sha256 not in known and not {"broken", "damaged", "large"} & {*kinds} and is_unchanged(item):
+                    whole.append(item.sha256)
+                if len(whole) >= KEEP_EVERY:
+                    index.remember_whole(whole)
+                    whole = []
+                yield item, kinds
+    finally:
+        index.remember_whole(whole)
+
+
+def _image_trouble(item: ImageItem, is_whole: bool) -> Sequence[str]:
+    """What is wrong with one image (in a thread). Args: is_whole: it was decoded to its end before."""
     try:
         facts = inspect_image(item.path)
     except DatasetError:
         return ["broken"]
-    return ["turned"] if facts.orientation != 1 else []
+    turned = ["turned"] if facts.orientation != 1 else []
+    if is_whole:
+        return turned
+    if facts.width * facts.height > MAX_PIXELS:
+        return [*turned, "large"]
+    try:
+        open_image(item.path)
+    except DatasetError:
+        return ["damaged"]
+    return turned
 
 
 def _caption_trouble(item: ImageItem, trigger: str) -> Sequence[str]:
@@ -79,6 +131,8 @@ def _caption_trouble(item: ImageItem, trigger: str) -> Sequence[str]:
     except FileNotFoundError:
         path = str(item.path.with_suffix(""))
         return ["missing", "borrowed"] if path.count("_") >= 4 else ["missing"]
+    except OSError:
+        return ["closed"]
     try:
         text = decode_caption(data, item.caption_path.name)
     except DatasetError:

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS images (
     path TEXT PRIMARY KEY, mtime_ns INTEGER, size INTEGER, width INTEGER, height INTEGER, sha256 TEXT);
 CREATE TABLE IF NOT EXISTS scores (
     sha256 TEXT, tagger TEXT, scores BLOB, PRIMARY KEY (sha256, tagger));
+CREATE TABLE IF NOT EXISTS whole (sha256 TEXT PRIMARY KEY);
 """
 CHUNK = 400
 """Values per query; SQLite takes at most 999 in old versions."""
@@ -100,6 +101,22 @@ class Index:
         if values:
             self._try(lambda db: db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", values), None)
 
+    def whole(self, hashes: Sequence[str]) -> set[str]:
+        """Those contents (SHA-256) that were once decoded to the end without damage."""
+        def find(db: sqlite3.Connection) -> set[str]:
+            parts = [hashes[start:start + CHUNK] for start in range(0, len(hashes), CHUNK)]
+            queries = [(f"SELECT sha256 FROM whole WHERE sha256 IN ({','.join('?' * len(part))})", part) for part in parts]
+            return {row[0] for query, part in queries for row in db.execute(query, part)}
+
+        nothing: set[str] = set()
+        return self._try(find, nothing)
+
+    def remember_whole(self, hashes: Iterable[str]) -> None:
+        """Note that these contents decode to the end. What does not is decoded again each time: it may be mended, or Pillow renewed."""
+        values = [(sha,) for sha in hashes if sha]
+        if values:
+            self._try(lambda db: db.executemany("INSERT OR REPLACE INTO whole VALUES (?)", values), None)
+
     def _try(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         """Run `work` in a transaction; a broken file is replaced, a lock (usual on network drives) means: do without."""
         for attempt in (1, 2):
@@ -126,6 +143,6 @@ class Index:
             connection = sqlite3.connect(self.path, timeout=1)
             self._connection = connection
             if connection.execute("PRAGMA user_version").fetchone()[0] not in (0, SCHEMA):
-                connection.executescript("DROP TABLE IF EXISTS images; DROP TABLE IF EXISTS scores;")
+                connection.executescript("DROP TABLE IF EXISTS images; DROP TABLE IF EXISTS scores; DROP TABLE IF EXISTS whole;")
             connection.executescript(TABLES + f"PRAGMA user_version = {SCHEMA};")
         return self._connection

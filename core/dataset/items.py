@@ -84,18 +84,19 @@ def list_items(project: Project) -> list[ImageItem]:
     """The images of a project, in natural order; sizes and hashes come from the index where the file is unchanged."""
     from core.dataset.sources.ledger import read_ledger
 
-    sources = {record.name: record.source for record in read_ledger(project)}
+    records = {record.name: record for record in read_ledger(project)}
     items, fresh = [], []
     with Index(project.hidden / "index.sqlite") as index:
         known = index.images()
         for path in image_files(project.images):
-            try:
-                row = _row(path, path.name, known.get(path.name))
-            except FileNotFoundError:
+            row = _row(path, known.get(path.name))
+            if row is None:
                 continue
             if row is not known.get(path.name):
                 fresh.append(row)
-            items.append(_item(path, path.stem, row, CAPTION_EXTENSION, sources.get(path.name, "")))
+            record = records.get(path.name)
+            source = record.source if record and record.describes(row.sha256) else ""
+            items.append(_item(path, path.stem, row, CAPTION_EXTENSION, source))
         index.remember_images(fresh, gone=set(known) - {item.path.name for item in items})
     return items
 
@@ -107,11 +108,19 @@ def folder_items(folder: Path, recursive: bool = False, caption_extension: str =
     """
     items = []
     for path in image_files(folder, recursive):
-        width, height = _size(path)
-        facts = path.stat()
-        row = ImageRow(path.name, facts.st_mtime_ns, facts.st_size, width, height, "")
-        items.append(_item(path, path.relative_to(folder).with_suffix("").as_posix(), row, caption_extension, ""))
+        row = _row(path, hashed=False)
+        if row is not None:
+            items.append(_item(path, path.relative_to(folder).with_suffix("").as_posix(), row, caption_extension, ""))
     return items
+
+
+def is_unchanged(item: ImageItem) -> bool:
+    """Whether the image is still the file that was listed, so that what was found out may be kept under its hash."""
+    try:
+        facts = item.path.stat()
+    except OSError:
+        return False
+    return (facts.st_mtime_ns, facts.st_size) == (item.mtime_ns, item.size)
 
 
 def caption_path_of(project: Project, image_id: str) -> Path:
@@ -122,16 +131,27 @@ def caption_path_of(project: Project, image_id: str) -> Path:
     raise DatasetError(f"No image is called {image_id!r} in {project.images}.", "It may have been moved or renamed; refresh the list.")
 
 
-def _row(path: Path, name: str, known: ImageRow | None) -> ImageRow:
-    facts = path.stat()
-    if known is not None and (known.mtime_ns, known.size) == (facts.st_mtime_ns, facts.st_size):
-        return known
-    width, height = _size(path)
+def _row(path: Path, known: ImageRow | None = None, hashed: bool = True) -> ImageRow | None:
+    """Facts of a file; None: it went away while the folder was read.
+
+    A link that leads nowhere has no size, like any image that cannot be read: each stage names it, as a trainer stops on it.
+    """
     try:
-        digest = sha256(path)
-    except PermissionError:
-        digest = ""
-    return ImageRow(name, facts.st_mtime_ns, facts.st_size, width, height, digest)
+        facts = path.stat()
+        if known is not None and (known.mtime_ns, known.size) == (facts.st_mtime_ns, facts.st_size):
+            return known
+        width, height = _size(path)
+        try:
+            digest = sha256(path) if hashed else ""
+        except PermissionError:
+            digest = ""
+    except OSError as error:
+        if path.is_symlink():
+            return ImageRow(path.name, 0, 0, 0, 0, "")
+        if isinstance(error, FileNotFoundError):
+            return None
+        raise
+    return ImageRow(path.name, facts.st_mtime_ns, facts.st_size, width, height, digest)
 
 
 def _size(path: Path) -> tuple[int, int]:

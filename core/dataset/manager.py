@@ -12,9 +12,11 @@ from core.base.paths import present_project_file
 from core.base.progress import SILENT, Progress
 from core.dataset.captions.editing import EditReport, EditSettings, TriggerSettings, add_trigger, edit_captions
 from core.dataset.captions.files import Caption, read_caption, write_caption
+from core.dataset.captions.overwriting import overwrite_caption
 from core.dataset.captions.tagging import TagReport, TagSettings, tag_images
 from core.dataset.checking import check_dataset
 from core.dataset.history import UndoReport, undo_last
+from core.dataset.images.previews import preview_image
 from core.dataset.items import ImageItem, caption_path_of, list_items
 from core.dataset.project import Project, folder_for
 from core.dataset.sources.importing import ImportReport, ImportSettings, import_images
@@ -72,8 +74,16 @@ class DatasetManager:
         """Save one caption over the text that was read. Raises: CaptionConflict: it changed on disk since; DatasetError, DiskError."""
         return write_caption(caption_path_of(self.project, image_id), text, revision, image_id)
 
+    def keep_caption(self, image_id: str, text: str, revision: str) -> Caption:
+        """Save over a text that someone else wrote meanwhile; undo brings that back. Raises: CaptionConflict, DatasetError, DiskError."""
+        return overwrite_caption(self.project, image_id, text, revision)
+
+    def preview(self, picture: Path) -> bytes:
+        """A picture as a small file for a screen, made once. Raises: DatasetError: it is missing or cannot be shown."""
+        return preview_image(picture, self.project.hidden / "previews")
+
     def undo(self) -> UndoReport:
-        """Take back the newest bulk change. Raises: DatasetError: there is none."""
+        """Take back the newest bulk change. Raises: DatasetError: there is none, or captions are being changed just now."""
         return undo_last(self.project)
 
     def check(self, progress: Progress = SILENT) -> list[Finding]:

@@ -11,6 +11,8 @@ from core.base.paths import projects_dir
 from core.base.settings import Settings, setting
 
 PROJECT_FILE = "project.toml"
+FAMILIES = ("sd15", "sdxl")
+"""Model families that can be trained: the names of `core.diffusion.FAMILIES`, which this side must not import (a test compares them)."""
 
 
 class ProjectInfo(Settings):
@@ -20,7 +22,7 @@ class ProjectInfo(Settings):
 
     name: str = setting(..., "Name", "Shown in both notebooks.", min_length=1)
     trigger_word: str = setting("", "Trigger word", "The invented word that calls what the LoRA learns. It stands first in every caption.")
-    family: str = setting("sd15", "Model family", "The kind of base model that will be trained.", pattern=r"^[a-z0-9_.\-]+$")
+    family: str = setting("sd15", "Model family", "The kind of base model that will be trained.")
     sources: tuple[str, ...] = setting((), "Sources", "Folders and archives that were imported. They are never changed.", level="advanced")
 
 
@@ -45,6 +47,8 @@ class Project:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise DatasetError(f"{folder} exists and is not empty.", "Choose another name, or a folder that is new.")
         info = ProjectInfo.make(name=name.strip(), trigger_word=one_trigger(trigger), family=family)
+        if family not in FAMILIES:
+            raise ConfigError(f"No model family is called {family!r}.", f"Known: {', '.join(FAMILIES)}.")
         project = cls(folder)
         with explain_disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -101,8 +105,15 @@ class Project:
 
     @property
     def family(self) -> str:
-        """Model family: "sd15", "sdxl" …"""
-        return self.info().family
+        """Model family, one of `FAMILIES`.
+
+        Raises: ConfigError: project.toml names another one. The project opens all the same, for its images and captions need none.
+        """
+        family = self.info().family
+        if family not in FAMILIES:
+            raise ConfigError(f"{self.folder / PROJECT_FILE} names the model family {family!r}, which is not known.",
+                              f"Mend it in a text editor: family must be one of {', '.join(FAMILIES)}.")
+        return family
 
     @property
     def images(self) -> Path:
@@ -136,7 +147,7 @@ class Project:
 
     @property
     def hidden(self) -> Path:
-        """Index (a cache), history of captions, ledger of imports."""
+        """Index and previews (caches), history of captions, ledger of imports."""
         return self.folder / ".lorabook"
 
 

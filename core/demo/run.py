@@ -14,7 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from core.base.errors import TrainingError
-from core.base.files import write_json, write_with
+from core.base.files import write_json, write_text, write_with
 from core.base.paths import DEMO_ASSETS
 from core.base.progress import SILENT, Progress
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MODEL = DEMO_ASSETS / "model"
 PICTURES = DEMO_ASSETS / "pictures"
 PRESET = "demo"
+MARKER = "demo"
+"""File in a project's hidden folder that says that the demo made it, to its end."""
 JUDGED = 24
 """Pictures for each of the four questions."""
 REGULARISATION = 48
@@ -123,6 +125,7 @@ def make_project(folder: Path, progress: Progress = SILENT) -> DatasetManager:
     manager = DatasetManager.create(name, parent=folder, trigger=TRIGGER, family="sd15")
     manager.import_images(ImportSettings.make(source=str(PICTURES)), progress)
     manager.tag(TagSettings.make(tagger="demo", trigger_word=TRIGGER, undesired_tags=", ".join(CONCEPT_TAGS), existing="merge"), progress)
+    write_text(manager.project.hidden / MARKER, "Made by the demo, whole.\n")
     return manager
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from pathlib import Path
 
 import ipywidgets as ipw
 
@@ -24,6 +25,7 @@ class ImportPanel(Panel):
 
     def controls(self) -> list[ipw.Widget]:
         """From where, and how."""
+        self._filled_for: Path | None = None
         self.form = Form(ImportSettings)
         return [self.form.view]
 
@@ -33,10 +35,14 @@ class ImportPanel(Panel):
         return [self._skipped]
 
     def update(self) -> None:
-        """For the demo project, name the demo's pictures as the source."""
+        """Another project has another source; that of the demo project is the demo's pictures."""
         source = self.form.control("source").widget
-        if not source.value and is_demo(self.session.folder):
-            source.value = str(demo_pictures())
+        if self.session.folder != self._filled_for:
+            if is_demo(self.session.folder):
+                source.value = str(demo_pictures())
+            elif self._filled_for is not None:
+                source.value = ""
+            self._filled_for = self.session.folder
         if self.job is None:
             self._skipped.value = ""
 

@@ -31,13 +31,14 @@ class TaggingPanel(Panel):
 
     def controls(self) -> list[ipw.Widget]:
         """Which tagger, and which of its tags."""
+        self._filled_for: Path | None = None
         self.form = Form(TagSettings, choices={"tagger": [(f"{entry.title}: {entry.note}" if entry.note else entry.title, entry.name)
                                                           for entry in TAGGERS]})
         return [self.form.view]
 
     def extras(self) -> list[ipw.Widget]:
         """Undo."""
-        return [self.action("Undo the last change of captions", self._undo, super().blocked)]
+        return [self.action("Undo the last change of captions", self._undo, self._undo_blocked)]
 
     def results(self) -> list[ipw.Widget]:
         """The tags that were found most often, and what was left out."""
@@ -45,11 +46,15 @@ class TaggingPanel(Panel):
         return [self._found]
 
     def update(self) -> None:
-        """For the demo project, choose the demo's tagger."""
+        """For another project, begin anew; for the demo project, choose the demo's tagger."""
         if self.job is None:
             self._found.value = ""
+        if self.session.folder != self._filled_for:
+            if self._filled_for is not None:
+                self.form.fill(TagSettings())
             if is_demo(self.session.folder):
                 self.form.control("tagger").write("demo")
+            self._filled_for = self.session.folder
 
     def blocked(self) -> str:
         """There must be pictures."""
@@ -64,6 +69,10 @@ class TaggingPanel(Panel):
         tags = list(status.report.get("tags", {}).items())[:SHOWN_TAGS]
         words = ", ".join(f"{html.escape(tag)} ({count})" for tag, count in tags)
         self._found.value = (f'<p class="lb-help">Found most often: {words}</p>' if words else "") + skipped_list(status)
+
+    def _undo_blocked(self) -> str:
+        working = self.job is not None and self.job.status().state == "running"
+        return super().blocked() or ("The tagger is at work. Wait for it, or cancel it." if working else "")
 
     def _undo(self) -> str:
         report = self.session.dataset.undo()

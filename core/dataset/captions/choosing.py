@@ -9,8 +9,8 @@ from typing import Literal
 
 from core.base.errors import ConfigError
 from core.base.settings import Settings, setting
-from core.dataset.captions.files import join_tags, split_tags, tag_key
-from core.dataset.captions.taggers import TaggerName
+from core.dataset.captions.files import join_tags, one_line, split_tags, tag_key
+from core.dataset.captions.taggers import SCORE_FLOOR, TaggerName
 from core.dataset.index import TagScores
 
 KAOMOJI = frozenset({"0_0", "(o)_(o)", "+_+", "+_-", "._.", "<o>_<o>", "<|>_<|>", "=_=", ">_<", "3_3", "6_9", ">_o", "@_@", "^_^",
@@ -23,6 +23,9 @@ USUAL_BLACKLIST = ("virtual youtuber", "parody", "style parody", "official alter
 CHARACTER_FLOOR = 0.15
 """Least threshold for characters when it is found by the largest gap."""
 
+FLOOR = f"Scores below {SCORE_FLOOR} are noise and are not kept; the threshold cannot be lower."
+"""Why a threshold has a least value."""
+
 
 class TagSettings(Settings):
     """Which tagger, which of its tags are kept, and what becomes of captions that exist."""
@@ -30,9 +33,11 @@ class TagSettings(Settings):
     title = "Tag"
 
     tagger: TaggerName = setting("wd-eva02-large-v3", "Tagger", "The model that looks at the images.")  # type: ignore[valid-type]
-    general_threshold: float = setting(0.35, "Threshold", "Tags scored below are left out. Lower finds more, and more that is wrong.",
-                                       ge=0, le=1, cli=("--thresh",), source="Usual for WD taggers")
-    character_threshold: float = setting(0.85, "Character threshold", "The same for names of known characters.", ge=0, le=1)
+    general_threshold: float = setting(
+        0.35, "Threshold", f"Tags scored below are left out. Lower finds more, and more that is wrong. {FLOOR}", ge=SCORE_FLOOR, le=1,
+        cli=("--thresh",), source="Usual for WD taggers")
+    character_threshold: float = setting(0.85, "Character threshold", f"The same for names of known characters. {FLOOR}",
+                                         ge=SCORE_FLOOR, le=1)
     existing: Literal["keep", "merge", "replace", "overwrite"] = setting(
         "merge", "Existing captions", "keep: images with a caption are left alone. merge: new tags are added. replace: tags of an earlier "
         "tagging go, your own words stay. overwrite: everything goes, your own words too (undo brings them back).")
@@ -115,7 +120,7 @@ def compose(present: str | None, found: list[str], authored: set[str], settings:
     first = [tag for key in first_keys for tag in body if tag_key(tag) == key]
     rest = [tag for tag in body if tag_key(tag) not in first_keys and not (trigger and tag_key(tag) == tag_key(trigger))]
     written = [*new, *(tag for tag in own if tag_key(tag) in authored), *taken_out]
-    return join_tags([*([trigger] if trigger else []), *first, *rest], separator), written
+    return one_line(join_tags([*([trigger] if trigger else []), *first, *rest], separator)), written
 
 
 def largest_gap(scores: Iterable[float], otherwise: float) -> float:
@@ -129,10 +134,12 @@ def largest_gap(scores: Iterable[float], otherwise: float) -> float:
 
 
 def drop_overlapping(tags: list[str]) -> list[str]:
-    """Without tags that are the beginning or the end, in whole words, of another one: "long hair" under "very long hair"."""
+    """Without tags that are the end, in whole words, of another one: "long hair" goes beside "very long hair".
+
+    A beginning is no part of the meaning: "cat" beside "cat ears" stays, and so does "hair" beside "hair bow".
+    """
     words = {tag: re.split(r"[ _]", tag) for tag in tags}
-    covered = {tuple(parts[:size]) for parts in words.values() for size in range(1, len(parts))}
-    covered |= {tuple(parts[-size:]) for parts in words.values() for size in range(1, len(parts))}
+    covered = {tuple(parts[-size:]) for parts in words.values() for size in range(1, len(parts))}
     return [tag for tag in tags if tuple(words[tag]) not in covered]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from core.base.errors import ConfigError, DatasetError
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.dataset.captions.files import join_tags, read_caption, split_tags, tag_key, write_caption
+from core.dataset.captions.files import join_tags, one_line, read_caption, split_tags, tag_key, write_caption
 from core.dataset.history import History
 from core.dataset.items import ImageItem, Skipped, list_items
 from core.dataset.project import Project, one_trigger
@@ -73,7 +73,7 @@ def add_trigger(project: Project, settings: TriggerSettings, progress: Progress 
 
     what = f"Trigger word {trigger!r} put first" if trigger else f"Trigger word {info.trigger_word!r} taken out"
     report = _change_all(project, what, change, progress, trigger=(info.trigger_word, trigger))
-    project.write_info(info.changed(trigger_word=trigger))
+    project.write_info(project.info().changed(trigger_word=trigger))  # read again: an import may have written into it meanwhile
     return report
 
 
@@ -128,7 +128,7 @@ def _change_one(item: ImageItem, change: Callable[[list[str]], list[str]], note:
     present = read_caption(item.caption_path, item.id)
     tags = split_tags(present.text)
     wanted = change(tags)
-    text = join_tags(wanted)
+    text = one_line(join_tags(wanted))
     if wanted == tags or text == (present.text or ""):
         report.unchanged += 1
         return

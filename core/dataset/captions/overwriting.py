@@ -20,7 +20,7 @@ def overwrite_caption(project: Project, image_id: str, text: str, revision: str)
     other = read_caption(path, image_id).text
     check_revision(path, revision)
     line = line_to_write(text, image_id)
-    if line != other:
-        with History.of(project).entry(f"Caption of {image_id} kept over a change from elsewhere") as record:
+    with History.of(project).entry(f"Caption of {image_id} kept over a change from elsewhere") as record:
+        if line != other:
             record.change(image_id, path.name, other, line)
-    return write_caption(path, line, revision, image_id)
+        return write_caption(path, line, revision, image_id)

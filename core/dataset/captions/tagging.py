@@ -18,7 +18,7 @@ from core.dataset.captions.taggers import TAGGERS, TaggerFiles, TaggerModel
 from core.dataset.history import History, Recorder
 from core.dataset.images.opening import open_rgb
 from core.dataset.index import Index, TagScores
-from core.dataset.items import ImageItem, Skipped, list_items
+from core.dataset.items import ImageItem, Skipped, is_unchanged, list_items
 from core.dataset.parallel import bounded_map
 from core.dataset.project import Project, one_trigger
 
@@ -90,7 +90,6 @@ def tag_images(target: Project | Sequence[ImageItem], settings: TagSettings, pro
     report = TagReport(tagger=files.stated)
     history = History.of(project) if project else History(None)
     trigger = one_trigger(settings.trigger_word) or (project.trigger_word if project else "")
-    writer = _Writer(settings, trigger, history.authored(), report)
     progress.start("Tagging", len(items))
     todo = []
     for item in items:
@@ -100,6 +99,7 @@ def tag_images(target: Project | Sequence[ImageItem], settings: TagSettings, pro
         else:
             todo.append(item)
     with history.entry(f"Tagged with {entry.title}") as record, Index(_index_path(project)) as index:
+        writer = _Writer(settings, trigger, history.authored({item.id: item.sha256 for item in items}), report)
         for item, result in _scored(todo, files, settings, index if project else None, report):
             writer.write(item, result, record, progress)
             progress.advance(item.id)
@@ -156,7 +156,7 @@ def _run(model: TaggerModel, batch: list[tuple[ImageItem, numpy.ndarray]], ident
 
     scores = model.scores(numpy.stack([pixels for _, pixels in batch]))
     if index is not None:
-        index.remember_scores(identity, {item.sha256: found for (item, _), found in zip(batch, scores, strict=True)})
+        index.remember_scores(identity, {item.sha256: found for (item, _), found in zip(batch, scores, strict=True) if is_unchanged(item)})
     yield from ((item, found) for (item, _), found in zip(batch, scores, strict=True))
 
 
@@ -184,13 +184,14 @@ class _Writer:
         if self.settings.existing == "keep" and has_words(present.text, self.trigger):
             self.report.kept += 1  # somebody wrote it while the model was running
             return
-        text, written = compose(present.text, found, self.authored.get(item.id, set()), self.settings, self.trigger)
+        authored = self.authored.get(item.id, set()) if present.text else set()  # a deleted or emptied file is no choice of tags
+        text, written = compose(present.text, found, authored, self.settings, self.trigger)
         if not found and not has_words(text, self.trigger):
             raise DatasetError("No tag was scored above the thresholds; the caption was left as it was.", "Lower the threshold.")
         self.report.tags.update({tag_key(tag) for tag in found})
         if text == present.text:
             self.report.unchanged += 1
             return
-        record.change(item.id, item.caption_path.name, present.text, text, written)
+        record.change(item.id, item.caption_path.name, present.text, text, written, item.sha256)
         write_caption(item.caption_path, text, present.revision, item.id)
         self.report.written += 1

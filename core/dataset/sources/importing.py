@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.base.errors import DatasetError, StudioError
-from core.base.files import write_bytes, write_text
+from core.base.files import write_bytes
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.dataset.captions.files import caption_path_for, decode_caption, one_line
+from core.dataset.captions.files import NO_FILE, caption_path_for, decode_caption, forget_caches, one_line, write_caption
 from core.dataset.images.baking import Baked, bake
 from core.dataset.items import Skipped, list_items
 from core.dataset.parallel import bounded_map
@@ -87,6 +87,8 @@ class _Prepared:
     baked: Baked | None
     size: int
     mtime_ns: int
+    written: str = ""
+    """SHA-256 of `baked.data`."""
 
 
 def import_images(project: Project, settings: ImportSettings, progress: Progress = SILENT) -> ImportReport:
@@ -102,8 +104,7 @@ def import_images(project: Project, settings: ImportSettings, progress: Progress
     """
     location = Path(settings.source).expanduser().absolute()
     kind = kind_of(location) if settings.kind == "auto" else settings.kind
-    if location.is_dir() and (project.folder.resolve() in (location.resolve(), *location.resolve().parents)):
-        raise DatasetError(f"{location} lies inside the project itself.", "Choose the folder that the images come from.")
+    _refuse_own(project, location)
     report = ImportReport()
     progress.start("Reading the source")
     with SOURCES.load(kind)(location, project.hidden / "unpacked", settings.recursive) as source:
@@ -157,7 +158,8 @@ class _Importer:
         if self.ledger.name_of(sha):
             return _Prepared(sha, None, facts.st_size, facts.st_mtime_ns)
         baked = bake(data, self.settings.transparency, self.settings.min_side, int(self.settings.max_megapixels * 1e6))
-        return _Prepared(sha, baked, facts.st_size, facts.st_mtime_ns)
+        written = hashlib.sha256(baked.data).hexdigest() if baked.changes else sha
+        return _Prepared(sha, baked, facts.st_size, facts.st_mtime_ns, written)
 
     def place(self, file: SourceFile, result: _Prepared | StudioError) -> None:
         """Write one image and its caption into the project. Raises: DiskError."""
@@ -167,12 +169,15 @@ class _Importer:
         present = self.ledger.name_of(result.sha256)
         if present is not None or result.baked is None:
             self.report.already.append(Imported(present or "", file.name, ()))
-            if present in self.ledger.images:
-                self._bring_caption(file, self.project.images / present)
+            image = self.ledger.image_of(result.sha256)
+            if image is not None:
+                self._bring_caption(file, self.project.images / image)
             return
         name = self.ledger.claim(result.sha256, Path(file.name).stem, result.baked.suffix)
-        self.ledger.record(ImportRecord(name, result.sha256, self._place(file), result.size, result.mtime_ns))
+        self.ledger.record(ImportRecord(name, result.sha256, self._place(file), result.size, result.mtime_ns, result.written))
         target = self.project.images / name
+        self.ledger.forget_latents(name)
+        forget_caches(caption_path_for(target))
         self._bring_caption(file, target)
         write_bytes(target, result.baked.data)
         self.report.imported.append(Imported(name, file.name, result.baked.changes))
@@ -180,25 +185,28 @@ class _Importer:
     def _bring_caption(self, file: SourceFile, image: Path) -> None:
         """The caption goes before the image, so that an image in the project is never there without it."""
         target = caption_path_for(image)
-        caption = self._caption_of(file.name)
-        if caption is None or target.exists():
+        if target.exists():
             return
-        try:
-            text = one_line(decode_caption(caption.path.read_bytes(), Path(caption.name).name))
-        except (DatasetError, OSError) as error:
-            self._skip(caption.name, f"{error} The image came in without it.")
-            return
-        if not text:
-            self._skip(caption.name, "The caption is empty. The image came in without it.")
-            return
-        write_text(target, text)
-        self.report.captions += 1
+        empty = ""
+        for caption in self._captions_of(file.name):
+            try:
+                text = one_line(decode_caption(caption.path.read_bytes(), Path(caption.name).name))
+                if text:
+                    write_caption(target, text, NO_FILE)
+                    self.report.captions += 1
+                    return
+                empty = empty or caption.name
+            except (DatasetError, OSError) as error:
+                self._skip(caption.name, f"{error} The image came in without it.")
+        if empty:
+            self._skip(empty, "The caption is empty. The image came in without it.")
 
-    def _caption_of(self, name: str) -> SourceFile | None:
+    def _captions_of(self, name: str) -> list[SourceFile]:
+        """The caption files of an image, the likeliest first."""
         stem = name.rsplit(".", 1)[0]
         exact = (f"{stem}.txt", f"{stem}.caption", f"{name}.txt", f"{name}.caption")
         keys = (*exact, *(f"folded:{key.casefold()}" for key in exact))
-        return next((self.captions[key] for key in keys if key in self.captions), None) if self.settings.captions else None
+        return list(dict.fromkeys(self.captions[key] for key in keys if key in self.captions)) if self.settings.captions else []
 
     def _place(self, file: SourceFile) -> str:
         inside = self.location.is_dir()
@@ -207,6 +215,18 @@ class _Importer:
     def _skip(self, name: str, reason: str) -> None:
         self.report.skipped.append(Skipped(name, reason))
         self.progress.warn(f"{name}: {reason}")
+
+
+def _refuse_own(project: Project, location: Path) -> None:
+    """Raises: DatasetError: the project would be imported into itself."""
+    if not location.is_dir():
+        return
+    source, home = location.resolve(), project.folder.resolve()
+    if home in (source, *source.parents):
+        raise DatasetError(f"{location} lies inside the project itself.", "Choose the folder that the images come from.")
+    if source in home.parents:
+        raise DatasetError(f"{location} holds the project itself ({project.folder}).",
+                           "Choose a subfolder of it that holds only the images, or move the project to another place.")
 
 
 def _captions_by_name(content: SourceContent) -> dict[str, SourceFile]:

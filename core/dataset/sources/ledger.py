@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core.base.files import append_line, safe_stem
+from core.base.files import append_line, safe_stem, sha256
 from core.dataset.project import Project
 
 LEDGER_FILE = "imports.jsonl"
+LATENTS = re.compile(r"(.+)_\d{4,}x\d{4,}_[a-z0-9]+\.npz")
+"""Names of the latents that sd-scripts keeps beside an image: stem, size, model family. It never notices that the image changed."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,12 @@ class ImportRecord:
     source: str
     size: int
     mtime_ns: int
+    written: str = ""
+    """SHA-256 of the file in images/; empty in records of older versions."""
+
+    def describes(self, content: str) -> bool:
+        """Whether a file with this SHA-256 under the record's name is what was imported. Args: content: empty when it is not known."""
+        return not content or not self.written or content in (self.sha256, self.written)
 
 
 def read_ledger(project: Project) -> list[ImportRecord]:
@@ -42,23 +51,33 @@ def read_ledger(project: Project) -> list[ImportRecord]:
 
 
 class Ledger:
-    """Knows what is there, and gives names.
+    """Knows what is there, and gives names. What counts is the content of the files that are there now, not the name that
+    one of them had once: an image may have been deleted or replaced since, and its name given to another.
 
-    Args: present: names and hashes of the images that are in the project now.
+    Args: present: names and hashes of the images that are in the project now; the hash is empty where the file cannot be read.
     """
 
     def __init__(self, project: Project, present: Iterable[tuple[str, str]]) -> None:
         self.project = project
-        self._named: dict[str, str] = {}
+        self._records: dict[str, list[ImportRecord]] = {}
+        self._last: dict[str, ImportRecord] = {}
         self._places: dict[tuple[str, int, int], str] = {}
         for record in read_ledger(project):
-            self._named[record.sha256] = record.name
-            self._places[record.source, record.size, record.mtime_ns] = record.sha256
-        self._named.update({sha: name for name, sha in present if sha})  # what a person copied or renamed by hand counts too
+            self._note(record)
+        present = list(present)
+        self._here = {sha: name for name, sha in present if sha}
+        self._unread = {name for name, sha in present if not sha}
         in_images = [path for path in project.images.iterdir() if not path.name.startswith(".")]
         aside = [path for path in project.rejected.rglob("*") if path.is_file()]
         self.images = {path.name for path in in_images}
-        self._there = self.images | {path.name for path in aside}
+        self._aside: dict[str, list[Path]] = {}
+        for path in aside:
+            self._aside.setdefault(path.name, []).append(path)
+        self._hashes: dict[Path, str] = {}
+        self._latents: dict[str, list[Path]] = {}
+        for path in in_images:
+            if match := LATENTS.fullmatch(path.name):
+                self._latents.setdefault(match[1], []).append(path)
         self._captions = {fold(path.stem) for path in in_images if path.suffix == ".txt"}
         self._stems = {fold(path.stem) for path in (*in_images, *aside) if path.suffix not in (".txt", ".json")}
 
@@ -69,30 +88,81 @@ class Ledger:
 
     def name_of(self, sha: str) -> str | None:
         """The name under which this content is in the project (also put aside); None: it is not there."""
-        name = self._named.get(sha)
-        return name if name in self._there else None
+        put_aside = (record.name for record in reversed(self._records.get(sha, [])) if self._is_aside(record))
+        return self.image_of(sha) or next(put_aside, None)
+
+    def image_of(self, sha: str) -> str | None:
+        """The name under which this content is among the images; None: it is not there, or was put aside.
+
+        Args: sha: of the source file; what was made of it when it came in, and what a person copied or renamed by hand, is found too.
+        """
+        records = self._records.get(sha, [])
+        for content in (sha, *(record.written for record in records)):
+            if content in self._here:
+                return self._here[content]
+        by_name = (record.name for record in reversed(records) if record.name in self.images and self._is_named(record)
+                   and (not record.written or record.name in self._unread))
+        return next(by_name, None)
+
+    def _is_aside(self, record: ImportRecord) -> bool:
+        contents = [self._hash_of(path) for path in self._aside.get(record.name, ())]
+        same = any(content and content in (record.sha256, record.written) for content in contents)
+        return same or (bool(contents) and self._is_named(record) and (not record.written or "" in contents))
+
+    def _is_named(self, record: ImportRecord) -> bool:
+        """Whether no other image got the record's name since: what counts where the content cannot be compared."""
+        return self._last[_stem(record)] == record
+
+    def _hash_of(self, path: Path) -> str:
+        if path not in self._hashes:
+            try:
+                self._hashes[path] = sha256(path)
+            except OSError:
+                self._hashes[path] = ""
+        return self._hashes[path]
 
     def claim(self, sha: str, stem: str, suffix: str) -> str:
-        """A file name that is safe and whose stem no other image has; after an interrupted import the same as before."""
-        before = self._named.get(sha)
-        if before and Path(before).suffix == suffix and fold(Path(before).stem) not in self._stems:
-            return before
+        """A file name that is safe and whose stem no other image has; the same as before, unless another image had that name since."""
+        for record in reversed(self._records.get(sha, [])):
+            before = Path(record.name)
+            free = fold(before.stem) not in self._stems and not (self.project.images / record.name).exists()
+            if free and self._is_named(record) and before.suffix == suffix:
+                return record.name
         base = safe_stem(stem)
         name, number = base, 1
-        while fold(name) in self._stems or fold(name) in self._captions:
+        while fold(name) in self._stems or fold(name) in self._captions or self._appeared(name, suffix):
             number += 1
             name = f"{base}-{number}"
         return name + suffix
 
+    def _appeared(self, stem: str, suffix: str) -> bool:
+        """Whether a person put a file of that name there since the import began."""
+        return any((self.project.images / f"{stem}{ending}").exists() for ending in (suffix, ".txt"))
+
+    def forget_latents(self, name: str) -> None:
+        """Delete what a trainer kept of an earlier image of this name; it is made anew."""
+        for path in self._latents.pop(Path(name).stem, []):
+            path.unlink(missing_ok=True)
+
     def record(self, record: ImportRecord) -> None:
         """Note an image, and take its name. Raises: DiskError."""
         append_line(self.project.hidden / LEDGER_FILE, json.dumps(asdict(record), ensure_ascii=False))
-        self._named[record.sha256] = record.name
-        self._there.add(record.name)
+        self._note(record)
+        self._here[record.written] = record.name
         self.images.add(record.name)
         self._stems.add(fold(Path(record.name).stem))
+
+    def _note(self, record: ImportRecord) -> None:
+        self._records.setdefault(record.sha256, []).append(record)
+        self._last[_stem(record)] = record
+        self._places[record.source, record.size, record.mtime_ns] = record.sha256
 
 
 def fold(stem: str) -> str:
     """Equal for names that some file system takes for one: case and Unicode composition do not count."""
     return unicodedata.normalize("NFC", stem).casefold()
+
+
+def _stem(record: ImportRecord) -> str:
+    """What two images of one caption have in common."""
+    return fold(Path(record.name).stem)

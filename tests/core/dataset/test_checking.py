@@ -1,6 +1,12 @@
 """What would go wrong in training is found before."""
 
+import pytest
+
+from core.base.errors import Cancelled
+from core.base.progress import Progress
 from core.dataset.checking import check_dataset
+from core.dataset.index import Index
+from core.dataset.items import list_items
 from tests.core.dataset.small_things import picture
 
 
@@ -58,6 +64,73 @@ def test_broken_and_lying_images_are_found(project):
     assert level_of(project, "stored lying") == "warning"
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp"])
+def test_a_picture_that_is_cut_off_is_found_and_named(project, suffix):
+    whole = noise(project.images / f"whole{suffix}").read_bytes()
+    (project.images / f"cut{suffix}").write_bytes(whole[:len(whole) * 2 // 3])
+    for _ in range(2):
+        assert [level for what, level in found(project).items() if what.endswith(f": cut{suffix}.") and "caption" not in what] == ["error"]
+
+
+def test_a_picture_that_was_whole_is_not_decoded_again_until_it_changes(project):
+    path = noise(project.images / "a.png")
+    check_dataset(project)
+    with Index(project.hidden / "index.sqlite") as index:
+        assert index.whole([item.sha256 for item in list_items(project)])
+    path.write_bytes(path.read_bytes()[:-5000])
+    assert level_of(project, "cut off: a.png") == "error"
+    with Index(project.hidden / "index.sqlite") as index:
+        index.remember_whole([item.sha256 for item in list_items(project)])
+    assert level_of(project, "cut off") == ""  # what the index says is believed, so that nothing was decoded
+
+
+def test_a_picture_that_was_mended_during_the_check_does_not_make_the_cut_one_whole(project):
+    class Mend(Progress):
+        def report_start(self) -> None:
+            path.write_bytes(whole)
+
+    path = noise(project.images / "a.png")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5000])
+    check_dataset(project, Mend())
+    path.write_bytes(whole[:-5000])
+    assert level_of(project, "cut off: a.png") == "error"
+
+
+def test_what_was_decoded_before_a_cancel_is_remembered(project):
+    class Stop(Progress):
+        def report_step(self, item: str) -> None:
+            self.cancel()
+
+    for number in range(30):
+        picture(project.images / f"{number}.png", colour=(number, 0, 0))
+    with pytest.raises(Cancelled):
+        check_dataset(project, Stop())
+    with Index(project.hidden / "index.sqlite") as index:
+        assert index.whole([item.sha256 for item in list_items(project)])
+
+
+def test_a_picture_too_large_to_be_decoded_is_not_called_damaged(project, monkeypatch):
+    picture(project.images / "large.png", size=(300, 300))
+    monkeypatch.setattr("core.dataset.checking.MAX_PIXELS", 80_000)
+    assert level_of(project, "not looked at whole: large.png") == "warning"
+    assert level_of(project, "cut off") == ""
+
+
+def test_a_link_that_leads_nowhere_is_named(project, tmp_path):
+    (project.images / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    assert level_of(project, "cannot be opened: gone.png") == "error"
+
+
+def noise(path, side=120):
+    import numpy
+    from PIL import Image
+
+    pixels = numpy.random.default_rng(0).integers(0, 255, (side, side, 3), dtype="uint8")
+    Image.fromarray(pixels).save(path)
+    return path
+
+
 def test_a_missing_caption_that_sd_scripts_may_borrow_is_named(project):
     picture(project.images / "a_b_c_d_e.png")
     assert level_of(project, "four or more underscores") == "warning"
@@ -69,6 +142,20 @@ def test_captions_without_the_trigger_word_in_front_are_found(project):
         picture(project.images / f"{name}.png")
         (project.images / f"{name}.txt").write_text(caption)
     assert level_of(project, "do not begin with the trigger word: b.png") == "warning"
+
+
+def test_a_caption_that_cannot_be_read_does_not_stop_the_check(project):
+    for name in ("a", "b"):
+        picture(project.images / f"{name}.png")
+    (project.images / "a.txt").mkdir()
+    assert level_of(project, "cannot be read: a.png") == "error"
+    assert level_of(project, "without a caption: b.png") == "warning"
+
+
+def test_a_family_that_is_not_known_is_found(project):
+    project.write_info(project.info().changed(family="flux"))
+    picture(project.images / "a.png")
+    assert level_of(project, "names the model family 'flux', which is not known") == "error"
 
 
 def test_long_lists_are_cut(project):

@@ -39,6 +39,17 @@ def test_an_editor_saves_over_what_it_read_and_nothing_else(manager):
         manager.save_caption("b", "x", seen.revision)
 
 
+def test_an_editor_may_keep_its_text_over_another_and_take_it_back(manager):
+    path = picture(manager.project.images / "a.png")
+    (manager.project.images / "a.txt").write_text("theirs")
+    manager.keep_caption("a", "mine", manager.read_caption("a").revision)
+    assert manager.read_caption("a").text == "mine"
+    manager.undo()
+    assert manager.read_caption("a").text == "theirs"
+    assert manager.preview(path) == manager.preview(path) != b""
+    assert (manager.project.hidden / "previews").is_dir()
+
+
 def test_the_front_desk_imports_no_heavy_package():
     code = ("import sys, core.dataset.manager; "
             "sys.exit(sorted({'torch', 'PIL', 'numpy', 'onnxruntime', 'huggingface_hub', 'transformers'} & set(sys.modules)) != [])")

@@ -19,6 +19,13 @@ def test_what_was_stored_is_found_again(tmp_path):
         assert index.scores("another", ["f" * 64]) == {}
 
 
+def test_contents_that_decode_whole_are_known_again(tmp_path):
+    with Index(tmp_path / "i.sqlite") as index:
+        index.remember_whole(["f" * 64, ""])
+    with Index(tmp_path / "i.sqlite") as index:
+        assert index.whole(["f" * 64, "0" * 64, ""]) == {"f" * 64}
+
+
 def test_files_that_are_gone_are_forgotten(tmp_path):
     with Index(tmp_path / "i.sqlite") as index:
         index.remember_images([ROW])

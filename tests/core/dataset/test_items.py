@@ -4,6 +4,7 @@ import pytest
 
 from core.base.errors import DatasetError
 from core.dataset.items import caption_path_of, folder_items, list_items
+from core.dataset.sources.importing import ImportSettings, import_images
 from tests.core.dataset.small_things import picture
 
 
@@ -40,6 +41,22 @@ def test_names_with_brackets_and_any_script_are_found(project):
     picture(project.images / "[a] ミカ 😺.png")
     assert [item.id for item in list_items(project)] == ["[a] ミカ 😺"]
     assert caption_path_of(project, "[a] ミカ 😺").name == "[a] ミカ 😺.txt"
+
+
+def test_a_link_that_leads_nowhere_is_listed_without_a_size_like_any_image_that_cannot_be_read(project, tmp_path):
+    picture(project.images / "a.png")
+    (project.images / "b.png").symlink_to(tmp_path / "nowhere.png")
+    (project.images / "c.png").symlink_to(project.images / "c.png")
+    for items in (list_items(project), list_items(project), folder_items(project.images)):
+        assert [(item.id, item.width) for item in items] == [("a", 64), ("b", 0), ("c", 0)]
+
+
+def test_an_image_whose_name_was_given_to_another_does_not_keep_its_source(project, tmp_path):
+    picture(tmp_path / "source" / "a.png")
+    import_images(project, ImportSettings(source=str(tmp_path / "source")))
+    assert list_items(project)[0].source == str(tmp_path / "source" / "a.png")
+    picture(project.images / "a.png", colour=(1, 1, 1))
+    assert list_items(project)[0].source == ""
 
 
 def test_a_plain_folder_is_read_with_its_subfolders_only_when_asked(tmp_path):

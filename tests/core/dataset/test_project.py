@@ -3,7 +3,7 @@
 import pytest
 
 from core.base.errors import ConfigError, DatasetError
-from core.dataset.project import Project, folder_for, known_projects
+from core.dataset.project import FAMILIES, Project, folder_for, known_projects
 
 
 def test_a_project_remembers_what_it_was_made_with(tmp_path):
@@ -45,6 +45,31 @@ def test_a_broken_project_toml_is_named_with_its_place(project):
 def test_a_trigger_word_with_a_comma_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="one tag without commas"):
         Project.create(tmp_path / "p", "Test", trigger="a, b")
+
+
+@pytest.mark.parametrize("family", ["flux", "SDXL", ""])
+def test_a_family_that_is_not_known_makes_no_project_and_the_known_ones_are_named(tmp_path, family):
+    with pytest.raises(ConfigError, match=f"called {family!r}.* sd15, sdxl"):
+        Project.create(tmp_path / "p", "Test", family=family)
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_project_of_an_unknown_family_opens_and_says_what_to_mend_where_the_family_is_needed(project):
+    path = project.folder / "project.toml"
+    path.write_text(path.read_text().replace('"sd15"', '"Flux 1"'))
+    opened = Project.open(project.folder)
+    assert opened.name == "Test" and opened.info().family == "Flux 1"
+    with pytest.raises(ConfigError, match=r"project\.toml names the model family 'Flux 1', which is not known.*sd15, sdxl"):
+        _ = opened.family
+
+
+def test_the_known_families_are_those_that_can_be_trained_and_drawn():
+    from typing import get_args
+
+    from core.diffusion import FAMILIES as DRAWN
+    from core.training.config import Family
+
+    assert FAMILIES == DRAWN.names() == get_args(Family)
 
 
 def test_a_folder_that_went_missing_is_made_again_on_opening(project):

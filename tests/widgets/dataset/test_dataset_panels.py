@@ -104,6 +104,75 @@ def test_a_caption_that_changed_on_disk_is_not_overwritten_and_the_text_stays(se
     assert "was changed by something else" in panel.editor.note and "was changed" in panel.status.text
 
 
+def test_after_a_conflict_both_texts_are_there_and_either_can_be_kept(session, project):
+    panel, file = CaptionsPanel(session), project.images / "1.txt"
+    file.write_text("theirs", encoding="utf-8")
+    shown = panel.editor.shown
+    panel._hear(Wish("save", "1", shown["revision"], "mine, ", True, shown["home"], "0.1"))
+    assert panel.editor.shown["caption"] == "theirs" and panel.editor.answer == "0.1" and panel.status.state == "attention"
+    panel._hear(Wish("keep", "1", panel.editor.shown["revision"], "mine, ", True, shown["home"], "0.2"))
+    assert file.read_text(encoding="utf-8") == "mine," == panel.editor.shown["caption"]
+    assert "in the history" in panel.editor.note and panel.status.state == "ready"
+    session.dataset.undo()
+    assert file.read_text(encoding="utf-8") == "theirs"
+
+
+def test_read_again_takes_the_text_on_the_disk(session, project):
+    panel, shown = CaptionsPanel(session), None
+    wish(panel, "next")
+    shown = panel.editor.shown
+    (project.images / "0.png").write_bytes((project.images / "1.png").read_bytes())
+    (project.images / "2.txt").write_text("theirs", encoding="utf-8")
+    panel._hear(Wish("again", "2", shown["revision"], "mine", True, shown["home"]))
+    assert panel.editor.shown["caption"] == "theirs" and panel.editor.shown["after"] == shown["revision"]
+    assert panel.editor.shown["place"] == "3 of 4"
+
+
+def test_a_caption_that_is_no_text_shows_its_picture_and_the_reason_until_it_is_read_again(session, project):
+    file = project.images / "1.txt"
+    file.write_bytes(b"caf\xe9")
+    panel = CaptionsPanel(session)
+    assert panel.editor.picture and "not UTF-8" in panel.editor.shown["unread"] and panel.status.state == "ready"
+    wish(panel, "next")
+    wish(panel, "previous")
+    assert panel.editor.shown["id"] == "1"
+    wish(panel, "again")
+    assert "still cannot be read" in panel.editor.note and panel.editor.wrong
+    file.write_text("café", encoding="utf-8")
+    wish(panel, "again")
+    assert panel.editor.shown["caption"] == "café" and not panel.editor.shown["unread"] and not panel.editor.wrong
+
+
+def test_a_caption_that_becomes_unreadable_meanwhile_is_told_at_the_next_look(session, project):
+    panel = CaptionsPanel(session)
+    (project.images / "1.txt").write_bytes(b"caf\xe9")
+    panel.refresh()
+    assert "not UTF-8" in panel.editor.shown["unread"] and panel.status.state == "ready"
+
+
+def test_a_broken_picture_is_a_sentence_beside_its_caption(session, project):
+    (project.images / "1.png").write_bytes(b"<html>")
+    panel = CaptionsPanel(session)
+    assert panel.editor.picture == b"" and "web page" in panel.editor.unseen
+    assert panel.editor.shown["caption"] == "mychar, red background" and panel.status.state == "ready"
+
+
+def test_the_browser_gets_a_small_picture_and_never_the_original(session, project):
+    Image.effect_noise((2000, 1500), 90).save(project.images / "1.png")
+    panel = CaptionsPanel(session)
+    assert 0 < len(panel.editor.picture) < (project.images / "1.png").stat().st_size / 4
+    assert (project.images / "1.png").read_bytes()[:8] != panel.editor.picture[:8]
+
+
+def test_the_same_save_twice_is_no_conflict(session, project):
+    panel = CaptionsPanel(session)
+    shown = panel.editor.shown
+    for _ in range(2):
+        panel._hear(Wish("next", "1", shown["revision"], "mine, ", True, shown["home"]))
+    assert (project.images / "1.txt").read_text(encoding="utf-8") == "mine,"
+    assert panel.editor.shown["id"] == "2" and not panel.editor.wrong and panel.status.state == "ready"
+
+
 def test_a_text_written_for_one_project_never_lands_in_another(session, project, projects):
     panel = CaptionsPanel(session)
     old = panel.editor.shown
@@ -155,6 +224,60 @@ def test_every_panel_can_be_made_with_and_without_a_project(session, name):
     for open_session in (Session(), session):
         panel = PANELS.load(name)(open_session, 1)
         assert panel.log.text == "" and panel.title and panel.purpose
+
+
+@pytest.fixture
+def demo(projects):
+    """A project that passes for the demo, with a picture."""
+    made = Project.create(projects / "shown", "shown")
+    Image.new("RGB", (64, 64), "white").save(made.images / "1.png")
+    (made.hidden / "demo").write_text("x")
+    return made
+
+
+def test_after_another_project_is_opened_nothing_of_the_demo_stays_in_the_forms(session, project, demo):
+    tag, bring = TaggingPanel(session), ImportPanel(session)
+    usual = tag.form.value().tagger
+    session.open(demo.folder)
+    assert tag.form.value().tagger == "demo" and bring.form.control("source").widget.value.endswith("pictures")
+    tag.form.control("undesired_tags").widget.value = "hat"
+    session.open(project.folder)
+    assert (tag.form.value().tagger, tag.form.value().undesired_tags) == (usual, "")
+    assert bring.form.control("source").widget.value == ""
+
+
+def test_what_a_person_chose_in_the_demo_stays_when_the_panels_hear_news(session, demo):
+    session.open(demo.folder)
+    tag, bring = TaggingPanel(session), ImportPanel(session)
+    tag.form.control("tagger").widget.value = "wd-vit-v3"
+    bring.form.control("source").widget.value = ""
+    session.tell()
+    assert tag.form.value().tagger == "wd-vit-v3" and bring.form.control("source").widget.value == ""
+
+
+def test_what_was_filled_in_before_a_project_was_opened_stays(project):
+    session = Session()
+    tag, bring = TaggingPanel(session), ImportPanel(session)
+    tag.form.control("undesired_tags").widget.value = "hat"
+    bring.form.control("source").widget.value = "/pictures"
+    session.open(project.folder)
+    assert tag.form.value().undesired_tags == "hat" and bring.form.control("source").widget.value == "/pictures"
+
+
+def test_undo_cannot_be_pressed_while_a_tag_job_runs(session, project):
+    from core.base.jobs import append_event, write_own_mark
+
+    job = project.jobs / "20260101-000000-tag"
+    job.mkdir()
+    (job / "settings.json").write_text('{"stage": "tag", "project": "x", "settings": {}}')
+    write_own_mark(job)
+    append_event(job, "start", what="Tagging", total=3)
+    panel = TaggingPanel(session)
+    undo = next(button for button, _ in panel._actions if button.description.startswith("Undo"))
+    assert undo.disabled and "tagger is at work" in undo.tooltip
+    append_event(job, "done", message="3 captions written.")
+    panel.refresh()
+    assert not undo.disabled
 
 
 @pytest.mark.slow

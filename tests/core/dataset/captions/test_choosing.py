@@ -24,7 +24,12 @@ def test_thresholds_hold_for_each_category():
 
 def test_a_tag_that_another_one_says_is_dropped():
     assert chosen() == ["very long hair", "hat", "^_^", "rin"]
-    assert drop_overlapping(["hair", "hair bow", "short_hair", "chair"]) == ["hair bow", "short_hair", "chair"]
+    assert drop_overlapping(["hair", "long hair", "short_hair", "chair"]) == ["long hair", "short_hair", "chair"]
+
+
+def test_a_tag_that_only_begins_like_another_one_says_something_of_its_own():
+    tags = ["cat", "cat_ears", "hair bow", "hair", "red", "red eyes"]
+    assert drop_overlapping(tags) == tags
 
 
 def test_a_blacklisted_tag_of_two_words_is_found_in_either_spelling():
@@ -76,6 +81,14 @@ def test_a_tag_that_a_person_took_out_does_not_come_back():
     text, written = compose("mine", ["hat", "bow"], {"hat"}, TagSettings(), "")
     assert text == "mine, bow"
     assert compose(text, ["hat"], set(written), TagSettings(existing="replace"), "")[0] == "mine"
+
+
+@pytest.mark.parametrize("field", ["general_threshold", "character_threshold"])
+def test_a_threshold_below_what_taggers_keep_is_refused_rather_than_without_effect(field):
+    with pytest.raises(ConfigError, match="must be at least 0.05, but is 0.01"):
+        TagSettings.make(**{field: 0.01})
+    assert "below 0.05" in TagSettings.fields()[field].description
+    TagSettings.make(**{field: 0.05})
 
 
 def test_an_impossible_threshold_is_named():

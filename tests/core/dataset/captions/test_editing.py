@@ -3,6 +3,7 @@
 import pytest
 
 from core.base.errors import ConfigError, DatasetError
+from core.base.progress import Progress
 from core.dataset.captions.editing import EditSettings, TriggerSettings, add_trigger, edit_captions
 from core.dataset.history import History, undo_last
 from tests.core.dataset.small_things import picture
@@ -114,3 +115,19 @@ def test_nothing_to_do_and_half_a_replacement_are_refused(two):
 def test_an_empty_project_is_named(project):
     with pytest.raises(DatasetError, match="no images"):
         edit(project, add_last="x")
+
+
+def test_a_line_break_in_a_tag_does_not_keep_undo_from_knowing_its_own_caption(two):
+    edit(two, add_last="one\ntwo")
+    assert texts(two)["b"] == "hat, one, two"
+    assert undo_last(two).skipped == []
+    assert texts(two) == {"a": "zebra, hat, red hat", "b": "hat"}
+
+
+def test_what_was_written_into_project_toml_meanwhile_stays(two):
+    class Meanwhile(Progress):
+        def report_step(self, item: str) -> None:
+            two.write_info(two.info().changed(sources=("/pictures",)))
+
+    add_trigger(two, TriggerSettings(trigger_word="mika"), Meanwhile())
+    assert (two.trigger_word, two.info().sources) == ("mika", ("/pictures",))

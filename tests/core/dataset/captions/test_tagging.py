@@ -54,6 +54,26 @@ def test_another_model_is_not_answered_from_the_first_ones_scores(three, setting
     assert report.remembered == 0
 
 
+class Swap(Progress):
+    """Puts another picture in the place of one, after the images were listed and before they are looked at."""
+
+    def __init__(self, path, other: bytes) -> None:
+        super().__init__()
+        self.path, self.other = path, other
+
+    def report_start(self) -> None:
+        self.path.write_bytes(self.other)
+
+
+def test_scores_of_a_picture_that_was_replaced_meanwhile_are_not_remembered_as_those_of_the_old_one(three, settings):
+    red = three.images / "a.png"
+    before = red.read_bytes()
+    tag_images(three, settings(), Swap(red, (three.images / "b.png").read_bytes()))
+    red.write_bytes(before)
+    tag_images(three, settings(existing="overwrite"))
+    assert texts(three)["a"] == "red theme, dark red theme, mika (sea)"
+
+
 def test_the_index_may_be_deleted_between(three, settings):
     tag_images(three, settings())
     (three.hidden / "index.sqlite").unlink()
@@ -84,6 +104,40 @@ def test_manual_words_survive_a_retag_in_every_order(three, settings):
     assert texts(three)["a"] == "sitting, a blue hat, red theme"  # the tags that a person took out stay out
 
 
+@pytest.mark.parametrize("existing", ["keep", "merge", "replace", "overwrite"])
+def test_a_caption_file_that_was_deleted_is_written_anew(three, settings, existing):
+    """Nobody takes tags out by deleting the file: whoever deletes it wants to begin anew."""
+    tag_images(three, settings())
+    for path in three.images.glob("*.txt"):
+        path.unlink()
+    assert tag_images(three, settings(existing=existing)).written == 3
+    assert texts(three)["b"] == "green theme"
+
+
+def test_a_caption_file_that_was_emptied_is_written_anew(three, settings):
+    tag_images(three, settings())
+    (three.images / "b.txt").write_text("")
+    assert tag_images(three, settings()).skipped == []
+    assert texts(three)["b"] == "green theme"
+
+
+def test_what_was_taken_out_of_one_picture_is_not_held_against_another_of_its_name(three, settings):
+    picture(three.images / "a.png", RED, size=(60, 60))
+    tag_images(three, settings())
+    picture(three.images / "a.png", (231, 21, 21), size=(60, 60))
+    (three.images / "a.txt").write_text("of another picture")
+    tag_images(three, settings())
+    assert texts(three)["a"] == "of another picture, red theme, dark red theme, mika (sea)"
+
+
+def test_undo_knows_its_own_captions_whatever_stands_between_the_tags(three, settings):
+    (three.images / "a.txt").write_text("my own")
+    tag_images(three, settings(caption_separator=",\t"))
+    assert tag_images(three, settings(caption_separator=",\t")).unchanged == 3
+    assert undo_last(three).skipped == []
+    assert texts(three) == {"a": "my own"}
+
+
 def test_undo_brings_back_what_was_there(three, settings):
     (three.images / "a.txt").write_text("my own")
     tag_images(three, settings(existing="overwrite"))
@@ -102,6 +156,13 @@ def test_a_broken_image_and_a_wrong_caption_are_skipped_and_the_rest_is_tagged(t
     reasons = {item.name: item.reason for item in report.skipped}
     assert "web page" in reasons["broken.png"] and "not UTF-8" in reasons["b.png"]
     assert report.written == 2 and (three.images / "b.txt").read_bytes() == "café".encode("cp1252")
+
+
+def test_a_link_that_leads_nowhere_is_skipped_with_its_reason(three, settings, tmp_path):
+    (three.images / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    for target in (three, folder_items(three.images)):
+        report = tag_images(target, settings())
+        assert [(item.name, "not there" in item.reason) for item in report.skipped] == [("gone.png", True)]
 
 
 def test_an_image_without_any_tag_keeps_its_caption_and_none_is_written_empty(three, settings):

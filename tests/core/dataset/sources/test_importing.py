@@ -16,6 +16,7 @@ from core.base.paths import ROOT
 from core.base.progress import Progress
 from core.dataset.items import list_items
 from core.dataset.sources.importing import ImportSettings, import_images
+from core.dataset.sources.ledger import ImportRecord, Ledger, read_ledger
 from tests.core.dataset.small_things import picture
 
 
@@ -125,6 +126,25 @@ def test_an_empty_caption_is_left_out(project, tmp_path):
     assert names(project) == ["a.png"]
 
 
+@pytest.mark.parametrize(("empty", "full"), [
+    ("a.txt", "a.caption"), ("a.caption", "a.txt"), ("a.txt", "a.png.txt"), ("a.txt", "A.caption")])
+def test_an_empty_caption_does_not_hide_a_full_one(project, tmp_path, empty, full):
+    picture(tmp_path / "source" / "a.png")
+    (tmp_path / "source" / empty).write_text(" \n")
+    (tmp_path / "source" / full).write_text("a hat")
+    report = bring(project, tmp_path / "source")
+    assert (project.images / "a.txt").read_text() == "a hat"
+    assert (report.captions, report.skipped) == (1, [])
+
+
+def test_a_caption_that_is_not_utf8_does_not_hide_another_and_is_named(project, tmp_path):
+    picture(tmp_path / "source" / "a.png")
+    (tmp_path / "source" / "a.txt").write_bytes("café".encode("cp1252"))
+    (tmp_path / "source" / "a.caption").write_text("a hat")
+    report = bring(project, tmp_path / "source")
+    assert (project.images / "a.txt").read_text() == "a hat" and [item.name for item in report.skipped] == ["a.txt"]
+
+
 def test_captions_can_be_left_behind(project, tmp_path):
     picture(tmp_path / "source" / "a.png")
     (tmp_path / "source" / "a.txt").write_text("x")
@@ -148,6 +168,120 @@ def test_what_was_converted_is_known_again_even_without_the_index(project, tmp_p
     (project.hidden / "index.sqlite").unlink()
     assert bring(project, tmp_path / "source").imported == []
     assert names(project) == ["a.png"]
+
+
+def test_an_image_that_was_deleted_comes_back_with_its_own_caption(project, tmp_path):
+    source = tmp_path / "source"
+    picture(source / "a.png", colour=(1, 2, 3))
+    (source / "a.txt").write_text("first")
+    bring(project, source)
+    for path in project.images.iterdir():
+        path.unlink()
+    assert len(bring(project, source).imported) == 1
+    assert {item.id: item.caption for item in list_items(project)} == {"a": "first"}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif"])
+def test_a_name_that_is_used_again_gives_no_old_caption_to_a_new_image(project, tmp_path, suffix):
+    """Both as the bytes are (PNG) and converted (GIF becomes PNG, so that its hash is another)."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    picture(old / f"a{suffix}", colour=(1, 2, 3))
+    bring(project, old)
+    (project.images / "a.png").unlink()
+    picture(new / f"a{suffix}", colour=(200, 5, 6))
+    bring(project, new)
+    (old / "a.txt").write_text("old words")
+    report = bring(project, old)
+    assert [image.name for image in report.imported] == ["a-2.png"]
+    assert {item.id: item.caption for item in list_items(project)} == {"a": None, "a-2": "old words"}
+
+
+@pytest.mark.parametrize("later", ["a.png", "a.jpg"])
+def test_an_old_name_whose_caption_belongs_to_a_later_image_is_not_taken_again(project, tmp_path, later):
+    old, new = tmp_path / "old", tmp_path / "new"
+    picture(old / "a.png", colour=(1, 2, 3))
+    bring(project, old)
+    (project.images / "a.png").unlink()
+    picture(new / later, colour=(200, 5, 6))
+    (new / "a.txt").write_text("new words")
+    bring(project, new)
+    (project.images / later).unlink()  # its caption stays
+    bring(project, old)
+    assert {item.id: item.caption for item in list_items(project)} == {"a-2": None}
+
+
+def test_what_a_trainer_kept_of_an_old_image_is_not_taken_for_a_new_one_of_its_name(project, tmp_path):
+    """sd-scripts knows its caches by name and size only: it would train the deleted picture."""
+    picture(tmp_path / "old" / "a.png", colour=(1, 2, 3))
+    picture(tmp_path / "old" / "a_b.png", colour=(3, 2, 1))
+    bring(project, tmp_path / "old")
+    for name in ("a_0064x0048_sd.npz", "a_te_outputs.npz", "a_b_0064x0048_sd.npz"):
+        (project.images / name).write_bytes(b"x")
+    (project.images / "a.png").unlink()
+    picture(tmp_path / "new" / "a.png", colour=(200, 5, 6))
+    bring(project, tmp_path / "new")
+    assert names(project) == ["a.png", "a_b.png", "a_b_0064x0048_sd.npz"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif"])
+def test_an_image_that_was_replaced_in_the_project_is_another_one(project, tmp_path, suffix):
+    source = tmp_path / "source"
+    picture(source / f"a{suffix}", colour=(1, 2, 3))
+    bring(project, source)
+    picture(project.images / "a.png", colour=(9, 9, 9))
+    (source / "a.txt").write_text("of the source")
+    bring(project, source)
+    assert {item.id: item.caption for item in list_items(project)} == {"a": None, "a-2": "of the source"}
+    assert bring(project, source).imported == []
+
+
+def test_an_image_that_was_renamed_in_the_project_is_known_whatever_it_was_made_from(project, tmp_path):
+    picture(tmp_path / "source" / "a.gif")
+    bring(project, tmp_path / "source")
+    (project.images / "a.png").rename(project.images / "better name.png")
+    report = bring(project, tmp_path / "source")
+    assert report.imported == [] and report.already[0].name == "better name.png"
+
+
+def test_two_sources_with_the_same_names_keep_their_own_captions_whatever_the_order(project, tmp_path):
+    for number, folder in enumerate(("one", "two"), 1):
+        picture(tmp_path / folder / "a.png", colour=(number * 50, 0, 0))
+        (tmp_path / folder / "a.txt").write_text(f"of {folder}")
+    for folder in ("one", "two", "one", "two"):
+        bring(project, tmp_path / folder)
+    own = {(tmp_path / folder / "a.png").read_bytes(): f"of {folder}" for folder in ("one", "two")}
+    assert {item.path.read_bytes(): item.caption for item in list_items(project)} == own
+
+
+def test_records_of_an_older_version_still_count_by_their_name(project, tmp_path):
+    import json
+
+    picture(tmp_path / "source" / "a.gif")
+    bring(project, tmp_path / "source")
+    ledger = project.hidden / "imports.jsonl"
+    record = json.loads(ledger.read_text())
+    del record["written"]
+    ledger.write_text(json.dumps(record) + "\n")
+    assert bring(project, tmp_path / "source").imported == []
+
+
+def test_the_caption_of_what_was_put_aside_is_not_given_to_the_image_that_has_its_name_now(project, tmp_path):
+    picture(tmp_path / "source" / "a.png", colour=(1, 2, 3))
+    bring(project, tmp_path / "source")
+    (project.images / "a.png").rename(project.rejected / "a.png")
+    picture(project.images / "a.png", colour=(9, 9, 9))
+    (tmp_path / "source" / "a.txt").write_text("of what was put aside")
+    assert len(bring(project, tmp_path / "source").already) == 1
+    assert names(project) == ["a.png"]
+
+
+def test_another_picture_that_was_put_aside_under_the_name_does_not_keep_this_one_out(project, tmp_path):
+    picture(tmp_path / "source" / "a.png", colour=(1, 2, 3))
+    bring(project, tmp_path / "source")
+    (project.images / "a.png").unlink()
+    picture(project.rejected / "a.png", colour=(9, 9, 9))
+    assert len(bring(project, tmp_path / "source").imported) == 1
+    assert names(project) == ["a-2.png"]
 
 
 def test_what_was_put_aside_does_not_come_back(project, tmp_path):
@@ -189,6 +323,24 @@ def test_a_cancelled_import_keeps_what_is_done_and_continues(project, tmp_path):
     assert (len(report.imported), len(report.already)) == (3, 3)
 
 
+def test_a_file_that_a_person_puts_there_during_an_import_is_not_overwritten(project, tmp_path):
+    class PutThere(Progress):
+        def report_step(self, item: str) -> None:
+            if item == "0.png":
+                picture(project.images / "1.png", colour=(200, 200, 200))
+                (project.images / "2.txt").write_text("mine")
+
+    for number in range(3):
+        picture(tmp_path / "source" / f"{number}.png", colour=(number, 0, 0))
+        (tmp_path / "source" / f"{number}.txt").write_text(f"tag {number}")
+    import_images(project, ImportSettings(source=str(tmp_path / "source")), PutThere())
+    from PIL import Image
+
+    assert Image.open(project.images / "1.png").getpixel((0, 0)) == (200, 200, 200)
+    assert (project.images / "2.txt").read_text() == "mine"
+    assert names(project) == ["0.png", "0.txt", "1-2.png", "1-2.txt", "1.png", "2-2.png", "2-2.txt", "2.txt"]
+
+
 def test_an_import_killed_in_the_middle_continues_with_the_same_names(project, tmp_path):
     source = tmp_path / "source"
     for number in range(60):
@@ -217,6 +369,14 @@ def test_a_missing_an_empty_and_an_own_folder_are_refused_in_words(project, tmp_
         bring(project, tmp_path / "empty")
     with pytest.raises(DatasetError, match="inside the project itself"):
         bring(project, project.images)
+    picture(project.folder.parent / "a.png")
+    for around in (project.folder, project.folder.parent):
+        with pytest.raises(DatasetError, match="project itself"):
+            bring(project, around)
+    (tmp_path / "link").symlink_to(project.folder.parent)
+    with pytest.raises(DatasetError, match="holds the project itself"):
+        bring(project, tmp_path / "link")
+    assert names(project) == []
     (tmp_path / "text.md").write_text("x")
     with pytest.raises(DatasetError, match="neither a folder nor"):
         bring(project, tmp_path / "text.md")
@@ -259,3 +419,10 @@ def test_a_full_disk_is_a_sentence_and_what_came_in_is_whole(project, tmp_path):
         assert items and all(item.width == 150 for item in items)
     finally:
         subprocess.run(["umount", "-l", str(small)], check=False)
+
+
+def test_half_a_record_does_not_swallow_the_next(project):
+    (project.hidden / "imports.jsonl").write_text('{"name": "a.p')
+    record = ImportRecord("b.png", "f" * 64, "/b.png", 1, 1, "f" * 64)
+    Ledger(project, []).record(record)
+    assert read_ledger(project) == [record]

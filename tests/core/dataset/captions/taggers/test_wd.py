@@ -1,13 +1,16 @@
 """The WD tagger's interface: what goes in, what comes out, what is refused."""
 
+import subprocess
+import sys
+
 import numpy
 import pytest
 from PIL import Image
 
 from core.base.errors import ModelError
-from core.base.paths import DEMO_ASSETS
+from core.base.paths import DEMO_ASSETS, ROOT
 from core.dataset.captions.taggers import SCORE_FLOOR, TAGGERS
-from core.dataset.captions.taggers.wd import WdTagger, find_wd
+from core.dataset.captions.taggers.wd import WdTagger, find_wd, squared
 from tests.core.dataset.small_things import make_tagger
 
 pytest.importorskip("onnx")
@@ -32,6 +35,32 @@ def test_a_picture_is_padded_white_to_a_square_and_scaled(tmp_path):
     pixels = tagger.prepare(Image.new("RGB", (16, 8), (0, 0, 0)))
     assert pixels.shape == (8, 8, 3) and pixels.dtype == numpy.uint8
     assert pixels[0].min() > 240 and pixels[7].min() > 240 and pixels[4].max() < 20
+
+
+def padded_whole(picture, size):
+    """The plain way, which takes the square of the longer side."""
+    side = max(picture.size)
+    square = Image.new("RGB", (side, side), (255, 255, 255))
+    square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    return square.resize((size, size), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("size", [(3001, 100), (100, 3001), (2500, 2000), (64, 64), (63, 20), (20, 63), (1, 200)])
+def test_strips_give_the_very_pixels_of_the_whole_square(size):
+    noise = numpy.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype="uint8")
+    picture = Image.fromarray(noise)
+    assert numpy.array_equal(numpy.asarray(squared(picture, 64)), numpy.asarray(padded_whole(picture, 64)))
+
+
+@pytest.mark.parametrize("size", [(20000, 500), (500, 20000), (1_000_000, 40)])
+def test_a_very_long_picture_takes_little_memory(size):
+    code = ("import resource, sys; from PIL import Image; from core.dataset.captions.taggers.wd import squared\n"
+            "picture = Image.new('RGB', (int(sys.argv[1]), int(sys.argv[2])), (9, 9, 9)); squared(picture.resize((9, 9)), 448)\n"
+            "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; made = squared(picture, 448)\n"
+            "print(made.size[0], (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)")
+    done = subprocess.run([sys.executable, "-c", code, *map(str, size)], cwd=ROOT, capture_output=True, text=True, check=True)
+    side, mebibytes = map(int, done.stdout.split())
+    assert side == 448 and mebibytes < 400
 
 
 @pytest.mark.parametrize("batch", ["batch", 1, 4])
