@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Sets Lorabook up: python installer.py. Standard library only; run again at any time, it does only what is missing.
+"""Sets Lorabook up: python3 installer.py. Standard library only; run again at any time, it does only what is missing.
 
-    python installer.py                          the environment and its packages
-    python installer.py --doctor                 look at this machine, change nothing
-    python installer.py --trainer sd-scripts     add a trainer of another project
+    python3 installer.py                          the environment and its packages
+    python3 installer.py --doctor                 look at this machine, change nothing
+    python3 installer.py --trainer sd-scripts     add a trainer of another project
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class Console(Progress):
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python installer.py", description="Set Lorabook up, or look at what is wrong with this machine.",
+    parser = argparse.ArgumentParser(prog="python3 installer.py",
+                                     description="Set Lorabook up, or look at what is wrong with this machine.",
                                      epilog="LORABOOK_VENV names another environment; LORABOOK_TRAINERS another folder for trainers.")
     parser.add_argument("--doctor", action="store_true", help="look at this machine and change nothing")
     parser.add_argument("--json", action="store_true", help="with --doctor: print the findings as JSON")
@@ -77,6 +78,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--torch-index", default="", metavar="URL", help="take torch from this package index, e.g. https://download.pytorch.org/whl/cpu")
     parser.add_argument("--repair", action="store_true", help="make the environment anew")
     parser.add_argument("--which", action="store_true", help="print the Python that Lorabook uses, and nothing else")
+    parser.add_argument("--running-jupyter", action="store_true",
+                        help="print how to use the Jupyter that a rented machine runs already; status 1 where there is none")
     options = parser.parse_args(argv)
     if options.json and not options.doctor:
         parser.error("--json goes with --doctor")
@@ -129,14 +132,14 @@ def close(findings: Sequence[Finding], manager: SetupManager) -> int:
     show(findings)
     if wrong := errors_of(list(findings)):
         say(f"\nLorabook is not ready: {wrong[0].what}")
-        say(f"What to do: {wrong[0].remedy or 'python installer.py --doctor tells more.'}")
+        say(f"What to do: {wrong[0].remedy or 'python3 installer.py --doctor tells more.'}")
         return 1
-    provider = manager.provider()
-    opening = "./jupyter.sh opens it, ./jupyter.sh demo shows what it does"
+    provider, running = manager.provider(), bool(manager.running_jupyter())
+    opening = f"./jupyter.sh {'says how to open it here' if running else 'opens it'}, ./jupyter.sh demo shows what it does"
     if provider.name == "colab":
         opening = "open Dataset_Maker.ipynb and run its cells"
     say(f"\nLorabook is ready: {opening}.")
-    if provider.reach:
+    if provider.reach and not running:
         say(provider.reach)
     return 0
 
@@ -149,6 +152,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.which:
             say(str(manager.environment().python))
             return 0
+        if options.running_jupyter:
+            if words := manager.running_jupyter():
+                say(words)
+            return 0 if words else 1
         if options.doctor:
             findings = manager.doctor(progress=Progress())
             if options.json:
@@ -158,7 +165,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return close(install(manager, options, console), manager)
     except StudioError as error:
         console.clear()
-        say(f"Lorabook is not ready: {error.message}\nWhat to do: {error.hint}")
+        # Only a Python's path belongs on the output of --which; jupyter.sh reads it.
+        (sys.stderr.write if options.which else sys.stdout.write)(f"Lorabook is not ready: {error.message}\nWhat to do: {error.hint}\n")
         return 1
     except KeyboardInterrupt:
         console.clear()

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Sets Lorabook up where that is needed, then:
-#   ./jupyter.sh [lab]   opens JupyterLab with the notebooks
-#   ./jupyter.sh demo    trains a LoRA on a tiny embedded model and shows that it learned
-#   ./jupyter.sh test    runs the tests (what follows goes to pytest)
-#   ./jupyter.sh doctor  looks at this machine and changes nothing
+#   ./jupyter.sh [lab]     opens JupyterLab with the notebooks; on a rented machine that runs one already, says how to use that
+#   ./jupyter.sh demo      trains a LoRA on a tiny embedded model and shows that it learned
+#   ./jupyter.sh core ...  the command line: ./jupyter.sh core --help
+#   ./jupyter.sh test      runs the tests (what follows goes to pytest)
+#   ./jupyter.sh doctor    looks at this machine and changes nothing
 set -euo pipefail
 
 ROOT="$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd)"
 
 usage() {
-    sed -n '2,6s/^# \{0,1\}//p' "$ROOT/jupyter.sh"
+    sed -n '2,7s/^# \{0,1\}//p' "$ROOT/jupyter.sh"
 }
 
 # The first Python on this machine that is new enough; a name on the PATH may be a stub, so each is tried.
@@ -21,33 +22,70 @@ find_python() {
             return 0
         fi
     done
-    echo "Lorabook needs Python 3.10 or newer, and none was found. Install Python 3.11 (on Debian and Ubuntu also python3-venv)." >&2
+    echo "Lorabook needs Python 3.10 or newer, and none was found." >&2
+    echo "What to do: on Debian and Ubuntu, sudo apt install python3.11 python3.11-venv; on a Mac, take Python 3.11 from python.org." >&2
     return 1
+}
+
+# Whether Lorabook's Python runs and has what the word needs; nothing is imported, so that it takes no time.
+usable() {
+    "$PYTHON" -c 'import sys; from importlib.util import find_spec; sys.exit(any(find_spec(name) is None for name in sys.argv[1:]))' \
+        "${NEEDS[@]}" 2>/dev/null
+}
+
+# A trainer that could not be had, a network that is away, a full disk: the installer has said it, and what works goes on.
+set_up() {
+    local status=0
+    "$BASE" "$ROOT/installer.py" "$@" || status=$?
+    if [ "$status" -ge 128 ]; then
+        exit "$status"
+    fi
+    PYTHON="$("$BASE" "$ROOT/installer.py" --which)"
+    if [ "$status" != 0 ]; then
+        if ! usable; then
+            exit "$status"
+        fi
+        printf '\nIt goes on all the same: what is named above does not stop it.\n'
+    fi
 }
 
 WHAT=lab
 case "${1:-}" in
-    lab | demo | test | doctor) WHAT="$1"; shift ;;
+    lab | demo | core | test | doctor) WHAT="$1"; shift ;;
     -h | --help | help) usage; exit 0 ;;
     "" | -*) ;;
-    *) echo "jupyter.sh knows lab, demo, test and doctor, but not '$1'." >&2; usage >&2; exit 2 ;;
+    *) echo "jupyter.sh knows lab, demo, core, test and doctor, but not '$1'." >&2; usage >&2; exit 2 ;;
 esac
 
-PYTHON="$(find_python)"
-if [ "$WHAT" = doctor ]; then
-    exec "$PYTHON" "$ROOT/installer.py" --doctor "$@"
-fi
-if [ "$WHAT" = test ]; then
-    "$PYTHON" "$ROOT/installer.py" --with dev
-else
-    "$PYTHON" "$ROOT/installer.py"
-fi
-PYTHON="$("$PYTHON" "$ROOT/installer.py" --which)"
-
+BASE="$(find_python)"
 case "$WHAT" in
-    test) cd "$ROOT"; exec "$PYTHON" -m pytest "$@" ;;
-    demo) cd "$ROOT"; exec "$PYTHON" -m core demo "$@" ;;
+    doctor)
+        exec "$BASE" "$ROOT/installer.py" --doctor "$@" ;;
+    core)
+        # Only its own words on the output, so that --json can be read by a program.
+        NEEDS=(pydantic PIL numpy)
+        PYTHON="$("$BASE" "$ROOT/installer.py" --which)"
+        if ! usable; then
+            set_up >&2
+        fi
+        cd "$ROOT"; exec "$PYTHON" -m core "$@" ;;
+    demo)
+        NEEDS=(pydantic PIL numpy torch diffusers)
+        set_up
+        cd "$ROOT"; exec "$PYTHON" -m core demo "$@" ;;
+    test)
+        NEEDS=(pydantic pytest)
+        set_up --with dev
+        cd "$ROOT"; exec "$PYTHON" -m pytest "$@" ;;
 esac
+
+NEEDS=(pydantic jupyterlab ipywidgets anywidget)
+set_up
+# Without a wish of its own (a port, say), the Jupyter that a rented machine runs already is used: the browser reaches that one.
+if [ $# = 0 ] && RUNNING="$("$BASE" "$ROOT/installer.py" --running-jupyter)"; then
+    printf '\n%s\n' "$RUNNING"
+    exit 0
+fi
 
 # 127.0.0.1: on a rented machine nobody else reaches the notebooks; the installer has just said how you do.
 OPTIONS=(--ip=127.0.0.1 --ServerApp.root_dir="$ROOT")

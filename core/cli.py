@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import Cancelled, StudioError
+from core.base.errors import Cancelled
+from core.base.failures import explain
 from core.base.progress import Progress
 from core.flags import add_flags, read_flags
 from core.stages import STAGES, Stage, plain
@@ -60,9 +61,12 @@ def main(argv: list[str] | None = None) -> int:
     except Cancelled as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except StudioError as error:
-        sys.stdout.write(json.dumps({"error": error.message, "hint": error.hint}) + "\n" if given.json else "")
-        sys.stderr.write(f"{error}\n")
+    except Exception as error:
+        known = explain(error)
+        if known is None:
+            raise  # a bug: whoever works in a terminal needs its traceback
+        sys.stdout.write(json.dumps({"error": known[0], "hint": known[1]}) + "\n" if given.json else "")
+        sys.stderr.write(" ".join(filter(None, known)) + "\n")
         return 1
     values = plain(result)
     code = int(values.pop("exit_code", 0))

@@ -7,7 +7,8 @@ import sys
 import traceback
 from pathlib import Path
 
-from core.base.errors import Cancelled, StudioError
+from core.base.errors import Cancelled, DiskError, StudioError
+from core.base.failures import words_for
 from core.base.files import read_json, write_json
 from core.base.jobs import JobProgress, append_event, turn_on_the_machine, write_own_mark
 from core.stages import run_stage
@@ -18,27 +19,33 @@ def run_job(folder: Path) -> int:
 
     Returns: 0 done, 1 failed, 2 cancelled.
     """
-    write_own_mark(folder)
     progress = JobProgress(folder)
     signal.signal(signal.SIGTERM, lambda *_: progress.cancel())
     try:
+        write_own_mark(folder)
         order = read_json(folder / "settings.json")
         with turn_on_the_machine(folder, progress):
             report = run_stage(order["stage"], Path(order["project"]), order["settings"], progress)
+        write_json(folder / "report.json", report)
     except Cancelled as error:
         append_event(folder, "cancelled", message=str(error))
         return 2
-    except StudioError as error:
-        append_event(folder, "failed", message=str(error))
+    except Exception as error:  # noqa: BLE001 - the door of a process: whatever it is, the person must read of it
+        if not isinstance(error, StudioError):
+            traceback.print_exc()
+        _last_word(folder, words_for(error, f"The whole story is in {folder / 'log.txt'}."))
         return 1
-    except Exception:  # noqa: BLE001 - the door of a process: whatever it is, the person must read of it
-        traceback.print_exc()
-        last = traceback.format_exc().strip().splitlines()[-1]
-        append_event(folder, "failed", message=f"This is a bug in Lorabook: {last}. The whole story is in {folder / 'log.txt'}.")
-        return 1
-    write_json(folder / "report.json", report)
     append_event(folder, "done", message=str(report.get("summary", "")))
     return 0
+
+
+def _last_word(folder: Path, message: str) -> None:
+    """On a full disk the block of the process mark, which is no longer needed, is room enough for it."""
+    try:
+        append_event(folder, "failed", message=message)
+    except DiskError:
+        (folder / "process.json").unlink(missing_ok=True)
+        append_event(folder, "failed", message=message)
 
 
 if __name__ == "__main__":

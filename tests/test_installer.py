@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -163,6 +164,54 @@ def test_a_package_that_asks_for_another_torch_than_the_images_is_an_error_in_wo
 
 
 @pytest.mark.slow
+def test_another_torch_is_installed_into_an_own_environment_and_the_one_of_an_image_is_kept_in_words(
+        machine: Machine, tmp_path: Path) -> None:
+    image, index = tmp_path / "image", "https://download.pytorch.org/whl/cpu"
+    subprocess.run([sys.executable, "-m", "venv", str(image)], check=True)
+    subprocess.run([str(image / "bin" / "python"), "-m", "pip", "install", "--quiet", "torch==2.5.0"], env=machine.environ, check=True)
+    machine.add_gpu()
+    kept = machine.run("--torch-index", index, VIRTUAL_ENV=str(image), TEST_GPU="1")
+    assert kept.returncode == 0, kept.stdout + kept.stderr
+    assert machine.packages(image)["torch"] == "2.5.0"
+    assert f"torch 2.5.0 belongs to {image}" in kept.stdout and "was kept" in kept.stdout
+    command = f"python3 -m venv .venv && python3 installer.py --torch-index {index}"
+    assert command in kept.stdout
+
+    # What the sentence says can be typed, and gives the other torch: here over an own environment that shows the system's packages.
+    subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", str(machine.root / ".venv")], check=True)
+    own = [str(machine.root / ".venv" / "bin" / "python"), "-m", "pip", "install", "--quiet", "torch==2.5.0"]
+    subprocess.run(own, env=machine.environ, check=True)
+    other = machine.run("--torch-index", index, VIRTUAL_ENV=str(image), TEST_GPU="1")
+    assert other.returncode == 0, other.stdout + other.stderr
+    assert machine.packages()["torch"] == "2.9.0" and "became" not in other.stdout and machine.packages(image)["torch"] == "2.5.0"
+    assert "Nothing had to be changed" in machine.run(VIRTUAL_ENV=str(image), TEST_GPU="1").stdout
+    assert machine.packages()["torch"] == "2.9.0"
+
+
+@pytest.mark.slow
+def test_colabs_torch_is_kept_in_words_when_another_is_asked_for(machine: Machine, tmp_path: Path) -> None:
+    colab = tmp_path / "colab"
+    subprocess.run([sys.executable, "-m", "venv", str(colab)], check=True)
+    subprocess.run([str(colab / "bin" / "python"), "-m", "pip", "install", "--quiet", "torch==2.5.0"], env=machine.environ, check=True)
+    done = machine.run("--torch-index", "https://download.pytorch.org/whl/cpu", COLAB_RELEASE_TAG="x",
+                       program=(str(colab / "bin" / "python"), str(machine.root / "installer.py")))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert machine.packages(colab)["torch"] == "2.5.0" and "tiny" in machine.packages(colab)
+    assert "was kept" in done.stdout and "without --torch-index" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_gpu_package_that_cannot_be_had_leaves_the_onnx_runtime_that_is_there(machine: Machine, wheels: Path, tmp_path: Path) -> None:
+    assert machine.run().returncode == 0
+    few = tmp_path / "few"
+    few.mkdir()
+    machine.add_gpu()
+    done = machine.run(TEST_GPU="1", PIP_FIND_LINKS=str(few))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "onnxruntime" in machine.packages() and "onnxruntime-gpu could not be installed" in done.stdout
+
+
+@pytest.mark.slow
 def test_without_a_network_it_says_so_and_the_next_run_goes_on(machine: Machine) -> None:
     lost = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "https://no-such-host.invalid/simple", "PIP_FIND_LINKS": ""}
     done = machine.run("--trainer", "sd-scripts", "--from", "https://no-such-host.invalid/x", "--no-env", **lost)
@@ -223,6 +272,78 @@ def test_jupyter_sh_installs_with_dev_and_passes_the_arguments_to_pytest(machine
     assert f"RAN {machine.root} -k two words" in done.stdout
 
 
+@pytest.fixture
+def with_lab(machine: Machine, wheels: Path, tmp_path: Path) -> Machine:
+    """A machine that is set up with stand-ins for JupyterLab and for what the command line needs; they print how they are called."""
+    more = tmp_path / "more"
+    more.mkdir()
+    names = ("jupyterlab", "ipykernel", "ipywidgets", "anywidget", "pydantic", "pillow", "numpy")
+    for name in names:
+        make_wheel(more, name, "1.0", "PIL" if name == "pillow" else name)
+        with zipfile.ZipFile(more / f"{name}-1.0-py3-none-any.whl", "a") as wheel:
+            wheel.writestr(f"{name}/__main__.py", f"import os, sys; print('RAN {name}', os.getcwd(), *sys.argv[1:])")
+    (machine.root / "requirements.txt").write_text("torch>=2.4,<3\n" + "".join(f"{name}>=1,<2\n" for name in names))
+    (machine.root / "core" / "__main__.py").write_text("import os, sys; print('RAN core', os.getcwd(), *sys.argv[1:])")
+    machine.environ["PIP_FIND_LINKS"] = f"{wheels} {more}"
+    done = machine.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return machine
+
+
+@pytest.mark.slow
+def test_jupyter_sh_goes_on_where_the_environment_works_and_stops_where_it_does_not(with_lab: Machine, tmp_path: Path) -> None:
+    script = ("bash", str(with_lab.root / "jupyter.sh"))
+    done = with_lab.run(program=script)
+    assert done.returncode == 0 and f"RAN jupyterlab {with_lab.root} --ip=127.0.0.1" in done.stdout, done.stdout + done.stderr
+    # Without a network, after an update that asks for something new: what is there works as before.
+    (with_lab.root / "requirements.txt").write_text((with_lab.root / "requirements.txt").read_text() + "tiny>=1,<2\n")
+    offline = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "https://no-such-host.invalid/simple", "PIP_FIND_LINKS": ""}
+    done = with_lab.run(program=script, **offline)
+    assert done.returncode == 0 and "RAN jupyterlab" in done.stdout and "goes on all the same" in done.stdout
+    assert "The network was not reached." in done.stdout
+    new = with_lab.run(program=script, LORABOOK_VENV=str(tmp_path / "new"), **offline)
+    assert new.returncode == 1 and "RAN" not in new.stdout and "not ready" in new.stdout
+
+
+@pytest.mark.slow
+def test_the_command_line_runs_through_jupyter_sh_with_nothing_else_on_its_output(with_lab: Machine) -> None:
+    done = with_lab.run("core", "runs", "a project", "--json", program=("bash", str(with_lab.root / "jupyter.sh")))
+    assert (done.returncode, done.stdout) == (0, f"RAN core {with_lab.root} runs a project --json\n"), done.stdout + done.stderr
+    shutil.rmtree(with_lab.root / ".venv")
+    done = with_lab.run("core", "--help", program=("bash", str(with_lab.root / "jupyter.sh")))
+    assert (done.returncode, done.stdout) == (0, f"RAN core {with_lab.root} --help\n"), done.stdout + done.stderr
+    assert "Lorabook is ready" in done.stderr
+    named = with_lab.run("core", "--help", program=("bash", str(with_lab.root / "jupyter.sh")), LORABOOK_VENV=str(with_lab.root / "core"))
+    assert named.returncode == 1 and "LORABOOK_VENV" in named.stderr and named.stdout == ""
+
+
+@pytest.mark.slow
+def test_on_a_rented_machine_the_jupyter_that_runs_there_is_used_and_the_kernel_is_offered_once(with_lab: Machine, tmp_path: Path) -> None:
+    script, data = ("bash", str(with_lab.root / "jupyter.sh")), tmp_path / "jupyter"
+    rented = {"VAST_CONTAINERLABEL": "C.1", "JUPYTER_DATA_DIR": str(data)}
+    (data / "runtime").mkdir(parents=True)
+    kernel = data / "kernels" / "lorabook" / "kernel.json"
+    register = ("import json, os, pathlib, sys; "
+                "place = pathlib.Path(os.environ['JUPYTER_DATA_DIR'], 'kernels', 'lorabook', 'kernel.json'); "
+                "place.parent.mkdir(parents=True); place.write_text(json.dumps({'argv': [sys.executable], 'display_name': sys.argv[-1]}))")
+    next(with_lab.root.glob(".venv/lib/python*/site-packages/ipykernel/__main__.py")).write_text(register)
+    none = with_lab.run(program=script, **rented)
+    assert "RAN jupyterlab" in none.stdout and "ssh -p PORT -L" in none.stdout and kernel.is_file()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        told = {"pid": os.getpid(), "port": listening.getsockname()[1], "root_dir": str(tmp_path)}
+        (data / "runtime" / "jpserver-1.json").write_text(json.dumps(told))
+        before = kernel.stat().st_mtime_ns
+        done = with_lab.run(program=script, **rented)
+        assert done.returncode == 0 and "RAN jupyterlab" not in done.stdout, done.stdout + done.stderr
+        assert "Open checkout/Dataset_Maker.ipynb" in done.stdout and f"Lorabook (Python {sys.version_info[0]}" in done.stdout
+        assert "Nothing had to be changed" in done.stdout and kernel.stat().st_mtime_ns == before and "ssh -p PORT -L" not in done.stdout
+        own = with_lab.run("lab", "--port", "9000", program=script, **rented)
+        assert "RAN jupyterlab" in own.stdout and "--ip=127.0.0.1" in own.stdout and own.stdout.rstrip().endswith("--port 9000")
+        elsewhere = with_lab.run(program=script, JUPYTER_DATA_DIR=str(data))
+        assert "RAN jupyterlab" in elsewhere.stdout
+
+
 @pytest.mark.slow
 def test_a_run_that_is_killed_in_the_middle_is_finished_by_the_next(machine: Machine) -> None:
     command = [sys.executable, str(machine.root / "installer.py")]
@@ -247,7 +368,7 @@ def test_the_doctor_changes_nothing_and_speaks_json(machine: Machine) -> None:
     done = machine.run("--doctor", "--json", HF_TOKEN="hf_verysecret")
     report = json.loads(done.stdout)
     assert done.returncode == 1 and report["ready"] is False
-    assert any(found["level"] == "error" and found["remedy"] == "Run: python installer.py" for found in report["findings"])
+    assert any(found["level"] == "error" and found["remedy"] == "Run: python3 installer.py" for found in report["findings"])
     assert "verysecret" not in done.stdout and not (machine.root / ".venv").exists() and not (machine.root / ".lorabook").exists()
 
 

@@ -1,13 +1,17 @@
 """Both notebooks run from top to bottom without anybody, and show every documented panel."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
+from core.base.errors import MissingDependency
 from core.base.paths import ROOT
+from widgets.dataset import NOTEBOOK as MAKER_NOTEBOOK
 from widgets.dataset import PANELS as MAKER_PANELS
 from widgets.training import PANELS as TRAINER_PANELS
 
@@ -52,9 +56,71 @@ def test_there_is_one_cell_for_each_panel_in_order(notebook):
 def test_the_first_cell_does_nothing_away_from_colab(notebook):
     content = nbformat.read(ROOT / notebook, as_version=4)
     first = next(cell.source for cell in content.cells if cell.cell_type == "code")
-    acting = [line for line in first.splitlines() if line and not line.startswith(("#", "import ", " ", 'REPOSITORY = ""'))]
+    idle = ("#", "import ", " ", 'REPOSITORY = ""', "KEEP_ON_DRIVE = True")
+    acting = [line for line in first.splitlines() if line and not line.startswith(idle)]
     assert acting == ['if "google.colab" in sys.modules:']
     assert "enable_custom_widget_manager()" in first
+
+
+COLAB = """
+import sys, types
+sys.modules["google.colab"] = colab = types.ModuleType("google.colab")
+sys.modules.setdefault("google", types.ModuleType("google")).colab = colab
+colab.drive = types.SimpleNamespace(mount=lambda place: print("MOUNTED", place))
+colab.output = types.SimpleNamespace(enable_custom_widget_manager=lambda: print("WIDGETS ON"))
+"""
+
+
+def run_first_cell_on_colab(notebook: str, place: Path, repository: str, times: int = 1) -> list[str]:
+    """What each run of the first cell prints on a stand-in for Colab whose folder /content/lorabook is `place`."""
+    content = nbformat.read(ROOT / notebook, as_version=4)
+    first = next(cell for cell in content.cells if cell.cell_type == "code").source
+    first = first.replace("/content/lorabook", str(place)).replace('REPOSITORY = ""', f"REPOSITORY = {repository!r}")
+    probe = 'print(os.environ["LORABOOK_PROJECTS"], os.getcwd(), sys.path[0])'
+    content.cells = [nbformat.v4.new_code_cell(source) for source in (COLAB, *[first] * times, probe)]
+    NotebookClient(content, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(place.parent)}}).execute()
+    return ["".join(output.get("text", "") for output in cell.outputs) for cell in content.cells[1:]]
+
+
+def make_repository(folder: Path, installer: str) -> str:
+    folder.mkdir()
+    (folder / "installer.py").write_text(installer)
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    for command in (["init", "--quiet"], ["add", "."], [*identity, "commit", "--quiet", "-m", "first"]):
+        subprocess.run(["git", "-C", str(folder), *command], check=True)
+    return folder.as_uri()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_on_colab_the_first_cell_stops_with_a_sentence_when_lorabook_cannot_be_fetched_or_installed(notebook, tmp_path):
+    place = tmp_path / "lorabook"
+    with pytest.raises(CellExecutionError, match=r"AssertionError\S*: Write the address"):
+        run_first_cell_on_colab(notebook, place, "")
+    with pytest.raises(CellExecutionError, match=r"AssertionError\S*: Lorabook was not fetched"):
+        run_first_cell_on_colab(notebook, place, str(tmp_path / "nowhere"))
+    assert not place.exists()
+    with pytest.raises(CellExecutionError, match=r"AssertionError\S*: Lorabook is not ready"):
+        run_first_cell_on_colab(notebook, place, make_repository(tmp_path / "source", "raise SystemExit(1)"))
+
+
+@pytest.mark.slow
+def test_on_colab_the_first_cell_may_be_run_again_and_keeps_projects_on_drive(tmp_path):
+    place = tmp_path / "lorabook"
+    source = make_repository(tmp_path / "source", "print('INSTALLED')")
+    first, second, probe = run_first_cell_on_colab("Trainer.ipynb", place, source, times=2)
+    for printed in (first, second):
+        assert "MOUNTED /content/drive" in printed and "INSTALLED" in printed and "WIDGETS ON" in printed
+    assert probe.split() == ["/content/drive/MyDrive/lorabook", str(place), str(place)]
+
+
+def test_in_another_kernel_than_lorabooks_the_panels_say_which_one_to_choose(monkeypatch):
+    from widgets.notebook import missing_here
+
+    assert missing_here() == []
+    monkeypatch.setattr("widgets.notebook.NEEDED", ("pydantic", "no_such_package"))
+    with pytest.raises(MissingDependency, match="no_such_package.*choose the kernel 'Lorabook"):
+        MAKER_NOTEBOOK.show("setup")
 
 
 def test_every_panel_is_documented():

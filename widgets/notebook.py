@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.base.errors import MissingDependency
 from core.base.registry import Registry
 from widgets.session import Session
 
 if TYPE_CHECKING:
     from widgets.panel import Panel
+
+NEEDED = ("pydantic", "ipywidgets", "anywidget")
+"""Without these no panel can be made: the notebook was opened with another Python than Lorabook's."""
+
+
+def missing_here() -> list[str]:
+    """Which of the needed packages this kernel's Python lacks; nothing is imported."""
+    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 
 class Notebook:
@@ -43,7 +54,12 @@ class Notebook:
         return panel
 
     def show(self, name: str) -> None:
-        """Show the panel of that name. Raises: ConfigError: there is none."""
+        """Show the panel of that name. Raises: ConfigError: there is none. MissingDependency: this is not Lorabook's Python."""
+        if absent := missing_here():
+            raise MissingDependency(
+                f"This notebook runs in {sys.executable}, which lacks {', '.join(absent)}.",
+                "At the top right, choose the kernel 'Lorabook (Python …)'; where there is none, open the notebook with ./jupyter.sh "
+                "(on Colab: run the first cell).")
         from IPython.display import display
 
         display(self.make(name).view)

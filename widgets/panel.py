@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import ipywidgets as ipw
 
 from core.base.errors import StudioError
+from core.base.failures import words_for
 from core.base.findings import Finding
 from core.base.jobs import Job, JobStatus
 from widgets.components.log import LogView
@@ -135,11 +136,10 @@ class Panel:
 
     def fail(self, error: BaseException) -> None:
         """Say what is wrong."""
+        more = "The log below tells where; please report it. Your files are as they were."
+        self.say("attention", f"Needs attention: {words_for(error, more)}")
         if isinstance(error, StudioError):
-            self.say("attention", f"Needs attention: {error}")
             return
-        self.say("attention", f"Needs attention: This is a bug in Lorabook ({type(error).__name__}: {error}). The log below tells where; "
-                              "please report it. Your files are as they were.")
         self.log.append("".join(traceback.format_exception(type(error), error, error.__traceback__)))
 
     def say(self, state: str, text: str, fraction: float = -1.0, left: str = "") -> None:

@@ -9,6 +9,8 @@ import ipywidgets as ipw
 from core.base.findings import Finding, errors_of
 from widgets.panel import Panel, Work, findings_list
 
+WHERE_TO_TYPE = "Type its commands in a terminal (menu File, New, Terminal), in Lorabook's folder; on Colab in a cell, with ! before them."
+
 
 class SetupPanel(Panel):
     """Checks the machine."""
@@ -35,4 +37,4 @@ class SetupPanel(Panel):
         errors = len(errors_of(list(findings)))
         if not errors:
             return "this machine is ready."
-        return f"{errors} {'thing' if errors == 1 else 'things'} must be mended; the list says how."
+        return f"{errors} {'thing' if errors == 1 else 'things'} must be mended; the list says how. {WHERE_TO_TYPE}"

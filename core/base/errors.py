@@ -68,6 +68,6 @@ def require(module: str, needed_for: str, extra: str = "") -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        command = f"python installer.py --with {extra}" if extra else "python installer.py"
+        command = f"python3 installer.py --with {extra}" if extra else "python3 installer.py"
         reason = "" if isinstance(error, ModuleNotFoundError) and error.name == module else f" (it is there, but: {error})"
         raise MissingDependency(f"{needed_for} needs {module!r}{reason}.", f"Run: {command}") from error

@@ -18,8 +18,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from core.base.errors import DatasetError
-from core.base.files import append_line, read_json, write_json
+from core.base.errors import DatasetError, DiskError
+from core.base.files import append_line, explain_disk_errors, read_json, write_json
 from core.base.paths import ROOT, projects_dir
 from core.base.process import ProcessMark, end_group, is_alive, mark_of, start_detached
 from core.base.progress import Progress
@@ -29,6 +29,8 @@ ENDED = ("done", "failed", "cancelled", "lost")
 RUNNER = "core.job"
 """The module that runs a job's folder: `python -m core.job FOLDER`."""
 STEPS_PER_SECOND = 10.0
+_LOG_LINE = 400
+"""Bytes that a line of a log has at most, as a rule."""
 
 
 def append_event(folder: Path, event: str, **values: Any) -> None:
@@ -51,8 +53,22 @@ def read_events(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], in
     events = []
     for line in whole.splitlines():
         with contextlib.suppress(ValueError):
-            events.append(json.loads(line))
+            event = json.loads(line)
+            if isinstance(event, dict):
+                events.append(event)
     return events, offset + len(whole)
+
+
+def read_tail(path: Path, size: int) -> str:
+    """The whole lines among the last `size` bytes of a text file; empty where there is none."""
+    try:
+        with open(path, "rb") as file:
+            end = file.seek(0, 2)
+            file.seek(max(0, end - size))
+            data = file.read()
+    except FileNotFoundError:
+        return ""
+    return data[data.find(b"\n") + 1 if end > size else 0:].decode("utf-8", "replace").replace("\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -75,11 +91,41 @@ class JobStatus:
         return self.state in ENDED
 
 
+@dataclass
+class _Seen:
+    """What a job's events said up to a place in their file."""
+
+    offset: int = 0
+    inode: int = 0
+    state: JobState | None = None
+    what: str = ""
+    done: int = 0
+    total: int = 0
+    left: float | None = None
+    message: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+    def take_in(self, event: Mapping[str, Any]) -> None:
+        """One event more."""
+        kind = event.get("event")
+        if kind == "start":
+            self.state, self.what, self.total, self.done, self.message = "running", event.get("what", ""), event.get("total", 0), 0, ""
+        elif kind == "step":
+            self.done, self.left = event.get("done", self.done), event.get("seconds_left")
+        elif kind == "warning":
+            self.warnings.append(str(event.get("message", "")))
+        elif kind == "waiting":
+            self.state, self.message = "waiting", event.get("message", "")
+        elif kind in ("done", "failed", "cancelled"):
+            self.state, self.message, self.left = kind, event.get("message", ""), None
+
+
 @dataclass(frozen=True)
 class Job:
-    """One job, by its folder."""
+    """One job, by its folder. Its object remembers how far the events were read, so that a look reads only what is new."""
 
     folder: Path
+    _seen: list[_Seen] = field(default_factory=lambda: [_Seen()], compare=False, repr=False)
 
     @classmethod
     def open(cls, folder: Path) -> Job:
@@ -106,44 +152,36 @@ class Job:
 
     def log_tail(self, lines: int = 200) -> str:
         """The last lines of its log."""
-        try:
-            text = (self.folder / "log.txt").read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return ""
-        return "\n".join(text.splitlines()[-lines:])
+        return "\n".join(read_tail(self.folder / "log.txt", lines * _LOG_LINE).splitlines()[-lines:])
 
     def status(self) -> JobStatus:
-        """Read the files and look for the process; nothing is remembered between calls."""
+        """Read what was written since the last look, and look for the process."""
         alive = is_alive(self.mark())
-        events, _ = read_events(self.folder)
-        return _status_from(events, alive, self.folder)
+        seen = self._read_on()
+        state, left, message = seen.state or "starting", seen.left, seen.message
+        if state not in ENDED and not alive:
+            state, left = "lost", None
+            message = f"The process ended without a word. Its last lines are in {self.folder / 'log.txt'}."
+        report = self.folder / "report.json"
+        return JobStatus(state, seen.what, seen.done, seen.total, left, message, tuple(seen.warnings),
+                         read_json(report) if report.is_file() else {})
+
+    def _read_on(self) -> _Seen:
+        """Take in the new events; a file that shrank or was replaced is read anew."""
+        with contextlib.suppress(FileNotFoundError):
+            now, seen = (self.folder / "events.jsonl").stat(), self._seen[0]
+            if now.st_size < seen.offset or now.st_ino != seen.inode:
+                self._seen[0] = _Seen(inode=now.st_ino)
+        seen = self._seen[0]
+        events, seen.offset = read_events(self.folder, seen.offset)
+        for event in events:
+            seen.take_in(event)
+        return seen
 
     def cancel(self, grace: float = 0.0) -> bool:
         """Ask it to stop; with `grace` seconds, end it by force after that. Returns: whether it has ended."""
         mark = self.mark()
         return True if mark is None else end_group(mark, grace)
-
-
-def _status_from(events: list[dict[str, Any]], alive: bool, folder: Path) -> JobStatus:
-    what, done, total, left, message, warnings = "", 0, 0, None, "", []
-    state: JobState = "starting" if alive else "lost"
-    for event in events:
-        kind = event.get("event")
-        if kind == "start":
-            state, what, total, done, message = "running", event.get("what", ""), event.get("total", 0), 0, ""
-        elif kind == "step":
-            done, left = event.get("done", done), event.get("seconds_left")
-        elif kind == "warning":
-            warnings.append(str(event.get("message", "")))
-        elif kind == "waiting":
-            state, message = "waiting", event.get("message", "")
-        elif kind in ("done", "failed", "cancelled"):
-            state, message, left = kind, event.get("message", ""), None
-    if state not in ENDED and not alive:
-        state, left = "lost", None
-        message = f"The process ended without a word. Its last lines are in {folder / 'log.txt'}."
-    report = read_json(folder / "report.json") if (folder / "report.json").is_file() else {}
-    return JobStatus(state, what, done, total, left, message, tuple(warnings), report)
 
 
 def start_job(project_folder: Path, stage: str, settings: Mapping[str, Any]) -> Job:
@@ -159,7 +197,8 @@ def start_job(project_folder: Path, stage: str, settings: Mapping[str, Any]) -> 
     folder = _new_folder(Path(project_folder) / "jobs", stage)
     write_json(folder / "settings.json", {"stage": stage, "project": str(Path(project_folder).resolve()), "settings": dict(settings)})
     mark = start_detached([sys.executable, "-m", RUNNER, str(folder)], cwd=ROOT, log=folder / "log.txt", env={"PYTHONUNBUFFERED": "1"})
-    write_json(folder / "process.json", mark.as_dict())
+    with contextlib.suppress(DiskError):  # the process notes itself too
+        write_json(folder / "process.json", mark.as_dict())
     return Job(folder)
 
 
@@ -167,7 +206,7 @@ def _new_folder(parent: Path, name: str) -> Path:
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     for number in range(1, 1000):
         folder = parent / (f"{stamp}-{name}" if number == 1 else f"{stamp}-{name}-{number}")
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(FileExistsError), explain_disk_errors(folder):
             folder.mkdir(parents=True)
             return folder
     raise FileExistsError(f"{parent / stamp}-{name}")
@@ -215,10 +254,14 @@ def turn_on_the_machine(folder: Path, progress: Progress) -> Iterator[None]:
 
     The place is a file lock, which the system frees when its holder ends, however it ends; waiting jobs are
     processes of their own, so the queue survives a restart of the kernel.
+
+    Raises: Cancelled: stopped while it waited. DiskError: the lock cannot be written.
     """
     place = projects_dir() / ".machine.lock"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with open(place, "a+") as file:
+    with explain_disk_errors(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file = open(place, "a+b", buffering=0)  # noqa: SIM115 - closed below; errors of the work itself must not be explained here
+    with file:
         told = False
         while True:
             try:
@@ -227,13 +270,13 @@ def turn_on_the_machine(folder: Path, progress: Progress) -> Iterator[None]:
             except BlockingIOError:
                 if not told:
                     file.seek(0)
-                    append_event(folder, "waiting", message=f"Waiting for {file.read().strip() or 'another job'} to finish.")
+                    append_event(folder, "waiting", message=f"Waiting for {file.read().decode().strip() or 'another job'} to finish.")
                     told = True
                 progress.check()
                 time.sleep(0.5)
-        file.truncate(0)
-        file.write(Path(folder).name)
-        file.flush()
+        with explain_disk_errors(place):
+            file.truncate(0)
+            file.write(Path(folder).name.encode())
         yield
 
 

@@ -76,6 +76,6 @@ class Registry(Generic[T]):
         """
         entry = self.entry(name)
         if missing := entry.missing():
-            raise MissingDependency(f"The {self.kind} {entry.title!r} needs {', '.join(missing)}.", "Run: python installer.py")
+            raise MissingDependency(f"The {self.kind} {entry.title!r} needs {', '.join(missing)}.", "Run: python3 installer.py")
         module, _, attribute = entry.target.partition(":")
         return getattr(importlib.import_module(module), attribute)

@@ -168,7 +168,7 @@ def train(project: Path, progress: Progress) -> Run:
 
     manager = TrainingManager.open(project)
     wanted = RegularisationSettings.make(model=str(MODEL), prompts=regularisation_prompts(), width=SIZE, height=SIZE, steps=STEPS,
-                                         guidance=GUIDANCE, seed=REGULARISATION_SEED)
+                                         batch_size=12, guidance=GUIDANCE, seed=REGULARISATION_SEED)
     drawn = manager.regularise(wanted, progress)
     run = manager.launch(demo_settings(project, drawn.folder), "builtin")
     status = follow(run, progress)

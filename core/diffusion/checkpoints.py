@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.base.errors import ModelError
 from core.diffusion import FAMILIES
@@ -18,11 +20,28 @@ LDM_SCHEDULER = {"_class_name": "DDIMScheduler", "beta_start": 0.00085, "beta_en
                  "num_train_timesteps": 1000, "steps_offset": 1, "prediction_type": "epsilon", "timestep_spacing": "leading",
                  "set_alpha_to_one": False}
 """What a single file of the Stable Diffusion line means when it says nothing."""
+TITLES = {**{entry.name: entry.title for entry in FAMILIES}, "sd2": "Stable Diffusion 2", "sd3": "Stable Diffusion 3", "flux": "FLUX"}
+"""What a base model can be told to be, and how a person calls it; only those of FAMILIES are opened."""
+SD2_TEXT_WIDTH = 1024
+"""Width of OpenCLIP ViT-H's text, which only Stable Diffusion 2 attends to (sd-scripts' V2_UNET_PARAMS_CONTEXT_DIM)."""
+WEIGHTS = re.compile(r"(?:diffusion_pytorch_model|pytorch_model|model)(?:\.(?P<variant>[^.]+?))?(?:-\d+-of-\d+)?\.(?:safetensors|bin)")
+"""Names of weight files as diffusers and transformers write them, with the variant of which there may be several ("fp16")."""
+
+
+class Kind(NamedTuple):
+    """What a base model is."""
+
+    family: str
+    """A name of TITLES."""
+    inputs: int = 4
+    """Channels that its UNet takes; more than it gives where it is for inpainting (9) or editing (8)."""
+    outputs: int = 4
 
 
 def open_checkpoint(path: Path, family: str | None, device: str | torch.device | None, dtype: torch.dtype | None, vae: str | Path | None,
                     vae_dtype: torch.dtype | None, tokenizer_dir: str | Path | None) -> DiffusionModel:
     """See core.diffusion.load_model."""
+    logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(_is_no_noise)
     import torch
 
     if not path.exists():
@@ -47,9 +66,10 @@ def open_checkpoint(path: Path, family: str | None, device: str | torch.device |
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The tensors' names, shapes and the metadata of a safetensors file, without reading the tensors.
+    """The header of a safetensors file: tensor name to dtype, shape, data_offsets; `__metadata__`. No tensor is read.
 
-    Raises: ModelError: it is no safetensors file, or cut off.
+    Source: https://github.com/huggingface/safetensors#format
+    Raises: ModelError: it is no safetensors file, or cut off. OSError: it cannot be opened.
     """
     size = path.stat().st_size
     with open(path, "rb") as file:
@@ -58,50 +78,86 @@ def read_header(path: Path) -> dict[str, Any]:
         if size < 10 or length > min(size - 8, 100 << 20):
             raise ModelError(f"{path} is not a safetensors file, or it is cut off ({size} bytes).", "Download it again.")
         try:
-            header = json.loads(file.read(length))
-        except ValueError as error:
-            raise ModelError(f"{path} is not a safetensors file.",
+            header = dict(json.loads(file.read(length)))
+            end = 8 + length + max(value["data_offsets"][1] for name, value in header.items() if name != "__metadata__")
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise ModelError(f"{path} is not a safetensors file, or it holds nothing.",
                              "Only .safetensors checkpoints are opened; convert older ones.") from error
-    ends = [value["data_offsets"][1] for name, value in header.items() if name != "__metadata__"]
-    if ends and size < 8 + length + max(ends):
-        raise ModelError(f"{path} is cut off: {size} bytes of {8 + length + max(ends)}.", "Download it again.")
+    if size < end:
+        raise ModelError(f"{path} is cut off: {size} bytes of {end}.", "Download it again.")
     return header
 
 
 def family_of(path: Path) -> str:
     """"sd15" or "sdxl", read from the file's header or the folder's model_index.json.
 
-    Raises: ModelError: it is something else, with what it seems to be.
+    Raises: ModelError: it is something else that cannot be trained or drawn with here, with what it seems to be.
+    """
+    kind = kind_of(path)
+    if kind.inputs != kind.outputs:
+        raise ModelError(f"{path.name} is an inpainting or editing model: its UNet takes {kind.inputs} channels and gives {kind.outputs}.",
+                         "Choose the ordinary model that it was made from.")
+    if kind.family not in FAMILIES:
+        raise ModelError(f"{path.name} is a {TITLES[kind.family]} model, which the built-in trainer does not know and nothing here can "
+                         "draw with.", "Train it with the sd-scripts backend, or choose an SD 1.x or SDXL model.")
+    return kind.family
+
+
+def kind_of(path: Path) -> Kind:
+    """What a base model is, from its header or its configs alone; torch is not needed.
+
+    Args: path: a .safetensors file or a diffusers folder; it exists.
+    Raises: ModelError: it is no base model, or broken.
     """
     if path.is_dir():
-        index = path / "model_index.json"
-        if not index.is_file():
-            raise ModelError(f"{path} is a folder without model_index.json.", "Give a diffusers folder or a .safetensors file.")
-        name = json.loads(index.read_text(encoding="utf-8")).get("_class_name", "")
-        if name.startswith("StableDiffusionXL"):
-            return "sdxl"
-        if name.startswith("StableDiffusion") and "3" not in name:
-            return "sd15"
-        raise ModelError(f"{path} holds a {name or 'pipeline without a name'}, which the built-in trainer does not know.",
-                         f"Known families: {', '.join(FAMILIES.names())}.")
+        return _kind_of_folder(path)
     if path.suffix != ".safetensors":
         raise ModelError(f"{path.name} is not a .safetensors file.", "Convert the checkpoint to safetensors; other formats can carry code.")
-    names = read_header(path)
-    if any(name.startswith("model.diffusion_model.input_blocks.") for name in names):
-        if "conditioner.embedders.1.model.token_embedding.weight" in names:
-            return "sdxl"
-        if any(name.startswith("cond_stage_model.transformer.") for name in names):
-            return "sd15"
-        if any(name.startswith("cond_stage_model.model.") for name in names):
-            raise ModelError(f"{path.name} is a Stable Diffusion 2 model, which the built-in trainer does not know.",
-                             "Use the sd-scripts backend.")
-    if any(".lora_down." in name or ".lora_A." in name for name in names):
+    header = read_header(path)
+    if any(name.startswith("model.diffusion_model.input_blocks.") for name in header):
+        first, last = (header.get(f"model.diffusion_model.{name}", {}).get("shape") for name in ("input_blocks.0.0.weight", "out.2.weight"))
+        inputs, outputs = (first[1], last[0]) if first and last else (4, 4)
+        if "conditioner.embedders.1.model.token_embedding.weight" in header:
+            return Kind("sdxl", inputs, outputs)
+        if any(name.startswith("cond_stage_model.transformer.") for name in header):
+            return Kind("sd15", inputs, outputs)
+        if any(name.startswith("cond_stage_model.model.") for name in header):
+            return Kind("sd2", inputs, outputs)
+    if any(".lora_down." in name or ".lora_A." in name for name in header):
         raise ModelError(f"{path.name} is a LoRA, not a base model.", "Choose the checkpoint that the LoRA was made for.")
-    for mark, title in (("double_blocks.", "FLUX"), ("joint_blocks.", "Stable Diffusion 3")):
-        if any(mark in name for name in names):
-            raise ModelError(f"{path.name} is a {title} model, which the built-in trainer does not know.", "Use the sd-scripts backend.")
+    for mark, family in (("double_blocks.", "flux"), ("joint_blocks.", "sd3")):
+        if any(mark in name for name in header):
+            return Kind(family)
     raise ModelError(f"{path.name} is not a Stable Diffusion 1.x or SDXL checkpoint with its text encoder.",
                      "Choose a full checkpoint, not a part of one.")
+
+
+def _kind_of_folder(path: Path) -> Kind:
+    if not (path / "model_index.json").is_file():
+        raise ModelError(f"{path} is a folder without model_index.json.", "Give a diffusers folder or a .safetensors file.")
+    name = str(read_config(path / "model_index.json").get("_class_name", ""))
+    for begin, family in (("Flux", "flux"), ("StableDiffusion3", "sd3")):
+        if name.startswith(begin):
+            return Kind(family)
+    if not name.startswith("StableDiffusion"):
+        raise ModelError(f"{path} holds a {name or 'pipeline without a name'}, which the built-in trainer does not know.",
+                         f"Known families: {', '.join(FAMILIES.names())}.")
+    unet = read_config(path / "unet/config.json") if (path / "unet/config.json").is_file() else {}
+    inputs, outputs = int(unet.get("in_channels") or 4), int(unet.get("out_channels") or 4)
+    if name.startswith("StableDiffusionXL"):
+        return Kind("sdxl", inputs, outputs)
+    return Kind("sd2" if unet.get("cross_attention_dim") == SD2_TEXT_WIDTH else "sd15", inputs, outputs)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """One of a diffusers folder's JSON files. Raises: ModelError: missing, or no JSON object."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read: {error}.", "Download the model again.") from error
+    if not isinstance(values, dict):
+        raise ModelError(f"{path} is not the config of a model.", "Download the model again.")
+    return values
 
 
 def _open_folder(path: Path, family: str) -> dict[str, Any]:
@@ -110,22 +166,40 @@ def _open_folder(path: Path, family: str) -> dict[str, Any]:
 
     _be_quiet()
 
-    def load(cls: Any, part: str, **extra: Any) -> Any:
-        try:
-            return cls.from_pretrained(str(path / part), **extra)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"The part {part!r} of {path} cannot be loaded: {str(error).splitlines()[0]}",
-                             "Download the model again.") from error
-
     config = path / "scheduler" / "scheduler_config.json"
-    scheduler = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else dict(LDM_SCHEDULER)
-    encoders = [load(CLIPTextModel, "text_encoder")]
-    tokenizers = [load(CLIPTokenizer, "tokenizer")]
+    scheduler = read_config(config) if config.is_file() else dict(LDM_SCHEDULER)
+    encoders = [_load_part(CLIPTextModel, path / "text_encoder")]
+    tokenizers = [_load_part(CLIPTokenizer, path / "tokenizer")]
     if family == "sdxl":
-        encoders.append(load(CLIPTextModelWithProjection, "text_encoder_2"))
-        tokenizers.append(load(CLIPTokenizer, "tokenizer_2"))
-    return {"unet": load(diffusers.UNet2DConditionModel, "unet"), "vae": open_vae(path / "vae", family), "text_encoders": encoders,
-            "tokenizers": tokenizers, "scheduler_config": scheduler}
+        encoders.append(_load_part(CLIPTextModelWithProjection, path / "text_encoder_2"))
+        tokenizers.append(_load_part(CLIPTokenizer, path / "tokenizer_2"))
+    unet = _load_part(diffusers.UNet2DConditionModel, path / "unet")
+    return {"unet": unet, "vae": open_vae(path / "vae", family), "text_encoders": encoders, "tokenizers": tokenizers,
+            "scheduler_config": scheduler}
+
+
+def _load_part(cls: Any, folder: Path) -> Any:
+    """A model or tokenizer of a diffusers folder; weights of a variant (fp16) where there are no others.
+
+    Raises: ModelError: missing or broken.
+    """
+    from safetensors import SafetensorError
+
+    if not folder.is_dir():
+        raise ModelError(f"{folder.parent} has no part {folder.name!r}.", "Choose a whole diffusers folder, or download the model again.")
+    found = [match for file in sorted(folder.iterdir()) if (match := WEIGHTS.fullmatch(file.name))]
+    variants = [match["variant"] for match in found]
+    extra = {"variant": variants[0]} if variants and None not in variants else {}
+    try:
+        return cls.from_pretrained(str(folder), local_files_only=True, **extra)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"The part {folder.name!r} of {folder.parent} cannot be loaded: {str(error).strip().splitlines()[0]}",
+                         "Download the model again.") from error
+
+
+def _is_no_noise(record: logging.LogRecord) -> bool:
+    """All but one line: bitsandbytes, which diffusers imports, misses a package for 4-bit weights on a CPU, which nothing here has."""
+    return not str(record.msg).startswith("Failed to load CPU gemm_4bit_forward from kernels-community")
 
 
 def _be_quiet() -> None:
@@ -149,10 +223,10 @@ def open_vae(path: Path, family: str) -> Any:
         folder = path if (path / "config.json").is_file() else path / "vae"
         if not (folder / "config.json").is_file():
             raise ModelError(f"There is no VAE in {path}.", "Give a folder with config.json, or a .safetensors file.")
-        name = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_class_name", "")
+        name = read_config(folder / "config.json").get("_class_name", "")
         if name not in ("AutoencoderKL", "AutoencoderTiny"):
             raise ModelError(f"{folder} holds a {name}, but a VAE of Stable Diffusion is needed.")
-        return getattr(diffusers, name).from_pretrained(str(folder))
+        return _load_part(getattr(diffusers, name), folder)
     if not path.is_file():
         raise ModelError(f"The VAE {path} does not exist.", "Leave the VAE empty to use the model's own.")
     from safetensors.torch import load_file

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from core.base.errors import ConfigError
+from core.diffusion.prompts import token_chunks
+from core.diffusion.sampling import make_scheduler, to_images
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +50,17 @@ class DiffusionModel(ABC):
         """"epsilon" or "v_prediction"."""
         return str(self.scheduler_config.get("prediction_type", "epsilon"))
 
+    def trained_as(self, v_prediction: bool, zero_terminal_snr: bool) -> None:
+        """Draw from now on as a training with these settings means it; what the model's own scheduler says is not taken back.
+
+        Zero terminal SNR needs the very last timestep, which is pure noise, hence "trailing" (https://arxiv.org/abs/2305.08891).
+        A model that predicts noise cannot begin there: with one, zero terminal SNR changes nothing here.
+        """
+        if v_prediction:
+            self.scheduler_config["prediction_type"] = "v_prediction"
+        if zero_terminal_snr and self.prediction_type == "v_prediction":
+            self.scheduler_config |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+
     @property
     def vae_factor(self) -> int:
         """Pixels per latent, along one side."""
@@ -67,12 +83,13 @@ class DiffusionModel(ABC):
         """UNet, VAE and text encoders."""
         return [self.unet, self.vae, *self.text_encoders]
 
-    def encode_images(self, batch: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+    def encode_images(self, batch: torch.Tensor, generator: torch.Generator | list[torch.Generator] | None = None) -> torch.Tensor:
         """Latents, scaled as the UNet expects them.
 
         Args:
             batch: (n, 3, h, w) in [-1, 1].
-            generator: draw from the VAE's distribution with it, as sd-scripts does; None takes its mean.
+            generator: draw from the VAE's distribution with it, as sd-scripts does; one for each picture makes a picture's latents
+                independent of the others in the batch; None takes the mean.
 
         Returns: (n, channels, h / factor, w / factor) float32.
         """
@@ -102,8 +119,6 @@ class DiffusionModel(ABC):
 
     def tokenize(self, prompts: list[str], max_token_length: int | None = None) -> list[torch.Tensor]:
         """One (n, chunks, 77) tensor of token ids per text encoder."""
-        from core.diffusion.prompts import token_chunks
-
         return [token_chunks(tokenizer, prompts, max_token_length) for tokenizer in self.tokenizers]
 
     @abstractmethod
@@ -145,6 +160,41 @@ class DiffusionModel(ABC):
 
         Raises: ConfigError: unknown sampler, or a size that the model cannot draw.
         """
-        from core.diffusion.sampling import draw
+        seed_list = [seeds] * len(prompts) if isinstance(seeds, int) else list(seeds)
+        negatives = [negative] * len(prompts) if isinstance(negative, str) else list(negative)
+        multiple = self.size_multiple
+        if width % multiple or height % multiple or width < multiple or height < multiple:
+            raise ConfigError(f"This model draws sizes that are multiples of {multiple}, but the size is {width} x {height}.",
+                              f"Use {' x '.join(str(max(multiple, round(side / multiple) * multiple)) for side in (width, height))}.")
+        images: list[Image] = []
+        for start in range(0, len(prompts), batch_size):
+            part = slice(start, start + batch_size)
+            texts = prompts[part] if guidance <= 1 else [*negatives[part], *prompts[part]]
+            condition = self.encode_prompts(texts, clip_skip, max_token_length)
+            images += self._draw_batch(condition, seed_list[part], width, height, steps, guidance, sampler)
+        return images
 
-        return draw(self, prompts, negative, seeds, width, height, steps, guidance, sampler, clip_skip, max_token_length, batch_size)
+    def _draw_batch(self, condition: Conditioning, seeds: list[int], width: int, height: int, steps: int, guidance: float, sampler: str
+                    ) -> list[Image]:
+        """One picture per seed. Args: condition: of the prompts; with guidance over 1 the negative ones come first."""
+        import torch
+
+        guided = guidance > 1
+        scheduler = make_scheduler(self.scheduler_config, sampler)
+        scheduler.set_timesteps(steps, device=self.device)
+        generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        shape = (self.latent_channels, height // self.vae_factor, width // self.vae_factor)
+        latents = torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(self.device)
+        latents = latents * scheduler.init_noise_sigma
+        takes_generator = "generator" in inspect.signature(scheduler.step).parameters
+        extra = {"generator": generators} if takes_generator else {}
+        with torch.no_grad():
+            for timestep in scheduler.timesteps:
+                doubled = torch.cat([latents, latents]) if guided else latents
+                doubled = scheduler.scale_model_input(doubled, timestep).to(self.dtype)
+                prediction = self.predict(doubled, timestep, condition).float()
+                if guided:
+                    without, with_text = prediction.chunk(2)
+                    prediction = without + guidance * (with_text - without)
+                latents = scheduler.step(prediction, timestep, latents, **extra).prev_sample.float()
+        return to_images(self.decode(latents))

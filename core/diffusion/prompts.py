@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +15,13 @@ if TYPE_CHECKING:
 
 CLIP_LENGTH = 77
 """Tokens of one CLIP chunk with its begin and end."""
+FLAGS_FOR_OTHERS = ("cn", "ctr", "rcfg", "fs")
+"""Flags of sd-scripts' prompt lines that mean nothing for Stable Diffusion 1.x and SDXL without ControlNet; passed over."""
 
 
 @dataclass(frozen=True)
-class SamplePrompt:
-    """One line of sample_prompts.txt. Source: sd-scripts, docs of `--sample_prompts`."""
+class PromptLine:
+    """What one line of sample_prompts.txt asks for, with sd-scripts' defaults. Source: line_to_prompt_dict in its train_util.py."""
 
     prompt: str
     negative: str = ""
@@ -33,31 +33,39 @@ class SamplePrompt:
     sampler: str = ""
 
 
-def parse_prompt_line(line: str) -> SamplePrompt:
+def split_prompt_line(line: str) -> tuple[str, dict[str, str]]:
+    """The prompt of a line and its flags: "cat --w 512 --n bad hands" gives "cat" and {"w": "512", "n": "bad hands"}."""
+    prompt, *parts = line.strip().split(" --")
+    flags = (part.strip().partition(" ") for part in parts)
+    return prompt.strip(), {name.lower(): value.strip() for name, _, value in flags}
+
+
+def parse_prompt_line(line: str) -> PromptLine:
     """Read `prompt --n negative --w 512 --h 512 --d seed --s steps --l guidance --ss sampler`.
 
     Raises: ConfigError: an option that is not known, or no number where one is needed.
     """
-    prompt, *parts = line.strip().split(" --")
     names = {"n": ("negative", str), "w": ("width", int), "h": ("height", int), "d": ("seed", int), "s": ("steps", int),
              "l": ("guidance", float), "g": ("guidance", float), "ss": ("sampler", str)}
+    prompt, flags = split_prompt_line(line)
     values: dict[str, Any] = {}
-    for part in parts:
-        key, _, value = part.strip().partition(" ")
-        if key.lower() not in names:
+    for key, value in flags.items():
+        if key in FLAGS_FOR_OTHERS:
+            continue
+        if key not in names:
             raise ConfigError(f"The sample prompt {line.strip()!r} has an unknown option --{key}.",
                               "Known: --n --w --h --d --s --l --ss.")
-        name, kind = names[key.lower()]
+        name, kind = names[key]
         try:
-            values[name] = kind(value.strip())
+            values[name] = kind(value)
         except ValueError as error:
             raise ConfigError(f"--{key} of the sample prompt {line.strip()!r} must be a number, but is {value!r}.") from error
     if "steps" in values:
         values["steps"] = max(1, min(1000, values["steps"]))
-    return SamplePrompt(prompt.strip(), **values)
+    return PromptLine(prompt, **values)
 
 
-def read_prompts(path: Path) -> list[SamplePrompt]:
+def read_prompts(path: Path) -> list[PromptLine]:
     """Every prompt of a sample_prompts.txt; empty lines and lines that begin with # are left out.
 
     Raises: ConfigError: no such file, or a line that cannot be read.
@@ -146,6 +154,9 @@ def find_tokenizer(checkpoint: Path, tokenizer_dir: str | Path | None, hub_names
 
 def _hub_answers() -> bool:
     """Whether the hub can be reached, so that a machine without a network does not wait through its retries."""
+    import socket
+    import urllib.request
+
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
         return False
     if urllib.request.getproxies():

@@ -1,4 +1,4 @@
-"""Drawing pictures: samplers by sd-scripts' names, and the loop with classifier-free guidance."""
+"""Samplers by sd-scripts' names, and pixels as pictures; the drawing itself is `DiffusionModel.sample`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from core.base.errors import ConfigError, require
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from core.diffusion.model import DiffusionModel
 
 SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ddim": ("DDIMScheduler", {}),
@@ -51,51 +49,26 @@ def make_scheduler(config: dict[str, Any], sampler: str = "") -> Any:
         require("scipy", needed_for="The sampler 'lms'")
     if class_name == "PNDMScheduler":
         extra = {**extra, "skip_prk_steps": True}
+    if config.get("rescale_betas_zero_snr") and "rescale_betas_zero_snr" not in known:
+        values["trained_betas"] = _zero_terminal_betas(config)
     return getattr(diffusers, class_name)(**{**values, **extra})
 
 
-def draw(model: DiffusionModel, prompts: list[str], negative: str | list[str], seeds: list[int] | int, width: int, height: int, steps: int,
-         guidance: float, sampler: str, clip_skip: int | None, max_token_length: int | None, batch_size: int) -> list[Image]:
-    """See DiffusionModel.sample."""
-    seed_list = [seeds] * len(prompts) if isinstance(seeds, int) else list(seeds)
-    negatives = [negative] * len(prompts) if isinstance(negative, str) else list(negative)
-    multiple = model.size_multiple
-    if width % multiple or height % multiple or width < multiple or height < multiple:
-        raise ConfigError(f"This model draws sizes that are multiples of {multiple}, but the size is {width} x {height}.",
-                          f"Use {' x '.join(str(max(multiple, round(side / multiple) * multiple)) for side in (width, height))}.")
-    images: list[Image] = []
-    for start in range(0, len(prompts), batch_size):
-        part = slice(start, start + batch_size)
-        images += _draw_batch(model, prompts[part], negatives[part], seed_list[part], width, height, steps, guidance, sampler,
-                              clip_skip, max_token_length)
-    return images
+def _zero_terminal_betas(config: dict[str, Any]) -> list[float]:
+    """Betas whose last step is (all but) pure noise, for samplers that do not rescale them on their own.
 
+    The last one keeps 2**-24 of the signal, as in diffusers' Euler sampler: with none at all sigma would be infinite.
+    Source: https://arxiv.org/abs/2305.08891, algorithm 1.
+    """
+    import diffusers
+    from diffusers.schedulers.scheduling_ddim import rescale_zero_terminal_snr
 
-def _draw_batch(model: DiffusionModel, prompts: list[str], negatives: list[str], seeds: list[int], width: int, height: int, steps: int,
-                guidance: float, sampler: str, clip_skip: int | None, max_token_length: int | None) -> list[Image]:
-    import torch
-
-    guided = guidance > 1
-    condition = model.encode_prompts([*negatives, *prompts] if guided else prompts, clip_skip, max_token_length)
-    scheduler = make_scheduler(model.scheduler_config, sampler)
-    scheduler.set_timesteps(steps, device=model.device)
-    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-    factor = model.vae_factor
-    shape = (model.latent_channels, height // factor, width // factor)
-    latents = torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(model.device)
-    latents = latents * scheduler.init_noise_sigma
-    takes_generator = "generator" in inspect.signature(scheduler.step).parameters
-    extra = {"generator": generators} if takes_generator else {}
-    with torch.no_grad():
-        for timestep in scheduler.timesteps:
-            doubled = torch.cat([latents, latents]) if guided else latents
-            doubled = scheduler.scale_model_input(doubled, timestep).to(model.dtype)
-            prediction = model.predict(doubled, timestep, condition).float()
-            if guided:
-                without, with_text = prediction.chunk(2)
-                prediction = without + guidance * (with_text - without)
-            latents = scheduler.step(prediction, timestep, latents, **extra).prev_sample.float()
-    return to_images(model.decode(latents))
+    known = inspect.signature(diffusers.DDIMScheduler.__init__).parameters
+    plain = {key: value for key, value in config.items() if key in known and not key.startswith("_") and key != "rescale_betas_zero_snr"}
+    plain_scheduler: Any = diffusers.DDIMScheduler(**plain)
+    betas = rescale_zero_terminal_snr(plain_scheduler.betas)
+    betas[-1] = 1 - 2**-24 / float((1 - betas[:-1]).prod())
+    return [float(beta) for beta in betas]
 
 
 def to_images(batch: Any) -> list[Image]:

@@ -6,16 +6,13 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from core.base.errors import ConfigError, StudioError
 from core.base.files import explain_disk_errors, write_text
 from core.base.findings import Finding
 from core.base.progress import Progress
 from core.setup.commands import Outcome, read_output, redact, run_logged
-
-if TYPE_CHECKING:
-    from core.setup.trainers import Trainer, TrainerState
+from core.setup.trainer_state import Trainer, TrainerState
 
 GIT_PATIENCE = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=30", "-c", "advice.detachedHead=false")
 COMMIT_NOTE = ".lorabook_commit"

@@ -15,7 +15,8 @@ from core.base.progress import SILENT, Progress
 
 TAIL_LINES = 60
 FAILURES: tuple[tuple[str, str, str], ...] = (
-    (r"no space left on device|disk quota exceeded", "The disk is full.", "Free some space (10 GB) and run it again."),
+    (r"no space left on device|disk quota exceeded", "The disk is full.",
+     "Free 10 GB and run it again; python3 -m pip cache purge empties pip's own store."),
     (r"could not resolve host|name resolution|network is unreachable|failed to establish a new connection"
      r"|connection (refused|timed out|reset)"
      r"|max retries exceeded|read timed out|operation too slow|couldn't connect|newconnectionerror|proxyerror",
@@ -24,11 +25,11 @@ FAILURES: tuple[tuple[str, str, str], ...] = (
      "Check the clock of this machine and its proxy settings."),
     (r"permission denied|read-only file system|errno 13", "There is no permission to write there.", "Use a folder of your own."),
     (r"no module named ensurepip|ensurepip is not available|no module named '?venv", "This Python cannot make virtual environments.",
-     "On Debian and Ubuntu install the package python3-venv, then run it again."),
+     "On Debian and Ubuntu run: sudo apt install python3-venv, then run it again."),
     (r"resolutionimpossible|conflicting dependencies", "Two packages ask for versions that exclude each other.",
-     "Give Lorabook an environment of its own: unset LORABOOK_VENV and run python installer.py --repair"),
+     "Give Lorabook an environment of its own, in its folder: unset LORABOOK_VENV; python3 -m venv .venv && python3 installer.py"),
     (r"no matching distribution found|could not find a version", "A package has no version for this Python or platform.",
-     "Python 3.10 to 3.13 on 64-bit Linux, Windows or macOS is supported."),
+     "Python 3.10 to 3.13 on 64-bit Linux (on Windows: in WSL) or a Mac with an M processor is supported."),
     (r"not our ref|did not match any file|unable to read tree|no such remote ref|reference is not a tree",
      "The source does not hold the pinned commit.", "Give a full clone of the trainer with --from."),
     (r"repository .* not found|does not appear to be a git repository|does not exist", "The source is no git repository.",

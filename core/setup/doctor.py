@@ -13,17 +13,27 @@ from core.base.findings import Finding
 from core.base.paths import ROOT, projects_dir
 from core.base.progress import SILENT, Progress
 from core.setup.commands import read_output
-from core.setup.environment import OLDEST_PYTHON, Environment, Facts, find_environment, read_facts, version_numbers
-from core.setup.hardware import GpuReport, free_disk_gib, memory_gib, read_gpus
-from core.setup.packages import COLAB_HAS, find_missing, read_requirements
+from core.setup.environment import (
+    OLDEST_PYTHON,
+    Environment,
+    Facts,
+    find_environment,
+    keeps_torch,
+    other_torch,
+    read_facts,
+    rebuild,
+    version_numbers,
+)
+from core.setup.hardware import GpuReport, free_disk_gib, memory_gib, platform_problem, read_gpus
+from core.setup.packages import COLAB_HAS, find_missing, onnx_package, read_requirements
 from core.setup.provider import Provider, find_provider, keep_remedy, survives_stop
 from core.setup.trainers import trainer_notes
 
-INSTALL = "Run: python installer.py"
-REPAIR = "Run: python installer.py --repair"
+INSTALL = "Run: python3 installer.py"
 NEEDED_VRAM_MIB = 6000
 """An SD 1.5 LoRA at batch 1 trains in 6 GB; SDXL wants 12 and more."""
 NEEDED_DISK_GIB, ENOUGH_DISK_GIB = 2, 15
+FREE_SPACE = "To free some: python3 -m pip cache purge; what is large shows: du -xh --max-depth=3 ~ | sort -h | tail"
 NEEDED_MEMORY_GIB = 8
 TOKENS = {"Hugging Face": ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"), "Civitai": ("CIVITAI_API_TOKEN", "CIVITAI_TOKEN", "CIVITAI_API_KEY")}
 
@@ -62,6 +72,8 @@ def find_problems(root: Path = ROOT, environ: Mapping[str, str] = os.environ, de
     Args: deep: also start torch and ONNX Runtime in processes of their own (about 5 s); False reads files only.
     """
     progress.start("Looking at this machine", 6)
+    if problem := platform_problem():
+        return [problem]
     try:
         environment = find_environment(root, environ)
     except StudioError as error:
@@ -73,15 +85,15 @@ def find_problems(root: Path = ROOT, environ: Mapping[str, str] = os.environ, de
     found += check_gpu(report)
     progress.advance("GPU")
     if facts is not None and deep:
-        found += check_torch(environment.python, facts, report)
+        found += check_torch(environment, facts, report)
         progress.advance("torch")
     if facts is not None:
-        found += check_onnx(environment.python, facts, report, deep)
+        found += check_onnx(environment, facts, report, deep)
     progress.advance("ONNX Runtime")
     found += check_disk(provider, root) + check_memory()
     found.append(Finding("info", f"Runs on: {provider.title}. {provider.stop}".strip()))
     progress.advance("disk and memory")
-    found += trainer_notes() + check_tokens(environ)
+    found += trainer_notes() + check_tokens(environ, environment.python.parent)
     progress.advance("trainers and tokens")
     return found
 
@@ -91,11 +103,13 @@ def check_python(root: Path, environment: Environment, facts: Facts | None) -> l
     if facts is None:
         folder = environment.python.parent.parent
         if environment.python.exists():
-            return [Finding("error", f"The environment {folder} does not run.", REPAIR)]
+            return [Finding("error", f"The environment {folder} does not run.", rebuild(environment))]
         return [Finding("error", f"The environment {folder} does not exist yet.", INSTALL)]
     version = ".".join(map(str, facts.version))
     if facts.version < OLDEST_PYTHON:
-        return [Finding("error", f"{environment.python} is Python {version}; 3.10 at least is needed.", "Install Python 3.11.")]
+        return [Finding("error", f"{environment.python} is Python {version}; 3.10 at least is needed.",
+                        "Install Python 3.11 (Debian, Ubuntu: sudo apt install python3.11 python3.11-venv; macOS: python.org), "
+                        "then run: python3.11 installer.py --repair")]
     found = [Finding("info", f"Python {version} in {facts.prefix} ({environment.why}).")]
     try:
         without = COLAB_HAS if environment.kind == "colab" else ()
@@ -110,7 +124,7 @@ def check_python(root: Path, environment: Environment, facts: Facts | None) -> l
 def check_gpu(report: GpuReport) -> list[Finding]:
     """Each GPU with its driver and memory."""
     if report.problem:
-        remedy = "Restart the machine, or rent another one; what needs no GPU works meanwhile."
+        remedy = "Restart the machine, or rent another one (nvidia-smi tells what its driver says); what needs no GPU works meanwhile."
         return [Finding("warning", report.problem, remedy)]
     if not report.gpus:
         return [Finding("info", "No NVIDIA GPU: the demo and small trials run on the processor; a real training wants a GPU.")]
@@ -121,10 +135,10 @@ def check_gpu(report: GpuReport) -> list[Finding]:
         found.append(Finding("info", f"{gpu.name}: {sizes}, driver {gpu.driver}{cuda}."))
         if gpu.memory_mib < NEEDED_VRAM_MIB:
             found.append(Finding("warning", f"{gpu.name} has {gpu.memory_mib / 1024:.1f} GiB of memory, which is little for training.",
-                                 "Train SD 1.5 at batch size 1 with gradient checkpointing, or rent a larger GPU."))
+                                 "Train SD 1.5 with 'Batch size' 1 and 'Save memory' on (panel Model and settings), or rent a larger GPU."))
         elif gpu.free_mib < gpu.memory_mib // 2:
             found.append(Finding("warning", f"More than half of the memory of {gpu.name} is in use by another program.",
-                                 "Close it (nvidia-smi lists it) before you train."))
+                                 "Close it before you train: nvidia-smi lists it with its number (PID), kill PID ends it."))
     return found
 
 
@@ -136,16 +150,16 @@ def _ask(python: Path, code: str, timeout: float = 180) -> dict[str, Any] | None
         return None
 
 
-def check_torch(python: Path, facts: Facts, report: GpuReport) -> list[Finding]:
+def check_torch(environment: Environment, facts: Facts, report: GpuReport) -> list[Finding]:
     """torch starts and, where a GPU is there, computes on it."""
     if not facts.torch:
         return [Finding("error", "torch is not installed.", INSTALL)]
-    answer = _ask(python, ASK_TORCH)
+    answer = _ask(environment.python, ASK_TORCH)
     if answer is None:
-        return [Finding("error", f"torch {facts.torch} is installed, but does not start.", REPAIR)]
+        return [Finding("error", f"torch {facts.torch} is installed, but does not start.", rebuild(environment))]
     if not report.gpus:
         return [Finding("info", f"torch {answer['version']} works (processor only).")]
-    name, remedy = f"torch {answer['version']}", torch_remedy(report)
+    name, remedy = f"torch {answer['version']}", torch_remedy(environment, report)
     if answer["sees"] and not answer["error"]:
         return [Finding("info", f"{name} computes on the GPU.")]
     if answer["sees"]:
@@ -157,14 +171,16 @@ def check_torch(python: Path, facts: Facts, report: GpuReport) -> list[Finding]:
     return [Finding("error", f"{name} does not see the GPU.", f"Restart the machine; if that does not help: {remedy}")]
 
 
-def torch_remedy(report: GpuReport) -> str:
-    """The command that installs a torch for this driver (indexes as listed on pytorch.org)."""
+def torch_remedy(environment: Environment, report: GpuReport) -> str:
+    """What to type to get a torch for this driver (indexes as listed on pytorch.org)."""
+    if environment.kind == "colab":
+        return rebuild(environment)
     numbers = version_numbers(report.cuda)
     index = "cu118" if numbers < (12, 0) else "cu126" if numbers < (12, 8) else "cu128" if numbers < (13,) else "cu130"
-    return f"Run: python installer.py --torch-index https://download.pytorch.org/whl/{index}"
+    return other_torch(environment, f"https://download.pytorch.org/whl/{index}")
 
 
-def check_onnx(python: Path, facts: Facts, report: GpuReport, deep: bool = True) -> list[Finding]:
+def check_onnx(environment: Environment, facts: Facts, report: GpuReport, deep: bool = True) -> list[Finding]:
     """Exactly one ONNX Runtime is there, and which provider a session really gets."""
     present = sorted({"onnxruntime", "onnxruntime-gpu"} & set(facts.packages))
     if len(present) == 2:
@@ -174,17 +190,17 @@ def check_onnx(python: Path, facts: Facts, report: GpuReport, deep: bool = True)
     name = f"{present[0]} {facts.packages[present[0]]}"
     if not deep:
         return [Finding("info", f"{name} is installed.")]
-    answer = _ask(python, ASK_ONNX.replace("MODEL", ONNX_MODEL))
+    answer = _ask(environment.python, ASK_ONNX.replace("MODEL", ONNX_MODEL))
     if answer is None:
-        return [Finding("error", f"{name} is installed, but does not start.", REPAIR)]
+        return [Finding("error", f"{name} is installed, but does not start.", rebuild(environment))]
     active = answer["active"].removesuffix("ExecutionProvider")
-    if report.gpus and active == "CPU":
+    if report.gpus and active == "CPU" and onnx_package(True) == "onnxruntime-gpu":
         return [Finding("warning", f"{name} runs on the CPU, although a GPU is there; tagging is slower.",
-                        _onnx_remedy(python, facts, report, present[0]))]
+                        _onnx_remedy(environment, facts, report, present[0]))]
     return [Finding("info", f"{name} runs on {active}.")]
 
 
-def _onnx_remedy(python: Path, facts: Facts, report: GpuReport, present: str) -> str:
+def _onnx_remedy(environment: Environment, facts: Facts, report: GpuReport, present: str) -> str:
     """Its GPU package lives on the CUDA 12 libraries that a torch for CUDA 12 brings.
 
     NVIDIA's cuDNN packages for CUDA 12 and 13 unpack into one folder, so the missing ones must not be laid beside a torch for 13.
@@ -193,8 +209,10 @@ def _onnx_remedy(python: Path, facts: Facts, report: GpuReport, present: str) ->
         return INSTALL
     if "nvidia-cudnn-cu13" in facts.packages:
         index = "cu128" if version_numbers(report.cuda) >= (12, 8) else "cu126"
-        return f"Its CUDA is 12, torch's is 13. Run: python installer.py --torch-index https://download.pytorch.org/whl/{index}"
-    return f'Its CUDA libraries are missing. Run: {python} -m pip install "onnxruntime-gpu[cuda,cudnn]"'
+        if keeps_torch(environment):
+            return "Nothing need be done: its CUDA is 12 and torch's is 13, and tagging works on the processor too."
+        return f"Its CUDA is 12, torch's is 13. {other_torch(environment, f'https://download.pytorch.org/whl/{index}')}"
+    return f'Its CUDA libraries are missing. Run: {environment.python} -m pip install "onnxruntime-gpu[cuda,cudnn]"'
 
 
 def check_disk(provider: Provider, root: Path) -> list[Finding]:
@@ -203,10 +221,10 @@ def check_disk(provider: Provider, root: Path) -> list[Finding]:
     for place in dict.fromkeys((root, projects_dir())):
         free = free_disk_gib(place)
         if free < NEEDED_DISK_GIB:
-            found.append(Finding("error", f"{free:.1f} GiB are free at {place}.", "Free some space: a training run writes several GB."))
+            found.append(Finding("error", f"{free:.1f} GiB are free at {place}.", f"A training run writes several GB. {FREE_SPACE}"))
         elif free < ENOUGH_DISK_GIB:
             found.append(Finding("warning", f"{free:.0f} GiB are free at {place}; a model and a run take about {ENOUGH_DISK_GIB}.",
-                                 "Free some space."))
+                                 FREE_SPACE))
         elif place == root:
             found.append(Finding("info", f"{free:.0f} GiB are free at {place}."))
     kept, sentence = survives_stop(provider, projects_dir())
@@ -225,8 +243,8 @@ def check_memory() -> list[Finding]:
     return [Finding("info", sentence)]
 
 
-def check_tokens(environ: Mapping[str, str]) -> list[Finding]:
-    """Which access tokens are set; never their values."""
+def check_tokens(environ: Mapping[str, str], programs: Path = Path()) -> list[Finding]:
+    """Which access tokens are set; never their values. Args: programs: folder of the environment's programs, where `hf` is."""
     found = []
     for site, names in TOKENS.items():
         name = next((name for name in names if environ.get(name)), "")
@@ -234,8 +252,10 @@ def check_tokens(environ: Mapping[str, str]) -> list[Finding]:
         if name or stored:
             found.append(Finding("info", f"A {site} token is set ({name or 'stored by hf auth login'})."))
         else:
-            found.append(Finding("info", f"No {site} token: public models work, gated ones and publishing do not.",
-                                 f"To add one, set {names[0]}."))
+            login = f"{programs / 'hf' if (programs / 'hf').exists() else 'hf'} auth login"
+            command = login if site == "Hugging Face" else f"export {names[0]}=your-token (before ./jupyter.sh)"
+            found.append(Finding("info", f"No {site} token: only models that ask you to log in, and publishing, need one.",
+                                 f"To add one, type: {command}"))
     return found
 
 

@@ -75,6 +75,36 @@ class Environment:
     """For a new own environment: the system's Python whose torch shows through."""
 
 
+def keeps_torch(environment: Environment) -> bool:
+    """Whether its torch stays even when another is asked for: it belongs to an image, to Colab or to the person.
+
+    In an environment of Lorabook's own, which only shows the torch of the system, another one is laid on top.
+    """
+    return environment.keep_torch and environment.kind != "own"
+
+
+def other_torch(environment: Environment, torch_index: str) -> str:
+    """What to type so that Lorabook runs with a torch of that package index."""
+    command = f"python3 installer.py --torch-index {torch_index}"
+    if not keeps_torch(environment):
+        return f"Run: {command}"
+    if environment.kind == "colab":
+        return "Colab's notebook runs on its own torch: run the installer without --torch-index."
+    # `.venv` beside the code comes before an image's environment, in this run and in all later ones.
+    before = "unset LORABOOK_VENV; " if environment.kind == "named" else ""
+    return f"To use another, give Lorabook an environment of its own, in this folder: {before}python3 -m venv .venv && {command}"
+
+
+def rebuild(environment: Environment) -> str:
+    """What to type when its Python or a package in it is broken; an environment that is not Lorabook's is never rebuilt."""
+    if environment.kind == "colab":
+        return "Menu Runtime, then 'Disconnect and delete runtime'; then run the first cell again."
+    if keeps_torch(environment):
+        before = "unset LORABOOK_VENV; " if environment.kind == "named" else ""
+        return f"Give Lorabook an environment of its own, in this folder: {before}python3 -m venv .venv && python3 installer.py"
+    return "Run: python3 installer.py --repair"
+
+
 def state_folder(root: Path) -> Path:
     """Where setup keeps its notes and its log."""
     return root / ".lorabook"
@@ -206,7 +236,7 @@ def make_environment(root: Path, environment: Environment, progress: Progress = 
         return True
     if foreign:
         raise StudioError(f"{environment.python} has no pip, and Lorabook does not rebuild an environment that it did not make.",
-                          "Mend it, or set LORABOOK_VENV to a new folder.")
+                          rebuild(environment))
     options = ["--clear"] if folder.exists() else []
     if environment.keep_torch:
         options.append("--system-site-packages")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.base.findings import Finding
 from core.setup.commands import read_output
 
 SMI_PLACES = ("/usr/bin/nvidia-smi", "/opt/bin/nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi")
@@ -36,6 +38,22 @@ class GpuReport:
     """Highest CUDA version that the driver supports."""
     problem: str = ""
     """A GPU seems to be there but cannot be used: why."""
+
+
+def platform_problem(system: str = "", machine: str = "") -> Finding | None:
+    """Why Lorabook cannot run on this kind of computer, None where it can. Args: as of `platform`; "": of this one.
+
+    The last torch with packages for Intel Macs is 2.2.2 (PyPI); requirements.txt asks for 2.4.
+    """
+    system, machine = system or platform.system(), (machine or platform.machine()).lower()
+    if system == "Windows":
+        return Finding("error", "Lorabook runs on Windows inside WSL, Windows' own Linux, and this is Windows itself.",
+                       "In PowerShell run: wsl --install; then restart, open Ubuntu, and fetch Lorabook there (docs/setup.md).")
+    if system == "Darwin" and machine == "x86_64":
+        return Finding("error", "This Python is for a Mac with an Intel processor, for which torch has had no packages since version 2.3.",
+                       "On a Mac with an M processor, install the ordinary Python 3.11 of python.org and run: "
+                       "python3.11 installer.py --repair. With an Intel processor, use Google Colab or rent a machine (README.md).")
+    return None
 
 
 def find_nvidia_smi() -> str | None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from core.base.errors import StudioError
 from core.base.files import explain_disk_errors
 from core.base.findings import Finding
 from core.base.paths import ROOT, trainers_dir
 from core.base.progress import SILENT, Progress
-from core.setup import doctor, environment, packages, provider, trainers
+from core.setup import doctor, environment, hardware, jupyter, packages, provider, trainers
+from core.setup.trainer_state import TrainerState
 
 
 class SetupManager:
@@ -27,12 +30,20 @@ class SetupManager:
     def install(self, groups: tuple[str, ...] = (), torch_index: str = "", repair: bool = False,
                 progress: Progress = SILENT) -> packages.InstallReport:
         """Make the environment and bring it to the requirements. Raises: ConfigError, StudioError, DiskError."""
+        if problem := hardware.platform_problem():
+            raise StudioError(problem.what, problem.remedy)
         with one_at_a_time(self.root, progress):
             chosen = self.environment()
             made = environment.make_environment(self.root, chosen, progress, fresh=repair)
             report = packages.install_packages(self.root, chosen, groups, torch_index, progress, force=made or repair)
             environment.remember(self.root, chosen)
-        return report
+            offered, found = jupyter.offer_kernel(self.root, chosen, progress=progress)
+        return replace(report, changed=report.changed or offered, findings=(*report.findings, *found))
+
+    def running_jupyter(self) -> str:
+        """How to open the notebooks in the Jupyter that a rented machine runs already; "" where there is none."""
+        server = jupyter.find_server(self.root)
+        return "" if server is None else jupyter.how_to_open(server, self.root, jupyter.kernel_title(self.environment()))
 
     def doctor(self, deep: bool = True, progress: Progress = SILENT) -> list[Finding]:
         """What is ready, what is not, and what mends it."""
@@ -43,7 +54,7 @@ class SetupManager:
         with one_at_a_time(self.root, progress):
             return trainers.install_trainer(name, source, trainers_dir(), with_environment, progress)
 
-    def trainers(self) -> list[trainers.TrainerState]:
+    def trainers(self) -> list[TrainerState]:
         """Every known trainer and what of it is here."""
         return [trainers.read_trainer(entry.name) for entry in trainers.TRAINERS]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,18 @@ from core.base.files import write_json, write_text
 from core.base.findings import Finding
 from core.base.progress import SILENT, Progress
 from core.setup.commands import Outcome, read_output, run_logged
-from core.setup.environment import OLDEST_TORCH, Environment, Facts, read_facts, setup_log, state_folder, version_numbers
+from core.setup.environment import (
+    OLDEST_TORCH,
+    Environment,
+    Facts,
+    keeps_torch,
+    other_torch,
+    read_facts,
+    rebuild,
+    setup_log,
+    state_folder,
+    version_numbers,
+)
 from core.setup.hardware import free_disk_gib, read_gpus
 
 STAMP_FORMAT = 1
@@ -125,7 +137,8 @@ def install_packages(root: Path, environment: Environment, groups: tuple[str, ..
 
     Args:
         groups: "dev" …: each a file requirements-GROUP.txt.
-        torch_index: package index to take torch from, e.g. https://download.pytorch.org/whl/cu126.
+        torch_index: package index to take torch from, e.g. https://download.pytorch.org/whl/cu126. In an environment whose torch
+            is kept it is not used, and a finding says so.
         force: run pip even if the stamp says that nothing changed.
 
     Raises: ConfigError: no such group. StudioError: pip failed, with the reason and the remedy.
@@ -133,6 +146,11 @@ def install_packages(root: Path, environment: Environment, groups: tuple[str, ..
     skipped = COLAB_HAS if environment.kind == "colab" else ()
     wanted = {name: read_requirements(path, skipped) for name, path in requirement_files(root, groups).items()}
     facts = _facts(environment)
+    found: list[Finding] = []
+    if torch_index and facts.torch and keeps_torch(environment):
+        found.append(Finding("warning", f"torch {facts.torch} belongs to {facts.prefix} and was kept; --torch-index was not used.",
+                             other_torch(environment, torch_index)))
+        torch_index = ""
     stamp, flavour = read_stamp(root, environment), onnx_package()
     hashes = {name: _hash(lines, facts) for name, lines in wanted.items()}
     everything = [line for lines in wanted.values() for line in lines]
@@ -140,28 +158,28 @@ def install_packages(root: Path, environment: Environment, groups: tuple[str, ..
     # A wanted GPU package that could not be had is noted in the stamp, so that it is not tried at every start.
     chosen = stamp.get("onnxruntime", flavour) if stamp.get("onnxruntime_wanted") == flavour else flavour
     if same and _has_only(facts, chosen) and not find_missing(environment.python, everything):
-        return InstallReport(False)
-    installer = _Installer(root, environment, facts, progress)
+        return InstallReport(False, tuple(found))
+    installer = _Installer(root, environment, facts, progress, hold_torch=environment.keep_torch and not torch_index)
     installer.requirements(everything, torch_index)
     chosen = installer.onnx(flavour)
     after = _facts(environment)
-    if environment.keep_torch and facts.torch and after.torch != facts.torch:
+    if installer.hold_torch and facts.torch and after.torch != facts.torch:
         installer.findings.append(Finding("warning", f"torch {facts.torch} of this environment became {after.torch}.",
                                           f"Run: {environment.python} -m pip install torch=={facts.torch}"))
     write_json(stamp_path(root, environment), {"format": STAMP_FORMAT, "python": str(environment.python), "version": list(facts.version),
                                                "groups": {**stamp.get("groups", {}), **hashes}, "onnxruntime": chosen,
-                                               "onnxruntime_wanted": flavour, "torch": after.torch})
-    return InstallReport(True, tuple(installer.findings))
+                                               "onnxruntime_wanted": "" if installer.try_onnx_again else flavour, "torch": after.torch})
+    return InstallReport(True, (*found, *installer.findings))
 
 
 def _facts(environment: Environment) -> Facts:
     facts = read_facts(environment.python)
     if facts is None:
-        raise StudioError(f"{environment.python} does not run.", "Run: python installer.py --repair")
+        raise StudioError(f"{environment.python} does not run.", rebuild(environment))
     if facts.torch and version_numbers(facts.torch) < OLDEST_TORCH and environment.keep_torch:
         oldest = ".".join(map(str, OLDEST_TORCH))
         raise StudioError(f"torch {facts.torch} in {facts.prefix} is too old: {oldest} at least is needed.",
-                          "Set LORABOOK_VENV to a new folder, so that Lorabook makes an environment of its own.")
+                          rebuild(environment))
     return facts
 
 
@@ -177,13 +195,14 @@ def _has_only(facts: Facts, flavour: str) -> bool:
 class _Installer:
     """pip in one environment, with the torch of an image held fast by a constraints file."""
 
-    def __init__(self, root: Path, environment: Environment, facts: Facts, progress: Progress) -> None:
-        self.root, self.environment, self.facts, self.progress = root, environment, facts, progress
+    def __init__(self, root: Path, environment: Environment, facts: Facts, progress: Progress, hold_torch: bool) -> None:
+        self.root, self.environment, self.facts, self.progress, self.hold_torch = root, environment, facts, progress, hold_torch
+        self.try_onnx_again = False
         self.findings: list[Finding] = []
         self.options: list[str | Path] = ["--retries", "2"]
         if free_disk_gib(facts.prefix) < SMALL_DISK_GIB:
             self.options.append("--no-cache-dir")
-        held = [name for name in TORCH_FAMILY if environment.keep_torch and name in facts.packages]
+        held = [name for name in TORCH_FAMILY if hold_torch and name in facts.packages]
         held += [name for name in COLAB_KEEPS if environment.kind == "colab" and name in facts.packages]
         self.constraints = [f"{name}=={facts.packages[name]}" for name in held]
         if held:
@@ -202,7 +221,8 @@ class _Installer:
         free = free_disk_gib(self.facts.prefix)
         if not (self.facts.torch or torch_index) and free < NEEDED_DISK_GIB:
             raise StudioError(f"The packages take about {NEEDED_DISK_GIB} GiB, and {free:.1f} GiB are free at {self.facts.prefix}.",
-                              "Free some space, or set LORABOOK_VENV to a folder on a larger disk.")
+                              "Free some space, or put the environment on a larger disk: export LORABOOK_VENV=/larger-disk/lorabook-env, "
+                              "then run it again.")
         path = state_folder(self.root) / "wanted.txt"
         write_text(path, "\n".join(lines) + "\n")
         if torch_index:
@@ -220,19 +240,28 @@ class _Installer:
     def onnx(self, wanted: str) -> str:
         """Install one ONNX Runtime and remove the other; the one that is there in the end.
 
-        Both unpack into the same folder, so that removing one breaks the other: the wanted one is then laid anew.
+        Both unpack into the same folder, so that removing one breaks the other: the wanted one is fetched before the other is
+        removed, and laid after it. What cannot be fetched leaves the one that works.
         """
         present = {"onnxruntime", "onnxruntime-gpu"} & set((read_facts(self.environment.python) or self.facts).packages)
         if present == {wanted}:
             return wanted
         self.progress.start(f"Installing {wanted}")
-        if present:
-            self._expect(self.pip("uninstall", "--yes", *sorted(present)))
-        outcome = self.install(f"{wanted}{ONNX_VERSIONS}")
-        if outcome.ok or wanted == "onnxruntime":
+        with tempfile.TemporaryDirectory(prefix="onnx-", dir=state_folder(self.root)) as fetched:
+            outcome = self.pip("download", "--retries", "2", "--no-deps", "--dest", fetched, f"{wanted}{ONNX_VERSIONS}")
+            if outcome.ok:
+                if present:
+                    self._expect(self.pip("uninstall", "--yes", *sorted(present)))
+                self._expect(self.install(*Path(fetched).iterdir()))
+                return wanted
+        sentence, remedy = outcome.explain()
+        self.try_onnx_again = "network" in sentence
+        if wanted == "onnxruntime" and not present:
             self._expect(outcome)
-            return wanted
-        self.findings.append(Finding("warning", f"onnxruntime-gpu could not be installed: {outcome.explain()[0]} Tagging works on the CPU.",
-                                     "Run: python installer.py --repair"))
-        self._expect(self.install(f"onnxruntime{ONNX_VERSIONS}"))
-        return "onnxruntime"
+        if wanted == "onnxruntime-gpu":
+            self.findings.append(Finding("warning", f"onnxruntime-gpu could not be installed: {sentence} Tagging works on the CPU.",
+                                         f"{remedy} Run: python3 installer.py" if self.try_onnx_again else remedy))
+        if not present:
+            self._expect(self.install(f"onnxruntime{ONNX_VERSIONS}"))
+            return "onnxruntime"
+        return sorted(present)[0]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.base.paths import ROOT
 from core.setup.hardware import mount_point
 
 
@@ -22,18 +23,19 @@ class Provider:
     """How to open JupyterLab from one's own browser; empty where it opens by itself."""
     stop: str = ""
     """How to stop paying."""
+    has_jupyter: bool = False
+    """Its images usually run a Jupyter of their own, which the browser reaches already."""
 
 
-TUNNEL = "JupyterLab listens on this machine only. From your own computer: ssh -L 8888:127.0.0.1:8888"
+TUNNEL = "JupyterLab listens on this machine only. To reach it, type on your own computer: ssh -p PORT -L 8888:127.0.0.1:8888 USER@HOST"
+THEN = "Leave that open, and open there the address with 127.0.0.1:8888 that JupyterLab prints."
 LOCAL = Provider("local", "this computer")
 COLAB = Provider("colab", "Google Colab", stop="A session ends after 12 hours at most; everything outside Google Drive is lost with it.")
-VAST = Provider("vast", "Vast.ai", f"{TUNNEL} and the user, host and port that Vast shows under 'SSH'. "
-                "Where the machine's own Jupyter is running, open the notebooks in that instead.",
-                "A stopped machine still costs its disk; `vastai stop instance $CONTAINER_ID` stops it.")
-RUNPOD = Provider("runpod", "RunPod", f"{TUNNEL} and the user, host and port that RunPod shows under 'Connect'. "
-                  "Where the pod's own Jupyter is running, open the notebooks in that instead.",
-                  "`runpodctl stop pod $RUNPOD_POD_ID` stops it; the volume still costs a little.")
-CONTAINER = Provider("container", "a container", f"{TUNNEL} and your user and host; or start the container with the port published.")
+VAST = Provider("vast", "Vast.ai", f"{TUNNEL} (Vast shows the three under 'SSH'). {THEN}",
+                "A stopped machine still costs its disk; `vastai stop instance $CONTAINER_ID` stops it.", has_jupyter=True)
+RUNPOD = Provider("runpod", "RunPod", f"{TUNNEL} (RunPod shows the three under 'Connect'). {THEN}",
+                  "`runpodctl stop pod $RUNPOD_POD_ID` stops it; the volume still costs a little.", has_jupyter=True)
+CONTAINER = Provider("container", "a container", f"{TUNNEL}. {THEN}")
 
 
 def find_provider(environ: Mapping[str, str] = os.environ) -> Provider:
@@ -79,8 +81,13 @@ def survives_stop(provider: Provider, folder: Path) -> tuple[bool | None, str]:
 
 
 def keep_remedy(provider: Provider) -> str:
-    """Where to put the projects so that a stop keeps them."""
-    return {"colab": "Connect Google Drive and set LORABOOK_PROJECTS to a folder under /content/drive/MyDrive, or download in time.",
-            "runpod": "Put Lorabook, or LORABOOK_PROJECTS, under /workspace.",
+    """What to do so that a stop keeps the projects."""
+    download = "download finished LoRAs in time (JupyterLab's file browser: right-click, Download)"
+    move = f"Move Lorabook onto the pod's volume: mv {ROOT} /workspace/ and run ./jupyter.sh there; or {download}."
+    if ROOT.is_relative_to("/workspace"):
+        move = f"This pod has no volume under /workspace: rent one with a volume, or {download}."
+    return {"colab": "Write KEEP_ON_DRIVE = True into the first cell and run it again, so that they lie on your Google Drive.",
+            "runpod": move,
             "vast": "Copy finished LoRAs away before you destroy the machine.",
-            "container": "Mount a folder into the container and set LORABOOK_PROJECTS to it."}.get(provider.name, "")
+            "container": "Start the container with a folder of its host: docker run -v /folder/of/the/host:/projects "
+                         f"-e LORABOOK_PROJECTS=/projects …; or {download}."}.get(provider.name, "")

@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from core.base.errors import ConfigError, StudioError
@@ -19,29 +18,12 @@ from core.setup.checkout import COMMIT_NOTE, expect, fetch
 from core.setup.commands import read_output, run_logged
 from core.setup.environment import read_facts, venv_python
 from core.setup.hardware import free_disk_gib, read_gpus
+from core.setup.trainer_state import Trainer, TrainerState
 
 ENVIRONMENT_GIB = 7
 """Space that a trainer's environment takes."""
 STAMP = "lorabook.json"
 """Written into a trainer's environment when it is whole."""
-
-
-@dataclass(frozen=True)
-class Trainer:
-    """A trainer and the versions that it was tested with."""
-
-    name: str
-    title: str
-    url: str
-    commit: str
-    script: str
-    """A file of the checkout by which it is recognised."""
-    pythons: tuple[str, ...]
-    """Best first."""
-    torch: tuple[str, ...]
-    torch_new_gpu: tuple[str, ...]
-    """For GPUs of compute capability 12 (RTX 50), which the older torch does not know."""
-
 
 SD_SCRIPTS = Trainer(
     "sd-scripts", "kohya-ss sd-scripts", "https://github.com/kohya-ss/sd-scripts", "48d368fa557731ad0488c07304dfeba8c07910eb",
@@ -50,43 +32,6 @@ SD_SCRIPTS = Trainer(
 """Versions: its README at that commit ("tested with PyTorch 2.6.0", "for RTX 50 series GPUs, PyTorch 2.8.0")."""
 TRAINERS: Registry[Trainer] = Registry(
     "trainer", Entry("sd-scripts", "core.setup.trainers:SD_SCRIPTS", SD_SCRIPTS.title, source=SD_SCRIPTS.url, licence="Apache-2.0"))
-
-
-@dataclass(frozen=True)
-class TrainerState:
-    """What of a trainer is on this machine."""
-
-    trainer: Trainer
-    folder: Path
-    """Its checkout, there or not."""
-    commit: str = ""
-    """The commit that is checked out; "" for none or for a plain copy."""
-    python: Path | None = None
-    """The Python of its own environment; None until that is whole."""
-
-    @property
-    def present(self) -> bool:
-        """The checkout is there."""
-        return (self.folder / self.trainer.script).is_file()
-
-    @property
-    def ready(self) -> bool:
-        """It can train."""
-        return self.present and self.python is not None
-
-    def findings(self) -> list[Finding]:
-        """What is ready, what is missing, and the command that mends it."""
-        name, command = self.trainer.title, f"Run: python installer.py --trainer {self.trainer.name}"
-        if not self.present:
-            return [Finding("info", f"The trainer {name} is not installed; the built-in trainer is always there.",
-                            f"To add it, run: python installer.py --trainer {self.trainer.name}")]
-        found = []
-        if self.commit and self.commit != self.trainer.commit:
-            found.append(Finding("warning", f"{self.folder} is at commit {self.commit[:10]}; tested is {self.trainer.commit[:10]}.",
-                                 command))
-        if self.python is None:
-            return [*found, Finding("warning", f"{name} is in {self.folder}, but its environment is missing or was not finished.", command)]
-        return [*found, Finding("info", f"The trainer {name} is ready in {self.folder}.")]
 
 
 def read_trainer(name: str, folder: Path | None = None) -> TrainerState:
@@ -126,7 +71,7 @@ def install_trainer(name: str, source: str = "", folder: Path | None = None, wit
     folder = folder or trainers_dir()
     state = read_trainer(name, folder)
     log = state.folder.parent / ".logs" / f"{name}.log"
-    retry = f"Run: python installer.py --trainer {name}"
+    retry = f"Run: python3 installer.py --trainer {name}"
     try:
         found = fetch(state, source, log, progress)
         if with_environment:

@@ -17,6 +17,8 @@ from core.training.run import Run
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from core.diffusion.model import DiffusionModel
+
 WITHOUT = "without"
 UNSEEN = 0.002
 """Mean difference of two pictures (0–1) below which nobody sees that the LoRA did anything."""
@@ -45,6 +47,10 @@ class EvaluationSettings(Settings):
     clip_skip: int | None = setting(None, "CLIP skip", "Empty: as in training.", level="expert", ge=1, le=12)
     max_token_length: int | None = setting(None, "Longest prompt", "Empty: as in training.", level="expert", unit="tokens")
     tokenizer_cache_dir: str | None = setting(None, "Tokenizer folder", "Empty: as in training.", level="expert")
+    vae: str | None = setting(None, "VAE", "Another VAE than the model's own. Empty: as in training.", level="expert")
+    no_half_vae: bool = setting(False, "Full-precision VAE", "Also on where the training had it on.", level="expert")
+    v_parameterization: bool = setting(False, "v-prediction", "Also on where the training had it on.", level="expert")
+    zero_terminal_snr: bool = setting(False, "Zero terminal SNR", "Also on where the training had it on.", level="expert")
     output_dir: str | None = setting(None, "Folder", "Where the pictures go. Empty: the run's folder evaluation.", level="expert")
 
 
@@ -105,7 +111,7 @@ class EvaluationReport:
 def settings_for(run: Run, settings: EvaluationSettings) -> EvaluationSettings:
     """The settings with what is empty filled in from a run.
 
-    Raises: TrainingError: the run has no whole LoRA file yet, or no prompts are known.
+    Raises: TrainingError: the run has no whole LoRA file yet, or no prompts are known. ConfigError: its files are missing.
     """
     trained = run.settings()
     files = [path for path in list_outputs(run.checkpoints) if is_whole(path)]
@@ -123,7 +129,18 @@ def settings_for(run: Run, settings: EvaluationSettings) -> EvaluationSettings:
         width=settings.width or width, height=settings.height or height, clip_skip=settings.clip_skip or trained.model.clip_skip,
         max_token_length=settings.max_token_length or trained.model.max_token_length,
         tokenizer_cache_dir=settings.tokenizer_cache_dir or trained.model.tokenizer_cache_dir,
-        output_dir=settings.output_dir or str(run.folder / "evaluation"))
+        output_dir=settings.output_dir or str(run.folder / "evaluation"), **_as_trained(run, settings))
+
+
+def _as_trained(run: Run, settings: EvaluationSettings) -> dict[str, Any]:
+    """How the run's config.toml says that its base model draws; nothing when another base model is drawn with."""
+    if settings.model:
+        return {}
+    from core.training.config.pair import flatten, pair_in, read_tables
+
+    trained = flatten(read_tables(pair_in(run.folder).config))
+    switches = ("no_half_vae", "v_parameterization", "zero_terminal_snr")
+    return {"vae": settings.vae or trained.get("vae"), **{name: getattr(settings, name) or bool(trained.get(name)) for name in switches}}
 
 
 def _in_order(files: list[Path], output_name: str) -> list[Path]:
@@ -144,12 +161,11 @@ def draw_before_after(settings: EvaluationSettings, progress: Progress = SILENT)
     for name in ("model", "prompts", "lora", "width", "height", "output_dir"):
         if not getattr(settings, name):
             raise ConfigError(f"{type(settings).fields()[name].title} ({name}) must be given.", "Choose a run, or fill it in.")
-    from core.diffusion import load_model
     from core.diffusion.lora import apply_lora, remove_lora
 
     started, folder, warnings = time.monotonic(), Path(str(settings.output_dir)), list[str]()
     progress.note(f"Loading {settings.model}")
-    model = load_model(str(settings.model), settings.family, tokenizer_dir=settings.tokenizer_cache_dir)
+    model = _load(settings)
     progress.start("Drawing", (1 + len(settings.lora)) * len(settings.prompts) * len(settings.seeds))
     columns, pictures, sheet = [Column(WITHOUT, "")], list[Picture](), [_draw_column(model, settings, progress)]
     pictures += _save_column(folder, 0, settings, sheet[0])
@@ -180,6 +196,18 @@ def draw_before_after(settings: EvaluationSettings, progress: Progress = SILENT)
                               round(time.monotonic() - started, 3))
     write_json(folder / "evaluation.json", {**asdict(report), "settings": settings.model_dump(mode="json")})
     return report
+
+
+def _load(settings: EvaluationSettings) -> DiffusionModel:
+    """The base model, drawing as it did in training."""
+    import torch
+
+    from core.diffusion import load_model
+
+    model = load_model(str(settings.model), settings.family, vae=settings.vae, vae_dtype=torch.float32 if settings.no_half_vae else None,
+                       tokenizer_dir=settings.tokenizer_cache_dir)
+    model.trained_as(settings.v_parameterization, settings.zero_terminal_snr)
+    return model
 
 
 def _draw_column(model: Any, settings: EvaluationSettings, progress: Progress) -> list[Image]:

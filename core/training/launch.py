@@ -47,8 +47,7 @@ def launch(run: Run, state: State | None = None) -> Run:
     with _only_one_launcher(run):
         if run.state() in ACTIVE:
             raise TrainingError(f"The run {run.id} is already {run.state()}.", "Wait for its end, or stop it first.")
-        if state is not None:
-            _set_resume(run, state)
+        _write_settings(run, state)
         command = _plain_command(run)
         if state is not None and run.backend == "sd-scripts":
             command["argv"].append("--skip_until_initial_step")  # without it sd-scripts does the state's epoch again
@@ -69,17 +68,28 @@ def start_supervisor(run: Run, attempt: int) -> None:
 
 
 def resume(run: Run) -> Run:
-    """Go on from the newest whole state folder, in the same run folder.
+    """Go on from the newest whole state folder, in the same run folder; a run that was never started begins.
 
-    Raises: TrainingError: it is finished or still at work, or it saved no state (`save_state` was off).
+    Raises: TrainingError: why it cannot go on, as `resume_point`.
+    """
+    return launch(run, resume_point(run))
+
+
+def resume_point(run: Run) -> State | None:
+    """Where `resume` goes on from: the newest whole state; None: at step 0, for a run that was never started.
+
+    Raises: TrainingError: it is finished or still at work, or no state was saved.
     """
     state_now = run.state()
     if state_now == "done":
         raise TrainingError(f"The run {run.id} is finished.", "Start a new run with more epochs to train longer.")
+    if state_now in ACTIVE:
+        raise TrainingError(f"The run {run.id} is already {state_now}.", "Wait for its end, or stop it first.")
     state = newest_state(run.checkpoints, run.output_name)
-    if state is None and state_now not in ("prepared", *ACTIVE):
-        raise TrainingError(f"The run {run.id} saved no state to go on from.", "Start it anew, with 'save_state' switched on.")
-    return launch(run, state)
+    if state is None and state_now != "prepared":
+        when = "It ended before the first one." if run.settings().saving.save_state else "'Save to go on' (save_state) was off."
+        raise TrainingError(f"The run {run.id} saved no state to go on from.", f"{when} Start the training anew.")
+    return state
 
 
 def _plain_command(run: Run) -> dict[str, Any]:
@@ -90,11 +100,38 @@ def _plain_command(run: Run) -> dict[str, Any]:
     return {"argv": list(command.argv), "cwd": str(command.cwd), "env": dict(command.env)}
 
 
-def _set_resume(run: Run, state: State) -> None:
-    """Write the state's folder as `resume` into the run's TOML pair, where every trainer looks for it."""
+def _write_settings(run: Run, state: State | None) -> None:
+    """Write the pair anew where it must say something else: the state to go on from, or other places since the project was moved."""
     from core.training.config.pair import write_pair
 
-    write_pair(run.settings().with_values(saving={"resume": str(state.folder.resolve())}), run.folder)
+    written = run.settings()
+    settings = at_its_present_place(run, written)
+    if state is not None:
+        settings = settings.with_values(saving={"resume": str(state.folder.resolve())})
+    if settings != written:
+        write_pair(settings, run.folder)
+
+
+def at_its_present_place(run: Run, settings: TrainingSettings) -> TrainingSettings:
+    """The run's settings with every path inside its project where the project lies now; it may have been moved or copied since."""
+    from core.training.config import for_run
+
+    before, now = Path(settings.saving.output_dir or run.checkpoints), run.checkpoints.absolute()
+    if before == now or before.name != now.name:
+        return settings
+    old, new = before.parents[2], now.parents[2]
+    return for_run(type(settings).from_values(_moved(settings.values(), old, new)), run.folder)
+
+
+def _moved(value: Any, old: Path, new: Path) -> Any:
+    """Every text in nested values that is a path in or below `old`, below `new` instead."""
+    if isinstance(value, dict):
+        return {name: _moved(inner, old, new) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_moved(inner, old, new) for inner in value]
+    if isinstance(value, str) and (value == str(old) or value.startswith(f"{old}/")):
+        return str(new) + value[len(str(old)):]
+    return value
 
 
 @contextlib.contextmanager

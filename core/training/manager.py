@@ -17,6 +17,7 @@ from core.training.run import Run
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
     from core.training.evaluation import EvaluationReport, EvaluationSettings
+    from core.training.outputs import State
     from core.training.regularisation import RegularisationReport, RegularisationSettings
 
 
@@ -62,6 +63,10 @@ class TrainingManager:
 
         return draw_regularisation(self.project.folder, settings, progress)
 
+    def start_regularisation(self, settings: RegularisationSettings) -> Job:
+        """Draw regularisation pictures in a process of its own; returns at once."""
+        return start_job(self.project.folder, "regularise", settings.model_dump(mode="json"))
+
     def launch(self, settings: TrainingSettings, backend: str = "builtin") -> Run:
         """Make a run and start it; returns at once. Raises: ConfigError: a check found an error; TrainingError, DiskError."""
         if wrong := errors_of(self.check(settings, backend)):
@@ -87,8 +92,12 @@ class TrainingManager:
         return self._monitors[run_id].read()
 
     def stop(self, run_id: str, force: bool = False) -> None:
-        """Ask a run to stop; it saves a last checkpoint first, unless `force`."""
+        """Ask a run to stop. The built-in trainer saves a checkpoint and a state first, unless `force`; sd-scripts ends at once."""
         self.run(run_id).stop(force)
+
+    def resume_point(self, run_id: str) -> State | None:
+        """Where `resume` would go on from, None for the beginning. Raises: TrainingError: why it cannot."""
+        return launch.resume_point(self.run(run_id))
 
     def resume(self, run_id: str) -> Run:
         """Go on from the newest saved state, in the same run. Raises: TrainingError: there is none, or it is finished."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.base.errors import ModelError
 from core.base.files import explain_disk_errors, sha256, write_with
+from core.diffusion.checkpoints import read_header
 
 ENDINGS = (".safetensors", ".ckpt", ".pt")
 Snapshot = dict[str, tuple[int, int, int]]
@@ -49,32 +50,13 @@ def _trace(path: Path) -> tuple[int, int, int]:
     return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
-def read_header(path: Path) -> dict[str, Any]:
-    """The header of a safetensors file: tensor name to dtype, shape, data_offsets; `__metadata__`.
-
-    Source: https://github.com/huggingface/safetensors#format
-    Raises: ValueError: it is no whole safetensors file.
-    """
-    with open(path, "rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        size = path.stat().st_size
-        if not 2 <= length <= size - 8:
-            raise ValueError("the header is missing or longer than the file")
-        header = json.loads(file.read(length))
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    if not ends or size < 8 + length + max(ends):
-        raise ValueError("the file ends before its last tensor")
-    return dict(header)
-
-
 def is_whole(path: Path) -> bool:
     """Whether a LoRA file was written to its end (safetensors: by its header; others: not empty)."""
     if path.suffix != ".safetensors":
         return path.stat().st_size > 0
     try:
         return bool(read_header(path))
-    except (ValueError, KeyError, TypeError):
+    except ModelError:
         return False
 
 

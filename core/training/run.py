@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core.base.errors import StudioError, TrainingError
 from core.base.files import explain_disk_errors, read_json, safe_stem, write_json, write_text
-from core.base.jobs import append_event
+from core.base.jobs import append_event, read_tail
 from core.base.process import ProcessMark, end_group, is_alive
 
 if TYPE_CHECKING:
@@ -202,28 +202,13 @@ class Run:
 
 def tail_lines(path: Path, lines: int) -> list[str]:
     """The last lines of a text file, read from its end."""
-    return [line for line in _tail(path, max(_tail_size(lines), _TAIL)).splitlines() if line.strip()][-lines:]
-
-
-def _tail_size(lines: int) -> int:
-    return lines * 400
-
-
-def _tail(path: Path, size: int) -> str:
-    try:
-        with open(path, "rb") as file:
-            end = file.seek(0, 2)
-            file.seek(max(0, end - size))
-            data = file.read()
-    except FileNotFoundError:
-        return ""
-    return data[data.find(b"\n") + 1 if end > size else 0:].decode("utf-8", "replace").replace("\r", "\n")
+    return [line for line in read_tail(path, max(lines * 400, _TAIL)).splitlines() if line.strip()][-lines:]
 
 
 def _tail_events(folder: Path) -> list[dict[str, Any]]:
     """The last events; the supervisor's `end` is always among them, since nothing is written after it."""
     events = []
-    for line in _tail(folder / "events.jsonl", _TAIL).splitlines():
+    for line in read_tail(folder / "events.jsonl", _TAIL).splitlines():
         with contextlib.suppress(ValueError):
             events.append(json.loads(line))
     return events

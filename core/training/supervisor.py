@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import Cancelled, DiskError, StudioError
+from core.base.failures import explain, words_for
 from core.base.files import read_json, sha256, write_json
 from core.base.jobs import read_events, turn_on_the_machine
 from core.base.process import mark_of
@@ -37,6 +38,7 @@ from core.training.outputs import (
     is_whole,
     list_outputs,
     new_outputs,
+    newest_state,
     publish,
     set_aside_broken,
     take_snapshot,
@@ -67,7 +69,7 @@ class StopRequest(Progress):
         """Called while the run waits for its turn. Raises: Cancelled: somebody asked to stop."""
         self.beat()
         if self.asked():
-            raise Cancelled("Stopped before the training began.", "")
+            raise Cancelled("The training had not begun.", "")
 
     def beat(self) -> None:
         """A sign of life every few seconds, with the GPUs. A full disk must not end the training."""
@@ -130,12 +132,11 @@ def supervise(run: Run, attempt: int) -> dict[str, Any]:
             end = _train(run, attempt, stop)
     except Cancelled as error:
         end = {"state": "cancelled", "message": error.message}
-    except StudioError as error:
-        end = _failed(Cause("lorabook", error.message, error.hint))
-    except Exception:  # noqa: BLE001 - the door of a process: whatever it is, the person must read of it
-        traceback.print_exc()
-        last = traceback.format_exc().strip().splitlines()[-1]
-        end = _failed(Cause("bug", f"This is a bug in Lorabook: {last}.", f"The whole story is in {run.folder / 'supervisor.txt'}."))
+    except Exception as error:  # noqa: BLE001 - the door of a process: whatever it is, the person must read of it
+        if not isinstance(error, StudioError):
+            traceback.print_exc()
+        known, story = explain(error), f"The whole story is in {run.folder / 'supervisor.txt'}."
+        end = _failed(Cause("lorabook", *known) if known else Cause("bug", words_for(error), story))
     try:
         run.note("end", attempt=attempt, **end)
     except DiskError:
@@ -156,7 +157,7 @@ def _train(run: Run, attempt: int, stop: StopRequest) -> dict[str, Any]:
                                    stderr=subprocess.STDOUT, start_new_session=True)
     except OSError as error:
         return _failed(Cause("not_started", f"The trainer could not be started: {error.strerror}: {error.filename}.",
-                             "Run 'python installer.py --doctor' to see what is missing."))
+                             "Run 'python3 installer.py --doctor' to see what is missing."))
     writer = LogWriter(trainer.stdout, run.log, [value for name, value in env.items() if _SECRET.search(name) and len(value) >= 8])
     try:
         mark = mark_of(trainer.pid)
@@ -210,7 +211,7 @@ def judge(run: Run, before: Snapshot, code: int, asked: bool, told: list[dict[st
     extra: dict[str, Any] = {"incomplete": [path.name for path in broken]} if broken else {}
     if stopped:
         kept = next((path for path in reversed(list_outputs(run.checkpoints)) if is_whole(path)), None)
-        return {"state": "cancelled", "checkpoint": str(kept) if kept else "", **extra}
+        return {"state": "cancelled", "message": _kept(run, kept), "checkpoint": str(kept) if kept else "", **extra}
     if final is None:
         return {**_failed(find_cause(lines, code, told, oom)), **extra}
     if not is_finite(final):
@@ -220,6 +221,13 @@ def judge(run: Run, before: Snapshot, code: int, asked: bool, told: list[dict[st
         run.note("warning", message=f"The trainer ended with code {code}, but {final.name} is new and whole.")
     place = publish(final, run.project_folder / "output")
     return {"state": "done", "output": str(place), "checkpoint": str(final), "sha256": sha256(place), **extra}
+
+
+def _kept(run: Run, file: Path | None) -> str:
+    """What is left of a stopped run: the last LoRA, and from where it can go on."""
+    saved = f"The last saved LoRA is {file.name}." if file else "It had saved no LoRA yet."
+    state = newest_state(run.checkpoints, run.output_name)
+    return f"{saved} It can go on from step {state.step}." if state else f"{saved} There is no saved state to go on from."
 
 
 def _failed(cause: Cause) -> dict[str, Any]:

@@ -19,11 +19,11 @@ import pytest
 
 from core.base.paths import ROOT
 from core.dataset.project import Project
+from core.diffusion.checkpoints import read_header
 from core.training.backends.sd_scripts import SdScriptsBackend
 from core.training.evaluation import EvaluationSettings
 from core.training.manager import TrainingManager
 from core.training.monitor import RunStatus
-from core.training.outputs import read_header
 from core.training.run import Run
 from tests.full_size import make_full_size
 from tests.tiny_models import make_pictures

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import html
+from pathlib import Path
+
 import ipywidgets as ipw
 
+from core.base.errors import TrainingError
 from core.training.backends import BACKENDS
 from core.training.monitor import RunStatus
 from core.training.run import ACTIVE, Run
@@ -14,6 +18,9 @@ from widgets.session import Session
 from widgets.training.choice import read_settings
 
 LOOK_SECONDS = 1.0
+GO_ON = "Go on with the last run"
+STOPPING = {"builtin": "stopping: the present step is finished, then LoRA and state are saved"}
+"""What a trainer does when it is stopped; one that is not named ends at once."""
 DEFAULT_BACKEND = "builtin"
 
 
@@ -36,22 +43,24 @@ class TrainPanel(Panel):
         self.backend = ipw.Dropdown(description="Trainer", options=[(entry.title, entry.name) for entry in BACKENDS], value=DEFAULT_BACKEND)
         self._note = ipw.HTML()
         self._watching = False
-        self._stopped_for: str | None = None
+        self._end_told: tuple[Path, int] | None = None
         self.backend.observe(lambda _: self.refresh(), "value")
         return [ipw.VBox([self.backend, self._note]).add_class("lb-field").add_class("lb-field-backend")]
 
     def extras(self) -> list[ipw.Widget]:
         """Stop and go on."""
-        return [self.action("Stop", self._stop, self._why_no_stop),
-                self.action("Go on with the last run", self._resume, self._why_no_resume)]
+        self._go_on = self.action(GO_ON, self._resume, self._why_no_resume)
+        return [self.action("Stop", self._stop, self._why_no_stop), self._go_on]
 
     def update(self) -> None:
         """Look for the newest run, and for what the trainer lacks."""
         missing = BACKENDS.load(self.backend.value).missing()
         self._missing = str(missing) if missing is not None and missing.level == "error" else ""
-        self._note.value = f'<p class="lb-help">{missing or BACKENDS.entry(self.backend.value).note}</p>'
+        self._note.value = f'<p class="lb-help">{html.escape(str(missing or BACKENDS.entry(self.backend.value).note))}</p>'
         run = self._newest()
-        if run is not None and not self._watching:
+        if run is None:
+            self._end_told = None
+        elif not self._watching and (run.state() in ACTIVE or self._end_told != (run.folder, run.attempt())):
             self._watch()
 
     def blocked(self) -> str:
@@ -92,13 +101,19 @@ class TrainPanel(Panel):
         return "It is stopping already." if run.stop_asked() else ""
 
     def _why_no_resume(self) -> str:
-        run = self._newest()
+        run, self._point = self._newest(), None
         if run is None:
             return "There is no run yet."
-        state = run.state()
-        if state in ACTIVE:
-            return "It is at work."
-        return "It is finished." if state == "done" else ""
+        try:
+            self._point = self.session.training.resume_point(run.id)
+        except TrainingError as error:
+            return str(error)
+        return ""
+
+    def _enable(self) -> None:
+        """The button says from where the run goes on."""
+        super()._enable()
+        self._go_on.description = GO_ON if self._point is None else f"Go on from step {self._point.step}"
 
     def _newest(self) -> Run | None:
         runs = self.session.training.runs() if self.session.folder is not None else []
@@ -126,12 +141,14 @@ class TrainPanel(Panel):
         status = self.session.training.status(run.id)
         if status.state in ACTIVE:
             count = f" {status.step} of {status.total}" if status.total else ""
-            doing = "stopping, the last checkpoint is being saved" if status.state == "stopping" else status.phase or status.message
+            doing = status.phase or status.message
+            if status.state == "stopping":
+                doing = STOPPING.get(status.backend, "stopping: what was saved before is kept")
             self.status.say("working", f"Working{count}: {doing or 'starting'}", share(status.step, status.total),
                             time_left(status.seconds_left))
             self._enable()
             return
-        self._watching = False
+        self._watching, self._end_told = False, (run.folder, run.attempt())
         if status.state != "prepared":
             self.say(*words_for_end(status))
         self._enable()
@@ -143,5 +160,5 @@ def words_for_end(status: RunStatus) -> tuple[str, str]:
     if status.state == "done":
         return "done", f"Done: {status.step} steps. The LoRA is {status.output}."
     if status.state == "cancelled":
-        return "done", f"Done: stopped at step {status.step}; what was saved is kept."
+        return "done", f"Done: stopped at step {status.step}. {status.message}".rstrip()
     return "attention", f"Needs attention: {status.cause or status.message}"

@@ -143,7 +143,7 @@ def _facts(status: RunStatus) -> list[tuple[str, object]]:
     if status.loss is not None:
         rows.append(("Loss of the last step", f"{status.loss:.4g}"))
     for part_name, rate in (status.lr or {}).items():
-        rows.append((f"Learning rate, {part_name}", f"{rate:.3g}"))
+        rows.append((f"Learning rate, {_part_words(part_name)}", f"{rate:.3g}"))
     if status.seconds_per_step:
         rows.append(("Speed", f"{status.seconds_per_step:.2f} s a step"))
     if status.seconds_left is not None:
@@ -166,8 +166,13 @@ def _curves(status: RunStatus) -> list[Curve]:
     curves = [Curve("loss" if own else "average loss", steps, raw, faint=True),
               Curve("smoothed loss", steps, [_number(point.smoothed) for point in points])]
     for name in dict.fromkeys(name for point in points for name in point.lr):
-        curves.append(Curve(f"rate of {name}", steps, [_number(point.lr.get(name)) for point in points], pane=1))
+        curves.append(Curve(f"rate of {_part_words(name)}", steps, [_number(point.lr.get(name)) for point in points], pane=1))
     return curves
+
+
+def _part_words(name: str) -> str:
+    """A trained part as it is called on screen; the trainers write unet, textencoder, textencoder1 …"""
+    return name.replace("textencoder", "text encoder ").rstrip() if name != "unet" else "U-Net"
 
 
 def _number(value: float | None) -> float:

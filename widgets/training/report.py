@@ -6,6 +6,7 @@ from pathlib import Path
 
 import ipywidgets as ipw
 
+from widgets.components.page import PageView
 from widgets.panel import Panel, Work, part, table
 from widgets.training.monitor import RunPicker
 
@@ -26,15 +27,17 @@ class ReportPanel(Panel):
 
     def results(self) -> list[ipw.Widget]:
         """Where the report and the LoRA files are."""
-        self._place, self._files = ipw.HTML(), ipw.HTML()
-        return [self._place, part("Finished LoRA files"), self._files]
+        self.page, self._place, self._files = PageView(self._read, "report"), ipw.HTML(), ipw.HTML()
+        return [self.page, self._place, part("Finished LoRA files"), self._files]
 
     def update(self) -> None:
         """Look for runs, the report and the files."""
         known = self.session.folder is not None
         self.picker.look([run.id for run in self.session.training.runs()] if known else [])
-        report = self.session.training.run(self.picker.chosen).folder / "report.html" if self.picker.chosen else None
-        self._place.value = table([("Report", report)]) if report is not None and report.is_file() else ""
+        report = self._report()
+        there = report is not None and report.is_file()
+        self.page.name = f"{self.picker.chosen}.html" if there else ""
+        self._place.value = table([("Report", report)]) if there else ""
         files = sorted(self.session.training.project.output.glob("*.safetensors")) if known else []
         self._files.value = table([(path.name, f"{path.stat().st_size / 2**20:.1f} MiB, in {path.parent}") for path in files]) if files \
             else '<p class="lb-help">There are none yet.</p>'
@@ -49,4 +52,11 @@ class ReportPanel(Panel):
         return Work("writing the report", lambda: manager.report(run), self._written)
 
     def _written(self, path: Path) -> str:
-        return f"the report is {path}. Open it from the file browser, or download it."
+        return "the report is written. Open or download it with the buttons below; it is one file that can be sent on."
+
+    def _report(self) -> Path | None:
+        return self.session.training.run(self.picker.chosen).folder / "report.html" if self.picker.chosen else None
+
+    def _read(self) -> bytes | None:
+        path = self._report()
+        return path.read_bytes() if path is not None and path.is_file() else None

@@ -38,7 +38,7 @@ class SettingsPanel(Panel):
 
     def results(self) -> list[ipw.Widget]:
         """The form."""
-        self.form = Form(TrainingSettings, hide=HIDDEN)
+        self.form = Form(TrainingSettings, {"model.family": [(title, name) for name, title in FAMILY_NAMES.items()]}, HIDDEN)
         self.prompts = ipw.Textarea(description="Sample prompts", rows=3, continuous_update=False,
                                     placeholder="one a line; begin with the trigger word")
         box = ipw.VBox([self.prompts, ipw.HTML('<p class="lb-help">Pictures to draw during training, one prompt a line.</p>')])

@@ -59,6 +59,6 @@ BACKENDS = Registry[type[Backend]](
           note="Needs nothing beside Lorabook; runs on a GPU or a CPU.", options={"families": ("sd15", "sdxl")}),
     Entry("sd-scripts", "core.training.backends.sd_scripts:SdScriptsBackend", "kohya-ss sd-scripts",
           source="https://github.com/kohya-ss/sd-scripts", licence="Apache-2.0",
-          note="A checkout of its own with an environment of its own: python installer.py --trainer sd-scripts",
+          note="A checkout of its own with an environment of its own: python3 installer.py --trainer sd-scripts",
           options={"families": ("sd15", "sdxl")}),
 )

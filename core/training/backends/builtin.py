@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.base.errors import ConfigError
 from core.base.findings import Finding
@@ -14,9 +16,13 @@ from core.training.backends.sd_scripts import script_for
 from core.training.config.contract import check_pair
 from core.training.config.pair import pair_in
 from core.training.config.presets import load_settings
+from core.training.config.sources import cannot_open, looks_like_a_place
+
+if TYPE_CHECKING:
+    from core.training.builtin.options import TrainOptions
 
 DOOR = ROOT / "custom" / "train_lora.py"
-NEEDS = ("torch", "diffusers", "transformers", "peft", "accelerate", "safetensors", "PIL", "toml")
+NEEDS = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "PIL", "toml")
 OPTIMIZER_PACKAGES = {"AdamW8bit": "bitsandbytes", "Prodigy": "prodigyopt"}
 """Optimizers that come with a package of their own, which not every machine has."""
 ALSO = ("cache_text_encoder_outputs", "cache_text_encoder_outputs_to_disk")
@@ -40,7 +46,7 @@ class BuiltinBackend:
         """As `Backend.missing`."""
         absent = [name for name in NEEDS if importlib.util.find_spec(name) is None]
         if absent:
-            return Finding("error", f"The built-in trainer needs {', '.join(absent)}.", "Run: python installer.py")
+            return Finding("error", f"The built-in trainer needs {', '.join(absent)}.", "Run: python3 installer.py")
         return None
 
     @classmethod
@@ -54,8 +60,20 @@ class BuiltinBackend:
             options = read_options(pair.config)
         except ConfigError as error:
             return [*findings, Finding("error", error.message, error.hint)]
+        findings += _models(options)
         package = OPTIMIZER_PACKAGES.get(options.optimizer_type)
         if package and importlib.util.find_spec(package) is None:
             findings.append(Finding("error", f"The optimizer {options.optimizer_type} needs the package {package}, which is not installed.",
-                                    "Choose the optimizer AdamW, or run: python installer.py"))
+                                    "Choose the optimizer AdamW, or run: python3 installer.py"))
         return [*findings, *(Finding("warning", warning) for warning in options.warnings)]
+
+
+def _models(options: TrainOptions) -> Iterator[Finding]:
+    """Models that this trainer cannot open: names on Hugging Face, which it does not download, and what is no SD 1.x or SDXL."""
+    for title, name in (("model", options.pretrained_model_name_or_path), ("VAE", options.vae)):
+        if name and not Path(name).expanduser().exists() and not looks_like_a_place(name):
+            yield Finding("error", f"The {title} {name!r} is a name on Hugging Face, but the built-in trainer opens only what lies on this "
+                          "machine.", "Download it and choose its .safetensors file or its folder, or use the sd-scripts backend.")
+    path = Path(options.pretrained_model_name_or_path).expanduser()
+    if path.exists() and (trouble := cannot_open(path)):
+        yield trouble

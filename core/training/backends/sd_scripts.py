@@ -16,7 +16,7 @@ from core.training.config.presets import load_settings
 SCRIPTS = {"sd15": "train_network.py", "sdxl": "sdxl_train_network.py"}
 """The script that trains a LoRA of a family."""
 INTERPRETERS = (".venv/bin/python", "venv/bin/python", ".venv/Scripts/python.exe", "venv/Scripts/python.exe")
-REMEDY = "Run: python installer.py --trainer sd-scripts"
+REMEDY = "Run: python3 installer.py --trainer sd-scripts"
 
 
 def script_for(family: str) -> str:

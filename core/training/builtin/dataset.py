@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ from core.base.errors import ConfigError, DatasetError
 from core.training.builtin.buckets import BucketRule, Size, crop_edges, select_bucket
 from core.training.builtin.captions import CaptionRule, read_caption
 from core.training.builtin.keys import UNSUPPORTED
+from core.training.config.sources import image_files
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+MOST_READERS = 8
+"""Images that are looked through at once; each takes its own memory."""
 RENAMED = {"train_batch_size": "batch_size", "dataset_repeats": "num_repeats"}
 CAPTION_KEYS = tuple(CaptionRule.__dataclass_fields__)
 BUCKET_KEYS = ("enable_bucket", "min_bucket_reso", "max_bucket_reso", "bucket_reso_steps", "bucket_no_upscale")
@@ -173,23 +177,17 @@ def _resolution(value: Any) -> Size:
 
 
 def _add_subset(dataset: TrainDataset, subset: Subset, warn: Callable[[str], None]) -> None:
-    """Find a subset's images, read their sizes and captions. Broken images are passed over with a warning."""
-    from PIL import Image, UnidentifiedImageError
-
+    """Find a subset's images, look through each, read captions. Broken images are passed over with a warning."""
     if not subset.image_dir.is_dir():
         raise DatasetError(f"The image folder {subset.image_dir} does not exist.", "Check image_dir in dataset.toml.")
-    paths = sorted((path for path in subset.image_dir.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()), key=str)
+    paths = image_files(subset.image_dir)
     frequency: Counter[str] = Counter()
     without: list[str] = []
-    for path in paths:
-        try:
-            with Image.open(path) as picture:
-                picture.verify()
-            with Image.open(path) as picture:
-                orientation = picture.getexif().get(0x0112, 1)
-                size = picture.size if orientation < 5 else picture.size[::-1]
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            warn(f"{path.name} is left out: it cannot be read as an image ({error}).")
+    with ThreadPoolExecutor(min(MOST_READERS, os.cpu_count() or 1), "looking") as pool:
+        sizes = list(pool.map(_look_through, paths))
+    for path, size in zip(paths, sizes, strict=True):
+        if isinstance(size, str):
+            warn(f"{path.name} is left out: it cannot be read as an image ({size}).")
             continue
         caption = read_caption(path, subset.caption_extension, subset.captions.enable_wildcard)
         if not caption:
@@ -207,6 +205,23 @@ def _add_subset(dataset: TrainDataset, subset: Subset, warn: Callable[[str], Non
         return
     dataset.subsets.append(subset)
     dataset.tag_frequency[subset.image_dir.name] = dict(frequency)
+
+
+def _look_through(path: Path) -> Size | str:
+    """Width and height as shown, or what is wrong with the file.
+
+    Every byte of it is decoded: a file that is cut off would else end the training in the middle.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            orientation, size = picture.getexif().get(0x0112, 1), picture.size
+            picture.draft("RGB", (size[0] // 8 or 1, size[1] // 8 or 1))  # a JPEG is read whole, but only an eighth of it is worked out
+            picture.load()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return str(error)
+    return size if orientation < 5 else size[::-1]
 
 
 def _balance(dataset: TrainDataset, warn: Callable[[str], None]) -> None:

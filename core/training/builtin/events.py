@@ -67,7 +67,7 @@ class Reporter:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            self.warn("TensorBoard is not installed, so logging_dir gets no files. Run: python installer.py")
+            self.warn("TensorBoard is not installed, so logging_dir gets no files. Run: python3 installer.py")
             return
         folder = self._logging_dir / time.strftime("%Y%m%d%H%M%S") / "network_train"
         self._board = SummaryWriter(str(folder), purge_step=first_step + 1 if first_step else None)

@@ -124,11 +124,13 @@ class LatentStore:
         found = []
         for start in range(0, len(arrays), self.batch_size):
             part = entries[start:start + self.batch_size]
-            # Drawn from the VAE's distribution as sd-scripts does; the seed comes from the file, so that the cache never matters.
-            generator = torch.Generator(self.model.vae.device).manual_seed(_seed_of(part))
-            latents = self.model.encode_images(to_tensor(arrays[start:start + self.batch_size]), generator).cpu()
-            if not torch.isfinite(latents).all():
-                raise TrainingError(f"The VAE gives NaN for {part[0][0].path.name}.", "Set no_half_vae, or choose another VAE.")
+            # Drawn from the VAE's distribution as sd-scripts does; each seed comes from the picture alone, so that neither the cache
+            # nor the neighbours matter.
+            generators = [torch.Generator(self.model.vae.device).manual_seed(_seed_of(*entry)) for entry in part]
+            latents = self.model.encode_images(to_tensor(arrays[start:start + self.batch_size]), generators).cpu()
+            for (image, _), latent in zip(part, latents, strict=True):
+                if not torch.isfinite(latent).all():
+                    raise TrainingError(f"The VAE gives NaN for {image.path.name}.", "Set no_half_vae, or choose another VAE.")
             found += list(latents)
         self.encoded += len(entries)
         return found
@@ -186,6 +188,5 @@ def _escape(name: str) -> str:
     return glob.escape(name)
 
 
-def _seed_of(entries: Sequence[tuple[TrainImage, bool]]) -> int:
-    text = "/".join(f"{image.path.name}{flipped}" for image, flipped in entries)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
+def _seed_of(image: TrainImage, flipped: bool) -> int:
+    return int.from_bytes(hashlib.sha256(f"{image.path.name}{flipped}".encode()).digest()[:7], "little")

@@ -59,7 +59,7 @@ class Trainer:
         torch.manual_seed(self.seed)
         self.network = LoraNetwork(model, options)
         if options.network_weights:
-            self.network.load_weights(Path(options.network_weights))
+            self.network.load_weights(Path(options.network_weights), reporter.warn)
         groups = self.network.groups(options)
         self.parameters = [parameter for group in groups for parameter in group["params"]]
         self.optimizer = make_optimizer(options, groups)
@@ -67,7 +67,7 @@ class Trainer:
         self.precision = PRECISIONS.get(options.mixed_precision)
         self.scaler = torch.amp.GradScaler(model.device.type, enabled=options.mixed_precision == "fp16")
         velocity = _checked_velocity(model, options)
-        self.model.scheduler_config["prediction_type"] = "v_prediction" if velocity else "epsilon"
+        model.trained_as(velocity, options.zero_terminal_snr)
         self.noise = NoiseSchedule(model.scheduler_config, options, velocity, model.device)
         trained_text = any(group["name"] == "textencoder" for group in groups)
         folder = datasets[0].subsets[0].image_dir / ".lorabook/text" if options.cache_text_encoder_outputs_to_disk else None
@@ -136,10 +136,12 @@ class Trainer:
     def run(self) -> Path:
         """Train to the end; the finished file. Raises: Cancelled: stopped, with a whole last checkpoint. TrainingError: NaN loss."""
         position = self.position
+        began = position.current_step
         self._check_stop()
-        self.reporter.begin(position.current_step)
-        if position.current_step == 0 and self.sampler.due(0, None):
-            self.draw(0, 0, False)
+        self.reporter.begin(began)
+        if began == 0:
+            self._draw_if_due(0, False)
+            self._check_stop()
         while position.current_step < self.total_steps:
             epoch = position.current_epoch
             self.reporter.say(f"epoch {epoch}/{self.epochs}")
@@ -147,10 +149,15 @@ class Trainer:
             self.reporter.epoch_average(epoch, self.recorder.average)
             position.current_epoch, position.place = epoch + 1, 0
             self.saver.after_epoch(position.current_step, epoch, self.epochs)
-            if self.sampler.due(position.current_step, epoch):
-                self.draw(position.current_step, epoch, True)
-            self._stop_if_asked(epoch)
-        return self.saver.at_end(position.current_step, position.current_epoch - 1)
+            if position.current_step < self.total_steps:
+                self._draw_if_due(epoch, True)
+                self._stop_if_asked(epoch)
+        last = position.current_epoch - 1
+        path = self.saver.at_end(position.current_step, last)
+        if began < self.total_steps:  # drawn only now: whatever happens to the pictures, the file is there
+            self._draw_if_due(last, False)
+            self._draw_if_due(last, True)
+        return path
 
     def _run_epoch(self, epoch: int) -> None:
         size, position = self.options.gradient_accumulation_steps, self.position
@@ -166,10 +173,9 @@ class Trainer:
                 position.place = batch.place + 1
                 step = position.current_step
                 self.saver.after_step(step, epoch)
-                if self.sampler.due(step, None):
-                    self.draw(step, epoch, False)
                 if step >= self.total_steps:
                     return
+                self._draw_if_due(epoch, False)
                 if batch.place + 1 < self.batches:
                     self._stop_if_asked(epoch)
 
@@ -235,6 +241,11 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.network.update_average()
 
+    def _draw_if_due(self, epoch: int, at_epoch_end: bool) -> None:
+        step = self.position.current_step
+        if self.sampler.due(step, epoch if at_epoch_end else None):
+            self.draw(step, epoch, at_epoch_end)
+
     def draw(self, step: int, epoch: int, at_epoch_end: bool) -> list[Path]:
         """Sample pictures with the LoRA as it is now; the training's random numbers are not touched."""
         model = self.model
@@ -245,7 +256,7 @@ class Trainer:
         for module in trained:
             module.eval()
         with self.network.for_drawing(), torch.autocast(model.device.type, self.precision, enabled=self.precision is not None):
-            paths = self.sampler.draw(model, step, epoch, at_epoch_end)
+            paths = self.sampler.draw(model, step, epoch, at_epoch_end, self.stop)
         for module in trained:
             module.train()
         for module in resting:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import Cancelled, StudioError
+from core.base.failures import explain
 from core.training.builtin.dataset import read_datasets
 from core.training.builtin.events import Reporter
-from core.training.builtin.options import TrainOptions, read_options, read_toml
+from core.training.builtin.options import TrainOptions, read_options
+from core.training.config.pair import read_tables
+
+SMALLER = "Lower train_batch_size or the resolution, switch gradient_checkpointing and cache_latents on."
 
 if TYPE_CHECKING:
     from core.training.builtin.loop import Trainer
@@ -33,7 +36,7 @@ def train(config_file: Path, dataset_config: Path, run_dir: Path | None = None, 
     reporter = Reporter(run_dir, say)
     try:
         options = read_options(config_file)
-        path = _train(options, read_toml(dataset_config), run_dir, say, stop, device)
+        path = _train(options, read_tables(dataset_config), run_dir, say, stop, device)
     except Cancelled as error:
         reporter.event("cancelled", message=error.message)
         raise
@@ -41,26 +44,18 @@ def train(config_file: Path, dataset_config: Path, run_dir: Path | None = None, 
         reporter.event("failed", message=error.message, hint=error.hint)
         raise
     except Exception as error:
-        message, hint = explain(error)
+        bug = f"{type(error).__name__}: {error}", "This is a bug in Lorabook; the log has the details."
+        message, hint = explain(error, SMALLER) or bug
         reporter.event("failed", message=message, hint=hint)
         raise
     reporter.event("done", path=str(path))
     return path
 
 
-def explain(error: Exception) -> tuple[str, str]:
-    """A failure that is not ours as a sentence and what to do."""
-    if type(error).__name__ == "OutOfMemoryError" or "out of memory" in str(error).lower() or isinstance(error, MemoryError):
-        return "The memory of the GPU (or of the computer) was not enough.", \
-            "Lower train_batch_size or the resolution, switch gradient_checkpointing and cache_latents on."
-    return f"{type(error).__name__}: {error}", "This is a bug in Lorabook; the log has the details."
-
-
 def _train(options: TrainOptions, tables: dict[str, Any], run_dir: Path | None, say: Callable[[str], None], stop: Callable[[], bool],
            device: str | None) -> Path:
     import torch
 
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it complains of kernels that nobody asked for
     from core.diffusion import load_model
     from core.training.builtin.loop import PRECISIONS, Trainer
 

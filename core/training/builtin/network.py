@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +34,14 @@ class LoraNetwork(nn.Module):
                    arguments.get("module_dropout", 0.0))
         self.layers: Any = nn.ModuleDict()
         self.parts: dict[str, list[str]] = {"text_encoder": [], "unet": []}
+        self._other_names: dict[str, str] = {}
         for target in find_targets(model, convolutions=conv_rank is not None):
             if options.network_train_text_encoder_only if target.part == "unet" else options.network_train_unet_only:
                 continue
             size, strength = (conv_rank, conv_alpha) if target.large_kernel else (rank, alpha)
             if not size or target.name in self.layers:
                 continue
+            self._other_names[target.name] = target.other_name
             self.layers[target.name] = LoraLayer(target.module, int(size), strength, *chances)
             self.parts[target.part].append(target.name)
         if not len(self.layers):
@@ -100,27 +102,34 @@ class LoraNetwork(nn.Module):
         device = next(self.parameters()).device
         self._average = {name[4:]: value.to(device) for name, value in state.items() if name.startswith("ema.")}
 
-    def load_weights(self, path: Path) -> int:
+    def load_weights(self, path: Path, warn: Callable[[str], None] = lambda message: None) -> int:
         """Start from a LoRA file (network_weights); returns how many layers were found in it.
 
-        Raises: ModelError: none fits, or a rank differs.
+        The layers keep the alpha of the settings. Where the file's alpha / rank is another, lora_up is multiplied so that the layer
+        changes the model exactly as the file does. (sd-scripts computes with the settings' scale but saves the file's alpha.)
+
+        Args: warn: receives a sentence about modules that only the file or only this network has.
+        Raises: ModelError: none fits, or a rank or a size differs.
         """
         modules, _ = read_lora(path)
-        loaded = 0
+        unused, missing = set(modules), []
         with torch.no_grad():
             for name, layer in self.layers.items():
-                values = modules.get(name)
-                if not values:
+                found = name if name in modules else self._other_names.get(name, "")
+                values = modules.get(found, {})
+                if not {"lora_down.weight", "lora_up.weight"} <= set(values):
+                    missing.append(name)
                     continue
-                if values["lora_down.weight"].shape != layer.lora_down.weight.shape:
-                    raise ModelError(f"{name} in {path} has rank {values['lora_down.weight'].shape[0]}, but network_dim makes "
-                                     f"{layer.rank}.", "Set network_dim (or conv_dim) to the file's rank.")
-                layer.lora_down.weight.copy_(values["lora_down.weight"])
-                layer.lora_up.weight.copy_(values["lora_up.weight"])
-                loaded += 1
-        if not loaded:
+                _fill_layer(layer, values, found, path)
+                unused.discard(found)
+        if len(missing) == len(self.layers):
             raise ModelError(f"Nothing in {path} fits this network.", "Choose a LoRA of the same base model.")
-        return loaded
+        if unused:
+            warn(f"{len(unused)} of the {len(modules)} modules in {path.name} are not used, since this network has no such layers "
+                 f"({_some(sorted(unused))}).")
+        if missing:
+            warn(f"{len(missing)} of the {len(self.layers)} layers begin anew, since {path.name} does not have them ({_some(missing)}).")
+        return len(self.layers) - len(missing)
 
     def update_average(self) -> None:
         """After each step, if ema_decay is set: average = decay * average + (1 - decay) * parameters."""
@@ -146,3 +155,23 @@ class LoraNetwork(nn.Module):
             if kept:
                 self.layers.load_state_dict(kept)
             self.train(was_training)
+
+
+def _fill_layer(layer: Any, values: dict[str, torch.Tensor], name: str, path: Path) -> None:
+    """Take over a module of a file. Raises: ModelError: its rank or its size is another."""
+    down, up = values["lora_down.weight"], values["lora_up.weight"]
+    rank = down.shape[0]
+    if rank != layer.rank:
+        raise ModelError(f"{name} in {path} has rank {rank}, but network_dim makes {layer.rank}.",
+                         "Set network_dim (or conv_dim) to the file's rank.")
+    wanted = layer.lora_down.weight, layer.lora_up.weight
+    if down.numel() != wanted[0].numel() or up.numel() != wanted[1].numel():
+        raise ModelError(f"{name} in {path} has the shapes {tuple(down.shape)} and {tuple(up.shape)} where "
+                         f"{tuple(wanted[0].shape)} and {tuple(wanted[1].shape)} are needed.", "Choose a LoRA of the same base model.")
+    scale = (float(values["alpha"]) or rank) / rank if "alpha" in values else 1.0
+    wanted[0].copy_(down.reshape(wanted[0].shape))
+    wanted[1].copy_(up.reshape(wanted[1].shape).float() * (scale / layer.scale))
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")

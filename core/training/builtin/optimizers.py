@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ConfigError, require
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
     import torch
 
 KNOWN = ("AdamW", "AdamW8bit", "PagedAdamW8bit", "Prodigy", "Adafactor")
+CLASSES = {"adamw": ("torch.optim", "AdamW"), "adamw8bit": ("bitsandbytes.optim", "AdamW8bit"),
+           "pagedadamw8bit": ("bitsandbytes.optim", "PagedAdamW8bit"), "prodigy": ("prodigyopt", "Prodigy"),
+           "adafactor": ("transformers.optimization", "Adafactor")}
+"""sd-scripts' names in small letters: module and class."""
 
 
 def make_optimizer(options: TrainOptions, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
@@ -21,33 +27,53 @@ def make_optimizer(options: TrainOptions, groups: list[dict[str, Any]]) -> torch
 
     Raises: ConfigError: unknown name or arguments. MissingDependency: its package is not installed.
     """
-    import torch
-
     name = options.optimizer_type or "AdamW"
     arguments = read_arguments(options.optimizer_args, "optimizer_args")
-    lowered = name.lower()
+    kind = _class_of(name)
+    _check_names(name, kind, arguments)
+    if name.lower() == "adafactor":
+        groups, arguments = _adafactor(options, groups, arguments)
+    elif name.lower() == "adamw":
+        # The fused kernel takes over unless another one is asked for: torch refuses both at once.
+        arguments.setdefault("fused", not any(arguments.get(other) for other in ("foreach", "capturable", "differentiable")))
     try:
-        if lowered == "adamw":
-            return torch.optim.AdamW(groups, **{"fused": True, **arguments})
-        if lowered in ("adamw8bit", "pagedadamw8bit"):
-            package = require("bitsandbytes", needed_for=f"The optimizer {name}")
-            return (package.optim.AdamW8bit if lowered == "adamw8bit" else package.optim.PagedAdamW8bit)(groups, **arguments)
-        if lowered == "prodigy":
-            return require("prodigyopt", needed_for="The optimizer Prodigy").Prodigy(groups, **arguments)
-        if lowered == "adafactor":
-            return _adafactor(options, groups, arguments)
-        if "." in name:
-            module, _, attribute = name.rpartition(".")
-            return getattr(require(module, needed_for=f"The optimizer {name}"), attribute)(groups, **arguments)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ConfigError(f"The optimizer {name} cannot be made: {error}", "Check optimizer_args.") from error
-    raise ConfigError(f"The built-in trainer knows no optimizer {name!r}.", f"Known: {', '.join(KNOWN)}, or a class with its module.")
+        return kind(groups, **arguments)
+    except (TypeError, ValueError, AttributeError, RuntimeError, AssertionError) as error:
+        said = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+        raise ConfigError(f"The optimizer {name} cannot be made with {said or 'its defaults'}: {error}", "Check optimizer_args.") from error
 
 
-def _adafactor(options: TrainOptions, groups: list[dict[str, Any]], arguments: dict[str, Any]) -> torch.optim.Optimizer:
-    """Adafactor; relative_step is on unless it is said otherwise, and then it finds its own rate, as in sd-scripts."""
-    from transformers.optimization import Adafactor
+def _class_of(name: str) -> Any:
+    """The optimizer's class. Raises: ConfigError, MissingDependency."""
+    lowered = name.lower()
+    package, _, attribute = name.rpartition(".")
+    if lowered in CLASSES:
+        package, attribute = CLASSES[lowered]
+    if not package:
+        raise ConfigError(f"The built-in trainer knows no optimizer {name!r}.", f"Known: {', '.join(KNOWN)}, or a class with its module.")
+    for part in (package.partition(".")[0], package):
+        module = require(part, needed_for=f"The optimizer {name}")
+    if not callable(getattr(module, attribute, None)):
+        raise ConfigError(f"The package {package} has no optimizer {attribute!r}.", "Check the spelling of optimizer_type.")
+    return getattr(module, attribute)
 
+
+def _check_names(name: str, kind: Any, arguments: dict[str, Any]) -> None:
+    """Raises: ConfigError: the optimizer takes no argument of that name."""
+    parameters = inspect.signature(kind).parameters
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    known = [key for key in parameters if key not in ("params", "lr")]
+    for key in arguments:
+        if key not in parameters or key == "params":
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
+            raise ConfigError(f"The optimizer {name} takes no {key!r} in optimizer_args.",
+                              f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}.")
+
+
+def _adafactor(options: TrainOptions, groups: list[dict[str, Any]], arguments: dict[str, Any]
+               ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Groups and arguments for Adafactor; relative_step is on unless said otherwise, and then it finds its own rate, as in sd-scripts."""
     arguments.setdefault("relative_step", True)
     if arguments["relative_step"]:
         arguments.setdefault("warmup_init", False)
@@ -55,7 +81,7 @@ def _adafactor(options: TrainOptions, groups: list[dict[str, Any]], arguments: d
                                 "are not used. Set optimizer_args relative_step=False to use them.")
         options.lr_scheduler, options.lr_warmup_steps = f"adafactor:{options.learning_rate}", 0
         groups = [{**group, "lr": None} for group in groups]
-    return Adafactor(groups, **arguments)
+    return groups, arguments
 
 
 def make_schedule(options: TrainOptions, optimizer: torch.optim.Optimizer, total_steps: int) -> Any:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ConfigError
-from core.base.files import read_text
 from core.training.builtin.keys import HARMLESS, UNSUPPORTED
+from core.training.config.pair import flatten, read_tables
 
 NETWORK_ARGS = {"conv_dim": int, "conv_alpha": float, "rank_dropout": float, "module_dropout": float, "dropout": float, "ema_decay": float}
 """network_args that are honoured. `ema_decay` is ours: sd-scripts' networks.lora reads past it, so the pair stays one for both."""
@@ -148,29 +148,9 @@ def read_arguments(items: list[str], what: str, kinds: dict[str, Any] | None = N
     return found
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """One TOML file. Raises: ConfigError: missing, or not TOML, with the line."""
-    import toml
-
-    if not path.is_file():
-        raise ConfigError(f"{path} does not exist.")
-    try:
-        return toml.loads(read_text(path))
-    except (toml.TomlDecodeError, IndexError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
-
-
-def flatten(config: dict[str, Any]) -> dict[str, Any]:
-    """Lift the keys of every section to the top, as sd-scripts does with --config_file."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat.update(value) if isinstance(value, dict) else flat.__setitem__(key, value)
-    return flat
-
-
 def read_options(path: Path) -> TrainOptions:
     """config.toml. Raises: ConfigError: a wrong type, an impossible combination, or a key that cannot be honoured."""
-    return make_options(flatten(read_toml(path)))
+    return make_options(flatten(read_tables(path)))
 
 
 def make_options(flat: dict[str, Any]) -> TrainOptions:

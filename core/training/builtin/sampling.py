@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.base.files import write_with
-from core.diffusion.prompts import SamplePrompt, read_prompts
+from core.diffusion.prompts import PromptLine, read_prompts
 from core.training.builtin.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Sampler:
 
     def __init__(self, options: TrainOptions, folder: Path, seed: int, reporter: Reporter) -> None:
         self.options, self.folder, self.seed, self.reporter = options, folder, seed, reporter
-        self.prompts: list[SamplePrompt] = read_prompts(Path(options.sample_prompts)) if options.sample_prompts else []
+        self.prompts: list[PromptLine] = read_prompts(Path(options.sample_prompts)) if options.sample_prompts else []
 
     def due(self, step: int, epoch: int | None) -> bool:
         """Whether pictures are drawn now, by sd-scripts' rules. Args: epoch: at the end of one, else None."""
@@ -39,11 +40,17 @@ class Sampler:
             return every_epochs is not None and every_epochs > 0 and epoch % every_epochs == 0
         return every_steps is not None and every_steps > 0 and not every_epochs and step % every_steps == 0
 
-    def draw(self, model: DiffusionModel, step: int, epoch: int, at_epoch_end: bool) -> list[Path]:
-        """Draw every prompt; the names carry epoch or step, number and seed."""
+    def draw(self, model: DiffusionModel, step: int, epoch: int, at_epoch_end: bool,
+             stop: Callable[[], bool] = lambda: False) -> list[Path]:
+        """Draw every prompt; the names carry epoch or step, number and seed.
+
+        Args: stop: asked before each picture, for one may take a minute.
+        """
         options, paths = self.options, []
         self.reporter.say(f"generating sample images at step: {step}")
         for index, prompt in enumerate(self.prompts):
+            if stop():
+                break
             seed = prompt.seed if prompt.seed is not None else self.seed + index
             multiple = model.size_multiple
             width, height = (max(multiple, side - side % multiple) for side in (prompt.width, prompt.height))

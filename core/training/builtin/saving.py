@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.base.errors import DiskError
 from core.training.builtin.metadata import MINIMUM, write_lora
 from core.training.builtin.options import TrainOptions
 
@@ -29,6 +31,7 @@ class Saver:
         self.options, self.network, self.metadata, self.spec = options, network, metadata, spec
         self.write_state, self.reporter = write_state, reporter
         self.folder = Path(options.output_dir)
+        self.stopped_state = self._state_of_a_stop()
 
     def after_step(self, step: int, epoch: int) -> None:
         """save_every_n_steps, and what save_last_n_steps no longer wants."""
@@ -53,12 +56,19 @@ class Saver:
         path = self.write(self.options.output_name, step, epoch, final=True)
         if self.options.save_state or self.options.save_state_on_train_end:
             self.state(f"{self.options.output_name}-state", step)
+        self._forget_stopped_state()
         return path
 
     def at_stop(self, step: int, epoch: int) -> None:
-        """A whole last checkpoint of a run that is stopped before its end."""
-        if step:
-            self._save(f"{self.options.output_name}-step{step:08d}", step, epoch)
+        """A whole last checkpoint of a run that is stopped before its end, and always its state, so that the run can go on."""
+        if not step:
+            return
+        name = f"{self.options.output_name}-step{step:08d}"
+        self.write(name, step, epoch)
+        try:
+            self.state(f"{name}-state", step)
+        except DiskError as error:
+            self.reporter.warn(f"The state to go on from could not be saved: {error}")
 
     def write(self, name: str, step: int, epoch: int, final: bool = False) -> Path:
         """One LoRA file. Raises: DiskError."""
@@ -80,11 +90,28 @@ class Saver:
         self.reporter.say(f"saving state: {folder}")
         self.write_state(folder)
         self.reporter.event("state", path=str(folder), step=step)
+        if folder != self.stopped_state:
+            self._forget_stopped_state()
 
     def _save(self, name: str, step: int, epoch: int) -> None:
         self.write(name, step, epoch)
         if self.options.save_state:
             self.state(f"{name}-state", step)
+
+    def _state_of_a_stop(self) -> Path | None:
+        """The state that an earlier stop of this very run left; no rule of saving counts it, so it goes when a newer one is whole."""
+        folder = Path(self.options.resume) if self.options.resume else None
+        if folder is None or folder.resolve().parent != self.folder.resolve():
+            return None
+        found = re.fullmatch(re.escape(self.options.output_name) + r"-step(\d{8})-state", folder.name)
+        every = self.options.save_every_n_steps
+        return self.folder / folder.name if found and not (every and int(found[1]) % every == 0) else None
+
+    def _forget_stopped_state(self) -> None:
+        if self.stopped_state is not None:
+            self.reporter.say(f"removing old state: {self.stopped_state}")
+            shutil.rmtree(self.stopped_state, ignore_errors=True)
+            self.stopped_state = None
 
     def _forget(self, pattern: str, number: int | None, state_number: int | None) -> None:
         if number and number > 0:

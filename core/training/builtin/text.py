@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from core.diffusion.model import DiffusionModel
 
 CAPTIONS_KEPT = 2000
-"""A frozen encoder's outputs that are remembered; the oldest goes first."""
+"""A frozen encoder's outputs that are remembered on the way; the oldest goes first. What `cache` encoded beforehand always stays."""
 
 
 class TextConditions:
@@ -31,6 +31,7 @@ class TextConditions:
                  folder: Path | None = None) -> None:
         self.model, self.trained, self.clip_skip, self.max_token_length, self.folder = model, trained, clip_skip, max_token_length, folder
         self._kept: OrderedDict[str, Conditioning] = OrderedDict()
+        self._cached: dict[str, Conditioning] = {}
         self._tokens: OrderedDict[str, list[torch.Tensor]] = OrderedDict()
         self._model_mark = ""
 
@@ -40,13 +41,13 @@ class TextConditions:
 
         if self.trained:
             return self.model.encode_tokens(self._tokens_of(captions), self.clip_skip)
-        missing = [caption for caption in dict.fromkeys(captions) if caption not in self._kept]
+        missing = [caption for caption in dict.fromkeys(captions) if caption not in self._cached and caption not in self._kept]
         if missing:
             encoded = self.model.encode_prompts(missing, self.clip_skip, self.max_token_length)
             for index, caption in enumerate(missing):
                 pooled = None if encoded.pooled is None else encoded.pooled[index]
                 self._kept[caption] = Conditioning(encoded.hidden[index], pooled)
-        found = [self._kept[caption] for caption in captions]
+        found = [self._cached.get(caption) or self._kept[caption] for caption in captions]
         while len(self._kept) > CAPTIONS_KEPT:
             self._kept.popitem(last=False)
         pooled = None if found[0].pooled is None else torch.stack([item.pooled for item in found if item.pooled is not None])
@@ -67,11 +68,15 @@ class TextConditions:
         return [torch.stack(parts) for parts in zip(*found, strict=True)]
 
     def cache(self, captions: Iterable[str], check: Callable[[], None] = lambda: None) -> None:
-        """Encode every caption beforehand (cache_text_encoder_outputs). Args: check: raises to stop."""
+        """Encode every caption beforehand (cache_text_encoder_outputs), for good: the encoder may leave the GPU afterwards.
+
+        Args: check: raises to stop.
+        """
         for caption in dict.fromkeys(captions):
             check()
-            if not self._load(caption):
+            if caption not in self._cached and not self._load(caption):
                 self.batch([caption])
+                self._cached[caption] = self._kept.pop(caption)
                 self._save(caption)
 
     def _file(self, caption: str) -> Path | None:
@@ -99,13 +104,13 @@ class TextConditions:
             values = load_file(file, device=str(self.model.device))
         except (SafetensorError, OSError):
             return False
-        self._kept[caption] = Conditioning(values["hidden"], values.get("pooled"))
+        self._cached[caption] = Conditioning(values["hidden"], values.get("pooled"))
         return True
 
     def _save(self, caption: str) -> None:
         from safetensors.torch import save_file
 
-        file, kept = self._file(caption), self._kept[caption]
+        file, kept = self._file(caption), self._cached[caption]
         if file is None:
             return
         values = {"hidden": kept.hidden.cpu().contiguous()} | ({} if kept.pooled is None else {"pooled": kept.pooled.cpu().contiguous()})

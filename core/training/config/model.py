@@ -17,7 +17,8 @@ class ModelSettings(Part):
 
     family: Family = setting("sd15", "Model family", "What kind of model it is. SDXL also covers Pony, Illustrious, NoobAI and Animagine.")
     pretrained_model_name_or_path: str | None = setting(
-        None, "Model", "The checkpoint to teach: a .safetensors file or a diffusers folder on this machine, or a Hugging Face name.")
+        None, "Model", "The checkpoint to teach: a .safetensors file or a diffusers folder on this machine. sd-scripts also takes a "
+        "Hugging Face name.")
     vae: str | None = setting(None, "VAE", "Another VAE than the model's own. Leave empty to use the model's own.", level="advanced")
     v_parameterization: bool = setting(
         False, "v-prediction", "On for models that were trained with v-prediction (NoobAI v-pred, SD 2 at 768). The model's page says so.",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
-from core.base.files import read_text
 from core.base.settings import Settings, setting
+from core.diffusion.prompts import split_prompt_line
 from core.training.config.part import Family, Part
 
 Sampler = Literal["ddim", "pndm", "lms", "euler", "euler_a", "heun", "dpm_2", "dpm_2_a", "dpmsolver", "dpmsolver++", "dpmsingle",
@@ -66,22 +65,8 @@ class SamplePrompt(Settings):
 
         Raises: ConfigError: no prompt, or a value out of bounds.
         """
-        prompt, *flags = line.strip().split(" --")
-        values: dict[str, Any] = {"prompt": prompt}
-        for flag in flags:
-            name, _, value = flag.partition(" ")
-            if name.lower() in FLAGS and value.strip():
-                values[FLAGS[name.lower()]] = value.strip()
-        return cls.make(**values)
-
-
-def read_prompts(path: Path) -> list[SamplePrompt]:
-    """The prompts of a `.txt` prompt file; empty lines and lines that begin with # are passed over.
-
-    Raises: ConfigError: a prompt is wrong. DatasetError: the file is not UTF-8. FileNotFoundError.
-    """
-    lines = read_text(Path(path)).splitlines()
-    return [SamplePrompt.from_line(line) for line in lines if line.strip() and not line.startswith("#")]
+        prompt, flags = split_prompt_line(line)
+        return cls.make(prompt=prompt, **{FLAGS[name]: value for name, value in flags.items() if name in FLAGS and value})
 
 
 def prompt_lines(prompts: Sequence[SamplePrompt], size: tuple[int, int]) -> str:

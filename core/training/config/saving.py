@@ -23,9 +23,14 @@ class SavingSettings(Part):
                                              unit="epochs", ge=1)
     save_precision: Literal["float", "fp16", "bf16"] | None = setting("fp16", "Precision of the file", "fp16 is read everywhere.",
                                                                       level="advanced")
-    save_state: bool = setting(False, "Save to resume",
-                               "Also keep the optimizer's state at each save, so that a run can go on after a stop.",
+    save_state: bool = setting(True, "Save to go on",
+                               "Also keep the optimizer's state at each save, so that a run can go on after a stop or a crash.",
                                level="advanced")
+    save_last_n_epochs_state: int | None = setting(1, "Keep states of the last",
+                                                   "Older ones are removed: a state takes three to six times the room of the LoRA file. "
+                                                   "Empty: as many as files.", level="advanced", unit="epochs", ge=1)
+    save_last_n_steps_state: int | None = setting(1, "Keep states of the last … steps", "The same for saves by steps; 1 keeps the newest.",
+                                                  level="expert", unit="steps", ge=1)
     save_state_on_train_end: bool = setting(False, "Save to resume at the end", "Keep the state once, at the end.", level="advanced")
     resume: str | None = setting(None, "Resume from", "A saved state folder (NAME-000003-state).", level="advanced")
     seed: int | None = setting(42, "Seed", "The same seed and settings give the same LoRA. Empty: another each time.", level="advanced",

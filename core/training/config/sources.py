@@ -1,7 +1,7 @@
 """Do the files that the settings name exist, and would there be anything to train from?
 
 sd-scripts ends with exit code 0 when it finds no picture, and reads a folder without captions as uncaptioned; so this is
-looked at before.
+looked at before. The model's family is read from its header: with the wrong one a run ends after minutes of loading.
 """
 
 from __future__ import annotations
@@ -10,24 +10,30 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.base.errors import ConfigError, DatasetError
+from core.base.errors import ConfigError, DatasetError, ModelError
 from core.base.files import read_text
 from core.base.findings import Finding
+from core.dataset.items import IMAGE_SUFFIXES
+from core.diffusion import FAMILIES
+from core.diffusion.checkpoints import TITLES, family_of, kind_of
 from core.training.config.counting import count_steps
 from core.training.config.data import Subset
 from core.training.config.training import TrainingSettings
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-"""What sd-scripts always reads (IMAGE_EXTENSIONS in library/train_util.py), in small or in capital letters only."""
 SHOWN = 3
 LONGEST_SDXL = 10_000
 """Steps that the Colab trainers refuse to exceed."""
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The pictures of a folder that every trainer reads, sorted; not those of folders inside it."""
-    return sorted(path for path in Path(folder).iterdir()
-                  if path.suffix in (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES)) and path.is_file())
+    """The pictures of a folder that every trainer reads, sorted; not those of folders inside it, and no hidden ones.
+
+    The one list of both trainers. Source: glob_images in sd-scripts' library/train_util.py: "*" with each ending in small or in
+    capital letters; glob passes over names that begin with a dot ("._a.png" of macOS, ".ipynb_checkpoints").
+    """
+    endings = (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES))
+    return sorted((path for path in Path(folder).iterdir()
+                   if path.suffix in endings and not path.name.startswith(".") and path.is_file()), key=str)
 
 
 def image_counts(settings: TrainingSettings) -> list[int]:
@@ -46,10 +52,12 @@ def check_sources(settings: TrainingSettings) -> list[Finding]:
 
 def _models(settings: TrainingSettings) -> Iterator[Finding]:
     model = settings.model.pretrained_model_name_or_path
-    if model and _looks_like_a_place(model) and not Path(model).expanduser().exists():
+    if model and Path(model).expanduser().exists():
+        yield from _family(Path(model).expanduser(), settings)
+    elif model and looks_like_a_place(model):
         yield Finding("error", f"The model {model} does not exist.", "Choose another, or download it again.")
     vae = settings.model.vae
-    if vae and _looks_like_a_place(vae) and not Path(vae).expanduser().exists():
+    if vae and looks_like_a_place(vae) and not Path(vae).expanduser().exists():
         yield Finding("error", f"The VAE {vae} does not exist.", "Choose another, or leave it empty.")
     for title, value in (("LoRA to continue", settings.network.network_weights), ("state to resume from", settings.saving.resume),
                          ("tokenizer folder", settings.model.tokenizer_cache_dir)):
@@ -57,7 +65,39 @@ def _models(settings: TrainingSettings) -> Iterator[Finding]:
             yield Finding("error", f"The {title} {value} does not exist.", "Choose another, or leave it empty.")
 
 
-def _looks_like_a_place(value: str) -> bool:
+def cannot_open(path: Path) -> Finding | None:
+    """What keeps a model on this machine from being opened by the built-in trainer, None where nothing does."""
+    try:
+        family_of(path)
+    except ModelError as error:
+        return Finding("error", f"The model cannot be trained: {error.message}", error.hint)
+    except OSError as error:
+        return Finding("error", f"The model {path} cannot be read: {error}.", "Check the rights of the file.")
+    return None
+
+
+def _family(path: Path, settings: TrainingSettings) -> Iterator[Finding]:
+    """Is the model what the settings say? Of older formats (.ckpt), which only sd-scripts opens, nothing can be told."""
+    if path.is_file() and path.suffix != ".safetensors":
+        return
+    trouble = cannot_open(path)
+    try:
+        found = kind_of(path).family
+    except (ModelError, OSError):
+        found = ""
+    if trouble is not None and (not found or found in FAMILIES):
+        yield trouble
+        return
+    wanted = "sd2" if settings.model.v2 else settings.model.family
+    if found == wanted:
+        return
+    remedies = {"sd2": "Switch on Stable Diffusion 2 (v2) and choose the sd-scripts backend, or choose another model.",
+                **{name: f"Choose the model family {TITLES[name]}, or another model." for name in FAMILIES.names()}}
+    yield Finding("error", f"The model {path.name} is a {TITLES[found]} model, but the settings say {TITLES[wanted]}.",
+                  remedies.get(found, "Choose another model."))
+
+
+def looks_like_a_place(value: str) -> bool:
     """A file's path, as against `owner/name` on Hugging Face."""
     return value.startswith(("/", "~", ".")) or "\\" in value or value.endswith((".safetensors", ".ckpt")) or value.count("/") != 1
 
@@ -85,6 +125,11 @@ def _folder(subset: Subset) -> Iterator[Finding]:
         yield Finding("error", f"There is no picture in {folder}; sd-scripts would end without training and without an error.",
                       f"Choose a folder with {', '.join(IMAGE_SUFFIXES)} files; folders inside it are not read.")
         return
+    mixed = sorted(path.name for path in folder.iterdir()
+                   if path.suffix.lower() in IMAGE_SUFFIXES and path.suffix not in (path.suffix.lower(), path.suffix.upper()))
+    if mixed:
+        yield Finding("warning", f"Pictures in {folder} are passed over for the spelling of their ending ({_some(mixed)}).",
+                      "Write their endings in small letters, as .png or .jpg.")
     missing = [image.name for image in images if not image.with_suffix(subset.caption_extension).is_file()]
     if missing and subset.class_tokens is None:
         all_missing = len(missing) == len(images)

@@ -88,11 +88,11 @@ def _moment(step: int | None, epoch: int | None) -> str:
 
 def prompts_of(run: Run) -> list[str]:
     """The run's sample prompts, in order; empty when there are none or they cannot be read."""
-    from core.training.config.sampling import read_prompts
+    from core.diffusion.prompts import read_prompts
 
     try:
         return [prompt.prompt for prompt in read_prompts(run.folder / "sample_prompts.txt")]
-    except (StudioError, FileNotFoundError):
+    except StudioError:
         return []
 
 

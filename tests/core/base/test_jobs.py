@@ -1,5 +1,6 @@
 """Jobs are processes of their own whose state is read from files."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from core.base import jobs
+from core.base.errors import DiskError
 from core.base.jobs import Job, JobProgress, append_event, read_events, start_job, turn_on_the_machine
 from core.base.paths import ROOT
 from core.base.process import ProcessMark, end_group, is_alive, mark_of, start_detached
@@ -106,3 +108,90 @@ def test_steps_are_written_sparingly_but_the_last_one_always(tmp_path, count):
     steps = [event for event in read_events(tmp_path)[0] if event["event"] == "step"]
     assert steps[-1]["done"] == count and len(steps) <= 2 + count / 4
     assert jobs.STEPS_PER_SECOND == 10
+
+
+def long_job(tmp_path, megabytes):
+    """A job whose events file is as long as that of a stage with very many items."""
+    folder = tmp_path / "jobs" / "x"
+    folder.mkdir(parents=True)
+    (folder / "settings.json").write_text('{"stage": "tag", "project": "", "settings": {}}')
+    (folder / "process.json").write_text(json.dumps(mark_of(os.getpid()).as_dict()))
+    line = json.dumps({"event": "step", "time": 1.0, "done": 7, "item": "a picture with a long name.png", "seconds_left": 5.0}) + "\n"
+    append_event(folder, "start", what="Tagging", total=10)
+    with open(folder / "events.jsonl", "a") as file:
+        file.write(line * (megabytes * 2**20 // len(line)))
+    return Job.open(folder)
+
+
+def test_a_second_look_at_a_job_reads_only_what_is_new(tmp_path):
+    job = long_job(tmp_path, 50)
+    first = job.status()
+    assert (first.state, first.done) == ("running", 7)
+    looks = []
+    for done in range(8, 13):
+        append_event(job.folder, "step", done=done)
+        began = time.perf_counter()
+        assert job.status().done == done
+        looks.append(time.perf_counter() - began)
+    assert min(looks) < 0.005
+
+
+def test_an_events_file_that_shrank_or_was_replaced_is_read_anew(tmp_path):
+    job = long_job(tmp_path, 1)
+    assert job.status().done == 7
+    events = job.folder / "events.jsonl"
+    events.write_text('{"event": "start", "what": "Again", "total": 3}\n')
+    assert (job.status().what, job.status().done) == ("Again", 0)
+    other = job.folder / "other"
+    other.write_text('{"event": "start", "what": "Another", "total": 3}\n{"event": "step", "done": 2, "item": "' + "x" * 500 + '"}\n')
+    os.replace(other, events)
+    assert (job.status().what, job.status().done) == ("Another", 2)
+
+
+def test_a_line_that_is_no_object_is_passed_over(tmp_path):
+    (tmp_path / "events.jsonl").write_text('7\n{"event": "start"}\nnull\n')
+    assert [event["event"] for event in read_events(tmp_path)[0]] == ["start"]
+
+
+def test_a_long_log_is_read_from_its_end(tmp_path):
+    job = long_job(tmp_path, 1)
+    (job.folder / "log.txt").write_text("".join(f"line {number}\n" for number in range(2_000_000)))
+    began = time.perf_counter()
+    assert job.log_tail(3).splitlines() == ["line 1999997", "line 1999998", "line 1999999"]
+    assert time.perf_counter() - began < 0.05
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    place = tmp_path / "small"
+    place.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]).returncode:
+        pytest.skip("needs a small file system")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_job_on_a_full_disk_fails_with_a_sentence(small_disk):
+    with contextlib.suppress(OSError):
+        (small_disk / "filler").write_bytes(b"x" * (128 << 10))
+    with pytest.raises(DiskError, match="No space left"):
+        start_job(small_disk, "tag", {})
+
+
+def test_a_job_in_a_read_only_folder_fails_with_a_sentence(small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(DiskError, match=f"No permission to write {small_disk}"):
+        start_job(small_disk, "tag", {})
+
+
+def test_the_place_on_the_machine_that_cannot_be_written_is_a_sentence(small_disk, tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(small_disk / "projects"))
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(DiskError, match="machine.lock"), turn_on_the_machine(tmp_path, SILENT):
+        pass
+
+
+def test_an_error_of_the_work_itself_is_not_taken_for_one_of_the_place(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path))
+    with pytest.raises(PermissionError), turn_on_the_machine(tmp_path, SILENT):
+        raise PermissionError(13, "Permission denied", "picture.png")

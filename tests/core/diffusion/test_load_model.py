@@ -1,12 +1,17 @@
 """Opening base models of both layouts, and refusing what is none."""
 
 import json
+import logging
+import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from core.base.errors import ConfigError, ModelError
+from core.base.paths import ROOT
 from core.diffusion import FAMILIES, load_model
 from core.diffusion.conversion import unet_config
 from tests.tiny_models import make_model_folder, make_single_file
@@ -133,3 +138,80 @@ def test_every_family_entry_can_be_loaded():
     for entry in FAMILIES:
         assert FAMILIES.load(entry.name).family == entry.name
         json.dumps(entry.options)
+
+
+def changed_copy(folder, to, part, **values):
+    """A model folder with some values of a part's config replaced."""
+    shutil.copytree(folder, to)
+    config = json.loads((to / part).read_text())
+    (to / part).write_text(json.dumps({**config, **values}))
+    return to
+
+
+def test_folders_of_other_kinds_are_named_for_what_they_are(sd_folder, tmp_path):
+    with pytest.raises(ModelError, match="Stable Diffusion 2 model.*sd-scripts backend"):
+        load_model(changed_copy(sd_folder, tmp_path / "two", "unet/config.json", cross_attention_dim=1024))
+    with pytest.raises(ModelError, match="inpainting or editing model: its UNet takes 9 channels and gives 4"):
+        load_model(changed_copy(sd_folder, tmp_path / "fill", "unet/config.json", in_channels=9))
+    with pytest.raises(ModelError, match="is a Stable Diffusion 3 model"):
+        load_model(changed_copy(sd_folder, tmp_path / "three", "model_index.json", _class_name="StableDiffusion3Pipeline"))
+
+
+def test_single_files_of_other_kinds_are_named_for_what_they_are(tmp_path):
+    unet = {"model.diffusion_model.input_blocks.0.0.weight": torch.zeros(8, 9, 3, 3),
+            "model.diffusion_model.out.2.weight": torch.zeros(4, 8, 3, 3)}
+    save_file({**unet, "cond_stage_model.transformer.x": torch.zeros(1)}, tmp_path / "fill.safetensors")
+    with pytest.raises(ModelError, match="takes 9 channels and gives 4"):
+        load_model(tmp_path / "fill.safetensors")
+    unet["model.diffusion_model.input_blocks.0.0.weight"] = torch.zeros(8, 4, 3, 3)
+    save_file({**unet, "cond_stage_model.model.x": torch.zeros(1)}, tmp_path / "two.safetensors")
+    with pytest.raises(ModelError, match="Stable Diffusion 2 model"):
+        load_model(tmp_path / "two.safetensors")
+
+
+@pytest.mark.parametrize("part", ["model_index.json", "unet/config.json", "scheduler/scheduler_config.json", "vae/config.json",
+                                  "text_encoder/config.json"])
+@pytest.mark.parametrize("text", ['{"broken": ', "[1]", "\xff"])
+def test_a_broken_config_is_named(sd_folder, tmp_path, part, text):
+    folder = tmp_path / "model"
+    shutil.copytree(sd_folder, folder)
+    (folder / part).write_bytes(text.encode("latin-1"))
+    with pytest.raises(ModelError, match=part.split("/")[0]):
+        load_model(folder, device="cpu")
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+def test_broken_weights_and_missing_parts_are_named(sd_folder, tmp_path, part):
+    folder = tmp_path / "model"
+    shutil.copytree(sd_folder, folder)
+    weights = next((folder / part).glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:500])
+    with pytest.raises(ModelError, match=f"'{part}'"):
+        load_model(folder, device="cpu")
+    shutil.rmtree(folder / part)
+    with pytest.raises(ModelError, match=part):
+        load_model(folder, device="cpu")
+
+
+def test_a_folder_with_half_precision_files_only_is_opened(sdxl, sdxl_folder, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(sdxl_folder, folder)
+    for file in folder.glob("*/*.safetensors"):
+        file.rename(file.with_name(f"{file.stem}.fp16.safetensors"))
+    loaded = load_model(folder, device="cpu")
+    for one, other in zip(sdxl.modules(), loaded.modules(), strict=True):
+        assert all(torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
+
+
+def test_what_a_model_is_can_be_told_without_torch(sd_folder):
+    code = (f"import sys; from pathlib import Path; from core.diffusion.checkpoints import family_of; "
+            f"print(family_of(Path({str(sd_folder)!r})), sorted({{'torch', 'numpy', 'diffusers'}} & set(sys.modules)))")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["sd15", "[]"]
+
+
+def test_one_known_line_of_noise_is_left_out_and_nothing_else(sd, caplog):
+    logger = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    logger.warning("Failed to load CPU gemm_4bit_forward from kernels-community: %s. Please make sure", "No module named 'kernels'")
+    logger.warning("Something that matters")
+    assert [record.message for record in caplog.records] == ["Something that matters"]

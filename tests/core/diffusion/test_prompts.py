@@ -4,16 +4,20 @@ import pytest
 import torch
 
 from core.base.errors import ConfigError
-from core.diffusion.prompts import SamplePrompt, join_chunks, parse_prompt_line, read_prompts
+from core.diffusion.prompts import PromptLine, join_chunks, parse_prompt_line, read_prompts
 
 
 def test_a_full_line_is_read():
     line = "mikoneko, 1girl --n low quality, bad --w 768 --h 512 --d 42 --s 20 --l 6.5 --ss euler_a"
-    assert parse_prompt_line(line) == SamplePrompt("mikoneko, 1girl", "low quality, bad", 768, 512, 42, 20, 6.5, "euler_a")
+    assert parse_prompt_line(line) == PromptLine("mikoneko, 1girl", "low quality, bad", 768, 512, 42, 20, 6.5, "euler_a")
 
 
 def test_defaults_are_those_of_sd_scripts():
-    assert parse_prompt_line("cat") == SamplePrompt("cat", "", 512, 512, None, 30, 7.5, "")
+    assert parse_prompt_line("cat") == PromptLine("cat", "", 512, 512, None, 30, 7.5, "")
+
+
+def test_flags_for_other_models_are_passed_over():
+    assert parse_prompt_line("cat --fs 3 --W 64 --rcfg 0.5") == PromptLine("cat", width=64)
 
 
 def test_a_wrong_line_is_refused_with_its_text():

@@ -11,12 +11,14 @@ import pytest
 
 from core.base.paths import ROOT
 from core.setup import doctor
-from core.setup.environment import Environment, Facts, read_facts
+from core.setup.environment import Environment, Facts, read_facts, rebuild
 from core.setup.hardware import Gpu, GpuReport
 from core.setup.provider import COLAB
 
 GPU = Gpu("NVIDIA GeForce RTX 4090", "550.54", 24564, 24000, "8.9")
 HERE = Path(sys.executable)
+OWN = Environment(HERE, "own", "")
+IMAGE = Environment(HERE, "image", "", keep_torch=True)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def facts() -> Facts:
 
 def test_a_missing_environment_is_an_error_with_the_command(tmp_path: Path) -> None:
     finding, = doctor.check_python(tmp_path, Environment(tmp_path / ".venv/bin/python", "own", ""), None)
-    assert finding.level == "error" and finding.remedy == "Run: python installer.py"
+    assert finding.level == "error" and finding.remedy == "Run: python3 installer.py"
 
 
 def test_missing_packages_are_named(tmp_path: Path, facts: Facts) -> None:
@@ -51,13 +53,24 @@ def test_a_driver_that_does_not_answer_is_told_and_stops_nothing() -> None:
 
 @pytest.mark.parametrize(("cuda", "index"), [("11.8", "cu118"), ("12.4", "cu126"), ("12.8", "cu128"), ("13.0", "cu130")])
 def test_the_remedy_for_torch_fits_the_driver(cuda: str, index: str) -> None:
-    assert doctor.torch_remedy(GpuReport((GPU,), cuda)).endswith(f"/{index}")
+    assert doctor.torch_remedy(OWN, GpuReport((GPU,), cuda)) == \
+        f"Run: python3 installer.py --torch-index https://download.pytorch.org/whl/{index}"
+
+
+def test_the_remedies_never_promise_to_change_what_is_kept() -> None:
+    report = GpuReport((GPU,), "12.4")
+    colab = Environment(HERE, "colab", "", keep_torch=True)
+    named = Environment(HERE, "named", "", keep_torch=True)
+    assert "python3 -m venv .venv && python3 installer.py --torch-index" in doctor.torch_remedy(IMAGE, report)
+    assert "unset LORABOOK_VENV" in doctor.torch_remedy(named, report) and "Runtime" in doctor.torch_remedy(colab, report)
+    assert rebuild(OWN) == "Run: python3 installer.py --repair"
+    assert not any("--repair" in rebuild(environment) for environment in (IMAGE, colab, named))
 
 
 @pytest.mark.slow
 def test_a_torch_that_does_not_see_the_gpu_is_an_error(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    finding, = doctor.check_torch(HERE, facts, GpuReport((GPU,), "11.8"))
+    finding, = doctor.check_torch(OWN, facts, GpuReport((GPU,), "11.8"))
     assert finding.level == "error" and "--torch-index" in finding.remedy
 
 
@@ -65,15 +78,15 @@ def test_both_onnx_runtimes_or_none_are_errors(facts: Facts) -> None:
     both = replace(facts, packages={"onnxruntime": "1.20", "onnxruntime-gpu": "1.20"})
     none = replace(facts, packages={})
     for wrong in (both, none):
-        finding, = doctor.check_onnx(HERE, wrong, GpuReport())
-        assert finding.level == "error" and finding.remedy == "Run: python installer.py"
+        finding, = doctor.check_onnx(OWN, wrong, GpuReport())
+        assert finding.level == "error" and finding.remedy == "Run: python3 installer.py"
 
 
 def test_the_active_provider_is_asked_of_a_real_session(facts: Facts) -> None:
-    finding, = doctor.check_onnx(HERE, facts, GpuReport())
+    finding, = doctor.check_onnx(OWN, facts, GpuReport())
     assert finding.level == "info" and finding.what.endswith(("on CPU.", "on CUDA."))
     if finding.what.endswith("on CPU."):
-        warned, = doctor.check_onnx(HERE, facts, GpuReport((GPU,), "12.4"))
+        warned, = doctor.check_onnx(OWN, facts, GpuReport((GPU,), "12.4"))
         assert warned.level == "warning" and "although a GPU is there" in warned.what and warned.remedy
 
 
@@ -87,6 +100,12 @@ def test_the_probe_is_a_valid_onnx_model() -> None:
 def test_a_folder_that_a_stop_empties_is_a_warning_with_a_place_that_stays(tmp_path: Path) -> None:
     finding = doctor.check_disk(COLAB, tmp_path)[-1]
     assert finding.level == "warning" and "Google Drive" in finding.remedy
+
+
+def test_a_graphics_card_without_a_gpu_package_is_no_reason_to_warn(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    finding, = doctor.check_onnx(OWN, facts, GpuReport((GPU,), "12.4"))
+    assert finding.level == "info"
 
 
 def test_tokens_are_told_but_never_printed(tmp_path: Path) -> None:

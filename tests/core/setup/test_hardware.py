@@ -40,3 +40,11 @@ def test_memory_and_disk_are_positive() -> None:
     total, available = hardware.memory_gib()
     assert total >= available > 0
     assert hardware.free_disk_gib(Path("/tmp/not/yet/there")) > 0
+
+
+@pytest.mark.parametrize(("system", "machine", "words"), [
+    ("Windows", "AMD64", "wsl --install"), ("Darwin", "x86_64", "Google Colab"), ("Darwin", "arm64", ""), ("Linux", "x86_64", "")])
+def test_a_computer_that_lorabook_cannot_run_on_is_told_what_to_do(system: str, machine: str, words: str) -> None:
+    problem = hardware.platform_problem(system, machine)
+    assert (problem is None) == (words == "")
+    assert problem is None or (problem.level == "error" and words in problem.remedy)

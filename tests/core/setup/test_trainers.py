@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.base.errors import ConfigError
+from core.base.paths import ROOT
 from core.setup import trainers
 from core.setup.trainers import SD_SCRIPTS, find_python, install_trainer, read_trainer
 
@@ -160,6 +162,15 @@ def test_the_real_trainer_is_fetched_at_its_pinned_commit(tmp_path: Path) -> Non
     assert install_trainer("sd-scripts", os.environ["SD_SCRIPTS_REPOSITORY"], tmp_path, False)[-1].level == "info"
     state = read_trainer("sd-scripts", tmp_path)
     assert state.commit == SD_SCRIPTS.commit and (state.folder / "sdxl_train_network.py").is_file()
+
+
+def test_no_two_modules_of_setup_import_each_other() -> None:
+    imports: dict[str, set[str]] = {}
+    for path in (ROOT / "core" / "setup").glob("*.py"):
+        nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)]
+        imports[path.stem] = {str(node.module).removeprefix("core.setup.") for node in nodes if str(node.module).startswith("core.setup.")}
+    pairs = [(one, other) for one, names in imports.items() for other in names if one in imports.get(other, set())]
+    assert len(imports) > 8 and pairs == []
 
 
 def test_a_checkout_elsewhere_is_named_by_variables(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

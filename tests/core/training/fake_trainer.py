@@ -35,7 +35,8 @@ def main():
     parser.add_argument("--skip_until_initial_step", action="store_true")
     given = parser.parse_args()
     run, name = given.run_dir, json.loads((given.run_dir / "run.json").read_text())["output_name"]
-    out, mode = run / "checkpoints", given.mode
+    config, mode = (run / "config.toml").read_text(), given.mode
+    out = Path(config.split('output_dir = "')[1].split('"')[0])
     asked = []
     if mode == "polite":
         signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
@@ -50,7 +51,6 @@ def main():
     print("running training / 学習開始\n  num epochs / epoch数: 2")
     print(f"  total optimization steps / 学習ステップ数: {given.steps}\n\nepoch 1/2\n", flush=True)
     first = 0
-    config = (run / "config.toml").read_text()
     if "-state" in config:
         first = json.loads((Path(config.split('resume = "')[1].split('"')[0]) / "train_state.json").read_text())["current_step"]
     for step in range(first + 1, given.steps + 1):

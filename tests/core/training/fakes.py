@@ -22,7 +22,10 @@ def make_settings(folder, **saving):
 
 
 def make_project(tmp_path):
-    return Project.create(tmp_path / "cats", "cats", trigger="mochi")
+    """A project that passes for a diffusers folder as well, so that its settings have a base model that is there."""
+    project = Project.create(tmp_path / "cats", "cats", trigger="mochi")
+    write_json(project.folder / "model_index.json", {"_class_name": "StableDiffusionPipeline"})
+    return project
 
 
 def make_run(tmp_path, backend="sd-scripts"):

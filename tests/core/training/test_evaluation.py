@@ -1,22 +1,24 @@
 """Before and after on a tiny real model, with LoRA files that are written and read back."""
 
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from core.base.errors import Cancelled, ConfigError, ModelError, TrainingError
 from core.base.progress import Progress
+from core.diffusion import load_model
 from core.training.evaluation import EvaluationReport, EvaluationSettings, draw_before_after, settings_for
+from core.training.run import Run
 from core.training.sheet import cell_size, draw_sheet
 from tests.core.training.fake_trainer import write_lora
-from tests.core.training.fakes import make_run
+from tests.core.training.fakes import make_project, make_run, make_settings
+from tests.tiny_models import make_model_folder
 
 
 @pytest.fixture(scope="module")
 def model_folder(tmp_path_factory):
-    from tests.tiny_models import make_model_folder
-
     return make_model_folder(tmp_path_factory.mktemp("model"))
 
 
@@ -25,7 +27,6 @@ def make_lora(path, model_folder, strength):
     import torch
     from safetensors.torch import save_file
 
-    from core.diffusion import load_model
     from core.diffusion.lora import find_targets
 
     torch.manual_seed(1)
@@ -116,6 +117,32 @@ def test_empty_settings_are_filled_in_from_the_run(tmp_path):
     assert found.prompts == ["mochi, sitting"] and (found.width, found.height) == (512, 512)
     assert found.model == str(run.project_folder) and found.output_dir == str(run.folder / "evaluation")
     assert [path.rpartition("/")[2] for path in settings_for(run, EvaluationSettings(every_epoch=False)).lora] == ["mochi.safetensors"]
+
+
+def test_the_pictures_are_drawn_as_the_run_was_trained(tmp_path, model_folder):
+    project = make_project(tmp_path)
+    other = make_model_folder(tmp_path / "other", seed=5)
+    trained = make_settings(project.folder).with_values(
+        model={"pretrained_model_name_or_path": str(model_folder), "vae": str(other / "vae"), "v_parameterization": True,
+               "no_half_vae": True, "clip_skip": None}, loss={"zero_terminal_snr": True})
+    run = Run.create(project.folder, trained, "builtin")
+    make_lora(run.checkpoints / "mochi.safetensors", model_folder, 0.2)
+    found = settings_for(run, EvaluationSettings.make(prompts=["a red cat"], seeds=[1], width=32, height=32, steps=2))
+    assert (found.vae, found.v_parameterization, found.zero_terminal_snr, found.no_half_vae) == (str(other / "vae"), True, True, True)
+    report = draw_before_after(found)
+    model = load_model(model_folder, vae=other / "vae")
+    model.scheduler_config |= {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    expected = model.sample(["a red cat"], seeds=1, width=32, height=32, steps=2, guidance=7.0, max_token_length=225)[0]
+    with Image.open(Path(report.folder) / "00_00_1.png") as drawn:
+        assert max(abs(a - b) for a, b in zip(drawn.tobytes(), expected.tobytes(), strict=True)) <= 1
+
+
+def test_another_base_model_draws_in_its_own_way(tmp_path, model_folder):
+    project = make_project(tmp_path)
+    run = Run.create(project.folder, make_settings(project.folder).with_values(model={"v_parameterization": True}), "builtin")
+    write_lora(run.checkpoints / "mochi.safetensors")
+    found = settings_for(run, EvaluationSettings.make(model=str(model_folder)))
+    assert not found.v_parameterization and found.vae is None
 
 
 def test_a_run_without_a_lora_says_so(tmp_path):

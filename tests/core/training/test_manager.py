@@ -138,6 +138,46 @@ def test_a_finished_run_is_not_resumed_and_one_without_a_state_says_why(manager)
         manager.resume(failed.id)
 
 
+def test_a_run_of_a_project_that_was_moved_goes_on_in_the_new_place(manager, tmp_path):
+    project = manager.project.folder
+    say(manager, "die --steps 8 --delay 0.02")
+    own = settings(manager).with_values(sampling={"sample_prompts": [f"mochi {project}x"]})
+    run = manager.launch(own, "fake")
+    assert wait_for_end(run) == "failed"
+    other = tmp_path / "elsewhere" / "dogs"
+    other.parent.mkdir()
+    project.rename(other)
+    moved = TrainingManager.open(other)
+    say(moved, "good --steps 8 --delay 0.02")
+    again = moved.resume(run.id)
+    assert wait_for_end(again) == "done"
+    assert moved.status(run.id).output == other / "output" / "cats.safetensors" and moved.status(run.id).step == 8
+    assert (again.folder / "checkpoints" / "cats.safetensors").is_file() and not project.exists()
+    written = [(again.folder / name).read_text() for name in ("config.toml", "dataset.toml", "settings.toml", "command.json")]
+    assert not any(f"{project}/" in text or f'{project}"' in text for text in written)
+    now = again.settings()
+    assert now.data.subsets[0].image_dir == str(other / "images") and now.model.pretrained_model_name_or_path == str(other)
+    assert now.saving.logging_dir == str(again.folder / "logs") and now.sampling.sample_prompts[0].prompt == f"mochi {project}x"
+
+
+def test_where_a_run_would_go_on_is_known_before(manager):
+    say(manager, "die --steps 8 --delay 0.02")
+    run = manager.launch(settings(manager), "fake")
+    with pytest.raises(TrainingError, match="already running"):
+        manager.resume_point(run.id)
+    wait_for_end(run)
+    assert manager.resume_point(run.id).step == 4
+    say(manager, "silent")
+    bare = manager.launch(settings(manager), "fake")
+    wait_for_end(bare)
+    with pytest.raises(TrainingError, match="It ended before the first one"):
+        manager.resume_point(bare.id)
+    off = manager.launch(settings(manager).with_values(saving={"save_state": False}), "fake")
+    wait_for_end(off)
+    with pytest.raises(TrainingError, match="was off"):
+        manager.resume_point(off.id)
+
+
 def test_an_unknown_run_is_named_with_the_known_ones(manager):
     for name in ("nothing", "", "../..", "."):
         with pytest.raises(TrainingError, match="No run is called"):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -126,6 +127,7 @@ def test_stopping_in_the_first_second_works(tmp_path):
     run.stop()
     assert wait_for_end(run, 10) == "cancelled"
     assert run.trainer_mark() is None and not run.log.exists()  # the trainer was not even started
+    assert read_status(run).message == "The training had not begun."
 
 
 def test_stopping_while_the_trainer_is_still_loading_works(tmp_path):
@@ -142,6 +144,20 @@ def test_stop_lets_the_trainer_save_a_whole_checkpoint(tmp_path):
     assert run.state() in ("stopping", "cancelled")
     assert wait_for_end(run) == "cancelled"
     assert "-step" in run.end()["checkpoint"] and not list(run.checkpoints.glob("*.incomplete"))
+    assert f"The last saved LoRA is {Path(run.end()['checkpoint']).name}." in read_status(run).message
+
+
+def test_after_a_stop_it_is_said_what_a_trainer_that_ends_at_once_has_kept(tmp_path):
+    run = start(make_run(tmp_path), "slow", "--delay", 0.2, "--steps", 10)
+    wait_for(lambda: mean_steps(run) > 6)
+    run.stop()
+    assert wait_for_end(run, 10) == "cancelled"
+    assert read_status(run).message == "The last saved LoRA is mochi-000001.safetensors. It can go on from step 5."
+    bare = start(make_run(tmp_path / "two"), "slow", "--delay", 0.2, "--steps", 200)
+    wait_for(lambda: mean_steps(bare) > 1)
+    bare.stop()
+    assert wait_for_end(bare, 10) == "cancelled"
+    assert read_status(bare).message == "It had saved no LoRA yet. There is no saved state to go on from."
 
 
 def test_a_trainer_that_is_deaf_to_stop_is_ended_after_the_grace(tmp_path, monkeypatch):

@@ -1,20 +1,25 @@
 """The panels of Trainer on real projects and run folders."""
 
+import asyncio
+
 import pytest
 from PIL import Image
 
+from core.base.files import read_json
 from core.base.jobs import append_event
 from core.dataset.project import Project
 from core.training.config.presets import load_settings
 from core.training.run import Run
+from tests.core.training.fake_trainer import write_state
 from widgets.session import Session
 from widgets.training import PANELS
 from widgets.training.check import TrainingCheckPanel
-from widgets.training.choice import read_settings, settings_file
+from widgets.training.choice import keep_settings, read_settings, settings_file
 from widgets.training.evaluation import EvaluationPanel
 from widgets.training.launch import TrainPanel
 from widgets.training.monitor import MonitorPanel
 from widgets.training.project import TrainerProjectPanel
+from widgets.training.regularisation import RegularisationPanel
 from widgets.training.report import ReportPanel
 from widgets.training.settings import SettingsPanel, prompt_text
 
@@ -87,7 +92,7 @@ def test_the_monitor_shows_figures_curves_and_samples_of_a_run(session, run):
     panel = MonitorPanel(session)
     assert panel.picker.chosen == run.id
     assert "4 of 4" in panel._facts.value and "2 of 2" in panel._facts.value
-    assert [curve["label"] for curve in panel.chart.curves] == ["loss", "smoothed loss", "rate of unet"]
+    assert [curve["label"] for curve in panel.chart.curves] == ["loss", "smoothed loss", "rate of U-Net"]
     assert panel.samples.columns == ["Epoch 1", "Epoch 2"] and panel.samples.rows == ["mychar"]
     assert panel.samples._load(panel.samples.pictures[0]["key"]).startswith(b"\x89PNG")
 
@@ -120,7 +125,110 @@ def test_the_report_is_written_and_found_again(session, run):
     panel.main.click()
     assert panel.status.text.startswith("Done: the report is ")
     assert (run.folder / "report.html").is_file()
-    assert "report.html" in ReportPanel(session)._place.value
+    found = ReportPanel(session)
+    assert "report.html" in found._place.value and found.page.name == f"{run.id}.html"
+    sent = []
+    found.page.send = lambda content, buffers=None: sent.append((content, buffers))
+    found.page._asked(found.page, {"want": "open"}, [])
+    assert sent == [({"page": "open", "there": True}, [(run.folder / "report.html").read_bytes()])]
+    (run.folder / "report.html").unlink()
+    found.page._asked(found.page, {"want": "download"}, [])
+    assert sent[-1] == ({"page": "download", "there": False}, [b""])
+
+
+def test_without_a_report_there_is_nothing_to_open(session, run):
+    assert ReportPanel(session).page.name == ""
+
+
+def ended(run, state, **values):
+    (run.folder / "supervisor.json").write_text('{"attempt": 1, "host": "", "mark": {"pid": 1, "started": "never"}}', encoding="utf-8")
+    run.note("end", attempt=1, state=state, **values)
+
+
+def test_after_a_stop_the_panel_says_what_is_kept_and_from_where_it_goes_on(session, run):
+    ended(run, "cancelled", message="The last saved LoRA is Small-000001.safetensors. It can go on from step 2.")
+    write_state(run.checkpoints / "Small-000001-state", 2)
+    panel = TrainPanel(session)
+    panel._look()
+    assert panel.status.text.startswith("Done: stopped at step 4. The last saved LoRA is Small-000001")
+    assert panel._go_on.description == "Go on from step 2" and not panel._go_on.disabled
+
+
+def test_a_run_that_has_ended_is_looked_at_once_and_leaves_the_kernel_at_rest(session, run):
+    ended(run, "cancelled", message="The last saved LoRA is Small-000001.safetensors.")
+
+    async def show() -> tuple[TrainPanel, int]:
+        told = []
+        panel = TrainPanel(session)
+        session.subscribe(lambda: told.append(1))
+        await asyncio.sleep(0.5)
+        panel.close()
+        return panel, len(told)
+
+    panel, told = asyncio.run(show())
+    assert panel.status.text == "Done: stopped at step 4. The last saved LoRA is Small-000001.safetensors."
+    assert told <= 2
+
+
+def test_a_run_without_a_state_says_why_it_cannot_go_on(session, run):
+    ended(run, "cancelled", message="It had saved no LoRA yet. There is no saved state to go on from.")
+    panel = TrainPanel(session)
+    assert panel._go_on.disabled and "saved no state to go on from. It ended before the first one." in panel._go_on.tooltip
+    assert panel._go_on.description == "Go on with the last run"
+
+
+def drawn(session, count=3):
+    folder = session.folder / "regularisation"
+    folder.mkdir()
+    for number in range(count):
+        Image.new("RGB", (64, 64), "green").save(folder / f"reg_{number}.png")
+        (folder / f"reg_{number}.txt").write_text("1girl, standing")
+    return folder
+
+
+def test_regularisation_pictures_take_part_in_the_training_only_when_they_are_ticked(session):
+    keep_settings(session, read_settings(session).with_values(model={"pretrained_model_name_or_path": "/models/x.safetensors"}))
+    assert RegularisationPanel(session)._box.layout.display == "none"
+    folder = drawn(session)
+    panel = RegularisationPanel(session)
+    assert panel.grid.rows == ["3 pictures"] and panel.grid.columns == ["1girl, standing"] * 3 and not panel.use.value
+    panel.use.value = True
+    own, ours = read_settings(session).data.subsets
+    assert ours.is_reg and ours.image_dir == str(folder) and not own.is_reg
+    assert RegularisationPanel(session).use.value
+    settings = SettingsPanel(session)
+    settings.form.control("network.network_dim").widget.value = 24
+    assert len(read_settings(session).data.subsets) == 2
+    panel.use.value = False
+    assert read_settings(session).data.subsets == [own] and read_settings(session).network.network_dim == 24
+
+
+def test_regularisation_pictures_are_drawn_in_a_job_with_model_and_size_of_the_settings(session):
+    panel = RegularisationPanel(session)
+    assert panel.status.text == "Ready"
+    panel.main.click()
+    assert "No model is chosen. Choose it" in panel.status.text
+    keep_settings(session, read_settings(session).with_values(model={"pretrained_model_name_or_path": "/models/x.safetensors"},
+                                                              data={"resolution": 640}))
+    panel.main.click()
+    assert "Write at least one" in panel.status.text and panel.job is None
+    panel.form.control("prompts").widget.value = "1girl, standing\nmychar, standing"
+    panel.main.click()
+    assert "'mychar, standing' has the trigger word 'mychar' in it" in panel.status.text and panel.job is None
+    panel.form.control("prompts").widget.value = "1girl, standing\n1boy"
+    panel.count.value = 2
+    panel.main.click()
+    order = read_json(panel.job.folder / "settings.json")
+    panel.job.cancel(grace=20)
+    assert order["stage"] == "regularise" and order["settings"]["prompts"] == ["1girl, standing"] * 2 + ["1boy"] * 2
+    assert order["settings"]["model"] == "/models/x.safetensors" and (order["settings"]["width"], order["settings"]["height"]) == (640, 640)
+
+
+def test_what_a_trainer_lacks_is_shown_as_text(session, monkeypatch):
+    monkeypatch.setenv("SD_SCRIPTS_DIR", "/no/<b>such</b>")
+    panel = TrainPanel(session)
+    panel.backend.value = "sd-scripts"
+    assert "/no/&lt;b&gt;such&lt;/b&gt;" in panel._note.value
 
 
 @pytest.mark.parametrize("name", PANELS.names())

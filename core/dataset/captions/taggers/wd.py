@@ -223,5 +223,5 @@ def open_session(model: Path, device: str) -> tuple[Any, str]:
     provider = session.get_providers()[0]
     if device == "cuda" and provider != "CUDAExecutionProvider":
         raise ConfigError("CUDA was asked for, but ONNX Runtime cannot use it here.",
-                          "Run: python installer.py --doctor, or choose device 'auto'.")
+                          "Run: python3 installer.py --doctor, or choose device 'auto'.")
     return session, provider

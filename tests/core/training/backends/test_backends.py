@@ -28,7 +28,7 @@ def run(tmp_path):
 
 def made_run(folder, **changes):
     settings = TrainingSettings().with_values(
-        model={"pretrained_model_name_or_path": "someone/model", **changes.pop("model", {})},
+        model={"pretrained_model_name_or_path": "/models/model.safetensors", **changes.pop("model", {})},
         data={"subsets": [{"image_dir": "/p"}], **changes.pop("data", {})}, optimizer=changes.pop("optimizer", {"optimizer_type": "AdamW"}),
         **changes)
     write_pair(for_run(settings, folder), folder)
@@ -68,6 +68,20 @@ def test_the_built_in_trainer_runs_in_this_python_on_the_pair(run):
 
 def test_the_built_in_trainer_takes_the_default_settings(run):
     assert BACKENDS.load("builtin").check(run) == []
+
+
+def test_the_built_in_trainer_opens_only_what_lies_on_this_machine(tmp_path):
+    """It would end with "does not exist" after the launch; sd-scripts downloads such a model."""
+    run = made_run(tmp_path, model={"pretrained_model_name_or_path": "runwayml/stable-diffusion-v1-5", "vae": "stabilityai/sd-vae-ft-mse"})
+    findings = BACKENDS.load("builtin").check(run)
+    assert [finding.level for finding in findings] == ["error", "error"]
+    assert "'runwayml/stable-diffusion-v1-5' is a name on Hugging Face" in findings[0].what and "sd-scripts backend" in findings[0].remedy
+
+
+def test_the_built_in_trainer_looks_at_what_the_model_is(tmp_path):
+    (tmp_path / "old.ckpt").write_bytes(b"x")
+    (finding,) = BACKENDS.load("builtin").check(made_run(tmp_path, model={"pretrained_model_name_or_path": str(tmp_path / "old.ckpt")}))
+    assert finding.level == "error" and "old.ckpt is not a .safetensors file" in finding.what
 
 
 def test_the_built_in_trainer_says_what_it_cannot_do(tmp_path):

@@ -1,9 +1,11 @@
 """dataset.toml as images, buckets and batches."""
 
 import pytest
+from PIL import Image
 
 from core.base.errors import ConfigError, DatasetError
 from core.training.builtin.dataset import batches_per_epoch, plan_epoch, read_datasets
+from core.training.config.sources import image_files
 from tests.tiny_models import make_pictures
 
 
@@ -67,6 +69,39 @@ def test_broken_images_and_missing_captions_are_told_and_the_rest_goes_on(tmp_pa
     datasets, warnings = read(tmp_path, [{"image_dir": str(folder), "class_tokens": "cat"}])
     assert [image.caption for image in datasets[0].images] == ["mikoneko, red hair, cat, number 0", "cat"]
     assert "01.png is left out" in warnings[0] and "02.png" in warnings[1]
+
+
+def cut(path, share=0.6):
+    path.write_bytes(path.read_bytes()[:int(path.stat().st_size * share)])
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".webp", ".bmp"])
+def test_a_picture_that_is_cut_off_is_found_before_the_first_step(tmp_path, ending):
+    folder = make_pictures(tmp_path / "i", [(200, 300)] * 3)
+    with Image.open(folder / "01.png") as picture:
+        picture.save(folder / f"03{ending}")
+    cut(folder / f"03{ending}")
+    datasets, warnings = read(tmp_path, [{"image_dir": str(folder), "class_tokens": "cat"}])
+    assert [image.path.name for image in datasets[0].images] == ["00.png", "01.png", "02.png"]
+    assert len(warnings) == 1 and f"03{ending} is left out" in warnings[0]
+
+
+def test_turned_pictures_count_as_they_are_shown(tmp_path):
+    folder = make_pictures(tmp_path / "i", [(64, 64)])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (100, 40)).save(folder / "turned.jpg", exif=exif)
+    datasets, _ = read(tmp_path, [{"image_dir": str(folder)}])
+    assert datasets[0].images[1].size == (40, 100)
+
+
+def test_hidden_files_are_no_pictures(tmp_path):
+    folder = make_pictures(tmp_path / "i", [(64, 64)] * 2)
+    (folder / "._00.png").write_bytes(b"macOS keeps its notes here")
+    (folder / ".ipynb_checkpoints").mkdir()
+    make_pictures(folder / ".ipynb_checkpoints", [(64, 64)])
+    datasets, warnings = read(tmp_path, [{"image_dir": str(folder)}])
+    assert [image.path for image in datasets[0].images] == image_files(folder) and len(image_files(folder)) == 2 and warnings == []
 
 
 def test_what_cannot_be_used_is_refused_with_its_name(tmp_path):

@@ -3,7 +3,8 @@
 import pytest
 
 from core.base.errors import ConfigError
-from core.training.builtin.options import flatten, make_options, read_options
+from core.training.builtin.options import make_options, read_options
+from core.training.config.pair import flatten
 
 BASE = {"pretrained_model_name_or_path": "m", "output_dir": "o"}
 
@@ -51,7 +52,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(values, words):
 
 def test_a_file_that_is_no_toml_is_refused_with_its_path(tmp_path):
     (tmp_path / "c.toml").write_text("a = = 1")
-    with pytest.raises(ConfigError, match=r"c\.toml is not valid TOML"):
+    with pytest.raises(ConfigError, match=r"c\.toml is no TOML"):
         read_options(tmp_path / "c.toml")
     with pytest.raises(ConfigError, match="does not exist"):
         read_options(tmp_path / "d.toml")

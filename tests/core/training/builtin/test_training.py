@@ -12,6 +12,7 @@ from core.base.errors import Cancelled, ConfigError, ModelError, TrainingError
 from core.base.jobs import read_events
 from core.diffusion import load_model
 from core.diffusion.lora import apply_lora, find_targets
+from core.diffusion.sampling import make_scheduler
 from core.training.builtin.main import train
 from core.training.builtin.optimizers import make_optimizer, make_schedule, present_rates
 from core.training.builtin.options import make_options
@@ -190,7 +191,7 @@ def test_what_does_not_go_together_is_refused_before_training(sd_folder, tmp_pat
                             ({"scale_v_pred_loss_like_noise_pred": True}, "predicts velocity"),
                             ({"unet_lr": 0.0, "text_encoder_lr": 0.0}, "learning rate is 0"),
                             ({"optimizer_type": "Magic"}, "no optimizer 'Magic'"),
-                            ({"optimizer_args": ["speed=1"]}, "cannot be made")]:
+                            ({"optimizer_args": ["speed=1"]}, "takes no 'speed'")]:
         with pytest.raises(ConfigError, match=words):
             run(tmp_path / "x", sd_folder, **settings)
 
@@ -214,3 +215,80 @@ def test_schedules_follow_the_steps():
         optimizer.step()
         schedule.step()
     assert rates[:3] == [0.0, 0.5, 1.0] and rates[6] == pytest.approx(1.0) and rates[5] < 0.3
+
+
+def prompts_in(folder, count):
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "prompts.txt"
+    file.write_text("red hair --w 32 --h 32 --s 2 --l 1\n" * count)
+    return {"sample_prompts": str(file)}
+
+
+@pytest.mark.parametrize("when", ["sample_every_n_epochs", "sample_every_n_steps"])
+def test_the_finished_file_is_written_before_the_last_samples_are_drawn(sd_folder, tmp_path, when):
+    _, events, _ = run(tmp_path, sd_folder, max_train_epochs=1, **{when: 1}, **prompts_in(tmp_path, 2))
+    final = next(number for number, event in enumerate(events) if event["event"] == "saved" and event["final"])
+    last = [number for number, event in enumerate(events) if event["event"] == "sample" and event["step"] == 2]
+    assert len(last) == 2 and final < min(last) and events[-1]["event"] == "done"
+
+
+@pytest.mark.parametrize(("at", "state"), [("middle", "cancelled"), ("end", "done")])
+def test_stop_is_heard_between_two_sample_pictures(sd_folder, tmp_path, at, state):
+    def stop():
+        drawn = named(read_events(tmp_path)[0], "sample")
+        return bool(drawn) and drawn[-1]["step"] >= (2 if at == "middle" else 4)
+
+    words = {"stop": stop, "max_train_epochs": 2, "sample_every_n_epochs": 1, **prompts_in(tmp_path, 5)}
+    if state == "cancelled":
+        with pytest.raises(Cancelled, match="Stopped at step 2 of 4"):
+            run(tmp_path, sd_folder, **words)
+    else:
+        run(tmp_path, sd_folder, **words)
+    events, _ = read_events(tmp_path)
+    assert events[-1]["event"] == state
+    assert [event["index"] for event in named(events, "sample") if event["step"] == (2 if at == "middle" else 4)] == [0]
+
+
+def test_a_stop_while_the_first_samples_are_drawn_ends_before_the_training(sd_folder, tmp_path):
+    def stop():
+        return len(named(read_events(tmp_path)[0], "sample")) >= 1
+
+    with pytest.raises(Cancelled):
+        run(tmp_path, sd_folder, stop=stop, sample_at_first=True, sample_every_n_epochs=1, **prompts_in(tmp_path, 5))
+    events, _ = read_events(tmp_path)
+    assert len(named(events, "sample")) == 1 and not named(events, "step")
+
+
+@pytest.mark.parametrize("save_state", [False, True])
+def test_a_stopped_run_can_always_go_on_and_the_state_of_the_stop_goes_when_it_is_no_longer_needed(sd_folder, tmp_path, save_state):
+    def stop():
+        return len(named(read_events(tmp_path)[0], "step")) >= 3
+
+    keys = {"max_train_epochs": 4, "save_every_n_epochs": 1, "save_state": save_state, "save_last_n_epochs_state": 1}
+    with pytest.raises(Cancelled, match="Stopped at step 3 of 8"):
+        run(tmp_path, sd_folder, stop=stop, **keys)
+    state = tmp_path / "checkpoints/tiny-step00000003-state"
+    assert (state / "train_state.json").is_file()
+    _, events, _ = run(tmp_path, sd_folder, resume=str(state), **keys)
+    assert [event["step"] for event in named(events, "step")] == list(range(1, 9))
+    left = {folder.name for folder in (tmp_path / "checkpoints").glob("*-state")}
+    assert left == ({"tiny-000003-state", "tiny-state"} if save_state else set())
+
+
+def test_a_state_that_a_person_chose_from_elsewhere_is_never_removed(sd_folder, tmp_path):
+    def stop():
+        return len(named(read_events(tmp_path / "a")[0], "step")) >= 1
+
+    with pytest.raises(Cancelled):
+        run(tmp_path / "a", sd_folder, stop=stop)
+    state = tmp_path / "a/checkpoints/tiny-step00000001-state"
+    run(tmp_path / "b", sd_folder, resume=str(state), save_state=True)
+    assert (state / "train_state.json").is_file()
+
+
+def test_samples_of_a_zero_terminal_snr_training_are_drawn_as_it_is_trained(sd_folder, tmp_path):
+    trainer = make_trainer(tmp_path, sd_folder, prepare=False, v_parameterization=True, zero_terminal_snr=True)
+    scheduler = make_scheduler(trainer.model.scheduler_config, "euler_a")
+    assert scheduler.config.prediction_type == "v_prediction" and scheduler.config.timestep_spacing == "trailing"
+    torch.testing.assert_close(scheduler.alphas_cumprod[:-1].float(), trainer.noise.signal[:-1] ** 2, atol=1e-5, rtol=1e-4)
+    assert float(trainer.noise.signal[-1]) < 1e-6 and float(scheduler.alphas_cumprod[-1]) < 1e-6

@@ -1,5 +1,7 @@
 """The files that the settings name: a missing one, an empty folder and a bad caption are found before training."""
 
+import json
+
 import pytest
 
 from core.training.config import TrainingSettings
@@ -33,9 +35,13 @@ def test_a_good_folder_has_no_findings(folder):
 def test_only_what_every_trainer_reads_counts_as_a_picture(folder):
     for name in ("c.Png", "d.gif", "e.txt"):
         (folder / name).write_bytes(b"x")
-    (folder / "sub").mkdir()
-    (folder / "sub" / "f.png").write_bytes(b"x")
+    for hidden in ("._a.png", ".b.jpg"):
+        (folder / hidden).write_bytes(b"x")
+    for inner in ("sub", ".ipynb_checkpoints", "g.png"):
+        (folder / inner).mkdir()
+        (folder / inner / "f.png").write_bytes(b"x")
     assert [path.name for path in image_files(folder)] == ["a.png", "b.JPG"]
+    assert "spelling of their ending (c.Png)" in found(settings(folder), "warning")[0]
 
 
 def test_no_folder_at_all_is_found():
@@ -91,6 +97,54 @@ def test_a_missing_file_is_found(folder, changes, words):
 
 def test_a_hub_name_is_not_looked_for_on_disk(folder):
     assert check_sources(settings(folder, model={"pretrained_model_name_or_path": "someone/model"})) == []
+
+
+def write_model(path, *names):
+    """A safetensors file with these tensors, of one number each."""
+    header = {name: {"dtype": "F32", "shape": [1], "data_offsets": [4 * place, 4 * place + 4]} for place, name in enumerate(names)}
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(4 * len(names)))
+    return str(path)
+
+
+UNET = "model.diffusion_model.input_blocks.1.0.weight"
+SD15, SDXL, SD2 = ("cond_stage_model.transformer.x", "conditioner.embedders.1.model.token_embedding.weight", "cond_stage_model.model.x")
+
+
+def test_a_model_of_another_family_than_the_settings_say_is_found(folder, tmp_path):
+    model = write_model(tmp_path / "pony.safetensors", UNET, SDXL)
+    (finding,) = check_sources(settings(folder, model={"pretrained_model_name_or_path": model}))
+    assert finding.level == "error"
+    assert finding.what == "The model pony.safetensors is a Stable Diffusion XL model, but the settings say Stable Diffusion 1.x."
+    assert "Choose the model family Stable Diffusion XL" in finding.remedy
+    assert check_sources(settings(folder, model={"pretrained_model_name_or_path": model, "family": "sdxl"})) == []
+
+
+def test_a_diffusers_folder_of_another_family_is_found(folder, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    made = settings(folder, model={"pretrained_model_name_or_path": str(tmp_path / "model"), "family": "sdxl"})
+    assert found(made) == ["The model model is a Stable Diffusion 1.x model, but the settings say Stable Diffusion XL."]
+
+
+def test_stable_diffusion_2_wants_its_switch_and_the_switch_wants_it(folder, tmp_path):
+    two, one = write_model(tmp_path / "two.safetensors", UNET, SD2), write_model(tmp_path / "one.safetensors", UNET, SD15)
+    assert "is a Stable Diffusion 2 model" in found(settings(folder, model={"pretrained_model_name_or_path": two}))[0]
+    assert found(settings(folder, model={"pretrained_model_name_or_path": two, "v2": True})) == []
+    assert "but the settings say Stable Diffusion 2" in found(settings(folder, model={"pretrained_model_name_or_path": one, "v2": True}))[0]
+
+
+def test_what_is_no_base_model_is_found(folder, tmp_path):
+    lora = write_model(tmp_path / "x.safetensors", "lora_unet_x.lora_down.weight")
+    assert "x.safetensors is a LoRA, not a base model" in found(settings(folder, model={"pretrained_model_name_or_path": lora}))[0]
+    (tmp_path / "empty").mkdir()
+    made = settings(folder, model={"pretrained_model_name_or_path": str(tmp_path / "empty")})
+    assert "without model_index.json" in found(made)[0]
+
+
+def test_of_an_older_format_nothing_can_be_told(folder, tmp_path):
+    (tmp_path / "old.ckpt").write_bytes(b"x")
+    assert check_sources(settings(folder, model={"pretrained_model_name_or_path": str(tmp_path / "old.ckpt")})) == []
 
 
 def test_a_warm_up_longer_than_the_run_and_a_huge_run_are_warnings(folder):

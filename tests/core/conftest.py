@@ -1,4 +1,4 @@
-"""One tiny model of each family for this folder's tests."""
+"""One tiny model of each family for the tests of the folders below; the files are made once."""
 
 import pytest
 
