@@ -12,7 +12,7 @@ import sys
 
 if sys.version_info < (3, 10):  # noqa: UP036 - this file is run with whatever Python a machine has
     sys.exit(f"Lorabook needs Python 3.10 or newer; this is {sys.version.split()[0]} ({sys.executable}).\n"
-             "What to do: install Python 3.11 and run it again.")
+             "What to do: install Python 3.11 and run: python3.11 installer.py")
 
 import argparse
 import json
@@ -80,6 +80,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--which", action="store_true", help="print the Python that Lorabook uses, and nothing else")
     parser.add_argument("--running-jupyter", action="store_true",
                         help="print how to use the Jupyter that a rented machine runs already; status 1 where there is none")
+    parser.add_argument("--own-jupyter", nargs=argparse.REMAINDER, metavar="OPTION",
+                        help="print how your browser reaches a JupyterLab that is opened with these options (jupyter.sh asks; last)")
     options = parser.parse_args(argv)
     if options.json and not options.doctor:
         parser.error("--json goes with --doctor")
@@ -135,12 +137,11 @@ def close(findings: Sequence[Finding], manager: SetupManager) -> int:
         say(f"What to do: {wrong[0].remedy or 'python3 installer.py --doctor tells more.'}")
         return 1
     provider, running = manager.provider(), bool(manager.running_jupyter())
-    opening = f"./jupyter.sh {'says how to open it here' if running else 'opens it'}, ./jupyter.sh demo shows what it does"
+    verb = "says how to open it here" if running else "opens it and says how your browser reaches it" if provider.tunnel else "opens it"
+    opening = f"./jupyter.sh {verb}, ./jupyter.sh demo shows what it does"
     if provider.name == "colab":
         opening = "open Dataset_Maker.ipynb and run its cells"
     say(f"\nLorabook is ready: {opening}.")
-    if provider.reach and not running:
-        say(provider.reach)
     return 0
 
 
@@ -156,6 +157,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             if words := manager.running_jupyter():
                 say(words)
             return 0 if words else 1
+        if options.own_jupyter is not None:
+            option, words = manager.own_jupyter(options.own_jupyter)
+            sys.stderr.write(f"\n{words}\n\n" if words else "")
+            say(option)
+            return 0
         if options.doctor:
             findings = manager.doctor(progress=Progress())
             if options.json:
@@ -165,8 +171,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return close(install(manager, options, console), manager)
     except StudioError as error:
         console.clear()
-        # Only a Python's path belongs on the output of --which; jupyter.sh reads it.
-        (sys.stderr.write if options.which else sys.stdout.write)(f"Lorabook is not ready: {error.message}\nWhat to do: {error.hint}\n")
+        # jupyter.sh reads the output of these two.
+        read = options.which or options.own_jupyter is not None
+        start = "" if options.own_jupyter is not None else "Lorabook is not ready: "
+        (sys.stderr.write if read else sys.stdout.write)(f"{start}{error.message}\nWhat to do: {error.hint}\n")
         return 1
     except KeyboardInterrupt:
         console.clear()

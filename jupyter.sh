@@ -13,17 +13,34 @@ usage() {
     sed -n '2,7s/^# \{0,1\}//p' "$ROOT/jupyter.sh"
 }
 
-# The first Python on this machine that is new enough; a name on the PATH may be a stub, so each is tried.
+# Whether a Python is between two versions, each two numbers; a name on the PATH may be a stub, so it is tried.
+is_between() {
+    "$1" -c "import sys; sys.exit(not ($2) <= sys.version_info[:2] <= ($3))" 2>/dev/null
+}
+
+# The one that a person names, else the first on this machine for which all packages are made. python3 comes first: it is the one
+# of an active environment, and of Colab.
 find_python() {
-    local name
-    for name in "${LORABOOK_PYTHON:-}" python3 python3.11 python3.12 python3.13 python3.10 python; do
-        if [ -n "$name" ] && "$name" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+    local name found=""
+    if [ -n "${LORABOOK_PYTHON:-}" ]; then
+        if is_between "$LORABOOK_PYTHON" "3, 10" "4, 0"; then
+            printf '%s\n' "$LORABOOK_PYTHON"
+            return 0
+        fi
+        echo "LORABOOK_PYTHON is $LORABOOK_PYTHON, which does not run or is older than Python 3.10." >&2
+        echo "What to do: name another one, or forget it: unset LORABOOK_PYTHON" >&2
+        return 1
+    fi
+    for name in python3 python3.13 python3.12 python3.11 python3.10 python; do
+        if is_between "$name" "3, 10" "3, 13"; then
             printf '%s\n' "$name"
             return 0
         fi
+        found="${found:-$("$name" -c 'import sys; print(f"; '"$name"' is {sys.version_info[0]}.{sys.version_info[1]}")' 2>/dev/null || true)}"
     done
-    echo "Lorabook needs Python 3.10 or newer, and none was found." >&2
-    echo "What to do: on Debian and Ubuntu, sudo apt install python3.11 python3.11-venv; on a Mac, take Python 3.11 from python.org." >&2
+    echo "Lorabook needs Python 3.10 to 3.13, and none was found${found}." >&2
+    echo "What to do: on Debian and Ubuntu, sudo apt install python3.11 python3.11-venv; on a Mac, take Python 3.11 from python.org;" >&2
+    echo "where neither has it, uv python install 3.11 (docs.astral.sh/uv). Then: LORABOOK_PYTHON=python3.11 ./jupyter.sh" >&2
     return 1
 }
 
@@ -87,8 +104,17 @@ if [ $# = 0 ] && RUNNING="$("$BASE" "$ROOT/installer.py" --running-jupyter)"; th
     exit 0
 fi
 
-# 127.0.0.1: on a rented machine nobody else reaches the notebooks; the installer has just said how you do.
-OPTIONS=(--ip=127.0.0.1 --ServerApp.root_dir="$ROOT")
+OPTIONS=(--ServerApp.root_dir="$ROOT")
+case " $* " in
+    *" --ip"[=\ ]* | *" --ServerApp.ip"[=\ ]*) ;;
+    *)
+        # 127.0.0.1: on a rented machine nobody else reaches the notebooks; the installer says how you do, for this very port.
+        OPTIONS=(--ip=127.0.0.1 "${OPTIONS[@]}")
+        PORT="$("$BASE" "$ROOT/installer.py" --own-jupyter "$@")"
+        if [ -n "$PORT" ]; then
+            OPTIONS+=("$PORT")
+        fi ;;
+esac
 if [ -f "$ROOT/Dataset_Maker.ipynb" ]; then
     OPTIONS+=(--LabApp.default_url=/lab/tree/Dataset_Maker.ipynb)
 fi

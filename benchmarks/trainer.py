@@ -5,17 +5,22 @@
 The bare loop (forward, backward, step) and the trainer's run in turns on one model, network and optimizer, so that whatever else
 the machine does hits both alike; the figure is the median over the rounds of the ratio of their medians.
 
-Where SD_SCRIPTS_DIR names a checkout of sd-scripts with its environment, both trainers then train the same TOML pair as real runs, in
-turns (theirs, ours, ours, theirs), on --checkpoint or a full-size Stable Diffusion 1.5 of random weights. Seconds of a step are what
-lies between two of the trainer's own TensorBoard records; the figure is the ratio of the medians. That needs 8 GB of memory.
+Where SD_SCRIPTS_DIR names a checkout of sd-scripts with its environment, both trainers then train the same TOML pair, each in its own
+process and environment, on --checkpoint or a full-size Stable Diffusion 1.5 of random weights. They take turns: while one makes a few
+steps the other is halted, so that what else the machine does hits both alike. Seconds of a step are what lies between two of the
+trainer's own records (TensorBoard's, or events.jsonl); the figure is the median over the turns of the ratio of a turn's medians. That
+needs 16 GB of memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,8 +36,7 @@ from tests.tiny_models import make_model_folder, make_pictures, write_training_p
 
 GOAL = 1.05
 SD_SCRIPTS_GOAL = 1.0
-TURNS = ("sd-scripts", "builtin", "builtin", "sd-scripts")
-WARM_UP = 2
+WARM_UP = 3
 """Steps at the beginning of a run that do not count."""
 
 
@@ -131,66 +135,102 @@ def against_bare_loop(folder: Path, options: argparse.Namespace) -> dict[str, An
 
 
 def against_sd_scripts(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of a step of both trainers in real runs on one checkpoint, pictures and TOML pair, and the ratio."""
+    """Seconds of a step of both trainers on one checkpoint, pictures and TOML pair, and the ratio."""
     from core.dataset.project import Project
     from core.training.manager import TrainingManager
     from tests.full_size import make_full_size
 
-    if options.checkpoint:
-        checkpoint, tokenizers = options.checkpoint, options.tokenizers
-    else:
-        checkpoint, tokenizers = make_full_size(folder / "full")
-    os.environ["LORABOOK_PROJECTS"] = str(folder / "projects")  # a queue of its own
+    checkpoint, tokenizers = (options.checkpoint, options.tokenizers) if options.checkpoint else make_full_size(folder / "full")
     project = Project.create(folder / "projects" / "steps", "steps")
     make_pictures(project.images, [(options.run_size, options.run_size)] * 2 * options.run_batch)
     manager = TrainingManager.open(project.folder)
-    times: dict[str, list[float]] = {"sd-scripts": [], "builtin": []}
-    for backend in TURNS:
-        times[backend] += real_steps(manager, backend, checkpoint, tokenizers, options)
-    theirs, ours = (statistics.median(times[backend]) for backend in ("sd-scripts", "builtin"))
-    print(f"{checkpoint.name}, {options.run_size} px, batch {options.run_batch}: sd-scripts {theirs:.2f} s, built-in {ours:.2f} s a step, "
-          f"ratio {ours / theirs:.3f} (goal {SD_SCRIPTS_GOAL}), medians of {len(times['builtin'])} steps")
-    return {"sd_scripts_s": round(theirs, 3), "builtin_s": round(ours, 3), "sd_scripts_ratio": round(ours / theirs, 4),
+    with contextlib.ExitStack() as stack:
+        trainers = [stack.enter_context(HaltedTrainer(manager, backend, checkpoint, tokenizers, options))
+                    for backend in ("sd-scripts", "builtin")]
+        turns = [[trainer.take_turn(options.run_steps) for trainer in trainers] for _ in range(options.run_turns)]
+    theirs, ours = ([statistics.median(turn[place]) for turn in turns] for place in (0, 1))
+    ratio = statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
+    seconds = [statistics.median(values) for values in (theirs, ours)]
+    print(f"{checkpoint.name}, {options.run_size} px, batch {options.run_batch}: sd-scripts {seconds[0]:.2f} s, "
+          f"built-in {seconds[1]:.2f} s a step, ratio {ratio:.3f} (goal {SD_SCRIPTS_GOAL}), "
+          f"{options.run_turns} turns of {options.run_steps} steps each")
+    return {"sd_scripts_s": round(seconds[0], 3), "builtin_s": round(seconds[1], 3), "sd_scripts_ratio": round(ratio, 4),
             "sd_scripts_goal": SD_SCRIPTS_GOAL}
 
 
-def real_steps(manager: Any, backend: str, checkpoint: Path, tokenizers: Path | None, options: argparse.Namespace) -> list[float]:
-    """Seconds of each step of one real run, the first ones left out."""
+class HaltedTrainer:
+    """A trainer's process that works only in its turns."""
+
+    def __init__(self, manager: Any, backend: str, checkpoint: Path, tokenizers: Path | None, options: argparse.Namespace) -> None:
+        from core.training.backends import BACKENDS
+        from core.training.launch import prepare
+
+        settings = manager.configure(run_settings(backend, manager, checkpoint, tokenizers, options))
+        self.run = prepare(manager.project.folder, settings, backend)
+        self.command = BACKENDS.load(backend).command(self.run)
+
+    def __enter__(self) -> HaltedTrainer:
+        """Start it, and halt it when it is warm. Raises: SystemExit: it ended before."""
+        with open(self.run.log, "wb") as log:
+            self.process = subprocess.Popen(self.command.argv, cwd=self.command.cwd, env={**os.environ, **self.command.env},
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            self._wait_for(WARM_UP)
+            self._signal(signal.SIGSTOP)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it; what it would have saved is of no use to anybody."""
+        with contextlib.suppress(ProcessLookupError):
+            self._signal(signal.SIGKILL)
+        self.process.wait()
+
+    def take_turn(self, steps: int) -> list[float]:
+        """Seconds of so many steps. The one in which it was halted does not count."""
+        self._signal(signal.SIGCONT)
+        before = len(self._moments())
+        moments = self._wait_for(before + 1 + steps)
+        self._signal(signal.SIGSTOP)
+        return [later - earlier for earlier, later in pairwise(moments[before: before + 1 + steps])]
+
+    def _wait_for(self, steps: int) -> list[float]:
+        while len(moments := self._moments()) < steps:
+            if self.process.poll() is not None:
+                raise SystemExit(f"{self.run.backend} ended:\n" + "\n".join(self.run.log.read_text(errors="replace").splitlines()[-20:]))
+            time.sleep(0.05)
+        return moments
+
+    def _moments(self) -> list[float]:
+        """When each step was recorded, in seconds."""
+        from core.base.jobs import read_events
+        from core.training.monitor.tensorboard import EventFile
+
+        told = [event["time"] for event in read_events(self.run.folder)[0] if event["event"] == "step"]  # only the built-in trainer tells
+        logged = {step: moment for path in self.run.folder.rglob("events.out.tfevents.*")
+                  for tag, step, _, moment in EventFile(path).read() if tag == "loss/current"}
+        return told or [logged[step] for step in sorted(logged)]
+
+    def _signal(self, number: int) -> None:
+        os.killpg(self.process.pid, number)
+
+
+def run_settings(backend: str, manager: Any, checkpoint: Path, tokenizers: Path | None, options: argparse.Namespace) -> Any:
+    """The preset for characters, with more repeats than the turns need and nothing that interrupts the steps."""
     from core.training.config.presets import load_preset
 
-    settings = load_preset("sd15_character").with_values(
+    return load_preset("sd15_character").with_values(
         model={"pretrained_model_name_or_path": str(checkpoint), "tokenizer_cache_dir": str(tokenizers or "")},
-        data={"resolution": options.run_size, "enable_bucket": False, "batch_size": options.run_batch,
-              "subsets": [{"image_dir": str(manager.project.images), "num_repeats": 50}], "max_data_loader_n_workers": 0},
-        schedule={"max_train_epochs": None, "max_train_steps": options.run_steps + WARM_UP + 1, "lr_warmup_steps": 0},
+        data={"resolution": options.run_size, "enable_bucket": False, "batch_size": options.run_batch, "max_data_loader_n_workers": 0,
+              "subsets": [{"image_dir": str(manager.project.images), "num_repeats": 500}]},
+        schedule={"max_train_epochs": 1, "lr_warmup_steps": 0},
         optimizer={"optimizer_type": "AdamW"},
         memory={"mixed_precision": options.precision},
         sampling={"sample_prompts": []},
         saving={"save_every_n_epochs": None, "output_name": backend.replace("-", "_")},
     )
-    run = manager.launch(settings, backend)
-    try:
-        while not (status := manager.status(run.id)).ended:
-            time.sleep(1)
-    except BaseException:
-        manager.stop(run.id, force=True)  # it would outlive a benchmark that was interrupted
-        raise
-    if status.state != "done":
-        raise SystemExit(f"{backend}: {status.sentence()}\n" + "\n".join(status.log[-20:]))
-    return step_seconds(run.folder)
-
-
-def step_seconds(folder: Path) -> list[float]:
-    """What lies between the records of one step and the next in a run's TensorBoard files."""
-    from core.training.monitor.tensorboard import EventFile
-
-    moments: dict[int, float] = {}
-    for path in folder.rglob("events.out.tfevents.*"):
-        for tag, step, _, wall_time in EventFile(path).read():
-            if tag == "loss/current":
-                moments[step] = wall_time
-    ordered = [moments[step] for step in sorted(moments)]
-    return [later - earlier for earlier, later in pairwise(ordered)][WARM_UP:]
 
 
 def main() -> int:
@@ -206,12 +246,14 @@ def main() -> int:
     parser.add_argument("--tokenizers", type=Path, help="tokenizer_cache_dir for --checkpoint")
     parser.add_argument("--run-size", type=int, default=128, help="pixels, in the runs beside sd-scripts")
     parser.add_argument("--run-batch", type=int, default=2)
-    parser.add_argument("--run-steps", type=int, default=8, help="counted steps of each run beside sd-scripts")
+    parser.add_argument("--run-steps", type=int, default=2, help="counted steps of a turn beside sd-scripts")
+    parser.add_argument("--run-turns", type=int, default=8)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     import torch
 
     torch.set_flush_denormal(True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no halted trainer is left behind
     with tempfile.TemporaryDirectory() as place:
         figures = {"name": "trainer", **against_bare_loop(Path(place), options)}
         figures["ok"] = figures["ratio"] <= GOAL

@@ -10,7 +10,7 @@ from pathlib import Path
 from core.base.errors import Cancelled, DiskError, StudioError
 from core.base.failures import words_for
 from core.base.files import read_json, write_json
-from core.base.jobs import JobProgress, append_event, turn_on_the_machine, write_own_mark
+from core.base.jobs import Job, JobProgress, append_event, turn_on_the_machine, write_own_mark
 from core.stages import run_stage
 
 
@@ -23,6 +23,8 @@ def run_job(folder: Path) -> int:
     signal.signal(signal.SIGTERM, lambda *_: progress.cancel())
     try:
         write_own_mark(folder)
+        if Job(folder).cancel_asked():
+            raise Cancelled()  # before this process was noted, so that no signal could reach it
         order = read_json(folder / "settings.json")
         with turn_on_the_machine(folder, progress):
             report = run_stage(order["stage"], Path(order["project"]), order["settings"], progress)

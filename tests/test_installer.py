@@ -328,7 +328,9 @@ def test_on_a_rented_machine_the_jupyter_that_runs_there_is_used_and_the_kernel_
                 "place.parent.mkdir(parents=True); place.write_text(json.dumps({'argv': [sys.executable], 'display_name': sys.argv[-1]}))")
     next(with_lab.root.glob(".venv/lib/python*/site-packages/ipykernel/__main__.py")).write_text(register)
     none = with_lab.run(program=script, **rented)
-    assert "RAN jupyterlab" in none.stdout and "ssh -p PORT -L" in none.stdout and kernel.is_file()
+    assert "RAN jupyterlab" in none.stdout and kernel.is_file()
+    told_port = re.search(r"ssh -p PORT -L (\d+):127.0.0.1:\1 USER@HOST", none.stderr)
+    assert told_port and f"--ServerApp.port={told_port[1]}" in none.stdout, none.stdout + none.stderr
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         told = {"pid": os.getpid(), "port": listening.getsockname()[1], "root_dir": str(tmp_path)}
@@ -337,9 +339,15 @@ def test_on_a_rented_machine_the_jupyter_that_runs_there_is_used_and_the_kernel_
         done = with_lab.run(program=script, **rented)
         assert done.returncode == 0 and "RAN jupyterlab" not in done.stdout, done.stdout + done.stderr
         assert "Open checkout/Dataset_Maker.ipynb" in done.stdout and f"Lorabook (Python {sys.version_info[0]}" in done.stdout
-        assert "Nothing had to be changed" in done.stdout and kernel.stat().st_mtime_ns == before and "ssh -p PORT -L" not in done.stdout
+        assert "Nothing had to be changed" in done.stdout and kernel.stat().st_mtime_ns == before
+        assert "ssh -p PORT -L" not in done.stdout + done.stderr
         own = with_lab.run("lab", "--port", "9000", program=script, **rented)
         assert "RAN jupyterlab" in own.stdout and "--ip=127.0.0.1" in own.stdout and own.stdout.rstrip().endswith("--port 9000")
+        assert "ssh -p PORT -L 9000:127.0.0.1:9000 USER@HOST" in own.stderr and "--ServerApp.port" not in own.stdout
+        busy = with_lab.run("lab", "--port", str(told["port"]), program=script, **rented)
+        assert busy.returncode == 1 and "RAN" not in busy.stdout and f"Port {told['port']} is in use" in busy.stderr
+        elsewhere = with_lab.run("lab", "--ip", "0.0.0.0", program=script, **rented)
+        assert "--ip=127.0.0.1" not in elsewhere.stdout and elsewhere.stdout.rstrip().endswith("--ip 0.0.0.0")
         elsewhere = with_lab.run(program=script, JUPYTER_DATA_DIR=str(data))
         assert "RAN jupyterlab" in elsewhere.stdout
 
@@ -356,6 +364,15 @@ def test_a_run_that_is_killed_in_the_middle_is_finished_by_the_next(machine: Mac
     assert not (machine.root / ".venv" / "lorabook.json").exists()
     done = machine.run()
     assert done.returncode == 0 and "tiny" in machine.packages(), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("place", "tunnel"), [({"RUNPOD_POD_ID": "x"}, True), ({"COLAB_RELEASE_TAG": "x"}, False)])
+def test_the_way_to_an_own_jupyterlab_names_the_port_that_it_takes(machine: Machine, place: dict[str, str], tunnel: bool) -> None:
+    done = machine.run("--own-jupyter", "--no-browser", "--port=9123", **place)
+    assert (done.returncode, done.stdout.strip()) == (0, "") and ("-L 9123:127.0.0.1:9123" in done.stderr) is tunnel
+    done = machine.run("--own-jupyter", **place)
+    option = re.search(r"--ServerApp.port=(\d+)", done.stdout)
+    assert bool(option) is tunnel and (option is None or f"-L {option[1]}:127.0.0.1:{option[1]}" in done.stderr)
 
 
 def test_every_flag_is_in_the_docs(machine: Machine) -> None:
@@ -380,6 +397,49 @@ def test_an_unknown_group_is_refused_in_words(machine: Machine) -> None:
 def test_flags_that_do_nothing_alone_are_refused(machine: Machine) -> None:
     assert "--doctor" in machine.run("--json").stderr
     assert "--trainer" in machine.run("--no-env").stderr
+
+
+PYTHON_NAMES = ("python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python")
+FAKE_PYTHON = """#!/bin/sh
+if [ "$1" = -c ]; then exec REAL -c 'import sys; sys.version_info = VERSION; exec(sys.argv.pop(1))' "$2"; fi
+echo "STARTED WITH NAME"
+"""
+
+
+def started_with(machine: Machine, pythons: dict[str, tuple[int, int]], **environ: str) -> subprocess.CompletedProcess[str]:
+    """`jupyter.sh doctor` on a machine that has these Pythons and no others."""
+    for name in PYTHON_NAMES:
+        version = (*pythons[name], 0) if name in pythons else None
+        code = FAKE_PYTHON.replace("REAL", sys.executable).replace("VERSION", str(version)).replace("NAME", name)
+        (machine.programs / name).write_text(code if version else "#!/bin/sh\nexit 127\n")
+        (machine.programs / name).chmod(0o755)
+    return machine.run("doctor", program=("bash", str(machine.root / "jupyter.sh")), **environ)
+
+
+@pytest.mark.parametrize(("pythons", "chosen"), [
+    ({"python3": (3, 14), "python3.12": (3, 12), "python3.11": (3, 11)}, "python3.12"),
+    ({"python3": (3, 9), "python3.10": (3, 10)}, "python3.10"),
+    ({"python3": (3, 12), "python3.13": (3, 13)}, "python3"),  # that of an active environment, and of Colab
+    ({"python": (3, 11)}, "python")])
+def test_jupyter_sh_starts_with_a_python_that_the_packages_know(
+        machine: Machine, pythons: dict[str, tuple[int, int]], chosen: str) -> None:
+    assert started_with(machine, pythons).stdout.split() == ["STARTED", "WITH", chosen]
+
+
+def test_jupyter_sh_without_a_python_that_fits_says_which_it_found_and_how_to_name_one(machine: Machine) -> None:
+    done = started_with(machine, {"python3": (3, 14)})
+    assert done.returncode == 1 and done.stdout == ""
+    assert "3.10 to 3.13" in done.stderr and "python3 is 3.14" in done.stderr
+    assert "LORABOOK_PYTHON=python3.11 ./jupyter.sh" in done.stderr
+    assert "none was found." in started_with(machine, {}).stderr
+
+
+def test_the_python_that_a_person_names_is_taken_and_one_that_does_not_run_is_told(machine: Machine) -> None:
+    pythons = {"python3": (3, 11), "python3.14": (3, 14), "python3.10": (3, 9)}
+    assert started_with(machine, pythons, LORABOOK_PYTHON="python3.14").stdout.split()[-1] == "python3.14"
+    for name in ("python3.13", "no-such-python", "python3.10"):
+        done = started_with(machine, pythons, LORABOOK_PYTHON=name)
+        assert done.returncode == 1 and f"LORABOOK_PYTHON is {name}" in done.stderr and done.stdout == ""
 
 
 def test_jupyter_sh_refuses_an_unknown_word_and_shows_the_known_ones(machine: Machine) -> None:

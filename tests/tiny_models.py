@@ -158,3 +158,14 @@ def write_training_pair(folder: Path, model: Path, images: Path, dataset: dict[s
              **(dataset or {}), "subsets": [{"image_dir": str(images), "caption_extension": ".txt", "num_repeats": 1, **(subset or {})}]}
     (folder / "dataset.toml").write_text(toml.dumps({"datasets": [table]}))
     return folder / "config.toml", folder / "dataset.toml"
+
+
+def break_vae(folder: Path) -> Path:
+    """Let a model folder's VAE decode to NaN, as one does that overflows in half precision. Returns: the folder."""
+    from safetensors.torch import load_file, save_file
+
+    (file,) = (folder / "vae").glob("*.safetensors")
+    weights = load_file(file)
+    weights["decoder.conv_out.bias"].fill_(float("nan"))
+    save_file(weights, file, {"format": "pt"})
+    return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from widgets.session import Session
 from widgets.style import stylesheet
 
 POLL_SECONDS = 0.5
+SLOW_SECONDS = 10.0
+"""Between two looks while files cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,7 @@ class Panel:
 
     def fail(self, error: BaseException) -> None:
         """Say what is wrong."""
-        more = "The log below tells where; please report it. Your files are as they were."
-        self.say("attention", f"Needs attention: {words_for(error, more)}")
+        self.say("attention", f"Needs attention: {words_for(error, 'The log below tells where; please report it.')}")
         if isinstance(error, StudioError):
             return
         self.log.append("".join(traceback.format_exception(type(error), error, error.__traceback__)))
@@ -154,8 +156,32 @@ class Panel:
     def follow(self, job: Job) -> None:
         """Show a job's progress until it ends."""
         self.job, self._told = job, None
-        if self._look():
-            self.loop.repeat(lambda: self.job == job and self._look(), POLL_SECONDS)
+        look = self.patient(lambda: self.job == job and self._look())
+        if look():
+            self.loop.repeat(look, POLL_SECONDS)
+
+    def patient(self, look: Callable[[], bool]) -> Callable[[], bool]:
+        """The same look for `KernelLoop.repeat`, which bears that files cannot be read for a while (a network drive that went away).
+
+        What is wrong is said once, then it is looked every `SLOW_SECONDS` only, until it can be read again.
+        """
+        told, rests_until = "", 0.0
+
+        def keep_looking() -> bool:
+            nonlocal told, rests_until
+            if time.monotonic() < rests_until:
+                return True
+            try:
+                more = look()
+            except Exception as error:  # noqa: BLE001 - as in `guard`; a repeated look must neither end in silence nor tell it each second
+                if str(error) != told:
+                    self.fail(error)
+                told, rests_until = str(error), time.monotonic() + SLOW_SECONDS
+                return True
+            told = ""
+            return more
+
+        return keep_looking
 
     def cancel(self) -> None:
         """Ask the running job to stop."""

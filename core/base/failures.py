@@ -8,15 +8,30 @@ import re
 from core.base.errors import StudioError
 
 SMALLER = "Close other programs that use it, or ask for fewer or smaller pictures at a time."
-_GPU_FULL = re.compile(r"CUDA out of memory|MPS backend out of memory|CUBLAS_STATUS_ALLOC_FAILED|hipErrorOutOfMemory|"
-                       r"Failed to allocate memory for requested buffer|cudaErrorMemoryAllocation|CUDA failure 2", re.IGNORECASE)
-_COMPUTER_FULL = re.compile(r"can't allocate memory|cannot allocate memory|std::bad_alloc|Unable to allocate [\d.]+ \w+", re.IGNORECASE)
-_NO_GPU = re.compile(r"Found no NVIDIA driver|Torch not compiled with CUDA|no kernel image is available|driver version is insufficient|"
-                     r"CUDA-capable device|No CUDA GPUs are available")
-_NO_NETWORK = re.compile(r"LocalEntryNotFound|Max retries exceeded|couldn't connect to|Network is unreachable|Name or service not known|"
-                         r"Temporary failure in name resolution")
-_BROKEN_MODEL = re.compile(r"HeaderTooLarge|HeaderTooSmall|InvalidHeader|MetadataIncompleteBuffer|Error while deserializing header")
-_NETWORK_TYPES = {"ConnectionError", "ConnectTimeout", "ReadTimeout", "LocalEntryNotFoundError", "OfflineModeIsEnabled"}
+ANY_MEMORY = "memory"
+PATTERNS: dict[str, str] = {
+    "machine_memory": r"(?i:can't allocate memory|cannot allocate memory(?! in static TLS)|std::bad_alloc|Unable to allocate [\d.]+ \w+)|"
+                      r"^MemoryError|memory \(not the GPU's\)",
+    "gpu_memory": r"(?i:OutOfMemoryError|(?:CUDA|HIP|XPU|MPS backend) out of memory|CUDA error: out of memory|CUDA failure 2\b|"
+                  r"hipErrorOutOfMemory|cudaErrorMemoryAllocation|CU(?:BLAS|DNN)_STATUS_ALLOC_FAILED)|memory of the GPU",
+    # ONNX Runtime says this of its memory on the GPU and of that on the CPU alike.
+    ANY_MEMORY: r"Failed to allocate memory for requested buffer",
+    "disk_full": r"No space left on device|\[Errno 28\]|Disk quota exceeded|No space (?:is )?left (?:on the disk|to write)",
+    "no_network": r"\b(?:ConnectionError|ConnectTimeout|ReadTimeout|OfflineModeIsEnabled)\b|LocalEntryNotFound|Max retries exceeded|"
+                  r"couldn't connect to|Network is unreachable|Name or service not known|Temporary failure in name resolution",
+    "no_gpu": r"Found no NVIDIA driver|Torch not compiled with CUDA|no kernel image is available|driver version is insufficient|"
+              r"CUDA-capable device|No CUDA GPUs are available",
+    "bad_model": r"HeaderTooLarge|HeaderTooSmall|InvalidHeader|MetadataIncompleteBuffer|Error while deserializing header|SafetensorError",
+}
+"""What is said when something fails from a known cause: searched in a line such as a traceback's last one, "Kind: words".
+
+The one table for errors of this process (`explain`) and for the last lines of another (`core.training.monitor.causes`).
+"""
+
+
+def known_kind(line: str) -> str | None:
+    """The first name of PATTERNS that fits a line; None: it tells of nothing that is known."""
+    return next((kind for kind, pattern in PATTERNS.items() if re.search(pattern, line)), None)
 
 
 def explain(error: BaseException, smaller: str = SMALLER) -> tuple[str, str] | None:
@@ -27,22 +42,32 @@ def explain(error: BaseException, smaller: str = SMALLER) -> tuple[str, str] | N
     """
     if isinstance(error, StudioError):
         return error.message, error.hint
-    kind, words = type(error).__name__, str(error)
-    if isinstance(error, MemoryError) or _COMPUTER_FULL.search(words) or getattr(error, "errno", None) == errno.ENOMEM:
+    words = str(error)
+    kind = known_kind(f"{type(error).__name__}: {words}")
+    if isinstance(error, MemoryError) or kind == "machine_memory" or getattr(error, "errno", None) == errno.ENOMEM:
         return "This machine's memory (not the GPU's) was not enough.", smaller
-    if kind == "OutOfMemoryError" or _GPU_FULL.search(words):
+    if kind == "gpu_memory":
         return "The memory of the GPU was not enough.", smaller
+    if kind == ANY_MEMORY:
+        return "There was not enough memory, in this machine or on its GPU.", smaller
     if isinstance(error, OSError) and (found := _of_the_system(error)):
         return found
     if isinstance(error, ImportError):
         what = f"{error.name!r} is not installed" if isinstance(error, ModuleNotFoundError) and error.name else f"does not fit ({words})"
         return f"A Python package is missing or broken: {what}.", "Run: python3 installer.py"
-    if kind in _NETWORK_TYPES or _NO_NETWORK.search(words):
+    return _of_outside(kind, words)
+
+
+def _of_outside(kind: str | None, words: str) -> tuple[str, str] | None:
+    """Disk, network, driver or file, as another library tells of them."""
+    if kind == "disk_full":
+        return "No space is left on the disk.", "Free some space and run it again."
+    if kind == "no_network":
         return "Something had to be fetched from the network, which could not be reached.", \
             "Connect the machine, or give the model as a local file or folder."
-    if _NO_GPU.search(words):
+    if kind == "no_gpu":
         return "The GPU cannot be used.", "Run 'python3 installer.py --doctor' to see whether GPU, driver and torch fit together."
-    if _BROKEN_MODEL.search(words) or kind == "SafetensorError":
+    if kind == "bad_model":
         return f"A model file is broken or not what its name says ({words}).", "Download it again and compare its size."
     return None
 

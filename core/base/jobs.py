@@ -1,7 +1,8 @@
 """Jobs: a stage in a process of its own, described by files, so that any kernel can watch or stop it.
 
 A job's folder: `settings.json` (what to run), `process.json` (who runs it), `events.jsonl` (what happened, one
-JSON object a line), `log.txt`, `report.json` (what came out). State is read from these and from the process.
+JSON object a line), `log.txt`, `report.json` (what came out), `cancel` (somebody asked to stop). State is read from these and
+from the process.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from core.base.errors import DatasetError, DiskError
-from core.base.files import append_line, explain_disk_errors, read_json, write_json
+from core.base.errors import Cancelled, DatasetError, DiskError
+from core.base.files import append_line, explain_disk_errors, read_json, write_json, write_text
+from core.base.locks import open_lock_file, take_lock
 from core.base.paths import ROOT, projects_dir
 from core.base.process import ProcessMark, end_group, is_alive, mark_of, start_detached
 from core.base.progress import Progress
@@ -160,8 +162,9 @@ class Job:
         seen = self._read_on()
         state, left, message = seen.state or "starting", seen.left, seen.message
         if state not in ENDED and not alive:
-            state, left = "lost", None
-            message = f"The process ended without a word. Its last lines are in {self.folder / 'log.txt'}."
+            state, left, message = "lost", None, f"The process ended without a word. Its last lines are in {self.folder / 'log.txt'}."
+            if self.cancel_asked():
+                state, message = "cancelled", str(Cancelled())
         report = self.folder / "report.json"
         return JobStatus(state, seen.what, seen.done, seen.total, left, message, tuple(seen.warnings),
                          read_json(report) if report.is_file() else {})
@@ -179,9 +182,20 @@ class Job:
         return seen
 
     def cancel(self, grace: float = 0.0) -> bool:
-        """Ask it to stop; with `grace` seconds, end it by force after that. Returns: whether it has ended."""
+        """Ask it to stop, from the first moment on; with `grace` seconds, end it by force after that. Returns: whether it has ended.
+
+        The request is left as a file: a process that is still loading ends at SIGTERM without a word, or is not noted yet.
+        """
         mark = self.mark()
-        return True if mark is None else end_group(mark, grace)
+        if mark is not None and not is_alive(mark):
+            return True
+        with contextlib.suppress(DiskError):
+            write_text(self.folder / "cancel", "")
+        return mark is not None and end_group(mark, grace)
+
+    def cancel_asked(self) -> bool:
+        """Whether somebody asked it to stop."""
+        return (self.folder / "cancel").exists()
 
 
 def start_job(project_folder: Path, stage: str, settings: Mapping[str, Any]) -> Job:
@@ -258,14 +272,12 @@ def turn_on_the_machine(folder: Path, progress: Progress) -> Iterator[None]:
     Raises: Cancelled: stopped while it waited. DiskError: the lock cannot be written.
     """
     place = projects_dir() / ".machine.lock"
-    with explain_disk_errors(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        file = open(place, "a+b", buffering=0)  # noqa: SIM115 - closed below; errors of the work itself must not be explained here
-    with file:
+    with open_lock_file(place) as file:
         told = False
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not take_lock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    progress.note(f"The file system of {place.parent} has no locks; make sure that no other job or training runs.")
                 break
             except BlockingIOError:
                 if not told:

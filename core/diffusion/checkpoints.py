@@ -193,7 +193,8 @@ def _load_part(cls: Any, folder: Path) -> Any:
     try:
         return cls.from_pretrained(str(folder), local_files_only=True, **extra)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"The part {folder.name!r} of {folder.parent} cannot be loaded: {str(error).strip().splitlines()[0]}",
+        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ModelError(f"The part {folder.name!r} of {folder.parent} cannot be loaded: {said}",
                          "Download the model again.") from error
 
 

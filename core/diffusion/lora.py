@@ -94,7 +94,10 @@ class LoraLayer(nn.Module):
             keep = torch.rand((middle.shape[0], self.rank), device=middle.device) > self.rank_dropout
             keep = keep[:, :, None, None] if middle.ndim == 4 else keep[:, None] if middle.ndim == 3 else keep
             middle, scale = middle * keep, scale / (1 - self.rank_dropout)
-        return torch.add(out, self.lora_up(middle), alpha=scale)
+        if middle.ndim == 4 or middle.dtype != out.dtype:
+            return torch.add(out, self.lora_up(middle), alpha=scale)
+        # one multiplication that adds into a copy of `out`: no scaled copies of the output's size, forward or backward
+        return torch.addmm(out.flatten(0, -2), middle.flatten(0, -2), self.lora_up.weight.t(), alpha=scale).unflatten(0, out.shape[:-1])
 
 
 def find_targets(model: DiffusionModel, convolutions: bool) -> Iterator[Target]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +26,18 @@ class Conditioning(NamedTuple):
     """(n, tokens, dim)"""
     pooled: torch.Tensor | None = None
     """(n, dim); SDXL only."""
+
+
+@contextmanager
+def without_last_layers(encoder: Any, count: int) -> Iterator[None]:
+    """A CLIP text encoder that ends so many layers earlier: what clip_skip passes over need not be computed."""
+    stack = getattr(encoder, "text_model", encoder).encoder
+    layers = stack.layers
+    stack.layers = layers[: len(layers) - count]
+    try:
+        yield
+    finally:
+        stack.layers = layers
 
 
 @dataclass

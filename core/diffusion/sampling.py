@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from core.base.errors import ConfigError, require
+from core.base.errors import ConfigError, ModelError, require
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -72,8 +72,15 @@ def _zero_terminal_betas(config: dict[str, Any]) -> list[float]:
 
 
 def to_images(batch: Any) -> list[Image]:
-    """Pillow pictures. Args: batch: (n, 3, h, w) float in [-1, 1]; NaN becomes black."""
+    """Pillow pictures.
+
+    Args: batch: (n, 3, h, w) float in [-1, 1].
+    Raises: ModelError: a number of it is none (NaN); a black picture in its place would be taken for a drawn one.
+    """
     from PIL import Image
 
-    array = ((batch.nan_to_num(-1.0) + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
+    if bool(batch.isnan().any()):
+        raise ModelError("The model drew no picture: what its VAE gave are no numbers (NaN), most often because it overflows in half "
+                         "precision.", "Switch on no_half_vae, or choose another VAE.")
+    array = ((batch + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
     return [Image.fromarray(picture) for picture in array]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.diffusion.model import Conditioning, DiffusionModel
+from core.diffusion.model import Conditioning, DiffusionModel, without_last_layers
 from core.diffusion.prompts import join_chunks
 
 if TYPE_CHECKING:
@@ -23,12 +23,8 @@ class StableDiffusion(DiffusionModel):
         encoder = self.text_encoders[0]
         ids = tokens[0].to(encoder.device)
         chunks, flat = ids.shape[1], ids.flatten(0, 1)
-        if clip_skip is None or clip_skip <= 1:
+        with without_last_layers(encoder, (clip_skip or 1) - 1):
             hidden = encoder(flat).last_hidden_state
-        else:
-            states = encoder(flat, output_hidden_states=True).hidden_states
-            norm = encoder.text_model.final_layer_norm if hasattr(encoder, "text_model") else encoder.final_layer_norm
-            hidden = norm(states[-clip_skip])
         return Conditioning(join_chunks(hidden, chunks))
 
     def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, condition: Conditioning,

@@ -29,7 +29,8 @@ FAILURES: tuple[tuple[str, str, str], ...] = (
     (r"resolutionimpossible|conflicting dependencies", "Two packages ask for versions that exclude each other.",
      "Give Lorabook an environment of its own, in its folder: unset LORABOOK_VENV; python3 -m venv .venv && python3 installer.py"),
     (r"no matching distribution found|could not find a version", "A package has no version for this Python or platform.",
-     "Python 3.10 to 3.13 on 64-bit Linux (on Windows: in WSL) or a Mac with an M processor is supported."),
+     "Python 3.10 to 3.13 on 64-bit Linux (on Windows: in WSL) or a Mac with an M processor is supported. "
+     "With another Python: python3.11 installer.py --repair, then LORABOOK_PYTHON=python3.11 ./jupyter.sh"),
     (r"not our ref|did not match any file|unable to read tree|no such remote ref|reference is not a tree",
      "The source does not hold the pinned commit.", "Give a full clone of the trainer with --from."),
     (r"repository .* not found|does not appear to be a git repository|does not exist", "The source is no git repository.",

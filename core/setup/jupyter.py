@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import errno
+import itertools
 import json
 import os
+import shlex
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.base.errors import ConfigError
 from core.base.files import explain_disk_errors
 from core.base.findings import Finding
 from core.base.process import mark_of
@@ -21,6 +26,8 @@ from core.setup.provider import find_provider
 
 KERNEL = "lorabook"
 NOTEBOOK = "Dataset_Maker.ipynb"
+FIRST_PORT = 8888
+"""The port that JupyterLab takes by itself."""
 EXTENSIONS = ("@jupyter-widgets/jupyterlab-manager", "anywidget")
 """What a JupyterLab's page must have to draw panels; without it a cell shows only a line of text."""
 
@@ -80,11 +87,22 @@ def _answers(host: str, port: int) -> bool:
 
 def _place_in(server: Server, root: Path) -> Path | None:
     """Where that Jupyter shows `root`, relative to the folder that it shows; None if it does not."""
-    shown = server.root.resolve()
-    for folder in (root.resolve(), shown / root.name):
-        if folder.resolve() == root.resolve() and folder.is_relative_to(shown):
-            return folder.relative_to(shown)
-    return None
+    shown, wanted = server.root.resolve(), root.resolve()
+    if wanted.is_relative_to(shown):
+        return wanted.relative_to(shown)
+    link = _link_in(server, root)
+    return Path(link.name) if os.path.lexists(link) else None
+
+
+def _link_in(server: Server, root: Path) -> Path:
+    """The link through which that Jupyter shows `root`: the one that is there, else the first name that is free."""
+    link = server.root / root.name
+    for number in itertools.count(2):
+        # realpath: unlike Path.resolve it also passes over a link that leads to itself.
+        if not os.path.lexists(link) or os.path.realpath(link) == os.path.realpath(root):
+            break
+        link = server.root / f"{root.name}-{number}"
+    return link
 
 
 def how_to_open(server: Server, root: Path, kernel: str) -> str:
@@ -93,14 +111,53 @@ def how_to_open(server: Server, root: Path, kernel: str) -> str:
     where = f" (port {server.port})" if server.port else ""
     lines.append(f"A Jupyter runs on this machine already{where}; no second one was started. In your browser, in that Jupyter:")
     if place is None:
-        link = server.root / root.name
-        lines.append(f"  Its file browser shows only {server.root}. Run this once, so that it shows Lorabook too: ln -s {root} {link}")
-        place = Path(root.name)
+        link = _link_in(server, root)
+        command = shlex.join(["ln", "-s", str(root), str(link)])
+        lines.append(f"  Its file browser shows only {server.root}. Run this once, so that it shows Lorabook too: {command}")
+        place = Path(link.name)
     lines += [f"  1. Open {place / NOTEBOOK} in the file browser on the left. If the page was open before, load it again first.",
               f"  2. Click on the kernel's name at the top right and choose '{kernel}'.",
               "  3. Run the cells from top to bottom.",
               "To start one of Lorabook's own all the same: ./jupyter.sh lab --port 8889"]
     return "\n".join(lines)
+
+
+def named_port(options: Sequence[str]) -> int:
+    """The port that options of JupyterLab name; 0 where they name none. Raises: ConfigError: what they name is no port."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--port", "--ServerApp.port", dest="port", nargs="?", const="")
+    named = parser.parse_known_args(options)[0].port
+    if named is None:
+        return 0
+    if not (named.isascii() and named.isdigit() and 1 <= int(named) <= 65535):
+        raise ConfigError(f"The port must be a number between 1 and 65535, but is {named!r}.",
+                          f"Type, for example: ./jupyter.sh lab --port {FIRST_PORT}")
+    return int(named)
+
+
+def choose_port(options: Sequence[str]) -> int:
+    """The port for a JupyterLab of Lorabook's own: the one that JupyterLab's `options` name, else the first free one from 8888 on.
+
+    Raises: ConfigError: what they name is no port, or is in use; JupyterLab would take another one without a word.
+    """
+    port = named_port(options)
+    if not port:
+        return _free_port(FIRST_PORT)
+    if _is_in_use(port):
+        raise ConfigError(f"Port {port} is in use by another program.", f"Type: ./jupyter.sh lab --port {_free_port(port)}")
+    return port
+
+
+def _free_port(first: int) -> int:
+    return next((port for port in range(first, 65536) if not _is_in_use(port)), first)
+
+
+def _is_in_use(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
 
 
 def kernel_title(environment: Environment) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +44,17 @@ class SetupManager:
         """How to open the notebooks in the Jupyter that a rented machine runs already; "" where there is none."""
         server = jupyter.find_server(self.root)
         return "" if server is None else jupyter.how_to_open(server, self.root, jupyter.kernel_title(self.environment()))
+
+    def own_jupyter(self, options: Sequence[str]) -> tuple[str, str]:
+        """For a JupyterLab that is about to be opened: an option to add, so that its port is certain, and how one's browser reaches it.
+
+        Args: options: those that JupyterLab is opened with. Returns: ("", "") where it opens by itself.
+        Raises: ConfigError: the port that they name is none, or is in use.
+        """
+        if not self.provider().tunnel:
+            return "", ""
+        port = jupyter.choose_port(options)
+        return "" if jupyter.named_port(options) else f"--ServerApp.port={port}", self.provider().reach(port)
 
     def doctor(self, deep: bool = True, progress: Progress = SILENT) -> list[Finding]:
         """What is ready, what is not, and what mends it."""

@@ -19,23 +19,30 @@ class Provider:
     name: str
     """vast, runpod, colab, container or local."""
     title: str
-    reach: str = ""
-    """How to open JupyterLab from one's own browser; empty where it opens by itself."""
+    tunnel: str = ""
+    """Where one reads PORT, USER and HOST for a tunnel to JupyterLab; empty where it opens by itself."""
     stop: str = ""
     """How to stop paying."""
     has_jupyter: bool = False
     """Its images usually run a Jupyter of their own, which the browser reaches already."""
 
+    def reach(self, port: int) -> str:
+        """How to open a JupyterLab that listens on `port` from one's own browser; "" where it opens by itself."""
+        if not self.tunnel:
+            return ""
+        return (f"JupyterLab listens on this machine only (port {port}). To reach it, type on your own computer:\n"
+                f"  ssh -p PORT -L {port}:127.0.0.1:{port} USER@HOST\n"
+                f"with your own PORT, USER and HOST ({self.tunnel}). Leave that open, and open there the address "
+                f"with 127.0.0.1:{port} that JupyterLab prints.")
 
-TUNNEL = "JupyterLab listens on this machine only. To reach it, type on your own computer: ssh -p PORT -L 8888:127.0.0.1:8888 USER@HOST"
-THEN = "Leave that open, and open there the address with 127.0.0.1:8888 that JupyterLab prints."
+
 LOCAL = Provider("local", "this computer")
 COLAB = Provider("colab", "Google Colab", stop="A session ends after 12 hours at most; everything outside Google Drive is lost with it.")
-VAST = Provider("vast", "Vast.ai", f"{TUNNEL} (Vast shows the three under 'SSH'). {THEN}",
+VAST = Provider("vast", "Vast.ai", "Vast shows them under 'SSH'",
                 "A stopped machine still costs its disk; `vastai stop instance $CONTAINER_ID` stops it.", has_jupyter=True)
-RUNPOD = Provider("runpod", "RunPod", f"{TUNNEL} (RunPod shows the three under 'Connect'). {THEN}",
+RUNPOD = Provider("runpod", "RunPod", "RunPod shows them under 'Connect'",
                   "`runpodctl stop pod $RUNPOD_POD_ID` stops it; the volume still costs a little.", has_jupyter=True)
-CONTAINER = Provider("container", "a container", f"{TUNNEL}. {THEN}")
+CONTAINER = Provider("container", "a container", "those with which you log in to this machine")
 
 
 def find_provider(environ: Mapping[str, str] = os.environ) -> Provider:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.base.errors import ConfigError, ModelError, StudioError, TrainingError
-from core.base.files import read_json, write_json, write_with
+from core.base.errors import ConfigError, ModelError, TrainingError
+from core.base.files import explain_disk_errors, read_json, write_json, write_with
 from core.base.progress import SILENT, Progress
-from core.base.settings import Settings, setting
+from core.base.settings import setting
+from core.training.drawing import AS_READ, DrawingSettings, load_to_draw
 from core.training.outputs import is_whole, list_outputs
 from core.training.run import Run
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from core.diffusion.lora import LoraCoverage
     from core.diffusion.model import DiffusionModel
 
 WITHOUT = "without"
+REPORT = "evaluation.json"
+UNFINISHED = "unfinished_comparison"
+"""Where a comparison is drawn until it is whole."""
 UNSEEN = 0.002
 """Mean difference of two pictures (0–1) below which nobody sees that the LoRA did anything."""
 
 
-class EvaluationSettings(Settings):
+class EvaluationSettings(DrawingSettings):
     """What to draw, and with which LoRA files."""
 
     title: ClassVar[str] = "Before and after"
@@ -43,14 +50,6 @@ class EvaluationSettings(Settings):
     batch_size: int = setting(4, "Pictures at once", "Lower it when memory runs out.", level="advanced", ge=1, le=64)
     model: str | None = setting(None, "Model", "Another base model than the run's: a checkpoint or a diffusers folder.", level="advanced")
     lora: list[str] = setting([], "LoRA files", "Other files than the run's own.", level="advanced")
-    family: str | None = setting(None, "Model family", "Empty: read from the model.", level="expert")
-    clip_skip: int | None = setting(None, "CLIP skip", "Empty: as in training.", level="expert", ge=1, le=12)
-    max_token_length: int | None = setting(None, "Longest prompt", "Empty: as in training.", level="expert", unit="tokens")
-    tokenizer_cache_dir: str | None = setting(None, "Tokenizer folder", "Empty: as in training.", level="expert")
-    vae: str | None = setting(None, "VAE", "Another VAE than the model's own. Empty: as in training.", level="expert")
-    no_half_vae: bool = setting(False, "Full-precision VAE", "Also on where the training had it on.", level="expert")
-    v_parameterization: bool = setting(False, "v-prediction", "Also on where the training had it on.", level="expert")
-    zero_terminal_snr: bool = setting(False, "Zero terminal SNR", "Also on where the training had it on.", level="expert")
     output_dir: str | None = setting(None, "Folder", "Where the pictures go. Empty: the run's folder evaluation.", level="expert")
 
 
@@ -99,7 +98,7 @@ class EvaluationReport:
     @classmethod
     def read(cls, folder: Path) -> EvaluationReport | None:
         """The last comparison in a folder, None where there is none."""
-        path = Path(folder) / "evaluation.json"
+        path = Path(folder) / REPORT
         if not path.is_file():
             return None
         values = read_json(path)
@@ -126,21 +125,15 @@ def settings_for(run: Run, settings: EvaluationSettings) -> EvaluationSettings:
     return settings.changed(
         run=run.id, lora=settings.lora or [str(path) for path in _in_order(files, run.output_name)], prompts=prompts,
         model=settings.model or trained.model.pretrained_model_name_or_path, family=settings.family or trained.model.family,
-        width=settings.width or width, height=settings.height or height, clip_skip=settings.clip_skip or trained.model.clip_skip,
-        max_token_length=settings.max_token_length or trained.model.max_token_length,
-        tokenizer_cache_dir=settings.tokenizer_cache_dir or trained.model.tokenizer_cache_dir,
-        output_dir=settings.output_dir or str(run.folder / "evaluation"), **_as_trained(run, settings))
+        width=settings.width or width, height=settings.height or height, output_dir=settings.output_dir or str(run.folder / "evaluation"),
+        **_as_trained(run, settings))
 
 
 def _as_trained(run: Run, settings: EvaluationSettings) -> dict[str, Any]:
-    """How the run's config.toml says that its base model draws; nothing when another base model is drawn with."""
-    if settings.model:
-        return {}
+    """How the run's config.toml says that its base model draws; only how prompts are read when another base model is drawn with."""
     from core.training.config.pair import flatten, pair_in, read_tables
 
-    trained = flatten(read_tables(pair_in(run.folder).config))
-    switches = ("no_half_vae", "v_parameterization", "zero_terminal_snr")
-    return {"vae": settings.vae or trained.get("vae"), **{name: getattr(settings, name) or bool(trained.get(name)) for name in switches}}
+    return settings.filled(flatten(read_tables(pair_in(run.folder).config)), AS_READ if settings.model else ())
 
 
 def _in_order(files: list[Path], output_name: str) -> list[Path]:
@@ -155,34 +148,28 @@ def draw_before_after(settings: EvaluationSettings, progress: Progress = SILENT)
 
     Args: settings: with model, prompts, lora, width, height and output_dir filled in (see `settings_for`).
     Raises:
-        ConfigError: one of those is empty. ModelError: the model cannot be loaded, or no LoRA file fits it.
-        Cancelled: what was drawn so far stays in the folder.
+        ConfigError: one of those is empty. ModelError: the model cannot be loaded or draws nothing, or no LoRA file fits it.
+        Cancelled: the last comparison is as it was; what was drawn so far stays in its folder `unfinished_comparison`.
     """
     for name in ("model", "prompts", "lora", "width", "height", "output_dir"):
         if not getattr(settings, name):
             raise ConfigError(f"{type(settings).fields()[name].title} ({name}) must be given.", "Choose a run, or fill it in.")
-    from core.diffusion.lora import apply_lora, remove_lora
-
     started, folder, warnings = time.monotonic(), Path(str(settings.output_dir)), list[str]()
     progress.note(f"Loading {settings.model}")
-    model = _load(settings)
+    model, fresh = load_to_draw(str(settings.model), settings), _fresh_folder(folder)
     progress.start("Drawing", (1 + len(settings.lora)) * len(settings.prompts) * len(settings.seeds))
     columns, pictures, sheet = [Column(WITHOUT, "")], list[Picture](), [_draw_column(model, settings, progress)]
-    pictures += _save_column(folder, 0, settings, sheet[0])
+    pictures += _save_column(fresh, 0, settings, sheet[0])
     for path in settings.lora:
         try:
-            coverage = apply_lora(model, Path(path), settings.weight)
-        except (StudioError, FileNotFoundError) as error:
+            coverage, drawn = _draw_with(path, model, settings, progress)
+        except (ModelError, FileNotFoundError) as error:
             warnings.append(f"{Path(path).name} was left out: {error}")
             progress.warn(warnings[-1])
             continue
-        try:
-            drawn = _draw_column(model, settings, progress)
-        finally:
-            remove_lora(model)
         column = Column(_label(path, settings.lora), path, coverage.applied, coverage.in_file, _difference(sheet[0], drawn))
         warnings += _remarks(column, progress)
-        pictures += _save_column(folder, len(columns), settings, drawn)
+        pictures += _save_column(fresh, len(columns), settings, drawn)
         columns.append(column)
         sheet.append(drawn)
     if len(columns) == 1:
@@ -191,23 +178,45 @@ def draw_before_after(settings: EvaluationSettings, progress: Progress = SILENT)
 
     rows = [f"{prompt}\nseed {seed}" for prompt in settings.prompts for seed in settings.seeds]
     grid = draw_sheet(sheet, [column.label for column in columns], rows)
-    write_with(folder / "grid.png", lambda temporary: grid.save(temporary))
+    write_with(fresh / "grid.png", lambda temporary: grid.save(temporary))
     report = EvaluationReport(str(folder), "grid.png", str(settings.model), tuple(columns), tuple(pictures), tuple(warnings),
                               round(time.monotonic() - started, 3))
-    write_json(folder / "evaluation.json", {**asdict(report), "settings": settings.model_dump(mode="json")})
+    write_json(fresh / REPORT, {**asdict(report), "settings": settings.model_dump(mode="json")})
+    _put_in_place(fresh, folder)
     return report
 
 
-def _load(settings: EvaluationSettings) -> DiffusionModel:
-    """The base model, drawing as it did in training."""
-    import torch
+def _fresh_folder(folder: Path) -> Path:
+    """An empty folder for a new comparison, inside that of the last one; what a cancelled one left there goes. Raises: DiskError."""
+    fresh = folder / UNFINISHED
+    with explain_disk_errors(fresh):
+        if fresh.exists():
+            shutil.rmtree(fresh)
+        fresh.mkdir(parents=True)
+    return fresh
 
-    from core.diffusion import load_model
 
-    model = load_model(str(settings.model), settings.family, vae=settings.vae, vae_dtype=torch.float32 if settings.no_half_vae else None,
-                       tokenizer_dir=settings.tokenizer_cache_dir)
-    model.trained_as(settings.v_parameterization, settings.zero_terminal_snr)
-    return model
+def _put_in_place(fresh: Path, folder: Path) -> None:
+    """Let a finished comparison take the place of the last one. Without its report there is none: a kill in between leaves none.
+
+    Raises: DiskError.
+    """
+    with explain_disk_errors(folder):
+        (folder / REPORT).unlink(missing_ok=True)
+        for path in sorted(fresh.iterdir(), key=lambda path: path.name == REPORT):
+            os.replace(path, folder / path.name)
+        fresh.rmdir()
+
+
+def _draw_with(lora: str, model: DiffusionModel, settings: EvaluationSettings, progress: Progress) -> tuple[LoraCoverage, list[Image]]:
+    """One column with a LoRA. Raises: ModelError: it does not fit, or the pictures are no numbers. FileNotFoundError. Cancelled."""
+    from core.diffusion.lora import apply_lora, remove_lora
+
+    coverage = apply_lora(model, Path(lora), settings.weight)
+    try:
+        return coverage, _draw_column(model, settings, progress)
+    finally:
+        remove_lora(model)
 
 
 def _draw_column(model: Any, settings: EvaluationSettings, progress: Progress) -> list[Image]:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.base.errors import StudioError
+from core.base.errors import ConfigError, StudioError
 from core.base.files import safe_stem
 from core.base.findings import Finding
 from core.dataset.project import Project
 
 if TYPE_CHECKING:
-    from core.training.config import TrainingSettings
+    from core.setup.hardware import Gpu
+    from core.training.config import Subset, TrainingSettings
 
 SEEN_PER_EPOCH = 200
 """Pictures, with repeats, that an epoch of a small dataset should have (training-reference: ceil(200 / images))."""
-LEAST_FREE = 2 << 30
-"""Bytes on the disk below which a run is likely to end in the middle."""
+BF16_CAPABILITY = 8.0
+"""Compute capability from which a GPU computes bf16 itself: Ampere (CUDA C++ Programming Guide, table of arithmetic throughput)."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,11 @@ class RunPlace:
 def fit_to_project(settings: TrainingSettings, project: Project) -> TrainingSettings:
     """The settings with what is empty filled in from the project; what a person chose stays.
 
-    Filled in: the project's images as the one folder, with repeats for a small dataset; the project's name; the trigger word as
-    sample prompt and as comment in the file.
+    Filled in: the project's images as the folder to learn from, with repeats for a small dataset; the project's name; the trigger word
+    as sample prompt and as comment in the file.
     """
-    from core.training.config.sources import image_files
-
-    info = project.info()
+    info, settings = project.info(), with_own_folder(settings, project)
     changes: dict[str, dict[str, Any]] = {}
-    if not settings.data.subsets:
-        count = len(image_files(project.images))
-        repeats = max(1, math.ceil(SEEN_PER_EPOCH / count)) if count else 1
-        changes["data"] = {"subsets": [{"image_dir": str(project.images), "num_repeats": repeats}]}
     saving: dict[str, Any] = {}
     if settings.saving.output_name == type(settings.saving).fields()["output_name"].default:
         saving["output_name"] = safe_stem(info.name, "lora").replace(" ", "_")
@@ -56,15 +51,69 @@ def fit_to_project(settings: TrainingSettings, project: Project) -> TrainingSett
     return settings.with_values(**changes) if changes else settings
 
 
-def check_before_launch(settings: TrainingSettings, backend: str) -> list[Finding]:
+def with_own_folder(settings: TrainingSettings, project: Project, refit: bool = False) -> TrainingSettings:
+    """The settings with the project's own pictures to learn from, unless other folders were chosen instead.
+
+    Its repeats are those that were chosen (`data.num_repeats`), else as many as its pictures need now (`fitted_repeats`).
+
+    Args: refit: also where the folder stands there already; without it, repeats that somebody gave it there stay.
+    """
+    from core.training.config import Subset
+
+    chosen, subsets = settings.data.num_repeats, list(settings.data.subsets)
+    missing = all(subset.is_reg for subset in subsets)
+    if missing:
+        subsets.insert(0, Subset(image_dir=str(project.images)))
+    if not (missing or refit or chosen):
+        return settings
+    repeats = chosen or fitted_repeats(project)
+    fitted = [subset.changed(num_repeats=repeats) if is_own(subset, project) else subset for subset in subsets]
+    return settings.with_values(data={"subsets": fitted})
+
+
+def is_own(subset: Subset, project: Project) -> bool:
+    """Whether a folder is the project's own, to learn from."""
+    return not subset.is_reg and Path(subset.image_dir).expanduser().absolute() == project.images
+
+
+def fitted_repeats(project: Project) -> int:
+    """So many repeats that an epoch of the project's pictures, as many as there are now, has about `SEEN_PER_EPOCH`."""
+    from core.training.config.sources import image_files
+
+    count = len(image_files(project.images)) if project.images.is_dir() else 0
+    return max(1, math.ceil(SEEN_PER_EPOCH / count)) if count else 1
+
+
+def length_words(settings: TrainingSettings) -> str:
+    """What an epoch and the whole training amount to, for the pictures as they are now."""
+    from core.training.config.counting import count_steps
+    from core.training.config.sources import image_counts
+
+    counts = image_counts(settings)
+    try:
+        totals = count_steps(settings, counts)
+    except ConfigError as error:
+        return error.message
+    learned = [(count, subset.num_repeats) for count, subset in zip(counts, settings.data.subsets, strict=True) if not subset.is_reg]
+    pictures = sum(count * repeats for count, repeats in learned)
+    shown = " + ".join(f"{count} × {repeats}" for count, repeats in learned)
+    others = f", and {totals.images - pictures} regularisation pictures" if totals.images > pictures else ""
+    return (f"Pictures × repeats: {shown} = {pictures} in one epoch{others}. "
+            f"Steps: about {totals.steps_per_epoch} in one epoch, {totals.steps} in all.")
+
+
+def check_before_launch(settings: TrainingSettings, backend: str, project_folder: Path) -> list[Finding]:
     """Everything that can be known to be wrong before the training costs time; nothing is written into the project.
 
-    Returns: findings, errors first: combinations of settings, files that they name, the trainer itself, the pair as it reads it, the disk.
+    Returns: findings, errors first: combinations of settings, files that they name, the trainer itself, the pair as it reads it, the
+    GPU, the disk that the project's runs lie on.
     """
     from core.training.config.checks import check_settings
     from core.training.config.sources import check_sources
+    from core.training.room import check_room
 
-    findings = [*check_settings(settings, backend), *check_sources(settings), *_check_backend(settings, backend), *_check_disk(settings)]
+    findings = [*check_settings(settings, backend), *check_sources(settings), *_check_backend(settings, backend), *_check_gpu(settings),
+                *check_room(settings, project_folder)]
     unique = list(dict.fromkeys(findings))
     return sorted(unique, key=lambda finding: ("error", "warning", "info").index(finding.level))
 
@@ -86,9 +135,25 @@ def _check_backend(settings: TrainingSettings, name: str) -> list[Finding]:
     return found if missing is None else [missing, *found]
 
 
-def _check_disk(settings: TrainingSettings) -> list[Finding]:
-    folder = Path(settings.data.subsets[0].image_dir) if settings.data.subsets else Path.cwd()
-    free = shutil.disk_usage(folder if folder.exists() else Path.cwd()).free
-    if free < LEAST_FREE:
-        return [Finding("warning", f"Only {free / 2**30:.1f} GiB are free on the disk.", "Free some space, or keep fewer checkpoints.")]
-    return []
+def _check_gpu(settings: TrainingSettings) -> list[Finding]:
+    """Does the machine's best GPU compute in the precision that is asked for? Nothing is said where none is found.
+
+    Without bf16 of its own, accelerate (sd-scripts) refuses it or torch imitates it, many times slower than fp16.
+    """
+    if settings.memory.mixed_precision != "bf16":
+        return []
+    from core.setup.hardware import read_gpus
+
+    gpus = read_gpus().gpus
+    if not gpus or any(_capability(gpu) >= BF16_CAPABILITY for gpu in gpus):
+        return []
+    also = " and switch 'All in bf16' (full_bf16) off" if settings.memory.full_bf16 else ""
+    return [Finding("error", f"The precision is bf16, which {gpus[0].name} does not compute itself: training would be refused, or many "
+                    "times slower.", f"Set 'Precision' (mixed_precision) to fp16{also}.")]
+
+
+def _capability(gpu: Gpu) -> float:
+    """Its compute capability; one that is not told counts as new, so that nobody is stopped for it."""
+    with contextlib.suppress(ValueError):
+        return float(gpu.capability)
+    return BF16_CAPABILITY

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import TrainingError
-from core.base.files import explain_disk_errors, write_json
+from core.base.files import read_json, write_json
+from core.base.locks import locked
 from core.base.paths import ROOT
 from core.base.process import start_detached
+from core.training.kept import find_moves, placed_now
 from core.training.outputs import State, newest_state
 from core.training.run import ACTIVE, Run
 
@@ -44,14 +44,14 @@ def launch(run: Run, state: State | None = None) -> Run:
         TrainingError: the run is already at work, or the backend cannot start.
         ConfigError: no backend has that name.
     """
-    with _only_one_launcher(run):
+    with launch_lock(run.folder):
         if run.state() in ACTIVE:
             raise TrainingError(f"The run {run.id} is already {run.state()}.", "Wait for its end, or stop it first.")
         _write_settings(run, state)
         command = _plain_command(run)
         if state is not None and run.backend == "sd-scripts":
             command["argv"].append("--skip_until_initial_step")  # without it sd-scripts does the state's epoch again
-        write_json(run.folder / "command.json", command)
+        write_json(run.folder / "command.json", {**command, "root": str(ROOT)})
         (run.folder / "stop").unlink(missing_ok=True)
         (run.folder / "trainer.json").unlink(missing_ok=True)
         attempt = run.attempt() + 1
@@ -113,31 +113,18 @@ def _write_settings(run: Run, state: State | None) -> None:
 
 
 def at_its_present_place(run: Run, settings: TrainingSettings) -> TrainingSettings:
-    """The run's settings with every path inside its project where the project lies now; it may have been moved or copied since."""
+    """The run's settings with every path inside its project or Lorabook's folder where these lie now; they may have been moved since."""
     from core.training.config import for_run
 
     before, now = Path(settings.saving.output_dir or run.checkpoints), run.checkpoints.absolute()
-    if before == now or before.name != now.name:
+    if before.name != now.name:
         return settings
-    old, new = before.parents[2], now.parents[2]
-    return for_run(type(settings).from_values(_moved(settings.values(), old, new)), run.folder)
+    command = run.folder / "command.json"
+    root_before = str(read_json(command).get("root", "")) if command.is_file() else ""
+    moves = find_moves(str(before.parents[2]), now.parents[2], root_before)
+    return for_run(type(settings).from_values(placed_now(settings.values(), moves)), run.folder) if moves else settings
 
 
-def _moved(value: Any, old: Path, new: Path) -> Any:
-    """Every text in nested values that is a path in or below `old`, below `new` instead."""
-    if isinstance(value, dict):
-        return {name: _moved(inner, old, new) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_moved(inner, old, new) for inner in value]
-    if isinstance(value, str) and (value == str(old) or value.startswith(f"{old}/")):
-        return str(new) + value[len(str(old)):]
-    return value
-
-
-@contextlib.contextmanager
-def _only_one_launcher(run: Run) -> Iterator[None]:
+def launch_lock(folder: Path) -> contextlib.AbstractContextManager[bool]:
     """Two kernels that press the button at once start one supervisor: the second sees the first one's run."""
-    place = run.folder / ".launch.lock"
-    with explain_disk_errors(place), open(place, "a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return locked(folder / ".launch.lock")

@@ -55,7 +55,7 @@ class TrainingManager:
         """Everything that can be known to be wrong before the training costs time; nothing is written into the project."""
         from core.training.fitting import check_before_launch
 
-        return check_before_launch(self.configure(settings), backend)
+        return check_before_launch(self.configure(settings), backend, self.project.folder)
 
     def regularise(self, settings: RegularisationSettings, progress: Progress = SILENT) -> RegularisationReport:
         """Let the base model draw pictures of what must stay as it is. Raises: ConfigError, ModelError, Cancelled."""

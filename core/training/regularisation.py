@@ -10,15 +10,21 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.base.errors import ConfigError
+from core.base.errors import ConfigError, DatasetError
 from core.base.files import safe_stem, write_text, write_with
 from core.base.progress import SILENT, Progress
-from core.base.settings import Settings, setting
+from core.base.settings import setting
+from core.dataset.captions.files import caption_path_for, read_caption
 from core.training.config.sources import image_files
+from core.training.drawing import AS_TRAINED, DrawingSettings, arguments_of, load_to_draw
+
+if TYPE_CHECKING:
+    from core.training.config import TrainingSettings
 
 
-class RegularisationSettings(Settings):
+class RegularisationSettings(DrawingSettings):
     """What the base model draws so that training does not spoil it."""
 
     model: str = setting("", "Base model", "The checkpoint or diffusers folder that will be trained.")
@@ -51,13 +57,30 @@ class RegularisationReport:
                        if self.others else "")
 
 
+def settings_for(training: TrainingSettings, wanted: RegularisationSettings) -> RegularisationSettings:
+    """The settings with model, size and all that changes a picture as this training means it: what it may spoil is what it draws now."""
+    width, height = training.data.size
+    return wanted.changed(model=training.model.pretrained_model_name_or_path or "", width=width, height=height,
+                          **wanted.filled(arguments_of(training)))
+
+
+def words_of(picture: Path) -> str:
+    """A picture's caption; its name where there is none, and why where it cannot be read."""
+    try:
+        return read_caption(caption_path_for(picture)).text or picture.stem
+    except DatasetError as error:
+        return str(error)
+
+
 def draw_regularisation(project_folder: Path, settings: RegularisationSettings, progress: Progress = SILENT) -> RegularisationReport:
     """Draw one picture with a caption for each prompt into the project's regularisation folder.
 
     A picture that is there already is not drawn again, so an interrupted call can be repeated. Its name holds what it was drawn
     with, so that another model or another setting never takes an earlier picture for its own.
 
-    Raises: ConfigError: no model or no prompt. ModelError: the model cannot be loaded. Cancelled: what was drawn stays.
+    Raises:
+        ConfigError: no model or no prompt. ModelError: the model cannot be loaded, or draws nothing (NaN).
+        Cancelled: what was drawn stays.
     """
     if not settings.model or not settings.prompts:
         raise ConfigError("Regularisation needs a base model and at least one prompt.", "Give both.")
@@ -73,21 +96,25 @@ def draw_regularisation(project_folder: Path, settings: RegularisationSettings, 
 
 
 def _mark(settings: RegularisationSettings, prompt: str, seed: int) -> str:
-    """Eight letters that tell what a picture is drawn with: the model (its place, and for a file its size and time) and every setting."""
-    model = Path(settings.model).expanduser().resolve()
-    file = [model.stat().st_size, model.stat().st_mtime_ns] if model.is_file() else []
-    facts = [str(model), *file, prompt, settings.negative, settings.width, settings.height, settings.steps, settings.guidance, seed]
+    """Eight letters that tell what a picture is drawn with: model and VAE (place, and for a file size and time) and every setting."""
+    files = [_trace(settings.model), _trace(settings.vae) if settings.vae else []]
+    drawn = [settings.negative, settings.width, settings.height, settings.steps, settings.guidance]
+    facts = [files, prompt, seed, drawn, {name: getattr(settings, name) for name in AS_TRAINED}]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
 
 
-def _draw(settings: RegularisationSettings, missing: dict[Path, tuple[str, int]], progress: Progress) -> None:
-    from core.diffusion import load_model
+def _trace(place: str) -> list[object]:
+    path = Path(place).expanduser().resolve()
+    return [str(path), *((path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else ())]
 
-    model, paths = load_model(settings.model), list(missing)
+
+def _draw(settings: RegularisationSettings, missing: dict[Path, tuple[str, int]], progress: Progress) -> None:
+    model, paths = load_to_draw(settings.model, settings), list(missing)
     for start in range(0, len(paths), settings.batch_size):
         batch = paths[start:start + settings.batch_size]
         images = model.sample([missing[path][0] for path in batch], settings.negative, [missing[path][1] for path in batch],
-                              settings.width, settings.height, settings.steps, settings.guidance, batch_size=settings.batch_size)
+                              settings.width, settings.height, settings.steps, settings.guidance, clip_skip=settings.clip_skip,
+                              max_token_length=settings.max_token_length, batch_size=settings.batch_size)
         for path, image in zip(batch, images, strict=True):
             write_with(path, image.save)
             write_text(path.with_suffix(".txt"), missing[path][0])

@@ -207,13 +207,15 @@ def judge(run: Run, before: Snapshot, code: int, asked: bool, told: list[dict[st
     new = new_outputs(run.checkpoints, before)
     final = next((path for path in new if path.stem == run.output_name and path.suffix in ENDINGS), None)
     kinds = {event["event"] for event in told}
-    stopped = "cancelled" in kinds or (asked and "done" not in kinds and (final is None or bool(told)))
+    cause = find_cause(lines, code, told, oom)
+    # The built-in trainer says that it stopped; another simply ends. Where its last save failed, that must be told, not "stopped".
+    stopped = "cancelled" in kinds or (asked and not kinds and final is None and cause.kind != "disk_full")
     extra: dict[str, Any] = {"incomplete": [path.name for path in broken]} if broken else {}
     if stopped:
         kept = next((path for path in reversed(list_outputs(run.checkpoints)) if is_whole(path)), None)
         return {"state": "cancelled", "message": _kept(run, kept), "checkpoint": str(kept) if kept else "", **extra}
     if final is None:
-        return {**_failed(find_cause(lines, code, told, oom)), **extra}
+        return {**_failed(cause), **extra}
     if not is_finite(final):
         return {**_failed(Cause("nan_loss", f"The training lost its way: {final.name} holds weights that are no numbers (NaN).",
                                 "Lower the learning rate, or train with mixed_precision bf16 instead of fp16.")), **extra}

@@ -5,6 +5,7 @@ import json
 import pytest
 from PIL import Image
 
+from core.base.settings import Settings
 from core.cli import build_parser, main
 from core.stages import STAGES, stage_named
 
@@ -31,8 +32,9 @@ def project(tmp_path, capsys):
 @pytest.mark.parametrize("name", STAGES)
 def test_each_stage_is_a_command_with_its_settings_as_flags(name):
     text = build_parser()._subparsers._group_actions[0].choices[name].format_help()
-    for field in stage_named(name).settings_class().fields():
-        assert f"--{field}" in text
+    for field, about in stage_named(name).settings_class().fields().items():
+        inner = about.annotation.fields() if isinstance(about.annotation, type) and issubclass(about.annotation, Settings) else [field]
+        assert all(f"--{one}" in text for one in inner)
 
 
 def test_a_project_is_made_filled_and_checked(project, capsys):

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from core.training import kept
 from core.training.config import TrainingSettings
-from core.training.config.presets import load_settings, save_settings
+from core.training.kept import settings_file
 from widgets.demo import demo_model, is_demo
 from widgets.session import Session
 
-FILE = "training.toml"
-
-
-def settings_file(folder: Path) -> Path:
-    """Where a project keeps them."""
-    return folder / FILE
-
 
 def read_settings(session: Session) -> TrainingSettings:
-    """The kept settings; before any were kept, the first preset for the project's family.
+    """The kept settings, with the project's pictures as they are now; before any were kept, the first preset for its family.
 
     Raises: StudioError: no project is open. ConfigError: the file is wrong.
     """
     manager = session.training
-    path = settings_file(manager.project.folder)
-    if path.is_file():
-        return load_settings(path)
+    if settings_file(manager.project.folder).is_file():
+        return kept.read_kept(manager.project)
     settings = manager.preset(first_preset(session))
     return settings.with_values(model={"pretrained_model_name_or_path": str(demo_model())}) if is_demo(session.folder) else settings
 
@@ -36,5 +27,5 @@ def first_preset(session: Session) -> str:
 
 
 def keep_settings(session: Session, settings: TrainingSettings) -> None:
-    """Write them. Raises: DiskError."""
-    save_settings(settings, settings_file(session.training.project.folder))
+    """Write them. Raises: ConfigError: a value that TOML cannot hold; DiskError."""
+    kept.keep_settings(settings, session.training.project)

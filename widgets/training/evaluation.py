@@ -11,7 +11,7 @@ from core.training.evaluation import WITHOUT, EvaluationSettings
 from widgets.components.samples import Picture, Samples
 from widgets.form import Form
 from widgets.panel import Panel
-from widgets.training.monitor import RunPicker, read_picture
+from widgets.training.monitor import RunPicker, picture_key, read_drawn
 
 
 class EvaluationPanel(Panel):
@@ -32,7 +32,7 @@ class EvaluationPanel(Panel):
 
     def results(self) -> list[ipw.Widget]:
         """The grid."""
-        self.grid = Samples(lambda key: read_picture(key.rpartition("|")[0]), nothing="Nothing was drawn for this run yet.")
+        self.grid = Samples(read_drawn, nothing="Nothing was drawn for this run yet.")
         return [self.grid]
 
     def update(self) -> None:
@@ -65,14 +65,6 @@ class EvaluationPanel(Panel):
             return
         rows = list(dict.fromkeys((picture.prompt, picture.seed) for picture in report.pictures))
         labels = ["Without the LoRA" if column.label == WITHOUT else column.label for column in report.columns]
-        pictures = [Picture(rows.index((picture.prompt, picture.seed)), picture.column, _key(Path(report.folder) / picture.path),
+        pictures = [Picture(rows.index((picture.prompt, picture.seed)), picture.column, picture_key(Path(report.folder) / picture.path),
                             f"{picture.prompt}, seed {picture.seed}, {labels[picture.column]}") for picture in report.pictures]
         self.grid.show([f"{prompt} (seed {seed})" for prompt, seed in rows], labels, pictures)
-
-
-def _key(path: Path) -> str:
-    """The path and when it was written: pictures that are drawn again bear the same names, and the browser keeps what it knows."""
-    try:
-        return f"{path}|{path.stat().st_mtime_ns}"
-    except OSError:
-        return f"{path}|0"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import ipywidgets as ipw
 
-from core.base.errors import TrainingError
+from core.base.errors import StudioError
 from core.training.backends import BACKENDS
 from core.training.monitor import RunStatus
 from core.training.run import ACTIVE, Run
@@ -106,7 +106,7 @@ class TrainPanel(Panel):
             return "There is no run yet."
         try:
             self._point = self.session.training.resume_point(run.id)
-        except TrainingError as error:
+        except StudioError as error:
             return str(error)
         return ""
 
@@ -121,10 +121,10 @@ class TrainPanel(Panel):
 
     def _watch(self) -> None:
         self._watching = True
-        self.loop.repeat(self._look, LOOK_SECONDS)
+        self.loop.repeat(self.patient(self._look), LOOK_SECONDS)
 
     def _look(self) -> bool:
-        self.guard(self._show_run)
+        self._show_run()
         return self._watching
 
     def _settle(self) -> None:

@@ -58,8 +58,8 @@ class MonitorPanel(Panel):
         """Figures, curves, pictures."""
         self._facts = ipw.HTML()
         self.chart = Chart(panes=["Loss", "Learning rate"])
-        self.samples = Samples(read_picture, nothing="No samples yet. They are drawn after each epoch, if there are sample prompts.")
-        self._shown_samples: tuple[Path, ...] = ()
+        self.samples = Samples(read_drawn, nothing="No samples yet. They are drawn after each epoch, if there are sample prompts.")
+        self._shown_samples: tuple[str, ...] = ()
         self._shown_curve: tuple[str, int] | None = None
         self.log.title = "Log of the run"
         return [self._facts, part("Loss and learning rate"), self.chart, part("Samples"), self.samples]
@@ -69,7 +69,7 @@ class MonitorPanel(Panel):
         self.picker.look([run.id for run in self.session.training.runs()] if self.session.folder is not None else [])
         if self._look_once() and not self._watching:
             self._watching = True
-            self.loop.repeat(self._keep_looking, LOOK_SECONDS)
+            self.loop.repeat(self.patient(self._keep_looking), LOOK_SECONDS)
 
     def _settle(self) -> None:
         """The run's own words stand in the status line."""
@@ -77,11 +77,8 @@ class MonitorPanel(Panel):
             self.status.say("ready", "Ready: there is no run yet. Start one in the Train panel.")
 
     def _keep_looking(self) -> bool:
-        self.guard(self._remember_looking)
-        return self._watching
-
-    def _remember_looking(self) -> None:
         self._watching = self._look_once()
+        return self._watching
 
     def _look_once(self) -> bool:
         if not self.picker.chosen:
@@ -109,18 +106,19 @@ class MonitorPanel(Panel):
         if last != self._shown_curve:
             self._shown_curve = last
             self.chart.show(_curves(status))
-        paths = tuple(sample.path for sample in status.samples)
-        if paths != self._shown_samples:
-            self._shown_samples = paths
-            self._show_samples(status)
+        keys = tuple(picture_key(sample.path) for sample in status.samples)
+        if keys != self._shown_samples:
+            self._shown_samples = keys
+            self._show_samples(status, keys)
         self.log.show("\n".join([*(f"Note: {warning}" for warning in status.warnings), *status.log]))
 
-    def _show_samples(self, status: RunStatus) -> None:
+    def _show_samples(self, status: RunStatus, keys: tuple[str, ...]) -> None:
         prompts = sorted({(sample.number, sample.prompt) for sample in status.samples})
         rows = [number for number, _ in prompts]
         moments = list(dict.fromkeys(_moment(sample.epoch, sample.step) for sample in status.samples))
-        pictures = [Picture(rows.index(sample.number), moments.index(_moment(sample.epoch, sample.step)), str(sample.path),
-                            f"{sample.prompt or 'sample'}, {_moment(sample.epoch, sample.step)}") for sample in status.samples]
+        pictures = [Picture(rows.index(sample.number), moments.index(_moment(sample.epoch, sample.step)), key,
+                            f"{sample.prompt or 'sample'}, {_moment(sample.epoch, sample.step)}")
+                    for sample, key in zip(status.samples, keys, strict=True)]
         self.samples.show([prompt or f"Prompt {number + 1}" for number, prompt in prompts], moments, pictures)
 
 
@@ -132,6 +130,19 @@ def read_picture(path: str) -> bytes | None:
     """A picture's file as it is, None where it is gone."""
     file = Path(path)
     return file.read_bytes() if file.is_file() else None
+
+
+def picture_key(path: Path) -> str:
+    """The path and when it was written: pictures that are drawn again bear the same names, and the browser keeps what it knows."""
+    try:
+        return f"{path}|{path.stat().st_mtime_ns}"
+    except OSError:
+        return f"{path}|0"
+
+
+def read_drawn(key: str) -> bytes | None:
+    """The picture's file of a `picture_key`, None where it is gone."""
+    return read_picture(key.rpartition("|")[0])
 
 
 def _facts(status: RunStatus) -> list[tuple[str, object]]:

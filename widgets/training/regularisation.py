@@ -11,7 +11,8 @@ from core.base.jobs import Job, JobStatus
 from core.dataset.items import image_files
 from core.dataset.project import Project
 from core.training.config.data import Subset
-from core.training.regularisation import RegularisationSettings
+from core.training.drawing import FIELDS
+from core.training.regularisation import RegularisationSettings, settings_for, words_of
 from widgets.components.samples import Picture, Samples
 from widgets.form import Form
 from widgets.panel import Panel
@@ -34,13 +35,13 @@ class RegularisationPanel(Panel):
 
     def controls(self) -> list[ipw.Widget]:
         """What to draw, and how many."""
-        self.form = Form(RegularisationSettings, hide=("model", "width", "height", "folder"))
+        self.form = Form(RegularisationSettings, hide=("model", "width", "height", "folder", *FIELDS))
         prompts = self.form.control("prompts")
         prompts.widget.placeholder = "one a line, such as: 1girl, standing, outdoors"
         prompts.help = "What the model is not to forget; without your trigger word."
         prompts.complain("")
         self.count = ipw.IntText(value=10, description="Pictures for each prompt")
-        words = '<p class="lb-help">All together about as many as your own pictures. Model and size are those of the settings.</p>'
+        words = '<p class="lb-help">All together about as many as your own pictures. Model, VAE and size are those of the settings.</p>'
         count = ipw.VBox([self.count, ipw.HTML(words)]).add_class("lb-field").add_class("lb-field-count")
         return [self.form.view, ipw.VBox([count]).add_class("lb-fields")]
 
@@ -61,8 +62,7 @@ class RegularisationPanel(Panel):
             self._showing = True
             self.use.value = any(self._is_ours(subset) for subset in read_settings(self.session).data.subsets)
             self._showing = False
-        words = [path.with_suffix(".txt").read_text(encoding="utf-8") if path.with_suffix(".txt").is_file() else path.stem
-                 for path in pictures[:SHOWN]]
+        words = [words_of(path) for path in pictures[:SHOWN]]
         counted = f"{len(pictures)} pictures" if len(pictures) <= SHOWN else f"{SHOWN} of {len(pictures)} pictures"
         self.grid.show([counted] if pictures else [], words,
                        [Picture(0, column, str(path), words[column]) for column, path in enumerate(pictures[:SHOWN])])
@@ -85,10 +85,8 @@ class RegularisationPanel(Panel):
                               "Take it out of the prompt.")
         if not 1 <= self.count.value <= 1000:
             raise ConfigError(f"Pictures for each prompt must be between 1 and 1000, but is {self.count.value}.")
-        width, height = training.data.size
-        return self.session.training.start_regularisation(wanted.changed(
-            model=training.model.pretrained_model_name_or_path, width=width, height=height,
-            prompts=[prompt for prompt in wanted.prompts for _ in range(self.count.value)]))
+        wanted = wanted.changed(prompts=[prompt for prompt in wanted.prompts for _ in range(self.count.value)])
+        return self.session.training.start_regularisation(settings_for(training, wanted))
 
     def show_report(self, status: JobStatus) -> None:
         """Show what came."""

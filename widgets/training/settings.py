@@ -11,6 +11,7 @@ from core.base.errors import ConfigError
 from core.training.config import SamplePrompt, TrainingSettings
 from core.training.config.presets import apply_preset, find_presets
 from core.training.config.sampling import FLAGS
+from core.training.fitting import is_own, length_words
 from widgets.demo import is_demo
 from widgets.form import Form
 from widgets.panel import Panel
@@ -26,7 +27,8 @@ class SettingsPanel(Panel):
 
     name = "settings"
     title = "Model and settings"
-    purpose = "Choose a preset and the model that is to learn. Changes are saved at once; a preset leaves model, name and prompts alone."
+    purpose = ("Choose a preset and the model that is to learn. Changes are saved at once; a preset leaves model, repeats, name and "
+               "prompts alone.")
     button = "Use this preset"
 
     def controls(self) -> list[ipw.Widget]:
@@ -46,19 +48,21 @@ class SettingsPanel(Panel):
         self._filling = False
         self.form.on_change(self._changed)
         self.prompts.observe(lambda _: self._changed(), "value")
-        self._body = ipw.VBox([box.add_class("lb-field"), self.form.view], layout=ipw.Layout(display="none"))
+        self._length = ipw.HTML()
+        self._body = ipw.VBox([box.add_class("lb-field"), self._length, self.form.view], layout=ipw.Layout(display="none"))
         return [self._body]
 
     def update(self) -> None:
-        """Show the kept settings, unless they are on screen already."""
+        """Show the kept settings, unless they are on screen already, and what they amount to for the pictures as they are now."""
         self._body.layout.display = "" if self.session.folder else "none"
         if self.session.folder is None:
             return
         self._offer_presets()
-        mark = self._mark()
+        mark, settings = self._mark(), read_settings(self.session)
         if self._read_from != mark:
-            self._fill(read_settings(self.session))
+            self._fill(settings)
             self._read_from = mark
+        self._show_length(settings)
 
     def run(self) -> str:
         """Apply the preset."""
@@ -98,6 +102,13 @@ class SettingsPanel(Panel):
         self.form.fill(settings)
         self.prompts.value = "\n".join(prompt_text(prompt) for prompt in settings.sampling.sample_prompts)
         self._filling = False
+
+    def _show_length(self, settings: TrainingSettings) -> None:
+        self._length.value = f'<p class="lb-help">{html.escape(length_words(settings))}</p>'
+        project = self.session.training.project
+        repeats = [subset.num_repeats for subset in settings.data.subsets if is_own(subset, project)]
+        if repeats and settings.data.num_repeats is None:
+            self.form.control("data.num_repeats").widget.placeholder = f"fitted to the pictures: {repeats[0]}"
 
     def _changed(self) -> None:
         if not self._filling and self.session.folder is not None:

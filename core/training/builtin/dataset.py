@@ -97,16 +97,31 @@ class PlannedBatch:
         return random.Random(f"{self.seed}/{self.epoch}/{self.place}/{index}")
 
 
-def read_datasets(tables: dict[str, Any], arguments: dict[str, Any], warn: Callable[[str], None]) -> list[TrainDataset]:
+@dataclass(frozen=True)
+class Ears:
+    """Who hears of the reading of the pictures, which takes minutes where there are thousands of them."""
+
+    warn: Callable[[str], None]
+    """Receives one sentence for each thing that was passed over."""
+    check: Callable[[], None] = lambda: None
+    """Called after each picture; raises to stop."""
+    tell: Callable[[int, int], None] = lambda done, total: None
+    """Receives how many pictures of a folder were looked through, and how many it has."""
+
+
+def read_datasets(tables: dict[str, Any], arguments: dict[str, Any], warn: Callable[[str], None],
+                  check: Callable[[], None] = lambda: None, tell: Callable[[int, int], None] = lambda done, total: None
+                  ) -> list[TrainDataset]:
     """Every dataset of dataset.toml, images found, captions read, buckets chosen.
 
     Args:
         tables: dataset.toml. arguments: flattened config.toml; a key is looked for in subset, dataset, general, arguments.
-        warn: receives one sentence for each thing that was passed over.
+        warn, check, tell: see `Ears`.
 
     Raises:
-        ConfigError: an unknown key or a wrong value. DatasetError: no image at all.
+        ConfigError: an unknown key or a wrong value. DatasetError: no image at all. What `check` raises.
     """
+    ears = Ears(warn, check, tell)
     unknown = set(tables) - {"general", "datasets"}
     if unknown:
         raise ConfigError(f"dataset.toml has the unknown table or key {sorted(unknown)[0]!r}.", "Only [general] and [[datasets]] are read.")
@@ -114,7 +129,7 @@ def read_datasets(tables: dict[str, Any], arguments: dict[str, Any], warn: Calla
     general = tables.get("general", {})
     datasets = []
     for table in tables.get("datasets", []):
-        found = _read_dataset(table, general, arguments, warn)
+        found = _read_dataset(table, general, arguments, ears)
         if found.images:
             datasets.append(found)
     if not datasets:
@@ -132,7 +147,7 @@ def _checked(table: dict[str, Any], where: str) -> dict[str, Any]:
     return table
 
 
-def _read_dataset(table: dict[str, Any], general: dict[str, Any], arguments: dict[str, Any], warn: Callable[[str], None]) -> TrainDataset:
+def _read_dataset(table: dict[str, Any], general: dict[str, Any], arguments: dict[str, Any], ears: Ears) -> TrainDataset:
     levels = [_checked(table, "[[datasets]]"), _checked(general, "[general]"), arguments]
 
     def look(key: str, default: Any, *nearer: dict[str, Any]) -> Any:
@@ -151,12 +166,12 @@ def _read_dataset(table: dict[str, Any], general: dict[str, Any], arguments: dic
                         int(look("num_repeats", 1, values)), extension if extension.startswith(".") else f".{extension}",
                         bool(look("flip_aug", False, values)), captions)
         if subset.num_repeats < 1:
-            warn(f"{subset.image_dir} is left out: its num_repeats is {subset.num_repeats}.")
+            ears.warn(f"{subset.image_dir} is left out: its num_repeats is {subset.num_repeats}.")
         elif any((other.image_dir, other.is_reg) == (subset.image_dir, subset.is_reg) for other in dataset.subsets):
-            warn(f"{subset.image_dir} is named twice; the first one is used.")
+            ears.warn(f"{subset.image_dir} is named twice; the first one is used.")
         else:
-            _add_subset(dataset, subset, warn)
-    _balance(dataset, warn)
+            _add_subset(dataset, subset, ears)
+    _balance(dataset, ears.warn)
     sizes = rule.sizes()
     for image in dataset.images:
         image.bucket, image.resized = select_bucket(image.size, rule, sizes)
@@ -176,18 +191,16 @@ def _resolution(value: Any) -> Size:
     return numbers[0], numbers[-1]
 
 
-def _add_subset(dataset: TrainDataset, subset: Subset, warn: Callable[[str], None]) -> None:
+def _add_subset(dataset: TrainDataset, subset: Subset, ears: Ears) -> None:
     """Find a subset's images, look through each, read captions. Broken images are passed over with a warning."""
     if not subset.image_dir.is_dir():
         raise DatasetError(f"The image folder {subset.image_dir} does not exist.", "Check image_dir in dataset.toml.")
     paths = image_files(subset.image_dir)
     frequency: Counter[str] = Counter()
     without: list[str] = []
-    with ThreadPoolExecutor(min(MOST_READERS, os.cpu_count() or 1), "looking") as pool:
-        sizes = list(pool.map(_look_through, paths))
-    for path, size in zip(paths, sizes, strict=True):
+    for path, size in zip(paths, _look_through_all(paths, ears), strict=True):
         if isinstance(size, str):
-            warn(f"{path.name} is left out: it cannot be read as an image ({size}).")
+            ears.warn(f"{path.name} is left out: it cannot be read as an image ({size}).")
             continue
         caption = read_caption(path, subset.caption_extension, subset.captions.enable_wildcard)
         if not caption:
@@ -198,13 +211,28 @@ def _add_subset(dataset: TrainDataset, subset: Subset, warn: Callable[[str], Non
         subset.count += 1
     if without:
         used = f"class_tokens {subset.class_tokens!r} is used" if subset.class_tokens else "an empty caption is used"
-        warn(f"{len(without)} image(s) in {subset.image_dir} have no caption in a {subset.caption_extension} file "
-             f"({', '.join(without[:5])}); {used}.")
+        ears.warn(f"{len(without)} image(s) in {subset.image_dir} have no caption in a {subset.caption_extension} file "
+                  f"({', '.join(without[:5])}); {used}.")
     if not subset.count:
-        warn(f"{subset.image_dir} is left out: there is no image in it.")
+        ears.warn(f"{subset.image_dir} is left out: there is no image in it.")
         return
     dataset.subsets.append(subset)
     dataset.tag_frequency[subset.image_dir.name] = dict(frequency)
+
+
+def _look_through_all(paths: list[Path], ears: Ears) -> list[Size | str]:
+    """`_look_through` of each, several at once."""
+    found: list[Size | str] = []
+    pool = ThreadPoolExecutor(min(MOST_READERS, os.cpu_count() or 1), "looking")
+    try:
+        ears.tell(0, len(paths))
+        for size in pool.map(_look_through, paths):
+            found.append(size)
+            ears.check()
+            ears.tell(len(found), len(paths))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return found
 
 
 def _look_through(path: Path) -> Size | str:

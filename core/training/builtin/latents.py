@@ -77,7 +77,7 @@ class LatentStore:
         """Encode every image (and its mirror where flip_aug asks for it), sizes together.
 
         Args:
-            check: called between batches; raises to stop.
+            check: called between images and between batches; raises to stop.
             tell: receives how many are encoded, and of how many that neither memory nor disk had.
         Raises: TrainingError: the VAE gives NaN. DatasetError: an image cannot be read.
         """
@@ -85,6 +85,7 @@ class LatentStore:
 
         wanted: dict[tuple[int, int], list[tuple[TrainImage, bool]]] = {}
         for image in {(image.path, image.bucket): image for image in images}.values():
+            check()  # finding it on the disk means to read the whole picture
             for flipped in (False, True) if image.subset.flip_aug else (False,):
                 if (image.path, image.bucket, flipped) not in self._kept and not self._load(image, flipped):
                     wanted.setdefault(image.bucket, []).append((image, flipped))
@@ -166,6 +167,7 @@ class LatentStore:
         return True
 
     def _save(self, image: TrainImage, flipped: bool, latent: torch.Tensor) -> None:
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         if not self.to_disk:
@@ -173,7 +175,7 @@ class LatentStore:
         file = self._file(image, flipped)
         try:
             write_with(file, lambda place: save_file({"latents": latent.contiguous()}, place))
-        except (DiskError, OSError) as error:
+        except (DiskError, OSError, SafetensorError) as error:
             self.to_disk = False
             self.warn(f"Latents are kept in memory only: {error}")
             return

@@ -14,6 +14,7 @@ import torch
 
 from core.base.errors import Cancelled, ConfigError, TrainingError
 from core.training.builtin.captions import make_caption
+from core.training.builtin.checkpointing import checkpoint_text, checkpoint_unet
 from core.training.builtin.dataset import PlannedBatch, TrainDataset, batches_per_epoch, plan_epoch
 from core.training.builtin.events import LossRecorder, Reporter
 from core.training.builtin.latents import LatentStore, read_pixels
@@ -71,7 +72,7 @@ class Trainer:
         self.noise = NoiseSchedule(model.scheduler_config, options, velocity, model.device)
         trained_text = any(group["name"] == "textencoder" for group in groups)
         folder = datasets[0].subsets[0].image_dir / ".lorabook/text" if options.cache_text_encoder_outputs_to_disk else None
-        self.text = TextConditions(model, trained_text, options.clip_skip, options.max_token_length, folder)
+        self.text = TextConditions(model, trained_text, options.clip_skip, options.max_token_length, folder, reporter.warn)
         self.latents = LatentStore(model, options.cache_latents_to_disk, options.vae_batch_size, reporter.warn)
         self.recorder = LossRecorder()
         self.position = Position(seed=self.seed, batches=self.batches, optimizer=type(self.optimizer).__name__)
@@ -94,12 +95,8 @@ class Trainer:
         if model.device.type == "cuda" and self.precision is not None:
             model.unet.to(memory_format=torch.channels_last)
         if options.gradient_checkpointing:
-            model.unet.train()
-            model.unet.enable_gradient_checkpointing()
-            if self.text.trained:
-                for encoder in model.text_encoders:
-                    encoder.train()
-                    encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            checkpoint_unet(model.unet, self.network.with_chance)
+            checkpoint_text(model.text_encoders if self.text.trained else [], self.network.with_chance)
         if options.resume:
             self._take_up(Path(options.resume))
         self.network.train()

@@ -66,7 +66,8 @@ def _train(options: TrainOptions, tables: dict[str, Any], run_dir: Path | None, 
         if options.mixed_precision != "no":
             options.warnings.append(f"mixed_precision {options.mixed_precision} needs a GPU; this run trains in full precision on the CPU.")
             options.mixed_precision = "no"
-    datasets = read_datasets(tables, options.raw, reporter.warn)
+    say("prepare images: every picture is looked through")
+    datasets = read_datasets(tables, options.raw, reporter.warn, lambda: _heed(stop), reporter.preparing)
     for dataset in datasets:
         for index, (size, images) in enumerate(dataset.buckets().items()):
             say(f"bucket {index}: resolution {size}, count: {len(images)}")
@@ -83,6 +84,12 @@ def _train(options: TrainOptions, tables: dict[str, Any], run_dir: Path | None, 
         return trainer.run()
     finally:
         reporter.close()
+
+
+def _heed(stop: Callable[[], bool]) -> None:
+    """Raises: Cancelled: somebody asked to stop."""
+    if stop():
+        raise Cancelled()
 
 
 def _announce(trainer: Trainer, reporter: Reporter) -> None:

@@ -32,6 +32,7 @@ class LoraNetwork(nn.Module):
         alpha, conv_alpha = options.network_alpha or 0.0, arguments.get("conv_alpha", 1.0)
         chances = (arguments.get("dropout") or options.network_dropout or 0.0, arguments.get("rank_dropout", 0.0),
                    arguments.get("module_dropout", 0.0))
+        self.with_chance = any(chances)
         self.layers: Any = nn.ModuleDict()
         self.parts: dict[str, list[str]] = {"text_encoder": [], "unet": []}
         self._other_names: dict[str, str] = {}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.base.errors import ModelError
 from core.base.files import write_with
 from core.diffusion.prompts import PromptLine, read_prompts
 from core.training.builtin.options import TrainOptions
@@ -55,8 +56,12 @@ class Sampler:
             multiple = model.size_multiple
             width, height = (max(multiple, side - side % multiple) for side in (prompt.width, prompt.height))
             sampler = prompt.sampler or (options.sample_sampler if "sample_sampler" in options.raw else "")
-            image = model.sample([prompt.prompt], prompt.negative, [seed], width, height, prompt.steps, prompt.guidance, sampler,
-                                 options.clip_skip, options.max_token_length)[0]
+            try:
+                image = model.sample([prompt.prompt], prompt.negative, [seed], width, height, prompt.steps, prompt.guidance, sampler,
+                                     options.clip_skip, options.max_token_length)[0]
+            except ModelError as error:  # NaN from the VAE; what is learned is none the worse for it
+                self.reporter.warn(f"The sample picture of {prompt.prompt!r} at step {step} is left out. {error}")
+                continue
             when = f"e{epoch:06d}" if at_epoch_end else f"{step:06d}"
             path = self.folder / f"{options.output_name}_{when}_{index:02d}_{seed}.png"
             write_with(path, lambda place, picture=image: picture.save(place))  # type: ignore[misc]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.base.errors import DiskError
 from core.base.files import write_with
 from core.diffusion.model import Conditioning
 
@@ -25,10 +26,12 @@ class TextConditions:
     Args:
         trained: the text encoder learns, so that nothing can be remembered.
         folder: keep the outputs on disk there (cache_text_encoder_outputs_to_disk); None keeps them in memory.
+        warn: receives a sentence when they cannot be written there.
     """
 
     def __init__(self, model: DiffusionModel, trained: bool, clip_skip: int | None, max_token_length: int | None,
-                 folder: Path | None = None) -> None:
+                 folder: Path | None = None, warn: Callable[[str], None] = lambda message: None) -> None:
+        self.warn = warn
         self.model, self.trained, self.clip_skip, self.max_token_length, self.folder = model, trained, clip_skip, max_token_length, folder
         self._kept: OrderedDict[str, Conditioning] = OrderedDict()
         self._cached: dict[str, Conditioning] = {}
@@ -108,10 +111,15 @@ class TextConditions:
         return True
 
     def _save(self, caption: str) -> None:
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         file, kept = self._file(caption), self._cached[caption]
         if file is None:
             return
         values = {"hidden": kept.hidden.cpu().contiguous()} | ({} if kept.pooled is None else {"pooled": kept.pooled.cpu().contiguous()})
-        write_with(file, lambda place: save_file(values, place))
+        try:
+            write_with(file, lambda place: save_file(values, place))
+        except (DiskError, OSError, SafetensorError) as error:
+            self.folder = None
+            self.warn(f"What the text encoders make of the captions is kept in memory only: {error}")

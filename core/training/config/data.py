@@ -31,9 +31,13 @@ class DataSettings(Part):
     dataset: ClassVar[tuple[str, ...]] = ("batch_size", "enable_bucket", "min_bucket_reso", "max_bucket_reso", "bucket_reso_steps",
                                           "bucket_no_upscale")
     """Written into `[[datasets]]` of `dataset.toml`, beside `resolution`."""
-    elsewhere: ClassVar[tuple[str, ...]] = (*general, *dataset, "subsets", "resolution", "resolution_height")
+    elsewhere: ClassVar[tuple[str, ...]] = (*general, *dataset, "subsets", "num_repeats", "resolution", "resolution_height")
 
     subsets: list[Subset] = setting([], "Folders", "Folders of pictures, each with its own repeats.")
+    num_repeats: int | None = setting(None, "Repeats", "How often each of your pictures is seen in one epoch. Empty: fitted to their "
+                                      "number, so that an epoch shows about 200.", ge=1, le=10000,
+                                      source="training-reference: ceil(200 / images)")
+    """`fitting.with_own_folder` gives it to the project's own folder; in `[[datasets]]` it holds for folders that say none."""
     resolution: int = setting(512, "Resolution", "Side of the training pictures: 512 for SD 1.5, 1024 for SDXL.", unit="px", ge=32, le=8192)
     resolution_height: int | None = setting(None, "Height", "Another height than width; empty means a square.", level="advanced", unit="px",
                                             ge=32, le=8192)
@@ -85,6 +89,8 @@ class DataSettings(Part):
         width, height = self.size
         values = dict(self)
         subsets = [{name: value for name, value in dict(subset).items() if value is not None} for subset in self.subsets]
-        resolution: int | list[int] = width if width == height else [width, height]
-        return {"general": {name: values[name] for name in self.general},
-                "datasets": [{"resolution": resolution, **{name: values[name] for name in self.dataset}, "subsets": subsets}]}
+        dataset: dict[str, Any] = {"resolution": width if width == height else [width, height]}
+        dataset |= {name: values[name] for name in self.dataset}
+        if self.num_repeats is not None:
+            dataset["num_repeats"] = self.num_repeats
+        return {"general": {name: values[name] for name in self.general}, "datasets": [{**dataset, "subsets": subsets}]}

@@ -17,7 +17,7 @@ from core.training.config.training import TrainingSettings
 FOLDER = Path(__file__).resolve().parents[1] / "presets"
 KEPT: dict[str, tuple[str, ...]] = {
     "model": ("pretrained_model_name_or_path", "vae", "tokenizer_cache_dir"),
-    "data": ("subsets",),
+    "data": ("subsets", "num_repeats"),
     "network": ("network_weights",),
     "sampling": ("sample_prompts",),
     "saving": ("output_name", "resume", "training_comment", "metadata_title", "metadata_author", "metadata_description",

@@ -6,6 +6,7 @@ looked at before. The model's family is read from its header: with the wrong one
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from core.training.config.data import Subset
 from core.training.config.training import TrainingSettings
 
 SHOWN = 3
-LONGEST_SDXL = 10_000
+LONGEST = 10_000
 """Steps that the Colab trainers refuse to exceed."""
 
 
@@ -32,8 +33,10 @@ def image_files(folder: Path) -> list[Path]:
     capital letters; glob passes over names that begin with a dot ("._a.png" of macOS, ".ipynb_checkpoints").
     """
     endings = (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES))
-    return sorted((path for path in Path(folder).iterdir()
-                   if path.suffix in endings and not path.name.startswith(".") and path.is_file()), key=str)
+    with os.scandir(folder) as entries:  # tells files from folders without a look at each, which counts on a network drive
+        names = [entry.name for entry in entries
+                 if Path(entry.name).suffix in endings and not entry.name.startswith(".") and entry.is_file()]
+    return sorted((Path(folder) / name for name in names), key=str)
 
 
 def image_counts(settings: TrainingSettings) -> list[int]:
@@ -166,8 +169,9 @@ def _totals(settings: TrainingSettings) -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding("error", error.message, error.hint)
         return
-    if settings.model.family == "sdxl" and totals.steps > LONGEST_SDXL:
-        yield Finding("warning", f"The run has {totals.steps} steps; an SDXL LoRA seldom needs {LONGEST_SDXL}.", "Lower repeats or epochs.")
+    if totals.steps > LONGEST:
+        yield Finding("warning", f"The run has {totals.steps} steps; a LoRA seldom needs {LONGEST}.",
+                      "Lower the repeats (num_repeats), the epochs (max_train_epochs) or the steps (max_train_steps).")
     if settings.schedule.lr_warmup_steps >= 1 and settings.schedule.lr_warmup_steps >= totals.steps:
         yield Finding("warning", f"The warm-up of {settings.schedule.lr_warmup_steps} steps is as long as the whole training "
                       f"({totals.steps} steps).", "5 % is usual: 0.05.")

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from core.base.failures import ANY_MEMORY, PATTERNS
+
 _SMALLER = "Lower batch_size or resolution, switch on gradient_checkpointing and cache_latents, or use a GPU with more memory."
 _MEMORY = "Close other programs, lower the number of data loader workers, or rent a machine with more memory."
 _ROOT_OF_CGROUPS = Path("/sys/fs/cgroup")
@@ -38,15 +40,13 @@ class Cause:
 
 
 _RULES: tuple[tuple[str, str, str, str], ...] = (
-    ("out_of_memory", r"OutOfMemoryError|CUDA out of memory|memory of the GPU|CUBLAS_STATUS_ALLOC_FAILED|"
-     r"MPS backend out of memory|hipErrorOutOfMemory",
-     "The GPU ran out of memory.", _SMALLER),
-    ("killed", r"DataLoader worker .*killed by signal: (?:Killed|9)|can't allocate memory|std::bad_alloc|^MemoryError|"
-     r"Cannot allocate memory",
+    ("out_of_memory", PATTERNS["gpu_memory"], "The GPU ran out of memory.", _SMALLER),
+    ("killed", rf"DataLoader worker .*killed by signal: (?:Killed|9)|{PATTERNS['machine_memory']}",
      "The machine ran out of memory (not the GPU).", _MEMORY),
+    ("out_of_memory", PATTERNS[ANY_MEMORY], "There was not enough memory, in the machine or on its GPU.", _SMALLER),
     ("killed", r"insufficient shared memory|Bus error", "The machine's shared memory (/dev/shm) is too small for the data loader.",
      "Set max_data_loader_n_workers to 0."),
-    ("disk_full", r"No space left on device|\[Errno 28\]|Disk quota exceeded", "The disk is full.",
+    ("disk_full", PATTERNS["disk_full"], "The disk is full.",
      "Free some space (old runs, caches), then resume or start the run again."),
     ("nan_loss", r"NaN detected in latents|NaN found in latents",
      "Encoding a picture gave no numbers (NaN): this model's VAE does not bear half precision.",
@@ -65,15 +65,11 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
      "A file is missing: {0}.", "Check the path in the settings."),
     ("no_permission", r"Permission denied: '?([^'\n]+?)'?$", "There is no permission for {0}.",
      "Choose a folder of your own, or change its rights."),
-    ("no_network", r"LocalEntryNotFoundError|ConnectionError|Max retries exceeded|couldn't connect to|Network is unreachable|"
-     r"Name or service not known",
-     "The trainer wanted to fetch something from the network and could not reach it.",
+    ("no_network", PATTERNS["no_network"], "The trainer wanted to fetch something from the network and could not reach it.",
      "Connect the machine, or give the model and the tokenizer as local folders."),
-    ("bad_model", r"HeaderTooLarge|HeaderTooSmall|InvalidHeader|MetadataIncompleteBuffer|Error while deserializing header",
-     "A model file is broken or not what its name says.", "Download it again and compare its size."),
-    ("no_gpu", r"Found no NVIDIA driver|Torch not compiled with CUDA|no kernel image is available|driver version is insufficient|"
-     r"CUDA-capable device",
-     "The trainer cannot use the GPU.", "Run 'python3 installer.py --doctor' to see whether GPU, driver and torch fit together."),
+    ("bad_model", PATTERNS["bad_model"], "A model file is broken or not what its name says.", "Download it again and compare its size."),
+    ("no_gpu", PATTERNS["no_gpu"], "The trainer cannot use the GPU.",
+     "Run 'python3 installer.py --doctor' to see whether GPU, driver and torch fit together."),
     ("bad_caption", r"UnicodeDecodeError: (.+)", "A text file is not UTF-8: {0}.", "Save it again as UTF-8."),
     ("refused", r"unrecognized arguments: (.+)|error: argument (.+)", "The trainer does not know a setting: {0}.",
      "Check the settings; this trainer's version may be another."),
@@ -90,16 +86,16 @@ def find_cause(lines: Sequence[str], code: int | None = None, told: Sequence[Map
         told: the built-in trainer's own last events (`failed` has message and hint).
         memory_killer: whether the system's memory killer struck while it ran.
     """
-    number = _signal_of(code)
-    if number == signal.SIGKILL:
-        if memory_killer:
-            return Cause("killed", "The trainer was killed (signal 9), because the machine's memory ran out.", _MEMORY)
-        return Cause("killed", "The trainer was killed (signal 9): most often because the machine's memory ran out.", _MEMORY)
     failed = [event for event in told if event.get("event") == "failed"]
     if failed:
         message = str(failed[-1].get("message", ""))
         known = _known([message])
         return Cause(known.kind if known else "trainer", message, str(failed[-1].get("hint", "")) or (known.hint if known else ""))
+    number = _signal_of(code)
+    if number == signal.SIGKILL:
+        if memory_killer:
+            return Cause("killed", "The trainer was killed (signal 9), because the machine's memory ran out.", _MEMORY)
+        return Cause("killed", "The trainer was killed (signal 9): most often because the machine's memory ran out.", _MEMORY)
     if found := _known(_last_traceback(lines)):
         return found
     if number:

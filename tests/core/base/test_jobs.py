@@ -1,18 +1,19 @@
 """Jobs are processes of their own whose state is read from files."""
 
-import contextlib
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from core.base import jobs
 from core.base.errors import DiskError
-from core.base.jobs import Job, JobProgress, append_event, read_events, start_job, turn_on_the_machine
+from core.base.jobs import Job, JobProgress, append_event, list_jobs, read_events, start_job, turn_on_the_machine
 from core.base.paths import ROOT
 from core.base.process import ProcessMark, end_group, is_alive, mark_of, start_detached
 from core.base.progress import SILENT
@@ -161,33 +162,35 @@ def test_a_long_log_is_read_from_its_end(tmp_path):
     assert time.perf_counter() - began < 0.05
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    place = tmp_path / "small"
-    place.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]).returncode:
-        pytest.skip("needs a small file system")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+READ_ONLY = next(place for place in (Path("/sys"), Path("/System")) if place.is_dir())
+"""A folder in which nobody can make another one, not even root: of Linux' kernel, of a Mac's system."""
 
 
-def test_a_job_on_a_full_disk_fails_with_a_sentence(small_disk):
-    with contextlib.suppress(OSError):
-        (small_disk / "filler").write_bytes(b"x" * (128 << 10))
-    with pytest.raises(DiskError, match="No space left"):
-        start_job(small_disk, "tag", {})
+def test_a_job_on_a_full_disk_fails_with_a_sentence(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)  # where a network's disk tells of it; a full disk of one's own is not to be had in a test
+    with pytest.raises(DiskError, match="No space left to write .*settings.json"):
+        start_job(tmp_path, "tag", {})
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [] and list_jobs(tmp_path) == []
 
 
-def test_a_job_in_a_read_only_folder_fails_with_a_sentence(small_disk):
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(DiskError, match=f"No permission to write {small_disk}"):
-        start_job(small_disk, "tag", {})
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
+def test_the_progress_of_a_job_on_a_full_disk_fails_with_a_sentence(tmp_path):
+    (tmp_path / "events.jsonl").symlink_to("/dev/full")
+    with pytest.raises(DiskError, match="No space left to write .*events.jsonl"):
+        JobProgress(tmp_path).start("Tagging", 3)
 
 
-def test_the_place_on_the_machine_that_cannot_be_written_is_a_sentence(small_disk, tmp_path, monkeypatch):
-    monkeypatch.setenv("LORABOOK_PROJECTS", str(small_disk / "projects"))
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(DiskError, match="machine.lock"), turn_on_the_machine(tmp_path, SILENT):
+def test_a_job_in_a_read_only_folder_fails_with_a_sentence():
+    with pytest.raises(DiskError, match=f"No permission to write {READ_ONLY / 'lorabook'}"):
+        start_job(READ_ONLY / "lorabook", "tag", {})
+
+
+def test_the_place_on_the_machine_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(READ_ONLY / "lorabook"))
+    with pytest.raises(DiskError, match="No permission to write .*machine.lock"), turn_on_the_machine(tmp_path, SILENT):
         pass
 
 
@@ -195,3 +198,27 @@ def test_an_error_of_the_work_itself_is_not_taken_for_one_of_the_place(tmp_path,
     monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path))
     with pytest.raises(PermissionError), turn_on_the_machine(tmp_path, SILENT):
         raise PermissionError(13, "Permission denied", "picture.png")
+
+
+def test_a_job_that_is_cancelled_in_its_first_moment_reads_as_cancelled(tmp_path, monkeypatch):
+    """While it still loads, SIGTERM ends it before it can say a word."""
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path))
+    job = start_job(tmp_path, "no-such-stage", {})
+    assert job.cancel(grace=20)
+    assert (job.status().state, job.status().message) == ("cancelled", "Cancelled. What was finished before is kept.")
+
+
+def test_a_job_that_is_cancelled_before_its_process_is_noted_does_not_begin(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path))
+    folder = tmp_path / "jobs" / "x"
+    folder.mkdir(parents=True)
+    (folder / "settings.json").write_text('{"stage": "no-such-stage", "project": "", "settings": {}}')
+    assert not Job.open(folder).cancel()
+    ran = subprocess.run([sys.executable, "-m", "core.job", str(folder)], cwd=ROOT, check=False)
+    assert ran.returncode == 2 and Job.open(folder).status().state == "cancelled"
+
+
+def test_a_job_that_vanished_before_it_was_cancelled_stays_lost(tmp_path):
+    job = long_job(tmp_path, 0)
+    (job.folder / "process.json").write_text('{"pid": 1, "started": "never"}')
+    assert job.cancel() and job.status().state == "lost"

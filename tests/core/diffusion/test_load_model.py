@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from core.base.errors import ConfigError, ModelError
 from core.base.paths import ROOT
 from core.diffusion import FAMILIES, load_model
+from core.diffusion.checkpoints import _load_part
 from core.diffusion.conversion import unet_config
 from tests.tiny_models import make_model_folder, make_single_file
 
@@ -215,3 +216,15 @@ def test_one_known_line_of_noise_is_left_out_and_nothing_else(sd, caplog):
     logger.warning("Failed to load CPU gemm_4bit_forward from kernels-community: %s. Please make sure", "No module named 'kernels'")
     logger.warning("Something that matters")
     assert [record.message for record in caplog.records] == ["Something that matters"]
+
+
+@pytest.mark.parametrize(("words", "told"), [("", "OSError"), ("\n", "OSError"), ("no such weights\nat all", "no such weights")])
+def test_a_part_that_cannot_be_loaded_is_told_even_without_words(tmp_path, words, told):
+    class Part:
+        @classmethod
+        def from_pretrained(cls, folder, **_):
+            raise OSError(words)
+
+    (tmp_path / "vae").mkdir()
+    with pytest.raises(ModelError, match=f"cannot be loaded: {told}"):
+        _load_part(Part, tmp_path / "vae")

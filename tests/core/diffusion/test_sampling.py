@@ -1,9 +1,14 @@
 """Samplers by name, and what a training with zero terminal SNR changes in them."""
 
+import ast
+
 import pytest
+import torch
 from PIL import ImageStat
 
-from core.diffusion.sampling import SAMPLERS, make_scheduler
+from core.base.errors import ModelError
+from core.diffusion.sampling import SAMPLERS, make_scheduler, to_images
+from tests.test_rules import imports, modules, name_of
 from tests.tiny_models import SCHEDULER
 
 WITHOUT_SCIPY = [name for name in SAMPLERS if name != "lms"]
@@ -34,9 +39,21 @@ def test_drawing_follows_the_training(sd):
 
 
 def test_the_sampling_module_needs_no_model():
-    """`model` imports `sampling`; the other way round would be a circle."""
-    from pathlib import Path
+    """`model` imports `sampling`; the other way round, also through a third module, would be a circle."""
+    start, files = "core.diffusion.sampling", {name_of(path): path for path in modules("core")}
+    reached, ahead = set(), [start]
+    while ahead:
+        name = ahead.pop()
+        reached.add(name)
+        ahead += [found for found, _ in imports(files[name], top_only=name != start) if found in files and found not in reached]
+    assert "core.base.errors" in reached and "core.diffusion.model" not in reached
+    nodes = ast.walk(ast.parse(files[start].read_text(encoding="utf-8")))
+    assert not [node.lineno for node in nodes if isinstance(node, ast.ImportFrom) and node.level]  # `imports` passes over these
 
-    import core.diffusion.sampling as module
 
-    assert "core.diffusion.model" not in Path(module.__file__).read_text(encoding="utf-8")
+def test_numbers_that_are_none_are_an_error_and_never_a_black_picture():
+    batch = torch.zeros(2, 3, 8, 8)
+    assert [picture.getpixel((0, 0)) for picture in to_images(batch)] == [(128, 128, 128)] * 2
+    batch[1, 0, 3, 3] = float("nan")
+    with pytest.raises(ModelError, match="NaN.* no_half_vae"):
+        to_images(batch)

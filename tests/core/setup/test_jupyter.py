@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from core.base.errors import ConfigError
 from core.setup.environment import Environment
-from core.setup.jupyter import Server, find_server, how_to_open, kernel_title, offer_kernel
+from core.setup.jupyter import Server, choose_port, find_server, how_to_open, kernel_title, offer_kernel
 
 HERE = Environment(Path(sys.executable), "own", "")
 
@@ -80,6 +83,56 @@ def test_a_jupyter_that_does_not_show_lorabooks_folder_is_given_a_link_that_can_
     (shown / "lorabook").symlink_to(code)
     words = how_to_open(Server(shown), code, "Lorabook")
     assert "ln -s" not in words and "Open lorabook/Dataset_Maker.ipynb" in words
+
+
+def typed(words: str) -> list[str]:
+    """The words of the command that a person is told to type."""
+    line = next(line for line in words.splitlines() if "ln -s " in line)
+    return shlex.split(line[line.index("ln -s "):])
+
+
+def test_the_link_can_be_typed_whatever_the_folders_are_called(tmp_path: Path) -> None:
+    code, shown = tmp_path / "my code; touch x" / "lora book", tmp_path / "it's shown"
+    for folder in (code, shown):
+        folder.mkdir(parents=True)
+    assert typed(how_to_open(Server(shown), code, "Lorabook")) == ["ln", "-s", str(code), str(shown / "lora book")]
+
+
+def test_a_name_that_is_taken_is_not_given_to_the_link(tmp_path: Path) -> None:
+    code, shown = tmp_path / "code" / "lorabook", tmp_path / "shown"
+    code.mkdir(parents=True)
+    (shown / "lorabook").mkdir(parents=True)  # `ln -s` would make its link inside this folder
+    (shown / "lorabook-2").symlink_to(tmp_path / "gone")
+    (shown / "lorabook-3").symlink_to("lorabook-3")
+    words = how_to_open(Server(shown), code, "Lorabook")
+    assert typed(words)[-1] == str(shown / "lorabook-4") and "Open lorabook-4/Dataset_Maker.ipynb" in words
+    subprocess.run(typed(words), check=True)
+    (code / "Dataset_Maker.ipynb").touch()
+    assert (shown / "lorabook-4" / "Dataset_Maker.ipynb").is_file()
+    words = how_to_open(Server(shown), code, "Lorabook")
+    assert "ln -s" not in words and "Open lorabook-4/Dataset_Maker.ipynb" in words
+
+
+@pytest.mark.parametrize("options", [["--port", "PORT"], ["--no-browser", "--port=PORT"], ["--ServerApp.port=PORT", "--ip", "0.0.0.0"]])
+def test_the_port_that_is_asked_for_is_found_among_jupyterlabs_options(options: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        free = listening.getsockname()[1]
+    assert choose_port([option.replace("PORT", str(free)) for option in options]) == free
+
+
+def test_without_a_wish_the_first_free_port_from_jupyterlabs_own_is_taken(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    monkeypatch.setattr("core.setup.jupyter.FIRST_PORT", port)
+    assert port < choose_port([]) < port + 100 and choose_port(["--no-browser"]) == choose_port([])
+
+
+def test_a_port_that_is_in_use_or_is_none_is_refused_in_words(port: int) -> None:
+    with pytest.raises(ConfigError, match=f"Port {port} is in use.*jupyter.sh lab --port \\d+"):
+        choose_port(["--port", str(port)])
+    for wrong in ("abc", "0", "70000", ""):
+        with pytest.raises(ConfigError, match="between 1 and 65535"):
+            choose_port(["--port", wrong])
+    with pytest.raises(ConfigError, match="between 1 and 65535"):
+        choose_port(["--port"])
 
 
 def test_the_kernel_and_the_page_extensions_are_offered_once(tmp_path: Path, vast: dict[str, str]) -> None:

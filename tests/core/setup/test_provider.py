@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.setup.provider import COLAB, LOCAL, RUNPOD, VAST, find_provider, keep_remedy, survives_stop
+from core.setup.provider import COLAB, CONTAINER, LOCAL, RUNPOD, VAST, find_provider, keep_remedy, survives_stop
 
 
 @pytest.mark.parametrize(("environ", "provider"), [
@@ -28,3 +28,10 @@ def test_a_pods_container_disk_is_not_kept_and_the_remedy_names_the_volume() -> 
 
 def test_an_own_computer_keeps_everything(tmp_path: Path) -> None:
     assert survives_stop(LOCAL, tmp_path)[0] is True
+
+
+def test_the_tunnel_leads_to_the_port_on_which_jupyterlab_listens() -> None:
+    for provider in (VAST, RUNPOD, CONTAINER):
+        words = provider.reach(8889)
+        assert "ssh -p PORT -L 8889:127.0.0.1:8889 USER@HOST" in words and "127.0.0.1:8889 that" in words and "8888" not in words
+    assert LOCAL.reach(8889) == COLAB.reach(8889) == ""

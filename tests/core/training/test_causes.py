@@ -11,6 +11,8 @@ TRACE = "Traceback (most recent call last):"
     ([TRACE, "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB."], 1, "out_of_memory", "GPU ran out of memory"),
     ([TRACE, "torch.cuda.OutOfMemoryError: CUDA out of memory."], 1, "out_of_memory", "GPU"),
     ([TRACE, "RuntimeError: [enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory"], 1, "killed", "not the GPU"),
+    ([TRACE, "RuntimeError: CUDA error: out of memory"], 1, "out_of_memory", "GPU ran out"),
+    ([TRACE, "onnxruntime…Fail: Failed to allocate memory for requested buffer of size 1"], 1, "out_of_memory", "or on its GPU"),
     (["epoch 1/2", "steps: 8%"], -9, "killed", "signal 9"),
     (["epoch 1/2"], 137, "killed", "signal 9"),
     (["epoch 1/2"], -11, "killed", "SIGSEGV"),

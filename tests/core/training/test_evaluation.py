@@ -9,12 +9,12 @@ from PIL import Image
 from core.base.errors import Cancelled, ConfigError, ModelError, TrainingError
 from core.base.progress import Progress
 from core.diffusion import load_model
-from core.training.evaluation import EvaluationReport, EvaluationSettings, draw_before_after, settings_for
+from core.training.evaluation import UNFINISHED, EvaluationReport, EvaluationSettings, draw_before_after, settings_for
 from core.training.run import Run
 from core.training.sheet import cell_size, draw_sheet
 from tests.core.training.fake_trainer import write_lora
 from tests.core.training.fakes import make_project, make_run, make_settings
-from tests.tiny_models import make_model_folder
+from tests.tiny_models import break_vae, make_model_folder
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,37 @@ def test_no_usable_lora_is_an_error(tmp_path, model_folder):
 def test_cancelling_keeps_what_is_drawn(tmp_path, model_folder, loras):
     with pytest.raises(Cancelled):
         draw_before_after(settings(model_folder, loras, tmp_path, batch_size=1), Recorder(stop_after=3))
-    assert len(list(tmp_path.glob("00_*.png"))) == 2 and not (tmp_path / "evaluation.json").exists()
+    assert len(list((tmp_path / UNFINISHED).glob("00_*.png"))) == 2 and EvaluationReport.read(tmp_path) is None
+
+
+def test_a_comparison_that_is_cancelled_leaves_the_last_one_whole(tmp_path, model_folder, loras):
+    """Never one comparison's pictures under the labels of another."""
+    first = draw_before_after(settings(model_folder, loras[1:], tmp_path, seeds=[1]))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    other = settings(model_folder, loras[::-1], tmp_path, seeds=[1], prompts=["a hat"])
+    with pytest.raises(Cancelled):
+        draw_before_after(other, Recorder(stop_after=2))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert EvaluationReport.read(tmp_path) == first
+    second = draw_before_after(other)
+    assert EvaluationReport.read(tmp_path) == second and len(second.pictures) == 3
+    assert all((tmp_path / picture.path).is_file() for picture in second.pictures) and not (tmp_path / UNFINISHED).exists()
+    assert (tmp_path / "00_00_1.png").read_bytes() != before["00_00_1.png"]
+
+
+def test_a_base_model_that_draws_no_numbers_is_an_error_with_its_remedy(tmp_path, model_folder, loras):
+    broken = break_vae(make_model_folder(tmp_path / "broken"))
+    with pytest.raises(ModelError, match="no_half_vae"):
+        draw_before_after(settings(broken, loras, tmp_path / "out", seeds=[1]))
+    assert EvaluationReport.read(tmp_path / "out") is None
+
+
+def test_a_lora_with_which_nothing_can_be_drawn_is_left_out_and_the_rest_goes_on(tmp_path, model_folder, loras):
+    lost = make_lora(tmp_path / "lost.safetensors", model_folder, float("nan"))
+    progress = Recorder()
+    report = draw_before_after(settings(model_folder, [lost, loras[1]], tmp_path / "out", seeds=[1]), progress)
+    assert len(report.columns) == 2 and "lost.safetensors was left out: The model drew no picture" in progress.warnings[0]
+    assert report.columns[1].changed > 0.01
 
 
 def test_what_is_missing_is_named(tmp_path):

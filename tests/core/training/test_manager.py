@@ -1,11 +1,14 @@
 """The front desk of training, with the fake trainer as a backend of the registry."""
 
+import shutil
 import time
 
 import pytest
 from PIL import Image
 
 from core.base.errors import ConfigError, TrainingError
+from core.base.files import read_json, write_json
+from core.base.paths import ROOT
 from core.base.registry import Entry
 from core.training.backends import BACKENDS
 from core.training.config import TrainingSettings
@@ -158,6 +161,22 @@ def test_a_run_of_a_project_that_was_moved_goes_on_in_the_new_place(manager, tmp
     now = again.settings()
     assert now.data.subsets[0].image_dir == str(other / "images") and now.model.pretrained_model_name_or_path == str(other)
     assert now.saving.logging_dir == str(again.folder / "logs") and now.sampling.sample_prompts[0].prompt == f"mochi {project}x"
+
+
+def test_a_run_goes_on_when_lorabooks_folder_was_moved(manager, tmp_path):
+    say(manager, "die --steps 8 --delay 0.02")
+    old = tmp_path / "old"
+    (old / "words").mkdir(parents=True)
+    run = manager.launch(settings(manager).with_values(model={"tokenizer_cache_dir": str(old / "words")}), "fake")
+    assert wait_for_end(run) == "failed"
+    told = read_json(run.folder / "command.json")
+    assert told["root"] == str(ROOT)
+    write_json(run.folder / "command.json", {**told, "root": str(old)})
+    shutil.rmtree(old)
+    say(manager, "good --steps 8 --delay 0.02")
+    assert wait_for_end(manager.resume(run.id)) == "done"
+    assert run.settings().model.tokenizer_cache_dir == str(ROOT / "words")
+    assert read_json(run.folder / "command.json")["root"] == str(ROOT)
 
 
 def test_where_a_run_would_go_on_is_known_before(manager):

@@ -1,11 +1,14 @@
 """Regularisation pictures on a tiny real model: drawn once, and never taken for those of another model or setting."""
 
 import pytest
+from PIL import Image
 
-from core.base.errors import Cancelled, ConfigError
+from core.base.errors import Cancelled, ConfigError, ModelError
 from core.base.progress import Progress
-from core.training.regularisation import RegularisationSettings, draw_regularisation
-from tests.tiny_models import make_model_folder
+from core.diffusion import load_model
+from core.training.config import TrainingSettings
+from core.training.regularisation import RegularisationSettings, draw_regularisation, settings_for, words_of
+from tests.tiny_models import break_vae, make_model_folder
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +32,47 @@ def test_each_prompt_gets_a_picture_and_a_caption(tmp_path, models):
 
 
 @pytest.mark.parametrize("change", [{"model": 1}, {"steps": 2}, {"guidance": 3.0}, {"negative": "blue"}, {"width": 64}, {"seed": 2},
+                                    {"vae": 1}, {"clip_skip": 2}, {"max_token_length": 225}, {"v_parameterization": True},
+                                    {"v_parameterization": True, "zero_terminal_snr": True}, {"no_half_vae": True},
                                     {"prompts": ["a cat", "a dog", "a bird"]}])
 def test_another_model_or_setting_never_takes_an_earlier_picture_for_its_own(tmp_path, models, change):
     draw_regularisation(tmp_path, settings(models[0]))
     changed = {**change, "model": str(models[change.get("model", 0)])}
+    if "vae" in change:
+        changed["vae"] = str(models[change["vae"]] / "vae")
     report = draw_regularisation(tmp_path, settings(models[0]).changed(**changed))
     expected = (1, 2, 1) if "prompts" in change else (3, 0, 3)
     assert (report.drawn, report.kept, report.others) == expected
     assert f"{report.others} others, drawn with other settings" in report.sentence()
+
+
+def test_the_pictures_are_drawn_as_the_training_means_it(tmp_path, models):
+    training = TrainingSettings().with_values(
+        model={"pretrained_model_name_or_path": str(models[0]), "vae": str(models[1] / "vae"), "v_parameterization": True, "clip_skip": 2,
+               "max_token_length": 150, "no_half_vae": True}, loss={"zero_terminal_snr": True}, data={"resolution": 64})
+    wanted = settings_for(training, RegularisationSettings.make(prompts=["a red cat"], steps=2))
+    assert (wanted.width, wanted.height, wanted.vae, wanted.no_half_vae) == (64, 64, str(models[1] / "vae"), True)
+    (drawn,) = draw_regularisation(tmp_path, wanted).folder.glob("*.png")
+    model = load_model(models[0], vae=models[1] / "vae")
+    model.trained_as(True, True)
+    expected = model.sample(["a red cat"], seeds=1, width=64, height=64, steps=2, guidance=7.5, clip_skip=2, max_token_length=150)[0]
+    with Image.open(drawn) as picture:
+        assert max(abs(a - b) for a, b in zip(picture.tobytes(), expected.tobytes(), strict=True)) <= 1
+
+
+def test_a_model_that_draws_no_numbers_leaves_no_black_pictures_to_train_on(tmp_path, models):
+    broken = break_vae(make_model_folder(tmp_path / "broken"))
+    with pytest.raises(ModelError, match="Switch on no_half_vae, or choose another VAE"):
+        draw_regularisation(tmp_path, settings(broken))
+    assert not list(tmp_path.glob("regularisation/*"))
+    assert draw_regularisation(tmp_path, settings(broken, vae=str(models[0] / "vae"))).drawn == 3
+
+
+def test_the_words_of_a_picture_tell_why_they_cannot_be_read(tmp_path):
+    for name, data in (("a", b"a cat\n"), ("b", "caf\xe9".encode("latin-1"))):
+        (tmp_path / f"{name}.txt").write_bytes(data)
+    assert words_of(tmp_path / "a.png") == "a cat" and words_of(tmp_path / "c.png") == "c"
+    assert "b.txt is not UTF-8" in words_of(tmp_path / "b.png")
 
 
 def test_a_model_file_that_was_replaced_draws_anew(tmp_path, models):

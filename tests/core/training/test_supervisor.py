@@ -13,7 +13,8 @@ import pytest
 from core.base.paths import ROOT
 from core.base.process import ProcessMark, is_alive, mark_of
 from core.training.monitor import read_status
-from core.training.supervisor import LogWriter
+from core.training.outputs import take_snapshot
+from core.training.supervisor import LogWriter, judge
 from tests.core.training.fake_trainer import write_lora
 from tests.core.training.fakes import make_run, start, wait_for, wait_for_end
 
@@ -158,6 +159,25 @@ def test_after_a_stop_it_is_said_what_a_trainer_that_ends_at_once_has_kept(tmp_p
     bare.stop()
     assert wait_for_end(bare, 10) == "cancelled"
     assert read_status(bare).message == "It had saved no LoRA yet. There is no saved state to go on from."
+
+
+NO_SPACE = {"event": "failed", "message": "No space left to write x.safetensors (0 MiB free).", "hint": "Free some space and run it again."}
+
+
+@pytest.mark.parametrize(("told", "lines"), [
+    ([NO_SPACE], []),
+    ([], ["Traceback (most recent call last):", "OSError: [Errno 28] No space left on device"])])
+def test_a_save_that_fails_at_a_stop_is_a_failure_with_its_cause(tmp_path, told, lines):
+    """Also where the disk was too full even for the trainer's last word."""
+    run = make_run(tmp_path)
+    end = judge(run, take_snapshot(run.checkpoints), 1, True, told, lines, False)
+    assert end["state"] == "failed" and end["cause"]["kind"] == "disk_full" and "Free some space" in end["message"]
+
+
+@pytest.mark.parametrize("told", [[], [{"event": "cancelled"}]])
+def test_a_stop_that_went_well_is_no_failure(tmp_path, told):
+    run = make_run(tmp_path)
+    assert judge(run, take_snapshot(run.checkpoints), -15, True, told, ["steps: 1/2"], False)["state"] == "cancelled"
 
 
 def test_a_trainer_that_is_deaf_to_stop_is_ended_after_the_grace(tmp_path, monkeypatch):

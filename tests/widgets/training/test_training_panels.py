@@ -1,6 +1,8 @@
 """The panels of Trainer on real projects and run folders."""
 
 import asyncio
+import os
+import shutil
 
 import pytest
 from PIL import Image
@@ -8,7 +10,6 @@ from PIL import Image
 from core.base.files import read_json
 from core.base.jobs import append_event
 from core.dataset.project import Project
-from core.training.config.presets import load_settings
 from core.training.run import Run
 from tests.core.training.fake_trainer import write_state
 from widgets.session import Session
@@ -52,7 +53,7 @@ def test_a_change_is_saved_at_once_and_every_panel_reads_it(session):
     panel = SettingsPanel(session)
     panel.form.control("network.network_dim").widget.value = 24
     assert panel.status.text == "Done: saved."
-    assert load_settings(settings_file(session.folder)).network.network_dim == 24
+    assert "network_dim = 24" in settings_file(session.folder).read_text()
     assert SettingsPanel(session).form.control("network.network_dim").widget.value == 24
 
 
@@ -79,6 +80,42 @@ def test_a_preset_leaves_model_name_and_prompts_alone(session):
     assert settings.model.family == "sdxl"
     assert settings.model.pretrained_model_name_or_path == "/models/my.safetensors" and settings.saving.output_name == "mine"
     assert [prompt_text(prompt) for prompt in settings.sampling.sample_prompts] == ["mychar, hat", "mychar --n bad"]
+
+
+def test_repeats_and_steps_follow_the_pictures_at_each_look(session):
+    panel = SettingsPanel(session)
+    panel.form.control("network.network_dim").widget.value = 24
+    assert "3 × 67 = 201 in one epoch. Steps: about 101 in one epoch, 1010 in all." in panel._length.value
+    for number in range(4, 101):
+        Image.new("RGB", (64, 64)).save(session.folder / "images" / f"{number}.png")
+    panel.refresh()
+    assert "100 × 2 = 200 in one epoch. Steps: about 100 in one epoch, 1000 in all." in panel._length.value
+    assert panel.form.control("data.num_repeats").widget.placeholder == "fitted to the pictures: 2"
+    assert read_settings(session).data.subsets[0].num_repeats == 2
+
+
+def test_repeats_can_be_chosen_in_the_form_and_left_to_the_pictures_again(session):
+    panel = SettingsPanel(session)
+    repeats = panel.form.control("data.num_repeats").widget
+    assert repeats.value == ""
+    repeats.value = "10"
+    assert read_settings(session).data.subsets[0].num_repeats == 10 and "3 × 10 = 30" in panel._length.value
+    panel.preset.value = "sdxl_style"
+    panel.main.click()
+    assert read_settings(session).data.subsets[0].num_repeats == 10 and repeats.value == "10"
+    repeats.value = "0"
+    assert panel.status.text.startswith("Needs attention: Repeats (num_repeats) must be at least 1")
+    repeats.value = ""
+    assert read_settings(session).data.subsets[0].num_repeats == 67
+
+
+def test_a_copied_project_trains_on_its_own_pictures(session, tmp_path):
+    keep_settings(session, read_settings(session))
+    copy = tmp_path / "projects" / "Copy"
+    shutil.copytree(session.folder, copy)
+    other = Session()
+    other.open(copy)
+    assert [subset.image_dir for subset in read_settings(other).data.subsets] == [str(copy / "images")]
 
 
 def test_the_check_names_the_missing_model(session):
@@ -177,6 +214,28 @@ def test_a_run_without_a_state_says_why_it_cannot_go_on(session, run):
     assert panel._go_on.description == "Go on with the last run"
 
 
+def test_a_run_whose_settings_cannot_be_read_says_why_it_cannot_go_on_and_the_panel_works(session, run):
+    """Written by another version of Lorabook, for example."""
+    ended(run, "cancelled", message="It had saved no LoRA yet.")
+    (run.folder / "settings.toml").write_text("[model]\nfrom_the_future = 1\n", encoding="utf-8")
+    panel = TrainPanel(session)
+    panel.refresh()
+    assert panel._go_on.disabled and "from_the_future" in panel._go_on.tooltip
+    assert panel.log.text == "" and "from_the_future" not in panel.status.text
+
+
+def test_a_sample_that_a_resumed_run_draws_again_is_shown_anew(session, run):
+    panel = MonitorPanel(session)
+    before = panel.samples.pictures[1]
+    path = run.folder / "samples" / "2.png"
+    Image.new("RGB", (64, 64), "blue").save(path)
+    os.utime(path, ns=(10**18, 10**18))
+    panel.refresh()
+    after = panel.samples.pictures[1]
+    assert after["key"] != before["key"] and after["label"] == before["label"]
+    assert panel.samples._load(after["key"]) == path.read_bytes()
+
+
 def drawn(session, count=3):
     folder = session.folder / "regularisation"
     folder.mkdir()
@@ -217,11 +276,21 @@ def test_regularisation_pictures_are_drawn_in_a_job_with_model_and_size_of_the_s
     assert "'mychar, standing' has the trigger word 'mychar' in it" in panel.status.text and panel.job is None
     panel.form.control("prompts").widget.value = "1girl, standing\n1boy"
     panel.count.value = 2
+    keep_settings(session, read_settings(session).with_values(model={"vae": "/models/v.safetensors", "no_half_vae": True, "clip_skip": 2}))
     panel.main.click()
     order = read_json(panel.job.folder / "settings.json")
     panel.job.cancel(grace=20)
     assert order["stage"] == "regularise" and order["settings"]["prompts"] == ["1girl, standing"] * 2 + ["1boy"] * 2
+    assert [order["settings"][name] for name in ("vae", "no_half_vae", "clip_skip")] == ["/models/v.safetensors", True, 2]
     assert order["settings"]["model"] == "/models/x.safetensors" and (order["settings"]["width"], order["settings"]["height"]) == (640, 640)
+
+
+def test_a_regularisation_caption_that_is_not_utf8_is_told_in_its_place(session):
+    folder = drawn(session)
+    (folder / "reg_1.txt").write_bytes("caf\xe9".encode("latin-1"))
+    panel = RegularisationPanel(session)
+    assert panel.grid.columns[0] == "1girl, standing" and "reg_1.txt is not UTF-8" in panel.grid.columns[1]
+    assert panel.status.text == "Ready"
 
 
 def test_what_a_trainer_lacks_is_shown_as_text(session, monkeypatch):

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from core.base.errors import ConfigError, DatasetError
+from core.base.errors import Cancelled, ConfigError, DatasetError
 from core.training.builtin.dataset import batches_per_epoch, plan_epoch, read_datasets
 from core.training.config.sources import image_files
 from tests.tiny_models import make_pictures
@@ -124,3 +124,20 @@ def test_sdxl_sizes_follow_the_crop_and_the_mirror(tmp_path):
     datasets, _ = read(tmp_path, [{"image_dir": str(folder)}], enable_bucket=False)
     image = datasets[0].images[0]
     assert image.size_values(False) == [50, 100, 16, 0, 64, 64] and image.size_values(True) == [50, 100, 16, 0, 64, 64]
+
+
+def test_looking_through_the_pictures_tells_how_far_it_is_and_can_be_stopped(tmp_path):
+    folder = make_pictures(tmp_path / "i", [(64, 64)] * 6)
+    tables = {"datasets": [{"resolution": 64, "batch_size": 1, "subsets": [{"image_dir": str(folder)}]}]}
+    told, looks = [], []
+
+    def check():
+        looks.append(1)
+        if len(looks) == 3:
+            raise Cancelled()
+
+    read_datasets(tables, {}, print, tell=lambda done, total: told.append((done, total)))
+    assert told == [(done, 6) for done in range(7)]
+    with pytest.raises(Cancelled):
+        read_datasets(tables, {}, print, check)
+    assert len(looks) == 3

@@ -29,3 +29,14 @@ def test_what_is_remembered_on_the_way_has_an_end(sd, monkeypatch):
     for number in range(5):
         conditions.batch([f"cat {number}", "dog"])
     assert len(conditions._kept) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_the_training_goes_on(sd, tmp_path):
+    """A picture folder that is read-only; a file in the folder's place stands for it, since these tests may run as root."""
+    (tmp_path / ".lorabook").write_text("no folder")
+    told = []
+    conditions = TextConditions(sd, False, 2, None, tmp_path / ".lorabook/text", told.append)
+    captions = [f"cat {number}" for number in range(3)]
+    conditions.cache(captions)
+    assert len(told) == 1 and "kept in memory only" in told[0]
+    torch.testing.assert_close(conditions.batch(captions).hidden, sd.encode_prompts(captions, 2).hidden, atol=1e-5, rtol=1e-4)

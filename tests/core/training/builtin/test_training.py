@@ -17,7 +17,7 @@ from core.training.builtin.main import train
 from core.training.builtin.optimizers import make_optimizer, make_schedule, present_rates
 from core.training.builtin.options import make_options
 from tests.core.training.builtin.making import make_trainer
-from tests.tiny_models import make_model_folder, make_pictures, write_training_pair
+from tests.tiny_models import break_vae, make_model_folder, make_pictures, write_training_pair
 
 
 def run(folder, model, sizes=((64, 64),) * 4, dataset=None, subset=None, stop=lambda: False, **config):
@@ -292,3 +292,30 @@ def test_samples_of_a_zero_terminal_snr_training_are_drawn_as_it_is_trained(sd_f
     assert scheduler.config.prediction_type == "v_prediction" and scheduler.config.timestep_spacing == "trailing"
     torch.testing.assert_close(scheduler.alphas_cumprod[:-1].float(), trainer.noise.signal[:-1] ** 2, atol=1e-5, rtol=1e-4)
     assert float(trainer.noise.signal[-1]) < 1e-6 and float(scheduler.alphas_cumprod[-1]) < 1e-6
+
+
+def test_a_stop_is_heard_while_the_pictures_are_looked_through(sd_folder, tmp_path):
+    asked = []
+    with pytest.raises(Cancelled):
+        run(tmp_path, sd_folder, sizes=((64, 64),) * 20, stop=lambda: asked.append(1) or len(asked) > 2)
+    assert named(read_events(tmp_path)[0], "cancelled") and len(asked) == 3
+
+
+def test_the_log_tells_that_and_how_far_the_pictures_are_looked_through(sd_folder, tmp_path):
+    _, _, lines = run(tmp_path, sd_folder, max_train_epochs=1)
+    assert lines[0].startswith("prepare images") and any("4/4" in line for line in lines[1:6])
+
+
+def test_sample_pictures_that_are_no_numbers_are_told_and_do_not_end_the_training(tmp_path):
+    broken = break_vae(make_model_folder(tmp_path / "model"))
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("red hair --w 32 --h 32 --d 3 --s 2 --l 1\n")
+    path, events, _ = run(tmp_path, broken, sample_prompts=str(prompts), sample_every_n_epochs=1, max_train_epochs=1)
+    assert path.is_file() and not named(events, "sample") and "no_half_vae" in named(events, "warning")[-1]["message"]
+
+
+def test_captions_that_cannot_be_kept_beside_the_pictures_do_not_end_the_training(sd_folder, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / ".lorabook").write_text("no folder")  # stands for a read-only picture folder
+    path, events, _ = run(tmp_path, sd_folder, max_train_epochs=1, network_train_unet_only=True, cache_text_encoder_outputs_to_disk=True)
+    assert path.is_file() and "kept in memory only" in named(events, "warning")[-1]["message"]

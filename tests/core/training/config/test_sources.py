@@ -149,5 +149,6 @@ def test_of_an_older_format_nothing_can_be_told(folder, tmp_path):
 
 def test_a_warm_up_longer_than_the_run_and_a_huge_run_are_warnings(folder):
     assert "warm-up" in found(settings(folder, schedule={"lr_warmup_steps": 500}), "warning")[0]
-    huge = settings(folder, model={"family": "sdxl"}, schedule={"max_train_epochs": 9000}, data={"batch_size": 1})
-    assert "18000 steps" in found(huge, "warning")[0]
+    for family in ("sd15", "sdxl"):
+        huge = settings(folder, model={"family": family}, schedule={"max_train_epochs": 9000}, data={"batch_size": 1})
+        assert "18000 steps" in found(huge, "warning")[0]
