@@ -1,5 +1,7 @@
 """The frame of all panels: status words, errors as sentences, jobs that are taken up again, buttons that say why not."""
 
+import asyncio
+import errno
 import os
 
 import pytest
@@ -9,6 +11,7 @@ from core.base.files import write_json
 from core.base.findings import Finding
 from core.base.jobs import Job, append_event
 from core.base.process import mark_of
+from widgets import panel as panel_module
 from widgets.panel import Panel, Work, findings_list, table
 from widgets.session import Session
 
@@ -102,6 +105,70 @@ def test_a_killed_job_reads_as_lost_not_as_running(project, session):
     job = make_job(project)
     write_json(job.folder / "process.json", {"pid": 1, "started": "never"})
     assert CountingPanel(session).status.text.startswith("Needs attention: The process ended without a word")
+
+
+def test_a_bug_is_told_with_what_is_known_only(session):
+    """Work may have written before it stumbled."""
+    panel = CountingPanel(session)
+    assert "as they were" not in press(panel, Work("counting", lambda: 1 / 0, str))
+
+
+class Drive:
+    """A network drive under a panel's looks: it goes away and comes back."""
+
+    def __init__(self) -> None:
+        self.there, self.looks = True, 0
+
+    def look(self) -> bool:
+        self.looks += 1
+        if not self.there:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected", "/content/drive/x")
+        return True
+
+
+def test_a_drive_that_goes_away_is_told_once_looked_at_more_seldom_and_found_again(session, monkeypatch):
+    monkeypatch.setattr(panel_module, "SLOW_SECONDS", 0.2)
+
+    async def show():
+        panel, drive, told = CountingPanel(session), Drive(), []
+        panel.status.observe(lambda change: told.append(change["new"]), "text")
+        drive.there = False
+        panel.loop.repeat(panel.patient(drive.look), 0.001)
+        await asyncio.sleep(0.5)
+        looks, drive.there = drive.looks, True
+        await asyncio.sleep(0.5)
+        panel.close()
+        return panel, told, looks, drive.looks
+
+    panel, told, looks, at_last = asyncio.run(show())
+    assert len(told) == 1 and "drive failed at /content/drive/x" in told[0]
+    assert 2 <= looks <= 4 and at_last > looks + 20
+    assert panel.log.text.count("Traceback") == 1
+
+
+def test_a_job_on_a_drive_that_went_away_is_followed_to_its_end_when_it_is_back(project, session, monkeypatch):
+    monkeypatch.setattr(panel_module, "SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(panel_module, "POLL_SECONDS", 0.01)
+    job = make_job(project)
+
+    async def show() -> list[str]:
+        panel, told = CountingPanel(session), []
+        panel.status.observe(lambda change: told.append(change["new"]), "text")
+        mark, away = job.folder / "process.json", job.folder / "away"
+        mark.rename(away)
+        mark.mkdir()
+        mark.rmdir()
+        mark.symlink_to("/proc/self/mem")  # opens, but reading it is an I/O error, as on a broken drive
+        await asyncio.sleep(0.2)
+        append_event(job.folder, "done", message="40 counted.")
+        mark.unlink()
+        away.rename(mark)
+        await asyncio.sleep(0.3)
+        panel.close()
+        return told
+
+    told = asyncio.run(show())
+    assert any(words.startswith("Needs attention") for words in told) and told[-1] == "Done: 40 counted."
 
 
 def test_warnings_of_a_job_stand_in_the_log(project, session):
