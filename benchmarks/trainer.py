@@ -147,7 +147,11 @@ def against_sd_scripts(folder: Path, options: argparse.Namespace) -> dict[str, A
     with contextlib.ExitStack() as stack:
         trainers = [stack.enter_context(HaltedTrainer(manager, backend, checkpoint, tokenizers, options))
                     for backend in ("sd-scripts", "builtin")]
-        turns = [[trainer.take_turn(options.run_steps) for trainer in trainers] for _ in range(options.run_turns)]
+        turns = []
+        for number in range(1, options.run_turns + 1):
+            turns.append([trainer.take_turn(options.run_steps) for trainer in trainers])
+            print(f"turn {number}: " + "; ".join(f"{trainer.run.backend} {' '.join(f'{second:.2f}' for second in seconds)} s"
+                                                 for trainer, seconds in zip(trainers, turns[-1], strict=True)), file=sys.stderr)
     theirs, ours = ([statistics.median(turn[place]) for turn in turns] for place in (0, 1))
     ratio = statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
     seconds = [statistics.median(values) for values in (theirs, ours)]

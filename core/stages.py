@@ -45,6 +45,8 @@ _ALL = (
     Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag"),
     Stage("trigger", "Put the trigger word first", "core.dataset.captions.editing:TriggerSettings", DATASET, "set_trigger"),
     Stage("edit", "Add, take out or replace tags", "core.dataset.captions.editing:EditSettings", DATASET, "edit"),
+    Stage("reject", "Reject images", "core.dataset.rejecting:RejectSettings", DATASET, "reject"),
+    Stage("restore", "Put rejected images back", "core.dataset.rejecting:RestoreSettings", DATASET, "restore"),
     Stage("regularise", "Draw regularisation pictures", "core.training.regularisation:RegularisationSettings", TRAINING, "regularise"),
     Stage("evaluate", "Before and after", "core.training.evaluation:EvaluationSettings", TRAINING, "evaluate"),
 )

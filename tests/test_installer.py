@@ -366,10 +366,17 @@ def test_a_run_that_is_killed_in_the_middle_is_finished_by_the_next(machine: Mac
     assert done.returncode == 0 and "tiny" in machine.packages(), done.stdout + done.stderr
 
 
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
 @pytest.mark.parametrize(("place", "tunnel"), [({"RUNPOD_POD_ID": "x"}, True), ({"COLAB_RELEASE_TAG": "x"}, False)])
 def test_the_way_to_an_own_jupyterlab_names_the_port_that_it_takes(machine: Machine, place: dict[str, str], tunnel: bool) -> None:
-    done = machine.run("--own-jupyter", "--no-browser", "--port=9123", **place)
-    assert (done.returncode, done.stdout.strip()) == (0, "") and ("-L 9123:127.0.0.1:9123" in done.stderr) is tunnel
+    port = free_port()
+    done = machine.run("--own-jupyter", "--no-browser", f"--port={port}", **place)
+    assert (done.returncode, done.stdout.strip()) == (0, "") and (f"-L {port}:127.0.0.1:{port}" in done.stderr) is tunnel
     done = machine.run("--own-jupyter", **place)
     option = re.search(r"--ServerApp.port=(\d+)", done.stdout)
     assert bool(option) is tunnel and (option is None or f"-L {option[1]}:127.0.0.1:{option[1]}" in done.stderr)

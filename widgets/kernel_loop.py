@@ -38,6 +38,17 @@ class KernelLoop:
 
         self._start(keep_looking)
 
+    def after(self, act: Callable[[], None], seconds: float) -> None:
+        """Call `act` once, some seconds later; outside a kernel now."""
+        async def wait() -> None:
+            await asyncio.sleep(seconds)
+            act()
+
+        if self._loop is None:
+            act()
+        else:
+            self._start(wait)
+
     def beside(self, work: Callable[[], Any], then: Callable[[Any, BaseException | None], None]) -> None:
         """Run `work` in a thread, then `then(result, error)` in the loop's thread. Outside a kernel both run now."""
         def done() -> tuple[Any, BaseException | None]:

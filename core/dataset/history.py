@@ -1,63 +1,47 @@
-"""What was done to the captions: every bulk change is one entry that can be undone, and tells which tags a model wrote."""
+"""What was done to the captions: every bulk change is one entry that can be undone and made again, and tells which tags a model wrote."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import DatasetError
-from core.base.files import append_line, explain_disk_errors
-from core.dataset.captions.files import CaptionConflict, read_caption, remove_caption, tag_key, write_caption
+from core.base.errors import ConfigError, DatasetError
+from core.base.locks import locked
+from core.base.progress import SILENT, Progress
+from core.dataset.captions.files import tag_key
+from core.dataset.captions.swapping import Swap, clear_leftovers, swap_captions
+from core.dataset.history_file import Change, HistoryEntry, HistoryFile, Summary, append_lines, lines_of
 from core.dataset.items import Skipped
 from core.dataset.project import Project
 
+__all__ = ["Change", "History", "HistoryEntry", "Recorder", "UndoReport", "finish", "go_to", "redo_last", "undo_last"]
+
 HISTORY_FILE = "history.jsonl"
-
-
-@dataclass(frozen=True)
-class Change:
-    """One caption before and after."""
-
-    image: str
-    file: str
-    """Name of the caption file in the project's images."""
-    before: str | None
-    after: str
-    written: tuple[str, ...] | None = None
-    """Tags that a model wrote here (also those that a person had taken out); None: no model was at work."""
-    sha256: str = ""
-    """Of the image that the model saw; empty when no model was at work."""
-
-
-@dataclass
-class HistoryEntry:
-    """One bulk change."""
-
-    id: str
-    what: str
-    time: float
-    changes: list[Change] = field(default_factory=list)
-    undone: bool = False
-    trigger: tuple[str, str] | None = None
-    """The project's trigger word before and after, where the entry changed it."""
+START = "start"
+"""Stands for the state before the first entry."""
 
 
 @dataclass(frozen=True)
 class UndoReport:
-    """What an undo did."""
+    """What an undo (or redo, or a way back to a version) did."""
 
     what: str
     """The entry that was undone, in words."""
     restored: int
-    skipped: list[Skipped]
+    skipped: list[Skipped] = field(default_factory=list)
     """Captions that were edited since; they were left as they are."""
+    verb: str = "undone"
+
+    def sentence(self) -> str:
+        """The result in one line."""
+        left = f" {len(self.skipped)} were edited since and stay as they are." if self.skipped else ""
+        return f"{self.verb}: {self.what}. {self.restored} captions were changed.{left}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -65,23 +49,42 @@ class UndoReport:
 
 
 class Recorder:
-    """Takes down the changes of one entry, each before it is made, so that a kill in the middle can be undone too."""
+    """Takes down the changes of one entry, before they are made, so that a kill in the middle can be undone or finished."""
 
     def __init__(self, path: Path | None, what: str, trigger: tuple[str, str] | None = None) -> None:
         self._path, self._what, self._trigger = path, what, trigger
         self._id = ""
+        self._made: int | None = None
 
     def change(self, image: str, file: str, before: str | None, after: str, written: Iterable[str] | None = None,
                sha256: str = "") -> None:
         """Note one change. Raises: DiskError."""
-        if self._path is None:
-            return
-        if not self._id:
-            self._id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-            _append(self._path, {"event": "begin", "entry": self._id, "what": self._what, "time": time.time(),
-                                 "trigger": self._trigger})
-        _append(self._path, {"event": "change", "entry": self._id, "image": image, "file": file, "before": before, "after": after,
-                             "written": None if written is None else list(written), "sha256": sha256})
+        if self._path is not None:
+            append_lines(self._path, [*self._begin(), {
+                "event": "change", "entry": self._id, "image": image, "file": file, "before": before, "after": after,
+                "written": None if written is None else list(written), "sha256": sha256}])
+
+    def changes(self, changes: Sequence[Change]) -> None:
+        """Note all changes of a bulk change at once; they are on the disk when this returns. Raises: DiskError."""
+        if self._path is not None and changes:
+            begin = self._begin()
+            append_lines(self._path, (line for lines in (begin, lines_of(self._id, changes)) for line in lines), sync=True)
+
+    def _begin(self) -> list[dict[str, Any]]:
+        if self._id:
+            return []
+        self._id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        return [{"event": "begin", "entry": self._id, "what": self._what, "time": time.time(), "trigger": self._trigger, "ends": True}]
+
+    def made(self, count: int) -> None:
+        """Only so many of the changes, from the first, were made: the rest was cancelled."""
+        self._made = count
+
+    def end(self) -> None:
+        """The work on it has ended, whole or cancelled. Raises: DiskError."""
+        if self._path is not None and self._id:
+            made = {} if self._made is None else {"made": self._made}
+            append_lines(self._path, [{"event": "end", "entry": self._id, "time": time.time(), **made}], sync=True)
 
 
 class History:
@@ -104,24 +107,40 @@ class History:
 
         Args: trigger: the project's trigger word before and after, where the change sets it; an undo sets it back.
         """
-        with _locked(self.path, fcntl.LOCK_SH) if self.path is not None else contextlib.nullcontext():
-            yield Recorder(self.path, what, trigger)
+        record = Recorder(self.path, what, trigger)
+        with held(self.path, fcntl.LOCK_SH) if self.path is not None else contextlib.nullcontext():
+            try:
+                yield record
+            finally:
+                record.end()
+
+    def summary(self) -> Summary:
+        """Entries, what holds, what can be made again, and named versions."""
+        return HistoryFile(self.path).summary() if self.path is not None else Summary()
 
     def entries(self) -> list[HistoryEntry]:
         """All entries, oldest first. Half a line (a kill while it was written) is passed over."""
-        found: dict[str, HistoryEntry] = {}
-        for line in _lines(self.path):
-            entry = found.get(line.get("entry", ""))
-            if line["event"] == "begin":
-                trigger = line.get("trigger")
-                found[line["entry"]] = HistoryEntry(line["entry"], line["what"], line["time"], trigger=tuple(trigger) if trigger else None)
-            elif line["event"] == "change" and entry is not None:
-                written = line.get("written")
-                entry.changes.append(Change(line["image"], line["file"], line["before"], line["after"],
-                                            None if written is None else tuple(written), line.get("sha256", "")))
-            elif line["event"] == "undone" and entry is not None:
-                entry.undone = True
-        return list(found.values())
+        return list(self.summary().entries.values())
+
+    def applied(self) -> list[HistoryEntry]:
+        """Entries that hold, oldest first."""
+        summary = self.summary()
+        return [summary.entries[name] for name in summary.applied]
+
+    def redoable(self) -> list[HistoryEntry]:
+        """Entries that were taken back and can be made again, the next one first."""
+        summary = self.summary()
+        return [summary.entries[name] for name in reversed(summary.redo)]
+
+    def interrupted(self) -> list[HistoryEntry]:
+        """Entries that a kill left half done; none while somebody is at work on the captions."""
+        if self.path is None or not any(entry.unfinished for entry in self.entries()):
+            return []
+        try:
+            with held(self.path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                return [entry for entry in self.entries() if entry.unfinished]
+        except BlockingIOError:
+            return []
 
     def authored(self, images: Mapping[str, str]) -> dict[str, set[str]]:
         """Image id → keys (`tag_key`) of the tags that a model wrote last.
@@ -129,92 +148,130 @@ class History:
         Args: images: id → SHA-256 of the images that are there now. What was written for another picture of that name does not count.
         """
         tags: dict[str, set[str]] = {}
-        for entry in self.entries():
-            for change in entry.changes:
+        for entry in self.applied():
+            for change in entry.read_changes() if entry.by_model else ():
                 of_this = not change.sha256 or images.get(change.image, "") in ("", change.sha256)
-                if not entry.undone and change.written is not None and of_this:
+                if change.written is not None and of_this:
                     tags[change.image] = {tag_key(tag) for tag in change.written}
         return tags
 
-    def mark_undone(self, entry: HistoryEntry) -> None:
-        """Note that an entry no longer holds."""
+    def mark(self, event: str, entries: Sequence[HistoryEntry]) -> None:
+        """Note what becomes of entries: undoing, undone, redoing, redone; it is on the disk when this returns. Raises: DiskError."""
         if self.path is not None:
-            _append(self.path, {"event": "undone", "entry": entry.id, "time": time.time()})
+            append_lines(self.path, [{"event": event, "entry": entry.id, "time": time.time()} for entry in entries], sync=True)
 
 
 @contextlib.contextmanager
-def _locked(history: Path, kind: int) -> Iterator[None]:
+def held(history: Path, kind: int) -> Iterator[None]:
     """Hold the captions of a project: shared by those who change them, alone by who takes a change back.
 
     A file lock ends with its holder, however that ends. Raises: BlockingIOError: it is taken, and `kind` says not to wait.
     """
-    path = history.with_name("captions.lock")
-    with explain_disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    with open(path, "a") as file:
-        fcntl.flock(file, kind)
+    with locked(history.with_name("captions.lock"), kind):
         yield
 
 
-def undo_last(project: Project) -> UndoReport:
+def undo_last(project: Project, progress: Progress = SILENT) -> UndoReport:
     """Take back the newest bulk change that still holds. A caption that was edited since is left alone and named.
 
     Raises: DatasetError: there is nothing to undo, or captions are being changed just now; DiskError.
     """
+    with alone(project) as history:
+        entry = next(iter(reversed(history.applied())), None)
+        if entry is None:
+            raise DatasetError("There is no change to undo.")
+        return _turn(project, history, [entry], "undo", entry.what, progress)
+
+
+def redo_last(project: Project, progress: Progress = SILENT) -> UndoReport:
+    """Make again what was taken back last. Raises: DatasetError: there is nothing, or captions are being changed just now; DiskError."""
+    with alone(project) as history:
+        entry = next(iter(history.redoable()), None)
+        if entry is None:
+            raise DatasetError("There is no change to make again.", "After a new change, what was undone before it cannot come back.")
+        return _turn(project, history, [entry], "redo", entry.what, progress)
+
+
+def go_to(project: Project, entry_id: str, progress: Progress = SILENT) -> UndoReport:
+    """Roll back (or forward) to how the captions were right after an entry; `START`: before the first.
+
+    Raises: ConfigError: no entry has that id, or it was replaced by later changes; DatasetError: as for `undo_last`; DiskError.
+    """
+    with alone(project) as history:
+        applied, redo = history.applied(), history.redoable()
+        names, next_names = [entry.id for entry in applied], [entry.id for entry in redo]
+        if entry_id in next_names:
+            steps = redo[:next_names.index(entry_id) + 1]
+            return _turn(project, history, steps, "redo", f"{len(steps)} changes, up to {steps[-1].what}", progress)
+        if entry_id != START and entry_id not in names:
+            raise ConfigError(f"No change {entry_id!r} can be gone to.", "What was undone before a new change cannot come back.")
+        kept = 0 if entry_id == START else names.index(entry_id) + 1
+        steps = applied[kept:][::-1]
+        if not steps:
+            raise DatasetError("The captions are there already: nothing was changed since.")
+        return _turn(project, history, steps, "undo", f"{len(steps)} changes, back to {_words(history, entry_id)}", progress)
+
+
+def finish(project: Project, entry_id: str, progress: Progress = SILENT) -> UndoReport:
+    """Complete what a kill interrupted: a change is made to its end, an undo undone to its end, a redo redone.
+
+    Raises: ConfigError: nothing of that id was interrupted; DatasetError, DiskError.
+    """
+    with alone(project) as history:
+        entry = history.summary().entries.get(entry_id)
+        if entry is None or not entry.unfinished:
+            raise ConfigError(f"The change {entry_id!r} is not half done.")
+        what = "undo" if entry.unfinished == "undoing" else "redo"
+        return _turn(project, history, [entry], what, entry.what, progress, verb="completed")
+
+
+@contextlib.contextmanager
+def alone(project: Project) -> Iterator[History]:
+    """Hold the captions alone, and clear away what a kill left. Raises: DatasetError: they are being changed just now."""
     history = History.of(project)
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(_locked(project.hidden / HISTORY_FILE, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            stack.enter_context(held(project.hidden / HISTORY_FILE, fcntl.LOCK_EX | fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise DatasetError(f"The captions of {project.name!r} are being changed just now, so nothing was undone.",
                                "Wait until that has ended, or cancel it, and undo then.") from error
-        return _undo(project, history)
+        if any(entry.unfinished for entry in history.entries()):
+            clear_leftovers(project.images)
+        yield history
 
 
-def _undo(project: Project, history: History) -> UndoReport:
-    entry = next((entry for entry in reversed(history.entries()) if not entry.undone), None)
-    if entry is None:
-        raise DatasetError("There is no change to undo.")
-    restored, skipped = 0, []
-    for change in reversed(entry.changes):
-        path = project.images / change.file
-        try:
-            restored += _restore(path, change)
-        except DatasetError as error:
-            skipped.append(Skipped(change.file, error.message))
-    info = project.info()
-    if entry.trigger and info.trigger_word == entry.trigger[1]:
-        project.write_info(info.changed(trigger_word=entry.trigger[0]))
-    history.mark_undone(entry)
-    return UndoReport(entry.what, restored, skipped)
+def _turn(project: Project, history: History, steps: Sequence[HistoryEntry], way: str, what: str, progress: Progress,
+          verb: str = "") -> UndoReport:
+    """Undo or redo entries, in the order given, as one replacement of each caption."""
+    swaps = list(net_swaps(steps, way).values())
+    progress.start("Taking back" if way == "undo" else "Making again", len(swaps))
+    ing, done = ("undoing", "undone") if way == "undo" else ("redoing", "redone")
+    history.mark(ing, steps)
+    report = swap_captions(project.images, [swap for swap in swaps if swap.before != swap.after], progress)
+    for entry in steps:
+        if entry.trigger:
+            old, new = entry.trigger if way == "redo" else entry.trigger[::-1]
+            info = project.info()
+            if info.trigger_word == old:
+                project.write_info(info.changed(trigger_word=new))
+    history.mark(done, steps)
+    return UndoReport(what, report.done, report.skipped, verb or done)
 
 
-def _restore(path: Path, change: Change) -> int:
-    present = read_caption(path)
-    if present.text == change.before:
-        return 0
-    if present.text != change.after:
-        raise CaptionConflict("It was edited after that change, so it was left as it is.")
-    if change.before:
-        write_caption(path, change.before, present.revision)
-    else:
-        remove_caption(path, present.revision)
-    return 1
+def net_swaps(steps: Sequence[HistoryEntry], way: str) -> dict[str, Swap]:
+    """What becomes of each caption file when entries are undone or redone one after the other, as one step.
+
+    A hand's change between two entries is passed over: it is in the history as what the later one found.
+    """
+    swaps: dict[str, Swap] = {}
+    for entry in steps:
+        changes = entry.changes
+        for change in reversed(changes) if way == "undo" else changes:
+            old, new = (change.after, change.before) if way == "undo" else (change.before, change.after)
+            known = swaps.get(change.file)
+            swaps[change.file] = Swap(change.file, old if known is None else known.before, new or None)
+    return swaps
 
 
-def _append(path: Path, value: dict[str, Any]) -> None:
-    append_line(path, json.dumps(value, ensure_ascii=False))
-
-
-def _lines(path: Path | None) -> Iterator[dict[str, Any]]:
-    if path is None or not path.exists():
-        return
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                value = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if isinstance(value, dict) and "event" in value:
-                yield value
+def _words(history: History, entry_id: str) -> str:
+    return "the beginning" if entry_id == START else history.summary().entries[entry_id].what

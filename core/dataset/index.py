@@ -7,13 +7,15 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 TagScores = dict[str, dict[str, float]]
 """Category ("general", "character", "rating") → tag → probability in [0, 1]."""
+
+CaptionMark = tuple[int, int, int]
+"""Of a caption file: time of its content (ns), time of any change to it (ns), size."""
 
 SCHEMA = 1
 TABLES = """
@@ -22,13 +24,13 @@ CREATE TABLE IF NOT EXISTS images (
 CREATE TABLE IF NOT EXISTS scores (
     sha256 TEXT, tagger TEXT, scores BLOB, PRIMARY KEY (sha256, tagger));
 CREATE TABLE IF NOT EXISTS whole (sha256 TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS captions (path TEXT PRIMARY KEY, mtime_ns INTEGER, ctime_ns INTEGER, size INTEGER, text TEXT);
 """
 CHUNK = 400
 """Values per query; SQLite takes at most 999 in old versions."""
 
 
-@dataclass(frozen=True)
-class ImageRow:
+class ImageRow(NamedTuple):
     """Facts of one file, true as long as mtime_ns and size are those of the file."""
 
     path: str
@@ -63,7 +65,7 @@ class Index:
         query = "SELECT path, mtime_ns, size, width, height, sha256 FROM images"
         nothing: list[Any] = []
         rows = self._try(lambda db: db.execute(query).fetchall(), nothing)
-        return {row[0]: ImageRow(*row) for row in rows}
+        return {row[0]: ImageRow._make(row) for row in rows}
 
     def remember_images(self, rows: Iterable[ImageRow], gone: Iterable[str] = ()) -> None:
         """Store facts, and forget the files named in `gone`."""
@@ -73,6 +75,25 @@ class Index:
         def store(db: sqlite3.Connection) -> None:
             db.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?)", values)
             db.executemany("DELETE FROM images WHERE path = ?", lost)
+
+        if values or lost:
+            self._try(store, None)
+
+    def captions(self) -> dict[str, tuple[CaptionMark, str]]:
+        """Every known caption, by its file's name."""
+        query = "SELECT path, mtime_ns, ctime_ns, size, text FROM captions"
+        nothing: list[Any] = []
+        rows = self._try(lambda db: db.execute(query).fetchall(), nothing)
+        return {path: ((mtime, ctime, size), text) for path, mtime, ctime, size, text in rows}
+
+    def remember_captions(self, captions: Iterable[tuple[str, CaptionMark, str]], gone: Iterable[str] = ()) -> None:
+        """Store captions by their file's name, and forget the files named in `gone`."""
+        values = [(path, *mark, text) for path, mark, text in captions]
+        lost = [(path,) for path in gone]
+
+        def store(db: sqlite3.Connection) -> None:
+            db.executemany("INSERT OR REPLACE INTO captions VALUES (?, ?, ?, ?, ?)", values)
+            db.executemany("DELETE FROM captions WHERE path = ?", lost)
 
         if values or lost:
             self._try(store, None)

@@ -82,17 +82,18 @@ def test_dataset_maker_from_an_empty_folder_to_the_handover(notebooks, projects)
         expect(panel(page, "import")).to_contain_text("download_broken.png was left out")
 
         box, note = page.get_by_test_id("caption"), page.get_by_test_id("caption-note")
+        page.get_by_test_id("as-text").click()
         expect(box).not_to_have_value("")
         first = box.input_value()
         box.press("End")
         box.press_sequentially(", hat")
-        expect(panel(page, "captions")).to_contain_text("not saved yet")
+        expect(panel(page, "gallery")).to_contain_text("not saved yet")
         box.press("Control+s")
         expect(note).to_have_text(re.compile("^Saved"))
         captions = [path.read_text(encoding="utf-8") for path in (projects / "Cat" / "images").glob("*.txt")]
         assert f"{first}, hat" in captions
         box.press("Control+Enter")
-        expect(panel(page, "captions").locator("figcaption")).to_contain_text("2 of")
+        expect(panel(page, "gallery").locator("figcaption")).to_contain_text("2 of")
 
         press(page, "check", "Check the dataset")
         says(page, "check", "^Done: ")

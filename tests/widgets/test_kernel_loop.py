@@ -57,3 +57,20 @@ def test_what_is_repeated_ends_when_the_panel_is_let_go():
         assert len(looks) == count > 0
 
     asyncio.run(kernel())
+
+
+def test_what_is_put_off_comes_later_and_never_to_a_panel_that_was_let_go():
+    async def kernel():
+        loop, done = KernelLoop(), []
+        loop.after(lambda: done.append("first"), 0.02)
+        assert done == []
+        await asyncio.sleep(0.1)
+        loop.after(lambda: done.append("second"), 0.02)
+        loop.stop()
+        await asyncio.sleep(0.1)
+        assert done == ["first"]
+
+    asyncio.run(kernel())
+    now = []
+    KernelLoop().after(lambda: now.append(1), 60)
+    assert now == [1]

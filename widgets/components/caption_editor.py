@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
-
-HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -29,6 +26,13 @@ class Shown:
     """The project's folder: two projects may hold pictures of one id."""
     unread: str = ""
     """Why the caption cannot be read; empty when it can. It is not written over then."""
+    closed: bool = False
+    """The caption is no file that may be written (of a rejected picture); `unread` says why, and reading again does not help."""
+    facts: str = ""
+    """A few words on the picture: its size."""
+    row: int = -1
+    """Where it stands in the grid of that version; -1: nowhere."""
+    version: int = -1
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Wish:
     """What the person asked for."""
 
     kind: str
-    """save, next, previous, again (read it from the disk) or keep (write it over the text that someone else wrote)."""
+    """save, next, previous, open (another picture), again (read it from the disk) or keep (write it over the text of someone else)."""
     id: str
     revision: str
     text: str
@@ -46,13 +50,15 @@ class Wish:
     """The project's folder that the picture was shown from."""
     token: str = ""
     """Names this wish; its answer carries it."""
+    to: str = ""
+    """The row that is to be opened."""
 
 
-KINDS = ("save", "next", "previous", "again", "keep")
+KINDS = ("save", "next", "previous", "open", "again", "keep")
 
 
 class CaptionEditor(anywidget.AnyWidget):
-    """Picture, text, Previous, Save, Save and next. Leaving a changed caption saves it first.
+    """The editor's side of the gallery: picture, caption, Previous, Save, Save and next. Leaving a changed caption saves it first.
 
     Every wish must be answered (`answered`): the box is read-only until then, so that nothing is typed into a picture that is
     about to go.
@@ -66,9 +72,6 @@ class CaptionEditor(anywidget.AnyWidget):
         wrong: whether the note tells of something wrong.
         nothing: the words when there is no picture.
     """
-
-    _esm = HERE / "caption_editor.js"
-    _css = HERE / "caption_editor.css"
 
     shown = traitlets.Dict().tag(sync=True)
     picture = traitlets.Bytes(b"").tag(sync=True)
@@ -92,11 +95,16 @@ class CaptionEditor(anywidget.AnyWidget):
             self.shown = {**asdict(shown), "after": after} if shown else {}
             self.note, self.wrong = note, False
 
-    def show_picture(self, id: str, home: str, picture: bytes, unseen: str = "") -> None:
-        """Put the picture beside its caption; one that comes late, for a caption that is gone, is let fall."""
+    def show_picture(self, id: str, home: str, picture: bytes, unseen: str = "", facts: str = "") -> None:
+        """Put the picture beside its caption; one that comes late, for a caption that is gone, is let fall.
+
+        Args: facts: a few words on it, known once it was opened.
+        """
         if (id, home) == (self.shown.get("id"), self.shown.get("home")):
             with self.hold_sync():
                 self.picture, self.unseen = picture, unseen
+                if facts:
+                    self.shown = {**self.shown, "facts": facts}
 
     def answered(self, wish: Wish) -> None:
         """The wish is done with, well or not: the box may be written in again."""
@@ -118,6 +126,10 @@ class CaptionEditor(anywidget.AnyWidget):
         """
         self.shown = {**self.shown, "revision": revision, "caption": caption, "unread": unread, "after": ""}
 
+    def moved(self, row: int, version: int, place: str) -> None:
+        """The caption that is shown stands somewhere else in the grid now."""
+        self.shown = {**self.shown, "row": row, "version": version, "place": place, "after": ""}
+
     def refuse(self, sentence: str) -> None:
         """Say why it was not saved; the text stays in the box."""
         with self.hold_sync():
@@ -125,5 +137,5 @@ class CaptionEditor(anywidget.AnyWidget):
 
     def _heard(self, widget: Any, message: Mapping[str, Any], buffers: Sequence[bytes]) -> None:
         if message.get("kind") in KINDS:
-            words = {name: str(message.get(name, "")) for name in ("kind", "id", "revision", "text", "home", "token")}
+            words = {name: str(message.get(name, "")) for name in ("kind", "id", "revision", "text", "home", "token", "to")}
             self._wished(Wish(**words, changed=bool(message.get("changed"))))

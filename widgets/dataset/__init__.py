@@ -10,7 +10,10 @@ PANELS: Registry[type] = Registry(
     Entry("project", "widgets.dataset.project:ProjectPanel", "Project"),
     Entry("import", "widgets.dataset.importing:ImportPanel", "Import"),
     Entry("tag", "widgets.dataset.tagging:TaggingPanel", "Tag"),
-    Entry("captions", "widgets.dataset.captions:CaptionsPanel", "Captions"),
+    Entry("gallery", "widgets.dataset.gallery:GalleryPanel", "Gallery"),
+    Entry("statistics", "widgets.dataset.statistics:StatisticsPanel", "Tags and findings"),
+    Entry("edit", "widgets.dataset.editing:EditPanel", "Bulk edit"),
+    Entry("history", "widgets.dataset.history:HistoryPanel", "History of captions"),
     Entry("check", "widgets.dataset.check:CheckPanel", "Check"),
     Entry("handover", "widgets.dataset.handover:HandoverPanel", "Hand over"),
 )

@@ -48,11 +48,11 @@ class ProjectPicker:
 
 def facts(project: Project) -> str:
     """What is known of a project, as a table in HTML."""
-    from core.dataset.items import image_files
+    from core.dataset.items import count_images
 
     info = project.info()
     family = {value: label for label, value in FAMILIES}.get(info.family, info.family)
-    return table([("Open project", info.name), ("Pictures", len(image_files(project.images))),
+    return table([("Open project", info.name), ("Pictures", count_images(project.images)),
                   ("Trigger word", info.trigger_word or "none yet"), ("Model family", family), ("Folder", project.folder)])
 
 

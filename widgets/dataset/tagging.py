@@ -10,7 +10,7 @@ import ipywidgets as ipw
 from core.base.jobs import Job, JobStatus, start_job
 from core.dataset.captions.choosing import TagSettings
 from core.dataset.captions.taggers import TAGGERS
-from core.dataset.items import image_files
+from core.dataset.items import count_images
 from core.dataset.project import Project
 from widgets.dataset.importing import skipped_list
 from widgets.demo import is_demo
@@ -82,6 +82,6 @@ class TaggingPanel(Panel):
 
 def no_pictures(folder: Path | None) -> str:
     """Why nothing can be done with a project without pictures; empty when it has some."""
-    if folder is None or image_files(Project(folder).images):
+    if folder is None or count_images(Project(folder).images):
         return ""
     return "The project has no pictures yet. Import some first."

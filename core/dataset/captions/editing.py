@@ -1,18 +1,39 @@
-"""Changing many captions at once: the trigger word, adding, taking out and replacing tags. One entry of the history each."""
+"""Changing many captions at once: planned and shown first, then done as one entry of the history."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.base.errors import ConfigError, DatasetError
+from pydantic import field_serializer, field_validator
+
+from core.base.errors import Cancelled, ConfigError, DatasetError
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.dataset.captions.files import join_tags, one_line, read_caption, split_tags, tag_key, write_caption
-from core.dataset.history import History
+from core.dataset.captions.conditions import Condition
+from core.dataset.captions.files import one_line, read_caption
+from core.dataset.captions.operations import (
+    AddFirst,
+    AddLast,
+    Context,
+    Operation,
+    PutTrigger,
+    Remove,
+    ReplaceTags,
+    make_operation,
+)
+from core.dataset.captions.statistics import tag_frequencies
+from core.dataset.captions.swapping import Swap, swap_captions
+from core.dataset.captions.tags import is_prose, join_parts, parse_clauses, parse_tags
+from core.dataset.collecting import without_collection
+from core.dataset.history import Change, History
 from core.dataset.items import ImageItem, Skipped, list_items
 from core.dataset.project import Project, one_trigger
+
+EMPTY = "The caption would become empty, so it was left as it was."
+PROSE = "It is written in sentences, which this change would tear apart."
 
 
 class TriggerSettings(Settings):
@@ -26,7 +47,7 @@ class TriggerSettings(Settings):
 
 
 class EditSettings(Settings):
-    """Tags to add, take out or replace, in all captions or in some. Whole tags only."""
+    """What to change in captions, and in which. The first six fields are the usual changes; `operations` holds any, in their order."""
 
     title = "Edit captions"
 
@@ -36,6 +57,46 @@ class EditSettings(Settings):
     replace: str = setting("", "Replace this tag", "One tag.")
     replace_by: str = setting("", "by this", "One or more tags.")
     only_if_empty: bool = setting(False, "Only where there is no caption", "Captions that exist stay as they are.")
+    operations: tuple[Operation, ...] = setting((), "Operations", "Further changes in their order: [{\"op\": \"sort\"}]; the page on the "
+                                                "dataset lists them.", level="expert")
+    condition: Condition = setting(Condition(), "Condition", "Which captions are changed.")
+    ids: tuple[str, ...] = setting((), "Only these images", "Names of images without their endings; empty: all.", level="expert")
+    plan: str = setting("", "Preview", "The mark of a preview: when the change would now come out otherwise, nothing is changed.",
+                        level="expert")
+
+    @field_validator("operations", mode="before")
+    @classmethod
+    def _read_operations(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return tuple(make_operation(one) if isinstance(one, Mapping) else one for one in value)
+        return value
+
+    @field_serializer("operations")
+    def _plain_operations(self, value: tuple[Operation, ...]) -> list[dict[str, Any]]:
+        return [{"op": operation.op, **operation.model_dump(mode="json")} for operation in value]
+
+    def steps(self) -> list[Operation]:
+        """Everything that is to be done, in order. Raises: ConfigError: nothing is, or half a replacement was given."""
+        if len(parse_tags(self.replace)) > 1:
+            raise ConfigError(f"Replace this tag (replace) must be one tag, but is {self.replace!r}.",
+                              "Replace them one after the other.")
+        if self.replace.strip() and not self.replace_by.strip(" ,"):
+            raise ConfigError(f"The tag {self.replace.strip()!r} is to be replaced by nothing.",
+                              "To take it out, write it under 'Take out'.")
+        usual = [Remove(tags=self.remove) if self.remove.strip(" ,") else None,
+                 ReplaceTags(search=self.replace.replace(";", "\\;"), replacement=self.replace_by.replace(";", "\\;"))
+                 if self.replace.strip() else None,
+                 AddFirst(tags=self.add_first) if self.add_first.strip(" ,") else None,
+                 AddLast(tags=self.add_last) if self.add_last.strip(" ,") else None]
+        steps = [step for step in (*usual, *self.operations) if step is not None]
+        if not steps:
+            raise ConfigError("There is nothing to change.", "Fill in a tag to add, to take out or to replace.")
+        return steps
+
+    def sentence(self) -> str:
+        """What it does, for the history. Raises: ConfigError: as `steps`."""
+        words = "; ".join(step.sentence() for step in self.steps())
+        return words + (f", where captions {where}" if (where := self.condition.sentence()) else "")
 
 
 @dataclass
@@ -56,84 +117,199 @@ class EditReport:
         return {"changed": self.changed, "unchanged": self.unchanged, "skipped": [vars(item) for item in self.skipped]}
 
 
+@dataclass(frozen=True)
+class EditPlan:
+    """What a bulk change would do; nothing was touched."""
+
+    what: str
+    """For the history."""
+    changes: list[Change]
+    unchanged: int
+    skipped: list[Skipped]
+    trigger: tuple[str, str] | None = None
+
+    @property
+    def total(self) -> int:
+        """Captions that were looked at."""
+        return len(self.changes) + self.unchanged + len(self.skipped)
+
+    @property
+    def mark(self) -> str:
+        """Names exactly these changes."""
+        digest = hashlib.sha256()
+        for change in self.changes:
+            digest.update(f"{change.image}\0{change.before}\0{change.after}\n".encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()[:20]
+
+    def sentence(self) -> str:
+        """The plan in one line."""
+        skipped = f"; {len(self.skipped)} are left out" if self.skipped else ""
+        return f"Changes {len(self.changes)} of {self.total} captions{skipped}."
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: the first hundred changes."""
+        return {"what": self.what, "changes": len(self.changes), "unchanged": self.unchanged, "mark": self.mark,
+                "skipped": [vars(item) for item in self.skipped[:100]],
+                "first": [{"image": one.image, "before": one.before, "after": one.after} for one in self.changes[:100]]}
+
+
+def plan_edit(project: Project, settings: EditSettings, only: Sequence[str] | None = None) -> EditPlan:
+    """Work out a bulk change; nothing is touched.
+
+    Args: only: ids of the images; None: those in the settings, or all.
+    Raises: ConfigError: nothing to do was given, or it cannot be done (a wrong pattern); DatasetError: there are no such images.
+    """
+    steps = settings.steps()
+    condition = settings.condition
+    if settings.only_if_empty:
+        condition = condition.changed(caption="missing")
+    items = chosen(list_items(project), settings.ids if only is None else only)
+    counts: Mapping[str, int] = {}
+    if any(step.counted for step in steps):
+        counts = tag_frequencies({item.id: item.caption for item in items if item.caption})
+    return _plan(items, settings.sentence(), steps, Context(project.trigger_word, counts), condition.test())
+
+
+def edit_captions(project: Project, settings: EditSettings, progress: Progress = SILENT, only: Sequence[str] | None = None) -> EditReport:
+    """Change captions, as `plan_edit` shows it.
+
+    Args: only: ids of the images to change; None: those in the settings, or all.
+    Raises: ConfigError: nothing to do was given, or it would come out otherwise than the preview that `plan` names; Cancelled; DiskError.
+    """
+    plan = plan_edit(project, settings, only)
+    if settings.plan and settings.plan != plan.mark:
+        raise ConfigError("The captions are no longer those of the preview, so nothing was changed.", "Look at the preview again.")
+    return apply_plan(project, plan, progress)
+
+
+def apply_plan(project: Project, plan: EditPlan, progress: Progress = SILENT) -> EditReport:
+    """Do what was planned, as one entry of the history. A caption that changed since is left as it is, and named.
+
+    Raises: Cancelled: what is done stays, and can be undone; DiskError.
+    """
+    report = EditReport(0, plan.unchanged, list(plan.skipped))
+    progress.start("Changing captions", len(plan.changes))
+    done = _Counted(progress)
+    with History.of(project).entry(plan.what, plan.trigger) as record:
+        record.changes(plan.changes)
+        try:
+            swapped = swap_captions(project.images, [Swap(one.file, one.before, one.after) for one in plan.changes], done)
+        except Cancelled:
+            record.made(done.done)
+            raise
+    report.changed, report.unchanged = swapped.done, report.unchanged + swapped.same
+    report.skipped += swapped.skipped
+    for skipped in report.skipped:
+        progress.note(f"{skipped.name}: {skipped.reason}")
+    if report.skipped:
+        first = report.skipped[0]
+        progress.warn(f"{len(report.skipped)} captions were left as they are; the first: {first.name}: {first.reason}")
+    return report
+
+
 def add_trigger(project: Project, settings: TriggerSettings, progress: Progress = SILENT) -> EditReport:
     """Write the trigger word first into every caption, and into project.toml.
 
     Returns: counts, and every caption that was skipped with the reason.
     Raises: ConfigError: it holds a comma; Cancelled: what is done stays; DiskError.
     """
-    trigger = one_trigger(settings.trigger_word)
-    info = project.info()
-    drop = {tag_key(word) for word in (trigger, info.trigger_word) if word}
-
-    def change(tags: list[str]) -> list[str]:
-        if not tags and not settings.write_missing:
-            return tags
-        return [*([trigger] if trigger else []), *(tag for tag in tags if tag_key(tag) not in drop)]
-
-    what = f"Trigger word {trigger!r} put first" if trigger else f"Trigger word {info.trigger_word!r} taken out"
-    report = _change_all(project, what, change, progress, trigger=(info.trigger_word, trigger))
-    project.write_info(project.info().changed(trigger_word=trigger))  # read again: an import may have written into it meanwhile
+    report = apply_plan(project, plan_trigger(project, settings), progress)
+    info = project.info()  # read again: an import may have written into it meanwhile
+    project.write_info(info.changed(trigger_word=one_trigger(settings.trigger_word)))
     return report
 
 
-def edit_captions(project: Project, settings: EditSettings, progress: Progress = SILENT, only: Sequence[str] | None = None) -> EditReport:
-    """Add, take out and replace tags.
+def plan_trigger(project: Project, settings: TriggerSettings) -> EditPlan:
+    """What `add_trigger` would do; nothing is touched. Raises: ConfigError: the word holds a comma; DatasetError: there are no images."""
+    trigger, old = one_trigger(settings.trigger_word), project.trigger_word
+    what = f"Trigger word {trigger!r} put first" if trigger else f"Trigger word {old!r} taken out"
+    condition = Condition(caption="any" if settings.write_missing else "present")
+    steps = [PutTrigger(trigger_word=trigger, instead_of=old)] if trigger or old else []
+    plan = _plan(chosen(list_items(project), ()), what, steps, Context(trigger or old), condition.test())
+    return EditPlan(plan.what, plan.changes, plan.unchanged, plan.skipped, (old, trigger))
 
-    Args: only: ids of the images to change; None: all.
-    Raises: ConfigError: nothing to do was given; Cancelled; DiskError.
+
+def chosen(items: list[ImageItem], ids: Sequence[str]) -> list[ImageItem]:
+    """The items of these ids; all where none is named. Raises: DatasetError: there are none."""
+    wanted = set(ids)
+    found = [item for item in items if item.id in wanted] if wanted else items
+    if not found:
+        raise DatasetError("There are no images whose captions could be changed.",
+                           "Choose others; they may have been moved or renamed." if wanted else "Import some first.")
+    return found
+
+
+@without_collection()
+def _plan(items: Sequence[ImageItem], what: str, steps: Sequence[Operation], context: Context, test: Callable[[str], bool]) -> EditPlan:
+    change = caption_change(steps, context)
+    changes: list[Change] = []
+    skipped: list[Skipped] = []
+    unchanged = 0
+    for item in items:
+        before = item.caption
+        try:
+            if before is None:
+                before = read_caption(item.caption_path, item.id).text  # none, or one that cannot be read: then it says why
+            text = before or ""
+            after, reason = change(text) if test(text) else (text, "")
+        except DatasetError as error:
+            skipped.append(Skipped(item.caption_name, error.message))
+            continue
+        if after != text and not after:
+            skipped.append(Skipped(item.caption_name, EMPTY))
+        elif after != text:
+            changes.append(Change(item.id, item.caption_name, before, after))
+        elif reason:
+            skipped.append(Skipped(item.caption_name, reason))
+        else:
+            unchanged += 1
+    return EditPlan(what, changes, unchanged, skipped)
+
+
+def caption_change(steps: Sequence[Operation], context: Context) -> Callable[[str], tuple[str, str]]:
+    """Operations as one function of a caption. It gives the new text, and why a step was left out (empty when none was).
+
+    Raises: ConfigError: a step cannot be done at all.
     """
-    first, last = split_tags(settings.add_first), split_tags(settings.add_last)
-    remove, old, new = {tag_key(tag) for tag in split_tags(settings.remove)}, split_tags(settings.replace), split_tags(settings.replace_by)
-    if len(old) > 1:
-        raise ConfigError(f"Replace this tag (replace) must be one tag, but is {settings.replace!r}.", "Replace them one after the other.")
-    if not (first or last or remove or old):
-        raise ConfigError("There is nothing to change.", "Fill in a tag to add, to take out or to replace.")
-    if old and not new:
-        raise ConfigError(f"The tag {old[0]!r} is to be replaced by nothing.", "To take it out, write it under 'Take out'.")
-    trigger = project.trigger_word
+    prepared = [(step.on_prose, on_tags, None if on_tags else step.on_text(context)) for step in steps
+                for on_tags in (step.on_tags(context),)]
 
-    def change(tags: list[str]) -> list[str]:
-        if settings.only_if_empty and tags:
-            return tags
-        kept = [tag for tag in tags if tag_key(tag) not in remove]
-        if old:
-            kept = [part for tag in kept for part in (new if tag_key(tag) == tag_key(old[0]) else [tag])]
-        lead = kept[:1] if trigger and kept[:1] == [trigger] else []
-        adding = {tag_key(tag) for tag in first}
-        return [*lead, *first, *(tag for tag in kept[len(lead):] if tag_key(tag) not in adding), *last]
-
-    done = [f"added {', '.join(first + last)}" if first or last else "", f"took out {settings.remove}" if remove else "",
-            f"replaced {old[0]} by {', '.join(new)}" if old else ""]
-    return _change_all(project, "; ".join(filter(None, done)).capitalize(), change, progress, only)
-
-
-def _change_all(project: Project, what: str, change: Callable[[list[str]], list[str]], progress: Progress,
-                only: Sequence[str] | None = None, trigger: tuple[str, str] | None = None) -> EditReport:
-    items = [item for item in list_items(project) if only is None or item.id in set(only)]
-    if not items:
-        raise DatasetError("There are no images whose captions could be changed.", "Import some first.")
-    report = EditReport()
-    with History.of(project).entry(what, trigger) as record:
-        for item in progress.track(items, "Changing captions"):
-            try:
-                _change_one(item, change, record.change, report)
-            except DatasetError as error:
-                report.skipped.append(Skipped(item.caption_path.name, error.message))
-                progress.warn(f"{item.caption_path.name}: {error}")
-    return report
+    def change(text: str) -> tuple[str, str]:
+        reason, before, prose = "", text, False
+        as_parted: list[str] = []
+        parts: list[str] | None = None  # of `text` as far as only tags were changed; None: not parted
+        for on_prose, on_tags, on_text in prepared:
+            if on_text is not None:
+                text, parts = on_text(text if parts is None or parts == as_parted else join_parts(parts, prose)), None
+                continue
+            if parts is None:
+                prose = is_prose(text)
+                parts = parse_clauses(text) if prose else parse_tags(text)
+                as_parted = parts
+            assert on_tags is not None
+            new = on_tags(parts)
+            if prose and not on_prose and new != parts:
+                reason = PROSE
+            else:
+                parts = new
+        if parts is not None and parts != as_parted:
+            text = join_parts(parts, prose)
+        return (text if text == before else one_line(text)), reason
+    return change
 
 
-def _change_one(item: ImageItem, change: Callable[[list[str]], list[str]], note: Callable[..., None], report: EditReport) -> None:
-    present = read_caption(item.caption_path, item.id)
-    tags = split_tags(present.text)
-    wanted = change(tags)
-    text = one_line(join_tags(wanted))
-    if wanted == tags or text == (present.text or ""):
-        report.unchanged += 1
-        return
-    if not text:
-        raise DatasetError("The caption would become empty, so it was left as it was.", "Add another word first.")
-    note(item.id, item.caption_path.name, present.text, text)
-    write_caption(item.caption_path, text, present.revision, item.id)
-    report.changed += 1
+class _Counted(Progress):
+    """Passes steps on, and knows how far it came when it was cancelled."""
+
+    def __init__(self, inner: Progress) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def advance(self, item: str = "", by: int = 1) -> None:
+        """Count, then let the real one decide about going on."""
+        self.done += by
+        self._inner.advance(item, by)
+
+    def check(self) -> None:
+        """Stop when the real one was asked to."""
+        self._inner.check()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.base.errors import DatasetError
 from core.base.files import write_text
+from core.dataset.captions.locking import writing_in
 
 CAPTION_EXTENSION = ".txt"
 NO_FILE = "none"
@@ -75,17 +76,19 @@ def write_caption(path: Path, text: str, revision: str, image_id: str = "") -> C
     """
     line = line_to_write(text, path.stem)
     data = line.encode("utf-8")
-    if _bytes_of(path) != data:
-        check_revision(path, revision)
-        write_text(path, line)
+    with writing_in(path.parent):
+        if _bytes_of(path) != data:
+            check_revision(path, revision)
+            write_text(path, line)
     forget_caches(path)
     return Caption(image_id, line, revision_of(data))
 
 
 def remove_caption(path: Path, revision: str) -> None:
     """Take a caption file away (only to undo its making). Raises: CaptionConflict."""
-    check_revision(path, revision)
-    path.unlink(missing_ok=True)
+    with writing_in(path.parent):
+        check_revision(path, revision)
+        path.unlink(missing_ok=True)
     forget_caches(path)
 
 
@@ -134,6 +137,8 @@ def decode_caption(data: bytes, name: str) -> str:
 
 def one_line(text: str) -> str:
     """The text as one line: line breaks become commas (or a space after punctuation), control characters go."""
+    if text.isprintable():
+        return text.strip()  # by far the most
     lines = [re.sub(r"[\x00-\x1f\x7f\ufeff]+", " ", line).strip() for line in re.split(r"[\r\n\u2028\u2029\x0b\x0c]+", text)]
     result = ""
     for line in filter(None, lines):

@@ -51,29 +51,37 @@ def test_pictures_are_arranged_and_those_outside_are_left_out(tmp_path):
     assert js(tmp_path, "samples", "m.arrange(1, 2, [{row: 0, column: 1}, {row: 3, column: 0}])") == [[None, {"row": 0, "column": 1}]]
 
 
-def test_keys_of_the_caption_editor(tmp_path):
-    keys = ('[{ctrlKey: true, key: "Enter"}, {metaKey: true, key: "s"}, {altKey: true, key: "ArrowLeft"}, {key: "Enter"}, '
-            '{ctrlKey: true, altKey: true, key: "ArrowLeft"}]')
-    assert js(tmp_path, "caption_editor", f"{keys}.map(m.wish)") == ["next", "save", "previous", None, None]
-
-
-def test_tags_are_counted_as_trainers_split_them(tmp_path):
-    assert js(tmp_path, "caption_editor", '["", "a", "a, , b,"].map(m.count)') == [0, 1, 2]
-
-
-@pytest.mark.parametrize(("text", "shown", "sent", "fate"), [
-    ("cat", {"revision": "r2", "caption": "by another"}, None, "show"),
-    ("cat, hat", {"revision": "r2", "caption": "by another"}, None, "conflict"),
-    ("cat, hat", {"revision": "r1", "caption": "cat"}, None, "stay"),
-    ("cat, hat", {"revision": "r1", "caption": "cat", "id": "b"}, None, "show"),
-    ("cat, hat", {"revision": "r2", "caption": "cat, hat", "after": "r1"}, {"text": "cat, hat", "revision": "r1"}, "show"),
-    ("cat, hat, b", {"revision": "r2", "caption": "cat, hat", "after": "r1"}, {"text": "cat, hat", "revision": "r1"}, "adopt"),
-])
-def test_what_is_being_written_is_never_replaced_unless_it_is_saved(tmp_path, text, shown, sent, fate):
-    box = {"key": "p:a", "text": text, "original": "cat", "revision": "r1"}
-    shown = {"id": "a", "home": "p", "after": "", **shown}
-    assert js(tmp_path, "caption_editor", f"m.verdict({json.dumps(box)}, {json.dumps(shown)}, {json.dumps(sent)})") == fate
-
-
 def test_pictures_that_left_the_grid_are_let_go(tmp_path):
     assert js(tmp_path, "samples", 'm.stale(["a|1", "b|1"], [{key: "a|2"}, {key: "b|1"}])') == ["a|1"]
+
+
+def test_a_difference_of_captions_keeps_what_stays(tmp_path):
+    found = js(tmp_path, "changes", 'm.difference("a, red hat, c", "a, blue hat, c, d")')
+    assert found == [["same", "a"], ["gone", "red hat"], ["new", "blue hat"], ["same", "c"], ["new", "d"]]
+    assert js(tmp_path, "changes", 'm.difference("", "a, b")') == [["new", "a"], ["new", "b"]]
+
+
+def test_prose_is_compared_word_by_word(tmp_path):
+    found = js(tmp_path, "changes", 'm.difference("the girl with the red hat smiles", "the girl with the blue hat smiles")')
+    assert [part for kind, part in found if kind == "gone"] == ["red"] and [part for kind, part in found if kind == "new"] == ["blue"]
+    assert js(tmp_path, "changes", 'm.joint("", "the girl with the blue hat smiles")') == " "
+
+
+def test_long_stretches_that_stay_are_cut_and_counted(tmp_path):
+    text = ", ".join(f"tag {number}" for number in range(20))
+    found = js(tmp_path, "changes", f'm.shortened(m.difference("{text}", "{text}, new"))')
+    assert found[3] == ["cut", 14] and len(found) == 8 and found[-1] == ["new", "new"]
+    assert js(tmp_path, "changes", 'm.shortened(m.difference("a, b", "a"))') == [["same", "a"], ["gone", "b"]]
+
+
+def test_tags_are_searched_and_ordered(tmp_path):
+    tags = '["red hair", "hat", "long hair"], [5, 9, 5]'
+    assert js(tmp_path, "tag_bars", f'm.arranged({tags}, "", "many")') == [1, 0, 2]
+    assert js(tmp_path, "tag_bars", f'm.arranged({tags}, "hair lo", "many")') == [2]
+    assert js(tmp_path, "tag_bars", f'm.arranged({tags}, "", "name")') == [1, 2, 0]
+    assert js(tmp_path, "tag_bars", f'm.arranged({tags}, "", "rare")') == [0, 2, 1]
+
+
+def test_shares_are_shown_in_few_signs(tmp_path):
+    shares = "[m.percent(24, 24), m.percent(1, 300), m.percent(0, 5), m.percent(1, 0)]"
+    assert js(tmp_path, "tag_bars", shares) == ["100 %", "0.3 %", "0 %", ""]

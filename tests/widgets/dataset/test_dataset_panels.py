@@ -7,10 +7,9 @@ import pytest
 from PIL import Image
 
 from core.dataset.project import Project
-from widgets.components.caption_editor import Wish
 from widgets.dataset import PANELS
-from widgets.dataset.captions import CaptionsPanel
 from widgets.dataset.check import CheckPanel
+from widgets.dataset.gallery import GalleryPanel
 from widgets.dataset.handover import HandoverPanel
 from widgets.dataset.importing import ImportPanel
 from widgets.dataset.project import ProjectPanel
@@ -74,135 +73,6 @@ def test_tagging_waits_for_pictures(projects):
     session.open(Project.create(projects / "empty", "empty").folder)
     panel = TaggingPanel(session)
     assert panel.main.disabled and "no pictures yet" in panel.main.tooltip
-
-
-def wish(panel, kind, text=None):
-    shown = panel.editor.shown
-    words = shown["caption"] if text is None else text
-    panel._wished(Wish(kind, shown["id"], shown["revision"], words, words != shown["caption"], shown["home"]))
-
-
-def test_save_and_next_writes_the_caption_and_shows_the_next_picture(session, project):
-    panel = CaptionsPanel(session)
-    assert panel.editor.shown["place"] == "1 of 3"
-    wish(panel, "next", "mychar, hat")
-    assert (project.images / "1.txt").read_text(encoding="utf-8") == "mychar, hat"
-    assert panel.editor.shown["id"] == "2" and panel.editor.note == "Saved 1. Now 2."
-    wish(panel, "previous")
-    assert panel.editor.shown["caption"] == "mychar, hat"
-    wish(panel, "previous")
-    assert "first picture" in panel.editor.note
-
-
-def test_a_caption_that_changed_on_disk_is_not_overwritten_and_the_text_stays(session, project):
-    panel = CaptionsPanel(session)
-    (project.images / "1.txt").write_text("by another program", encoding="utf-8")
-    shown = panel.editor.shown
-    panel.guard(lambda: panel._wished(Wish("next", shown["id"], shown["revision"], "mine", True, shown["home"])))
-    assert (project.images / "1.txt").read_text(encoding="utf-8") == "by another program"
-    assert panel.editor.shown["id"] == "1" and panel.editor.wrong
-    assert "was changed by something else" in panel.editor.note and "was changed" in panel.status.text
-
-
-def test_after_a_conflict_both_texts_are_there_and_either_can_be_kept(session, project):
-    panel, file = CaptionsPanel(session), project.images / "1.txt"
-    file.write_text("theirs", encoding="utf-8")
-    shown = panel.editor.shown
-    panel._hear(Wish("save", "1", shown["revision"], "mine, ", True, shown["home"], "0.1"))
-    assert panel.editor.shown["caption"] == "theirs" and panel.editor.answer == "0.1" and panel.status.state == "attention"
-    panel._hear(Wish("keep", "1", panel.editor.shown["revision"], "mine, ", True, shown["home"], "0.2"))
-    assert file.read_text(encoding="utf-8") == "mine," == panel.editor.shown["caption"]
-    assert "in the history" in panel.editor.note and panel.status.state == "ready"
-    session.dataset.undo()
-    assert file.read_text(encoding="utf-8") == "theirs"
-
-
-def test_read_again_takes_the_text_on_the_disk(session, project):
-    panel, shown = CaptionsPanel(session), None
-    wish(panel, "next")
-    shown = panel.editor.shown
-    (project.images / "0.png").write_bytes((project.images / "1.png").read_bytes())
-    (project.images / "2.txt").write_text("theirs", encoding="utf-8")
-    panel._hear(Wish("again", "2", shown["revision"], "mine", True, shown["home"]))
-    assert panel.editor.shown["caption"] == "theirs" and panel.editor.shown["after"] == shown["revision"]
-    assert panel.editor.shown["place"] == "3 of 4"
-
-
-def test_a_caption_that_is_no_text_shows_its_picture_and_the_reason_until_it_is_read_again(session, project):
-    file = project.images / "1.txt"
-    file.write_bytes(b"caf\xe9")
-    panel = CaptionsPanel(session)
-    assert panel.editor.picture and "not UTF-8" in panel.editor.shown["unread"] and panel.status.state == "ready"
-    wish(panel, "next")
-    wish(panel, "previous")
-    assert panel.editor.shown["id"] == "1"
-    wish(panel, "again")
-    assert "still cannot be read" in panel.editor.note and panel.editor.wrong
-    file.write_text("café", encoding="utf-8")
-    wish(panel, "again")
-    assert panel.editor.shown["caption"] == "café" and not panel.editor.shown["unread"] and not panel.editor.wrong
-
-
-def test_a_caption_that_becomes_unreadable_meanwhile_is_told_at_the_next_look(session, project):
-    panel = CaptionsPanel(session)
-    (project.images / "1.txt").write_bytes(b"caf\xe9")
-    panel.refresh()
-    assert "not UTF-8" in panel.editor.shown["unread"] and panel.status.state == "ready"
-
-
-def test_a_broken_picture_is_a_sentence_beside_its_caption(session, project):
-    (project.images / "1.png").write_bytes(b"<html>")
-    panel = CaptionsPanel(session)
-    assert panel.editor.picture == b"" and "web page" in panel.editor.unseen
-    assert panel.editor.shown["caption"] == "mychar, red background" and panel.status.state == "ready"
-
-
-def test_the_browser_gets_a_small_picture_and_never_the_original(session, project):
-    Image.effect_noise((2000, 1500), 90).save(project.images / "1.png")
-    panel = CaptionsPanel(session)
-    assert 0 < len(panel.editor.picture) < (project.images / "1.png").stat().st_size / 4
-    assert (project.images / "1.png").read_bytes()[:8] != panel.editor.picture[:8]
-
-
-def test_the_same_save_twice_is_no_conflict(session, project):
-    panel = CaptionsPanel(session)
-    shown = panel.editor.shown
-    for _ in range(2):
-        panel._hear(Wish("next", "1", shown["revision"], "mine, ", True, shown["home"]))
-    assert (project.images / "1.txt").read_text(encoding="utf-8") == "mine,"
-    assert panel.editor.shown["id"] == "2" and not panel.editor.wrong and panel.status.state == "ready"
-
-
-def test_a_text_written_for_one_project_never_lands_in_another(session, project, projects):
-    panel = CaptionsPanel(session)
-    old = panel.editor.shown
-    other = Project.create(projects / "other", "other", "otherword")
-    (other.images / "1.png").write_bytes((project.images / "1.png").read_bytes())
-    session.open(other.folder)
-    panel.refresh()
-    assert panel.editor.shown["home"] == str(other.folder) and panel.form.control("trigger_word").widget.value == "otherword"
-    panel._wished(Wish("save", old["id"], panel.editor.shown["revision"], "of the first project", True, old["home"]))
-    assert not (other.images / "1.txt").exists() and "Another project" in panel.editor.note
-
-
-def test_pictures_that_sort_before_the_shown_one_do_not_move_the_editor(session, project):
-    panel = CaptionsPanel(session)
-    wish(panel, "next")
-    (project.images / "0.png").write_bytes((project.images / "1.png").read_bytes())
-    panel.refresh()
-    assert panel.editor.shown["id"] == "2"
-    wish(panel, "next")
-    assert panel.editor.shown["id"] == "3"
-
-
-def test_the_trigger_word_is_put_first_everywhere(session, project):
-    panel = CaptionsPanel(session)
-    assert panel.form.control("trigger_word").widget.value == "mychar"
-    panel.form.control("trigger_word").widget.value = "otherchar"
-    panel.main.click()
-    assert panel.status.text.startswith("Done: 3 captions changed")
-    assert (project.images / "2.txt").read_text(encoding="utf-8") == "otherchar, green background"
-    assert panel.editor.shown["caption"] == "otherchar, red background"
 
 
 def test_the_check_says_what_to_mend(session, project):
@@ -288,7 +158,7 @@ def test_the_demo_project_is_ready_to_work_with_and_opened_again_the_next_time(p
     assert panel.status.text.startswith("Done: demo-")
     folder = session.folder
     assert len(list((folder / "images").glob("*.png"))) >= 12
-    assert CaptionsPanel(session).editor.shown["caption"].startswith("mikoneko")
+    assert GalleryPanel(session).gallery.shown["caption"].startswith("mikoneko")
     assert TaggingPanel(session).form.value().tagger == "demo"
     assert ImportPanel(session).form.control("source").widget.value.endswith("pictures")
     panel.guard(panel._open_demo)

@@ -1,0 +1,166 @@
+"""Operations on the order, number and form of tags: insert, sort, double tags, format, ratings, length."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable
+from typing import Literal
+
+from core.base.errors import ConfigError
+from core.base.settings import setting
+from core.dataset.captions.choosing import spaced
+from core.dataset.captions.operation import Context, Operation, Tags, lead_of, wanted
+from core.dataset.captions.tags import change_names, is_prose, join_parts, key_of, keys_in, keys_of, parse_clauses, parse_tags
+from core.dataset.captions.texts import clean_text
+from core.dataset.captions.tokens import token_counter
+
+
+class Insert(Operation):
+    """Tags at a place that is counted from the first."""
+
+    op, title, on_prose = "insert", "Insert at a place", False
+    tags: str = setting(..., "Tags", "With commas between. Where they are there already they move.")
+    position: int = setting(2, "Place", "1 is the very front, 2 behind the first tag. Beyond the end means at the end.", ge=1)
+
+    def on_tags(self, context: Context) -> Callable[[Tags], Tags]:
+        new = wanted(self.tags, self.title)
+        keys = keys_in(new)
+
+        def change(tags: Tags) -> Tags:
+            rest = [tag for tag in tags if not keys.issuperset(keys_of(tag))]
+            return [*rest[:self.position - 1], *new, *rest[self.position - 1:]]
+        return change
+
+    def sentence(self) -> str:
+        return f"Inserted {self.tags} at place {self.position}"
+
+
+class Sort(Operation):
+    """Tags in another order; the trigger word and the first ones stay."""
+
+    op, title, on_prose = "sort", "Sort tags", False
+    by: Literal["frequency", "rarity", "name"] = setting("frequency", "Order", "frequency: the tags that stand in most captions first. "
+                                                         "rarity: the reverse. name: by the alphabet.")
+    keep_first: int = setting(0, "Leave the first", "So many tags at the front stay as they are; the trigger word does always.", ge=0,
+                              unit="tags")
+
+    @property
+    def counted(self) -> bool:
+        """Whether it must know how often each tag is used."""
+        return self.by != "name"
+
+    def on_tags(self, context: Context) -> Callable[[Tags], Tags]:
+        sign, counts = (-1 if self.by == "frequency" else 1), context.counts
+
+        def rank(tag: str) -> tuple[int, str]:
+            keys = keys_of(tag)
+            return (sign * counts.get(keys[0], 0) if keys and self.by != "name" else 0), keys[0] if keys else ""
+
+        def change(tags: Tags) -> Tags:
+            lead = max(self.keep_first, lead_of(tags, context.trigger))
+            return [*tags[:lead], *sorted(tags[lead:], key=rank)]
+        return change
+
+    def sentence(self) -> str:
+        return f"Sorted by {self.by}"
+
+
+class Deduplicate(Operation):
+    """Each tag once; the first stays."""
+
+    op, title = "deduplicate", "Take out double tags"
+
+    def on_tags(self, context: Context) -> Callable[[Tags], Tags]:
+        def change(tags: Tags) -> Tags:
+            seen: set[str] = set()
+            kept = []
+            for tag in tags:
+                keys = keys_of(tag)
+                if not seen.issuperset(keys):
+                    kept.append(tag)
+                    seen.update(keys)
+            return kept
+        return change
+
+    def sentence(self) -> str:
+        return "Took out double tags"
+
+
+class FixFormat(Operation):
+    """Commas, spaces, invisible characters and empty tags put right."""
+
+    op, title = "fix_format", "Mend the format"
+    underscores: bool = setting(False, "Spaces for underscores", "long_hair becomes long hair; ^_^ stays.")
+    lower: bool = setting(False, "Small letters", "Red Hair becomes red hair. The trigger word and prose stay as they are.")
+
+    def on_text(self, context: Context) -> Callable[[str], str]:
+        trigger = key_of(context.trigger)
+
+        def mend(tag: str) -> str:
+            if self.underscores:
+                tag = spaced(tag)
+            return tag.lower() if self.lower and key_of(tag) != trigger else tag
+
+        def change(text: str) -> str:
+            text = clean_text(text)
+            if is_prose(text):
+                return join_parts(parse_clauses(text), prose=True)
+            return join_parts([part for tag in parse_tags(text) for part in change_names(tag.strip(), lambda name: [mend(name)])])
+        return change
+
+    def sentence(self) -> str:
+        return "Mended the format"
+
+
+RATINGS = frozenset({"general", "safe", "sensitive", "questionable", "explicit",
+                     *(f"rating{sign}{name}" for sign in (":", ": ", " ")
+                       for name in ("general", "safe", "sensitive", "questionable", "explicit", "g", "s", "q", "e"))})
+"""Keys of rating tags, as Danbooru and the WD taggers write them."""
+
+
+class Rating(Operation):
+    """Rating tags (general, sensitive, questionable, explicit, rating:…) moved or taken out."""
+
+    op, title = "rating", "Rating tags"
+    action: Literal["remove", "first", "last"] = setting("remove", "What becomes of them", "first: behind the trigger word.")
+
+    def on_tags(self, context: Context) -> Callable[[Tags], Tags]:
+        def change(tags: Tags) -> Tags:
+            found = [tag for tag in tags if RATINGS.issuperset(keys_of(tag))]
+            if not found:
+                return tags
+            rest = [tag for tag in tags if tag not in found]
+            lead = lead_of(rest, context.trigger)
+            if self.action == "first":
+                return [*rest[:lead], *found, *rest[lead:]]
+            return [*rest, *found] if self.action == "last" else rest
+        return change
+
+    def sentence(self) -> str:
+        return {"remove": "Took out rating tags", "first": "Put rating tags first", "last": "Put rating tags last"}[self.action]
+
+
+class Shorten(Operation):
+    """Not more than fits; tags at the end go."""
+
+    op, title, on_prose = "shorten", "Shorten", False
+    max_tags: int = setting(0, "At most so many tags", "Tags beyond that, at the end, are taken out. 0: any number.", ge=0, unit="tags")
+    max_tokens: int = setting(75, "At most so many tokens", "CLIP reads 75, or 150 or 225 where the training says so. 0: any number.",
+                              ge=0, unit="tokens")
+
+    def on_tags(self, context: Context) -> Callable[[Tags], Tags]:
+        if not self.max_tags and not self.max_tokens:
+            raise ConfigError("Shorten: no limit was given.", "Fill in a number of tags or of tokens.")
+        count = token_counter().count
+
+        def change(tags: Tags) -> Tags:
+            kept = tags[:self.max_tags] if self.max_tags else tags
+            if self.max_tokens and count(join_parts(kept)) > self.max_tokens:
+                fitting = bisect.bisect_right(range(1, len(kept) + 1), self.max_tokens, key=lambda size: count(join_parts(kept[:size])))
+                kept = kept[:max(1, fitting)]
+            return kept
+        return change
+
+    def sentence(self) -> str:
+        limits = [f"{self.max_tags} tags" if self.max_tags else "", f"{self.max_tokens} tokens" if self.max_tokens else ""]
+        return f"Shortened to {' and '.join(filter(None, limits))}"

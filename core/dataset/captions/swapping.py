@@ -1,0 +1,303 @@
+"""Replacing many caption files: each whole or not at all, only over the text that was seen, and durable before the next step.
+
+The new texts are written beside their captions first, then brought to the disk together, then put in place one by one, each after
+one more look at the file. So neither a kill nor a power failure leaves an empty caption, and a hundred thousand do not cost a
+hundred thousand waits for the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import secrets
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from core.base.errors import DatasetError
+from core.base.files import explain_disk_errors
+from core.base.progress import SILENT, Progress
+from core.dataset.captions.files import STALE_CACHES, decode_caption, one_line
+from core.dataset.captions.locking import writing_in
+from core.dataset.items import Skipped
+
+BATCH = 2000
+"""Captions whose new texts lie beside them at once. Far more at once is three times slower when it is repeated soon (an undo): ext4
+passes over inodes that were freed in the last minute one by one when it looks for a free one."""
+STEP = 500
+"""Captions after which a cancel is heard."""
+SYNC_EACH = 32
+"""Up to so many files each is synced alone; for more it is quicker to let the file system write all that waits."""
+TOGETHER = 10
+"""Files that a thread closes in one go."""
+CLOSERS = 4
+"""Threads that let go of replaced files: on some disks freeing one takes milliseconds of waiting."""
+PART = ".lorabook-{token}-{number}.part"
+LEFTOVERS = ".lorabook-*.part"
+CHANGED = "It was changed by something else meanwhile, so it was left as it is."
+
+
+@dataclass(frozen=True)
+class Swap:
+    """One caption file that is to be replaced."""
+
+    file: str
+    """Its name."""
+    before: str | None
+    """The caption that must be there (as one line); None: no file."""
+    after: str | None
+    """What is written; None: the file goes."""
+
+
+@dataclass
+class SwapReport:
+    """What became of them."""
+
+    done: int = 0
+    same: int = 0
+    """Files that held the new text already."""
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def swap_captions(folder: Path, swaps: Sequence[Swap], progress: Progress = SILENT) -> SwapReport:
+    """Replace caption files.
+
+    Args: folder: where they are. swaps: at most one for each file; the caller has noted them in the history.
+
+    Returns: counts, and every file that was left as it was with the reason: it holds another text, or cannot be read.
+    Raises: Cancelled: whole batches are done or not begun; DiskError: no space or no permission, nothing is half written.
+    """
+    report = SwapReport()
+    with explain_disk_errors(folder), _Folder(folder) as place:
+        for start in range(0, len(swaps), max(1, BATCH)):
+            _swap_batch(place, swaps[start:start + max(1, BATCH)], report, progress)
+    return report
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what a kill left beside the captions. Only while nobody writes."""
+    for path in folder.glob(LEFTOVERS):
+        path.unlink(missing_ok=True)
+
+
+class _Folder:
+    """An open folder, and threads that let go of replaced files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.caches = _stale_caches(path)
+        self.handle = os.open(path, os.O_RDONLY)
+        self._closers = ThreadPoolExecutor(CLOSERS, thread_name_prefix="captions")
+        self._closing: deque[Future[None]] = deque()
+        self._open: list[int] = []
+
+    def __enter__(self) -> _Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.settle()
+        self._closers.shutdown()
+        with contextlib.suppress(OSError):
+            os.fsync(self.handle)  # the new names are on the disk too before the history says that it is done
+        os.close(self.handle)
+
+    def let_go(self, handle: int) -> None:
+        """Close a file beside the work; a bounded number of them is open."""
+        self._open.append(handle)
+        if len(self._open) >= TOGETHER:
+            self._closing.append(self._closers.submit(_close, self._open))
+            self._open = []
+            if len(self._closing) > 4 * CLOSERS:
+                self._closing.popleft().result()
+
+    def remove(self, part: str) -> None:
+        """Take away a text that was not put in place."""
+        with contextlib.suppress(FileNotFoundError):
+            handle = os.open(part, os.O_RDONLY, dir_fd=self.handle)
+            os.unlink(part, dir_fd=self.handle)
+            self.let_go(handle)
+
+    def settle(self) -> None:
+        """Wait until all are closed."""
+        _close(self._open)
+        self._open = []
+        while self._closing:
+            self._closing.popleft().result()
+
+
+def _swap_batch(place: _Folder, swaps: Sequence[Swap], report: SwapReport, progress: Progress) -> None:
+    """Write the new texts beside their files, bring them to the disk, then give each its file's name after one more look."""
+    token, handle, sync_each = secrets.token_hex(4), place.handle, len(swaps) <= SYNC_EACH
+    parts: dict[int, str] = {}
+    try:
+        for number, swap in enumerate(swaps):
+            if number % STEP == 0:
+                progress.check()
+            if _is_ready(handle, swap, report):
+                parts[number] = part = PART.format(token=token, number=number)
+                if swap.after is not None:
+                    _write(handle, part, swap.after, sync=sync_each)
+        if not sync_each:
+            sync_all(handle, [parts[number] for number in parts if swaps[number].after is not None])
+        for start in range(0, len(swaps), STEP):
+            batch = range(start, min(start + STEP, len(swaps)))
+            with writing_in(place.path):
+                for number in batch:
+                    if number in parts and _put(place, swaps[number], parts.pop(number), report):
+                        report.done += 1
+            progress.advance(swaps[batch[-1]].file, by=len(batch))
+    finally:
+        for part in parts.values():
+            place.remove(part)
+        place.settle()
+
+
+def _forget_caches(place: _Folder, file: str) -> None:
+    for name in place.caches.get(file, ()):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=place.handle)
+
+
+def _is_ready(place: int, swap: Swap, report: SwapReport) -> bool:
+    """Whether the file holds what must be there; otherwise the report says what is so."""
+    try:
+        text, handle = _look(place, swap)
+    except DatasetError as error:
+        report.skipped.append(Skipped(swap.file, error.message))
+        return False
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE):
+            raise
+        report.skipped.append(Skipped(swap.file, f"It cannot be read ({error.strerror})."))
+        return False
+    if handle >= 0:
+        os.close(handle)
+    if (text or None) == (swap.before or None):  # an empty file is no caption either
+        return True
+    if text == swap.after:
+        report.same += 1
+    else:
+        report.skipped.append(Skipped(swap.file, CHANGED))
+    return False
+
+
+def _look(place: int, swap: Swap) -> tuple[str | None, int]:
+    """The present caption and the open file; None and -1 where there is none. Raises: DatasetError: it is no text; OSError."""
+    try:
+        handle = os.open(swap.file, os.O_RDONLY | os.O_NONBLOCK, dir_fd=place)
+    except FileNotFoundError:
+        return None, -1
+    try:
+        data = _read(handle)
+        if swap.before is not None and data == swap.before.encode("utf-8", "surrogatepass"):
+            return swap.before, handle
+        return one_line(decode_caption(data, swap.file)), handle
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def _put(place: _Folder, swap: Swap, part: str, report: SwapReport) -> bool:
+    """Put the new text in place if the file still holds what it must. Returns: whether it did; if not, the report says so."""
+    done, handle = False, -1
+    try:
+        text, handle = _look(place.handle, swap)
+        if handle < 0:
+            done = not swap.before and _make(place.handle, part, swap.file)
+        elif (text or None) == (swap.before or None):
+            _forget_caches(place, swap.file)
+            if swap.after is None:
+                os.unlink(swap.file, dir_fd=place.handle)
+            else:
+                os.rename(part, swap.file, src_dir_fd=place.handle, dst_dir_fd=place.handle)
+            done = True
+    except DatasetError:
+        pass  # it holds something else now
+    finally:
+        if handle >= 0:
+            place.let_go(handle)  # while it is open its blocks need not be freed, so that the rename is quick
+        if not done:
+            place.remove(part)
+    if not done:
+        report.skipped.append(Skipped(swap.file, CHANGED))
+    return done
+
+
+def _make(place: int, part: str, file: str) -> bool:
+    """Give a new file its name, unless one of that name came meanwhile."""
+    try:
+        os.link(part, file, src_dir_fd=place, dst_dir_fd=place)
+        os.unlink(part, dir_fd=place)
+        return True
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+    with contextlib.suppress(FileNotFoundError):  # a file system without links: look, then rename
+        os.stat(file, dir_fd=place)
+        return False
+    os.rename(part, file, src_dir_fd=place, dst_dir_fd=place)
+    return True
+
+
+def _read(handle: int) -> bytes:
+    data = os.read(handle, 1 << 16)
+    if len(data) < 1 << 16:
+        return data
+    with os.fdopen(os.dup(handle), "rb") as file:
+        file.seek(0)
+        return file.read()
+
+
+def _write(place: int, part: str, text: str, sync: bool) -> None:
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=place)
+    try:
+        data = text.encode("utf-8")
+        if os.write(handle, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if sync:
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_all(place: int, files: Sequence[str]) -> None:
+    """Bring files of an open folder to the disk: all that waits on its file system at once, or, where that cannot be, one by one."""
+    sync = _syncfs()
+    if sync is not None and sync(place) == 0:
+        return
+    for file in files:
+        handle = os.open(file, os.O_RDONLY, dir_fd=place)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@cache
+def _syncfs() -> Callable[[int], int] | None:
+    """Linux's syncfs(2), which Python does not offer."""
+    return getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+
+
+def _close(handles: list[int]) -> None:
+    for handle in handles:
+        os.close(handle)
+
+
+def _stale_caches(folder: Path) -> dict[str, list[str]]:
+    """Caption file → text-encoder outputs that a trainer keeps of it; they belong to the old text."""
+    found: dict[str, list[str]] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".npz"):
+                for ending in STALE_CACHES:
+                    if entry.name.endswith(ending):
+                        found.setdefault(entry.name.removesuffix(ending) + ".txt", []).append(entry.name)
+    return found

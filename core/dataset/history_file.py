@@ -1,0 +1,250 @@
+"""The history's file: one JSON object a line, only ever appended to, and read on from where it was read last.
+
+| event | says |
+|---|---|
+| begin | a bulk change begins: `entry`, `what`, `time`, `trigger` (the trigger word before and after) |
+| change | one caption before and after, noted before it is written |
+| changes | many of them: rows of image, file, before, after, written tags, the image's SHA-256 |
+| end | the change is whole; without it, a kill came in between. `made`: only so many of its changes, the rest was cancelled |
+| undoing, undone | it is being taken back; it is taken back |
+| redoing, redone | it is being made again; it holds again |
+| version | a name for how the captions are now: `name`, `run`, `file` |
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.base.files import explain_disk_errors
+
+ROWS = 1000
+"""Changes in one line."""
+HEAD = re.compile(rb'\{"event": "(changes?)", "entry": "([^"]*)"(?:, "count": (\d+), "written": (true|false))?')
+
+
+@dataclass(frozen=True)
+class Change:
+    """One caption before and after."""
+
+    image: str
+    file: str
+    """Name of the caption file in the project's images."""
+    before: str | None
+    after: str | None
+    """None: the file is taken away (only where an earlier state without it comes back)."""
+    written: tuple[str, ...] | None = None
+    """Tags that a model wrote here (also those that a person had taken out); None: no model was at work."""
+    sha256: str = ""
+    """Of the image that the model saw; empty when no model was at work."""
+
+
+@dataclass(eq=False)
+class HistoryEntry:
+    """One bulk change. Its changes are read from the file when they are asked for."""
+
+    id: str
+    what: str
+    time: float
+    path: Path
+    count: int = 0
+    """Captions that it touches."""
+    undone: bool = False
+    unfinished: str = ""
+    """What a kill may have interrupted: "begin", "undoing", "redoing"; empty when it is whole (or at work just now)."""
+    by_model: bool = False
+    """Whether a model wrote tags in it."""
+    trigger: tuple[str, str] | None = None
+    """The project's trigger word before and after, where the entry changed it."""
+    made: int | None = None
+    """How many of its changes, from the first, were made before it was cancelled; None: all."""
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    """Where its changes stand in the file: byte and length of each line."""
+
+    @property
+    def changes(self) -> list[Change]:
+        """The captions before and after, in order."""
+        return list(self.read_changes())
+
+    def read_changes(self) -> Iterator[Change]:
+        """The same, one by one. Half a line is passed over."""
+        return itertools.islice(self._all_changes(), self.made)
+
+    def _all_changes(self) -> Iterator[Change]:
+        with open(self.path, "rb") as file:
+            for place, length in self.spans:
+                file.seek(place)
+                yield from _changes_of(file.read(length))
+
+
+@dataclass(frozen=True)
+class VersionMark:
+    """A name that was given to the state of all captions."""
+
+    id: str
+    name: str
+    time: float
+    file: str
+    """Its snapshot, in the project's hidden folder."""
+    count: int = 0
+    run: str = ""
+    """The training run that it belongs to; empty for none."""
+    after: str = ""
+    """The newest bulk change that held then; empty for none."""
+
+
+@dataclass
+class Summary:
+    """What the file says, without the captions themselves."""
+
+    entries: dict[str, HistoryEntry] = field(default_factory=dict)
+    applied: list[str] = field(default_factory=list)
+    """Entries that hold, oldest first."""
+    redo: list[str] = field(default_factory=list)
+    """Entries that were taken back and can be made again, the next one last."""
+    versions: list[VersionMark] = field(default_factory=list)
+    offset: int = 0
+    inode: int = 0
+
+
+class HistoryFile:
+    """Reads a history's file on from where it was read last; it is shared by all who look at that path."""
+
+    _known: dict[Path, Summary] = {}
+    _lock = threading.Lock()
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def summary(self) -> Summary:
+        """What the file says now. The entries are live: look, do not keep."""
+        with self._lock:
+            try:
+                facts = self.path.stat()
+            except FileNotFoundError:
+                self._known.pop(self.path, None)
+                return Summary()
+            seen = self._known.get(self.path)
+            if seen is None or seen.inode != facts.st_ino or facts.st_size < seen.offset:
+                seen = self._known[self.path] = Summary(inode=facts.st_ino)
+            if facts.st_size > seen.offset:
+                self._read_on(seen)
+            return seen
+
+    def _read_on(self, seen: Summary) -> None:
+        with open(self.path, "rb") as file:
+            file.seek(seen.offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break  # still being written, or left by a kill; what is appended next ends it
+                _take_in(seen, line, seen.offset, self.path)
+                seen.offset += len(line)
+
+
+def append_lines(path: Path, values: Iterable[dict[str, Any]], sync: bool = False) -> None:
+    """Append lines, each in one write, after ending half a line that a kill left behind.
+
+    Args: sync: return only when they are on the disk.
+    Raises: DiskError: no space or no permission; what was written last may be half a line, which readers pass over.
+    """
+    with explain_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            size = os.fstat(handle).st_size
+            broken = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            for value in values:
+                data = (("\n" if broken else "") + json.dumps(value, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+                broken = False
+                if os.write(handle, data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if sync:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def lines_of(entry: str, changes: Sequence[Change]) -> Iterator[dict[str, Any]]:
+    """The changes as lines of many."""
+    for start in range(0, len(changes), ROWS):
+        part = changes[start:start + ROWS]
+        by_model = any(change.written is not None for change in part)
+        rows: list[list[Any]] = [[change.image, change.file, change.before, change.after] for change in part]
+        if by_model:
+            for row, change in zip(rows, part, strict=True):
+                row += [None if change.written is None else list(change.written), change.sha256]
+        yield {"event": "changes", "entry": entry, "count": len(rows), "written": by_model, "changes": rows}
+
+
+def _take_in(seen: Summary, line: bytes, place: int, path: Path) -> None:
+    if head := HEAD.match(line):
+        entry = seen.entries.get(head[2].decode("utf-8", "replace"))
+        if entry is not None and (head[1] == b"change" or head[3]):
+            entry.spans.append((place, len(line)))
+            entry.count += int(head[3] or 1)
+            entry.by_model = entry.by_model or (head[4] == b"true" if head[3] else b'"written": [' in line)
+        return
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return
+    if isinstance(value, dict):
+        _take_event(seen, value, path)
+
+
+def _take_event(seen: Summary, value: dict[str, Any], path: Path) -> None:
+    event, name = value.get("event"), str(value.get("entry", ""))
+    entry = seen.entries.get(name)
+    if event == "begin":
+        trigger = value.get("trigger")
+        seen.entries[name] = HistoryEntry(name, str(value.get("what", "")), float(value.get("time", 0)), path,
+                                          unfinished="begin" if value.get("ends") else "", trigger=tuple(trigger) if trigger else None)
+        seen.applied.append(name)
+        seen.redo.clear()
+    elif event == "version":
+        seen.versions.append(VersionMark(str(value.get("version", "")), str(value.get("name", "")), float(value.get("time", 0)),
+                                         str(value.get("file", "")), int(value.get("count", 0)), str(value.get("run", "")),
+                                         seen.applied[-1] if seen.applied else ""))
+    elif entry is None:
+        return
+    elif event == "end":
+        entry.unfinished = "" if entry.unfinished == "begin" else entry.unfinished
+        if "made" in value:
+            entry.made = entry.count = int(value["made"])
+    elif event in ("undoing", "redoing"):
+        entry.unfinished = str(event)
+    elif event == "undone":
+        entry.undone, entry.unfinished = True, ""
+        if name in seen.applied:
+            seen.applied.remove(name)
+            seen.redo.append(name)
+    elif event == "redone":
+        entry.undone, entry.unfinished = False, ""
+        if name in seen.redo:
+            seen.redo.remove(name)
+        if name not in seen.applied:
+            seen.applied.append(name)
+
+
+def _changes_of(line: bytes) -> Iterator[Change]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return
+    if value.get("event") == "change":
+        written = value.get("written")
+        yield Change(value["image"], value["file"], value["before"], value["after"], None if written is None else tuple(written),
+                     value.get("sha256", ""))
+        return
+    for row in value.get("changes", ()):
+        image, file, before, after, *model = row
+        written, sha256 = model or (None, "")
+        yield Change(image, file, before, after, None if written is None else tuple(written), sha256)

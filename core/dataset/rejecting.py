@@ -1,0 +1,319 @@
+"""Putting images aside with their captions, and putting them back. Files are moved, never deleted; a record says why."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import re
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.base.errors import DatasetError
+from core.base.files import append_line, explain_disk_errors
+from core.base.progress import SILENT, Progress
+from core.base.settings import Settings, setting
+from core.dataset.captions.files import STALE_CACHES
+from core.dataset.items import IMAGE_SUFFIXES, Skipped, image_files
+from core.dataset.project import Project
+from core.dataset.sources.ledger import LATENTS, fold
+
+RECORD_FILE = "rejected.jsonl"
+
+
+class RejectSettings(Settings):
+    """Images to put aside, and why."""
+
+    title = "Reject images"
+
+    images: tuple[str, ...] = setting(..., "Images", "File names, or ids (names without the ending).")
+    reason: str = setting("", "Reason", "Kept beside them, so that it is known later why they are not used.")
+
+
+class RestoreSettings(Settings):
+    """Rejected images to put back."""
+
+    title = "Put images back"
+
+    images: tuple[str, ...] = setting((), "Images", "File names, or ids (names without the ending). None given: all of them.")
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One image that was put aside."""
+
+    name: str
+    """Its file name when it was rejected."""
+    path: Path
+    """Where it lies now."""
+    reason: str = ""
+    time: float = 0.0
+    """Seconds since 1970; 0 when nothing is recorded of it."""
+    files: tuple[tuple[str, str], ...] = ()
+    """What went along: name beside the image then, name in rejected/ now."""
+    act: str = ""
+    """Names the record; empty for a file that a person put there."""
+    target: str = ""
+    """The stem that an interrupted return had chosen."""
+
+
+@dataclass
+class MoveReport:
+    """What was rejected or put back."""
+
+    done: list[str] = field(default_factory=list)
+    """File names of the images as they are called now."""
+    skipped: list[Skipped] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    """File names as they lie in their new folder."""
+    word: str = "rejected"
+
+    def sentence(self) -> str:
+        """The result in one line."""
+        count = len(self.done)
+        skipped = f", {len(self.skipped)} left where they were" if self.skipped else ""
+        return f"{count} {'image' if count == 1 else 'images'} {self.word}{skipped}."
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"done": self.done, "places": self.places, "skipped": [vars(item) for item in self.skipped]}
+
+
+def reject_images(project: Project, settings: RejectSettings, progress: Progress = SILENT) -> MoveReport:
+    """Move images with their captions and other files of their stem to rejected/.
+
+    The caption of an image that shares it with another one (a.png and a.jpg) is left to that one, and copied.
+
+    Returns: what was moved, and what could not be with the reason.
+    Raises: Cancelled: what was moved stays so; DiskError.
+    """
+    report = MoveReport()
+    with _alone(project):
+        _mend(project)
+        folder = _Folder(project.images)
+        aside = _Folder(project.rejected)
+        for wanted in progress.track(settings.images, "Rejecting", len(settings.images)):
+            path = folder.image(wanted)
+            if path is None:
+                report.skipped.append(Skipped(wanted, "No image of that name is in the project."))
+                continue
+            try:
+                report.places.append(_reject(project, path, folder, aside, settings.reason))
+            except OSError as error:
+                report.skipped.append(Skipped(path.name, error.strerror or type(error).__name__))
+            else:
+                report.done.append(path.name)
+    return report
+
+
+def restore_images(project: Project, settings: RestoreSettings, progress: Progress = SILENT) -> MoveReport:
+    """Put rejected images back, with all that went along. A name that is taken by now gets a number; nothing is written over.
+
+    Returns: what was put back, by its present name. Raises: Cancelled: what is back stays; DiskError.
+    """
+    report = MoveReport(word="put back")
+    with _alone(project):
+        _mend(project)
+        there = rejected_images(project)
+        by_name = {aside.path.name: aside for aside in there}
+        for aside in there:
+            for key in (aside.name, aside.path.stem, Path(aside.name).stem):
+                by_name.setdefault(key, aside)
+        wanted = settings.images or tuple(aside.path.name for aside in there)
+        folder = _Folder(project.images)
+        for name in progress.track(wanted, "Putting back", len(wanted)):
+            item = by_name.get(name)
+            if item is None or not item.path.exists():
+                report.skipped.append(Skipped(name, "No rejected image has that name."))
+                continue
+            try:
+                report.done.append(_restore(project, item, folder))
+            except OSError as error:
+                report.skipped.append(Skipped(name, error.strerror or type(error).__name__))
+        report.places = list(report.done)
+    return report
+
+
+def rejected_images(project: Project) -> list[Rejected]:
+    """Every image in rejected/, in natural order; one that was put there by hand has no reason."""
+    known: dict[str, Rejected] = {}
+    for line in _records(project):
+        if line["event"] == "rejected":
+            files = tuple((str(old), str(new)) for old, new in line.get("files", []))
+            known[line["stored"]] = Rejected(line["image"], project.rejected / line["stored"], line.get("reason", ""),
+                                             float(line.get("time", 0)), files, line["act"])
+        elif line["event"] == "restoring" and line["stored"] in known:
+            known[line["stored"]] = Rejected(**{**vars(known[line["stored"]]), "target": line["stem"]})
+        elif line["event"] == "restored":
+            known.pop(line["stored"], None)
+    if not project.rejected.is_dir():
+        return []
+    return [known.get(path.name) or Rejected(path.name, path) for path in image_files(project.rejected)]
+
+
+class _Folder:
+    """What lies in a folder, listed once: images by name and stem, and the files that go with each stem."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.images: dict[str, Path] = {}
+        self.others: dict[str, list[str]] = {}
+        self.stems: dict[str, int] = {}
+        for path in place.iterdir():
+            if path.name.startswith("."):
+                continue
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                self.add_image(path)
+            else:
+                self.others.setdefault(_stem_of(path.name), []).append(path.name)
+
+    def image(self, name: str) -> Path | None:
+        """An image by file name or id, None where there is none."""
+        return self.images.get(name)
+
+    def add_image(self, path: Path) -> None:
+        """Note an image."""
+        self.images[path.name] = path
+        self.images.setdefault(path.stem, path)
+        self.stems[fold(path.stem)] = self.stems.get(fold(path.stem), 0) + 1
+
+    def forget_image(self, path: Path) -> None:
+        """Note that an image went away."""
+        for key in (path.name, path.stem):
+            if self.images.get(key) == path:
+                del self.images[key]
+        twin = next((other for suffix in IMAGE_SUFFIXES if (other := self.images.get(path.stem + suffix))), None)
+        if twin is not None:
+            self.images[path.stem] = twin
+        self.stems[fold(path.stem)] -= 1
+
+    def is_shared(self, stem: str) -> bool:
+        """Whether several images have this stem."""
+        return self.stems.get(fold(stem), 0) > 1
+
+    def free_stem(self, stem: str) -> str:
+        """The stem, with a number where an image or a file of it is here already."""
+        taken = {fold(name) for name in self.others}
+        name, number = stem, 1
+        while self.stems.get(fold(name), 0) > 0 or fold(name) in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        return name
+
+
+def _stem_of(name: str) -> str:
+    """The stem of the image that a file goes with: captions, masks' notes, the trainer's caches."""
+    if match := LATENTS.fullmatch(name):
+        return match[1]
+    for ending in STALE_CACHES:
+        if name.endswith(ending):
+            return name[:-len(ending)]
+    return Path(name).stem
+
+
+def _reject(project: Project, path: Path, folder: _Folder, aside: _Folder, reason: str) -> str:
+    stem = aside.free_stem(path.stem)
+    along = folder.others.get(path.stem, [])
+    shared = folder.is_shared(path.stem)
+    files = [(name, stem + name[len(path.stem):]) for name in along]
+    stored = stem + path.suffix
+    _note(project, {"event": "rejected", "act": secrets.token_hex(6), "image": path.name, "stored": stored, "files": files,
+                    "shared": shared, "reason": reason, "time": time.time()})
+    path.rename(project.rejected / stored)
+    _move_along(project, files, shared)
+    folder.forget_image(path)
+    if not shared:
+        folder.others.pop(path.stem, None)
+    aside.add_image(project.rejected / stored)
+    aside.others[stem] = [new for _, new in files]
+    return stored
+
+
+def _move_along(project: Project, files: Sequence[tuple[str, str]], shared: bool) -> None:
+    for old, new in files:
+        source, place = project.images / old, project.rejected / new
+        if not source.exists() or place.exists():
+            continue
+        if shared:
+            place.write_bytes(source.read_bytes())
+        else:
+            source.rename(place)
+
+
+def _restore(project: Project, item: Rejected, folder: _Folder) -> str:
+    """Captions come first, so that the image is never back without its own."""
+    suffix = item.path.suffix
+    begun = item.target and not folder.stems.get(fold(item.target))
+    stem = item.target if begun else folder.free_stem(Path(item.name).stem)
+    _note(project, {"event": "restoring", "act": item.act, "stored": item.path.name, "stem": stem, "time": time.time()})
+    old_stem = Path(item.name).stem
+    for old, new in item.files or [(path, path) for path in _beside(item.path)]:
+        source, place = project.rejected / new, project.images / (stem + old[len(old_stem):])
+        if source.exists() and not place.exists():
+            source.rename(place)
+    place = project.images / (stem + suffix)
+    if place.exists():
+        raise FileExistsError(17, f"{place.name} is in the project already")
+    item.path.rename(place)
+    _note(project, {"event": "restored", "act": item.act, "stored": item.path.name, "name": place.name, "time": time.time()})
+    folder.add_image(place)
+    return place.name
+
+
+def _beside(image: Path) -> list[str]:
+    return [path.name for path in image.parent.iterdir() if path != image and _stem_of(path.name) == image.stem
+            and path.suffix.lower() not in IMAGE_SUFFIXES and re.match(r"[._]", path.name[len(image.stem):])]
+
+
+def _mend(project: Project) -> None:
+    """Finish what a kill interrupted: the newest record whose image was moved and whose caption was not."""
+    last: dict[str, Any] = {}
+    for line in _records(project):
+        last = line
+    if last.get("event") == "rejected" and (project.rejected / last["stored"]).exists():
+        _move_along(project, [(str(old), str(new)) for old, new in last.get("files", [])], bool(last.get("shared")))
+
+
+def _note(project: Project, value: dict[str, Any]) -> None:
+    append_line(project.hidden / RECORD_FILE, json.dumps(value, ensure_ascii=False))
+
+
+def _records(project: Project) -> Iterator[dict[str, Any]]:
+    path = project.hidden / RECORD_FILE
+    if not path.exists():
+        return
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                value = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if isinstance(value, dict) and {"event", "stored"} <= set(value):
+                yield value
+
+
+@contextlib.contextmanager
+def _alone(project: Project) -> Iterator[None]:
+    """Two who move images at once would take each other's names. Raises: DatasetError: someone else is at it."""
+    path = project.hidden / "rejecting.lock"
+    with explain_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        project.rejected.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with open(path, "a") as file:
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise DatasetError(f"Images of {project.name!r} are being rejected or put back by someone else.",
+                                       "Wait until that has ended.") from error
+                time.sleep(0.05)
+        with explain_disk_errors(project.rejected):
+            yield

@@ -1,0 +1,109 @@
+"""Kills and two writers at once: no caption is lost, none is empty, none stands in another's file, and the history can be read."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from core.base.paths import ROOT
+from core.dataset.captions.editing import EditSettings, edit_captions
+from core.dataset.captions.swapping import LEFTOVERS
+from core.dataset.history import History, finish, redo_last, undo_last
+from core.dataset.project import Project
+from tests.core.dataset.small_things import png_bytes
+
+EDITOR = """
+import sys
+from pathlib import Path
+from core.dataset.captions.editing import EditSettings, edit_captions
+from core.dataset.history import undo_last
+from core.dataset.project import Project
+project = Project.open(Path(sys.argv[1]))
+print("ready", flush=True)
+for number in range(10_000):
+    edit_captions(project, EditSettings(add_last=f"word {number}"))
+    undo_last(project)
+"""
+WRITER = """
+import sys
+from pathlib import Path
+from core.dataset.captions.editing import EditSettings, edit_captions
+from core.dataset.project import Project
+project, name = Project.open(Path(sys.argv[1])), sys.argv[2]
+sys.stdin.readline()
+print(sum(edit_captions(project, EditSettings(add_last=f"{name} {number}")).changed for number in range(12)))
+"""
+
+
+def filled(tmp_path, count):
+    project = Project.create(tmp_path / "project", "Test")
+    picture = png_bytes(size=(8, 8))
+    for number in range(count):
+        (project.images / f"{number}.png").write_bytes(picture)
+        (project.images / f"{number}.txt").write_text(f"picture {number}, hat")
+    return project
+
+
+def look(project, count):
+    """Every caption is there, whole, and in its own file."""
+    texts = {}
+    for number in range(count):
+        text = (project.images / f"{number}.txt").read_text()
+        assert text.startswith(f"picture {number}, hat") and (text.endswith("hat") or text.split(", ")[-1].startswith("word ")), text
+        texts[number] = text.removeprefix(f"picture {number}, ")
+    return texts
+
+
+@pytest.mark.slow
+def test_kills_in_the_middle_of_bulk_edits_and_undos_lose_nothing(tmp_path):
+    count, chance = 250, random.Random(3)
+    project = filled(tmp_path, count)
+    interrupted = 0
+    for _ in range(12):
+        with subprocess.Popen([sys.executable, "-c", EDITOR, str(project.folder)], cwd=ROOT, stdout=subprocess.PIPE) as other:
+            other.stdout.readline()
+            time.sleep(chance.uniform(0.02, 0.35))
+            other.send_signal(signal.SIGKILL)
+        look(project, count)
+        history = History.of(project)
+        assert all(len(entry.changes) == entry.count for entry in history.entries())
+        broken = history.interrupted()
+        interrupted += bool(broken)
+        for entry in broken:
+            finish(project, entry.id)
+        assert len(set(look(project, count).values())) == 1  # all in the same state: whole, or taken back
+        assert history.interrupted() == [] and list(project.images.glob(LEFTOVERS)) == []
+        if history.applied():
+            assert undo_last(project).skipped == []
+        assert set(look(project, count).values()) == {"hat"}
+    assert interrupted  # or the test has seen no kill where it matters
+
+
+@pytest.mark.slow
+def test_two_notebooks_at_once_lose_no_change_of_each_other(tmp_path):
+    count = 60
+    project = filled(tmp_path, count)
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(project.folder), name], cwd=ROOT, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, text=True) for name in ("left", "right")]
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    changed = sum(int(writer.communicate(timeout=120)[0]) for writer in writers)
+    words = sum(len((project.images / f"{number}.txt").read_text().split(", ")) - 2 for number in range(count))
+    assert words == changed > 0
+
+
+def test_an_interrupted_edit_can_be_undone_or_completed(tmp_path):
+    project = filled(tmp_path, 4)
+    edit_captions(project, EditSettings(add_last="word 1"))
+    history = History.of(project)
+    lines = history.path.read_bytes().splitlines(keepends=True)
+    history.path.write_bytes(b"".join(lines[:-1]))  # as a kill before the end leaves it
+    (project.images / "2.txt").write_text("picture 2, hat")
+    assert [entry.what for entry in history.interrupted()] == ["Added word 1"]
+    assert finish(project, history.entries()[0].id).restored == 1 and look(project, 4)[2] == "hat, word 1"
+    assert undo_last(project).restored == 4 and set(look(project, 4).values()) == {"hat"}
+    assert redo_last(project).restored == 4

@@ -1,0 +1,162 @@
+"""Rejected images are moved with all that is theirs, keep the reason, and come back under a free name."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from core.base.errors import Cancelled
+from core.base.paths import ROOT
+from core.base.progress import Progress
+from core.dataset.items import list_items
+from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, rejected_images, restore_images
+from core.stages import run_stage
+from tests.core.dataset.small_things import picture
+
+
+def reject(project, *names, reason=""):
+    return reject_images(project, RejectSettings(images=names, reason=reason))
+
+
+def restore(project, *names):
+    return restore_images(project, RestoreSettings(images=names))
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def images(project):
+    for name in ("a", "b"):
+        picture(project.images / f"{name}.png")
+        (project.images / f"{name}.txt").write_text(f"{name}, hat", encoding="utf-8")
+    (project.images / "a_0512x0768_sd.npz").write_bytes(b"latents")
+    (project.images / "a_te_outputs.npz").write_bytes(b"text")
+    return project.images
+
+
+def test_an_image_goes_with_its_caption_and_caches_and_comes_back_with_them(project, images):
+    before = names(images)
+    report = reject(project, "a", reason="blurred")
+    assert report.sentence() == "1 image rejected." and report.done == ["a.png"]
+    assert names(images) == ["b.png", "b.txt"]
+    assert names(project.rejected) == ["a.png", "a.txt", "a_0512x0768_sd.npz", "a_te_outputs.npz"]
+    (aside,) = rejected_images(project)
+    assert (aside.name, aside.reason) == ("a.png", "blurred") and aside.time > 0
+    assert restore(project, "a").sentence() == "1 image put back."
+    assert names(images) == before and names(project.rejected) == [] and rejected_images(project) == []
+
+
+def test_what_cannot_be_found_is_named_and_the_rest_goes_on(project, images):
+    report = reject(project, "nothing", "a.png")
+    assert report.done == ["a.png"] and [item.name for item in report.skipped] == ["nothing"]
+    assert restore(project, "x").skipped[0].reason == "No rejected image has that name."
+
+
+def test_a_name_that_was_taken_meanwhile_is_not_written_over(project, images):
+    reject(project, "a")
+    picture(images / "a.jpg", colour=(1, 2, 3))
+    (images / "a.txt").write_text("another", encoding="utf-8")
+    assert restore(project, "a").done == ["a-2.png"]
+    assert (images / "a.txt").read_text(encoding="utf-8") == "another"
+    assert (images / "a-2.txt").read_text(encoding="utf-8") == "a, hat"
+    assert "a-2_0512x0768_sd.npz" in names(images)
+
+
+def test_two_images_of_one_name_are_rejected_one_after_the_other(project, images):
+    reject(project, "a", reason="first")
+    picture(images / "a.png", colour=(9, 9, 9))
+    reject(project, "a", reason="second")
+    assert [(item.path.name, item.reason) for item in rejected_images(project)] == [("a.png", "first"), ("a-2.png", "second")]
+    assert restore(project).done == ["a.png", "a-2.png"]
+
+
+def test_a_caption_that_two_images_share_stays_with_the_other(project, images):
+    picture(images / "a.jpg")
+    reject(project, "a.png")
+    assert (images / "a.txt").read_text(encoding="utf-8") == (project.rejected / "a.txt").read_text(encoding="utf-8") == "a, hat"
+
+
+def test_a_kill_between_image_and_caption_is_mended_by_the_next_move(project, images):
+    reject(project, "a")
+    (project.rejected / "a.txt").rename(images / "a.txt")
+    assert restore(project, "a").done == ["a.png"]
+    assert (images / "a.txt").read_text(encoding="utf-8") == "a, hat"
+
+
+def test_a_return_that_was_interrupted_goes_on_under_the_same_name(project, images):
+    reject(project, "a")
+    record = project.hidden / "rejected.jsonl"
+    act = json.loads(record.read_text().splitlines()[0])["act"]
+    with open(record, "a") as file:
+        file.write(json.dumps({"event": "restoring", "act": act, "stored": "a.png", "stem": "a"}) + "\n")
+    (project.rejected / "a.txt").rename(images / "a.txt")
+    assert restore(project, "a").done == ["a.png"] and [item.caption for item in list_items(project)] == ["a, hat", "b, hat"]
+
+
+def test_images_that_a_person_put_aside_by_hand_come_back_too(project, images):
+    for name in ("b.png", "b.txt"):
+        (images / name).rename(project.rejected / name)
+    (aside,) = rejected_images(project)
+    assert aside.reason == ""
+    assert restore(project).done == ["b.png"] and (images / "b.txt").exists()
+
+
+def test_cancel_keeps_what_was_moved(project, images):
+    progress = Progress()
+    progress.report_step = lambda item: progress.cancel()
+    with pytest.raises(Cancelled):
+        reject_images(project, RejectSettings(images=("a", "b")), progress)
+    assert len(rejected_images(project)) == 1 and (images / "b.png").exists()
+
+
+def test_a_rejected_image_is_not_imported_again(project, tmp_path):
+    from core.dataset.sources.importing import ImportSettings, import_images
+
+    picture(tmp_path / "source" / "a.png")
+    import_images(project, ImportSettings(source=str(tmp_path / "source")))
+    reject(project, "a")
+    import_images(project, ImportSettings(source=str(tmp_path / "source")))
+    assert list_items(project) == []
+
+
+def test_it_is_a_stage_like_any_other(project, images):
+    report = run_stage("reject", project.folder, {"images": ["a"], "reason": "blurred"})
+    assert report["summary"] == "1 image rejected." and report["places"] == ["a.png"]
+    assert run_stage("restore", project.folder, {})["summary"] == "1 image put back."
+
+
+BACK_AND_FORTH = """
+import sys
+from pathlib import Path
+from core.dataset.project import Project
+from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images
+project = Project(Path(sys.argv[1]))
+print("ready", flush=True)
+while True:
+    reject_images(project, RejectSettings(images=tuple(path.name for path in project.images.glob("*.png"))))
+    restore_images(project, RestoreSettings())
+"""
+
+
+@pytest.mark.slow
+def test_however_often_it_is_killed_each_image_keeps_its_caption(project):
+    random.seed(4)
+    for number in range(12):
+        picture(project.images / f"{number}.png", colour=(number, 2, 3))
+        (project.images / f"{number}.txt").write_text(f"caption of {number}", encoding="utf-8")
+    for _ in range(20):
+        child = subprocess.Popen([sys.executable, "-c", BACK_AND_FORTH, str(project.folder)], cwd=ROOT, stdout=subprocess.PIPE)
+        assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+        time.sleep(random.uniform(0.0, 0.12))
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+        restore_images(project, RestoreSettings())
+        assert {item.id: item.caption for item in list_items(project)} == {str(number): f"caption of {number}" for number in range(12)}
+    assert list(project.rejected.iterdir()) == []

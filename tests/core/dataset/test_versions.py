@@ -1,0 +1,204 @@
+"""Undo, redo, the way back and forth, named versions, and comparing."""
+
+import time
+
+import pytest
+
+from core.base.errors import Cancelled, ConfigError, DatasetError
+from core.base.progress import Progress
+from core.dataset.captions import swapping
+from core.dataset.captions.editing import EditSettings, TriggerSettings, add_trigger, edit_captions
+from core.dataset.history import START, History, go_to, redo_last, undo_last
+from core.dataset.items import list_items
+from core.dataset.versions import (
+    NOW,
+    VersionSettings,
+    captions_at,
+    compare_versions,
+    list_versions,
+    name_version,
+    plan_restore,
+    restore_version,
+)
+from tests.core.dataset.small_things import picture
+
+
+@pytest.fixture
+def three(project):
+    for name in ("a", "b", "c"):
+        picture(project.images / f"{name}.png")
+        if name != "c":
+            (project.images / f"{name}.txt").write_text(f"{name}, hat")
+    return project
+
+
+def texts(project):
+    return {path.stem: path.read_text() for path in sorted(project.images.glob("*.txt"))}
+
+
+def add(project, word, **more):
+    edit_captions(project, EditSettings.make(add_last=word, **more))
+    return texts(project)
+
+
+def ids(project):
+    return [entry.id for entry in History.of(project).entries()]
+
+
+def test_redo_makes_again_what_undo_took_back_until_something_new_is_done(three):
+    before = texts(three)
+    one, two = add(three, "one"), add(three, "two")
+    undo_last(three)
+    undo_last(three)
+    assert texts(three) == before
+    assert redo_last(three).what == "Added one" and texts(three) == one
+    assert redo_last(three).restored == 3 and texts(three) == two
+    undo_last(three)
+    add(three, "new")
+    with pytest.raises(DatasetError, match="no change to make again"):
+        redo_last(three)
+
+
+def test_redo_sets_the_trigger_word_again(three):
+    add_trigger(three, TriggerSettings(trigger_word="mika"))
+    undo_last(three)
+    assert three.trigger_word == ""
+    redo_last(three)
+    assert three.trigger_word == "mika" and texts(three)["a"] == "mika, a, hat"
+
+
+def test_one_can_go_back_to_any_change_and_forth_again(three):
+    states = [texts(three)] + [add(three, word) for word in ("one", "two", "three")]
+    names = ids(three)
+    assert go_to(three, names[0]).restored == 3 and texts(three) == states[1]
+    go_to(three, names[2])
+    assert texts(three) == states[3]
+    go_to(three, START)
+    assert texts(three) == states[0]
+    go_to(three, names[1])
+    assert texts(three) == states[2]
+    with pytest.raises(ConfigError, match="No change 'nowhere'"):
+        go_to(three, "nowhere")
+    with pytest.raises(DatasetError, match="there already"):
+        go_to(three, names[1])
+
+
+def test_a_caption_that_was_edited_by_hand_since_stays_on_the_way_back(three):
+    add(three, "one")
+    add(three, "two")
+    (three.images / "a.txt").write_text("by hand")
+    report = go_to(three, START)
+    assert texts(three) == {"a": "by hand", "b": "b, hat"} and [one.name for one in report.skipped] == ["a.txt"]
+
+
+def test_a_cancelled_change_is_undone_and_made_again_as_far_as_it_went(three, monkeypatch):
+    class Stop(Progress):
+        def report_step(self, item: str) -> None:
+            self.cancel()
+
+    monkeypatch.setattr(swapping, "STEP", 10)
+    for number in range(40):
+        picture(three.images / f"n{number:02}.png")
+        (three.images / f"n{number:02}.txt").write_text("x")
+    before = texts(three)
+    with pytest.raises(Cancelled):
+        edit_captions(three, EditSettings(add_last="one"), Stop())
+    half = texts(three)
+    assert half != before and any(half[name] == before.get(name) for name in half)
+    assert History.of(three).interrupted() == []
+    undo_last(three)
+    assert texts(three) == before
+    redo_last(three)
+    assert texts(three) == half
+
+
+def test_the_list_says_what_holds(three):
+    add(three, "one")
+    add(three, "two")
+    undo_last(three)
+    name_version(three, VersionSettings(name="mine"))
+    assert [(step.what, step.state, step.captions) for step in list_versions(three)] == [
+        ("mine", "version", 3), ("Added two", "undone", 3), ("Added one", "in effect", 3)]
+
+
+def test_a_named_version_is_exactly_what_was_there_also_by_hand(three):
+    add(three, "one")
+    (three.images / "a.txt").write_text("by hand")
+    kept = texts(three)
+    name_version(three, VersionSettings(name="mine"))
+    (three.images / "a.txt").write_text("later")
+    later = add(three, "two")
+    assert plan_restore(three, "mine").sentence() == "Changes 3 of 3 captions."
+    assert texts(three) == later
+    assert restore_version(three, "mine").changed == 3 and texts(three) == kept
+    undo_last(three)
+    assert texts(three) == later
+
+
+def test_a_version_can_belong_to_a_run_and_names_are_given_once(three):
+    with pytest.raises(ConfigError, match="no training run 'r1'"):
+        name_version(three, VersionSettings(name="mine", run="r1"))
+    (three.runs / "r1").mkdir()
+    assert name_version(three, VersionSettings(name="mine", run="r1")).run == "r1"
+    assert list_versions(three)[0].run == "r1"
+    with pytest.raises(ConfigError, match="is called 'mine' already"):
+        name_version(three, VersionSettings(name="mine"))
+
+
+def test_a_version_whose_file_is_damaged_is_named(three):
+    mark = name_version(three, VersionSettings(name="mine"))
+    (three.hidden / mark.file).write_bytes(b"no gzip")
+    with pytest.raises(DatasetError, match="'mine' cannot be read"):
+        restore_version(three, "mine")
+
+
+def test_versions_are_compared(three):
+    add(three, "one", ids=["a"])
+    add(three, "two")
+    names = ids(three)
+    found = compare_versions(three, START, names[0])
+    assert [(one.image, one.before, one.after) for one in found.changes] == [("a", "a, hat", "a, hat, one")] and found.same == 1
+    found = compare_versions(three, names[0])
+    assert {one.image: one.before for one in found.changes} == {"a": "a, hat, one", "b": "b, hat", "c": None}
+    assert compare_versions(three, NOW).changes == []
+    assert {file: one.after for file, one in captions_at(three, START).items()} == {"a.txt": "a, hat", "b.txt": "b, hat"}
+    with pytest.raises(ConfigError, match="no version 'x'"):
+        compare_versions(three, "x")
+
+
+def test_what_a_model_wrote_is_known_again_after_the_way_back_to_a_version(three):
+    history = History.of(three)
+    sha = list_items(three)[0].sha256
+    with history.entry("Tagged") as record:
+        record.change("a", "a.txt", "a, hat", "a, hat, bow", ["bow"], sha)
+    (three.images / "a.txt").write_text("a, hat, bow")
+    name_version(three, VersionSettings(name="tagged"))
+    with history.entry("Tagged") as record:
+        record.change("a", "a.txt", "a, hat, bow", "a, red", ["red"], sha)
+    (three.images / "a.txt").write_text("a, red")
+    assert history.authored({"a": sha}) == {"a": {"red"}}
+    restore_version(three, "tagged")
+    assert history.authored({"a": sha}) == {"a": {"bow"}} and texts(three)["a"] == "a, hat, bow"
+
+
+def test_a_second_look_reads_only_what_is_new_and_another_file_anew(three):
+    add(three, "one")
+    history = History.of(three)
+    first = history.entries()
+    add(three, "two")
+    assert history.entries()[0] is first[0] and len(history.entries()) == 2
+    history.path.unlink()
+    assert history.entries() == [] and list_versions(three) == []
+    add(three, "three")
+    assert [entry.what for entry in history.entries()] == ["Added three"]
+
+
+def test_ten_thousand_changes_are_listed_without_being_read(three):
+    from core.dataset.history_file import Change
+
+    with History.of(three).entry("Many") as record:
+        record.changes([Change(f"{number}", f"{number}.txt", "x" * 200, "y" * 200) for number in range(10_000)])
+    started = time.perf_counter()
+    step = list_versions(three)[0]
+    assert step.captions == 10_000 and time.perf_counter() - started < 0.2
+    assert len(History.of(three).entries()[0].changes) == 10_000

@@ -1,0 +1,137 @@
+"""Captions in the gallery: saved, never over another's text, never in another picture's file."""
+
+from PIL import Image
+
+from core.dataset.project import Project
+from widgets.components.caption_editor import Wish
+from widgets.dataset.gallery import GalleryPanel
+
+
+def wish(panel, kind, text=None):
+    shown = panel.gallery.shown
+    words = shown["caption"] if text is None else text
+    panel.desk.hear(Wish(kind, shown["id"], shown["revision"], words, words != shown["caption"], shown["home"]))
+
+
+def test_save_and_next_writes_the_caption_and_shows_the_next_picture(session, project):
+    panel = GalleryPanel(session)
+    assert panel.gallery.shown["place"] == "1 of 3"
+    wish(panel, "next", "mychar, hat")
+    assert (project.images / "1.txt").read_text(encoding="utf-8") == "mychar, hat"
+    assert panel.gallery.shown["id"] == "2.png" and panel.gallery.note == "Saved 1. Now 2."
+    wish(panel, "previous")
+    assert panel.gallery.shown["caption"] == "mychar, hat"
+    wish(panel, "previous")
+    assert "first picture" in panel.gallery.note
+
+
+def test_a_caption_that_changed_on_disk_is_not_overwritten_and_the_text_stays(session, project):
+    panel = GalleryPanel(session)
+    (project.images / "1.txt").write_text("by another program", encoding="utf-8")
+    shown = panel.gallery.shown
+    panel.desk.hear(Wish("next", shown["id"], shown["revision"], "mine", True, shown["home"]))
+    assert (project.images / "1.txt").read_text(encoding="utf-8") == "by another program"
+    assert panel.gallery.shown["id"] == "1.png" and panel.gallery.wrong
+    assert "was changed by something else" in panel.gallery.note and "was changed" in panel.status.text
+
+
+def test_after_a_conflict_both_texts_are_there_and_either_can_be_kept(session, project):
+    panel, file = GalleryPanel(session), project.images / "1.txt"
+    file.write_text("theirs", encoding="utf-8")
+    shown = panel.gallery.shown
+    panel.desk.hear(Wish("save", "1.png", shown["revision"], "mine, ", True, shown["home"], "0.1"))
+    assert panel.gallery.shown["caption"] == "theirs" and panel.gallery.answer == "0.1" and panel.status.state == "attention"
+    panel.desk.hear(Wish("keep", "1.png", panel.gallery.shown["revision"], "mine, ", True, shown["home"], "0.2"))
+    assert file.read_text(encoding="utf-8") == "mine," == panel.gallery.shown["caption"]
+    assert "in the history" in panel.gallery.note and panel.status.state == "ready"
+    session.dataset.undo()
+    assert file.read_text(encoding="utf-8") == "theirs"
+
+
+def test_read_again_takes_the_text_on_the_disk(session, project):
+    panel, shown = GalleryPanel(session), None
+    wish(panel, "next")
+    shown = panel.gallery.shown
+    (project.images / "0.png").write_bytes((project.images / "1.png").read_bytes())
+    (project.images / "2.txt").write_text("theirs", encoding="utf-8")
+    panel.desk.hear(Wish("again", "2.png", shown["revision"], "mine", True, shown["home"]))
+    assert panel.gallery.shown["caption"] == "theirs" and panel.gallery.shown["after"] == shown["revision"]
+    panel.refresh()
+    assert panel.gallery.shown["place"] == "3 of 4"
+
+
+def test_a_caption_that_is_no_text_shows_its_picture_and_the_reason_until_it_is_read_again(session, project):
+    file = project.images / "1.txt"
+    file.write_bytes(b"caf\xe9")
+    panel = GalleryPanel(session)
+    assert panel.gallery.picture and "not UTF-8" in panel.gallery.shown["unread"] and panel.status.state == "ready"
+    wish(panel, "next")
+    wish(panel, "previous")
+    assert panel.gallery.shown["id"] == "1.png"
+    wish(panel, "again")
+    assert "still cannot be read" in panel.gallery.note and panel.gallery.wrong
+    file.write_text("café", encoding="utf-8")
+    wish(panel, "again")
+    assert panel.gallery.shown["caption"] == "café" and not panel.gallery.shown["unread"] and not panel.gallery.wrong
+
+
+def test_a_caption_that_becomes_unreadable_meanwhile_is_told_at_the_next_look(session, project):
+    panel = GalleryPanel(session)
+    (project.images / "1.txt").write_bytes(b"caf\xe9")
+    panel.refresh()
+    assert "not UTF-8" in panel.gallery.shown["unread"] and panel.status.state == "ready"
+
+
+def test_a_broken_picture_is_a_sentence_beside_its_caption(session, project):
+    (project.images / "1.png").write_bytes(b"<html>")
+    panel = GalleryPanel(session)
+    assert panel.gallery.picture == b"" and "web page" in panel.gallery.unseen
+    assert panel.gallery.shown["caption"] == "mychar, red background" and panel.status.state == "ready"
+
+
+def test_the_browser_gets_a_small_picture_and_never_the_original(session, project):
+    Image.effect_noise((2000, 1500), 90).save(project.images / "1.png")
+    panel = GalleryPanel(session)
+    assert 0 < len(panel.gallery.picture) < (project.images / "1.png").stat().st_size / 4
+    assert (project.images / "1.png").read_bytes()[:8] != panel.gallery.picture[:8]
+
+
+def test_the_same_save_twice_is_no_conflict(session, project):
+    panel = GalleryPanel(session)
+    shown = panel.gallery.shown
+    for _ in range(2):
+        panel.desk.hear(Wish("next", "1.png", shown["revision"], "mine, ", True, shown["home"]))
+    assert (project.images / "1.txt").read_text(encoding="utf-8") == "mine,"
+    assert panel.gallery.shown["id"] == "2.png" and not panel.gallery.wrong and panel.status.state == "ready"
+
+
+def test_a_text_written_for_one_project_never_lands_in_another(session, project, projects):
+    panel = GalleryPanel(session)
+    old = panel.gallery.shown
+    other = Project.create(projects / "other", "other", "otherword")
+    (other.images / "1.png").write_bytes((project.images / "1.png").read_bytes())
+    session.open(other.folder)
+    panel.refresh()
+    assert panel.gallery.shown["home"] == str(other.folder) and panel.form.control("trigger_word").widget.value == "otherword"
+    panel.desk.hear(Wish("save", old["id"], panel.gallery.shown["revision"], "of the first project", True, old["home"]))
+    assert not (other.images / "1.txt").exists() and "Another project" in panel.gallery.note
+
+
+def test_pictures_that_sort_before_the_shown_one_do_not_move_the_editor(session, project):
+    panel = GalleryPanel(session)
+    wish(panel, "next")
+    (project.images / "0.png").write_bytes((project.images / "1.png").read_bytes())
+    panel.refresh()
+    assert panel.gallery.shown["id"] == "2.png"
+    wish(panel, "next")
+    assert panel.gallery.shown["id"] == "3.png"
+
+
+def test_the_trigger_word_is_put_first_everywhere(session, project):
+    panel = GalleryPanel(session)
+    assert panel.form.control("trigger_word").widget.value == "mychar"
+    panel.form.control("trigger_word").widget.value = "otherchar"
+    panel.main.click()
+    assert panel.status.text.startswith("Done: 3 captions changed")
+    assert (project.images / "2.txt").read_text(encoding="utf-8") == "otherchar, green background"
+    assert panel.gallery.shown["caption"] == "otherchar, red background"

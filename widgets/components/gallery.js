@@ -1,0 +1,172 @@
+/* Pictures in a grid, beside them the editor of the one that is looked at. The parts in parts/ stand before this text. */
+
+const REASONS = ["blurred", "watermark", "duplicate", "wrong character", "bad anatomy", "cut off", "off topic"];
+
+/** How many pictures are shown and selected, in words. */
+export function countWords(view, selected) {
+  const number = (count) => count.toLocaleString("en");
+  const all = view.total === view.all ? `${number(view.total)} ${view.total === 1 ? "picture" : "pictures"}`
+    : `${number(view.total)} of ${number(view.all)} pictures`;
+  return selected ? `${all}, ${number(selected)} selected` : all;
+}
+
+function labelled(words, control, className = "") {
+  const label = make("label", `lb-gallery-field ${className}`);
+  label.append(make("span", "", words), control);
+  return label;
+}
+
+/** The line above the grid: filter, sort, size. Calls `find()` when what is typed rests, `zoom(step)`. */
+function createBar(model, find, zoom) {
+  const view = make("div", "lb-gallery-bar");
+  const filter = document.createElement("input");
+  filter.type = "search";
+  filter.placeholder = "long_hair -hat tags:>20";
+  filter.spellcheck = false;
+  filter.dataset.testid = "filter";
+  filter.title = model.get("grammar");
+  const sort = document.createElement("select");
+  sort.dataset.testid = "sort";
+  for (const [value, words] of Object.entries(model.get("sorts"))) sort.append(new Option(words, value));
+  const size = document.createElement("input");
+  size.type = "range";
+  size.min = 0;
+  size.max = ZOOMS.length - 1;
+  size.value = 2;
+  size.dataset.testid = "zoom";
+  const help = document.createElement("details");
+  help.className = "lb-gallery-help";
+  help.append(make("summary", "", "How to filter, and keys"), make("pre", "", model.get("grammar")));
+  view.append(labelled("Filter", filter, "lb-wide"), labelled("Sort", sort), labelled("Size", size), help);
+  const rest = rested(find, 300);
+  const now = () => { rest.cancel(); find(); };
+  const sized = () => zoom(Number(size.value));
+  const typed = (event) => { if (event.key === "Enter") now(); };
+  const listened = [[filter, "input", rest], [filter, "keydown", typed], [sort, "change", now], [size, "input", sized]];
+  for (const [element, name, act] of listened) element.addEventListener(name, act);
+  return {
+    view, filter, sort,
+    leave() {
+      rest.cancel();
+      for (const [element, name, act] of listened) element.removeEventListener(name, act);
+    },
+  };
+}
+
+/** The line under the grid: what is selected, and what can be done with it. */
+function createFoot(act) {
+  const view = make("div", "lb-gallery-foot");
+  const words = make("span", "lb-gallery-count");
+  words.dataset.testid = "gallery-count";
+  words.setAttribute("aria-live", "polite");
+  const reason = document.createElement("input");
+  reason.type = "text";
+  reason.dataset.testid = "reason";
+  reason.placeholder = "reason (optional)";
+  reason.setAttribute("aria-label", "Reason for rejecting");
+  const known = document.createElement("datalist");
+  known.id = `lb-reasons-${Math.random().toString(36).slice(2)}`;
+  known.append(...REASONS.map((value) => new Option(value, value)));
+  reason.setAttribute("list", known.id);
+  const reject = makeButton("Reject", () => act("reject"), "reject");
+  const restore = makeButton("Put back", () => act("restore"), "restore");
+  const undo = makeButton("Put those back", () => act("unreject"), "unreject");
+  view.append(words, reason, known, reject, restore, undo);
+  return { view, words, reason, reject, restore, undo };
+}
+
+function render({ model, el }) {
+  el.classList.add("lb-captions", "lb-gallery");
+  el.dataset.lmSuppressShortcuts = "true";
+  const nothing = make("p", "lb-gallery-nothing");
+  const body = make("div", "lb-gallery-body");
+  const left = make("div", "lb-gallery-left");
+  const trouble = make("p", "lb-gallery-trouble");
+  trouble.setAttribute("role", "status");
+  trouble.dataset.testid = "gallery-trouble";
+  const bar = createBar(model, find, (step) => grid.setZoom(step));
+  const foot = createFoot(act);
+  const grid = createGrid(model, { opened, act, changed });
+  const open = rested(() => { if (next) editor.open(next.row); }, 90);
+  const tell = rested(() => model.send({ kind: "select", ...grid.selection() }), 150);
+  let next = null;
+  const editor = createEditor(model, { thumbnail: (id) => grid.url(id), escaped: () => grid.focus(), reject: () => act("reject-shown"),
+    enlarged: (on) => body.classList.toggle("lb-large", on) });
+  left.append(bar.view, trouble, grid.view, foot.view);
+  body.append(left, editor.view);
+  el.append(nothing, body);
+
+  function find() {
+    model.send({ kind: "filter", text: bar.filter.value, sort: bar.sort.value });
+  }
+  /** A picture was gone to: it is opened once the keys rest, for held arrows pass many. */
+  function opened(row, info, enter) {
+    next = { row };
+    if (info && info.key === editor.showsKey()) open.cancel();
+    else if (enter) { open.cancel(); editor.open(row); }
+    else open();
+    if (enter) editor.enter();
+  }
+  function act(kind) {
+    if (kind === "reject" && !grid.count()) return;
+    const shown = model.get("shown");
+    model.send({ kind, reason: foot.reason.value, id: shown.id ?? "", ...grid.selection() });
+  }
+  function changed() {
+    tell();
+    drawFoot();
+  }
+  function drawFoot() {
+    const view = model.get("view");
+    const count = grid.count();
+    foot.words.textContent = view.working || countWords(view, count);
+    foot.reject.disabled = !count || view.rejected;
+    foot.restore.hidden = !view.rejected;
+    foot.restore.disabled = !count;
+    foot.reason.hidden = view.rejected;
+    foot.undo.hidden = !view.undo;
+    foot.undo.textContent = view.undo;
+  }
+  function draw() {
+    const view = model.get("view");
+    nothing.hidden = view.all > 0;
+    nothing.textContent = model.get("nothing");
+    body.hidden = !view.all;
+    trouble.textContent = view.trouble;
+    trouble.hidden = !view.trouble;
+    if (document.activeElement !== bar.filter) bar.filter.value = view.trouble ? bar.filter.value : view.filter;
+    if (!view.trouble) bar.sort.value = view.sort;
+    grid.renewed();
+    drawFoot();
+  }
+  function follow() {
+    const shown = model.get("shown");
+    grid.show(shown.id ?? "", shown.version === model.get("view").version ? shown.row : -1, editor.steps());
+  }
+  function received(message, buffers) {
+    if (message.kind === "rows") {
+      grid.received(message, buffers);
+      if (!model.get("picture")?.byteLength && message.thumbs.includes(editor.showsKey())) editor.picture();
+    } else editor.received(message);
+  }
+  function pressed(event) {
+    event.stopPropagation(); // JupyterLab's own keys stay out of it
+  }
+  el.addEventListener("keydown", pressed);
+  model.on("msg:custom", received);
+  const watched = [["view", draw], ["nothing", draw], ["shown", follow]];
+  for (const [trait, act] of watched) model.on(`change:${trait}`, act);
+  draw();
+  follow();
+  return () => {
+    el.removeEventListener("keydown", pressed);
+    model.off("msg:custom", received);
+    for (const [trait, act] of watched) model.off(`change:${trait}`, act);
+    open.cancel();
+    tell.cancel();
+    bar.leave();
+    grid.leave();
+    editor.leave();
+  };
+}
+export default { render };

@@ -1,0 +1,377 @@
+/* One picture and its caption, as tags or as text. Leaving a changed caption saves it first, and so does a rest. */
+
+/** What a key means in the editor; null for an ordinary key. */
+export function wish(event) {
+  const command = event.ctrlKey || event.metaKey;
+  const key = event.key.toLowerCase();
+  if (command && event.key === "Enter") return "next";
+  if (command && key === "s") return "save";
+  if (command && !event.altKey && key === "z") return event.shiftKey ? "redo" : "undo";
+  if (command && !event.altKey && key === "y") return "redo";
+  if (event.altKey && !command && event.key === "ArrowRight") return "next";
+  if (event.altKey && !command && event.key === "ArrowLeft") return "previous";
+  return null;
+}
+
+/** Tags in a caption, counted as trainers split them. */
+export function count(text) {
+  return text.split(",").filter((tag) => tag.trim()).length;
+}
+
+/**
+ * What becomes of the box when word of a caption comes: "show" that caption, "adopt" its revision under the text that is being
+ * written, "stay" as it is, or "conflict": both texts differ from what was read, and the person chooses.
+ * box: key, text, original, revision. sent: text and revision of the wish that waits for its answer, or null.
+ */
+export function verdict(box, shown, sent) {
+  if (`${shown.home}:${shown.id}` !== box.key) return "show";
+  if (sent && shown.after === sent.revision) return box.text === sent.text ? "show" : "adopt";
+  if (box.text === box.original) return "show";
+  return shown.revision === box.revision ? "stay" : "conflict";
+}
+
+/** Tokens against what trainers take: 75, or 150 or 225 where max_token_length says so. */
+export function tokenWords({ count: tokens, exact }) {
+  const limit = [75, 150, 225].find((most) => tokens <= most);
+  const about = exact ? "" : "about ";
+  if (limit === 75) return `${about}${tokens} of 75 tokens`;
+  if (limit) return `${about}${tokens} tokens: needs max_token_length ${limit}`;
+  return `${about}${tokens} tokens: more than 225, the rest is cut off`;
+}
+
+/** A text with a heading and buttons: what stands on the disk, or what was written and not saved. Hidden while there is none. */
+function aside(testid, actions) {
+  const view = make("div", "lb-captions-aside");
+  view.dataset.testid = testid;
+  const heading = make("p");
+  heading.setAttribute("aria-live", "polite");
+  const text = make("blockquote");
+  const row = make("div", "lb-captions-buttons");
+  const buttons = actions.map(([words, act]) => makeButton(words, act));
+  row.append(...buttons);
+  view.append(heading, text, row);
+  view.hidden = true;
+  return {
+    view,
+    hide() { view.hidden = true; },
+    show(words, quoted, ...shown) {
+      heading.textContent = words;
+      text.textContent = quoted ?? "";
+      text.hidden = quoted === null;
+      buttons.forEach((button, place) => { button.hidden = !shown[place]; });
+      view.hidden = false;
+    },
+  };
+}
+
+/** The picture, and words where there is none: the kernel's preview, until it comes the thumbnail that the grid has. */
+function createPicture(model, thumbnail, enlarged) {
+  const view = document.createElement("figure");
+  const img = document.createElement("img");
+  const unseen = make("div", "lb-captions-unseen");
+  const place = document.createElement("figcaption");
+  const larger = makeButton("Larger", enlarge, "larger");
+  larger.setAttribute("aria-pressed", "false");
+  const foot = make("div", "lb-captions-place");
+  foot.append(place, larger);
+  view.append(img, unseen, foot);
+  let address = null, opening = null, large = false;
+  function enlarge() {
+    large = !large;
+    larger.textContent = large ? "Smaller" : "Larger";
+    larger.setAttribute("aria-pressed", String(large));
+    enlarged(large);
+  }
+  function draw() {
+    const data = model.get("picture");
+    const words = model.get("unseen");
+    const shown = model.get("shown");
+    clearTimeout(opening);
+    if (address) URL.revokeObjectURL(address);
+    address = data && data.byteLength ? URL.createObjectURL(new Blob([data])) : null;
+    const source = address ?? (words ? null : thumbnail(shown.id));
+    img.hidden = !source;
+    unseen.hidden = Boolean(source);
+    unseen.textContent = words ? `This picture cannot be shown: ${words}` : "";
+    if (source) img.src = source;
+    else img.removeAttribute("src");
+    img.classList.toggle("lb-soon", Boolean(source) && !address);
+    if (!source && !words) opening = setTimeout(() => { unseen.textContent = "The picture is being opened."; }, 400);
+  }
+  function small() {
+    img.classList.toggle("lb-small", Boolean(address) && img.naturalWidth < 200);
+  }
+  img.addEventListener("load", small);
+  return {
+    view,
+    draw,
+    name(shown) {
+      place.textContent = [shown.place, shown.name, shown.facts].filter(Boolean).join(" · ");
+      img.alt = `Picture ${shown.name}`;
+    },
+    leave() {
+      img.removeEventListener("load", small);
+      clearTimeout(opening);
+      if (address) URL.revokeObjectURL(address);
+    },
+  };
+}
+
+/** The buttons and lines of the editor, without any behaviour. */
+function layOut(acts) {
+  const view = make("div", "lb-captions-editor");
+  const side = make("div", "lb-captions-side");
+  const head = make("div", "lb-captions-head");
+  const label = make("label", "", "Caption");
+  const box = document.createElement("textarea");
+  box.id = label.htmlFor = `lb-caption-${Math.random().toString(36).slice(2)}`;
+  box.spellcheck = false;
+  box.dataset.testid = "caption";
+  const modes = make("div", "lb-captions-modes");
+  modes.setAttribute("role", "group");
+  modes.setAttribute("aria-label", "How the caption is shown");
+  const asTags = makeButton("Tags", () => acts.mode("tags"), "as-tags");
+  const asText = makeButton("Text", () => acts.mode("text"), "as-text");
+  const undo = makeButton("Undo", () => acts.press("undo"), "caption-undo");
+  const redo = makeButton("Redo", () => acts.press("redo"), "caption-redo");
+  modes.append(asTags, asText, undo, redo);
+  head.append(label, modes);
+  const number = make("div", "lb-captions-count");
+  const buttons = make("div", "lb-captions-buttons");
+  const save = makeButton("Save", () => acts.ask("save"), "caption-save");
+  const next = makeButton("Save and next", () => acts.ask("next"), "caption-next", "lb-captions-main");
+  const reject = makeButton("Reject this picture", () => acts.reject(), "caption-reject");
+  buttons.append(makeButton("Previous", () => acts.ask("previous"), "caption-previous"), save, next, reject);
+  const note = make("div", "lb-captions-note");
+  note.setAttribute("role", "status");
+  note.dataset.testid = "caption-note";
+  const keys = make("p", "lb-captions-keys",
+    "Keys: Ctrl+Enter saves and goes on, Alt+← and Alt+→ go back and forth, Ctrl+Z undoes, Escape returns to the pictures. A rest saves.");
+  return { view, side, head, box, asTags, asText, undo, redo, number, buttons, save, next, reject, note, keys };
+}
+
+/**
+ * The editor of a model with the traits of CaptionEditor. Calls: `thumbnail(id)` gives an address or nothing, `escaped()` when the person
+ * wants back to the pictures, `reject()` to put the shown picture aside, `enlarged(on)` for a picture as wide as the panel.
+ */
+export function createEditor(model, { thumbnail, escaped, reject, enlarged }) {
+  const parts = layOut({ ask, press, reject, mode: setMode });
+  const { view, side, box, number, note } = parts;
+  const picture = createPicture(model, thumbnail, enlarged);
+  const chips = createChips({ text: () => box.value, write: (text) => edit(text, "tag"), needed });
+  const other = aside("caption-other", [["Read again", () => ask("again")], ["Keep mine", () => ask("keep")]]);
+  const mine = aside("caption-mine", [["Put it into the box", putBack], ["Let it go", () => mine.hide()]]);
+  side.append(parts.head, box, chips.view, number, parts.buttons, note, other.view, mine.view, parts.keys);
+  view.append(picture.view, side);
+  const steps = new Steps();
+  let key = null, name = "", original = "", revision = "", unread = "", conflict = false;
+  let sent = null, later = null, slow = null, mineText = "", tokens = null, counted = "", focusNext = false;
+  const autosave = rested(() => {
+    if (!sent && !conflict && !unread && box.value !== original && box.value.trim()) ask("save");
+  }, model.get("rest") || 1000);
+  const recountTokens = rested(() => {
+    counted = box.value;
+    model.send({ kind: "count", text: counted });
+  }, 250);
+
+  /** Ask the kernel. Until it answers, only typing over a plain save goes on; a wish that comes meanwhile follows that save. */
+  function ask(kind, to = "") {
+    const shown = model.get("shown");
+    if ((!shown.id && kind !== "open") || (kind === "save" && unread)) return;
+    if (sent) {
+      if (sent.kind === "save" || kind === "open") later = [kind, to];
+      return;
+    }
+    autosave.cancel();
+    sent = { kind, text: box.value, revision: kind === "keep" ? shown.revision : revision, token: `${Math.random()}` };
+    lock();
+    slow = setTimeout(() => {
+      note.textContent = "The kernel is busy and has not answered yet. Your text stays here.";
+      box.classList.toggle("lb-captions-shut", box.readOnly);
+    }, 4000);
+    model.send({ kind, id: shown.id ?? "", home: shown.home ?? "", revision: sent.revision, text: box.value, token: sent.token, to,
+      changed: Boolean(shown.id) && box.value !== original });
+  }
+  function answered() {
+    if (!sent || model.get("answer") !== sent.token) return;
+    clearTimeout(slow);
+    const [kind, to] = later ?? [];
+    sent = later = null;
+    lock();
+    drawNote();
+    if (kind && !(model.get("wrong") && kind !== "open")) ask(kind, to);
+    else if (box.value !== original && !model.get("wrong")) rest(); // what failed is not tried again until more is written
+  }
+  function rest() {
+    if (model.get("rest") > 0) autosave();
+  }
+  function lock() {
+    const shut = Boolean((sent && sent.kind !== "save") || unread);
+    box.readOnly = shut;
+    box.classList.toggle("lb-captions-shut", Boolean(unread));
+    parts.save.disabled = Boolean(unread);
+    chips.shut(shut);
+    drawSteps();
+    view.setAttribute("aria-busy", String(Boolean(sent)));
+    if (focusNext && !shut) { focusNext = false; enter(); }
+  }
+  function putBack() {
+    if (box.readOnly) return;
+    edit(mineText, "back");
+    mine.hide();
+    enter();
+  }
+  /** Put a new text into the box, as one step that can be undone. */
+  function edit(text, kind) {
+    if (box.readOnly) return;
+    box.value = text;
+    steps.note(text, kind, performance.now());
+    recount();
+    rest();
+  }
+  function step(text) {
+    if (text === null || box.readOnly) return;
+    box.value = text;
+    recount();
+    rest();
+  }
+  /** Args: here: whether it was written for the caption that is shown; only then it may go into its box. */
+  function lay(words, text, here) {
+    mineText = text;
+    mine.show(words, text, here, true);
+  }
+  function draw() {
+    const shown = model.get("shown");
+    view.hidden = !shown.id;
+    if (!shown.id) return;
+    const fate = verdict({ key, text: box.value, original, revision }, shown, sent);
+    if (fate === "show") change(shown);
+    if (fate === "show" || fate === "adopt") [original, revision, unread] = [shown.caption, shown.revision, shown.unread];
+    conflict = fate === "conflict";
+    picture.name(shown);
+    parts.reject.hidden = Boolean(shown.closed);
+    drawOther(shown);
+    drawNote();
+    lock();
+    recount();
+  }
+  /** Put the kernel's caption into the box; what was written there and not saved is laid beside it. */
+  function change(shown) {
+    const now = `${shown.home}:${shown.id}`;
+    const left = now !== key || (sent?.kind === "again" && box.value !== shown.caption);
+    if (left && box.value !== original) lay(`Your text for ${name}, which was not saved:`, box.value, now === key);
+    else if (now !== key) mine.hide();
+    if (now !== key) { steps.begin(shown.caption); tokens = null; autosave.cancel(); }
+    [key, name] = [now, shown.name];
+    if (box.value === shown.caption) return;
+    const caret = box.selectionStart;
+    const follows = sent && sent.kind === "save";
+    box.value = shown.caption;
+    steps.note(shown.caption, "elsewhere", performance.now());
+    if (follows) box.setSelectionRange(caret, caret);
+  }
+  function drawOther(shown) {
+    if (conflict && !shown.unread) {
+      const gone = shown.revision === "none";
+      other.show(gone ? "On the disk there is no caption any more." : "On the disk it now reads:", gone ? null : shown.caption, true, true);
+    } else if (shown.unread && (conflict || unread)) {
+      const words = shown.closed ? shown.unread : `The caption cannot be read. ${shown.unread}`;
+      other.show(conflict ? `${shown.unread} Your text is still in the box.` : words, null, !shown.closed);
+    } else other.hide();
+  }
+  function drawNote() {
+    const told = model.get("wrong") || !conflict;
+    note.textContent = told ? model.get("note")
+      : "The caption was changed on the disk while you wrote. Nothing of yours is lost; choose which text to keep.";
+    note.classList.toggle("lb-captions-wrong", model.get("wrong") || conflict);
+  }
+  function drawSteps() {
+    parts.undo.disabled = box.readOnly || !steps.canUndo();
+    parts.redo.disabled = box.readOnly || !steps.canRedo();
+  }
+  function recount() {
+    const tags = count(box.value);
+    const state = box.value !== original ? box.value.trim() ? "not saved yet" : "empty, so it is not saved" : "saved";
+    const none = revision === "none" && !box.value;
+    number.textContent = [`${tags} ${tags === 1 ? "tag" : "tags"}`, tokens && tokenWords(tokens), none ? "no caption yet" : state]
+      .filter(Boolean).join(" · ");
+    number.classList.toggle("lb-over", Boolean(tokens && tokens.count > 75));
+    if (counted !== box.value || !tokens) recountTokens();
+    chips.draw();
+    drawSteps();
+  }
+  let asked = -Infinity;
+  function needed() {
+    if (performance.now() - asked < 20000) return;
+    asked = performance.now();
+    model.send({ kind: "tags" });
+  }
+  function received(message) {
+    if (message.kind === "tokens" && message.text === box.value) {
+      tokens = message;
+      recount();
+    } else if (message.kind === "tags") chips.know(message.tags);
+  }
+  function setMode(mode) {
+    model.set("mode", mode);
+    model.save_changes();
+  }
+  function drawMode() {
+    const tags = model.get("mode") === "tags";
+    parts.asTags.setAttribute("aria-pressed", String(tags));
+    parts.asText.setAttribute("aria-pressed", String(!tags));
+    box.hidden = tags;
+    chips.view.hidden = !tags;
+    chips.draw();
+  }
+  function enter() {
+    if (model.get("mode") === "tags") chips.input.focus();
+    else box.focus();
+  }
+  function press(kind) {
+    if (kind === "undo") step(steps.undo());
+    else if (kind === "redo") step(steps.redo());
+    else ask(kind);
+  }
+  function pressed(event) {
+    const kind = wish(event);
+    if (event.key === "Escape" && !event.defaultPrevented) escaped();
+    if (!kind) return;
+    event.preventDefault();
+    if (!event.repeat || kind === "undo" || kind === "redo") press(kind);
+  }
+  function wrote() {
+    steps.note(box.value, "typing", performance.now());
+    recount();
+    rest();
+  }
+  view.addEventListener("keydown", pressed);
+  box.addEventListener("input", wrote);
+  const watched = [["shown", draw], ["note", drawNote], ["wrong", drawNote], ["answer", answered], ["mode", drawMode],
+    ["picture", picture.draw], ["unseen", picture.draw]];
+  for (const [trait, act] of watched) model.on(`change:${trait}`, act);
+  drawMode();
+  draw();
+  picture.draw();
+  return {
+    view,
+    received,
+    enter() { if (box.readOnly) focusNext = true; else enter(); },
+    open(row) { ask("open", String(row)); },
+    showsKey: () => model.get("shown").id,
+    /** Whether the person goes from picture to picture here. */
+    steps: () => Boolean(sent) && ["next", "previous"].includes(sent.kind),
+    picture: picture.draw,
+    leave() {
+      autosave.now();
+      view.removeEventListener("keydown", pressed);
+      box.removeEventListener("input", wrote);
+      for (const [trait, act] of watched) model.off(`change:${trait}`, act);
+      autosave.cancel();
+      recountTokens.cancel();
+      clearTimeout(slow);
+      chips.leave();
+      picture.leave();
+    },
+  };
+}

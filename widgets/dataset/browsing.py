@@ -1,0 +1,306 @@
+"""The rows that the gallery's grid shows: listed, filtered and sorted beside the kernel, thumbnails sent as they are looked at."""
+
+from __future__ import annotations
+
+import threading
+import time
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.base.errors import StudioError
+from core.dataset.captions.files import caption_path_for, read_caption_text, split_tags
+from core.dataset.filtering import SORTS, Filter, choose, parse_filter, prepare, sort_needs
+from core.dataset.images.thumbnails import Thumbnail, Thumbnails, Wanted
+from core.dataset.listing import Listing, read_captions, remember, remembered, scan, tag_counts
+from core.dataset.project import Project
+from widgets.components.gallery import Gallery, Row, View
+from widgets.kernel_loop import KernelLoop
+
+MOST_ROWS = 400
+"""Rows of one question; a screen holds far fewer."""
+CAPTION_SHOWN = 240
+PAINT_FIRST = 1.0
+"""Seconds before a folder whose listing was kept is listed again: the first pictures come before."""
+BYTES_PER_IMAGE = 60_000
+"""A store that is larger than this holds many thumbnails of images that are gone."""
+
+
+class Shelf:
+    """What the grid shows of one project.
+
+    Args:
+        gallery: the grid.
+        fail: tells the person what is wrong.
+        changed: called when other rows are shown.
+    """
+
+    def __init__(self, gallery: Gallery, loop: KernelLoop, fail: Callable[[BaseException], None], changed: Callable[[], None]) -> None:
+        self.gallery, self.loop, self._fail, self._changed = gallery, loop, fail, changed
+        self.project: Project | None = None
+        self.listing: Listing | None = None
+        self.rows: array[int] = array("I")
+        self.view = View()
+        self.seen_mtime = 0
+        """Time of the images folder when it was listed last."""
+        self._listed = (0.0, 0.0)
+        """When that ended, and how many seconds it took."""
+        self._wanted: tuple[str, str, Filter] = ("", "name", Filter(((),)))
+        self._thumbs: Thumbnails | None = None
+        self._ready: list[Thumbnail] = []
+        self._lock = threading.Lock()
+        self._scanning = self._again = False
+
+    def open(self, project: Project | None) -> None:
+        """Show a project; what was kept of it comes at once, the rest when its folder has been listed."""
+        if project is not None and self.project is not None and project.folder == self.project.folder:
+            self.look()
+            return
+        self.close()
+        self.project, self.rows, self._wanted = project, array("I"), ("", "name", Filter(((),)))
+        self.listing = remembered(project) if project is not None else None
+        if self.listing is not None:
+            self.rows = array("I", range(self.listing.kept))
+        self.view = View(version=self.view.version + 1, total=len(self.rows), all=len(self.rows))
+        if project is not None:
+            self._thumbs = Thumbnails(project.hidden / "thumbs", self._made)
+        self._show()
+        if self.listing is None:
+            self.look()
+        else:
+            self.loop.after(lambda: self.look() if self.project is project else None, PAINT_FIRST)
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        if self._thumbs is not None:
+            threading.Thread(target=self._thumbs.close, daemon=True).start()
+            self._thumbs = None
+
+    # Rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def key(self, row: int) -> str:
+        """Names the picture of a row."""
+        assert self.listing is not None
+        return self.listing.key(self.rows[row])
+
+    def row_of(self, key: str, near: int = 0) -> int:
+        """The row of a picture; -1 where it is not shown. Args: near: where it probably is."""
+        if self.listing is None:
+            return -1
+        if 0 <= near < len(self.rows) and self.key(near) == key:
+            return near
+        return next((row for row, place in enumerate(self.rows) if self.listing.key(place) == key), -1)
+
+    def place(self, key: str) -> Path:
+        """The file of a picture. Raises: KeyError: no project is shown."""
+        if self.project is None:
+            raise KeyError(key)
+        name = key.removeprefix("rejected/")
+        return (self.project.rejected if name != key else self.project.images) / name
+
+    def reason(self, key: str) -> str | None:
+        """Why a picture is rejected; None: it is not."""
+        name = key.removeprefix("rejected/")
+        return None if name == key else (self.listing.reasons.get(name, "") if self.listing else "")
+
+    def keys(self, ranges: Sequence[Sequence[int]]) -> list[str]:
+        """The pictures of ranges of rows."""
+        return [self.key(row) for low, high in ranges for row in range(max(0, low), min(high, len(self.rows)))]
+
+    def selected(self) -> list[str]:
+        """Keys of the pictures that are selected."""
+        return self.keys(self.view.selected)
+
+    # What the browser asks
+
+    def asked(self, kind: str, given: Mapping[str, Any]) -> None:
+        """Answer a question of the grid. What makes no sense is passed over."""
+        if kind == "want":
+            self._want(int(given["version"]), int(given["serial"]), [int(row) for row in given["rows"]][:MOST_ROWS])
+        elif kind == "filter":
+            self._filter(str(given["text"]), str(given["sort"]))
+        elif kind == "select" and given["version"] == self.view.version:
+            self.view = replace(self.view, selected=ranges_of(given["ranges"]))
+        elif kind == "tags":
+            self._tags()
+
+    def _want(self, version: int, serial: int, rows: Sequence[int]) -> None:
+        listing, thumbs, order = self.listing, self._thumbs, self.rows
+        if version != self.view.version or listing is None or thumbs is None:
+            return
+        places = {row: order[row] for row in rows if 0 <= row < len(order)}
+        wanted = [Wanted(listing.key(place), listing.path(place), *listing.marks[place]) for place in places.values()]
+
+        def looked(found: list[Thumbnail]) -> None:
+            infos = [_row(listing, row, place) for row, place in places.items()]
+            thumbs_found = {item.key: item.data for item in found}
+            self.loop.soon(lambda: self.gallery.send_rows(version, serial, infos, thumbs_found, {}))
+
+        thumbs.want(wanted, looked)
+
+    def _made(self, made: list[Thumbnail]) -> None:
+        """In a worker's thread: what is ready goes to the browser together, as soon as the kernel's loop comes round."""
+        with self._lock:
+            first = not self._ready
+            self._ready += made
+        if first:
+            self.loop.soon(self._send_ready)
+
+    def _send_ready(self) -> None:
+        with self._lock:
+            made, self._ready = self._ready, []
+        thumbs = {item.key: item.data for item in made if item.data}
+        troubles = {item.key: item.trouble for item in made if not item.data}
+        self.gallery.send_rows(self.view.version, 0, [], thumbs, troubles)
+
+    def _filter(self, text: str, sort: str) -> None:
+        try:
+            wanted = parse_filter(text)
+        except StudioError as error:
+            self.view = replace(self.view, trouble=str(error))
+            self._show()
+            return
+        self._wanted = (text, sort if sort in SORTS else "name", wanted)
+        slow = self.listing is not None and self.listing.captions is None and len(self.listing) > 2000
+        if slow and (wanted.needs_captions() or sort_needs(sort)[0]):
+            self.view = replace(self.view, working="Reading the captions …")
+            self._show()
+        self.look()
+
+    def _tags(self) -> None:
+        listing = self.listing
+        if listing is None:
+            return
+
+        def count() -> list[tuple[str, int]]:
+            return tag_counts(listing if listing.captions is not None else read_captions(listing))
+
+        self.loop.beside(count, lambda tags, error: self._fail(error) if error else self.gallery.send_tags(tags))
+
+    # Looking at the folder
+
+    def look(self) -> None:
+        """List the folder again beside the kernel, and show what changed. Looks that come meanwhile become one."""
+        if self.project is None:
+            return
+        if self._scanning:
+            self._again = True
+            return
+        self._scanning = True
+        project, before, wanted = self.project, self.listing, self._wanted
+
+        def listed() -> tuple[int, Listing, array[int]]:
+            begun = time.monotonic()
+            mtime = project.images.stat().st_mtime_ns if project.images.is_dir() else 0
+            listing = scan(project, before)
+            needs_captions = wanted[2].needs_captions() or sort_needs(wanted[1])[0] or (before is not None and before.captions is not None)
+            if needs_captions:
+                read_captions(listing, before)
+            unknown = 0 in listing.widths
+            prepare(listing, wanted[2], wanted[1])
+            found_sizes = unknown and 0 not in listing.widths
+            facts = (listing.names, listing.marks, listing.reasons)
+            if found_sizes or before is None or facts != (before.names, before.marks, before.reasons):
+                remember(listing)
+            self._tidy(listing)
+            self._listed = (time.monotonic(), time.monotonic() - begun)
+            return mtime, listing, choose(listing, wanted[2], wanted[1])
+
+        def shown(result: tuple[int, Listing, array[int]] | None, error: BaseException | None) -> None:
+            self._scanning = False
+            if error is not None:
+                self._fail(error)
+            elif result is not None and project is self.project:
+                self.seen_mtime = result[0]
+                self._adopt(result[1], result[2], wanted)
+            if self._again or project is not self.project:
+                self._again = False
+                self.look()
+
+        self.loop.beside(listed, shown)
+
+    def glance(self) -> None:
+        """List the folder again if it changed. While a job changes it without end, a tenth of the time goes into listing."""
+        ended, seconds = self._listed
+        if self.project is None or not self.seen_mtime or time.monotonic() - ended < 10 * seconds:
+            return
+        try:
+            changed = self.project.images.stat().st_mtime_ns != self.seen_mtime
+        except OSError:
+            return
+        if changed:
+            self.look()
+
+    def _tidy(self, listing: Listing) -> None:
+        thumbs = self._thumbs
+        if thumbs is not None and thumbs.store.bytes() > 50_000_000 + BYTES_PER_IMAGE * len(listing):
+            thumbs.store.forget_all_but(listing.key(row) for row in range(len(listing)))
+
+    def _adopt(self, listing: Listing, rows: array[int], wanted: tuple[str, str, Filter]) -> None:
+        before, old_rows, view = self.listing, self.rows, self.view
+        text, sort, chosen = wanted
+        same = before is not None and before.names == listing.names and before.kept == listing.kept and rows == old_rows
+        everything = len(listing) if chosen.shows_rejected() else listing.kept
+        facts: dict[str, Any] = {"all": everything, "filter": text, "sort": sort, "rejected": _only_rejected(listing, rows),
+                                 "trouble": "", "working": ""}
+        if same and before is not None:
+            stale = [] if listing.marks == before.marks else [
+                listing.key(row) for row, mark in enumerate(listing.marks) if mark != before.marks[row]][:MOST_ROWS]
+            self.listing = listing
+            self.view = replace(view, stamp=view.stamp + 1, stale=stale, **facts)
+        else:
+            kept = (text, sort) == (view.filter, view.sort)
+            selected = set(self.selected()) if before is not None and view.selected else set()
+            self.listing, self.rows = listing, rows
+            self.view = replace(view, version=view.version + 1, total=len(rows), keep=kept, stale=[],
+                                selected=self._ranges(selected), **facts)
+        self._show()
+        self._changed()
+
+    def _ranges(self, keys: set[str]) -> list[list[int]]:
+        """Where pictures stand now, as ranges of rows."""
+        ranges: list[list[int]] = []
+        for row in range(len(self.rows)) if keys else ():
+            if self.key(row) in keys:
+                if ranges and ranges[-1][1] == row:
+                    ranges[-1][1] = row + 1
+                else:
+                    ranges.append([row, row + 1])
+        return ranges
+
+    def offer_undo(self, words: str) -> None:
+        """Show the button that puts back what was rejected last; empty words take it away."""
+        self.view = replace(self.view, undo=words)
+        self._show()
+
+    def touched(self) -> None:
+        """Facts of shown pictures changed: a caption was saved."""
+        self.view = replace(self.view, stamp=self.view.stamp + 1, stale=[])
+        self._show()
+
+    def _show(self) -> None:
+        self.gallery.show_view(self.view)
+
+
+def _row(listing: Listing, row: int, place: int) -> Row:
+    """Facts of one row, its caption as it is now (in a thread)."""
+    caption = read_caption_text(caption_path_for(listing.path(place))) or ""
+    rejected = listing.reasons.get(listing.names[place], "") if listing.is_rejected(place) else None
+    return Row(row, listing.key(place), listing.names[place], caption[:CAPTION_SHOWN], len(split_tags(caption)), rejected)
+
+
+def _only_rejected(listing: Listing, rows: array[int]) -> bool:
+    return bool(rows) and all(listing.is_rejected(row) for row in rows)
+
+
+def ranges_of(given: object) -> list[list[int]]:
+    """Ranges that the browser sent, as numbers; what is no range is passed over."""
+    if not isinstance(given, (list, tuple)):
+        return []
+    pairs = [pair for pair in given if isinstance(pair, (list, tuple)) and len(pair) == 2]
+    return [[int(low), int(high)] for low, high in pairs if isinstance(low, (int, float)) and isinstance(high, (int, float)) and low < high]

@@ -1,0 +1,234 @@
+"""What happens when a person edits captions: reading, saving beside the kernel, conflicts, and the picture of each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from core.base.errors import DatasetError, StudioError
+from core.dataset.captions.files import Caption, CaptionConflict, caption_path_for, read_caption
+from core.dataset.captions.tokens import token_counter
+from core.dataset.images.opening import inspect_image
+from widgets.components.caption_editor import Shown, Wish
+from widgets.components.gallery import Gallery
+from widgets.dataset.browsing import Shelf
+from widgets.kernel_loop import KernelLoop
+from widgets.session import Session
+
+UNREAD = "unread"
+"""Stands for the revision of a caption that cannot be read; no save carries it through."""
+Found = tuple[str, str, str]
+"""Revision, text, and why it cannot be read (empty when it can)."""
+ONE_AT_A_TIME = threading.Lock()
+"""Two large pictures opened at once take twice the memory and help nobody."""
+
+
+class CaptionDesk:
+    """Answers the editor's wishes on the pictures of a shelf. A save carries project, picture and revision.
+
+    Args:
+        fail: tells the person what is wrong; calm: that it is past.
+    """
+
+    def __init__(self, editor: Gallery, shelf: Shelf, session: Session, loop: KernelLoop, fail: Callable[[BaseException], None],
+                 calm: Callable[[], None]) -> None:
+        self.editor, self.shelf, self.session, self.loop = editor, shelf, session, loop
+        self._fail, self._calm = fail, calm
+        self._row = 0
+        self._wanted = Path()
+        self._busy = False
+
+    def home(self) -> str:
+        """The open project's folder, which each save carries."""
+        return str(self.session.folder)
+
+    def look(self) -> None:
+        """Show the present picture's caption as it is now; where the picture is gone, the one that took its place."""
+        if not len(self.shelf):
+            if not self.shelf.view.filter:
+                self.editor.show(None)
+            return
+        shown = self.editor.shown
+        if self._busy:
+            return
+        if shown.get("home") == self.home() and shown.get("id") and self.shelf.place(shown["id"]).exists():
+            row = self.shelf.row_of(shown["id"], self._row)
+            self._row = row if row >= 0 else self._row
+            if (row, self.shelf.view.version) != (shown["row"], shown["version"]):
+                self.editor.moved(row, self.shelf.view.version, self._place(row))
+            self._look_again()
+        else:
+            row = self._row if shown.get("home") == self.home() else 0
+            self.open(max(0, min(row, len(self.shelf) - 1)))
+
+    def glance(self) -> None:
+        """Look whether something else wrote the caption that is shown."""
+        shown = self.editor.shown
+        if not self._busy and shown.get("id") and shown.get("home") == self.home() and self.shelf.place(shown["id"]).exists():
+            self._look_again()
+
+    def open(self, row: int, note: str = "") -> None:
+        """Show the picture of a row."""
+        key = self.shelf.key(row)
+        self._row = row
+        self._put(key, row, self._read(key), note)
+
+    def hear(self, wish: Wish) -> None:
+        """Do what the person asked for; whatever comes of it, the wish is answered."""
+        if wish.id and wish.home != self.home():
+            self.editor.refuse("Another project is open now; nothing was saved. Copy the text, and open its project again.")
+            self.editor.answered(wish)
+            return
+        target = self._target(wish)
+        saves = wish.kind in ("save", "keep") or (wish.changed and wish.kind != "again")
+        self._busy = True
+
+        def act() -> tuple[Caption | None, Found | None]:
+            saved = self._save(wish) if saves else None
+            return saved, self._read(target[1]) if target is not None else None
+
+        def acted(result: tuple[Caption | None, Found | None] | None, error: BaseException | None) -> None:
+            self._busy = False
+            try:
+                if error is not None:
+                    self._refused(wish, error)
+                elif result is not None:
+                    self._done(wish, target, *result)
+            finally:
+                self.editor.answered(wish)
+
+        self.loop.beside(act, acted)
+
+    def count(self, text: str) -> None:
+        """Tell the editor how many tokens a text has."""
+        def counted() -> tuple[int, bool]:
+            counter = token_counter()
+            return counter.count(text), counter.exact
+
+        self.loop.beside(counted, lambda result, error: self._fail(error) if error else self.editor.send_tokens(text, *result))
+
+    def _target(self, wish: Wish) -> tuple[int, str] | None:
+        """The row and key that are shown after the wish; None: the same stays."""
+        if wish.kind == "again":
+            return self.shelf.row_of(wish.id, self._row), wish.id
+        present = self.shelf.row_of(wish.id, self._row) if wish.kind in ("next", "previous") else -1
+        if wish.kind == "open":
+            row = int(wish.to) if wish.to.isdecimal() else -1
+        elif wish.kind == "next":
+            row = present + 1 if present >= 0 else self._row
+        elif wish.kind == "previous":
+            row = present - 1 if present >= 0 else self._row - 1
+        else:
+            return None
+        return (row, self.shelf.key(row)) if 0 <= row < len(self.shelf) else None
+
+    def _done(self, wish: Wish, target: tuple[int, str] | None, saved: Caption | None, read: Found | None) -> None:
+        note = ""
+        if saved is not None:
+            note = f"Saved {Path(wish.id).stem}."
+            if wish.kind == "keep":
+                note += " The other text is in the history; Undo in the Tag panel brings it back."
+            self.editor.saved(wish.id, saved.revision, saved.text or "", after=wish.revision, note=note)
+            self.shelf.touched()
+            self._calm()
+        if wish.kind == "again" and target is not None and read is not None:
+            self._read_again(wish, target, read)
+        elif target is not None and read is not None:
+            self._row = target[0]
+            self._put(target[1], target[0], read, f"{note} Now {Path(target[1]).stem}.".strip() if wish.kind != "open" else note)
+        elif wish.kind in ("next", "previous"):
+            self.editor.note = f"{note} This is the {'last' if wish.kind == 'next' else 'first'} picture.".strip()
+
+    def _read_again(self, wish: Wish, target: tuple[int, str], read: Found) -> None:
+        revision, _, unread = read
+        if unread:
+            self.editor.changed_on_disk(revision, "", unread)
+            self.editor.refuse(f"It still cannot be read. {unread}")
+            return
+        self._put(target[1], target[0], read, f"Read {Path(wish.id).stem} from the disk again.", after=wish.revision)
+        self._calm()
+
+    def _refused(self, wish: Wish, error: BaseException) -> None:
+        if isinstance(error, CaptionConflict) and wish.id == self.editor.shown.get("id"):
+            self._look_again()
+        self.editor.refuse(str(error) if isinstance(error, StudioError) else "it was not saved; the status line says why.")
+        self._fail(error)
+
+    def _save(self, wish: Wish) -> Caption:
+        """Write the caption (in a thread). Raises: DatasetError, DiskError."""
+        if wish.id.startswith("rejected/"):
+            raise DatasetError(f"{Path(wish.id).name} is rejected; its caption is not changed.", "Put the picture back first.")
+        save = self.session.dataset.keep_caption if wish.kind == "keep" else self.session.dataset.save_caption
+        return save(Path(wish.id).stem, wish.text, wish.revision)
+
+    def _read(self, key: str) -> Found:
+        """What the caption's file says now: one that is no text must not hide its picture."""
+        try:
+            caption = read_caption(caption_path_for(self.shelf.place(key)), Path(key).stem)
+        except DatasetError as error:
+            return UNREAD, "", str(error)
+        reason = self.shelf.reason(key)
+        if reason is not None:
+            words = f" ({reason})" if reason else ""
+            return caption.revision, caption.text or "", f"This picture is rejected{words}. Put it back to change its caption."
+        return caption.revision, caption.text or "", ""
+
+    def _put(self, key: str, row: int, read: Found, note: str, after: str = "") -> None:
+        revision, text, unread = read
+        closed = self.shelf.reason(key) is not None and revision != UNREAD
+        self.editor.show(Shown(key, revision, text, self._place(row), Path(key).name, self.home(), unread, closed, "", row,
+                               self.shelf.view.version), note, after)
+        self._show_picture(key, row)
+
+    def _place(self, row: int) -> str:
+        return f"{row + 1} of {len(self.shelf)}" if row >= 0 else "not in this filter"
+
+    def _look_again(self) -> None:
+        shown = self.editor.shown
+        revision, text, unread = self._read(shown["id"])
+        if (revision, unread) != (shown["revision"], shown["unread"]):
+            self.editor.changed_on_disk(revision, text, unread)
+
+    def _show_picture(self, key: str, row: int) -> None:
+        """Beside the kernel: a picture of a hundred megapixels takes seconds. Of several that are asked for only the last is opened."""
+        home, dataset, path = self.home(), self.session.dataset, self.shelf.place(key)
+        self._wanted = path
+
+        def opened() -> tuple[bytes, str, str]:
+            with ONE_AT_A_TIME:
+                try:
+                    return (dataset.preview(path), "", facts_of(path)) if self._wanted == path else (b"", "", "")
+                except StudioError as error:
+                    return b"", str(error), ""
+
+        def show(result: tuple[bytes, str, str], error: BaseException | None) -> None:
+            if error is not None:
+                self._fail(error)
+            elif self._wanted == path:
+                self.editor.show_picture(key, home, *result)
+                self._prepare(row + 1, path)
+
+        self.loop.beside(opened, show)
+
+    def _prepare(self, row: int, present: Path) -> None:
+        """Make the next picture's preview before it is asked for."""
+        if not 0 <= row < len(self.shelf):
+            return
+        dataset, path = self.session.dataset, self.shelf.place(self.shelf.key(row))
+
+        def make() -> None:
+            with ONE_AT_A_TIME:
+                if self._wanted == present:
+                    dataset.preview(path)
+
+        self.loop.beside(make, lambda _, error: None)  # what is wrong with it is told when it is shown
+
+
+def facts_of(path: Path) -> str:
+    """The picture's size in words, from its header; empty where it cannot be opened."""
+    try:
+        facts = inspect_image(path)
+    except DatasetError:
+        return ""
+    return f"{facts.width} × {facts.height}"

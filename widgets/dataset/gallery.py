@@ -1,0 +1,148 @@
+"""All pictures in a grid, and the caption of the one that is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as ipw
+
+from core.dataset import filtering
+from core.dataset.captions.editing import EditReport, TriggerSettings
+from core.dataset.project import Project
+from core.dataset.rejecting import MoveReport, RejectSettings, RestoreSettings
+from widgets.components.gallery import Gallery
+from widgets.dataset.browsing import Shelf, ranges_of
+from widgets.dataset.captioning import CaptionDesk
+from widgets.form import Form
+from widgets.panel import Panel, Work, part
+
+GLANCE_SECONDS = 3.0
+"""How often the folder's time is looked at: another notebook, a job or a file manager may have changed something."""
+KEYS = """
+Arrows, Home, End, Page up and down move; with Shift they select; Ctrl+A selects all; Space turns one on or off.
+Enter goes to the caption, Escape comes back. Delete puts the selected pictures into rejected/; nothing is ever deleted."""
+
+
+class GalleryPanel(Panel):
+    """The gallery with its editor; rejecting and putting back."""
+
+    name = "gallery"
+    title = "Gallery"
+    purpose = "Look through your pictures, mend captions, and put aside what is bad. A rest saves; nothing is deleted."
+    button = "Put the trigger word first everywhere"
+
+    def controls(self) -> list[ipw.Widget]:
+        """The grid and the editor, then the trigger word."""
+        self._rejected: list[str] = []
+        self._watching = False
+        grammar = (filtering.__doc__ or "").partition("\n\n")[2].strip("\n") + "\n" + KEYS
+        self.gallery = Gallery(lambda wish: self.loop.soon(lambda: self.guard(lambda: self.desk.hear(wish))),
+                               lambda kind, given: self.loop.soon(lambda: self.guard(lambda: self._asked(kind, given))),
+                               filtering.SORTS, grammar, "There are no pictures yet. Import some first.")
+        self.shelf = Shelf(self.gallery, self.loop, self.fail, self._rows_changed)
+        self.desk = CaptionDesk(self.gallery, self.shelf, self.session, self.loop, self.fail, self._calm)
+        self.form, self._filled_for = Form(TriggerSettings), ""
+        return [self.gallery, part("Trigger word"), self.form.view]
+
+    def blocked(self) -> str:
+        """There must be pictures."""
+        empty = self.shelf.listing is not None and not len(self.shelf.listing)
+        return super().blocked() or ("The project has no pictures yet. Import some first." if empty else "")
+
+    def run(self) -> Work:
+        """Put the trigger word first in every caption."""
+        settings, manager = self.form.value(), self.session.dataset
+        return Work("changing captions", lambda: manager.add_trigger(**dict(settings)), self._changed)
+
+    def _changed(self, report: EditReport) -> str:
+        self.log.show("\n".join(f"{item.name}: {item.reason}" for item in report.skipped))
+        return report.sentence()
+
+    def update(self) -> None:
+        """Look at the folder again; what changed is shown, what is being written stays."""
+        self.shelf.open(Project(self.session.folder) if self.session.folder is not None else None)
+        self.desk.look()
+        self._fill()
+        if not self._watching:
+            self._watching = True
+            self.loop.repeat(self._glance, GLANCE_SECONDS)
+
+    def _fill(self) -> None:
+        """The project's trigger word stands in its form until a person writes another one."""
+        word, home = self.form.control("trigger_word").widget, str(self.session.folder)
+        if self.session.folder is not None and (not word.value or self._filled_for != home):
+            word.value, self._filled_for = self.session.dataset.project.trigger_word, home
+
+    def selected(self) -> list[str]:
+        """Ids of the selected pictures that are not rejected."""
+        return [Path(key).stem for key in self.shelf.selected() if not key.startswith("rejected/")]
+
+    def show_filter(self, text: str, sort: str = "name") -> None:
+        """Filter the grid from elsewhere, e.g. by a tag that was clicked."""
+        self.shelf.asked("filter", {"text": text, "sort": sort})
+
+    def close(self) -> None:
+        """Let go."""
+        super().close()
+        self.shelf.close()
+
+    def _glance(self) -> bool:
+        self.guard(self.shelf.glance)
+        self.guard(self.desk.glance)
+        return True
+
+    def _rows_changed(self) -> None:
+        self.guard(self.desk.look)
+        if not self._busy:
+            self._settle()
+            self._enable()
+
+    def _calm(self) -> None:
+        """What was wrong with a caption is past."""
+        if self.status.state == "attention":
+            self._told = None
+            self._settle()
+
+    def _asked(self, kind: str, given: Mapping[str, Any]) -> None:
+        if kind == "count":
+            self.desk.count(str(given["text"]))
+        elif kind == "unreject":
+            self._restore(self._rejected)
+        elif kind == "reject-shown":
+            self._reject([str(given["id"])], str(given["reason"]))
+        elif kind in ("reject", "restore"):
+            if given["version"] != self.shelf.view.version:
+                return
+            keys = self.shelf.keys(ranges_of(given["ranges"]))
+            if kind == "reject":
+                self._reject(keys, str(given["reason"]))
+            else:
+                self._restore([Path(key).name for key in keys if key.startswith("rejected/")])
+        else:
+            self.shelf.asked(kind, given)
+
+    def _reject(self, keys: Sequence[str], reason: str) -> None:
+        names = tuple(key for key in keys if key and not key.startswith("rejected/"))
+        if not names:
+            return
+        settings, dataset = RejectSettings.make(images=names, reason=reason.strip()), self.session.dataset
+        self.loop.beside(lambda: dataset.reject(settings), self._moved)
+
+    def _restore(self, names: Sequence[str]) -> None:
+        if not names:
+            return
+        settings, dataset = RestoreSettings.make(images=tuple(names)), self.session.dataset
+        self.loop.beside(lambda: dataset.restore(settings), self._moved)
+
+    def _moved(self, report: MoveReport | None, error: BaseException | None) -> None:
+        if error is not None or report is None:
+            self.fail(error or RuntimeError("nothing came back"))
+            return
+        self._rejected = report.places if report.word == "rejected" else []
+        count = len(self._rejected)
+        self.shelf.offer_undo(f"Put {'it' if count == 1 else f'those {count}'} back" if count else "")
+        self.log.show("\n".join(f"{item.name}: {item.reason}" for item in report.skipped))
+        self.done(report.sentence())
+        self.session.tell()

@@ -1,0 +1,157 @@
+"""Which tags are used how often, and what is doubtful in the captions."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import ipywidgets as ipw
+
+from core.base.errors import StudioError
+from core.dataset.captions.arranging import Sort
+from core.dataset.captions.editing import EditSettings
+from core.dataset.captions.lint import CaptionFinding, LintSettings, find_in_captions
+from core.dataset.captions.operations import Remove, ReplaceTags
+from core.dataset.captions.statistics import TagCounts, holding, tag_frequencies
+from core.dataset.manager import DatasetManager
+from widgets.components.tag_bars import TagBar, TagBars
+from widgets.dataset.tagging import no_pictures
+from widgets.form import Form
+from widgets.panel import Panel, Work, findings_list, part, row
+
+MOST_FINDINGS = 40
+MEND = {"missing": "Give them the trigger word …", "trigger": "Put the trigger word first …", "trigger_first": "Put it first …",
+        "contradiction": "Take the rarer one out …", "tokens": "Shorten them …", "doubles": "Take the second out …",
+        "format": "Mend the format …", "variants": "Write them alike …", "misspelt": "Replace them …", "fused": "Take them out …",
+        "near_constant": "Add it …"}
+"""Words of the button beside a finding; pressing it shows the preview and changes nothing."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found out at once."""
+
+    captions: dict[str, str | None]
+    counts: TagCounts
+    findings: list[CaptionFinding]
+
+
+class StatisticsPanel(Panel):
+    """Numbers of tags, and findings that lead to the bulk edit which mends them."""
+
+    name = "statistics"
+    title = "Tags and findings"
+    purpose = "See which tags are used how often, and what is doubtful. Each finding leads to the change that mends it."
+    button = "Look at the captions"
+
+    def controls(self) -> list[ipw.Widget]:
+        """For which training."""
+        self._looked: Looked | None = None
+        self._home: Path | None = None
+        self._chosen: list[str] = []
+        self.form = Form(LintSettings)
+        return [self.form.view]
+
+    def results(self) -> list[ipw.Widget]:
+        """The tags, what can be done with those that are chosen, and the findings."""
+        self.bars = TagBars(lambda tag, choose: self.loop.soon(lambda: self.guard(lambda: self._press(tag, choose))))
+        self.take_out = self.action("Take the chosen tag out …", lambda: self._lay_out_tag("remove"), self._none_chosen)
+        self.replace = self.action("Replace the chosen tag …", lambda: self._lay_out_tag("replace"), self._none_chosen)
+        self.sort = self.action("Sort by frequency …", lambda: self._lay_out(EditSettings(operations=(Sort(),))), self.blocked)
+        self._which = ipw.HTML()
+        self._tag_row = row(self.take_out, self.replace, self.sort)
+        self._tags = ipw.VBox([part("Tags"), self.bars, self._which, self._tag_row])
+        self._found = ipw.VBox()
+        self._show(None)
+        return [self._found, self._tags]
+
+    def blocked(self) -> str:
+        """There must be pictures."""
+        return super().blocked() or no_pictures(self.session.folder)
+
+    def update(self) -> None:
+        """Numbers of another project are of no use."""
+        if self.session.folder != self._home:
+            self._home, self._chosen = self.session.folder, []
+            self._show(None)
+
+    def run(self) -> Work:
+        """Read all captions, count, and look."""
+        settings, manager = self.form.value(), self.session.dataset
+        return Work("reading the captions", lambda: look(manager, settings), self._done)
+
+    def _done(self, looked: Looked) -> str:
+        self._chosen = [tag for tag in self._chosen if tag in looked.counts]
+        self._show(looked)
+        with_caption = sum(1 for text in looked.captions.values() if text)
+        found = f"{len(looked.findings)} findings" if looked.findings else "nothing doubtful"
+        return f"{len(looked.counts)} different tags in {with_caption} captions, {found}."
+
+    def _show(self, looked: Looked | None) -> None:
+        self._looked = looked
+        self._tags.layout.display = "none" if looked is None else ""
+        self._found.children = self._findings(looked.findings) if looked is not None else []
+        self._show_tags()
+
+    def _show_tags(self) -> None:
+        looked = self._looked
+        if looked is None:
+            self.bars.show([], 0)
+            return
+        counts = looked.counts
+        here = {name: text for name, text in looked.captions.items() if text}
+        if self._chosen:
+            for tag in self._chosen:
+                here = {name: here[name] for name in holding(here, tag)}
+            counts = tag_frequencies(here)
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        self.bars.show([TagBar(looked.counts.shown(key), count) for key, count in ordered], len(here), self._chosen)
+        names = list(here)
+        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+        self._which.value = f'<p class="lb-help">In: {html.escape(", ".join(names[:8]))}{more}</p>' if self._chosen else ""
+
+    def _press(self, tag: str, choose: bool) -> None:
+        self._chosen = [*self._chosen, tag] if choose else [one for one in self._chosen if one != tag]
+        self._show_tags()
+        self._enable()
+
+    def _none_chosen(self) -> str:
+        return self.blocked() or ("" if self._chosen else "Press a tag in the list first.")
+
+    def _findings(self, findings: Sequence[CaptionFinding]) -> list[ipw.Widget]:
+        if not findings:
+            return [part("Findings"), ipw.HTML('<p class="lb-help">Nothing doubtful was found.</p>')]
+        shown: list[ipw.Widget] = [part("Findings")]
+        self._actions = [(button, blocked) for button, blocked in self._actions if "lb-mend" not in button._dom_classes]
+        for finding in findings[:MOST_FINDINGS]:
+            shown.append(ipw.HTML(findings_list([finding])))
+            if finding.fix is not None:
+                button = self.action(MEND.get(finding.kind, "Show the change"), partial(self._lay_out, finding.fix)).add_class("lb-mend")
+                shown.append(row(button))
+        if len(findings) > MOST_FINDINGS:
+            shown.append(ipw.HTML(f'<p class="lb-help">and {len(findings) - MOST_FINDINGS} more; mend these first, then look again.</p>'))
+        return shown
+
+    def _lay_out_tag(self, what: str) -> str:
+        tag = self._chosen[-1]
+        operation = Remove(tags=tag) if what == "remove" else ReplaceTags(search=tag, replacement=tag)
+        return self._lay_out(EditSettings(operations=(operation,)))
+
+    def _lay_out(self, settings: EditSettings) -> str:
+        """Hand a change to the bulk edit panel. Raises: StudioError: that panel is not on screen."""
+        panel = self.session.panels.get("edit")
+        if panel is None:
+            raise StudioError("The Bulk edit panel is not shown yet.", "Run its cell, then press again.")
+        panel.guard(lambda: panel.take(settings))
+        return f"the change is laid out in panel {panel.number}, {panel.title}: look at the preview there."
+
+
+def look(manager: DatasetManager, settings: LintSettings) -> Looked:
+    """Read the captions once, for numbers and findings."""
+    captions = {item.id: item.caption for item in manager.items()}
+    trigger = settings.trigger_word or manager.project.trigger_word
+    return Looked(captions, tag_frequencies({name: text for name, text in captions.items() if text}),
+                  find_in_captions(captions, settings, trigger))
