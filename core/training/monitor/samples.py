@@ -98,11 +98,13 @@ def prompts_of(run: Run) -> list[str]:
 
 def label_of(path: Path, output_name: str) -> str:
     """What a saved LoRA is called on screen: "epoch 3", "step 200", "finished", else its name."""
+    if path.stem == output_name:  # first: the name itself may end in digits
+        return "finished"
     if named := _EPOCH_FILE.search(path.stem):
         return f"epoch {int(named.group(1))}"
     if named := _STEP_FILE.search(path.stem):
         return f"step {int(named.group(1))}"
-    return "finished" if path.stem == output_name else path.stem
+    return path.stem
 
 
 def list_checkpoints(run: Run, events: Sequence[Mapping[str, Any]], printed: Sequence[tuple[str, int, int]]) -> list[Checkpoint]:

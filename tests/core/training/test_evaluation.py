@@ -191,3 +191,9 @@ def test_the_sheet_keeps_each_pixel_of_a_small_picture():
     sheet = draw_sheet([[red], [blue]], ["without", "finished"], ["a cat\nseed 1"])
     assert sheet.getpixel((240, 50)) == (255, 0, 0) and sheet.getpixel((240 + 200, 50)) == (0, 0, 255)
     assert len(sheet.crop((0, 34, 220, 100)).getcolors(10000)) > 3  # the label was drawn
+
+
+def test_a_name_that_ends_in_digits_is_no_epoch():
+    from core.training.monitor.samples import label_of
+
+    assert [label_of(Path(f"cat-120130{end}.safetensors"), "cat-120130") for end in ("-000004", "")] == ["epoch 4", "finished"]
