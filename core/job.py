@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 
 from core.base.errors import Cancelled, DiskError, StudioError
 from core.base.failures import words_for
 from core.base.files import read_json, write_json
 from core.base.jobs import Job, JobProgress, append_event, turn_on_the_machine, write_own_mark
-from core.stages import run_stage
+from core.stages import run_stage, stage_named
 
 
 def run_job(folder: Path) -> int:
@@ -26,8 +27,10 @@ def run_job(folder: Path) -> int:
         if Job(folder).cancel_asked():
             raise Cancelled()  # before this process was noted, so that no signal could reach it
         order = read_json(folder / "settings.json")
-        with turn_on_the_machine(folder, progress):
-            report = run_stage(order["stage"], Path(order["project"]), order["settings"], progress)
+        stage, project = stage_named(order["stage"]), Path(order["project"])
+        turn = turn_on_the_machine(folder, f"“{stage.title}” in the project {project.name}", progress) if stage.heavy else nullcontext()
+        with turn:
+            report = run_stage(stage.name, project, order["settings"], progress)
         write_json(folder / "report.json", report)
     except Cancelled as error:
         append_event(folder, "cancelled", message=str(error))

@@ -29,6 +29,8 @@ class Stage:
     """The front desk: "package.module:Class", opened with the project's folder."""
     method: str
     """The manager's method, called as `method(settings, progress)`."""
+    heavy: bool = False
+    """Whether it takes the GPU or every core for long. One such job or training works on a machine at a time; others need not wait."""
 
     def settings_class(self) -> type[Settings]:
         """Import and return the settings class."""
@@ -42,13 +44,14 @@ class Stage:
 
 _ALL = (
     Stage("import", "Import pictures", "core.dataset.sources.importing:ImportSettings", DATASET, "import_images"),
-    Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag"),
+    Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag", heavy=True),
     Stage("trigger", "Put the trigger word first", "core.dataset.captions.editing:TriggerSettings", DATASET, "set_trigger"),
     Stage("edit", "Add, take out or replace tags", "core.dataset.captions.editing:EditSettings", DATASET, "edit"),
     Stage("reject", "Reject images", "core.dataset.rejecting:RejectSettings", DATASET, "reject"),
     Stage("restore", "Put rejected images back", "core.dataset.rejecting:RestoreSettings", DATASET, "restore"),
-    Stage("regularise", "Draw regularisation pictures", "core.training.regularisation:RegularisationSettings", TRAINING, "regularise"),
-    Stage("evaluate", "Before and after", "core.training.evaluation:EvaluationSettings", TRAINING, "evaluate"),
+    Stage("regularise", "Draw regularisation pictures", "core.training.regularisation:RegularisationSettings", TRAINING, "regularise",
+          heavy=True),
+    Stage("evaluate", "Before and after", "core.training.evaluation:EvaluationSettings", TRAINING, "evaluate", heavy=True),
 )
 STAGES = {stage.name: stage for stage in _ALL}
 

@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -132,10 +132,19 @@ def read_json(path: Path) -> Any:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line in one write, so that a reader never sees half a line of two writers mixed.
+    """Append one line. See `append_lines`."""
+    append_lines(path, [line])
 
-    Half a line that a kill or a full disk left behind is ended first, so that it does not swallow this one.
-    Raises: DiskError: no space or no permission; what was written of it is no whole line.
+
+def append_lines(path: Path, lines: Iterable[str], sync: bool = False, errors: str = "strict") -> None:
+    """Append lines, each in one write, so that a reader never sees half a line of two writers mixed.
+
+    Half a line that a kill or a full disk left behind is ended first, so that it does not swallow the next.
+
+    Args:
+        sync: return only when they are on the disk.
+        errors: what `str.encode` does with letters that UTF-8 does not have.
+    Raises: DiskError: no space or no permission; what was written last may be half a line, which readers pass over.
     """
     with explain_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,9 +152,13 @@ def append_line(path: Path, line: str) -> None:
         try:
             size = os.fstat(handle).st_size
             broken = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            data = (("\n" if broken else "") + line + "\n").encode("utf-8")
-            if os.write(handle, data) < len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            for line in lines:
+                data = (("\n" if broken else "") + line + "\n").encode("utf-8", errors)
+                broken = False
+                if os.write(handle, data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if sync:
+                os.fsync(handle)
         finally:
             os.close(handle)
 

@@ -263,11 +263,16 @@ class JobProgress(Progress):
 
 
 @contextlib.contextmanager
-def turn_on_the_machine(folder: Path, progress: Progress) -> Iterator[None]:
+def turn_on_the_machine(folder: Path, name: str, progress: Progress) -> Iterator[None]:
     """Wait until no other heavy job or training run works on this machine, then hold the place.
 
     The place is a file lock, which the system frees when its holder ends, however it ends; waiting jobs are
     processes of their own, so the queue survives a restart of the kernel.
+
+    Args:
+        folder: of the job or run that waits; a "waiting" event is written into it.
+        name: what others read while they wait for it, such as "the training of mika".
+        progress: asked for a cancel while it waits.
 
     Raises: Cancelled: stopped while it waited. DiskError: the lock cannot be written.
     """
@@ -282,13 +287,14 @@ def turn_on_the_machine(folder: Path, progress: Progress) -> Iterator[None]:
             except BlockingIOError:
                 if not told:
                     file.seek(0)
-                    append_event(folder, "waiting", message=f"Waiting for {file.read().decode().strip() or 'another job'} to finish.")
+                    whom = file.read().decode("utf-8", "replace").strip() or "another job"
+                    append_event(folder, "waiting", message=f"Waiting for {whom} to end. It begins by itself.")
                     told = True
                 progress.check()
                 time.sleep(0.5)
         with explain_disk_errors(place):
             file.truncate(0)
-            file.write(Path(folder).name.encode())
+            file.write(name.encode())
         yield
 
 

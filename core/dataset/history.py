@@ -16,7 +16,7 @@ from core.base.locks import locked
 from core.base.progress import SILENT, Progress
 from core.dataset.captions.files import tag_key
 from core.dataset.captions.swapping import Swap, clear_leftovers, swap_captions
-from core.dataset.history_file import Change, HistoryEntry, HistoryFile, Summary, append_lines, lines_of
+from core.dataset.history_file import Change, HistoryEntry, HistoryFile, Summary, append_values, lines_of
 from core.dataset.items import Skipped
 from core.dataset.project import Project
 
@@ -60,7 +60,7 @@ class Recorder:
                sha256: str = "") -> None:
         """Note one change. Raises: DiskError."""
         if self._path is not None:
-            append_lines(self._path, [*self._begin(), {
+            append_values(self._path, [*self._begin(), {
                 "event": "change", "entry": self._id, "image": image, "file": file, "before": before, "after": after,
                 "written": None if written is None else list(written), "sha256": sha256}])
 
@@ -68,7 +68,7 @@ class Recorder:
         """Note all changes of a bulk change at once; they are on the disk when this returns. Raises: DiskError."""
         if self._path is not None and changes:
             begin = self._begin()
-            append_lines(self._path, (line for lines in (begin, lines_of(self._id, changes)) for line in lines), sync=True)
+            append_values(self._path, (line for lines in (begin, lines_of(self._id, changes)) for line in lines), sync=True)
 
     def _begin(self) -> list[dict[str, Any]]:
         if self._id:
@@ -84,7 +84,7 @@ class Recorder:
         """The work on it has ended, whole or cancelled. Raises: DiskError."""
         if self._path is not None and self._id:
             made = {} if self._made is None else {"made": self._made}
-            append_lines(self._path, [{"event": "end", "entry": self._id, "time": time.time(), **made}], sync=True)
+            append_values(self._path, [{"event": "end", "entry": self._id, "time": time.time(), **made}], sync=True)
 
 
 class History:
@@ -158,7 +158,7 @@ class History:
     def mark(self, event: str, entries: Sequence[HistoryEntry]) -> None:
         """Note what becomes of entries: undoing, undone, redoing, redone; it is on the disk when this returns. Raises: DiskError."""
         if self.path is not None:
-            append_lines(self.path, [{"event": event, "entry": entry.id, "time": time.time()} for entry in entries], sync=True)
+            append_values(self.path, [{"event": event, "entry": entry.id, "time": time.time()} for entry in entries], sync=True)
 
 
 @contextlib.contextmanager

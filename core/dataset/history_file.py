@@ -13,10 +13,8 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
 import json
-import os
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.base.files import explain_disk_errors
+from core.base.files import append_lines
 
 ROWS = 1000
 """Changes in one line."""
@@ -149,27 +147,9 @@ class HistoryFile:
                 seen.offset += len(line)
 
 
-def append_lines(path: Path, values: Iterable[dict[str, Any]], sync: bool = False) -> None:
-    """Append lines, each in one write, after ending half a line that a kill left behind.
-
-    Args: sync: return only when they are on the disk.
-    Raises: DiskError: no space or no permission; what was written last may be half a line, which readers pass over.
-    """
-    with explain_disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            size = os.fstat(handle).st_size
-            broken = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            for value in values:
-                data = (("\n" if broken else "") + json.dumps(value, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
-                broken = False
-                if os.write(handle, data) < len(data):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            if sync:
-                os.fsync(handle)
-        finally:
-            os.close(handle)
+def append_values(path: Path, values: Iterable[dict[str, Any]], sync: bool = False) -> None:
+    """Append values as lines. Args: sync: return only when they are on the disk. Raises: DiskError, as `append_lines`."""
+    append_lines(path, (json.dumps(value, ensure_ascii=False) for value in values), sync, errors="surrogatepass")
 
 
 def lines_of(entry: str, changes: Sequence[Change]) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,7 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.captions.editing import EditPlan, EditReport, apply_plan
 from core.dataset.history import START, History, net_swaps
-from core.dataset.history_file import Change, VersionMark, append_lines
+from core.dataset.history_file import Change, VersionMark, append_values
 from core.dataset.items import list_items
 from core.dataset.project import Project
 
@@ -104,7 +104,7 @@ def name_version(project: Project, settings: VersionSettings) -> VersionMark:
     text = "\n".join(lines) + "\n"
     write_bytes(project.hidden / file, gzip.compress(text.encode("utf-8", "surrogatepass"), 1, mtime=0))
     now = time.time()
-    append_lines(_file(project), [{"event": "version", "version": mark_id, "name": name, "time": now, "file": file, "count": len(items),
+    append_values(_file(project), [{"event": "version", "version": mark_id, "name": name, "time": now, "file": file, "count": len(items),
                                    "run": settings.run}], sync=True)
     return VersionMark(mark_id, name, now, file, len(items), settings.run)
 

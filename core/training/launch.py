@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import TrainingError
-from core.base.files import read_json, write_json
+from core.base.files import write_json
 from core.base.locks import locked
 from core.base.paths import ROOT
 from core.base.process import start_detached
-from core.training.kept import find_moves, placed_now
 from core.training.outputs import State, newest_state
 from core.training.run import ACTIVE, Run
 
@@ -104,25 +103,11 @@ def _write_settings(run: Run, state: State | None) -> None:
     """Write the pair anew where it must say something else: the state to go on from, or other places since the project was moved."""
     from core.training.config.pair import write_pair
 
-    written = run.settings()
-    settings = at_its_present_place(run, written)
+    settings = run.settings()
     if state is not None:
         settings = settings.with_values(saving={"resume": str(state.folder.resolve())})
-    if settings != written:
+    if settings != run.written_settings():
         write_pair(settings, run.folder)
-
-
-def at_its_present_place(run: Run, settings: TrainingSettings) -> TrainingSettings:
-    """The run's settings with every path inside its project or Lorabook's folder where these lie now; they may have been moved since."""
-    from core.training.config import for_run
-
-    before, now = Path(settings.saving.output_dir or run.checkpoints), run.checkpoints.absolute()
-    if before.name != now.name:
-        return settings
-    command = run.folder / "command.json"
-    root_before = str(read_json(command).get("root", "")) if command.is_file() else ""
-    moves = find_moves(str(before.parents[2]), now.parents[2], root_before)
-    return for_run(type(settings).from_values(placed_now(settings.values(), moves)), run.folder) if moves else settings
 
 
 def launch_lock(folder: Path) -> contextlib.AbstractContextManager[bool]:

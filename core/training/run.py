@@ -28,6 +28,7 @@ from core.base.errors import StudioError, TrainingError
 from core.base.files import explain_disk_errors, read_json, safe_stem, write_json, write_text
 from core.base.jobs import append_event, read_tail
 from core.base.process import ProcessMark, end_group, is_alive
+from core.training.kept import find_moves, placed_now
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
@@ -117,7 +118,23 @@ class Run:
         return self.folder / "log.txt"
 
     def settings(self) -> TrainingSettings:
-        """The settings that it was made with. Raises: ConfigError: its settings.toml is missing or wrong."""
+        """The settings that it was made with, every path inside its project or Lorabook's folder where these lie now.
+
+        Raises: ConfigError: its settings.toml is missing or wrong.
+        """
+        from core.training.config import for_run
+
+        settings = self.written_settings()
+        before, now = Path(settings.saving.output_dir or self.checkpoints), self.checkpoints.absolute()
+        if before.name != now.name:
+            return settings
+        command = self.folder / "command.json"
+        root_before = str(read_json(command).get("root", "")) if command.is_file() else ""
+        moves = find_moves(str(before.parents[2]), now.parents[2], root_before)
+        return for_run(type(settings).from_values(placed_now(settings.values(), moves)), self.folder) if moves else settings
+
+    def written_settings(self) -> TrainingSettings:
+        """What its settings.toml says, with the places of then. Raises: ConfigError: it is missing or wrong."""
         from core.training.config.pair import pair_in
         from core.training.config.presets import load_settings
 

@@ -128,7 +128,7 @@ def supervise(run: Run, attempt: int) -> dict[str, Any]:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal is no wish to stop
     try:
         stop.check()
-        with turn_on_the_machine(run.folder, stop):
+        with turn_on_the_machine(run.folder, f"the training of {run.output_name} in the project {run.project_folder.name}", stop):
             end = _train(run, attempt, stop)
     except Cancelled as error:
         end = {"state": "cancelled", "message": error.message}

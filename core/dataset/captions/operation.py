@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from core.base.errors import ConfigError
 from core.base.settings import Settings
@@ -26,7 +26,10 @@ class Context:
 
 
 class Operation(Settings):
-    """One thing to do to a caption. A subclass gives `on_tags` or `on_text`; both take a caption that may be empty."""
+    """One thing to do to a caption. A subclass gives `on_tags` or `on_text`; both take a caption that may be empty.
+
+    A subclass that gives neither cannot be made.
+    """
 
     op: ClassVar[str] = ""
     on_prose: ClassVar[bool] = True
@@ -41,9 +44,15 @@ class Operation(Settings):
         """The operation as a function of the parts between commas; None where it works on the text. Raises: ConfigError."""
         return None
 
-    def on_text(self, context: Context) -> Callable[[str], str]:
-        """The operation as a function of the whole text. Raises: ConfigError."""
-        raise NotImplementedError(type(self).__name__)
+    def on_text(self, context: Context) -> Callable[[str], str] | None:
+        """The operation as a function of the whole text; None where it works on tags. Raises: ConfigError."""
+        return None
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **given: Any) -> None:
+        super().__pydantic_init_subclass__(**given)
+        if cls.on_tags is Operation.on_tags and cls.on_text is Operation.on_text:
+            raise TypeError(f"{cls.__name__} gives neither on_tags nor on_text.")
 
     def sentence(self) -> str:
         """What it did, for the history: "Added smile"."""

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from core.base import jobs
 from core.base.errors import DiskError
@@ -17,6 +18,7 @@ from core.base.jobs import Job, JobProgress, append_event, list_jobs, read_event
 from core.base.paths import ROOT
 from core.base.process import ProcessMark, end_group, is_alive, mark_of, start_detached
 from core.base.progress import SILENT
+from core.dataset.project import Project
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -85,19 +87,33 @@ def test_two_heavy_jobs_take_turns_and_a_killed_holder_frees_the_place(tmp_path,
     monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path))
     code = ("import sys, time; from pathlib import Path\n"
             "from core.base.jobs import turn_on_the_machine; from core.base.progress import SILENT\n"
-            "with turn_on_the_machine(Path(sys.argv[1]), SILENT): print('holding', flush=True); time.sleep(60)")
-    mark = start_detached([sys.executable, "-c", code, str(tmp_path / "first")], cwd=ROOT, log=tmp_path / "log.txt")
+            "with turn_on_the_machine(Path(sys.argv[1]), sys.argv[2], SILENT): print('holding', flush=True); time.sleep(60)")
+    mark = start_detached([sys.executable, "-c", code, str(tmp_path / "first"), "the training of mika"], cwd=ROOT, log=tmp_path / "log.txt")
     wait_for(lambda: "holding" in (tmp_path / "log.txt").read_text())
     second = tmp_path / "second"
     second.mkdir()
-    waited = start_detached([sys.executable, "-c", code, str(second)], cwd=ROOT, log=tmp_path / "log2.txt")
-    wait_for(lambda: any("Waiting for first" in event.get("message", "") for event in read_events(second)[0]))
+    waited = start_detached([sys.executable, "-c", code, str(second), "tagging"], cwd=ROOT, log=tmp_path / "log2.txt")
+    wait_for(lambda: any("Waiting for the training of mika to end." in event.get("message", "") for event in read_events(second)[0]))
     assert "holding" not in (tmp_path / "log2.txt").read_text()
     os.kill(mark.pid, signal.SIGKILL)
     wait_for(lambda: "holding" in (tmp_path / "log2.txt").read_text())
     end_group(waited)
-    with turn_on_the_machine(second, SILENT):
+    with turn_on_the_machine(second, "tagging", SILENT):
         pass
+
+
+def test_a_light_job_does_not_wait_for_a_training_and_a_heavy_one_says_for_whom(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path))
+    project, pictures = Project.create(tmp_path / "cats", "cats"), tmp_path / "pictures"
+    pictures.mkdir()
+    Image.new("RGB", (8, 8)).save(pictures / "a.png")
+    with turn_on_the_machine(tmp_path, "the training of mika", SILENT):
+        light = start_job(project.folder, "import", {"source": str(pictures)})
+        heavy = start_job(project.folder, "tag", {})
+        wait_for(lambda: light.status().state == "done" and heavy.status().state == "waiting", 60)
+        assert "the training of mika" in heavy.status().message
+        heavy.cancel()
+        wait_for(lambda: heavy.status().state == "cancelled", 60)
 
 
 @pytest.mark.parametrize("count", [1, 500])
@@ -190,13 +206,13 @@ def test_a_job_in_a_read_only_folder_fails_with_a_sentence():
 
 def test_the_place_on_the_machine_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("LORABOOK_PROJECTS", str(READ_ONLY / "lorabook"))
-    with pytest.raises(DiskError, match="No permission to write .*machine.lock"), turn_on_the_machine(tmp_path, SILENT):
+    with pytest.raises(DiskError, match="No permission to write .*machine.lock"), turn_on_the_machine(tmp_path, "tagging", SILENT):
         pass
 
 
 def test_an_error_of_the_work_itself_is_not_taken_for_one_of_the_place(tmp_path, monkeypatch):
     monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path))
-    with pytest.raises(PermissionError), turn_on_the_machine(tmp_path, SILENT):
+    with pytest.raises(PermissionError), turn_on_the_machine(tmp_path, "tagging", SILENT):
         raise PermissionError(13, "Permission denied", "picture.png")
 
 

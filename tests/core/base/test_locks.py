@@ -64,12 +64,12 @@ def test_jobs_launches_and_captions_work_on_a_file_system_without_locks(tmp_path
     done, notes = [], []
     progress = Progress()
     progress.note = notes.append
-    with turn_on_the_machine(tmp_path, progress):
+    with turn_on_the_machine(tmp_path, "tagging", progress):
         done.append("job")
     with launch_lock(tmp_path):
         done.append("launch")
     with held(tmp_path / "history.jsonl", fcntl.LOCK_EX | fcntl.LOCK_NB):
         done.append("captions")
     assert done == ["job", "launch", "captions"] and "has no locks" in notes[0]
-    with contextlib.suppress(BlockingIOError), turn_on_the_machine(tmp_path, SILENT):
+    with contextlib.suppress(BlockingIOError), turn_on_the_machine(tmp_path, "tagging", SILENT):
         done.append("again")

@@ -27,6 +27,17 @@ def test_two_runs_of_one_second_get_folders_of_their_own(tmp_path):
     assert Run.list(project.folder) == runs[::-1]
 
 
+def test_the_settings_of_a_moved_run_name_its_present_places(tmp_path):
+    run = make_run(tmp_path)
+    written = run.written_settings()
+    moved = run.project_folder.rename(tmp_path / "elsewhere")
+    run = Run.open(moved / "runs" / run.id)
+    settings = run.settings()
+    assert run.written_settings() == written != settings
+    assert settings.saving.output_dir == str(run.checkpoints)
+    assert [subset.image_dir for subset in settings.data.subsets] == [str(moved / "images")]
+
+
 def test_settings_that_cannot_be_written_leave_no_half_run(tmp_path):
     project = make_project(tmp_path)
     (project.folder / "runs").rmdir()

@@ -6,7 +6,7 @@ import pytest
 
 from core.base.errors import ConfigError
 from core.dataset.captions.editing import EditSettings, caption_change
-from core.dataset.captions.operation import Context
+from core.dataset.captions.operation import Context, Operation
 from core.dataset.captions.operations import OPERATIONS, make_operation
 from core.dataset.captions.texts import compile_pattern
 
@@ -67,6 +67,12 @@ def test_every_operation_has_an_example_and_comes_back_from_its_plain_values():
 def test_prose_is_not_torn_apart_and_it_is_said_why(operation):
     text, reason = changed([operation], PROSE)
     assert text == PROSE and "sentences" in reason
+
+
+def test_an_operation_that_does_nothing_cannot_be_made():
+    with pytest.raises(TypeError, match="Idle gives neither on_tags nor on_text"):
+        class Idle(Operation):
+            op = "idle"
 
 
 def test_prose_keeps_its_numbers_and_its_full_stops():
