@@ -254,9 +254,6 @@ def main() -> int:
     parser.add_argument("--run-turns", type=int, default=8)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    import torch
-
-    torch.set_flush_denormal(True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no halted trainer is left behind
     with tempfile.TemporaryDirectory() as place:
         figures = {"name": "trainer", **against_bare_loop(Path(place), options)}

@@ -33,6 +33,8 @@ def load_model(path: str | Path, family: str | None = None, device: str | torch.
                tokenizer_dir: str | Path | None = None) -> DiffusionModel:
     """Load a base model, ready to encode, predict and draw; all weights frozen, in eval mode.
 
+    On a CPU the whole process is set up for it (core.diffusion.cpu), so load models in jobs and trainers, not in a notebook's kernel.
+
     Args:
         path: a single-file `.safetensors` checkpoint (original names) or a diffusers folder.
         family: "sd15" or "sdxl"; None reads it from the file or folder.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.base.errors import ModelError
 from core.diffusion import FAMILIES
+from core.diffusion.cpu import tune_for_cpu
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +53,8 @@ def open_checkpoint(path: Path, family: str | None, device: str | torch.device |
                          f"{FAMILIES.entry(family).title}.",
                          f"Choose the family {found!r}, or another model.")
     target = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+    if target.type == "cpu":
+        tune_for_cpu()
     kind = dtype or (torch.float16 if target.type == "cuda" else torch.float32)
     vae_kind = vae_dtype or (torch.float32 if found == "sdxl" else kind)
     parts = _open_folder(path, found) if path.is_dir() else _open_file(path, found, tokenizer_dir)

@@ -61,11 +61,9 @@ def _train(options: TrainOptions, tables: dict[str, Any], run_dir: Path | None, 
 
     reporter = Reporter(run_dir, say, Path(options.logging_dir) if options.logging_dir else None)
     target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if target.type == "cpu":
-        torch.set_flush_denormal(True)
-        if options.mixed_precision != "no":
-            options.warnings.append(f"mixed_precision {options.mixed_precision} needs a GPU; this run trains in full precision on the CPU.")
-            options.mixed_precision = "no"
+    if target.type == "cpu" and options.mixed_precision != "no":
+        options.warnings.append(f"mixed_precision {options.mixed_precision} needs a GPU; this run trains in full precision on the CPU.")
+        options.mixed_precision = "no"
     say("prepare images: every picture is looked through")
     datasets = read_datasets(tables, options.raw, reporter.warn, lambda: _heed(stop), reporter.preparing)
     for dataset in datasets:
