@@ -7,7 +7,6 @@ thousand take little disk; each is read and hashed by the first scan all the sam
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import shutil
@@ -20,6 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.figures import show
 from core.base.files import write_text
 from core.dataset.captions.editing import EditSettings, edit_captions, plan_edit
 from core.dataset.captions.statistics import tag_frequencies
@@ -105,14 +105,9 @@ def main() -> int:
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="captions-", dir=given.place))
     try:
-        figures = measure(make_project(folder / "project", given.count), given.count)
-        for name, value in figures.items():
-            print(f"{name:24} {value}", flush=True)
+        return show(measure(make_project(folder / "project", given.count), given.count), given.json)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if given.json:
-        print(json.dumps(figures))
-    return 0 if figures["ok"] else 1
 
 
 if __name__ == "__main__":

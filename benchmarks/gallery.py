@@ -23,13 +23,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from core.dataset.images.thumbnails import Thumbnail, Thumbnails, ThumbnailStore, Wanted, make_thumbnail  # noqa: E402
-from core.dataset.listing import remember, scan  # noqa: E402
-from core.dataset.parallel import default_workers  # noqa: E402
-from core.dataset.project import Project  # noqa: E402
+from benchmarks.figures import show
+from core.dataset.images.thumbnails import Thumbnail, Thumbnails, ThumbnailStore, Wanted, make_thumbnail
+from core.dataset.listing import remember, scan
+from core.dataset.parallel import default_workers
+from core.dataset.project import Project
 
 FIRST_PAINT, WARM_PER_SECOND, NODES, COLD_RATIO = 0.4, 150, 600, 0.8
 REST_MS = 4000
@@ -240,12 +240,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.add_argument("--images", type=int, nargs="*", default=[10_000, 100_000])
     given = parser.parse_args()
-    figures = measure(given.images)
-    for name, value in figures.items():
-        print(f"{name:36} {value}")
-    if given.json:
-        print(json.dumps(figures))
-    return 0 if figures["ok"] else 1
+    return show(measure(given.images), given.json)
 
 
 if __name__ == "__main__":

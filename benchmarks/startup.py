@@ -17,7 +17,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.figures import show
+from core.base.paths import ROOT
+
 GOAL_SECONDS = 1.0
 HEAVY = ("torch", "transformers", "diffusers", "PIL", "numpy", "onnxruntime", "peft", "accelerate")
 FIRST = {"Dataset_Maker": ("widgets.dataset", "setup"), "Trainer": ("widgets.training", "project")}
@@ -66,12 +70,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
-    figures = measure(given.repeats)
-    for name, value in figures.items():
-        print(f"{name:24} {value}")
-    if given.json:
-        print(json.dumps(figures))
-    return 0 if figures["ok"] else 1
+    return show(measure(given.repeats), given.json)
 
 
 if __name__ == "__main__":

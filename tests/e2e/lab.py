@@ -25,6 +25,8 @@ from typing import Any
 
 from core.base.paths import ROOT
 
+SCREENSHOTS = os.environ.get("LORABOOK_SCREENSHOTS", "")
+"""Folder for pictures of the panels; empty: none are kept."""
 CHROMIUM = Path(os.environ.get("LORABOOK_CHROMIUM", "/usr/bin/chromium"))
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
@@ -167,3 +169,10 @@ def write_notebook(path: Path, *cells: str) -> None:
             for number, source in enumerate(cells)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     path.write_text(json.dumps({"cells": code, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
+
+
+def keep_picture(page: Any, panel: str, name: str) -> None:
+    """Keep a picture of a panel as NAME.png, where pictures are wanted."""
+    if SCREENSHOTS:
+        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
+        page.locator(f".lb-panel-{panel}").screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"))

@@ -1,18 +1,15 @@
 """Bulk edit, history and statistics in a real browser, in both themes and in a narrow window."""
 
-import os
 import re
-from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
 from core.dataset.manager import DatasetManager
-from tests.e2e.lab import Browser, Lab, run_all, write_notebook
+from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-SCREENSHOTS = os.environ.get("LORABOOK_SCREENSHOTS", "")
 CELL = """
 from pathlib import Path
 from IPython.display import display
@@ -52,12 +49,6 @@ def caption(dataset: DatasetManager, number: int) -> str:
     return (dataset.project.images / f"picture {number:02}.txt").read_text(encoding="utf-8")
 
 
-def keep_picture(page, panel: str, name: str) -> None:
-    if SCREENSHOTS:
-        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
-        page.locator(f".lb-panel-{panel}").screenshot(path=str(Path(SCREENSHOTS) / f"workshop_{name}.png"))
-
-
 @pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 1400), ("light", 400)])
 def test_a_finding_is_mended_seen_undone_and_made_again(tmp_path, dataset, theme, width):
     mark = f"{theme}_{width}"
@@ -74,7 +65,7 @@ def test_a_finding_is_mended_seen_undone_and_made_again(tmp_path, dataset, theme
         tags.locator("button", has_text="red hair").click()
         expect(statistics.locator(".lb-tags-note")).to_contain_text("with red hair")
         statistics.get_by_test_id("tag-search").fill("")
-        keep_picture(page, "statistics", f"statistics_{mark}")
+        keep_picture(page, "statistics", f"workshop_statistics_{mark}")
         assert page.evaluate(OVERFLOW) == []
 
         statistics.get_by_role("button", name="Put it first").click()
@@ -91,7 +82,7 @@ def test_a_finding_is_mended_seen_undone_and_made_again(tmp_path, dataset, theme
         edit.get_by_label("by these").fill("cap; auburn hair")
         edit.get_by_role("button", name="Preview the change").click()
         expect(edit.get_by_role("status")).to_contain_text("Nothing is changed yet")
-        keep_picture(page, "edit", f"edit_{mark}")
+        keep_picture(page, "edit", f"workshop_edit_{mark}")
         edit.get_by_role("button", name=re.compile("^Change [0-9]+ captions")).click()
         expect(edit.get_by_role("status")).to_contain_text("Undo takes it back")
         assert "auburn hair" in caption(dataset, 0)
@@ -107,7 +98,7 @@ def test_a_finding_is_mended_seen_undone_and_made_again(tmp_path, dataset, theme
         history.locator("select").first.select_option(label="The beginning, before the first change")
         history.get_by_role("button", name="Compare it with now").click()
         expect(history.get_by_test_id("changes").locator("li").first).to_contain_text("auburn hair")
-        keep_picture(page, "history", f"history_{mark}")
+        keep_picture(page, "history", f"workshop_history_{mark}")
         history.get_by_role("button", name="Go back to it").click()
         expect(history.get_by_role("status")).to_contain_text("back to the beginning")
         assert caption(dataset, 3) == before

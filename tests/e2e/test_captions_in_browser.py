@@ -1,18 +1,15 @@
 """The caption editor in a real browser, when things happen at the wrong moment: nothing that was typed is lost."""
 
-import os
 import re
-from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
 from core.dataset.manager import DatasetManager
-from tests.e2e.lab import Browser, Lab, run_all, write_notebook
+from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-SCREENSHOTS = os.environ.get("LORABOOK_SCREENSHOTS", "")
 CELL = """
 from pathlib import Path
 from widgets.dataset.gallery import GalleryPanel
@@ -46,12 +43,6 @@ def caption(dataset: DatasetManager, number: int) -> str:
 def write(dataset: DatasetManager, number: int, text: str | bytes) -> None:
     data = text if isinstance(text, bytes) else text.encode("utf-8")
     (dataset.project.images / f"{number}.txt").write_bytes(data)
-
-
-def keep_picture(page, name: str) -> None:
-    if SCREENSHOTS:
-        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
-        page.locator(".lb-panel-gallery").screenshot(path=str(Path(SCREENSHOTS) / f"captions_{name}.png"))
 
 
 def opened(lab, context):
@@ -122,7 +113,7 @@ def test_when_the_file_changes_while_a_person_writes_both_texts_are_seen_and_eit
         expect(note).to_have_text(re.compile("was changed by something else"))
         expect(box).to_have_value("mychar, number 1, mine")
         expect(other.locator("blockquote")).to_have_text("by a tagger")
-        keep_picture(page, "conflict")
+        keep_picture(page, "gallery", "captions_conflict")
         other.get_by_role("button", name="Keep mine").click()
         expect(note).to_have_text(re.compile("^Saved 1. The other text is in the history"))
         expect(other).to_be_hidden()
@@ -140,7 +131,7 @@ def test_when_the_file_changes_while_a_person_writes_both_texts_are_seen_and_eit
         other.get_by_role("button", name="Read again").click()
         expect(box).to_have_value("by a tagger again")
         expect(mine.locator("blockquote")).to_have_text("by a tagger, more words")
-        keep_picture(page, "read_again")
+        keep_picture(page, "gallery", "captions_read_again")
         mine.get_by_role("button", name="Put it into the box").click()
         expect(box).to_have_value("by a tagger, more words")
         box.press("Control+s")
@@ -161,14 +152,14 @@ def test_a_caption_that_is_no_text_and_a_broken_picture_are_no_dead_ends(tmp_pat
         expect(page.get_by_test_id("caption-save")).to_be_disabled()
         box.press_sequentially("x")
         expect(box).to_have_value("")
-        keep_picture(page, "unread")
+        keep_picture(page, "gallery", "captions_unread")
         write(dataset, 2, "café")
         other.get_by_role("button", name="Read again").click()
         expect(box).to_have_value("café")
         box.press("Alt+ArrowRight")
         expect(page.locator(".lb-captions-unseen")).to_contain_text("web page")
         expect(box).to_have_value("mychar, number 3")
-        keep_picture(page, "broken")
+        keep_picture(page, "gallery", "captions_broken")
         assert context.errors == []
 
 
@@ -198,14 +189,14 @@ def test_the_editor_fits_its_window(tmp_path, dataset, theme, width):
         box = page.get_by_test_id("caption")
         expect(box).to_have_value(long)
         expect(page.locator(".lb-captions-editor figure img")).to_be_visible()
-        keep_picture(page, f"{theme}_{width}")
+        keep_picture(page, "gallery", f"captions_{theme}_{width}")
         assert page.evaluate(OVERFLOW) == []
         box.press("End")
         box.press_sequentially(", mine")
         write(dataset, 1, "by a tagger, " + long)
         box.press("Control+s")
         expect(page.get_by_test_id("caption-other")).to_be_visible()
-        keep_picture(page, f"{theme}_{width}_conflict")
+        keep_picture(page, "gallery", f"captions_{theme}_{width}_conflict")
         assert page.evaluate(OVERFLOW) == []
 
 

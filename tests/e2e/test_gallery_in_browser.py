@@ -1,18 +1,15 @@
 """The gallery in a real browser: the virtual grid, mouse and keyboard, filter, reject, tags, autosave, undo."""
 
-import os
 import re
-from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
 from core.dataset.manager import DatasetManager
-from tests.e2e.lab import Browser, Lab, run_all, write_notebook
+from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-SCREENSHOTS = os.environ.get("LORABOOK_SCREENSHOTS", "")
 CELL = """
 from pathlib import Path
 from widgets.dataset.gallery import GalleryPanel
@@ -46,12 +43,6 @@ def dataset(tmp_path) -> DatasetManager:
 
 def caption(dataset: DatasetManager, number: int) -> str:
     return (dataset.project.images / f"{number}.txt").read_text(encoding="utf-8")
-
-
-def keep_picture(page, name: str) -> None:
-    if SCREENSHOTS:
-        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
-        page.locator(".lb-panel-gallery").screenshot(path=str(Path(SCREENSHOTS) / f"gallery_{name}.png"))
 
 
 def opened(lab, context):
@@ -107,13 +98,13 @@ def test_the_grid_is_worked_with_mouse_and_keys_and_draws_only_what_is_seen(tmp_
         expect(cell(page, 1)).to_be_focused()
         page.get_by_test_id("larger").click()
         assert page.locator(".lb-captions-editor figure img").bounding_box()["height"] > 700
-        keep_picture(page, "larger")
+        keep_picture(page, "gallery", "gallery_larger")
         page.get_by_test_id("larger").click()
         for zoom in ("0", "4"):
             page.get_by_test_id("zoom").fill(zoom)
             shown(page, 0 if zoom == "0" else 1)
             assert page.evaluate(NODES) <= 600
-            keep_picture(page, f"zoom_{zoom}")
+            keep_picture(page, "gallery", f"gallery_zoom_{zoom}")
         assert context.errors == []
 
 
@@ -134,7 +125,7 @@ def test_pictures_are_filtered_sorted_rejected_and_put_back(tmp_path, dataset):
         cell(page, 0).click()
         cell(page, 2).click(modifiers=["Shift"])
         page.get_by_test_id("reason").fill("blurred")
-        keep_picture(page, "before_reject")
+        keep_picture(page, "gallery", "gallery_before_reject")
         page.get_by_test_id("reject").click()
         expect(count).to_have_text(re.compile("^27 of 297 pictures"))
         assert sorted(path.name for path in dataset.project.rejected.iterdir()) == ["280.png", "290.png", "300.png"]
@@ -143,7 +134,7 @@ def test_pictures_are_filtered_sorted_rejected_and_put_back(tmp_path, dataset):
         shown(page, 0)
         cell(page, 0).click()
         expect(page.get_by_test_id("caption-other")).to_contain_text("This picture is rejected (blurred)")
-        keep_picture(page, "rejected")
+        keep_picture(page, "gallery", "gallery_rejected")
         page.get_by_test_id("restore").click()
         expect(count).to_have_text(re.compile("^2 of 300 pictures"))
         box.fill("")
@@ -167,7 +158,7 @@ def test_tags_are_added_moved_and_taken_out_and_a_rest_saves(tmp_path, dataset):
         add.press_sequentially("lon")
         offer = page.locator(".lb-offer").first
         expect(offer).to_have_text("long hair", timeout=20_000)
-        keep_picture(page, "completion")
+        keep_picture(page, "gallery", "gallery_completion")
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")
         add.press_sequentially("bow,")
@@ -242,5 +233,5 @@ def test_the_gallery_fits_its_window(tmp_path, dataset, theme, width):
         cell(page, 2).click(modifiers=["Shift"])
         shown(page, 2)
         page.wait_for_timeout(400)
-        keep_picture(page, f"{theme}_{width}")
+        keep_picture(page, "gallery", f"gallery_{theme}_{width}")
         assert page.evaluate(OVERFLOW) == []

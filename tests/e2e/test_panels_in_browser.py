@@ -1,6 +1,5 @@
 """Both notebooks in a real browser: what a person sees, presses and types."""
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -13,7 +12,7 @@ from core.base.paths import DEMO_ASSETS, ROOT
 from core.dataset.manager import DatasetManager
 from core.dataset.sources.importing import ImportSettings, import_images
 from core.training.config.presets import load_preset, save_settings
-from tests.e2e.lab import Browser, Lab, run_all, write_notebook
+from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
 from widgets.dataset import PANELS as MAKER_PANELS
 from widgets.training import PANELS as TRAINER_PANELS
 from widgets.training.choice import settings_file
@@ -22,7 +21,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NOTEBOOKS = {"Dataset_Maker.ipynb": MAKER_PANELS, "Trainer.ipynb": TRAINER_PANELS}
 OVERFLOW = """() => [...document.querySelectorAll('.lb-panel')].filter(panel => panel.scrollWidth > panel.clientWidth + 1)
     .map(panel => panel.className)"""
-SCREENSHOTS = os.environ.get("LORABOOK_SCREENSHOTS", "")
 
 
 @pytest.fixture
@@ -61,12 +59,6 @@ def press(page, name, words):
     panel(page, name).get_by_role("button", name=words).click()
 
 
-def keep_picture(page, name):
-    if SCREENSHOTS:
-        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
-        page.locator(f".lb-panel-{name}").screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"))
-
-
 def test_dataset_maker_from_an_empty_folder_to_the_handover(notebooks, projects):
     with Lab(notebooks, {"LORABOOK_PROJECTS": str(projects)}) as lab, Browser(height=4500) as context:
         page = lab.open(context, "Dataset_Maker.ipynb")
@@ -100,7 +92,7 @@ def test_dataset_maker_from_an_empty_folder_to_the_handover(notebooks, projects)
         press(page, "handover", "Hand over")
         says(page, "handover", "^Done: Trainer works on Cat now")
         for name in MAKER_PANELS.names():
-            keep_picture(page, name)
+            keep_picture(page, name, name)
         assert context.errors == []
 
 
@@ -133,7 +125,7 @@ def test_a_training_is_found_again_by_a_new_kernel_and_stopped_there(notebooks, 
         says(page, "monitor", "^Done: stopped at step", 30)
         assert list((manager.project.runs).glob("*/checkpoints/*.safetensors"))
         for name in TRAINER_PANELS.names():
-            keep_picture(page, name)
+            keep_picture(page, name, name)
         assert context.errors == []
 
 
@@ -149,7 +141,7 @@ def test_nothing_is_cut_off_in_a_narrow_window(notebooks, projects, notebook, th
         expect(panel(page, names[-1])).to_be_visible()
         assert page.evaluate(OVERFLOW) == []
         for name in names:
-            keep_picture(page, name)
+            keep_picture(page, name, name)
 
 
 def test_panels_can_be_worked_by_keyboard_with_a_visible_focus(notebooks, projects):

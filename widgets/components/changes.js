@@ -49,13 +49,6 @@ export function shortened(pieces) {
   return found;
 }
 
-function make(name, className = "", text = "") {
-  const node = document.createElement(name);
-  if (className) node.className = className;
-  if (text) node.textContent = text;
-  return node;
-}
-
 function render({ model, el }) {
   el.classList.add("lb-changes");
   const head = make("div", "lb-changes-head");

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
-HERE = Path(__file__).parent
+from widgets.components.assembling import HERE, module_text
+
 PAGE = 25
 """Texts that are shown at once."""
 
@@ -36,7 +36,7 @@ class ChangesView(anywidget.AnyWidget):
         title: the words above.
     """
 
-    _esm = HERE / "changes.js"
+    _esm = module_text("changes")
     _css = HERE / "changes.css"
 
     rows = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import traitlets
 
+from widgets.components.assembling import HERE, module_text
 from widgets.components.caption_editor import CaptionEditor, Wish
-
-HERE = Path(__file__).parent
-PARTS = ("elements", "selection", "grid", "chips", "undo", "editor")
-"""Texts that stand before gallery.js in one module: a notebook loads it from memory, where a relative import finds nothing."""
-
-
-def module_text() -> str:
-    """The gallery's JavaScript as one module."""
-    files = [*(HERE / "parts" / f"{name}.js" for name in PARTS), HERE / "gallery.js"]
-    return "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 
 @dataclass(frozen=True)
@@ -80,7 +70,7 @@ class Gallery(CaptionEditor):
         grammar: the filter's grammar and the keys, in words.
     """
 
-    _esm = module_text()
+    _esm = module_text("gallery")
     _css = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("caption_editor.css", "gallery.css"))
 
     view = traitlets.Dict().tag(sync=True)

@@ -17,13 +17,6 @@ export function percent(count, of) {
   return `${share >= 1 || share === 0 ? Math.round(share) : share.toFixed(1)} %`;
 }
 
-function make(name, className = "", text = "") {
-  const node = document.createElement(name);
-  if (className) node.className = className;
-  if (text) node.textContent = text;
-  return node;
-}
-
 function render({ model, el }) {
   el.classList.add("lb-tags");
   const bar = make("div", "lb-tags-bar");

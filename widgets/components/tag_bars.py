@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
-HERE = Path(__file__).parent
+from widgets.components.assembling import HERE, module_text
+
 MOST = 3000
 """Tags that go to the browser; what is rarer is counted, and said."""
 
@@ -34,7 +34,7 @@ class TagBars(anywidget.AnyWidget):
         left_out: rarer tags that are not in the list.
     """
 
-    _esm = HERE / "tag_bars.js"
+    _esm = module_text("tag_bars")
     _css = HERE / "tag_bars.css"
 
     tags = traitlets.List(traitlets.Unicode()).tag(sync=True)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from widgets.components.gallery import module_text
+from widgets.components.assembling import module_text
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
 def js(tmp_path_factory):
     """The value of an expression in which the module's exports are in reach as `m`."""
     module = tmp_path_factory.mktemp("js") / "gallery.mjs"
-    module.write_text(module_text(), encoding="utf-8")
+    module.write_text(module_text("gallery"), encoding="utf-8")
 
     def value(expression: str):
         code = f"import * as m from {json.dumps(module.as_uri())}; console.log(JSON.stringify({expression}) ?? 'null');"
@@ -29,7 +29,7 @@ def js(tmp_path_factory):
 
 def test_the_parts_make_one_module_that_imports_nothing(js):
     assert js("typeof m.default.render") == "function"
-    assert not any(line.startswith("import ") for line in module_text().splitlines())
+    assert not any(line.startswith("import ") for line in module_text("gallery").splitlines())
 
 
 def test_a_selection_is_ranges_that_join_and_split(js):

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from core.base.paths import ROOT
+from widgets.components.assembling import module_text
 
 NODE = shutil.which("node")
 COMPONENTS = ROOT / "widgets" / "components"
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
 def js(tmp_path, component: str, expression: str):
     """The value of an expression in which the component's exports are in reach as `m`."""
     module = tmp_path / f"{component}.mjs"
-    module.write_text((COMPONENTS / f"{component}.js").read_text(encoding="utf-8"), encoding="utf-8")
+    module.write_text(module_text(component), encoding="utf-8")
     code = f"import * as m from {json.dumps(module.as_uri())}; console.log(JSON.stringify({expression}));"
     done = subprocess.run([NODE, "--input-type=module", "-e", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -26,7 +27,7 @@ def js(tmp_path, component: str, expression: str):
 @pytest.mark.parametrize("component", sorted(path.stem for path in COMPONENTS.glob("*.js")))
 def test_every_component_is_a_module_with_a_render_hook_and_imports_nothing(tmp_path, component):
     assert js(tmp_path, component, "typeof m.default.render") == "function"
-    assert "import " not in (COMPONENTS / f"{component}.js").read_text(encoding="utf-8")
+    assert not any(line.startswith("import ") for line in module_text(component).splitlines())
 
 
 def test_ticks_are_round_and_inside(tmp_path):

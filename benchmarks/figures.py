@@ -1,0 +1,16 @@
+"""What every benchmark ends with: its figures, one a line, and for machines one line of JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def show(figures: Mapping[str, Any], as_json: bool) -> int:
+    """Print the figures. Args: as_json: end with one line of JSON. Returns: the exit code: 0 when `figures["ok"]`."""
+    for name, value in figures.items():
+        print(f"{name:36} {value}", flush=True)
+    if as_json:
+        print(json.dumps(figures))
+    return 0 if figures["ok"] else 1
