@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from core.base.errors import ConfigError
-from core.dataset.captions.files import split_tags, tag_key
+from core.dataset.captions.tags import caption_keys, key_of, parse_tags
 from core.dataset.listing import Listing, find_sizes
 
 Test = Callable[[int], bool]
@@ -195,7 +195,7 @@ def _plain_test(listing: Listing, term: Term) -> Test:
 
 def _tag_test(listing: Listing, value: str) -> Test:
     """Whole tags. The caption is searched for the letters first, and only split where they are there."""
-    key = tag_key(value)
+    key = key_of(value)
     if "*" in key or "?" in key:
         pattern = re.compile(fnmatch.translate(key))
         return lambda row: any(pattern.match(tag) for tag in _keys(listing.caption(row)))
@@ -203,15 +203,15 @@ def _tag_test(listing: Listing, value: str) -> Test:
 
     def holds(row: int) -> bool:
         caption = listing.caption(row) or ""
-        return loose in caption.lower().replace("_", " ") and key in _keys(caption)
+        return loose in caption.lower().replace("_", " ").replace("\\", "") and key in _keys(caption)
 
     return holds
 
 
 @lru_cache(maxsize=4096)
-def _keys(caption: str | None) -> tuple[str, ...]:
-    return tuple(tag_key(tag) for tag in split_tags(caption))
+def _keys(caption: str | None) -> frozenset[str]:
+    return frozenset(caption_keys(caption or ""))
 
 
 def _count(caption: str | None) -> int:
-    return len(split_tags(caption))
+    return len(parse_tags(caption or ""))

@@ -6,14 +6,14 @@ import contextlib
 import json
 import os
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.base.errors import DatasetError, DiskError
 from core.base.files import atomic_write
-from core.dataset.captions.files import CAPTION_EXTENSION, caption_path_for, read_caption_text, split_tags, tag_key
+from core.dataset.captions.files import CAPTION_EXTENSION, caption_path_for, read_caption_text
+from core.dataset.captions.statistics import tag_frequencies
 from core.dataset.images.opening import inspect_image
 from core.dataset.index import Index
 from core.dataset.items import IMAGE_SUFFIXES, natural_key
@@ -231,10 +231,6 @@ def tag_counts(listing: Listing, most: int = 3000) -> list[tuple[str, int]]:
 
     One spelling stands for each tag, the usual one. Args: listing: its captions must be read.
     """
-    spellings = Counter(tag for caption in (listing.captions or [])[:listing.kept] for tag in split_tags(caption))
-    counts: dict[str, tuple[str, int]] = {}
-    for tag, count in spellings.most_common():
-        key = tag_key(tag)
-        first, before = counts.get(key, (tag, 0))
-        counts[key] = (first, before + count)
-    return sorted(counts.values(), key=lambda pair: (-pair[1], pair[0]))[:most]
+    captions = (listing.captions or [])[:listing.kept]
+    counts = tag_frequencies({name: caption for name, caption in zip(listing.names, captions, strict=False) if caption})
+    return sorted(((counts.shown(key), count) for key, count in counts.items()), key=lambda pair: (-pair[1], pair[0]))[:most]

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import StudioError
-from core.dataset.captions.files import caption_path_for, read_caption_text, split_tags
+from core.dataset.captions.files import caption_path_for, read_caption_text
+from core.dataset.captions.tags import parse_tags
 from core.dataset.filtering import SORTS, Filter, choose, parse_filter, prepare, sort_needs
 from core.dataset.images.thumbnails import Thumbnail, Thumbnails, Wanted
 from core.dataset.listing import Listing, read_captions, remember, remembered, scan, tag_counts
@@ -291,7 +292,7 @@ def _row(listing: Listing, row: int, place: int) -> Row:
     """Facts of one row, its caption as it is now (in a thread)."""
     caption = read_caption_text(caption_path_for(listing.path(place))) or ""
     rejected = listing.reasons.get(listing.names[place], "") if listing.is_rejected(place) else None
-    return Row(row, listing.key(place), listing.names[place], caption[:CAPTION_SHOWN], len(split_tags(caption)), rejected)
+    return Row(row, listing.key(place), listing.names[place], caption[:CAPTION_SHOWN], len(parse_tags(caption)), rejected)
 
 
 def _only_rejected(listing: Listing, rows: array[int]) -> bool:

@@ -18,6 +18,7 @@ from core.dataset.captions.operations import Remove, ReplaceTags
 from core.dataset.captions.statistics import TagCounts, holding, tag_frequencies
 from core.dataset.manager import DatasetManager
 from widgets.components.tag_bars import TagBar, TagBars
+from widgets.dataset.gallery import GalleryPanel
 from widgets.dataset.tagging import no_pictures
 from widgets.form import Form
 from widgets.panel import Panel, Work, findings_list, part, row
@@ -60,9 +61,10 @@ class StatisticsPanel(Panel):
         self.bars = TagBars(lambda tag, choose: self.loop.soon(lambda: self.guard(lambda: self._press(tag, choose))))
         self.take_out = self.action("Take the chosen tag out …", lambda: self._lay_out_tag("remove"), self._none_chosen)
         self.replace = self.action("Replace the chosen tag …", lambda: self._lay_out_tag("replace"), self._none_chosen)
+        self.show = self.action("Show them in the gallery", self._show_in_gallery, self._none_chosen)
         self.sort = self.action("Sort by frequency …", lambda: self._lay_out(EditSettings(operations=(Sort(),))), self.blocked)
         self._which = ipw.HTML()
-        self._tag_row = row(self.take_out, self.replace, self.sort)
+        self._tag_row = row(self.show, self.take_out, self.replace, self.sort)
         self._tags = ipw.VBox([part("Tags"), self.bars, self._which, self._tag_row])
         self._found = ipw.VBox()
         self._show(None)
@@ -134,6 +136,14 @@ class StatisticsPanel(Panel):
         if len(findings) > MOST_FINDINGS:
             shown.append(ipw.HTML(f'<p class="lb-help">and {len(findings) - MOST_FINDINGS} more; mend these first, then look again.</p>'))
         return shown
+
+    def _show_in_gallery(self) -> str:
+        """Only the pictures that hold all chosen tags. Raises: StudioError: the gallery is not on screen."""
+        panel = self.session.panels.get("gallery")
+        if not isinstance(panel, GalleryPanel):
+            raise StudioError("The Gallery panel is not shown yet.", "Run its cell, then press again.")
+        panel.show_filter(" ".join(f'tag:"{quoted}"' for quoted in (tag.replace('"', '?') for tag in self._chosen)))
+        return f"panel {panel.number}, {panel.title}, shows them."
 
     def _lay_out_tag(self, what: str) -> str:
         tag = self._chosen[-1]

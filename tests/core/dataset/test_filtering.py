@@ -5,7 +5,7 @@ import time
 import pytest
 
 from core.dataset.filtering import FilterError, choose, parse_filter, prepare, sort_needs
-from core.dataset.listing import Listing, read_captions, scan
+from core.dataset.listing import Listing, read_captions, scan, tag_counts
 from core.dataset.project import Project
 from core.dataset.rejecting import RejectSettings, reject_images
 from tests.core.dataset.small_things import picture
@@ -75,3 +75,14 @@ def test_a_hundred_thousand_captions_are_filtered_in_no_time_that_a_person_notic
     rows = choose(listing, parse_filter("mychar tag_5 -tag_9 tags:>10"))
     seconds = time.process_time() - start
     assert 0 < len(rows) < count and seconds < 2.5, seconds
+
+
+def test_tags_in_weighted_brackets_and_with_escaped_ones_are_tags_of_their_own(project):
+    for name, caption in {"a": "mychar, (blue sky, grass:1.2)", "b": r"mychar, miku \(vocaloid\)", "c": "mychar, sky"}.items():
+        picture(project.images / f"{name}.png")
+        (project.images / f"{name}.txt").write_text(caption, encoding="utf-8")
+    listing = read_captions(scan(project))
+    assert shown(listing, "grass") == "a" and shown(listing, 'tag:"blue sky"') == "a" and shown(listing, "sky") == "c"
+    assert shown(listing, 'tag:"miku (vocaloid)"') == "b" == shown(listing, r"miku_\(vocaloid\)")
+    assert shown(listing, "tags:2") == "abc"
+    assert tag_counts(listing) == [("mychar", 3), ("blue sky", 1), ("grass", 1), (r"miku \(vocaloid\)", 1), ("sky", 1)]

@@ -8,6 +8,7 @@ from PIL import Image
 from core.dataset.project import Project
 from widgets.components.caption_editor import Wish
 from widgets.dataset.gallery import GalleryPanel
+from widgets.dataset.statistics import StatisticsPanel
 
 
 class Screen:
@@ -215,3 +216,16 @@ def test_messages_that_make_no_sense_break_nothing(screen, panel):
     panel.refresh()
     assert panel.status.state == "ready"
     assert names(panel) == ["1.png", "2.png", "3.png"]
+
+
+def test_tags_that_were_chosen_in_the_statistics_filter_the_grid(session, project):
+    statistics = StatisticsPanel(session)
+    statistics.main.click()
+    statistics._press("green background", True)
+    statistics.show.click()
+    assert "Gallery panel is not shown yet" in statistics.status.text
+    panel = session.panels["gallery"] = GalleryPanel(session)
+    statistics.show.click()
+    assert "shows them" in statistics.status.text
+    assert names(panel) == ["2.png"] and panel.gallery.view["filter"] == 'tag:"green background"'
+    panel.close()
