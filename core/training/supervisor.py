@@ -28,6 +28,9 @@ from core.base.files import read_json, sha256, write_json
 from core.base.jobs import read_events, turn_on_the_machine
 from core.base.process import mark_of
 from core.base.progress import Progress
+from core.dataset.items import list_items
+from core.dataset.project import Project
+from core.dataset.versions import VersionSettings, name_version
 from core.training.monitor.causes import Cause, find_cause, oom_kills
 from core.training.monitor.gpu import read_gpus
 from core.training.monitor.lines import LineSplitter
@@ -129,6 +132,8 @@ def supervise(run: Run, attempt: int) -> dict[str, Any]:
     try:
         stop.check()
         with turn_on_the_machine(run.folder, f"the training of {run.output_name} in the project {run.project_folder.name}", stop):
+            if attempt == 1:
+                _keep_captions(run)
             end = _train(run, attempt, stop)
     except Cancelled as error:
         end = {"state": "cancelled", "message": error.message}
@@ -143,6 +148,16 @@ def supervise(run: Run, attempt: int) -> dict[str, Any]:
         (run.folder / "heartbeat.json").unlink(missing_ok=True)  # on a full disk its block is room enough for the last word
         run.note("end", attempt=attempt, **end)
     return end
+
+
+def _keep_captions(run: Run) -> None:
+    """Keep the project's captions as a version of their own, so that one can always return to what a LoRA was trained on."""
+    try:
+        project = Project.open(run.project_folder)
+        if any(item.caption for item in list_items(project)):
+            name_version(project, VersionSettings(name=f"As trained in {run.id}", run=run.id))
+    except StudioError as error:
+        run.note("warning", message=f"The captions were not kept as a version: {error}")
 
 
 def _train(run: Run, attempt: int, stop: StopRequest) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from core.base.errors import ConfigError, TrainingError
 from core.base.files import read_json, write_json
 from core.base.paths import ROOT
 from core.base.registry import Entry
+from core.dataset.versions import captions_at, list_versions
 from core.training.backends import BACKENDS
 from core.training.config import TrainingSettings
 from core.training.manager import TrainingManager
@@ -75,6 +76,16 @@ def test_launch_returns_at_once_and_the_run_is_followed_to_its_lora(manager):
     assert [checkpoint.path.stem for checkpoint in status.checkpoints] == ["cats-000001", "cats"]
     assert status.sentence() == "Done: 4 steps, cats.safetensors."
     assert manager.report(run.id).read_text().startswith("<!doctype html>")
+
+
+def test_the_captions_of_a_run_are_kept_as_a_version_that_can_be_restored(manager):
+    say(manager, "good")
+    run = manager.launch(settings(manager), "fake")
+    wait_for_end(run)
+    (manager.project.images / "0.txt").write_text("mochi, dog")
+    (version,) = [step for step in list_versions(manager.project) if step.state == "version"]
+    assert (version.run, version.captions) == (run.id, 3) and run.id in version.what
+    assert captions_at(manager.project, version.id)["0.txt"].after == "mochi, cat"
 
 
 def test_an_unknown_backend_starts_nothing(manager):
