@@ -12,6 +12,7 @@ from core.base.errors import Cancelled, DiskError, StudioError
 from core.base.failures import words_for
 from core.base.files import read_json, write_json
 from core.base.jobs import Job, JobProgress, append_event, turn_on_the_machine, write_own_mark
+from core.dataset.project import shown_name
 from core.stages import run_stage, stage_named
 
 
@@ -28,7 +29,8 @@ def run_job(folder: Path) -> int:
             raise Cancelled()  # before this process was noted, so that no signal could reach it
         order = read_json(folder / "settings.json")
         stage, project = stage_named(order["stage"]), Path(order["project"])
-        turn = turn_on_the_machine(folder, f"“{stage.title}” in the project {project.name}", progress) if stage.heavy else nullcontext()
+        what = f"“{stage.title}” in the project {shown_name(project)}"
+        turn = turn_on_the_machine(folder, what, progress) if stage.heavy else nullcontext()
         with turn:
             report = run_stage(stage.name, project, order["settings"], progress)
         write_json(folder / "report.json", report)

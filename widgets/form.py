@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Generic, TypeVar, get_args
 
 import ipywidgets as ipw
@@ -26,13 +26,15 @@ class Form(Generic[S]):
     Args:
         settings: the class, or settings whose values are shown first.
         choices: values to offer for fields whose class cannot list them: {"tagger": [("WD EVA02", "wd-eva02"), …]};
-            for a nested class "section.field".
+            for a nested class "section.field". `Suggestions` leave room for anything else to be typed.
         hide: fields that the panel fills by itself; they keep the value they were filled with.
+        folded: sections that are shown when their button is pressed, or when a value in them is wrong.
     """
 
-    def __init__(self, settings: type[S] | S, choices: Mapping[str, Choices] | None = None, hide: tuple[str, ...] = ()) -> None:
+    def __init__(self, settings: type[S] | S, choices: Mapping[str, Choices] | None = None, hide: tuple[str, ...] = (),
+                 folded: Collection[str] = ()) -> None:
         self.cls: type[S] = settings if isinstance(settings, type) else type(settings)
-        self._choices, self._hide = dict(choices or {}), set(hide)
+        self._choices, self._hide, self._folded = dict(choices or {}), set(hide), folded
         self._controls: dict[str, Control] = {}
         self._sections: dict[str, Form[Any]] = {}
         self._values: dict[str, Any] = {}
@@ -52,11 +54,20 @@ class Form(Generic[S]):
         self._clear()
         values = {**self._values, **{name: control.read() for name, control in self._controls.items()}}
         values = {name: value for name, value in values.items() if not (value is None and self.cls.fields()[name].is_required())}
-        values.update({name: section.value() for name, section in self._sections.items()})
+        values.update({name: self._section_value(name) for name in self._sections})
         try:
             return self.cls.make(**values)
         except ConfigError as error:
             self._complain(error, values)
+            raise
+
+    def _section_value(self, name: str) -> Settings:
+        """A section's settings; where one is wrong, the section is shown, for the sentence stands there."""
+        try:
+            return self._sections[name].value()
+        except ConfigError:
+            if name in self._section_folds:
+                self._section_folds[name].value = True
             raise
 
     def fill(self, settings: S) -> None:
@@ -85,9 +96,27 @@ class Form(Generic[S]):
         section, _, rest = name.partition(".")
         return self._sections[section].control(rest) if rest else self._controls[name]
 
+    @property
+    def folds(self) -> list[ipw.ToggleButton]:
+        """The buttons that show the folded sections."""
+        return list(self._section_folds.values())
+
+    def section(self, name: str) -> Form[Any]:
+        """The form of a nested settings class."""
+        return self._sections[name]
+
+    def section_box(self, name: str) -> ipw.VBox:
+        """A section with its heading."""
+        return self._boxes[name]
+
+    def insert(self, *widgets: ipw.Widget) -> None:
+        """Put a panel's own widgets between what is open and the folded sections."""
+        open_until = len(self.view.children) - (1 if self._section_folds else 0)
+        self.view.children = [*self.view.children[:open_until], *widgets, *self.view.children[open_until:]]
+
     def open_folds(self) -> None:
         """Unfold everything."""
-        for fold in self._folds:
+        for fold in (*self._folds, *self.folds):
             fold.value = True
         for section in self._sections.values():
             section.open_folds()
@@ -126,10 +155,30 @@ class Form(Generic[S]):
         if folds:
             toggles = ipw.HBox([toggle for toggle, _ in folds]).add_class("lb-row")
             parts += [toggles, *(box for _, box in folds)]
-        for name, section in self._sections.items():
-            title = section.cls.title or self.cls.fields()[name].title or name.capitalize()
-            parts += [ipw.HTML(f'<div class="lb-part" role="heading" aria-level="4">{html.escape(title)}</div>'), section.view]
-        return parts
+        self._boxes = {name: self._section(name) for name in self._sections}
+        self._section_folds = {name: self._section_fold(name) for name in self._sections if name in self._folded}
+        parts += [box for name, box in self._boxes.items() if name not in self._section_folds]
+        below = [self._boxes[name] for name in self._section_folds]
+        return [*parts, ipw.VBox([ipw.HBox(self.folds).add_class("lb-row"), *below]).add_class("lb-form")] if below else parts
+
+    def _title(self, name: str) -> str:
+        return self._sections[name].cls.title or self.cls.fields()[name].title or name.capitalize()
+
+    def _section(self, name: str) -> ipw.VBox:
+        heading = ipw.HTML(f'<div class="lb-part" role="heading" aria-level="4">{html.escape(self._title(name))}</div>')
+        return ipw.VBox([heading, self._sections[name].view]).add_class("lb-form")
+
+    def _section_fold(self, name: str) -> ipw.ToggleButton:
+        box, title = self._boxes[name], self._title(name)
+        box.layout.display = "none"
+        toggle = ipw.ToggleButton(description=f"Show {title}").add_class("lb-fold").add_class("lb-fold-section")
+
+        def turn(change: dict[str, Any]) -> None:
+            box.layout.display = "" if change["new"] else "none"
+            toggle.description = f"{'Hide' if change['new'] else 'Show'} {title}"
+
+        toggle.observe(turn, "value")
+        return toggle
 
     def _grid(self, level: str) -> ipw.VBox:
         for name in self._levels[level]:

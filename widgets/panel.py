@@ -35,7 +35,7 @@ class Work:
     """Shown while it works: "checking the pictures"."""
     act: Callable[[], Any]
     then: Callable[[Any], str | None]
-    """Shows the result; returns the sentence for Done."""
+    """Shows the result; returns the sentence for the status line; where a list of findings was made, in the colour of the worst."""
 
 
 class Panel:
@@ -146,12 +146,20 @@ class Panel:
 
     def say(self, state: str, text: str, fraction: float = -1.0, left: str = "") -> None:
         """Put a sentence into the status line; it stays until something else is said."""
-        self._told = (state, text) if state in ("done", "attention") else None
+        self._told = (state, text) if state in ("done", "attention", "blocked") else None
         self.status.say(state, text, fraction, left)
 
     def done(self, sentence: str) -> None:
         """Say that it is done."""
         self.say("done", f"Done: {sentence}" if sentence else "Done.")
+
+    def conclude(self, found: object, sentence: str | None) -> str | None:
+        """Say what a check found in the colour of the worst: bad news must not look like good news. Returns: the sentence if it is good."""
+        levels = {finding.level for finding in found if isinstance(finding, Finding)} if isinstance(found, list) else set()
+        if not sentence or not levels & {"error", "warning"}:
+            return sentence
+        self.say(*(("attention", f"Needs attention: {sentence}") if "error" in levels else ("blocked", f"Done: {sentence}")))
+        return None
 
     def follow(self, job: Job) -> None:
         """Show a job's progress until it ends."""
@@ -267,7 +275,7 @@ class Panel:
             if error is not None:
                 self.fail(error)
             else:
-                self.guard(lambda: work.then(result))
+                self.guard(lambda: self.conclude(result, work.then(result)))
             self._enable()
             self.session.tell()
 

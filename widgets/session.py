@@ -29,6 +29,8 @@ class Session:
         self.panels: dict[str, Any] = {}
         self.trouble = ""
         """What is wrong with the training settings on screen; empty when they are right."""
+        self.lost = ""
+        """Why the project that was open last cannot be opened; empty when it can, or when there was none."""
 
     @property
     def folder(self) -> Path | None:
@@ -40,13 +42,13 @@ class Session:
         from core.dataset.project import Project
 
         project = Project.open(Path(folder))
-        self._folder, self._managers = project.folder, {}
+        self._folder, self._managers, self.lost = project.folder, {}, ""
         if self._memory is not None:
             write_text(self._memory, f"{project.folder}\n")
         self.tell()
 
     def resume(self) -> None:
-        """Open the project that was open last; where it is gone, none is open."""
+        """Open the project that was open last; where it is gone, none is open, and `lost` says why."""
         if self._memory is None or not self._memory.is_file():
             return
         folder = Path(read_text(self._memory).strip())
@@ -54,8 +56,8 @@ class Session:
             return
         try:
             self.open(folder)
-        except StudioError:
-            self._folder = None
+        except StudioError as error:
+            self._folder, self.lost = None, str(error)
 
     @property
     def dataset(self) -> DatasetManager:

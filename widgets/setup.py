@@ -34,7 +34,8 @@ class SetupPanel(Panel):
 
     def _show(self, findings: Sequence[Finding]) -> str:
         self._findings.value = findings_list(findings)
-        errors = len(errors_of(list(findings)))
+        errors, warnings = len(errors_of(list(findings))), sum(finding.level == "warning" for finding in findings)
         if not errors:
-            return "this machine is ready."
+            things = f"{warnings} {'thing is' if warnings == 1 else 'things are'} worth a look"
+            return f"nothing must be mended; {things}." if warnings else "this machine is ready."
         return f"{errors} {'thing' if errors == 1 else 'things'} must be mended; the list says how. {WHERE_TO_TYPE}"

@@ -28,6 +28,8 @@ class Entry:
     needs: tuple[str, ...] = ()
     """Import names of the packages that it needs."""
     licence: str = ""
+    extra: str = ""
+    """The group of packages that brings what it needs (requirements-EXTRA.txt); empty: requirements.txt."""
     note: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     """Facts about this entry that its target reads (sizes, thresholds, file names)."""
@@ -76,6 +78,7 @@ class Registry(Generic[T]):
         """
         entry = self.entry(name)
         if missing := entry.missing():
-            raise MissingDependency(f"The {self.kind} {entry.title!r} needs {', '.join(missing)}.", "Run: python3 installer.py")
+            raise MissingDependency(f"The {self.kind} {entry.title!r} needs {', '.join(missing)}.", 
+                                    "Run: python3 installer.py" + (f" --with {entry.extra}" if entry.extra else ""))
         module, _, attribute = entry.target.partition(":")
         return getattr(importlib.import_module(module), attribute)

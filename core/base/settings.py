@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, get_args, get_origin
 
 import pydantic
@@ -13,6 +14,9 @@ from typing_extensions import Self
 from core.base.errors import ConfigError
 
 Level = Literal["basic", "advanced", "expert"]
+KINDS = {"int_": "a whole number", "float_": "a number", "finite_number": "a number", "bool_": "on or off (true or false)",
+         "string_type": "text", "list_type": "a list"}
+"""What a value must be, by the beginning of pydantic's name for what is wrong with it."""
 
 
 def setting(default: Any, title: str, help: str = "", *, level: Level = "basic", unit: str = "", source: str = "",
@@ -86,9 +90,9 @@ def _sentence(cls: type[Settings], problem: dict[str, Any]) -> str:
         near = difflib.get_close_matches(name, cls.model_fields, n=1)
         return f"{cls.__name__} has no setting {place!r}." + (f" Did you mean {near[0]!r}?" if near else "")
     field = cls.model_fields.get(name)
-    label = f"{field.title} ({place})" if field is not None and field.title else place or cls.__name__
+    label = _label(field, problem["loc"]) or cls.__name__
     if kind == "missing":
-        return f"{label} must be given."
+        return f"{label} must be given{_example(field) if field is not None else ''}."
     if kind == "value_error":
         return str(context.get("error", problem["msg"]))
     limits = {"greater_than_equal": ("at least", "ge"), "greater_than": ("more than", "gt"),
@@ -98,4 +102,23 @@ def _sentence(cls: type[Settings], problem: dict[str, Any]) -> str:
         return f"{label} must be {words} {context[key]}, but is {value!r}."
     if kind == "literal_error":
         return f"{label} must be one of {context['expected']}, but is {value!r}."
+    if wanted := next((words for start, words in KINDS.items() if kind.startswith(start)), ""):
+        example = _example(field) if field is not None and len(problem["loc"]) == 1 else ""
+        return f"{label} must be {wanted}{example}, but is {'empty' if value in (None, '') else repr(value)}."
     return f"{label} is {value!r}: {problem['msg'][:1].lower()}{problem['msg'][1:]}."
+
+
+def _label(field: FieldInfo | None, place: Sequence[Any]) -> str:
+    """The field's title on screen, else its name; inside a list or table also where."""
+    inside = ".".join(str(part) for part in place[1:])
+    name = str(place[0]) if place else ""
+    title = (field.title if field is not None else "") or name
+    return f"{title} ({inside})" if inside else title
+
+
+def _example(field: FieldInfo) -> str:
+    """", such as 10": the field's own example, else its default, else its least value; empty where it has none."""
+    least = next((bound.ge for bound in field.metadata if getattr(bound, "ge", None) is not None), None)
+    values = [*(field.examples or []), field.default, least]
+    value = next((value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)), None)
+    return "" if value is None else f", such as {value if isinstance(value, int) else format(value, 'g')}"

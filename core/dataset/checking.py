@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from core.base.errors import ConfigError, DatasetError, StudioError
+from core.base.files import read_text
 from core.base.findings import Finding
 from core.base.progress import SILENT, Progress
-from core.dataset.captions.files import decode_caption, split_tags
+from core.dataset.captions.files import decode_caption
+from core.dataset.captions.lint import TRIGGER_CHECKS, find_in_captions
 from core.dataset.images.opening import MAX_PIXELS, inspect_image, open_image
 from core.dataset.index import Index
 from core.dataset.items import ImageItem, is_unchanged, list_items
@@ -24,6 +26,12 @@ SHOWN = 5
 """Names in one sentence."""
 KEEP_EVERY = 20
 """Images after which it is noted which of them are whole."""
+RESOLUTIONS = {"sd15": 512, "sdxl": 1024}
+"""At which each family is usually trained, in pixels; the resolution of `core.training.presets` (a test compares them)."""
+TRAINING_FILE = "training.toml"
+"""The settings that Trainer keeps in the project: `core.training.kept.FILE`, which this side must not import (a test compares them)."""
+DEMO_MARKER, DEMO_RESOLUTION = "demo", 64
+"""Of the demo's projects, which are trained on a tiny model: `MARKER` and `SIZE` of `core.demo.run` (a test compares them)."""
 
 
 def check_dataset(project: Project, progress: Progress = SILENT) -> list[Finding]:
@@ -37,11 +45,10 @@ def check_dataset(project: Project, progress: Progress = SILENT) -> list[Finding
     if not items:
         return [*findings, Finding("error", f"The project {project.name!r} has no images.", "Import some.")]
     trouble: dict[str, list[str]] = {}
-    trigger = project.trigger_word
     progress.start("Checking", len(items))
     with Index(project.hidden / "index.sqlite") as index, closing(_looked_at(items, index)) as looked_at:
         for item, kinds in looked_at:
-            for kind in (*kinds, *_caption_trouble(item, trigger)):
+            for kind in (*kinds, *_caption_trouble(item)):
                 trouble.setdefault(kind, []).append(item.path.name)
             progress.advance(item.path.name)
     stems = Counter(fold(item.id) for item in items)
@@ -49,9 +56,11 @@ def check_dataset(project: Project, progress: Progress = SILENT) -> list[Finding
     trouble["orphan"] = _orphans(project.images, stems)
     trouble["extension"] = [path.name for path in sorted(project.images.glob("*.caption"))]
     findings += [Finding(level, f"{what}: {_some(trouble[kind])}.", remedy) for kind, level, what, remedy in KINDS if trouble.get(kind)]
+    findings += _tiny_pictures(project, items)
+    findings += find_in_captions({item.id: item.caption for item in items}, trigger=project.trigger_word, checks=TRIGGER_CHECKS)
     if len(items) < FEW_IMAGES:
         findings.append(Finding("info", f"There are only {len(items)} images.", "15 to 50 good ones are usual for a character."))
-    return findings
+    return sorted(findings, key=lambda finding: ("error", "warning", "info").index(finding.level))
 
 
 KINDS: tuple[tuple[str, Literal["error", "warning", "info"], str, str], ...] = (
@@ -74,7 +83,6 @@ KINDS: tuple[tuple[str, Literal["error", "warning", "info"], str, str], ...] = (
     ("lines", "warning", "Captions of several lines, of which trainers read only the first", "Open and save them in the caption editor."),
     ("bom", "warning", "Captions that begin with an invisible mark (BOM), which would become part of the first tag",
      "Open and save them in the caption editor."),
-    ("trigger", "warning", "Captions that do not begin with the trigger word", "Use the trigger word panel."),
     ("extension", "info", "Captions with the ending .caption, which is not read", "Rename them to .txt if they are wanted."),
     ("orphan", "info", "Captions without an image", "Nothing need be done."),
 )
@@ -86,6 +94,35 @@ def _family_trouble(project: Project) -> list[Finding]:
     except ConfigError as error:
         return [Finding("error", error.message, error.hint)]
     return []
+
+
+def _tiny_pictures(project: Project, items: Sequence[ImageItem]) -> list[Finding]:
+    """Pictures with fewer pixels than the training, the shorter side less than half of it. Those that cannot be opened have no size."""
+    side, why = _training_side(project)
+    half = side // 2
+    tiny = [item.path.name for item in items if 0 < min(item.width, item.height) < half and item.width * item.height < side * side]
+    if not tiny:
+        return []
+    what = (f"{len(tiny)} of {len(items)} pictures are tiny for a training at {side} px, {why}: their shorter side is below {half} px "
+            f"({_some(tiny)}).")
+    return [Finding("warning", what, "The trainer enlarges them; the LoRA learns their blur. Take larger originals, or leave them out.")]
+
+
+def _training_side(project: Project) -> tuple[int, str]:
+    """The shorter side of the training pictures in pixels, 0 where small ones are not enlarged, and why it is that."""
+    import toml
+
+    usual = RESOLUTIONS.get(project.info().family, 0)
+    if (project.hidden / DEMO_MARKER).is_file():
+        usual = DEMO_RESOLUTION
+    try:
+        data = dict(toml.loads(read_text(project.folder / TRAINING_FILE)).get("data", {}))
+        width, height = data.get("resolution"), data.get("resolution_height")
+    except (OSError, DatasetError, toml.TomlDecodeError, TypeError, ValueError):
+        width = None  # Trainer was not used yet; what is wrong with its file, Trainer says
+    if not isinstance(width, int):
+        return usual, "which is usual for this model family"
+    return 0 if data.get("bucket_no_upscale") else min(width, height) if isinstance(height, int) else width, "as set in Trainer"
 
 
 def _looked_at(items: list[ImageItem], index: Index) -> Generator[tuple[ImageItem, Sequence[str]], None, None]:
@@ -125,7 +162,7 @@ def _image_trouble(item: ImageItem, is_whole: bool) -> Sequence[str]:
     return turned
 
 
-def _caption_trouble(item: ImageItem, trigger: str) -> Sequence[str]:
+def _caption_trouble(item: ImageItem) -> Sequence[str]:
     try:
         data = item.caption_path.read_bytes()
     except FileNotFoundError:
@@ -144,8 +181,6 @@ def _caption_trouble(item: ImageItem, trigger: str) -> Sequence[str]:
     found = ["lines"] if len(text.strip().splitlines()) > 1 else []
     if data.startswith(b"\xef\xbb\xbf"):
         found.append("bom")
-    if trigger and split_tags(text.splitlines()[0])[:1] != [trigger]:
-        found.append("trigger")
     return found
 
 

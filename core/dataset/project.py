@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.base.errors import ConfigError, DatasetError
+from core.base.errors import ConfigError, DatasetError, StudioError
 from core.base.files import explain_disk_errors, read_text, safe_stem, write_text
-from core.base.paths import projects_dir
+from core.base.paths import WINDOWS_PATH, projects_dir, typed_path
 from core.base.settings import Settings, setting
 
 PROJECT_FILE = "project.toml"
@@ -20,8 +21,9 @@ class ProjectInfo(Settings):
 
     title = "Project"
 
-    name: str = setting(..., "Name", "Shown in both notebooks.", min_length=1)
-    trigger_word: str = setting("", "Trigger word", "The invented word that calls what the LoRA learns. It stands first in every caption.")
+    name: str = setting(..., "Name", "A word or two, shown in both notebooks. The project's folder is called so too.", min_length=1)
+    trigger_word: str = setting("", "Trigger word", "The invented word that calls what the LoRA learns. It stands first in every caption. "
+                                "Empty: none yet; the Gallery panel sets one later.")
     family: str = setting("sd15", "Model family", "The kind of base model that will be trained.")
     sources: tuple[str, ...] = setting((), "Sources", "Folders and archives that were imported. They are never changed.", level="advanced")
 
@@ -41,7 +43,7 @@ class Project:
             ConfigError: the name, trigger word or family cannot be used.
             DiskError: no space or no permission.
         """
-        folder = Path(folder).expanduser().absolute()
+        folder = typed_path(folder)
         if (folder / PROJECT_FILE).exists():
             raise DatasetError(f"{folder} is a project already.", "Open it instead, or choose another name.")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -62,10 +64,13 @@ class Project:
 
         Raises: DatasetError: no project is there. ConfigError: its project.toml is wrong.
         """
-        folder = Path(folder).expanduser().absolute()
+        folder = typed_path(folder)
         if not (folder / PROJECT_FILE).is_file():
             known = ", ".join(path.name for path in known_projects(folder.parent)) or "none"
-            raise DatasetError(f"{folder} is not a Lorabook project (it has no {PROJECT_FILE}).", f"Projects beside it: {known}.")
+            meant = projects_dir() / folder.name
+            hint = f"Did you mean {meant}?" if (meant / PROJECT_FILE).is_file() else f"Projects beside it: {known}."
+            wrong = f"is not a Lorabook project (it has no {PROJECT_FILE})" if folder.exists() else "does not exist"
+            raise DatasetError(f"The folder {folder} {wrong}.", hint)
         project = cls(folder)
         project.info()
         project.make_folders()
@@ -163,8 +168,31 @@ def one_trigger(text: str) -> str:
 
 
 def folder_for(name: str, parent: Path | None = None) -> Path:
-    """Where a project of that name is made: inside `parent`, or inside the projects folder."""
-    return (Path(parent).expanduser() if parent else projects_dir()) / safe_stem(name, fallback="project")
+    """Where a project of that name is made: inside `parent`, or inside the projects folder.
+
+    Raises: ConfigError: the name is a path.
+    """
+    place = typed_path(parent or projects_dir())
+    if name.strip().startswith(("/", "~", "./", "../")) or WINDOWS_PATH.fullmatch(name.strip()):
+        raise ConfigError(f"The name {name.strip()} is a path, but a project's name is a word or two.",
+                          f"Its folder is made in {place}; pictures are brought into it by Import.")
+    return place / safe_stem(name, fallback="project")
+
+
+def shown_name(folder: Path) -> str:
+    """The name by which a project is called on every screen: its own, or its folder's where that cannot be read."""
+    try:
+        return Project(folder).name
+    except (StudioError, OSError):
+        return folder.name
+
+
+def named_projects(parent: Path | None = None) -> list[tuple[str, Path]]:
+    """Shown name and folder of all projects inside `parent`, by name; where several are called alike, the folder's name is added."""
+    named = [(shown_name(path), path) for path in known_projects(parent)]
+    times = Counter(name for name, _ in named)
+    return sorted(((f"{name} (folder {path.name})" if times[name] > 1 else name, path) for name, path in named),
+                  key=lambda entry: entry[0].casefold())
 
 
 def known_projects(parent: Path | None = None) -> list[Path]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MODEL = DEMO_ASSETS / "model"
 PICTURES = DEMO_ASSETS / "pictures"
+BROKEN = "download_broken.png"
+"""The one of them that is cut off on purpose."""
 PRESET = "demo"
 MARKER = "demo"
 """File in a project's hidden folder that says that the demo made it, to its end."""
@@ -123,7 +125,9 @@ def make_project(folder: Path, progress: Progress = SILENT) -> DatasetManager:
 
     name = f"demo-{datetime.now():%Y%m%d-%H%M%S}"
     manager = DatasetManager.create(name, parent=folder, trigger=TRIGGER, family="sd15")
-    manager.import_images(ImportSettings.make(source=str(PICTURES)), progress)
+    came = manager.import_images(ImportSettings.make(source=str(PICTURES)), progress)
+    if BROKEN in [item.name for item in came.skipped]:
+        progress.note(f"That {BROKEN} is damaged is meant: the demo shows that such a picture is named and left out, and the rest goes on.")
     manager.tag(TagSettings.make(tagger="demo", trigger_word=TRIGGER, undesired_tags=", ".join(CONCEPT_TAGS), existing="merge"), progress)
     write_text(manager.project.hidden / MARKER, "Made by the demo, whole.\n")
     return manager
@@ -221,25 +225,25 @@ def _learned(figures: dict[str, float]) -> bool:
 
 
 def grid(rows: Sequence[tuple[str, Sequence[Image]]], columns: int = 8, scale: int = 4) -> Image:
-    """Labelled rows of pictures, each shown `scale` times its size."""
+    """Labelled rows of pictures, each `scale` times its size, a whole number: the sheet is crisp at its own size and at half of it."""
     from PIL import Image as Pictures
     from PIL import ImageDraw, ImageFont
 
-    edge, label = SIZE * scale // 2, 26
-    sheet = Pictures.new("RGB", (columns * (edge + 4) + 4, len(rows) * (edge + label + 4) + 4), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=16)
+    edge, gap, label = SIZE * scale, 4 * scale, 13 * scale
+    sheet = Pictures.new("RGB", (columns * (edge + gap) + gap, len(rows) * (edge + label + gap) + gap), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=8 * scale)
     for row, (title, images) in enumerate(rows):
-        top = 4 + row * (edge + label + 4)
-        pen.text((6, top + 2), title, fill="black", font=font)
+        top = gap + row * (edge + label + gap)
+        pen.text((gap, top), title, fill="black", font=font)
         for column, image in enumerate(images[:columns]):
-            sheet.paste(image.resize((edge, edge), Pictures.Resampling.NEAREST), (4 + column * (edge + 4), top + label))
+            sheet.paste(image.resize((edge, edge), Pictures.Resampling.NEAREST), (gap + column * (edge + gap), top + label))
     return sheet
 
 
 def write_demo_report(folder: Path, run: Run, pictures: dict[str, list[Image]], figures: dict[str, float]) -> Path:
     """`report.html` of the run with the judge's verdict first, and `before_after.png`, both in the demo's folder."""
     from core.training.report import write_report
-    from core.training.report_parts import picture, table
+    from core.training.report_parts import large_picture, table
 
     rows = [("Before: with the trigger word, without the LoRA", pictures["before"]),
             ("After: the same prompts and seeds with the LoRA", pictures["after"]),
@@ -252,6 +256,6 @@ def write_demo_report(folder: Path, run: Run, pictures: dict[str, list[Image]], 
                     ("The same prompts without the trigger word", f"{figures['untriggered']:.0%}"),
                     ("Accuracy of ordinary prompts before", f"{figures['others_before']:.0%}"),
                     ("Accuracy of ordinary prompts after", f"{figures['others_after']:.0%}")])
-    shown = picture(sheet, "Before and after, with and without the trigger word", longest=1200)
+    shown = large_picture(sheet, "Before and after, with and without the trigger word")
     verdict = "The LoRA learned the character" if _learned(figures) else "The LoRA did not learn the character"
     return write_report(run, [(verdict, judged + shown)], folder / "report.html")

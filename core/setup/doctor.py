@@ -127,7 +127,8 @@ def check_gpu(report: GpuReport) -> list[Finding]:
         remedy = "Restart the machine, or rent another one (nvidia-smi tells what its driver says); what needs no GPU works meanwhile."
         return [Finding("warning", report.problem, remedy)]
     if not report.gpus:
-        return [Finding("info", "No NVIDIA GPU: the demo and small trials run on the processor; a real training wants a GPU.")]
+        return [Finding("warning", "No NVIDIA GPU was found: the demo and small trials run on the processor; a real training wants a GPU.",
+                        "To train, use a machine with a GPU (README, 'Where it runs'); work on the dataset needs none.")]
     found = []
     for gpu in report.gpus:
         cuda = f", CUDA up to {report.cuda}" if report.cuda else ""

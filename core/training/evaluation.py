@@ -153,7 +153,7 @@ def draw_before_after(settings: EvaluationSettings, progress: Progress = SILENT)
     """
     for name in ("model", "prompts", "lora", "width", "height", "output_dir"):
         if not getattr(settings, name):
-            raise ConfigError(f"{type(settings).fields()[name].title} ({name}) must be given.", "Choose a run, or fill it in.")
+            raise ConfigError(f"{type(settings).fields()[name].title} must be given.", "Choose a run, or fill it in.")
     started, folder, warnings = time.monotonic(), Path(str(settings.output_dir)), list[str]()
     progress.note(f"Loading {settings.model}")
     model, fresh = load_to_draw(str(settings.model), settings), _fresh_folder(folder)

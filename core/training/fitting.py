@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.base.buckets import fitting_repeats
 from core.base.errors import ConfigError, StudioError
 from core.base.files import safe_stem
 from core.base.findings import Finding
 from core.dataset.project import Project
 
 if TYPE_CHECKING:
-    from core.setup.hardware import Gpu
     from core.training.config import Subset, TrainingSettings
 
-SEEN_PER_EPOCH = 200
-"""Pictures, with repeats, that an epoch of a small dataset should have (training-reference: ceil(200 / images))."""
-BF16_CAPABILITY = 8.0
-"""Compute capability from which a GPU computes bf16 itself: Ampere (CUDA C++ Programming Guide, table of arithmetic throughput)."""
+UNCHOSEN = "not-chosen-yet.safetensors"
+"""Stands for the base model while none is chosen, so that a backend looks at everything else."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +30,11 @@ class RunPlace:
 def fit_to_project(settings: TrainingSettings, project: Project) -> TrainingSettings:
     """The settings with what is empty filled in from the project; what a person chose stays.
 
-    Filled in: the project's images as the folder to learn from, with repeats for a small dataset; the project's name; the trigger word
-    as sample prompt and as comment in the file.
+    Filled in: the project's images as the folder to learn from, with repeats for a small dataset; the project's name; sample prompts in
+    the words of its captions; the trigger word as comment in the file.
     """
+    from core.training.prompts import prompts_for
+
     info, settings = project.info(), with_own_folder(settings, project)
     changes: dict[str, dict[str, Any]] = {}
     saving: dict[str, Any] = {}
@@ -46,8 +44,8 @@ def fit_to_project(settings: TrainingSettings, project: Project) -> TrainingSett
         saving["training_comment"] = f"trigger word: {info.trigger_word}"
     if saving:
         changes["saving"] = saving
-    if info.trigger_word and not settings.sampling.sample_prompts:
-        changes["sampling"] = {"sample_prompts": [info.trigger_word]}
+    if not settings.sampling.sample_prompts and (prompts := prompts_for(project)):
+        changes["sampling"] = {"sample_prompts": prompts}
     return settings.with_values(**changes) if changes else settings
 
 
@@ -81,7 +79,7 @@ def fitted_repeats(project: Project) -> int:
     from core.training.config.sources import image_files
 
     count = len(image_files(project.images)) if project.images.is_dir() else 0
-    return max(1, math.ceil(SEEN_PER_EPOCH / count)) if count else 1
+    return fitting_repeats(count)
 
 
 def length_words(settings: TrainingSettings) -> str:
@@ -105,14 +103,16 @@ def length_words(settings: TrainingSettings) -> str:
 def check_before_launch(settings: TrainingSettings, backend: str, project_folder: Path) -> list[Finding]:
     """Everything that can be known to be wrong before the training costs time; nothing is written into the project.
 
-    Returns: findings, errors first: combinations of settings, files that they name, the trainer itself, the pair as it reads it, the
-    GPU, the disk that the project's runs lie on.
+    Returns: findings, errors first: combinations of settings, files that they name, the trainer itself, the pair as it reads it, this
+    machine and the time that it takes, the disk that the project's runs lie on.
     """
     from core.training.config.checks import check_settings
     from core.training.config.sources import check_sources
+    from core.training.machine import check_machine
     from core.training.room import check_room
 
-    findings = [*check_settings(settings, backend), *check_sources(settings), *_check_backend(settings, backend), *_check_gpu(settings),
+    findings = [*check_settings(settings, backend), *check_sources(settings, backend, Project.open(project_folder).images),
+                *_check_backend(settings, backend), *check_machine(settings, backend, project_folder),
                 *check_room(settings, project_folder)]
     unique = list(dict.fromkeys(findings))
     return sorted(unique, key=lambda finding: ("error", "warning", "info").index(finding.level))
@@ -124,6 +124,8 @@ def _check_backend(settings: TrainingSettings, name: str) -> list[Finding]:
     from core.training.config import for_run
     from core.training.config.pair import write_pair
 
+    if not settings.model.pretrained_model_name_or_path:  # told by `check_settings`
+        settings = settings.with_values(model={"pretrained_model_name_or_path": UNCHOSEN})
     with tempfile.TemporaryDirectory(prefix="lorabook-check-") as folder:
         try:
             backend = BACKENDS.load(name)
@@ -133,27 +135,3 @@ def _check_backend(settings: TrainingSettings, name: str) -> list[Finding]:
             return [Finding("error", error.message, error.hint)]
     missing = backend.missing()
     return found if missing is None else [missing, *found]
-
-
-def _check_gpu(settings: TrainingSettings) -> list[Finding]:
-    """Does the machine's best GPU compute in the precision that is asked for? Nothing is said where none is found.
-
-    Without bf16 of its own, accelerate (sd-scripts) refuses it or torch imitates it, many times slower than fp16.
-    """
-    if settings.memory.mixed_precision != "bf16":
-        return []
-    from core.setup.hardware import read_gpus
-
-    gpus = read_gpus().gpus
-    if not gpus or any(_capability(gpu) >= BF16_CAPABILITY for gpu in gpus):
-        return []
-    also = " and switch 'All in bf16' (full_bf16) off" if settings.memory.full_bf16 else ""
-    return [Finding("error", f"The precision is bf16, which {gpus[0].name} does not compute itself: training would be refused, or many "
-                    "times slower.", f"Set 'Precision' (mixed_precision) to fp16{also}.")]
-
-
-def _capability(gpu: Gpu) -> float:
-    """Its compute capability; one that is not told counts as new, so that nobody is stopped for it."""
-    with contextlib.suppress(ValueError):
-        return float(gpu.capability)
-    return BF16_CAPABILITY

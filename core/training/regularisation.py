@@ -118,4 +118,4 @@ def _draw(settings: RegularisationSettings, missing: dict[Path, tuple[str, int]]
         for path, image in zip(batch, images, strict=True):
             write_with(path, image.save)
             write_text(path.with_suffix(".txt"), missing[path][0])
-            progress.advance(path.name)
+        progress.advance(batch[-1].name, by=len(batch))

@@ -36,7 +36,15 @@ td.value { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; white-sp
 .pictures td, .pictures th { padding: .2rem; text-align: center; }
 .pictures th.row { text-align: left; min-width: 7rem; max-width: 14rem; padding-right: .8rem; }
 img { display: block; max-width: 256px; border-radius: 4px; }
-img.small { width: 144px; image-rendering: pixelated; }
+img.small { width: 128px; image-rendering: pixelated; }
+label.large { display: block; margin: .8rem 0; }
+label.large input { position: absolute; opacity: 0; }
+label.large span { display: block; cursor: zoom-in; }
+label.large input:focus-visible + span { outline: 3px solid var(--mark); outline-offset: 3px; }
+img.large { width: 100%; max-width: 100%; height: auto; }
+label.large input:checked + span { position: fixed; inset: 0; z-index: 1; overflow: auto; background: var(--paper); cursor: zoom-out; }
+label.large input:checked + span img { width: auto; max-width: none; margin: auto; border-radius: 0; }
+@media print { label.large input:checked + span { position: static; } label.large input:checked + span img { width: 100%; } }
 .thumbs { display: flex; flex-wrap: wrap; gap: 6px; margin-top: .8rem; }
 .thumbs img { height: 96px; width: auto; }
 details { margin: .5rem 0; }
@@ -92,6 +100,18 @@ def picture(path: Path, alt: str, longest: int = 512, kind: str = "") -> str:
         return f"<em>{escape(path.name)} cannot be shown</em>"
     name = kind or ("small" if is_small else "")
     return f'<img{f" class={name}" if name else ""} alt="{escape(alt)}" src="data:{mime};base64,{base64.b64encode(data).decode()}">'
+
+
+def large_picture(path: Path, alt: str, longest: int = 2400) -> str:
+    """A picture as wide as the page; pressed (a click, or Tab and Space) it is shown in its own size, and pressed again as before.
+
+    It is a check box and no link: a browser opens no picture that is inside the page in a tab of its own, and the page runs no script.
+    """
+    shown = picture(path, alt, longest, "large")
+    if not shown.startswith("<img"):
+        return shown
+    box = f'<input type="checkbox" aria-label="{escape(alt)}: full size">'
+    return f'<label class="large" title="Press for full size, press again to come back">{box}<span>{shown}</span></label>'
 
 
 def picture_table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Path | None]]]) -> str:

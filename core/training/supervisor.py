@@ -29,7 +29,7 @@ from core.base.jobs import read_events, turn_on_the_machine
 from core.base.process import mark_of
 from core.base.progress import Progress
 from core.dataset.items import list_items
-from core.dataset.project import Project
+from core.dataset.project import Project, shown_name
 from core.dataset.versions import VersionSettings, name_version
 from core.training.monitor.causes import Cause, find_cause, oom_kills
 from core.training.monitor.gpu import read_gpus
@@ -131,7 +131,8 @@ def supervise(run: Run, attempt: int) -> dict[str, Any]:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal is no wish to stop
     try:
         stop.check()
-        with turn_on_the_machine(run.folder, f"the training of {run.output_name} in the project {run.project_folder.name}", stop):
+        what = f"the training of {run.output_name} in the project {shown_name(run.project_folder)}"
+        with turn_on_the_machine(run.folder, what, stop):
             if attempt == 1:
                 _keep_captions(run)
             end = _train(run, attempt, stop)

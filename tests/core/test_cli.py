@@ -1,12 +1,14 @@
-"""The command line offers every stage, and says what is wrong in one sentence."""
+"""The command line offers every stage, says how far it is, and what is wrong in one sentence."""
 
+import io
 import json
+import re
 
 import pytest
 from PIL import Image
 
 from core.base.settings import Settings
-from core.cli import build_parser, main
+from core.cli import TerminalProgress, build_parser, main
 from core.stages import STAGES, stage_named
 
 
@@ -35,6 +37,10 @@ def test_each_stage_is_a_command_with_its_settings_as_flags(name):
     for field, about in stage_named(name).settings_class().fields().items():
         inner = about.annotation.fields() if isinstance(about.annotation, type) and issubclass(about.annotation, Settings) else [field]
         assert all(f"--{one}" in text for one in inner)
+
+
+def test_the_usage_names_the_command_that_the_readme_names():
+    assert build_parser().format_usage().startswith("usage: ./jupyter.sh core ")
 
 
 def test_a_project_is_made_filled_and_checked(project, capsys):
@@ -76,7 +82,7 @@ def test_single_settings_of_a_preset_are_changed_by_flags(project, capsys):
     assert any("/nowhere.safetensors" in finding["what"] for finding in json.loads(out)["findings"])
 
 
-@pytest.mark.parametrize(("given", "sentence"), [("225", ""), ("none", ""), ("100", "max_token_length")])
+@pytest.mark.parametrize(("given", "sentence"), [("225", ""), ("none", ""), ("100", "Longest caption must be one of 150 or 225")])
 def test_choices_of_numbers_and_none_can_be_given(given, sentence, project, capsys):
     _, out, err = run(capsys, "check", project, "--preset", "sd15_style", "--max_token_length", given, "--json")
     assert sentence in err if sentence else json.loads(out)["findings"]
@@ -84,3 +90,85 @@ def test_choices_of_numbers_and_none_can_be_given(given, sentence, project, caps
 
 def test_a_sample_prompt_may_be_a_plain_sentence(project, capsys):
     assert json.loads(run(capsys, "check", project, "--preset", "sd15_style", "--sample_prompts", "mycat, smile", "--json")[1])["findings"]
+
+
+class Terminal(io.StringIO):
+    """What a terminal would be sent."""
+
+    def isatty(self):
+        return True
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def work(stream, total, seconds, monkeypatch, warn_at=None):
+    """A phase of so many items in so many seconds."""
+    clock = Clock()
+    monkeypatch.setattr("time.monotonic", clock)
+    progress = TerminalProgress(stream)
+    progress.start("Training", total)
+    for number in range(total):
+        clock.now += seconds / total
+        progress.advance(f"step {number + 1}")
+        if number == warn_at:
+            progress.warn("something")
+    progress.close()
+    return stream.getvalue()
+
+
+def on_screen(sent):
+    """What stands on the terminal in the end: a line is begun anew by carriage return and erased."""
+    return [line.rpartition("\r\x1b[K")[2] for line in sent.split("\n")]
+
+
+def test_on_a_terminal_one_line_renews_itself_with_count_share_and_time_left(monkeypatch):
+    sent = work(Terminal(), 400, 80.0, monkeypatch)
+    assert on_screen(sent) == ["Training: 400 of 400 (100 %), took 80 s", ""]
+    assert "Training: 100 of 400 (25 %), step 100, 60 s left" in sent and sent.count("\r") <= 402
+
+
+def test_a_note_never_stands_in_the_middle_of_the_line(monkeypatch):
+    sent = work(Terminal(), 40, 80.0, monkeypatch, warn_at=20)
+    assert on_screen(sent) == ["Note: something", "Training: 40 of 40 (100 %), took 80 s", ""]
+
+
+def test_a_phase_that_ends_early_leaves_its_line_and_the_next_begins_its_own():
+    stream = Terminal()
+    progress = TerminalProgress(stream)
+    progress.start("Drawing", 3)
+    progress.start("Saving")
+    progress.close()
+    assert on_screen(stream.getvalue()) == ["Drawing …", "Saving …", ""]
+
+
+def test_elsewhere_a_long_phase_is_told_every_tenth_or_every_15_seconds(monkeypatch):
+    lines = work(io.StringIO(), 400, 80.0, monkeypatch).splitlines()
+    assert lines[0] == "Training …" and lines[-1] == "Training: 400 of 400 (100 %), took 80 s"
+    assert [int(re.search(r"\((\d+) %\)", line).group(1)) for line in lines[1:]] == list(range(10, 101, 10))
+    slow = work(io.StringIO(), 100, 3600.0, monkeypatch).splitlines()
+    assert 90 <= len(slow) - 1 <= 101  # an item takes 36 s: each is told
+
+
+def test_elsewhere_a_short_phase_is_one_line(monkeypatch):
+    assert work(io.StringIO(), 40, 1.0, monkeypatch).splitlines() == ["Training …"]
+
+
+def test_where_a_stage_tells_more_of_its_place_it_stands_in_the_line(monkeypatch):
+    stream, clock = io.StringIO(), Clock()
+    monkeypatch.setattr("time.monotonic", clock)
+    progress = TerminalProgress(stream)
+    progress.start("Training", 10)
+    clock.now += 30
+    progress.advance("epoch 2 of 5", by=5)
+    assert stream.getvalue().splitlines()[-1] == "Training: 5 of 10 (50 %), epoch 2 of 5, 30 s left"
+    clock.now += 6
+    progress.advance("picture_07.png")
+    assert stream.getvalue().splitlines()[-1] == "Training: 6 of 10 (60 %), 24 s left"

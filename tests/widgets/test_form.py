@@ -8,6 +8,7 @@ import pytest
 
 from core.base.errors import ConfigError
 from core.base.settings import Settings, setting
+from widgets.controls import Suggestions
 from widgets.form import Form
 
 
@@ -64,7 +65,7 @@ def test_a_value_out_of_bounds_is_a_sentence_at_its_field_and_is_not_changed():
     with pytest.raises(ConfigError, match="must be at most 9, but is 35"):
         form.value()
     control = form.control("width")
-    assert "Needs attention: Width (width) must be at most 9" in control.view.children[1].value
+    assert "Needs attention: Width must be at most 9" in control.view.children[1].value
     assert control.widget.value == 35
     control.widget.value = 4
     assert form.value().width == 4
@@ -93,7 +94,7 @@ def test_a_cleared_optional_field_is_none_and_scientific_notation_is_read():
 
 
 def test_a_missing_value_is_asked_for_by_its_label():
-    with pytest.raises(ConfigError, match=r"Name \(name\) must be given"):
+    with pytest.raises(ConfigError, match=r"Name must be given"):
         Form(Picture).value()
 
 
@@ -127,3 +128,56 @@ def test_listeners_hear_of_changes_but_not_of_each_field_that_is_filled():
     form.on_change(lambda: heard.append(1))
     form.control("brush.soft").widget.value = True
     assert len(heard) == 1
+
+
+def test_a_suggestion_fills_the_text_and_anything_else_can_be_typed():
+    form = Form(Picture, choices={"name": Suggestions([("First", "/a"), ("Second", "/b")])})
+    control, heard = form.control("name"), []
+    form.on_change(lambda: heard.append(control.read()))
+    control.list.value = "/b"
+    assert form.value().name == "/b" and control.widget.value == "/b" and heard == ["/b"]
+    control.widget.value = "/c"
+    assert form.value().name == "/c" and control.list.value == "/c" and heard == ["/b", "/c"]
+    control.widget.value = ' "/a b" '
+    assert control.read() == "/a b"
+    control.widget.value = ""
+    assert control.read() is None and control.list.value == "" and [value for _, value in control.list.options] == ["", "/a", "/b"]
+
+
+def test_suggestions_can_be_looked_for_again_and_what_was_typed_stays():
+    control = Form(Picture, choices={"name": Suggestions()}).control("name")
+    control.write("/mine")
+    control.offer([("New", "/new")])
+    assert control.read() == "/mine" and [value for _, value in control.list.options] == ["", "/new", "/mine"]
+    control.offer([("New", "/new"), ("Mine", "/mine")])
+    assert control.list.label == "Mine" and control.read() == "/mine"
+
+
+def test_a_remark_stands_at_its_field_until_another_is_made():
+    control = Form(Brush).control("width")
+    control.remark("Broad & fine.")
+    control.complain("")
+    assert "Broad &amp; fine." in control.view.children[1].value and "lb-wrong" not in control.view.children[1].value
+    control.remark("Too broad.", wrong=True)
+    assert "Needs attention: Too broad." in control.view.children[1].value
+    control.remark("")
+    assert "Too broad" not in control.view.children[1].value
+
+
+def test_sections_can_be_folded_and_open_where_a_value_is_wrong():
+    form = Form(Picture, folded=("brush",))
+    assert [fold.description for fold in form.folds] == ["Show Brush"] and form.section_box("brush").layout.display == "none"
+    form.control("brush.width").widget.value = 35
+    form.fill(Picture(name="a", brush=Brush(width=4)))
+    assert form.value().brush.width == 4 and form.section_box("brush").layout.display == "none"
+    form.control("brush.width").widget.value = 35
+    with pytest.raises(ConfigError, match="must be at most 9"):
+        form.value()
+    assert form.section_box("brush").layout.display == "" and form.folds[0].value and form.folds[0].description == "Hide Brush"
+
+
+def test_widgets_of_a_panel_stand_between_what_is_open_and_what_is_folded():
+    form, own = Form(Picture, folded=("brush",)), ipw.HTML("own")
+    form.insert(own)
+    children = list(form.view.children)
+    assert children.index(own) == len(children) - 2 and form.control("name").view not in children[-1].children

@@ -68,6 +68,17 @@ def test_what_run_returns_becomes_the_words_of_the_status_line(session):
     assert press(panel, Work("counting", lambda: 4, lambda found: f"{found} found.")) == "Done: 4 found."
 
 
+@pytest.mark.parametrize(("levels", "state", "words"), [((), "done", "Done: looked at."), (("info",), "done", "Done: looked at."),
+                                                        (("info", "warning"), "blocked", "Done: looked at."),
+                                                        (("warning", "error"), "attention", "Needs attention: looked at.")])
+def test_a_check_is_told_in_the_colour_of_the_worst_that_it_found(session, levels, state, words):
+    panel = CountingPanel(session)
+    assert press(panel, Work("looking", lambda: [Finding(level, "x") for level in levels], lambda found: "looked at.")) == words
+    assert panel.status.state == state
+    panel.refresh()
+    assert (panel.status.state, panel.status.text) == (state, words)
+
+
 def test_a_studio_error_becomes_its_sentence_and_leaves_no_traceback(session):
     panel = CountingPanel(session)
     assert press(panel, ConfigError("The rate is 5.", "Lower it.")) == "Needs attention: The rate is 5. Lower it."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 
 import ipywidgets as ipw
 
-from core.base.errors import DatasetError
-from core.dataset.project import Project, ProjectInfo, known_projects
+from core.base.errors import ConfigError, DatasetError
+from core.dataset.project import PROJECT_FILE, Project, ProjectInfo, folder_for, named_projects, shown_name
 from widgets.demo import open_demo
 from widgets.form import Form
 from widgets.panel import Panel, Work, part, row, table
@@ -16,17 +17,20 @@ FAMILIES = [("Stable Diffusion 1.5", "sd15"), ("SDXL, Pony, Illustrious, NoobAI"
 
 
 class ProjectPicker:
-    """A list of the known projects."""
+    """A list of the known projects, each by its name, and the folder of the chosen one."""
 
     def __init__(self) -> None:
         self.list = ipw.Dropdown(description="Your projects", options=[("none yet", "")])
-        self.view = ipw.VBox([self.list]).add_class("lb-field").add_class("lb-field-projects")
+        self.place = ipw.HTML()
+        self.list.observe(lambda _: self._show_place(), "value")
+        self.view = ipw.VBox([self.list, self.place]).add_class("lb-field").add_class("lb-field-projects")
 
     def look(self, present: Path | None) -> None:
         """Read the folder again; the open project is the chosen one."""
-        known = [(path.name, str(path)) for path in known_projects()]
+        known = [(name, str(path)) for name, path in named_projects()]
         if present is not None and str(present) not in [value for _, value in known]:
-            known.append((str(present), str(present)))
+            name = shown_name(present)
+            known.append((f"{name} ({present})" if name in [other for other, _ in known] else name, str(present)))
         options = known or [("none yet", "")]
         if list(self.list.options) != options:
             chosen = self.list.value
@@ -45,6 +49,9 @@ class ProjectPicker:
             raise DatasetError("There is no project yet.", "Create one, or open the demo project.")
         return Path(self.list.value)
 
+    def _show_place(self) -> None:
+        self.place.value = _help(self.list.value and f"Opens the folder {self.list.value}.")
+
 
 def facts(project: Project) -> str:
     """What is known of a project, as a table in HTML."""
@@ -54,6 +61,15 @@ def facts(project: Project) -> str:
     family = {value: label for label, value in FAMILIES}.get(info.family, info.family)
     return table([("Open project", info.name), ("Pictures", count_images(project.images)),
                   ("Trigger word", info.trigger_word or "none yet"), ("Model family", family), ("Folder", project.folder)])
+
+
+def nothing_open(lost: str, otherwise: str = "") -> str:
+    """Why no project is open, in HTML. Args: lost: why the last one cannot be opened; otherwise: what is said where there was none."""
+    return _help(f"The project that was open last cannot be opened. {lost}" if lost else otherwise)
+
+
+def _help(sentence: str) -> str:
+    return f'<p class="lb-help">{html.escape(sentence)}</p>' if sentence else ""
 
 
 class ProjectPanel(Panel):
@@ -69,9 +85,14 @@ class ProjectPanel(Panel):
         """The known projects, and a form for a new one."""
         self.picker = ProjectPicker()
         self.form = Form(ProjectInfo, choices={"family": FAMILIES}, hide=("sources",))
+        self._place = ipw.HTML()
+        name = self.form.control("name").widget
+        name.continuous_update = True  # the folder's name grows under the eyes of the person who types
+        name.observe(lambda _: self._show_place(), "value")
         opener = self.action("Open this project", self._open)
         demo = self.action("Open the demo project", self._open_demo)
-        return [part("Open a project"), self.picker.view, row(opener, demo), part("Or make a new one"), self.form.view]
+        return [part("Open a project"), self.picker.view, row(opener, demo), part("Or make a new one"), self.form.view,
+                self._place]
 
     def results(self) -> list[ipw.Widget]:
         """What is open."""
@@ -81,7 +102,25 @@ class ProjectPanel(Panel):
     def update(self) -> None:
         """Read the list of projects and the open one again."""
         self.picker.look(self.session.folder)
-        self._facts.value = facts(Project(self.session.folder)) if self.session.folder else ""
+        self._show_place()
+        self._facts.value = facts(Project(self.session.folder)) if self.session.folder else nothing_open(self.session.lost)
+
+    def _show_place(self) -> None:
+        """Say which folder the button would make."""
+        name = self.form.control("name").widget.value.strip()
+        try:
+            folder = folder_for(name or "a")
+        except ConfigError as error:
+            self._place.value = _help(str(error))
+            return
+        if not name:
+            self._place.value = _help(f"Its folder is made in {folder.parent}.")
+        elif folder == self.session.folder:
+            self._place.value = _help(f"The folder {folder} is the project that is open.")
+        elif (folder / PROJECT_FILE).exists():
+            self._place.value = _help(f"The folder {folder} is a project already: open it above, or take another name.")
+        else:
+            self._place.value = _help(f"It is made in the folder {folder}.")
 
     def run(self) -> str:
         """Create and open."""
@@ -100,4 +139,4 @@ class ProjectPanel(Panel):
     def _opened(self, folder: Path, word: str) -> str:
         self.session.open(folder)
         self.picker.choose(folder)
-        return f"{folder.name} is {word}. Go on with the next panel."
+        return f"{shown_name(folder)} is {word}. Go on with the next panel."

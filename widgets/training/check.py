@@ -10,11 +10,11 @@ from widgets.training.launch import backend_of
 
 
 class TrainingCheckPanel(CheckPanel):
-    """Checks settings, model, pictures, trainer and disk; nothing is written."""
+    """Checks settings, model, pictures, trainer, machine and disk; nothing is written."""
 
     name = "check"
     title = "Check"
-    purpose = "Look at model, settings, pictures, trainer and disk before it costs time or money."
+    purpose = "Look at model, settings, pictures, trainer, machine and disk before it costs time or money."
     button = "Check everything"
 
     def blocked(self) -> str:

@@ -10,6 +10,7 @@ import ipywidgets as ipw
 from core.base.errors import StudioError
 from core.training.backends import BACKENDS
 from core.training.monitor import RunStatus
+from core.training.outputs import State
 from core.training.run import ACTIVE, Run
 from widgets.dataset.tagging import no_pictures
 from widgets.jobs_view import share, time_left
@@ -113,7 +114,7 @@ class TrainPanel(Panel):
     def _enable(self) -> None:
         """The button says from where the run goes on."""
         super()._enable()
-        self._go_on.description = GO_ON if self._point is None else f"Go on from step {self._point.step}"
+        self._go_on.description = go_on_button(self._point)
 
     def _newest(self) -> Run | None:
         runs = self.session.training.runs() if self.session.folder is not None else []
@@ -150,15 +151,33 @@ class TrainPanel(Panel):
             return
         self._watching, self._end_told = False, (run.folder, run.attempt())
         if status.state != "prepared":
-            self.say(*words_for_end(status))
+            self.say(*words_for_end(status, go_on_words(self.session, status)))
         self._enable()
         self.session.tell()
 
 
-def words_for_end(status: RunStatus) -> tuple[str, str]:
-    """State and words of the status line for a run that has ended."""
+def go_on_button(point: State | None) -> str:
+    """Words of the button that goes on with a run."""
+    return GO_ON if point is None else f"Go on from step {point.step}"
+
+
+def go_on_words(session: Session, status: RunStatus) -> str:
+    """How a stopped run can be trained on, or why it cannot; empty for a run that was not stopped."""
+    if status.state != "cancelled":
+        return ""
+    try:
+        point = session.training.resume_point(status.run)
+    except StudioError as error:
+        return error.message
+    return f'To train on, press "{go_on_button(point)}" in the Train panel.'
+
+
+def words_for_end(status: RunStatus, go_on: str = "") -> tuple[str, str]:
+    """State and words of the status line for a run that has ended. Args: go_on: what `go_on_words` says of it."""
     if status.state == "done":
         return "done", f"Done: {status.step} steps. The LoRA is {status.output}."
     if status.state == "cancelled":
-        return "done", f"Done: stopped at step {status.step}. {status.message}".rstrip()
+        kept = status.checkpoints[-1].path if status.checkpoints else None
+        words = f"The last saved LoRA is {kept}; you can use it as it is. {go_on}" if kept else status.message
+        return "done", f"Done: stopped at step {status.step}. {words}".rstrip()
     return "attention", f"Needs attention: {status.cause or status.message}"

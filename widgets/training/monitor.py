@@ -12,7 +12,7 @@ from widgets.components.chart import Chart, Curve
 from widgets.components.samples import Picture, Samples
 from widgets.jobs_view import share, time_left
 from widgets.panel import Panel, part, table
-from widgets.training.launch import words_for_end
+from widgets.training.launch import go_on_words, words_for_end
 
 LOOK_SECONDS = 2.0
 
@@ -96,7 +96,7 @@ class MonitorPanel(Panel):
 
     def _show(self, status: RunStatus) -> None:
         if status.ended:
-            self.say(*words_for_end(status))
+            self.say(*words_for_end(status, go_on_words(self.session, status)))
         else:
             count = f" {status.step} of {status.total}" if status.total else ""
             self.status.say("working", f"Working{count}: {status.phase or status.message or 'starting'}", share(status.step, status.total),
@@ -164,6 +164,7 @@ def _facts(status: RunStatus) -> list[tuple[str, object]]:
         rows.append((f"GPU {gpu.index}, {gpu.name}", f"{gpu.used / 1024:.1f} of {gpu.total / 1024:.1f} GiB{load}"))
     if status.checkpoints:
         rows.append(("Saved", ", ".join(checkpoint.path.name for checkpoint in status.checkpoints)))
+        rows.append(("Folder of these files", status.checkpoints[-1].path.parent))
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 
 import ipywidgets as ipw
@@ -40,7 +41,7 @@ class ReportPanel(Panel):
         self._place.value = table([("Report", report)]) if there else ""
         files = sorted(self.session.training.project.output.glob("*.safetensors")) if known else []
         self._files.value = table([(path.name, f"{path.stat().st_size / 2**20:.1f} MiB, in {path.parent}") for path in files]) if files \
-            else '<p class="lb-help">There are none yet.</p>'
+            else f'<p class="lb-help">There are none yet.{html.escape(self._saved_so_far())}</p>'
 
     def blocked(self) -> str:
         """There must be a run."""
@@ -53,6 +54,11 @@ class ReportPanel(Panel):
 
     def _written(self, path: Path) -> str:
         return "the report is written. Open or download it with the buttons below; it is one file that can be sent on."
+
+    def _saved_so_far(self) -> str:
+        """Where the LoRA files of a run lie that is not finished: of one at work, stopped or failed."""
+        saved = self.session.training.status(self.picker.chosen).checkpoints if self.picker.chosen else ()
+        return f" What this run has saved so far lies in {saved[-1].path.parent}." if saved else ""
 
     def _report(self) -> Path | None:
         return self.session.training.run(self.picker.chosen).folder / "report.html" if self.picker.chosen else None

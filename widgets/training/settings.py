@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 from pathlib import Path
+from typing import cast, get_args
 
 import ipywidgets as ipw
 
 from core.base.errors import ConfigError
-from core.training.config import SamplePrompt, TrainingSettings
+from core.base.paths import models_dir
+from core.training.base_models import FAMILY_NAMES, about_model, find_models, is_demo_model
+from core.training.config import PARTS, Family, ModelSettings, SamplePrompt, TrainingSettings
 from core.training.config.presets import apply_preset, find_presets
 from core.training.config.sampling import FLAGS
 from core.training.fitting import is_own, length_words
+from widgets.controls import SuggestionControl, Suggestions
 from widgets.demo import is_demo
 from widgets.form import Form
 from widgets.panel import Panel
@@ -19,7 +24,8 @@ from widgets.training.choice import first_preset, keep_settings, read_settings, 
 
 HIDDEN = ("saving.output_dir", "saving.logging_dir", "saving.resume")
 """Filled in by each run."""
-FAMILY_NAMES = {"sd15": "Stable Diffusion 1.5", "sdxl": "SDXL"}
+CALM = "The preset is a good start: choose the model, then Check. Everything else may stay as it is."
+MODEL = "model.pretrained_model_name_or_path"
 
 
 class SettingsPanel(Panel):
@@ -36,20 +42,30 @@ class SettingsPanel(Panel):
         self.preset = ipw.Dropdown(description="Preset", options=[("", "")])
         self.preset.observe(lambda _: self._explain(), "value")
         self._purpose = ipw.HTML()
+        self._presets_for: Path | None = None
         return [ipw.VBox([self.preset, self._purpose]).add_class("lb-field").add_class("lb-field-preset")]
 
     def results(self) -> list[ipw.Widget]:
         """The form."""
-        self.form = Form(TrainingSettings, {"model.family": [(title, name) for name, title in FAMILY_NAMES.items()]}, HIDDEN)
+        families = [(FAMILY_NAMES[name], name) for name in get_args(Family)]
+        self.form = Form(TrainingSettings, {"model.family": families, MODEL: Suggestions(find_models())}, HIDDEN,
+                         folded=[name for name in PARTS if name != "model"])
+        self.model = cast(SuggestionControl, self.form.control(MODEL))
+        self.look_again = self.action("Look for models again", self._look_for_models)
+        self.look_again.layout.align_self = "flex-start"
+        self.model.view.children = [*self.model.view.children, self.look_again]
+        self._calm = ipw.HTML(f'<p class="lb-purpose">{CALM}</p>')
         self.prompts = ipw.Textarea(description="Sample prompts", rows=3, continuous_update=False,
                                     placeholder="one a line; begin with the trigger word")
-        box = ipw.VBox([self.prompts, ipw.HTML('<p class="lb-help">Pictures to draw during training, one prompt a line.</p>')])
+        box = ipw.VBox([self.prompts, ipw.HTML('<p class="lb-help">Pictures to draw during training, one prompt a line. The first ones are '
+                                               'proposed from your trigger word and captions; change them as you like.</p>')])
         self._read_from: tuple[Path, int] | None = None
         self._filling = False
         self.form.on_change(self._changed)
         self.prompts.observe(lambda _: self._changed(), "value")
         self._length = ipw.HTML()
-        self._body = ipw.VBox([box.add_class("lb-field"), self._length, self.form.view], layout=ipw.Layout(display="none"))
+        self.form.insert(box.add_class("lb-field"), self._length)
+        self._body = ipw.VBox([self._calm, self.form.view], layout=ipw.Layout(display="none"))
         return [self._body]
 
     def update(self) -> None:
@@ -57,11 +73,13 @@ class SettingsPanel(Panel):
         self._body.layout.display = "" if self.session.folder else "none"
         if self.session.folder is None:
             return
-        self._offer_presets()
         mark, settings = self._mark(), read_settings(self.session)
+        self._offer_presets(settings)
+        self.model.offer(find_models())
         if self._read_from != mark:
             self._fill(settings)
             self._read_from = mark
+        self._show_model(settings.model)
         self._show_length(settings)
 
     def run(self) -> str:
@@ -77,15 +95,22 @@ class SettingsPanel(Panel):
         lines = [line.strip() for line in self.prompts.value.splitlines() if line.strip()]
         return self.form.value().with_values(sampling={"sample_prompts": lines})
 
-    def _offer_presets(self) -> None:
+    def _look_for_models(self) -> str:
+        """Look at models/ again: what was fetched meanwhile is offered."""
+        count = len(find_models()) - 1
+        return f"{count} model{'s lie' if count != 1 else ' lies'} in {models_dir().absolute()}."
+
+    def _offer_presets(self, settings: TrainingSettings) -> None:
         family = self.session.training.project.family
-        demo = is_demo(self.session.folder)
+        demo = is_demo(self.session.folder) or is_demo_model(settings.model.pretrained_model_name_or_path)
         presets = [preset for preset in find_presets().values() if preset.listed or (demo and preset.name == "demo")]
         order = sorted(presets, key=lambda preset: (preset.listed, preset.family != family, preset.name))
         options = [(preset.title, preset.name) for preset in order]
         if list(self.preset.options) != options:
+            chosen = self.preset.value if self._presets_for == self.session.folder else ""
             self.preset.options = options
-            self.preset.value = first_preset(self.session)
+            self.preset.value = chosen if chosen in [name for _, name in options] else first_preset(self.session)
+        self._presets_for = self.session.folder
 
     def _explain(self) -> None:
         preset = find_presets().get(self.preset.value)
@@ -102,6 +127,10 @@ class SettingsPanel(Panel):
         self.form.fill(settings)
         self.prompts.value = "\n".join(prompt_text(prompt) for prompt in settings.sampling.sample_prompts)
         self._filling = False
+
+    def _show_model(self, model: ModelSettings) -> None:
+        finding = about_model(model)
+        self.model.remark(str(finding), wrong=finding.level == "error")
 
     def _show_length(self, settings: TrainingSettings) -> None:
         self._length.value = f'<p class="lb-help">{html.escape(length_words(settings))}</p>'
@@ -120,6 +149,8 @@ class SettingsPanel(Panel):
             settings = self.value()
         except ConfigError as error:
             self.session.trouble = str(error)
+            with contextlib.suppress(ConfigError):
+                self._show_model(self.form.section("model").value())
             raise
         self.session.trouble = ""
         keep_settings(self.session, settings)

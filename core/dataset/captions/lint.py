@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from core.dataset.captions.contradictions import contradiction_of
 from core.dataset.captions.editing import EditSettings
 from core.dataset.captions.operation import Operation
 from core.dataset.captions.operations import PutTrigger, Remove, ReplaceTags
+from core.dataset.captions.ordinary_words import is_ordinary
 from core.dataset.captions.spelling import near_misses
 from core.dataset.captions.statistics import TagCounts, tag_frequencies
 from core.dataset.captions.tags import is_prose, key_of, keys_in, keys_of, parse_tags
@@ -79,15 +80,16 @@ def check_captions(project: Project, settings: LintSettings | None = None) -> li
     return find_in_captions(captions, settings, settings.trigger_word or project.trigger_word)
 
 
-def find_in_captions(captions: Mapping[str, str | None], settings: LintSettings | None = None, trigger: str = "") -> list[CaptionFinding]:
-    """The same for captions by image id; None or empty: there is no caption."""
+def find_in_captions(captions: Mapping[str, str | None], settings: LintSettings | None = None, trigger: str = "",
+                     checks: Sequence[Check] = ()) -> list[CaptionFinding]:
+    """The same for captions by image id; None or empty: there is no caption. Args: checks: only these, in place of all `CHECKS`."""
     here = {name: text for name, text in captions.items() if text}
     parts = {name: parse_tags(text) for name, text in here.items()}
     keys = {name: keys_in(tags) for name, tags in parts.items()}
     prose = {name for name, text in here.items() if is_prose(text)}
     missing = [name for name, text in captions.items() if not text]
     looked = _Looked(here, missing, parts, keys, prose, tag_frequencies(here), trigger, settings or LintSettings())
-    found = [finding for check in CHECKS for finding in check(looked)]
+    found = [finding for check in checks or CHECKS for finding in check(looked)]
     return sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.level))
 
 
@@ -110,7 +112,24 @@ def _trigger(looked: _Looked) -> Iterator[CaptionFinding]:
     for ids, words, kind in ((absent, "lack", "trigger"), (later, "do not begin with", "trigger_first")):
         if ids:
             yield CaptionFinding("warning", f"Captions that {words} the trigger word {looked.trigger!r}: {_some(ids)}.",
-                                 "Put it first.", kind, tuple(ids), _edit(PutTrigger(trigger_word=looked.trigger), ids=ids))
+                                 "Put it first; the Gallery panel has a button for all captions.", kind, tuple(ids),
+                                 _edit(PutTrigger(trigger_word=looked.trigger), ids=ids))
+
+
+def _bare(looked: _Looked) -> Iterator[CaptionFinding]:
+    ids = [name for name, keys in looked.keys.items() if keys == {key_of(looked.trigger)}] if looked.trigger else []
+    if ids:
+        yield CaptionFinding("warning", f"Captions that hold only the trigger word {looked.trigger!r}: {_some(ids)}.",
+                             "Tag the pictures, or write what is to be seen in them: what no caption names becomes part of the trigger "
+                             "word, clothes and background too.", "bare", tuple(ids))
+
+
+def _ordinary_trigger(looked: _Looked) -> Iterator[CaptionFinding]:
+    if is_ordinary(looked.trigger):
+        yield CaptionFinding("warning", f"The trigger word {looked.trigger!r} is ordinary English, which the model knows already: the LoRA "
+                             "mixes with it, and changes it in every picture.",
+                             "Take an invented word without a meaning, such as mychar; the Gallery panel puts it in the place of this one.",
+                             "ordinary_trigger")
 
 
 def _fused(looked: _Looked) -> Iterator[CaptionFinding]:
@@ -218,7 +237,10 @@ def _same(looked: _Looked) -> Iterator[CaptionFinding]:
                              "Say what differs between them.", "same", tuple(ids))
 
 
-CHECKS = (_missing, _trigger, _contradictions, _style, _tokens, _doubles, _format, _spelling, _fused, _same)
+Check = Callable[[_Looked], Iterator[CaptionFinding]]
+TRIGGER_CHECKS: tuple[Check, ...] = (_trigger, _bare, _ordinary_trigger)
+"""What is said of the trigger word; `core.dataset.checking` says it too."""
+CHECKS: tuple[Check, ...] = (_missing, *TRIGGER_CHECKS, _contradictions, _style, _tokens, _doubles, _format, _spelling, _fused, _same)
 
 
 def _edit(operation: Operation, ids: Sequence[str] = ()) -> EditSettings:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.base.buckets import BucketRule, Size, crop_edges, select_bucket
 from core.base.errors import ConfigError, DatasetError
-from core.training.builtin.buckets import BucketRule, Size, crop_edges, select_bucket
 from core.training.builtin.captions import CaptionRule, read_caption
 from core.training.builtin.keys import UNSUPPORTED
 from core.training.config.sources import image_files

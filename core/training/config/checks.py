@@ -29,7 +29,9 @@ def check_settings(settings: TrainingSettings, backend: str = "sd-scripts") -> l
 def _model(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     model = settings.model
     if not model.pretrained_model_name_or_path:
-        yield Finding("error", "No model is chosen (pretrained_model_name_or_path).", "Choose the checkpoint that is to learn.")
+        title = model.fields()["pretrained_model_name_or_path"].title
+        yield Finding("error", f"No model is chosen: the setting {title!r} is empty.",
+                      "Choose the model that is to learn in the panel Model and settings.")
     if model.v2 and model.family == "sdxl":
         yield Finding("error", "Stable Diffusion 2 (v2) is on for an SDXL model.", "Switch v2 off, or choose the family SD 1.5.")
     if model.clip_skip is not None and (model.family == "sdxl" or model.v2):
@@ -126,7 +128,7 @@ def _rates(settings: TrainingSettings) -> dict[str, float]:
 def _length(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     schedule = settings.schedule
     if schedule.max_train_epochs is None and schedule.max_train_steps is None:
-        yield Finding("warning", "No length is given, so that sd-scripts trains its default of 1600 steps.", "Set the epochs or the steps.")
+        yield Finding("warning", "No length is given, so that the default of 1600 steps is trained.", "Set the epochs or the steps.")
     if schedule.max_train_epochs is not None and schedule.max_train_steps is not None:
         yield Finding("info", f"Epochs ({schedule.max_train_epochs}) go before steps ({schedule.max_train_steps}), which do not count.")
     if schedule.max_train_epochs is None and schedule.max_train_steps and schedule.lr_warmup_steps >= schedule.max_train_steps:

@@ -14,6 +14,7 @@ from pathlib import Path
 from core.base.errors import ConfigError, DatasetError, ModelError
 from core.base.files import read_text
 from core.base.findings import Finding
+from core.base.paths import typed_path
 from core.dataset.items import IMAGE_SUFFIXES
 from core.diffusion import FAMILIES
 from core.diffusion.checkpoints import TITLES, family_of, kind_of
@@ -45,9 +46,14 @@ def image_counts(settings: TrainingSettings) -> list[int]:
     return [len(image_files(folder)) if folder.is_dir() else 0 for folder in folders]
 
 
-def check_sources(settings: TrainingSettings) -> list[Finding]:
-    """What is wrong with the files that the settings name, errors first; reads captions, opens no picture."""
-    found = [*_models(settings), *_folders(settings)]
+def check_sources(settings: TrainingSettings, backend: str = "sd-scripts", own: Path | None = None) -> list[Finding]:
+    """What is wrong with the files that the settings name, errors first; reads captions, opens no picture.
+
+    Args:
+        backend: "sd-scripts" or "builtin"; the built-in trainer bears some things that end sd-scripts.
+        own: the project's own folder of pictures, which is filled by importing.
+    """
+    found = [*_models(settings), *_folders(settings, backend, own)]
     if not any(finding.level == "error" for finding in found):
         found += _totals(settings)
     return sorted(found, key=lambda finding: finding.level != "error")
@@ -58,14 +64,22 @@ def _models(settings: TrainingSettings) -> Iterator[Finding]:
     if model and Path(model).expanduser().exists():
         yield from _family(Path(model).expanduser(), settings)
     elif model and looks_like_a_place(model):
-        yield Finding("error", f"The model {model} does not exist.", "Choose another, or download it again.")
+        yield _missing("model", model, "Choose another, or download it again.")
     vae = settings.model.vae
     if vae and looks_like_a_place(vae) and not Path(vae).expanduser().exists():
-        yield Finding("error", f"The VAE {vae} does not exist.", "Choose another, or leave it empty.")
+        yield _missing("VAE", vae, "Choose another, or leave it empty.")
     for title, value in (("LoRA to continue", settings.network.network_weights), ("state to resume from", settings.saving.resume),
                          ("tokenizer folder", settings.model.tokenizer_cache_dir)):
         if value and not Path(value).expanduser().exists():
-            yield Finding("error", f"The {title} {value} does not exist.", "Choose another, or leave it empty.")
+            yield _missing(title, value, "Choose another, or leave it empty.")
+
+
+def _missing(title: str, value: str, remedy: str) -> Finding:
+    """That a file or folder does not exist; of a path of another computer, what to do instead."""
+    try:
+        return Finding("error", f"The {title} {typed_path(value)} does not exist.", remedy)
+    except ConfigError as error:
+        return Finding("error", f"The {title}: {error.message}", error.hint)
 
 
 def cannot_open(path: Path) -> Finding | None:
@@ -105,7 +119,7 @@ def looks_like_a_place(value: str) -> bool:
     return value.startswith(("/", "~", ".")) or "\\" in value or value.endswith((".safetensors", ".ckpt")) or value.count("/") != 1
 
 
-def _folders(settings: TrainingSettings) -> Iterator[Finding]:
+def _folders(settings: TrainingSettings, backend: str, own: Path | None) -> Iterator[Finding]:
     subsets = settings.data.subsets
     if not any(not subset.is_reg for subset in subsets):
         yield Finding("error", "There is no folder of pictures to learn from.", "Choose the project's images.")
@@ -114,19 +128,24 @@ def _folders(settings: TrainingSettings) -> Iterator[Finding]:
         if times > 1:
             yield Finding("error", f"The folder {folder} is given {times} times; only the first would count.", "Raise its repeats instead.")
     for subset in subsets:
-        yield from _folder(subset)
+        yield from _folder(subset, backend, own)
 
 
-def _folder(subset: Subset) -> Iterator[Finding]:
+def _folder(subset: Subset, backend: str, own: Path | None) -> Iterator[Finding]:
     folder = Path(subset.image_dir).expanduser()
+    if folder.is_file():
+        yield Finding("error", f"The folder {folder} is a file.", "Choose a folder with pictures.")
+        return
     if not folder.is_dir():
-        yield Finding("error", f"The folder {folder} {'is a file' if folder.exists() else 'does not exist'}.",
-                      "Choose a folder with pictures.")
+        yield _missing("folder", subset.image_dir, "Choose a folder with pictures.")
         return
     images = image_files(folder)
     if not images:
-        yield Finding("error", f"There is no picture in {folder}; sd-scripts would end without training and without an error.",
-                      f"Choose a folder with {', '.join(IMAGE_SUFFIXES)} files; folders inside it are not read.")
+        if own is not None and folder.absolute() == own:
+            yield Finding("error", "This project has no pictures yet.", "Import some in Dataset_Maker (panel Import).")
+        else:
+            yield Finding("error", f"There is no picture in the folder {folder}.",
+                          f"Choose a folder with {', '.join(IMAGE_SUFFIXES)} files; folders inside it are not read.")
         return
     mixed = sorted(path.name for path in folder.iterdir()
                    if path.suffix.lower() in IMAGE_SUFFIXES and path.suffix not in (path.suffix.lower(), path.suffix.upper()))
@@ -142,10 +161,10 @@ def _folder(subset: Subset) -> Iterator[Finding]:
     stems = Counter(image.stem for image in images)
     if twice := [stem for stem, times in stems.items() if times > 1]:
         yield Finding("warning", f"Pictures in {folder} share a caption file ({_some(twice)}).", "Give one of them another name.")
-    yield from _captions(folder, images, subset.caption_extension)
+    yield from _captions(folder, images, subset.caption_extension, backend)
 
 
-def _captions(folder: Path, images: list[Path], extension: str) -> Iterator[Finding]:
+def _captions(folder: Path, images: list[Path], extension: str, backend: str) -> Iterator[Finding]:
     empty, broken = [], []
     for path in sorted({image.with_suffix(extension) for image in images}):
         if not path.is_file():
@@ -155,11 +174,15 @@ def _captions(folder: Path, images: list[Path], extension: str) -> Iterator[Find
                 empty.append(path.name)
         except DatasetError:
             broken.append(path.name)
-    if empty:
-        yield Finding("error", f"{len(empty)} caption files in {folder} are empty ({_some(empty)}), which ends sd-scripts.",
+    ends = "which ends sd-scripts" if backend == "sd-scripts" else "which ends the training"
+    if empty and backend == "sd-scripts":
+        yield Finding("error", f"{len(empty)} caption files in {folder} are empty ({_some(empty)}), {ends}.",
                       "Write a caption, or remove the file.")
+    elif empty:
+        yield Finding("warning", f"{len(empty)} caption files in {folder} are empty ({_some(empty)}) and count as missing.",
+                      "Write a caption.")
     if broken:
-        yield Finding("error", f"{len(broken)} caption files in {folder} are not UTF-8 ({_some(broken)}), which ends sd-scripts.",
+        yield Finding("error", f"{len(broken)} caption files in {folder} are not UTF-8 ({_some(broken)}), {ends}.",
                       "Save them again as UTF-8.")
 
 

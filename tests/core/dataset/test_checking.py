@@ -4,9 +4,10 @@ import pytest
 
 from core.base.errors import Cancelled
 from core.base.progress import Progress
-from core.dataset.checking import check_dataset
+from core.dataset.checking import DEMO_MARKER, DEMO_RESOLUTION, RESOLUTIONS, TRAINING_FILE, check_dataset
 from core.dataset.index import Index
 from core.dataset.items import list_items
+from core.dataset.project import FAMILIES
 from tests.core.dataset.small_things import picture
 
 
@@ -20,7 +21,7 @@ def level_of(project, words: str) -> str:
 
 def test_a_good_dataset_has_nothing_to_say(project):
     for number in range(12):
-        picture(project.images / f"{number}.png", colour=(number, 0, 0))
+        picture(project.images / f"{number}.png", colour=(number, 0, 0), size=(300, 256))
         (project.images / f"{number}.txt").write_text("hat")
     assert check_dataset(project) == []
 
@@ -141,7 +142,65 @@ def test_captions_without_the_trigger_word_in_front_are_found(project):
     for name, caption in (("a", "mika, hat"), ("b", "hat, mika")):
         picture(project.images / f"{name}.png")
         (project.images / f"{name}.txt").write_text(caption)
-    assert level_of(project, "do not begin with the trigger word: b.png") == "warning"
+    assert level_of(project, "do not begin with the trigger word 'mika': 1 (b)") == "warning"
+
+
+def test_captions_of_the_trigger_word_alone_are_found(project):
+    project.write_info(project.info().changed(trigger_word="mika"))
+    for name, caption in (("a", "mika, hat"), ("b", "Mika,"), ("c", "mika")):
+        picture(project.images / f"{name}.png")
+        (project.images / f"{name}.txt").write_text(caption)
+    assert level_of(project, "hold only the trigger word 'mika': 2 (b, c)") == "warning"
+
+
+@pytest.mark.parametrize(("trigger", "level"), [("girl", "warning"), ("red_hair", "warning"), ("mika", ""), ("", "")])
+def test_a_trigger_word_of_ordinary_english_is_found(project, trigger, level):
+    project.write_info(project.info().changed(trigger_word=trigger))
+    picture(project.images / "a.png")
+    assert level_of(project, f"The trigger word {trigger!r} is ordinary English") == level
+
+
+def tiny(project) -> str:
+    return next((str(finding) for finding in check_dataset(project) if "tiny" in finding.what), "")
+
+
+def test_tiny_pictures_are_counted_for_the_resolution_of_the_family(project):
+    for name, size in (("small", (200, 300)), ("exact", (256, 256)), ("panorama", (2000, 200)), ("large", (600, 500))):
+        picture(project.images / f"{name}.png", size=size)
+    (project.images / "broken.png").write_bytes(b"x")
+    said = tiny(project)
+    assert "1 of 5 pictures are tiny for a training at 512 px, which is usual for this model family" in said
+    assert "shorter side is below 256 px (small.png)" in said and "enlarges" in said
+    project.write_info(project.info().changed(family="sdxl"))
+    assert "4 of 5 pictures are tiny for a training at 1024 px" in tiny(project)
+
+
+@pytest.mark.parametrize(("kept", "said"), [
+    ("[data]\nresolution = 768\n", "1 of 1 pictures are tiny for a training at 768 px, as set in Trainer"),
+    ("[data]\nresolution = 1024\nresolution_height = 256\n", ""), ("[data]\nresolution = 768\nbucket_no_upscale = true\n", ""),
+    ("[data]\nresolution = 'large'\n", ""), ("not toml", ""), ("", "")])
+def test_a_resolution_that_was_set_in_trainer_counts(project, kept, said):
+    picture(project.images / "a.png", size=(300, 300))
+    (project.folder / "training.toml").write_text(kept)
+    assert said in tiny(project) if said else not tiny(project)
+
+
+def test_the_small_pictures_of_the_demo_are_not_called_tiny(project):
+    from core.demo.run import MARKER, PRESET, SIZE
+    from core.training.config.presets import load_preset
+    from core.training.kept import FILE
+
+    assert (DEMO_MARKER, DEMO_RESOLUTION, TRAINING_FILE) == (MARKER, SIZE, FILE)
+    assert load_preset(PRESET).data.resolution == DEMO_RESOLUTION
+    (project.hidden / MARKER).write_text("x")
+    picture(project.images / "a.png", size=(SIZE, SIZE))
+    assert not tiny(project)
+
+
+def test_the_usual_resolutions_are_those_of_the_presets():
+    from core.training.config.presets import load_preset
+
+    assert {family: load_preset(f"{family}_character").data.resolution for family in FAMILIES} == RESOLUTIONS
 
 
 def test_a_caption_that_cannot_be_read_does_not_stop_the_check(project):

@@ -3,7 +3,7 @@
 import pytest
 
 from core.base.errors import ConfigError, DatasetError
-from core.dataset.project import FAMILIES, Project, folder_for, known_projects
+from core.dataset.project import FAMILIES, Project, folder_for, known_projects, named_projects, shown_name
 
 
 def test_a_project_remembers_what_it_was_made_with(tmp_path):
@@ -28,6 +28,42 @@ def test_making_a_project_twice_says_to_open_it(project):
 def test_opening_what_is_no_project_names_those_beside_it(project):
     with pytest.raises(DatasetError, match="Projects beside it: project"):
         Project.open(project.folder.parent / "other")
+
+
+def test_opening_a_folder_that_is_not_there_says_so(project):
+    with pytest.raises(DatasetError, match="other does not exist"):
+        Project.open(project.folder.parent / "other")
+    with pytest.raises(DatasetError, match="images is not a Lorabook project"):
+        Project.open(project.images)
+
+
+def test_a_bare_name_is_answered_with_the_project_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path / "projects"))
+    monkeypatch.chdir(tmp_path)
+    made = Project.create(folder_for("mika"), "mika")
+    with pytest.raises(DatasetError, match=f"mika does not exist. Did you mean {made.folder}"):
+        Project.open("mika")
+
+
+def test_a_path_of_windows_is_not_glued_to_the_present_folder():
+    for act in (Project.open, lambda folder: Project.create(folder, "Test")):
+        with pytest.raises(ConfigError, match=r"^C:.Users.me is a path of Windows"):
+            act("C:\\Users\\me")
+
+
+@pytest.mark.parametrize("name", ["/home/me/pics", "~/pics", "../pics", "C:\\Users\\me\\pics", " C:/pics"])
+def test_a_path_is_no_name(name):
+    with pytest.raises(ConfigError, match="is a path, but a project's name is a word or two"):
+        folder_for(name)
+
+
+def test_a_project_is_called_by_its_own_name_and_those_called_alike_by_their_folder_too(tmp_path):
+    for folder, name in (("b", "My Character"), ("a", "mika"), ("c", "mika")):
+        Project.create(tmp_path / folder, name)
+    Project.create(tmp_path / "d", "x").folder.joinpath("project.toml").write_text("name = ")
+    assert shown_name(tmp_path / "b") == "My Character"
+    assert named_projects(tmp_path) == [("d", tmp_path / "d"), ("mika (folder a)", tmp_path / "a"), ("mika (folder c)", tmp_path / "c"),
+                                        ("My Character", tmp_path / "b")]
 
 
 def test_a_misspelt_key_in_project_toml_is_named(project):

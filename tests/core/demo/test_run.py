@@ -5,9 +5,11 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from core.base.paths import ROOT
-from core.demo.run import DemoSummary, judged_prompts, regularisation_prompts
+from core.base.progress import Progress
+from core.demo.run import BROKEN, DemoSummary, grid, judged_prompts, make_project, regularisation_prompts
 from core.demo.world import TRIGGER
 
 
@@ -42,6 +44,35 @@ def test_the_summary_says_it_in_words():
     assert "did not learn" in text and "50%" in text
 
 
+class Listener(Progress):
+    """What a person reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.heard = []
+
+    def warn(self, message):
+        self.heard.append(message)
+
+    def note(self, message):
+        self.heard.append(message)
+
+
+def test_what_is_said_of_the_broken_picture_is_followed_by_that_it_is_meant(tmp_path):
+    listener = Listener()
+    make_project(tmp_path, listener)
+    place = next(number for number, message in enumerate(listener.heard) if message.startswith(BROKEN))
+    assert "damaged" in listener.heard[place] and f"{BROKEN} is damaged is meant" in listener.heard[place + 1]
+
+
+def test_the_sheet_shows_every_pixel_of_a_picture_as_a_square_of_the_same_size():
+    picture = Image.effect_noise((64, 64), 80).convert("RGB")
+    sheet = grid([("one", [picture] * 8), ("two", [picture] * 8)])
+    assert sheet.width == 2192 and sheet.height == 2 * (256 + 52 + 16) + 16
+    shown = sheet.crop((16, 16 + 52, 16 + 256, 16 + 52 + 256))
+    assert shown.tobytes() == picture.resize((256, 256), Image.Resampling.NEAREST).tobytes()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_whole_demo_learns_the_character(tmp_path):
@@ -52,3 +83,5 @@ def test_the_whole_demo_learns_the_character(tmp_path):
     assert summary["learned"] and summary["after"] >= 0.8 and summary["before"] <= 0.1
     assert "data:image" in (tmp_path / "report.html").read_text()
     assert json.loads(done.stdout.splitlines()[-1])["after"] == summary["after"]
+    said = done.stderr.splitlines()
+    assert sum(line.startswith("Training: ") and " left" in line for line in said) >= 1 and len(said) <= 80

@@ -133,7 +133,7 @@ def test_a_lora_with_which_nothing_can_be_drawn_is_left_out_and_the_rest_goes_on
 
 
 def test_what_is_missing_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"Model \(model\) must be given"):
+    with pytest.raises(ConfigError, match="Model must be given"):
         draw_before_after(EvaluationSettings.make(prompts=["x"]))
 
 

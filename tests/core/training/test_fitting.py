@@ -1,12 +1,13 @@
-"""What the project fills in, and what is found before a launch: repeats, the GPU's precision."""
+"""What the project fills in, and what is found before a launch."""
 
 import pytest
 from PIL import Image
 
+from core.base.findings import errors_of
 from core.dataset.project import Project
 from core.training.config import TrainingSettings
 from core.training.config.counting import count_steps
-from core.training.config.presets import load_preset
+from core.training.config.model import ModelSettings
 from core.training.config.sources import image_counts
 from core.training.fitting import fit_to_project, fitted_repeats, length_words
 from core.training.manager import TrainingManager
@@ -24,14 +25,6 @@ def project(tmp_path):
     made = Project.create(tmp_path / "cats", "cats", trigger="mochi")
     make_pictures(made.images, 3)
     return made
-
-
-def put_nvidia_smi(folder, monkeypatch, name, capability):
-    """A stand-in for a program that a machine without a GPU cannot have."""
-    program = folder / "nvidia-smi"
-    program.write_text(f'#!/bin/sh\ncase "$*" in *query-gpu*) echo "{name}, 550.54, 15360, 15000, {capability}";; esac\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
 
 def test_repeats_are_fitted_to_the_pictures_unless_they_were_chosen(project):
@@ -66,24 +59,19 @@ def test_without_pictures_the_length_says_so(tmp_path):
     assert "no picture" in length_words(fit_to_project(TrainingSettings(), empty))
 
 
-@pytest.mark.parametrize(("name", "capability", "found"), [("Tesla T4", "7.5", True), ("Tesla V100", "7.0", True),
-                                                           ("NVIDIA A100", "8.0", False), ("NVIDIA B200", "10.0", False),
-                                                           ("Old driver", "[N/A]", False)])
 @pytest.mark.parametrize("backend", ["builtin", "sd-scripts"])
-def test_a_gpu_without_bf16_is_told_before_hours_are_lost(project, tmp_path, monkeypatch, name, capability, found, backend):
-    put_nvidia_smi(tmp_path, monkeypatch, name, capability)
-    checked = TrainingManager.open(project.folder).check(load_preset("sdxl_character"), backend)
-    findings = [finding for finding in checked if "bf16" in finding.what]
-    assert bool(findings) == found
-    if found:
-        assert findings[0].level == "error" and name in findings[0].what
-        assert findings[0].remedy == "Set 'Precision' (mixed_precision) to fp16."
+def test_a_missing_model_is_told_once_in_the_words_of_the_form_and_hides_nothing_else(project, backend):
+    settings = TrainingSettings().with_values(memory={"full_fp16": True})
+    errors = [finding for finding in errors_of(TrainingManager.open(project.folder).check(settings, backend))
+              if "not installed" not in finding.what]
+    title = ModelSettings.fields()["pretrained_model_name_or_path"].title
+    assert f"No model is chosen: the setting '{title}' is empty." in [finding.what for finding in errors]
+    assert len(errors) == (2 if backend == "builtin" else 1)  # full_fp16, which the built-in trainer does not know
+    assert not any("pretrained_model_name_or_path" in str(finding) or "not-chosen" in str(finding) for finding in errors)
 
 
-def test_fp16_on_an_older_gpu_and_bf16_without_a_gpu_are_not_spoken_of(project, tmp_path, monkeypatch):
-    manager, settings = TrainingManager.open(project.folder), load_preset("sdxl_character")
-    assert not any("bf16" in finding.what for finding in manager.check(settings))
-    put_nvidia_smi(tmp_path, monkeypatch, "Tesla T4", "7.5")
-    assert not any("fp16" in str(finding) for finding in manager.check(settings.with_values(memory={"mixed_precision": "fp16"})))
-    full = manager.check(settings.with_values(memory={"full_bf16": True}))
-    assert any("'All in bf16' (full_bf16) off" in finding.remedy for finding in full)
+def test_a_project_without_pictures_is_sent_to_the_import_whatever_the_trainer(tmp_path):
+    empty = Project.create(tmp_path / "empty", "empty")
+    errors = [str(finding) for finding in errors_of(TrainingManager.open(empty.folder).check(TrainingSettings()))]
+    assert "This project has no pictures yet. Import some in Dataset_Maker (panel Import)." in errors
+    assert not any("sd-scripts" in error for error in errors)

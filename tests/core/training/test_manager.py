@@ -43,7 +43,7 @@ def test_the_project_fills_in_what_is_empty_and_keeps_what_was_chosen(manager):
     found = manager.configure(settings(manager))
     assert found.data.subsets[0].image_dir == str(manager.project.images) and found.data.subsets[0].num_repeats == 67
     assert found.saving.output_name == "cats" and "mochi" in found.saving.training_comment
-    assert [prompt.prompt for prompt in found.sampling.sample_prompts] == ["mochi"]
+    assert [prompt.prompt for prompt in found.sampling.sample_prompts] == ["mochi, cat", "mochi"]
     assert manager.configure(found) == found
     own = settings(manager).with_values(saving={"output_name": "mine"}, data={"subsets": [{"image_dir": "/x"}]})
     assert manager.configure(own).saving.output_name == "mine" and manager.configure(own).data.subsets[0].image_dir == "/x"

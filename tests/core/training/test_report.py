@@ -12,7 +12,7 @@ from core.base.jobs import append_event
 from core.training.evaluation import Column, EvaluationReport, Picture
 from core.training.monitor.curve import CurvePoint
 from core.training.report import write_report
-from core.training.report_parts import loss_plot, picture, round_ticks
+from core.training.report_parts import large_picture, loss_plot, picture, round_ticks
 from core.training.run import Run
 from tests.core.training.fake_trainer import write_lora
 from tests.core.training.fakes import make_project, make_settings
@@ -120,6 +120,15 @@ def test_a_large_picture_is_embedded_smaller(tmp_path):
     Image.effect_noise((1500, 900), 80).save(tmp_path / "big.png")
     tag = picture(tmp_path / "big.png", "alt", longest=300)
     assert "data:image/jpeg" in tag and len(tag) < 120_000
+
+
+def test_a_large_picture_keeps_its_pixels_and_can_be_enlarged_without_a_script_or_a_link(tmp_path):
+    Image.new("RGB", (2192, 1636), "red").save(tmp_path / "sheet.png")
+    text = large_picture(tmp_path / "sheet.png", "a <sheet>")
+    assert "data:image/png" in text and '<input type="checkbox" aria-label="a &lt;sheet&gt;: full size">' in text
+    assert "<img class=large" in text and "<a " not in text and "<script" not in text
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    assert large_picture(tmp_path / "broken.png", "alt") == "<em>broken.png cannot be shown</em>"
 
 
 def test_the_axis_has_round_numbers_around_the_values():

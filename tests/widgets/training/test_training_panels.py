@@ -9,9 +9,11 @@ from PIL import Image
 
 from core.base.files import read_json
 from core.base.jobs import append_event
+from core.base.paths import DEMO_ASSETS
 from core.dataset.project import Project
 from core.training.run import Run
 from tests.core.training.fake_trainer import write_state
+from tests.core.training.test_base_models import LORA, SD15, SDXL, write_header
 from widgets.session import Session
 from widgets.training import PANELS
 from widgets.training.check import TrainingCheckPanel
@@ -41,12 +43,89 @@ def run(session, project) -> Run:
     return run
 
 
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+def said_of_model(panel):
+    return panel.model.view.children[2].value
+
+
 def test_the_first_settings_come_from_a_preset_of_the_projects_family(session):
     panel = SettingsPanel(session)
     settings = panel.value()
     assert settings.model.family == "sd15" and settings.saving.output_name == "Small"
     assert settings.data.subsets[0].image_dir == str(session.training.project.images)
     assert panel.prompts.value == "mychar"
+
+
+def test_sample_prompts_are_proposed_from_the_usual_tags_of_the_captions_and_can_be_changed(session):
+    for name, more in (("1", "1girl, blue hair"), ("2", "1girl, Blue_hair"), ("3", "1girl")):
+        (session.folder / "images" / f"{name}.txt").write_text(f"mychar, {more}", encoding="utf-8")
+    panel = SettingsPanel(session)
+    assert panel.prompts.value.splitlines() == ["mychar, 1girl, blue hair", "mychar"]
+    assert len(read_settings(session).sampling.sample_prompts) == 2
+    panel.prompts.value = "mychar, hat"
+    (session.folder / "images" / "3.txt").write_text("mychar, 1girl, blue hair, hat", encoding="utf-8")
+    panel.refresh()
+    assert SettingsPanel(session).prompts.value == "mychar, hat"
+
+
+def test_the_model_is_chosen_from_a_list_and_what_it_is_stands_at_its_field(session, models):
+    write_header(models / "sd_xl.safetensors", SDXL)
+    panel = SettingsPanel(session)
+    assert [label for label, _ in panel.model.list.options] == ["choose one", "sd_xl.safetensors", "Demo model (tiny, for trying out)"]
+    assert "No model is chosen yet." in said_of_model(panel)
+    panel.model.list.value = str(models / "sd_xl.safetensors")
+    assert read_settings(session).model.pretrained_model_name_or_path == str(models / "sd_xl.safetensors")
+    assert "Needs attention: sd_xl.safetensors is of the family SDXL, but the model family above is" in said_of_model(panel)
+    panel.preset.value = "sdxl_style"
+    panel.main.click()
+    assert "sd_xl.safetensors is a model of the family SDXL." in said_of_model(panel) and "Needs attention" not in said_of_model(panel)
+    assert panel.model.list.label == "sd_xl.safetensors" and SettingsPanel(session).model.list.label == "sd_xl.safetensors"
+
+
+def test_a_path_may_be_typed_and_one_that_does_not_exist_is_told_but_kept(session, models):
+    panel = SettingsPanel(session)
+    panel.model.widget.value = str(models / "gone.safetensors")
+    assert f"Needs attention: There is no {models}/gone.safetensors." in said_of_model(panel)
+    assert read_settings(session).model.pretrained_model_name_or_path == str(models / "gone.safetensors")
+    write_header(models / "gone.safetensors", SD15)
+    panel.refresh()
+    assert "gone.safetensors is a model of the family Stable Diffusion 1.5." in said_of_model(panel)
+
+
+def test_what_the_model_is_stands_at_its_field_also_while_another_value_is_wrong(session, models):
+    panel = SettingsPanel(session)
+    panel.form.control("network.network_dim").widget.value = 0
+    panel.model.widget.value = str(models / "gone.safetensors")
+    assert f"There is no {models}/gone.safetensors." in said_of_model(panel) and "Rank" in panel.status.text
+
+
+def test_a_model_that_was_fetched_meanwhile_is_offered_after_another_look(session, models):
+    panel = SettingsPanel(session)
+    write_header(models / "new.safetensors", SD15)
+    panel.look_again.click()
+    assert "new.safetensors" in [label for label, _ in panel.model.list.options]
+    assert panel.status.text == f"Done: 1 model lies in {models}."
+
+
+def test_the_demo_model_brings_its_preset_along(session, models):
+    panel = SettingsPanel(session)
+    panel.preset.value = "sd15_style"
+    assert "Demo" not in [label for label, _ in panel.preset.options]
+    panel.model.list.value = str(DEMO_ASSETS / "model")
+    assert "Use the preset Demo with it." in said_of_model(panel)
+    assert "Demo" in [label for label, _ in panel.preset.options] and panel.preset.value == "sd15_style"
+
+
+def test_the_settings_begin_with_the_model_and_the_rest_is_folded(session):
+    panel = SettingsPanel(session)
+    assert "choose the model, then Check. Everything else may stay as it is." in panel._calm.value
+    assert [fold.description for fold in panel.form.folds][:3] == ["Show Dataset", "Show LoRA", "Show Optimizer"]
+    assert panel.form.section_box("model").layout.display != "none" and panel.form.section_box("data").layout.display == "none"
 
 
 def test_a_change_is_saved_at_once_and_every_panel_reads_it(session):
@@ -61,7 +140,7 @@ def test_a_wrong_value_is_told_not_saved_and_stops_the_launch(session):
     panel, train = SettingsPanel(session), TrainPanel(session)
     panel.form.control("network.network_dim").widget.value = 24
     panel.form.control("network.network_dim").widget.value = 0
-    assert panel.status.text.startswith("Needs attention: Rank (network_dim) must be at least 1")
+    assert panel.status.text.startswith("Needs attention: Rank must be at least 1")
     assert read_settings(session).network.network_dim == 24
     train.refresh()
     assert train.main.disabled and "Rank" in train.main.tooltip
@@ -104,7 +183,7 @@ def test_repeats_can_be_chosen_in_the_form_and_left_to_the_pictures_again(sessio
     panel.main.click()
     assert read_settings(session).data.subsets[0].num_repeats == 10 and repeats.value == "10"
     repeats.value = "0"
-    assert panel.status.text.startswith("Needs attention: Repeats (num_repeats) must be at least 1")
+    assert panel.status.text.startswith("Needs attention: Repeats must be at least 1")
     repeats.value = ""
     assert read_settings(session).data.subsets[0].num_repeats == 67
 
@@ -121,8 +200,9 @@ def test_a_copied_project_trains_on_its_own_pictures(session, tmp_path):
 def test_the_check_names_the_missing_model(session):
     panel = TrainingCheckPanel(session)
     panel.main.click()
-    assert "must be mended before training" in panel.status.text
-    assert "No model is chosen" in panel._findings.value
+    assert "must be mended before training" in panel.status.text and panel.status.state == "attention"
+    assert "No model is chosen" in panel._findings.value and "pretrained_model_name_or_path" not in panel._findings.value
+    assert panel._findings.value.count("Must be mended") == 1
 
 
 def test_the_monitor_shows_figures_curves_and_samples_of_a_run(session, run):
@@ -173,6 +253,12 @@ def test_the_report_is_written_and_found_again(session, run):
     assert sent[-1] == ({"page": "download", "there": False}, [b""])
 
 
+def test_before_a_lora_is_finished_the_report_panel_tells_where_those_of_the_run_lie(session, run):
+    assert "There are none yet.</p>" in ReportPanel(session)._files.value
+    write_header(run.checkpoints / "Small-000001.safetensors", LORA)
+    assert f"There are none yet. What this run has saved so far lies in {run.checkpoints}.</p>" in ReportPanel(session)._files.value
+
+
 def test_without_a_report_there_is_nothing_to_open(session, run):
     assert ReportPanel(session).page.name == ""
 
@@ -189,6 +275,21 @@ def test_after_a_stop_the_panel_says_what_is_kept_and_from_where_it_goes_on(sess
     panel._look()
     assert panel.status.text.startswith("Done: stopped at step 4. The last saved LoRA is Small-000001")
     assert panel._go_on.description == "Go on from step 2" and not panel._go_on.disabled
+
+
+def test_after_a_stop_both_panels_name_the_kept_file_and_what_can_be_done_with_it(session, run):
+    ended(run, "cancelled", message="The last saved LoRA is Small-000001.safetensors. It can go on from step 2.")
+    kept = write_header(run.checkpoints / "Small-000001.safetensors", LORA)
+    train = TrainPanel(session)
+    train._look()
+    words = f"Done: stopped at step 4. The last saved LoRA is {kept}; you can use it as it is."
+    assert train.status.text == f"{words} The run {run.id} saved no state to go on from."
+    write_state(run.checkpoints / "Small-000001-state", 2)
+    train, monitor = TrainPanel(session), MonitorPanel(session)
+    train._look()
+    for panel in (train, monitor):
+        assert panel.status.text == f"{words} To train on, press \"Go on from step 2\" in the Train panel."
+    assert "Small-000001.safetensors" in monitor._facts.value and f"<td>{kept.parent}</td>" in monitor._facts.value
 
 
 def test_a_run_that_has_ended_is_looked_at_once_and_leaves_the_kernel_at_rest(session, run):

@@ -29,7 +29,7 @@ def test_sound_captions_give_no_finding():
     ("missing", None), ("missing", ""), ("trigger", "standing, hat"), ("trigger_first", "standing, mika, hat"),
     ("contradiction", "mika, short hair, long hair"), ("contradiction", "mika, red hair, blue hair"), ("style", PROSE),
     ("doubles", "mika, hat, standing, Hat"), ("format", "mika,, hat"), ("format", "mika, h\u200bat"), ("variants", "mika, Standing"),
-    ("tokens", "mika, " + ", ".join(f"something {number}" for number in range(60)))])
+    ("tokens", "mika, " + ", ".join(f"something {number}" for number in range(60))), ("bare", "mika"), ("bare", "Mika, (mika:1.2)")])
 def test_a_fault_is_found_at_its_image(kind, caption):
     found = kinds({**sound(), "0": caption})
     assert kind in found and "0" in found[kind].ids
@@ -53,6 +53,27 @@ def test_tags_among_prose_are_found_as_well():
     captions = {f"{number}": f"{PROSE} Place {number}." for number in range(12)} | {"x": "mika, hat, cap, bow, dog"}
     assert kinds(captions)["style"].ids == ("x",)
     assert kinds(sound(), style="prose")["style"].fix is None
+
+
+def test_a_caption_of_the_trigger_word_alone_is_left_to_a_person():
+    found = kinds({**sound(), "0": "mika", "1": "mika"})
+    assert found["bare"].what == "Captions that hold only the trigger word 'mika': 2 (0, 1)."
+    assert found["bare"].fix is None and "becomes part of the trigger word" in found["bare"].remedy
+
+
+@pytest.mark.parametrize("word", ["girl", "Girls", "1girl", "red hair", "red_hair", "cat", "my character", "cats' eyes", "the knight"])
+def test_a_trigger_word_that_the_model_knows_already_is_named(word):
+    found = {finding.kind: finding for finding in find_in_captions(sound(), trigger=word)}
+    assert repr(word) in found["ordinary_trigger"].what and found["ordinary_trigger"].level == "warning"
+
+
+@pytest.mark.parametrize("word", ["mika", "mychar", "mikoneko", "ohwx", "sks", "mika girl", "ミカ", "m1ka", "grl", "123", ""])
+def test_an_invented_word_is_no_ordinary_trigger_word(word):
+    assert "ordinary_trigger" not in {finding.kind for finding in find_in_captions(sound(), trigger=word)}
+
+
+def test_an_ordinary_trigger_word_is_told_before_there_is_any_caption():
+    assert {finding.kind for finding in find_in_captions({"0": None}, trigger="girl")} == {"missing", "ordinary_trigger"}
 
 
 def test_slips_of_the_finger_are_told_from_other_tags():

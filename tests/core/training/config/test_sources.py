@@ -53,6 +53,13 @@ def test_missing_and_empty_folders_are_found(tmp_path):
     (tmp_path / "file").write_text("x")
     what = found(settings(tmp_path / "empty", tmp_path / "gone", tmp_path / "file"))
     assert [words in line for words, line in zip(("no picture in", "does not exist", "is a file"), what, strict=True)] == [True] * 3
+    assert str(tmp_path / "empty") in what[0] and "sd-scripts" not in what[0]
+
+
+def test_a_project_without_pictures_is_sent_to_the_import(tmp_path):
+    (tmp_path / "images").mkdir()
+    (finding,) = check_sources(settings(tmp_path / "images"), own=tmp_path / "images")
+    assert str(finding) == "This project has no pictures yet. Import some in Dataset_Maker (panel Import)."
 
 
 def test_one_folder_twice_is_found(folder):
@@ -65,6 +72,14 @@ def test_empty_and_foreign_captions_are_found(folder):
     what = found(settings(folder))
     assert "are empty (a.txt)" in what[0]
     assert "not UTF-8 (b.txt)" in what[1]
+
+
+def test_the_built_in_trainer_bears_an_empty_caption_and_is_not_told_of_sd_scripts(folder):
+    (folder / "a.txt").write_text(" \n")
+    (folder / "b.txt").write_bytes("für".encode("latin-1"))
+    error, warning = check_sources(settings(folder), "builtin")
+    assert (error.level, warning.level) == ("error", "warning") and "sd-scripts" not in f"{error} {warning}"
+    assert "are empty (a.txt) and count as missing" in warning.what
 
 
 def test_missing_captions_are_a_warning_unless_there_is_a_stand_in(folder):
@@ -152,3 +167,12 @@ def test_a_warm_up_longer_than_the_run_and_a_huge_run_are_warnings(folder):
     for family in ("sd15", "sdxl"):
         huge = settings(folder, model={"family": family}, schedule={"max_train_epochs": 9000}, data={"batch_size": 1})
         assert "18000 steps" in found(huge, "warning")[0]
+
+
+def test_paths_of_windows_are_answered_with_what_to_do(tmp_path):
+    settings = TrainingSettings.from_values({
+        "model": {"pretrained_model_name_or_path": "C:\\models\\a.safetensors", "vae": "D:/vae.safetensors"},
+        "data": {"subsets": [{"image_dir": "C:\\pics"}]}})
+    said = [str(finding) for finding in check_sources(settings)]
+    for title, place in (("model", "c/models/a.safetensors"), ("VAE", "d/vae.safetensors"), ("folder", "c/pics")):
+        assert any(one.startswith(f"The {title}: ") and one.endswith(f"Under WSL it is /mnt/{place}.") for one in said)

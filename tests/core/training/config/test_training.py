@@ -48,7 +48,7 @@ def test_a_misspelt_part_is_named():
 
 
 def test_a_wrong_value_is_a_sentence_with_the_bounds():
-    with pytest.raises(ConfigError, match=r"Rank \(network_dim\) must be at least 1, but is 0"):
+    with pytest.raises(ConfigError, match=r"Rank must be at least 1, but is 0"):
         TrainingSettings.from_values({"network": {"network_dim": 0}})
     with pytest.raises(ConfigError, match="Optimizer"):
         TrainingSettings.from_values({"optimizer": {"optimizer_type": "AdamX"}})

@@ -1,4 +1,7 @@
-"""Aspect-ratio buckets by sd-scripts' own arithmetic (library/model_util.py and train_util.py at 48d368fa)."""
+"""How pictures become training sizes: aspect-ratio buckets by sd-scripts' own arithmetic (library/model_util.py, train_util.py, 48d368fa).
+
+It stands here because both sides need it: the trainer cuts pictures by it, and the dataset's overview says what will be cut.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,13 @@ from core.base.errors import ConfigError
 
 Size = tuple[int, int]
 """Width, height in pixels."""
+SEEN_PER_EPOCH = 200
+"""Pictures, with repeats, that an epoch of a small dataset should have (training-reference: ceil(200 / images))."""
+
+
+def fitting_repeats(count: int) -> int:
+    """So many repeats that an epoch of `count` pictures has about `SEEN_PER_EPOCH`; 1 for none."""
+    return max(1, math.ceil(SEEN_PER_EPOCH / count)) if count else 1
 
 
 @dataclass(frozen=True)

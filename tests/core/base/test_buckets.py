@@ -2,8 +2,8 @@
 
 import pytest
 
+from core.base.buckets import BucketRule, bucket_resolutions, crop_edges, fitting_repeats, select_bucket
 from core.base.errors import ConfigError
-from core.training.builtin.buckets import BucketRule, bucket_resolutions, crop_edges, select_bucket
 
 
 def test_the_list_for_512_is_that_of_sd_scripts():
@@ -54,3 +54,7 @@ def test_limits_are_brought_to_the_step_and_checked():
 def test_crop_edges_are_what_sdxl_is_told():
     assert crop_edges((512, 512), (1000, 500)) == (0, 128, 512)
     assert crop_edges((512, 512), (500, 1000)) == (128, 0, 384)
+
+
+def test_repeats_fill_an_epoch_to_about_two_hundred_pictures():
+    assert [fitting_repeats(count) for count in (0, 1, 24, 199, 200, 5000)] == [1, 200, 9, 2, 1, 1]

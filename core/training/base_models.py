@@ -1,0 +1,94 @@
+"""Base models to choose from, and what can be told of the chosen one at once, from its header; torch is not needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.base.errors import ConfigError, ModelError
+from core.base.findings import Finding
+from core.base.paths import DEMO_ASSETS, models_dir, typed_path
+from core.diffusion import FAMILIES
+from core.diffusion.checkpoints import TITLES, kind_of
+from core.training.config.model import ModelSettings
+from core.training.config.sources import cannot_open, looks_like_a_place
+
+DEMO_MODEL = DEMO_ASSETS / "model"
+FAMILY_NAMES = {**TITLES, "sd15": "Stable Diffusion 1.5", "sdxl": "SDXL"}
+"""Families as the forms call them."""
+PASSED_OVER = ("hub",)
+"""Folders of models/ that hold what was downloaded for something else (taggers)."""
+
+
+def find_models() -> list[tuple[str, str]]:
+    """Label and path of each base model to choose from: those in models/ and its folders, by name, then the embedded one.
+
+    Only names are looked at, so that a folder on a network drive is listed at once; `about_model` says what a file is.
+    """
+    folder = models_dir().absolute()
+    found = sorted(_models_in(folder, deeper=True), key=lambda path: str(path).casefold())
+    return [*((path.relative_to(folder).as_posix(), str(path)) for path in found),
+            ("Demo model (tiny, for trying out)", str(DEMO_MODEL))]
+
+
+def _models_in(folder: Path, deeper: bool) -> Iterator[Path]:
+    try:
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    except OSError:  # there is none yet, or it may not be read
+        return
+    for entry in entries:
+        if not entry.is_dir():
+            if entry.suffix == ".safetensors":
+                yield entry
+        elif (entry / "model_index.json").is_file():
+            yield entry
+        elif deeper and entry.name not in PASSED_OVER:
+            yield from _models_in(entry, deeper=False)
+
+
+def is_demo_model(name: str | None) -> bool:
+    """Whether it is the embedded model."""
+    return name is not None and Path(name) == DEMO_MODEL
+
+
+def about_model(model: ModelSettings) -> Finding:
+    """What is said at the field: that it fits (info), what is worth knowing (warning), or why it cannot be trained (error)."""
+    name = model.pretrained_model_name_or_path
+    if not name:
+        return Finding("info", "No model is chosen yet.", f"Put a .safetensors file into {models_dir().absolute()} and look again.")
+    try:
+        path = typed_path(name)
+    except ConfigError as error:
+        return Finding("error", error.message, f"Bring the model to this machine first, into {models_dir().absolute()}.")
+    if not path.exists():
+        return _about_missing(name, path)
+    if path.is_file() and path.suffix != ".safetensors":
+        return Finding("warning", f"{path.name} is no .safetensors file, so that nothing can be told of it.",
+                       "Only the sd-scripts trainer opens older formats.")
+    return _about_file(path, model)
+
+
+def _about_missing(name: str, path: Path) -> Finding:
+    if looks_like_a_place(name):
+        return Finding("error", f"There is no {path}.", "Choose one from the list, or download it again.")
+    return Finding("warning", f"There is no {name} on this machine; it is taken for a name on Hugging Face.",
+                   "Only the sd-scripts trainer fetches it by that name.")
+
+
+def _about_file(path: Path, model: ModelSettings) -> Finding:
+    trouble, wanted = cannot_open(path), "sd2" if model.v2 else model.family
+    try:
+        found = kind_of(path).family
+    except (ModelError, OSError):
+        found = ""
+    if trouble is not None and (found != wanted or found in FAMILIES):
+        return trouble
+    family = FAMILY_NAMES[found]
+    if found != wanted:
+        return Finding("error", f"{path.name} is of the family {family}, but the model family above is {FAMILY_NAMES[wanted]}.",
+                       f"Use a preset for {family}, or choose another model.")
+    if trouble is not None:
+        return Finding("warning", f"{path.name} is a model of the family {family}.", "Only the sd-scripts trainer knows this family.")
+    if is_demo_model(str(path)):
+        return Finding("info", "This is the embedded model, which draws pictures of 64 px.", "Use the preset Demo with it.")
+    return Finding("info", f"{path.name} is a model of the family {family}.")
