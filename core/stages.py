@@ -44,7 +44,12 @@ class Stage:
 
 _ALL = (
     Stage("import", "Import pictures", "core.dataset.sources.importing:ImportSettings", DATASET, "import_images"),
+    Stage("duplicates", "Find duplicates", "core.dataset.curation.duplicates:DuplicateSettings", DATASET, "find_duplicates", heavy=True),
+    Stage("quality", "Measure quality", "core.dataset.curation.quality:QualitySettings", DATASET, "measure_quality", heavy=True),
+    Stage("rename", "Rename images", "core.dataset.renaming:RenameSettings", DATASET, "rename"),
+    Stage("overview", "Overview", "core.dataset.curation.overview:OverviewSettings", DATASET, "overview"),
     Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag", heavy=True),
+    Stage("caption", "Caption", "core.dataset.captions.caption_texts:CaptionSettings", DATASET, "caption", heavy=True),
     Stage("trigger", "Put the trigger word first", "core.dataset.captions.editing:TriggerSettings", DATASET, "set_trigger"),
     Stage("edit", "Add, take out or replace tags", "core.dataset.captions.editing:EditSettings", DATASET, "edit"),
     Stage("reject", "Reject images", "core.dataset.rejecting:RejectSettings", DATASET, "reject"),

@@ -1,19 +1,16 @@
-"""What is known about images without opening them: sizes, hashes, tagger scores. A cache, which may be deleted at any time."""
+"""What is known about images without opening them: sizes, hashes, captions. A cache, which may be deleted at any time."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from typing_extensions import Self
 
 T = TypeVar("T")
-TagScores = dict[str, dict[str, float]]
-"""Category ("general", "character", "rating") → tag → probability in [0, 1]."""
-
 CaptionMark = tuple[int, int, int]
 """Of a caption file: time of its content (ns), time of any change to it (ns), size."""
 
@@ -21,8 +18,6 @@ SCHEMA = 1
 TABLES = """
 CREATE TABLE IF NOT EXISTS images (
     path TEXT PRIMARY KEY, mtime_ns INTEGER, size INTEGER, width INTEGER, height INTEGER, sha256 TEXT);
-CREATE TABLE IF NOT EXISTS scores (
-    sha256 TEXT, tagger TEXT, scores BLOB, PRIMARY KEY (sha256, tagger));
 CREATE TABLE IF NOT EXISTS whole (sha256 TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS captions (path TEXT PRIMARY KEY, mtime_ns INTEGER, ctime_ns INTEGER, size INTEGER, text TEXT);
 """
@@ -41,14 +36,19 @@ class ImageRow(NamedTuple):
     sha256: str
 
 
-class Index:
-    """The cache of one project. When it is locked, broken or gone, everything is simply worked out again."""
+class CacheFile:
+    """An SQLite file of facts that can be worked out again: when it is locked, broken or gone, the work goes on without it."""
+
+    tables: ClassVar[str] = ""
+    """SQL that makes what is missing."""
+    schema: ClassVar[int] = 1
+    """Another number empties a file of an earlier kind."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection: sqlite3.Connection | None = None
 
-    def __enter__(self) -> Index:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -59,6 +59,43 @@ class Index:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _try(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+        """Run `work` in a transaction; a broken file is replaced, a lock (usual on network drives) means: do without."""
+        for attempt in (1, 2):
+            try:
+                with self._open() as db:
+                    return work(db)
+            except sqlite3.OperationalError:
+                self.close()
+                return otherwise
+            except sqlite3.DatabaseError:
+                self.close()
+                if attempt == 2:
+                    return otherwise
+                with contextlib.suppress(OSError):
+                    self.path.unlink(missing_ok=True)
+        return otherwise
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and not self.path.exists():
+            self.close()
+        if self._connection is None:
+            with contextlib.suppress(OSError):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self.path, timeout=1)
+            self._connection = connection
+            if connection.execute("PRAGMA user_version").fetchone()[0] not in (0, self.schema):
+                old = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+                connection.executescript("".join(f"DROP TABLE IF EXISTS {name};" for name in old))
+            connection.executescript(self.tables + f"PRAGMA user_version = {self.schema};")
+        return self._connection
+
+
+class Index(CacheFile):
+    """The cache of one project."""
+
+    tables, schema = TABLES, SCHEMA
 
     def images(self) -> dict[str, ImageRow]:
         """Every known file, by its name."""
@@ -98,30 +135,6 @@ class Index:
         if values or lost:
             self._try(store, None)
 
-    def scores(self, tagger: str, hashes: Sequence[str]) -> dict[str, TagScores]:
-        """Stored scores of one tagger, by the image's SHA-256."""
-        def find(db: sqlite3.Connection) -> list[tuple[str, bytes]]:
-            rows: list[tuple[str, bytes]] = []
-            for start in range(0, len(hashes), CHUNK):
-                part = hashes[start:start + CHUNK]
-                marks = ",".join("?" * len(part))
-                query = f"SELECT sha256, scores FROM scores WHERE tagger = ? AND sha256 IN ({marks})"
-                rows += db.execute(query, (tagger, *part)).fetchall()
-            return rows
-
-        found: dict[str, TagScores] = {}
-        nothing: list[tuple[str, bytes]] = []
-        for sha, blob in self._try(find, nothing):
-            with contextlib.suppress(zlib.error, ValueError):
-                found[sha] = json.loads(zlib.decompress(blob))
-        return found
-
-    def remember_scores(self, tagger: str, scores: dict[str, TagScores]) -> None:
-        """Store scores of one tagger, by the image's SHA-256."""
-        values = [(sha, tagger, zlib.compress(json.dumps(found).encode("utf-8"))) for sha, found in scores.items() if sha]
-        if values:
-            self._try(lambda db: db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", values), None)
-
     def whole(self, hashes: Sequence[str]) -> set[str]:
         """Those contents (SHA-256) that were once decoded to the end without damage."""
         def find(db: sqlite3.Connection) -> set[str]:
@@ -137,33 +150,3 @@ class Index:
         values = [(sha,) for sha in hashes if sha]
         if values:
             self._try(lambda db: db.executemany("INSERT OR REPLACE INTO whole VALUES (?)", values), None)
-
-    def _try(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        """Run `work` in a transaction; a broken file is replaced, a lock (usual on network drives) means: do without."""
-        for attempt in (1, 2):
-            try:
-                with self._open() as db:
-                    return work(db)
-            except sqlite3.OperationalError:
-                self.close()
-                return otherwise
-            except sqlite3.DatabaseError:
-                self.close()
-                if attempt == 2:
-                    return otherwise
-                with contextlib.suppress(OSError):
-                    self.path.unlink(missing_ok=True)
-        return otherwise
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is not None and not self.path.exists():
-            self.close()
-        if self._connection is None:
-            with contextlib.suppress(OSError):
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=1)
-            self._connection = connection
-            if connection.execute("PRAGMA user_version").fetchone()[0] not in (0, SCHEMA):
-                connection.executescript("DROP TABLE IF EXISTS images; DROP TABLE IF EXISTS scores; DROP TABLE IF EXISTS whole;")
-            connection.executescript(TABLES + f"PRAGMA user_version = {SCHEMA};")
-        return self._connection

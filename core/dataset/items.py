@@ -279,14 +279,29 @@ def is_unchanged(item: ImageItem) -> bool:
 
 def caption_path_of(project: Project, image_id: str) -> Path:
     """The caption file of an image, by its id. Raises: DatasetError: no image has that id."""
+    return caption_path_for(image_path_of(project, image_id))
+
+
+def one_item(project: Project, image_id: str) -> ImageItem:
+    """One image, by its id, without listing the folder. Raises: DatasetError: no image has that id, or it cannot be read."""
+    path = image_path_of(project, image_id)
+    row = _row(path)
+    if row is None:
+        raise DatasetError(f"{path.name} went away at this very moment.", "Refresh the list.")
+    return ImageItem(path.stem, path.parent, path.name, row.width, row.height, row.size, row.mtime_ns, row.sha256,
+                     read_caption_text(caption_path_for(path)), CAPTION_EXTENSION, Sources(project))
+
+
+def image_path_of(project: Project, image_id: str) -> Path:
+    """The file of an image, by its id. Raises: DatasetError: no image has that id."""
     if Path(image_id).name == image_id:
         for suffix in IMAGE_SUFFIXES:  # the usual endings first: listing a large folder for each save takes a second
             path = project.images / f"{image_id}{suffix}"
             if not image_id.startswith(".") and path.exists():
-                return caption_path_for(path)
+                return path
     for path in image_files(project.images):
         if path.stem == image_id:
-            return caption_path_for(path)
+            return path
     raise DatasetError(f"No image is called {image_id!r} in {project.images}.", "It may have been moved or renamed; refresh the list.")
 
 

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.base.errors import StudioError
 from core.base.files import write_text
 from core.base.findings import Finding
 from core.base.paths import present_project_file
 from core.base.progress import SILENT, Progress
+from core.dataset.captions.caption_texts import CaptionSettings
+from core.dataset.captions.captioners.keeping import KeptCaptioner
+from core.dataset.captions.captioning import CaptionReport, Description, caption_images, describe_image, texts_of_image, use_text
 from core.dataset.captions.editing import EditPlan, EditReport, EditSettings, TriggerSettings, add_trigger, edit_captions, plan_edit
 from core.dataset.captions.files import Caption, read_caption, write_caption
 from core.dataset.captions.lint import CaptionFinding, LintSettings, check_captions
 from core.dataset.captions.overwriting import overwrite_caption
+from core.dataset.captions.reviewing import Doubtful, ReviewSettings, find_doubts, review_image
 from core.dataset.captions.tagging import TagReport, TagSettings, tag_images
+from core.dataset.captions.told import Told
 from core.dataset.checking import check_dataset
+from core.dataset.curation.duplicates import DuplicateReport, DuplicateSettings, find_duplicates
+from core.dataset.curation.overview import Overview, OverviewSettings, look_over
+from core.dataset.curation.putting_aside import rejected_because
+from core.dataset.curation.quality import Quality, QualityReport, QualitySettings, measure_quality, stored_quality
 from core.dataset.history import UndoReport, finish, go_to, redo_last, undo_last
 from core.dataset.images.previews import preview_image
 from core.dataset.items import ImageItem, caption_path_of, list_items
 from core.dataset.project import Project, folder_for
 from core.dataset.rejecting import MoveReport, RejectSettings, RestoreSettings, reject_images, restore_images
+from core.dataset.renaming import RenamePlan, RenameReport, RenameSettings, plan_rename, rename_images, undo_rename
+from core.dataset.renaming_steps import Renamed, last_renaming, mend
 from core.dataset.sources.importing import ImportReport, ImportSettings, import_images
+from core.dataset.sources.receiving import Receiver
+from core.dataset.sources.upload import UploadSettings, current_upload
 from core.dataset.versions import (
     Comparison,
     Step,
@@ -48,7 +63,10 @@ class DatasetManager:
     @classmethod
     def open(cls, folder: Path | str) -> DatasetManager:
         """Open a project by its folder. Raises: DatasetError, ConfigError."""
-        return cls(Project.open(Path(folder)))
+        project = Project.open(Path(folder))
+        with contextlib.suppress(StudioError, OSError):
+            mend(project)
+        return cls(project)
 
     def import_images(self, settings: ImportSettings, progress: Progress = SILENT) -> ImportReport:
         """Copy images in from a folder or archive."""
@@ -58,13 +76,57 @@ class DatasetManager:
         """The same, by the source's path. `settings`: other fields of ImportSettings."""
         return self.import_images(ImportSettings.make(source=str(source), **settings), progress)
 
+    def receive(self, upload: str, settings: UploadSettings) -> Receiver:
+        """What takes the files of an upload from the browser. Args: upload: its id; empty: the one that was interrupted, or a new one."""
+        return Receiver(self.project, upload or current_upload(self.project, settings), settings)
+
     def items(self) -> list[ImageItem]:
         """The images with their captions, in natural order."""
         return list_items(self.project)
 
+    def plan_rename(self, settings: RenameSettings) -> RenamePlan:
+        """Which image would be called what; nothing is touched."""
+        return plan_rename(self.project, settings)
+
+    def rename(self, settings: RenameSettings, progress: Progress = SILENT) -> RenameReport:
+        """Give images other names, with their captions. Raises: ConfigError: not what the preview showed; DatasetError, DiskError."""
+        return rename_images(self.project, settings, progress)
+
+    def undo_rename(self, progress: Progress = SILENT) -> RenameReport:
+        """Give the images of the last renaming their old names back. Raises: DatasetError: there is none; DiskError."""
+        return undo_rename(self.project, progress)
+
+    def last_renaming(self) -> Renamed | None:
+        """The renaming that can be taken back; None where there is none."""
+        return last_renaming(self.project)
+
     def tag(self, settings: TagSettings, progress: Progress = SILENT, only: Sequence[str] | None = None) -> TagReport:
         """Let a tagger write captions, for all images or those named."""
         return tag_images(self.project, settings, progress, only)
+
+    def caption(self, settings: CaptionSettings, progress: Progress = SILENT, only: Sequence[str] | None = None) -> CaptionReport:
+        """Let a captioner write captions, for all images or those named."""
+        return caption_images(self.project, settings, progress, only)
+
+    def describe(self, image_id: str, settings: CaptionSettings, kept: KeptCaptioner | None = None) -> Description:
+        """Ask a captioner for one image; no caption is touched. Args: kept: keeps the model open."""
+        return describe_image(self.project, image_id, settings, kept)
+
+    def told(self, image_id: str) -> list[Told]:
+        """What captioners said of an image, side by side, the newest first."""
+        return texts_of_image(self.project, image_id)
+
+    def use_text(self, image_id: str, text: str, settings: CaptionSettings) -> str:
+        """Write a captioner's text that was chosen for an image. Returns: its caption. Raises: DatasetError, DiskError."""
+        return use_text(self.project, image_id, text, settings)
+
+    def find_doubts(self, settings: ReviewSettings, tagging: TagSettings | None = None) -> list[Doubtful]:
+        """Images with tags whose score lies near the threshold. Raises: DatasetError: nothing was tagged yet."""
+        return find_doubts(self.project, settings, tagging)
+
+    def review(self, image: Doubtful, keep: Sequence[str] = (), drop: Sequence[str] = ()) -> str:
+        """Keep and drop doubtful tags of one image. Returns: its caption. Raises: DatasetError, DiskError."""
+        return review_image(self.project, image.id, keep, drop, image.sha256)
 
     def set_trigger(self, settings: TriggerSettings, progress: Progress = SILENT) -> EditReport:
         """Put the trigger word first in every caption."""
@@ -101,6 +163,26 @@ class DatasetManager:
     def preview(self, picture: Path) -> bytes:
         """A picture as a small file for a screen, made once. Raises: DatasetError: it is missing or cannot be shown."""
         return preview_image(picture, self.project.hidden / "previews")
+
+    def find_duplicates(self, settings: DuplicateSettings, progress: Progress = SILENT, stored_only: bool = False) -> DuplicateReport:
+        """Group pictures that show the same. Args: stored_only: open nothing, use what was found out before."""
+        return find_duplicates(self.project, settings, progress, stored_only)
+
+    def measure_quality(self, settings: QualitySettings, progress: Progress = SILENT) -> QualityReport:
+        """Measure sharpness, bars and the like, and score by a model if one is chosen."""
+        return measure_quality(self.project, settings, progress)
+
+    def quality(self) -> Quality:
+        """The numbers that are known of the pictures; nothing is opened."""
+        return stored_quality(self.project)
+
+    def overview(self, settings: OverviewSettings, progress: Progress = SILENT) -> Overview:
+        """What training will make of the pictures: sizes, buckets, what is cut or enlarged, what is hardly ever shown."""
+        return look_over(self.project, settings, progress)
+
+    def rejected_because(self, reason: str) -> list[str]:
+        """Rejected images whose reason begins so."""
+        return rejected_because(self.project, reason)
 
     def reject(self, settings: RejectSettings, progress: Progress = SILENT) -> MoveReport:
         """Put images aside with their captions; nothing is deleted. Raises: DatasetError: someone else moves images; DiskError."""

@@ -8,6 +8,7 @@ HERE = Path(__file__).parent
 PARTS = {
     "changes": ("elements",),
     "gallery": ("elements", "selection", "grid", "chips", "undo", "editor"),
+    "review": ("elements",),
     "tag_bars": ("elements",),
     "upload": ("elements", "sha256", "picking", "sending"),
 }

@@ -3,31 +3,91 @@
 from __future__ import annotations
 
 import html
+import sys
 from pathlib import Path
 
 import ipywidgets as ipw
 
+from core.base.errors import StudioError
 from core.base.jobs import Job, JobStatus, start_job
+from core.dataset.sources import SOURCES
+from core.dataset.sources.gallery import SITES, check_credentials, find_program
 from core.dataset.sources.importing import ImportSettings
+from core.dataset.sources.places import drive_hint
+from widgets.dataset.folder_browser import FolderBrowser
 from widgets.demo import demo_pictures, is_demo
 from widgets.form import Form
 from widgets.panel import Panel
 
+SITE_NAMES = [("an address", "address"), ("Gelbooru", "gelbooru"), ("Danbooru", "danbooru"), ("Safebooru", "safebooru"),
+              ("Konachan", "konachan"), ("yande.re", "yandere"), ("Pixiv", "pixiv")]
+KINDS = [("Folder or archive on this machine", "auto"),
+         *((entry.title, entry.name) for entry in SOURCES if entry.options.get("remote"))]
+"""What the panel offers; a folder and an archive are told apart by themselves."""
+WORDS = {
+    "auto": ("Folder or archive", "/data/cats or /data/cats.zip", "A folder with images, or a zip or tar archive. It is never changed."),
+    "url": ("Address", "https://example.org/cats.zip", "Of the download itself, not of the page that it stands on."),
+    "huggingface": ("Repository", "owner/name", "Its name, or the address of its page or of a folder in it."),
+    "gallery": ("Tags or address", "1girl solo rating:general", "Tags as the site writes them, with spaces between, or the address of a "
+                                                                "list of pictures."),
+}
+"""What is asked for, an example, and help, by kind."""
+
 
 class ImportPanel(Panel):
-    """Starts the import job and lists what was left out."""
+    """Starts the import job and lists what was left out. One kind of source is chosen, and only its fields are shown."""
 
     name = "import"
     title = "Import"
-    purpose = "Copy pictures, with their captions, from a folder or an archive into the project. The source stays as it is."
+    purpose = ("Copy pictures, with their captions, into the project: from a folder or an archive, an address, Hugging Face or a picture "
+               "site. The source stays as it is.")
     button = "Import"
     stage = "import"
 
     def controls(self) -> list[ipw.Widget]:
         """From where, and how."""
         self._filled_for: Path | None = None
-        self.form = Form(ImportSettings)
+        self._given = {"auto": ""}
+        self._kind = "auto"
+        self.form = Form(ImportSettings, choices={"kind": KINDS, "gallery.site": SITE_NAMES})
+        self.browser = FolderBrowser(self._take)
+        self.form.control("kind").widget.observe(lambda _: self._show_kind(), "value")
+        self.form.control("gallery.site").widget.observe(lambda _: self._show_readiness(), "value")
+        fields = self.form.control("source").view
+        fields.children = [*fields.children, self.browser.view]
+        self._show_kind()
         return [self.form.view]
+
+    def _show_kind(self) -> None:
+        """Only the fields of the chosen kind, with what was given for it before."""
+        chosen, source = self.form.control("kind"), self.form.control("source")
+        self._given[self._kind], kind = source.widget.value, chosen.widget.value
+        self._kind = kind
+        for entry in SOURCES:
+            if entry.options.get("remote"):
+                self.form.section_box(entry.name).layout.display = "" if entry.name == kind else "none"
+        source.widget.description, source.widget.placeholder, source.help = WORDS[kind]
+        source.widget.value = self._given.get(kind, "")
+        chosen.help = "" if kind == "auto" else SOURCES.entry(kind).note
+        self.browser.view.layout.display = "" if kind == "auto" else "none"
+        chosen.complain("")
+        source.complain("")
+        self._show_readiness()
+
+    def _show_readiness(self) -> None:
+        """Say what the kind lacks before the button is pressed."""
+        kind, source = self._kind, self.form.control("source")
+        source.remark(drive_hint("google.colab" in sys.modules) if kind == "auto" else "")
+        if kind != "gallery":
+            return
+        try:
+            find_program()
+            check_credentials(SITES.get(self.form.control("gallery.site").widget.value, ""))
+        except StudioError as error:
+            source.remark(str(error), wrong=True)
+
+    def _take(self, path: Path) -> None:
+        self.form.control("source").widget.value = str(path)
 
     def results(self) -> list[ipw.Widget]:
         """What was left out, with the reasons."""
@@ -38,6 +98,7 @@ class ImportPanel(Panel):
         """Another project has another source; that of the demo project is the demo's pictures."""
         source = self.form.control("source").widget
         if self.session.folder != self._filled_for:
+            self.form.control("kind").widget.value = "auto"
             if is_demo(self.session.folder):
                 source.value = str(demo_pictures())
             elif self._filled_for is not None:

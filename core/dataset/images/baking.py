@@ -28,6 +28,10 @@ class Baked:
     """Empty: the bytes are those of the source."""
 
 
+FIRST_OF = "only the first of"
+"""How the change of an animation or a file of several pages begins."""
+
+
 def bake(data: bytes, transparency: str = "keep", min_side: int = 1, max_pixels: int = MAX_PIXELS) -> Baked:
     """Decode the file whole (so that damage is found now, not in training) and say what to write.
 
@@ -39,12 +43,14 @@ def bake(data: bytes, transparency: str = "keep", min_side: int = 1, max_pixels:
             that ignores alpha would show them; "white": laid over white.
         min_side: shorter side below which an image is refused.
 
-    Raises: DatasetError: no image, damaged, an animation, too small or too large.
+    Of an animation (GIF, WebP, PNG, AVIF) and of several pages (TIFF) the first frame is taken, and the changes say so.
+
+    Raises: DatasetError: no image, damaged, too small or too large.
     """
     decoded = open_image(data, max_pixels)
     image, facts, changes = decoded.image, decoded.facts, list(decoded.changes)
     if facts.frames > 1:
-        raise DatasetError(f"It is an animation of {facts.frames} frames, not a still picture.")
+        changes.append(f"{FIRST_OF} {facts.frames} {'pages' if facts.format == 'TIFF' else 'frames'}")
     if min(image.size) < min_side:
         raise DatasetError(f"It has {image.width} x {image.height} pixels; the shorter side must be at least {min_side}.")
     if image.mode == "RGBA":

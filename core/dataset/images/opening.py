@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +22,12 @@ ORIENTATION_TAG = 0x0112
 BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, AttributeError, OverflowError, ZeroDivisionError,
           NotImplementedError, MemoryError, struct.error, zlib.error)
 """What Pillow's decoders raise on damaged files; each guards one call of Pillow."""
-STILL_WITH_MANY_FRAMES = {"MPO", "TIFF"}
-"""Formats whose further frames are pages or depth maps, not an animation."""
+NO_FRAMES = {"MPO"}
+"""Formats whose further frames are depth maps or other views of the same picture."""
+HEIF_READERS = ("pi_heif", "pillow_heif")
+"""Packages that teach Pillow to read HEIC. pi-heif is asked for first: it only decodes, and brings no GPL encoder along."""
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+AVIF_BRANDS = (b"avif", b"avis")
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class ImageFacts:
     orientation: int
     """EXIF 1–8; 1 is upright."""
     frames: int
-    """More than 1: an animation."""
+    """More than 1: an animation, or a file of several pages; only the first is ever decoded."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,11 @@ def _open(source: Path | bytes) -> Picture:
     from PIL import Image, UnidentifiedImageError
 
     try:
+        try:
+            return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        except UnidentifiedImageError:
+            if _brand(source) not in HEIF_BRANDS or not _learn_heif():
+                raise
         return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
     except FileNotFoundError as error:
         raise DatasetError(f"{_name(source)} is not there (any more).") from error
@@ -129,7 +140,7 @@ def _facts(image: Picture) -> ImageFacts:
     width, height = image.size if orientation < 5 else image.size[::-1]
     kind = image.format or ""
     try:
-        frames = 1 if kind in STILL_WITH_MANY_FRAMES else int(getattr(image, "n_frames", 1))
+        frames = 1 if kind in NO_FRAMES else int(getattr(image, "n_frames", 1))
     except BROKEN:
         frames = 1
     return ImageFacts("JPEG" if kind == "MPO" else kind, image.mode, width, height, orientation, frames)
@@ -222,6 +233,27 @@ def _reason(error: BaseException) -> str:
     return text if text and "object at 0x" not in text else type(error).__name__
 
 
+@cache
+def _learn_heif() -> bool:
+    """Teach Pillow to read HEIC. Returns: whether a package for it is there."""
+    for name in HEIF_READERS:
+        try:
+            importlib.import_module(name).register_heif_opener()
+            return True
+        except (ImportError, AttributeError):
+            continue
+    return False
+
+
+def _brand(source: Path | bytes) -> bytes:
+    """The four letters that say what an ISO media file holds (ISO/IEC 14496-12, "ftyp"); empty where it is none, or cannot be read."""
+    try:
+        head = source[:64] if isinstance(source, bytes) else _head(source)
+    except OSError:
+        return b""
+    return head[8:12] if head[4:8] == b"ftyp" else b""
+
+
 def _looks_like(source: Path | bytes) -> str:
     """A guess at what the file is instead, from its first bytes."""
     try:
@@ -233,11 +265,12 @@ def _looks_like(source: Path | bytes) -> str:
     start = head.lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         return ", it is a web page that was saved under an image's name"
-    if head[4:8] == b"ftyp" and head[8:12] not in (b"avif", b"heic", b"heix", b"mif1"):
-        return ", it is a video"
-    if head[4:8] == b"ftyp":
-        return " that can be read here (HEIC or AVIF); save it as PNG or JPEG"
-    return ""
+    brand = _brand(source)
+    if brand in HEIF_BRANDS:
+        return " that can be read here: for HEIC run 'python3 installer.py --with sources', or save it as PNG or JPEG"
+    if brand in AVIF_BRANDS:
+        return " that can be read here: this Pillow has no AVIF; save it as PNG or JPEG"
+    return ", it is a video" if brand else ""
 
 
 def _head(path: Path) -> bytes:

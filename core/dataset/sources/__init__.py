@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from core.base.errors import DatasetError
+from core.base.paths import typed_path
+from core.base.progress import SILENT, Progress
 from core.base.registry import Entry, Registry
+from core.base.settings import Settings
 from core.dataset.items import Skipped
 
 CAPTION_SUFFIXES = (".txt", ".caption")
@@ -16,7 +22,12 @@ IMPORT_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jfif", ".jpe", ".
                    ".jxl")
 """Endings that are tried; what Pillow cannot read is skipped with the reason."""
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".cbz")
+TABLES = ("metadata.jsonl", "metadata.csv")
+"""Files that hold the captions of the images beside them (https://huggingface.co/docs/datasets/image_dataset)."""
+HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
+UPLOAD_SUFFIX = ".upload"
+"""Ending of the record of an upload: where its files lie, and which they are."""
 JUNK = ("__macosx", "@eadir", "thumbs.db", "desktop.ini")
 """Folders and files that systems leave behind."""
 
@@ -28,17 +39,40 @@ class SourceFile:
     name: str
     """Its path inside the source, with "/"."""
     path: Path
+    """Where it lies; nothing is there yet where `fetch` brings it, and never where `data` is its content."""
+    stamp: tuple[int, int] | None = None
+    """Size, and a number that changes with its content, where the source tells both without the file being read."""
+    fetch: Callable[[Path], None] | None = None
+    """Brings it to `path`, from where it is taken away again once it was read. Raises: DatasetError, DiskError."""
+    data: bytes | None = None
+    """Its content, where it is no file of its own."""
+
+    def read(self) -> bytes:
+        """Its content. Raises: OSError; DatasetError, DiskError: as `fetch`."""
+        if self.data is not None:
+            return self.data
+        if self.fetch is None:
+            return self.path.read_bytes()
+        try:
+            self.fetch(self.path)
+            return self.path.read_bytes()
+        finally:
+            self.path.unlink(missing_ok=True)
 
 
 @dataclass
 class SourceContent:
-    """What a source holds."""
+    """What a source holds, or a part of it: captions stand in the part of their images."""
 
     images: list[SourceFile] = field(default_factory=list)
     captions: list[SourceFile] = field(default_factory=list)
+    tables: list[SourceFile] = field(default_factory=list)
+    """metadata.jsonl and metadata.csv."""
     skipped: list[Skipped] = field(default_factory=list)
     ignored: int = 0
     """Files that are neither images nor captions, and belong to no dataset."""
+    known: int = 0
+    """Files that were not fetched, because an earlier import fetched them."""
 
     def add(self, file: SourceFile) -> None:
         """Sort one file by its ending."""
@@ -47,6 +81,8 @@ class SourceContent:
             self.images.append(file)
         elif suffix in CAPTION_SUFFIXES:
             self.captions.append(file)
+        elif is_table(file.name):
+            self.tables.append(file)
         else:
             self.leave(file.name)
 
@@ -62,24 +98,56 @@ class SourceContent:
 
 
 class Source(Protocol):
-    """A place with images, opened. Leaving the `with` block removes what was unpacked."""
+    """A place with images, opened. Leaving the `with` block removes what was unpacked; what was downloaded stays if it is left by an
+    error, so that the next import goes on with it."""
 
-    def __init__(self, location: Path, scratch: Path, recursive: bool = True) -> None:
-        """`scratch`: a folder for temporary files."""
+    place: str
+    """The place in words for the ledger and the project: never with a password or token."""
+
+    def __init__(self, location: Path | str, scratch: Path, recursive: bool = True, options: Settings | None = None,
+                 progress: Progress = SILENT) -> None:
+        """`scratch`: a folder for what is unpacked or downloaded. `options`: the settings of this kind of source, where it has any."""
 
     def __enter__(self) -> Source: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
-    def content(self) -> SourceContent:
-        """Every file. Raises: DatasetError: the source cannot be read; DiskError: no space to unpack."""
+    def parts(self) -> Generator[SourceContent, None, None]:
+        """Every file, in one part or in many; a part's files may be gone when the next one is asked for.
+
+        Raises: DatasetError: the source cannot be read; DiskError: no space to unpack or download; Cancelled.
+        """
 
 
 SOURCES: Registry[type[Source]] = Registry(
     "source",
     Entry("folder", "core.dataset.sources.folder:FolderSource", "Folder", note="With its subfolders."),
     Entry("archive", "core.dataset.sources.archive:ArchiveSource", "Archive", note="zip, tar, tar.gz, tar.bz2, tar.xz."),
+    Entry("upload", "core.dataset.sources.upload:UploadSource", "Upload", note="What came through the browser, by its record in uploads/."),
+    Entry("url", "core.dataset.sources.url:UrlSource", "Address of a file", note="An archive or a picture by http or https.",
+          options={"remote": True}),
+    Entry("huggingface", "core.dataset.sources.huggingface:HubSource", "Hugging Face", source="https://huggingface.co",
+          note="Pictures, captions, archives and parquet files of a repository.", options={"remote": True}),
+    Entry("gallery", "core.dataset.sources.gallery:GallerySource", "Picture site (gallery-dl)",
+          source="https://codeberg.org/mikf/gallery-dl", licence="GPL-2.0 (a program of its own, installed on wish)",
+          note="Gelbooru, Danbooru, Safebooru, Konachan, yande.re, Pixiv, and any address that gallery-dl knows.",
+          options={"remote": True}),
 )
+
+
+def source_kind(source: str) -> str:
+    """Name of the source that reads a path or address. Raises: DatasetError: none does."""
+    if source.startswith("hf://"):
+        return "huggingface"
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", source)
+    if scheme is None:
+        return kind_of(typed_path(source))
+    if scheme[1].lower() not in ("http", "https"):
+        raise DatasetError(f"{scheme[1]}:// cannot be read; an address begins with https:// or http://.",
+                           "Download the file and give its path.")
+    address = urlsplit(source)
+    is_hub = (address.hostname or "") in HUB_HOSTS and not re.search("/(resolve|raw)/", address.path)
+    return "huggingface" if is_hub else "url"
 
 
 def kind_of(location: Path) -> str:
@@ -95,6 +163,8 @@ def kind_of(location: Path) -> str:
             return "folder"
         if not location.exists():
             raise DatasetError(f"{location} does not exist.", "Check the path, and that its drive is connected.")
+        if location.suffix == UPLOAD_SUFFIX:
+            return "upload"
         if zipfile.is_zipfile(location) or tarfile.is_tarfile(location):
             return "archive"
     except PermissionError as error:
@@ -108,3 +178,8 @@ def kind_of(location: Path) -> str:
 def is_junk(name: str) -> bool:
     """Hidden files and what systems leave behind."""
     return any(part.startswith(".") or part.lower() in JUNK for part in name.split("/") if part not in ("", ".", ".."))
+
+
+def is_table(name: str) -> bool:
+    """Whether a file holds the captions of the images beside it."""
+    return name.rsplit("/", 1)[-1].lower() in TABLES

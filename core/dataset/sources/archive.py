@@ -14,20 +14,26 @@ import time
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from core.base.errors import DatasetError, DiskError
 from core.base.files import explain_disk_errors
+from core.base.progress import SILENT, Progress
+from core.base.settings import Settings
 from core.dataset.items import Skipped, natural_key
-from core.dataset.sources import CAPTION_SUFFIXES, IMPORT_SUFFIXES, SourceContent, SourceFile, is_junk
+from core.dataset.sources import CAPTION_SUFFIXES, IMPORT_SUFFIXES, SourceContent, SourceFile, is_junk, is_table
 
 MAX_FILE = 512 * 2**20
 """Bytes of one unpacked file."""
 BOMB_RATIO, BOMB_SIZE = 1000, 32 * 2**20
 """A file that grows more than a thousandfold to more than this is no picture."""
+MAX_ENTRIES = 100_000
+"""So many files, or more, are taken for an attack; whoever has so many pictures unpacks them."""
+MAX_DIRECTORY = 64 * 2**20
+"""Bytes of a zip file's list of contents, which is read into memory whole: 100,000 long names are 20 MiB."""
 SPARE = 256 * 2**20
 """Bytes that must stay free on the disk."""
 STALE = 24 * 3600
@@ -40,8 +46,10 @@ BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFE
 class ArchiveSource:
     """A zip or tar file."""
 
-    def __init__(self, location: Path, scratch: Path, recursive: bool = True) -> None:
-        self.location, self.scratch, self.recursive = location, scratch, recursive
+    def __init__(self, location: Path | str, scratch: Path, recursive: bool = True, options: Settings | None = None,
+                 progress: Progress = SILENT) -> None:
+        self.location, self.scratch, self.recursive, self.progress = Path(location), scratch, recursive, progress
+        self.place = str(location)
         self._folder: Path | None = None
         self._count = 0
 
@@ -59,6 +67,10 @@ class ArchiveSource:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
+    def parts(self) -> Generator[SourceContent, None, None]:
+        """All of it as one part."""
+        yield self.content()
+
     def content(self) -> SourceContent:
         """Unpack images and captions, and show them under the names they have inside.
 
@@ -67,7 +79,11 @@ class ArchiveSource:
         found = SourceContent()
         reader = self._zip_members if zipfile.is_zipfile(self.location) else self._tar_members
         try:
-            for name, size, opened, refusal in reader():
+            for number, (name, size, opened, refusal) in enumerate(reader()):
+                if number >= MAX_ENTRIES:
+                    raise _too_many(self.location)
+                if number % 100 == 0:
+                    self.progress.check()
                 self._take(found, name, size, opened, refusal)
         except BROKEN as error:
             if isinstance(error, OSError) and not isinstance(error, (zipfile.BadZipFile, lzma.LZMAError)) and error.errno:
@@ -84,7 +100,7 @@ class ArchiveSource:
         if is_junk(name) or (not self.recursive and "/" in name):
             return
         suffix = Path(name).suffix.lower()
-        if suffix not in IMPORT_SUFFIXES + CAPTION_SUFFIXES:
+        if suffix not in IMPORT_SUFFIXES + CAPTION_SUFFIXES and not is_table(name):
             found.leave(name)
             return
         refusal = refusal or outside(name) or ("" if size <= MAX_FILE else f"It would be {size / 2**20:.0f} MiB unpacked.")
@@ -110,7 +126,11 @@ class ArchiveSource:
         found.add(SourceFile(name, target))
 
     def _zip_members(self) -> Iterator[tuple[str, int, contextlib.AbstractContextManager[IO[bytes]], str]]:
+        if _directory_size(self.location) > MAX_DIRECTORY:
+            raise _too_many(self.location)
         with zipfile.ZipFile(self.location) as archive:
+            if len(archive.filelist) >= MAX_ENTRIES:
+                raise _too_many(self.location)
             for info in archive.infolist():
                 if info.is_dir():
                     continue
@@ -150,6 +170,20 @@ class _Lazy(contextlib.AbstractContextManager[IO[bytes]]):
 
     def __exit__(self, *_: object) -> None:
         self._stream.close()
+
+
+def _too_many(location: Path) -> DatasetError:
+    return DatasetError(f"{location} holds {MAX_ENTRIES:,} entries or more; it is left out for safety.", "Unpack it and import the folder.")
+
+
+def _directory_size(location: Path) -> int:
+    """Bytes of a zip file's list of contents, as its end record says (APPNOTE.TXT 4.3.16); 0 where that cannot be found."""
+    with open(location, "rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - (22 + 0xFFFF)))
+        tail = file.read()
+    place = tail.rfind(b"PK\5\6")
+    return int.from_bytes(tail[place + 12:place + 16], "little") if place >= 0 else 0
 
 
 def outside(name: str) -> str:

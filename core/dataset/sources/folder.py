@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
 
+from core.base.progress import SILENT, Progress
+from core.base.settings import Settings
 from core.dataset.items import Skipped, natural_key
 from core.dataset.sources import SourceContent, SourceFile, is_junk
 
@@ -13,14 +16,20 @@ from core.dataset.sources import SourceContent, SourceFile, is_junk
 class FolderSource:
     """A folder. Linked folders are not followed (they may lead in circles); linked files are read."""
 
-    def __init__(self, location: Path, scratch: Path, recursive: bool = True) -> None:
-        self.location, self.recursive = location, recursive
+    def __init__(self, location: Path | str, scratch: Path, recursive: bool = True, options: Settings | None = None,
+                 progress: Progress = SILENT) -> None:
+        self.location, self.recursive = Path(location), recursive
+        self.place = str(location)
 
     def __enter__(self) -> FolderSource:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         return None
+
+    def parts(self) -> Generator[SourceContent, None, None]:
+        """All of it as one part."""
+        yield self.content()
 
     def content(self) -> SourceContent:
         """Every file below the folder, in natural order; a subfolder that cannot be read is skipped with the reason."""

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from core.base.errors import DatasetError, StudioError
+from core.base.errors import DatasetError, DiskError, StudioError
 from core.base.files import write_bytes
+from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.captions.files import NO_FILE, caption_path_for, decode_caption, forget_caches, one_line, write_caption
-from core.dataset.images.baking import Baked, bake
+from core.dataset.images.baking import FIRST_OF, Baked, bake
 from core.dataset.items import Skipped, list_items
 from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
-from core.dataset.sources import SOURCES, SourceContent, SourceFile, kind_of
+from core.dataset.renaming_steps import giving_names
+from core.dataset.sources import SOURCES, Source, SourceContent, SourceFile, kind_of, source_kind
+from core.dataset.sources.captions import captions_by_name
+from core.dataset.sources.gallery import GallerySettings
+from core.dataset.sources.huggingface import HubSettings
 from core.dataset.sources.ledger import ImportRecord, Ledger
+from core.dataset.sources.url import UrlSettings
 
 MAX_FILE = 512 * 2**20
 """Bytes; a larger file is no image for training."""
@@ -30,8 +35,10 @@ class ImportSettings(Settings):
 
     title = "Import"
 
-    source: str = setting(..., "Folder or archive", "A folder with images, or a zip or tar archive. It is never changed.", min_length=1)
-    kind: Literal["auto", "folder", "archive"] = setting("auto", "Kind", "auto looks at what is there.", level="expert")
+    kind: Literal["auto", "folder", "archive", "url", "huggingface", "gallery"] = setting(
+        "auto", "From", "auto looks at what is there.")
+    source: str = setting(..., "Folder or archive", "A folder with images, or a zip or tar archive. It is never changed. Of other "
+                          "kinds: the address, the repository, or the tags that are looked for.", min_length=1)
     recursive: bool = setting(True, "With subfolders", "Also take the images of its subfolders.")
     captions: bool = setting(True, "With captions", "Bring the .txt and .caption files that stand beside the images.")
     transparency: Literal["keep", "white"] = setting(
@@ -40,6 +47,9 @@ class ImportSettings(Settings):
     max_megapixels: float = setting(120.0, "Largest image", "Larger images are skipped before they are decoded.", gt=0, le=1000,
                                     unit="megapixels", level="expert")
     workers: int = setting(0, "Threads", "Images decoded at once; 0 chooses.", ge=0, le=64, level="expert", unit="threads")
+    url: UrlSettings = setting(UrlSettings(), "Address")
+    huggingface: HubSettings = setting(HubSettings(), "Hugging Face")
+    gallery: GallerySettings = setting(GallerySettings(), "Picture site")
 
 
 @dataclass(frozen=True)
@@ -65,12 +75,17 @@ class ImportReport:
     captions: int = 0
     ignored: int = 0
     """Files in the source that are neither images nor captions."""
+    known: int = 0
+    """Files that were not fetched, because an earlier import fetched them."""
 
     def sentence(self) -> str:
         """The result in one line."""
         changed = sum(bool(image.changes) for image in self.imported)
+        first = sum(any(change.startswith(FIRST_OF) for change in image.changes) for image in self.imported)
         parts = [f"{len(self.imported)} images imported", f"{self.captions} captions" if self.captions else "",
-                 f"{changed} made upright or converted" if changed else "", f"{len(self.already)} already there" if self.already else "",
+                 f"{changed} made upright or converted" if changed else "",
+                 f"of {first} only the first frame or page" if first else "", f"{len(self.already)} already there" if self.already else "",
+                 f"{self.known} fetched by an earlier import" if self.known else "",
                  f"{len(self.skipped)} skipped" if self.skipped else ""]
         return ", ".join(part for part in parts if part) + "."
 
@@ -87,6 +102,7 @@ class _Prepared:
     baked: Baked | None
     size: int
     mtime_ns: int
+    """Or another number that changes with the content (`SourceFile.stamp`)."""
     written: str = ""
     """SHA-256 of `baked.data`."""
 
@@ -102,28 +118,42 @@ def import_images(project: Project, settings: ImportSettings, progress: Progress
         DatasetError: the source is missing, unreadable or holds no image.
         Cancelled: what came in stays. DiskError: no space, no permission; what came in stays whole.
     """
-    location = Path(settings.source).expanduser().absolute()
-    kind = kind_of(location) if settings.kind == "auto" else settings.kind
-    _refuse_own(project, location)
     report = ImportReport()
     progress.start("Reading the source")
-    with SOURCES.load(kind)(location, project.hidden / "unpacked", settings.recursive) as source:
-        content = source.content()
-        report.skipped += content.skipped
-        report.ignored = content.ignored
-        if not content.images:
-            raise DatasetError(f"{location} holds no images{'' if settings.recursive else ' (subfolders were left out)'}.",
-                               "Taken are PNG, JPEG, WebP, BMP, TIFF, AVIF and still GIF files.")
-        _note_source(project, location)
-        ledger = Ledger(project, [(item.path.name, item.sha256) for item in list_items(project)])
-        importer = _Importer(project, settings, location, ledger, _captions_by_name(content), report, progress)
-        progress.start("Importing", len(content.images))
-        progress.check()
-        with closing(bounded_map(importer.prepare, content.images, settings.workers)) as prepared:
-            for file, result in prepared:
-                importer.place(file, result)
-                progress.advance(file.name)
+    with giving_names(project), _opened(project, settings, progress) as source, closing(source.parts()) as parts:
+        importer: _Importer | None = None
+        for content in parts:
+            report.skipped += content.skipped
+            report.ignored += content.ignored
+            report.known += content.known
+            if not content.images:
+                continue
+            if importer is None:
+                _note_source(project, source.place)
+                ledger = Ledger(project, [(item.path.name, item.sha256) for item in list_items(project)])
+                importer = _Importer(project, settings, source.place, ledger, report, progress)
+            importer.take(content)
+        if importer is None and not report.known:
+            raise DatasetError(f"{source.place} holds no images{'' if settings.recursive else ' (subfolders were left out)'}.",
+                               "Taken are PNG, JPEG, WebP, BMP, TIFF, AVIF, GIF and, with pi-heif, HEIC files." + _first_reason(report))
     return report
+
+
+def _opened(project: Project, settings: ImportSettings, progress: Progress) -> Source:
+    """The source that the settings name. Raises: DatasetError: there is none of that kind, or it is the project itself."""
+    kind = source_kind(settings.source) if settings.kind == "auto" else settings.kind
+    if SOURCES.entry(kind).options.get("remote"):
+        return SOURCES.load(kind)(settings.source, project.hidden / "downloads", settings.recursive, getattr(settings, kind), progress)
+    location = typed_path(settings.source)
+    if settings.kind != "auto":
+        kind_of(location)
+    _refuse_own(project, location)
+    return SOURCES.load(kind)(location, project.hidden / "unpacked", settings.recursive, None, progress)
+
+
+def _first_reason(report: ImportReport) -> str:
+    first = next(iter(report.skipped), None)
+    return f" Left out were {len(report.skipped)}, the first: {first.name} ({first.reason})" if first else ""
 
 
 @dataclass
@@ -132,22 +162,35 @@ class _Importer:
 
     project: Project
     settings: ImportSettings
-    location: Path
+    home: str
+    """The source, in the ledger's words."""
     ledger: Ledger
-    captions: dict[str, SourceFile]
     report: ImportReport
     progress: Progress
+    captions: dict[str, SourceFile] = field(default_factory=dict)
+
+    def take(self, content: SourceContent) -> None:
+        """Bring in one part of the source. Raises: Cancelled, DiskError."""
+        self.captions, problems = captions_by_name(content)
+        for problem in problems:
+            self._skip(problem.name, problem.reason)
+        self.progress.start("Importing", len(content.images))
+        self.progress.check()
+        with closing(bounded_map(self.prepare, content.images, self.settings.workers)) as prepared:
+            for file, result in prepared:
+                self.place(file, result)
+                self.progress.advance(file.name)
 
     def prepare(self, file: SourceFile) -> _Prepared:
         """Read, hash and decode one file (in a thread). Raises: DatasetError: why it is skipped."""
         try:
-            facts = file.path.stat()
-            if facts.st_size > MAX_FILE:
-                raise DatasetError(f"It has {facts.st_size / 2**20:.0f} MiB; the limit is {MAX_FILE / 2**20:.0f}.")
-            known = self.ledger.hash_at(self._place(file), facts.st_size, facts.st_mtime_ns)
+            stamp = file.stamp or _stamp(file.path)
+            if stamp[0] > MAX_FILE:
+                raise DatasetError(f"It has {stamp[0] / 2**20:.0f} MiB; the limit is {MAX_FILE / 2**20:.0f}.")
+            known = self.ledger.hash_at(self._place(file), *stamp)
             if known:
-                return _Prepared(known, None, facts.st_size, facts.st_mtime_ns)
-            data = file.path.read_bytes()
+                return _Prepared(known, None, *stamp)
+            data = file.read()
         except FileNotFoundError as error:
             raise DatasetError("It is not there (any more).") from error
         except PermissionError as error:
@@ -156,13 +199,15 @@ class _Importer:
             raise DatasetError(f"It could not be read ({error.strerror}).") from error
         sha = hashlib.sha256(data).hexdigest()
         if self.ledger.name_of(sha):
-            return _Prepared(sha, None, facts.st_size, facts.st_mtime_ns)
+            return _Prepared(sha, None, *stamp)
         baked = bake(data, self.settings.transparency, self.settings.min_side, int(self.settings.max_megapixels * 1e6))
         written = hashlib.sha256(baked.data).hexdigest() if baked.changes else sha
-        return _Prepared(sha, baked, facts.st_size, facts.st_mtime_ns, written)
+        return _Prepared(sha, baked, *stamp, written)
 
     def place(self, file: SourceFile, result: _Prepared | StudioError) -> None:
         """Write one image and its caption into the project. Raises: DiskError."""
+        if isinstance(result, DiskError):
+            raise result
         if isinstance(result, StudioError):
             self._skip(file.name, result.message)
             return
@@ -190,7 +235,7 @@ class _Importer:
         empty = ""
         for caption in self._captions_of(file.name):
             try:
-                text = one_line(decode_caption(caption.path.read_bytes(), Path(caption.name).name))
+                text = one_line(decode_caption(caption.read(), Path(caption.name).name))
                 if text:
                     write_caption(target, text, NO_FILE)
                     self.report.captions += 1
@@ -209,8 +254,7 @@ class _Importer:
         return list(dict.fromkeys(self.captions[key] for key in keys if key in self.captions)) if self.settings.captions else []
 
     def _place(self, file: SourceFile) -> str:
-        inside = self.location.is_dir()
-        return str(self.location / file.name) if inside else f"{self.location}/{file.name}"
+        return f"{self.home.rstrip('/')}/{file.name}"
 
     def _skip(self, name: str, reason: str) -> None:
         self.report.skipped.append(Skipped(name, reason))
@@ -229,14 +273,12 @@ def _refuse_own(project: Project, location: Path) -> None:
                            "Choose a subfolder of it that holds only the images, or move the project to another place.")
 
 
-def _captions_by_name(content: SourceContent) -> dict[str, SourceFile]:
-    """By their exact names, and as "folded:name" for A.PNG beside a.txt; two that differ in case only are found exactly or not at all."""
-    folded = Counter(file.name.casefold() for file in content.captions)
-    loose = {f"folded:{file.name.casefold()}": file for file in content.captions if folded[file.name.casefold()] == 1}
-    return {**loose, **{file.name: file for file in content.captions}}
+def _stamp(path: Path) -> tuple[int, int]:
+    facts = path.stat()
+    return facts.st_size, facts.st_mtime_ns
 
 
-def _note_source(project: Project, location: Path) -> None:
+def _note_source(project: Project, place: str) -> None:
     info = project.info()
-    if str(location) not in info.sources:
-        project.write_info(info.changed(sources=(*info.sources, str(location))))
+    if place not in info.sources:
+        project.write_info(info.changed(sources=(*info.sources, place)))

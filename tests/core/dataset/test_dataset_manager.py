@@ -16,7 +16,7 @@ from tests.core.dataset.small_things import picture
 def test_from_a_folder_to_the_trainer(tmp_path, tagger, monkeypatch):
     monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path / "projects"))
     for number in range(12):
-        picture(tmp_path / "source" / f"{number}.png", colour=(230 + number, 0, 0), size=(60, 60))
+        picture(tmp_path / "source" / f"{number}.png", colour=(230 + number, 0, 0), size=(260, 256))
     manager = DatasetManager.create("My cat")
     assert manager.import_from(tmp_path / "source").captions == 0
     assert manager.tag(TagSettings(model_dir=str(tagger), device="cpu")).written == 12

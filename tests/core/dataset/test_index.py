@@ -12,11 +12,8 @@ ROW = ImageRow("a.png", 1, 2, 3, 4, "f" * 64)
 def test_what_was_stored_is_found_again(tmp_path):
     with Index(tmp_path / "i.sqlite") as index:
         index.remember_images([ROW])
-        index.remember_scores("m", {"f" * 64: {"general": {"hat": 0.5}}})
     with Index(tmp_path / "i.sqlite") as index:
         assert index.images() == {"a.png": ROW}
-        assert index.scores("m", ["f" * 64]) == {"f" * 64: {"general": {"hat": 0.5}}}
-        assert index.scores("another", ["f" * 64]) == {}
 
 
 def test_contents_that_decode_whole_are_known_again(tmp_path):
@@ -67,5 +64,5 @@ def test_a_locked_index_is_done_without_and_kept(project):
 def test_more_images_than_sqlite_takes_variables(tmp_path):
     hashes = [f"{number:064}" for number in range(2500)]
     with Index(tmp_path / "i.sqlite") as index:
-        index.remember_scores("m", {sha: {"general": {"hat": 0.5}} for sha in hashes})
-        assert len(index.scores("m", hashes)) == 2500
+        index.remember_whole(hashes)
+        assert len(index.whole(hashes)) == 2500

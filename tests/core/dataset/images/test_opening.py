@@ -1,5 +1,6 @@
 """Opening images that are anything but ordinary."""
 
+import base64
 import contextlib
 import io
 import struct
@@ -7,12 +8,22 @@ import zlib
 
 import numpy
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, features
 
 from core.base.errors import DatasetError
+from core.dataset.images import opening
 from core.dataset.images.baking import bake
 from core.dataset.images.opening import inspect_image, open_image, open_rgb
 from tests.core.dataset.small_things import picture, png_bytes
+
+HEIC = (
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAX1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9jAAAAAERAAAEA"
+    "AQAAAAABoQABAAAAAAAAAHEAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/WlwcnAAAADdaXBjbwAAAHZodmND"
+    "AQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAA"
+    "AAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xhcAAAADAAAAABAAAAKAAAAAH////wAAAA"
+    "Av///+gAAAACAAAAEHBpeGkAAAAAAwgICAAAABhpcG1hAAAAAAAAAAEAAQWBAgMFhAAAAHltZGF0AAAAbSgBrwng44Salv/6zf3vxFn/8Csxu+K2hR3+fIt+"
+    "/0kNcJDW6T4IsITOcJjzkxX/NUSvTBO9S3Phg0S/PsXd9vz76MwYy5JJJMwr0QvQCiQRAmKmMa0SscvE8B+ZcqbU1Gx8sy5VIXDU79RV04A=")
+"""A drawn picture of 48 x 40 pixels, blue on the left and red on the right, as a phone would save it."""
 
 
 def upright() -> Image.Image:
@@ -150,13 +161,47 @@ def test_a_damaged_profile_is_ignored():
     assert open_image(encoded(Image.new("RGB", (40, 40)), "PNG", icc_profile=b"nonsense" * 40)).image.mode == "RGB"
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
-def test_an_animation_is_refused_and_a_still_gif_becomes_png(kind):
-    frames = [Image.new("RGB", (40, 40), (n * 80, 0, 0)) for n in range(3)]
-    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
-    with pytest.raises(DatasetError, match="animation of 3 frames"):
-        bake(data)
-    assert bake(encoded(frames[0], "GIF")).suffix == ".png"
+@pytest.mark.parametrize(("kind", "many"), [("GIF", "3 frames"), ("WEBP", "3 frames"), ("PNG", "3 frames"), ("TIFF", "3 pages")])
+def test_of_an_animation_and_of_several_pages_the_first_is_taken_and_said_so(kind, many):
+    frames = [Image.new("RGB", (40, 40), colour) for colour in ((250, 0, 0), (0, 250, 0), (0, 0, 250))]
+    options = {"lossless": True} if kind == "WEBP" else {}
+    baked = bake(encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options))
+    assert f"only the first of {many}" in baked.changes
+    again = Image.open(io.BytesIO(baked.data))
+    assert (again.format, getattr(again, "n_frames", 1), again.convert("RGB").getpixel((20, 20))) == ("PNG", 1, (250, 0, 0))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "AVIF"])
+def test_a_format_that_trainers_do_not_read_becomes_png(kind):
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    baked = bake(encoded(Image.new("RGB", (40, 40), (200, 40, 40)), kind))
+    assert (baked.suffix, baked.changes) == (".png", (f"{kind} made PNG",))
+    colour = Image.open(io.BytesIO(baked.data)).getpixel((20, 20))
+    assert max(abs(one - other) for one, other in zip(colour, (200, 40, 40), strict=True)) < 6
+
+
+def test_a_heic_photo_is_read_where_its_package_is_there():
+    pytest.importorskip("pi_heif")
+    baked = bake(base64.b64decode(HEIC))
+    image = Image.open(io.BytesIO(baked.data))
+    assert (image.size, baked.suffix, baked.changes) == ((48, 40), ".png", ("HEIF made PNG",))
+    left, right = image.getpixel((5, 5)), image.getpixel((40, 5))
+    assert left[2] > 180 > left[0] and right[0] > 180 > right[2]
+
+
+def test_a_heic_photo_without_its_package_says_what_to_run(monkeypatch):
+    monkeypatch.setattr(opening, "HEIF_READERS", ("no_such_package",))
+    monkeypatch.setattr(opening, "_learn_heif", opening._learn_heif.__wrapped__)
+    kept = dict(Image.OPEN), list(Image.ID)
+    Image.OPEN.pop("HEIF", None)
+    Image.ID[:] = [name for name in Image.ID if name != "HEIF"]
+    try:
+        with pytest.raises(DatasetError, match="installer.py --with sources"):
+            bake(base64.b64decode(HEIC))
+    finally:
+        Image.OPEN.update(kept[0])
+        Image.ID[:] = kept[1]
 
 
 def test_a_sliver_is_refused():

@@ -426,3 +426,9 @@ def test_half_a_record_does_not_swallow_the_next(project):
     record = ImportRecord("b.png", "f" * 64, "/b.png", 1, 1, "f" * 64)
     Ledger(project, []).record(record)
     assert read_ledger(project) == [record]
+
+
+@pytest.mark.parametrize("kind", ["auto", "folder", "archive"])
+def test_a_path_of_windows_is_answered_and_not_glued_to_the_present_folder(project, kind):
+    with pytest.raises(ConfigError, match=r"^C:.Users.me.pics is a path of Windows.* it is /mnt/c/Users/me/pics\.$"):
+        import_images(project, ImportSettings.make(source="C:\\Users\\me\\pics", kind=kind))

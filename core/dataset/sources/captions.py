@@ -1,0 +1,86 @@
+"""Which caption belongs to which image of a source: text files beside them, and the tables of an image folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from core.base.errors import DatasetError
+from core.dataset.captions.files import decode_caption
+from core.dataset.items import Skipped
+from core.dataset.sources import SourceContent, SourceFile
+
+CAPTION_COLUMNS = ("text", "caption", "captions", "prompt", "tags", "description", "additional_feature")
+"""Names under which data sets keep the words of a picture, the likeliest first; the first and the last are the hub's own usage."""
+NAME_COLUMNS = ("file_name", "image", "path")
+
+
+def captions_by_name(content: SourceContent) -> tuple[dict[str, SourceFile], list[Skipped]]:
+    """Captions by their exact names, and as "folded:name" for A.PNG beside a.txt.
+
+    Two that differ in case only are found exactly or not at all. What a table says of an image stands as "image.png.txt", so that a text
+    file beside the image goes before it.
+
+    Returns: the captions, and the tables that could not be read with the reason.
+    """
+    files, problems = list(content.captions), list[Skipped]()
+    for table in content.tables:
+        try:
+            files += _captions_of_table(table)
+        except (DatasetError, OSError, ValueError, csv.Error) as error:
+            problems.append(Skipped(table.name, f"Its captions could not be read ({str(error).rstrip('.')})."))
+    folded = Counter(file.name.casefold() for file in files)
+    loose = {f"folded:{file.name.casefold()}": file for file in files if folded[file.name.casefold()] == 1}
+    return {**loose, **{file.name: file for file in files}}, problems
+
+
+def caption_file(image: str, words: Any) -> SourceFile | None:
+    """What a table says of an image, as a caption file of its own; None where it says nothing.
+
+    Args: words: a text, or a list of tags.
+    """
+    if isinstance(words, (list, tuple)):
+        words = ", ".join(str(word) for word in words if word)
+    text = "" if words is None else str(words).strip()
+    name = f"{image}.txt"
+    return SourceFile(name, Path(name), data=text.encode("utf-8", "replace")) if text else None
+
+
+def caption_column(columns: Mapping[str, Any] | list[str], wanted: str = "") -> str:
+    """The column that holds the captions: the one that is wanted, else the likeliest; empty where there is none."""
+    if wanted:
+        return wanted if wanted in columns else ""
+    return next((name for name in CAPTION_COLUMNS if name in columns), "")
+
+
+def _captions_of_table(table: SourceFile) -> list[SourceFile]:
+    folder = PurePosixPath(table.name).parent
+    text = decode_caption(table.read(), table.name)
+    found = []
+    for row in _rows(text, table.name.lower().endswith(".csv")):
+        name = next((str(row[key]) for key in NAME_COLUMNS if isinstance(row.get(key), str) and row[key]), "")
+        file = caption_file((folder / name).as_posix(), row.get(caption_column(row))) if name else None
+        if file is not None:
+            found.append(file)
+    return found
+
+
+def _rows(text: str, is_csv: bool) -> Iterator[Mapping[str, Any]]:
+    """The rows of a table. Raises: ValueError: a line is no JSON, with its number; csv.Error."""
+    if is_csv:
+        yield from csv.DictReader(io.StringIO(text))
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"line {number} is no JSON") from error
+        if isinstance(row, dict):
+            yield row

@@ -1,0 +1,129 @@
+"""The import panel: one kind of source at a time, and a way to look for folders."""
+
+import json
+import sys
+import types
+import zipfile
+
+import pytest
+
+from core.dataset.sources import SOURCES, places
+from core.dataset.sources.gallery import CREDENTIALS
+from tests.core.dataset.small_things import picture
+from widgets.dataset.importing import KINDS, WORDS, ImportPanel
+
+
+@pytest.fixture
+def panel(session, monkeypatch, tmp_path) -> ImportPanel:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    for options in CREDENTIALS.values():
+        for variable in options.values():
+            monkeypatch.delenv(variable, raising=False)
+    return ImportPanel(session)
+
+
+def choose(panel: ImportPanel, kind: str) -> None:
+    panel.form.control("kind").widget.value = kind
+
+
+def shown_sections(panel: ImportPanel) -> list[str]:
+    return [entry.name for entry in SOURCES if entry.options.get("remote") and panel.form.section_box(entry.name).layout.display != "none"]
+
+
+def test_every_source_of_the_network_is_a_choice_and_shows_only_its_own_fields(panel):
+    assert [kind for _, kind in KINDS] == list(WORDS) == [kind for _, kind in panel.form.control("kind").widget.options]
+    for _, kind in KINDS:
+        choose(panel, kind)
+        assert shown_sections(panel) == ([] if kind == "auto" else [kind])
+        assert panel.form.control("source").widget.description == WORDS[kind][0]
+        assert (panel.browser.view.layout.display != "none") == (kind == "auto")
+
+
+def test_the_fields_of_the_chosen_kind_reach_the_job(panel, monkeypatch):
+    orders = []
+    monkeypatch.setattr("widgets.dataset.importing.start_job", lambda folder, stage, values: orders.append((stage, values)))
+    choose(panel, "huggingface")
+    panel.form.control("source").widget.value = "me/cats"
+    panel.form.control("huggingface.only").widget.value = "train/*"
+    panel.form.control("huggingface.most").widget.value = 7
+    panel.main.click()
+    stage, values = orders[0]
+    assert stage == "import" and (values["kind"], values["source"]) == ("huggingface", "me/cats")
+    assert (values["huggingface"]["only"], values["huggingface"]["most"]) == ("train/*", 7)
+    assert json.loads(json.dumps(values)) == values
+
+
+def test_what_a_picture_site_lacks_is_said_before_the_button_is_pressed(panel, monkeypatch):
+    choose(panel, "gallery")
+    panel.form.control("gallery.site").widget.value = "gelbooru"
+    note = panel.form.control("source")._note
+    assert "GELBOORU_API_KEY" in note.value and "Needs attention" in note.value
+    panel.form.control("gallery.site").widget.value = "danbooru"
+    assert "Needs attention" not in note.value
+    monkeypatch.setattr("core.dataset.sources.gallery.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("core.dataset.sources.gallery.shutil.which", lambda name: None)
+    choose(panel, "auto")
+    choose(panel, "gallery")
+    assert "installer.py --with sources" in panel.form.control("source")._note.value
+    choose(panel, "url")
+    assert "installer.py" not in panel.form.control("source")._note.value
+
+
+def test_what_was_given_for_a_kind_comes_back_with_it(panel):
+    source = panel.form.control("source").widget
+    source.value = "/data/cats"
+    choose(panel, "url")
+    assert source.value == ""
+    source.value = "https://example.org/a.zip"
+    choose(panel, "auto")
+    assert source.value == "/data/cats"
+    choose(panel, "url")
+    assert source.value == "https://example.org/a.zip"
+
+
+def test_a_wrong_range_is_told_at_its_field(panel):
+    choose(panel, "gallery")
+    panel.form.control("source").widget.value = "cat"
+    panel.form.control("gallery.range").widget.value = "first ten"
+    panel.main.click()
+    assert panel.status.text.startswith("Needs attention: Range") and "Needs attention" in panel.form.control("gallery.range")._note.value
+
+
+def test_a_folder_is_found_by_walking_to_it(panel, tmp_path):
+    picture(tmp_path / "sets" / "cats" / "a.png")
+    (tmp_path / "sets" / "cats" / "a.txt").write_text("x")
+    with zipfile.ZipFile(tmp_path / "sets" / "more.zip", "w"):
+        pass
+    browser = panel.browser
+    browser.toggle.value = True
+    assert browser.listing.folder == tmp_path and browser.listing.folders == ["projects", "sets"]
+    browser.list.value = "sets"
+    browser.open_button.click()
+    assert [value for _, value in browser.list.options] == ["..", "cats", "more.zip"]
+    browser.open_button.click()
+    assert "1 picture, 1 caption" in browser._here.value
+    browser.here_button.click()
+    assert panel.form.control("source").widget.value == str(tmp_path / "sets" / "cats") and not browser.toggle.value
+    browser.toggle.value = True
+    browser.list.value = ".."
+    browser.open_button.click()
+    browser.list.value = "more.zip"
+    browser.take_button.click()
+    assert panel.form.control("source").widget.value == str(tmp_path / "sets" / "more.zip")
+
+
+def test_a_folder_that_cannot_be_read_says_so_and_the_way_up_stays(panel, tmp_path):
+    panel.browser.show(tmp_path / "gone")
+    assert "cannot be read" in panel.browser._here.value and [value for _, value in panel.browser.list.options] == [".."]
+
+
+def test_on_colab_the_way_to_google_drive_is_told_until_it_is_mounted(session, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+    monkeypatch.setattr(places, "DRIVE", tmp_path / "drive")
+    assert "Google Drive is not mounted" in ImportPanel(session).form.control("source")._note.value
+    (tmp_path / "drive").mkdir()
+    panel = ImportPanel(session)
+    panel.browser.toggle.value = True
+    assert "not mounted" not in panel.form.control("source")._note.value
+    assert panel.browser.listing.folder == tmp_path / "drive"
