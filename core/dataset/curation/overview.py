@@ -1,0 +1,190 @@
+"""What a dataset is, before it is trained: how many pictures, how large, into which buckets they fall, what is cut off or enlarged."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.base.buckets import BucketRule, Size, fitting_repeats, select_bucket
+from core.base.errors import ConfigError
+from core.base.findings import Finding
+from core.base.progress import SILENT, Progress
+from core.base.settings import Settings, setting
+from core.dataset.curation.coverage import ANGLES, FRAMINGS, Coverage, cover
+from core.dataset.items import ImageItem, Skipped, count_images, list_items
+from core.dataset.project import Project
+
+USUAL: dict[str, tuple[int, int]] = {"sd15": (512, 1024), "sdxl": (1024, 4096)}
+"""Model family → resolution, longest side of a bucket (training-reference)."""
+MUCH_CROPPED = 0.1
+"""Share of the area above which it is named that a picture is cut."""
+MUCH_ENLARGED = 1.05
+"""Factor above which it is named that a picture is enlarged."""
+FEW_IN_BUCKET = 2
+PROPORTIONS = ((1, 2), (9, 16), (2, 3), (3, 4), (1, 1), (4, 3), (3, 2), (16, 9), (2, 1))
+"""Of the histogram; a picture counts for the nearest one (by factor)."""
+
+
+class OverviewSettings(Settings):
+    """How the pictures will be trained; the names are the trainer's own."""
+
+    title = "Training sizes"
+
+    resolution: int = setting(0, "Resolution", "Side of the training pictures. 0: usual for the project's model family.", unit="px", ge=0,
+                              le=8192, source="training-reference: SD 1.5 512, SDXL 1024")
+    enable_bucket: bool = setting(True, "Keep proportions", "Sort pictures into buckets of like proportions; off: all are cropped to one.")
+    bucket_no_upscale: bool = setting(False, "Never enlarge", "Small pictures get buckets of their own size.")
+    min_bucket_reso: int = setting(256, "Shortest side", "No bucket is narrower.", level="advanced", unit="px", ge=8)
+    max_bucket_reso: int = setting(0, "Longest side", "No bucket is longer. 0: usual for the model family.", level="advanced", unit="px",
+                                   ge=0, source="training-reference: SD 1.5 256-1024, SDXL 256-4096")
+    bucket_reso_steps: int = setting(64, "Bucket step", "Sides of buckets are multiples of this.", level="expert", unit="px", ge=8)
+    angles: dict[str, str] = setting(ANGLES, "Angles", "What captions call them: name = tags with semicolons between.", level="advanced")
+    framings: dict[str, str] = setting(FRAMINGS, "Framings", "What the captions call them.", level="advanced")
+    outfits: dict[str, str] = setting({}, "Outfits", "Empty: the commonest clothes in the captions.", level="advanced")
+
+    def rule(self, family: str) -> BucketRule:
+        """The trainer's bucket rule. Raises: ConfigError: the resolution lies outside the limits."""
+        resolution, longest = USUAL.get(family, USUAL["sd15"])
+        side = self.resolution or resolution
+        rule = BucketRule((side, side), self.enable_bucket, self.min_bucket_reso, self.max_bucket_reso or max(longest, side),
+                          self.bucket_reso_steps, self.bucket_no_upscale)
+        return rule.checked()
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What training makes of one picture."""
+
+    name: str
+    size: Size
+    bucket: Size
+    cropped: float
+    """Share of its area that is cut off."""
+    scale: float
+    """Factor by which its sides are changed; above 1 it is enlarged."""
+
+
+@dataclass
+class Overview:
+    """The dataset in numbers."""
+
+    images: int = 0
+    captioned: int = 0
+    rejected: int = 0
+    unreadable: list[Skipped] = field(default_factory=list)
+    rule: BucketRule = field(default_factory=lambda: BucketRule((512, 512)))
+    fates: list[Fate] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=lambda: cover(()))
+
+    def buckets(self) -> list[tuple[Size, int]]:
+        """Training sizes with how many pictures fall into each, the fullest first."""
+        return Counter(fate.bucket for fate in self.fates).most_common()
+
+    def cropped(self) -> list[Fate]:
+        """Pictures of which much is cut off, most first."""
+        return sorted((fate for fate in self.fates if fate.cropped > MUCH_CROPPED), key=lambda fate: -fate.cropped)
+
+    def enlarged(self) -> list[Fate]:
+        """Pictures that are much enlarged, most first."""
+        return sorted((fate for fate in self.fates if fate.scale > MUCH_ENLARGED), key=lambda fate: -fate.scale)
+
+    def proportions(self) -> list[tuple[str, int]]:
+        """How many pictures come nearest to each of the usual proportions."""
+        counts = Counter(_nearest(fate.size) for fate in self.fates)
+        return [(f"{width}:{height}", counts[width, height]) for width, height in PROPORTIONS]
+
+    @property
+    def repeats(self) -> int:
+        """How often each picture should be seen in an epoch."""
+        return fitting_repeats(len(self.fates))
+
+    def sides(self) -> tuple[int, int, int]:
+        """Least, middle and greatest shortest side, pixels; zeros without pictures."""
+        sides = [min(fate.size) for fate in self.fates]
+        return (min(sides), int(statistics.median(sides)), max(sides)) if sides else (0, 0, 0)
+
+    def findings(self) -> list[Finding]:
+        """What is worth a look, errors first."""
+        found = []
+        if self.unreadable:
+            names = ", ".join(item.name for item in self.unreadable[:5])
+            words = _pictures(len(self.unreadable), "fits", "fit")
+            found.append(Finding("warning", f"{words} no training size: {names}.", self.unreadable[0].reason))
+        if cropped := self.cropped():
+            words = f"{_pictures(len(cropped), 'loses', 'lose')} more than {MUCH_CROPPED:.0%} of the area"
+            found.append(Finding("info", f"{words} (most: {cropped[0].name}, {cropped[0].cropped:.0%}).",
+                                 "Crop them yourself, so that what matters stays."))
+        if enlarged := self.enlarged():
+            words = f"{_pictures(len(enlarged), 'is', 'are')} enlarged"
+            found.append(Finding("info", f"{words} (most: {enlarged[0].name}, {enlarged[0].scale:.1f} times).",
+                                 "Upscale or reject them, lower the resolution, or switch 'Never enlarge' on."))
+        lonely = [f"{width} x {height}" for (width, height), count in self.buckets() if count < FEW_IN_BUCKET]
+        if len(lonely) > 1 and len(self.fates) > 10:
+            found.append(Finding("info", f"{len(lonely)} buckets hold a single picture ({', '.join(lonely[:5])}).",
+                                 "Its batches are never full; crop those pictures to the proportions of the others."))
+        return [*found, *self.coverage.findings()]
+
+    def sentence(self) -> str:
+        """The result in one line."""
+        if not self.images:
+            return "the project has no pictures."
+        times = "once" if self.repeats == 1 else f"{self.repeats} times"
+        return (f"{self.images} pictures, {self.captioned} with a caption, in {len(self.buckets())} training sizes; "
+                f"seen {times} each, an epoch shows {len(self.fates) * self.repeats}.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        least, middle, most = self.sides()
+        return {"images": self.images, "captioned": self.captioned, "rejected": self.rejected, "repeats": self.repeats,
+                "shortest_side": {"least": least, "median": middle, "greatest": most},
+                "buckets": {f"{width}x{height}": count for (width, height), count in self.buckets()},
+                "proportions": dict(self.proportions()), "cropped": [fate.name for fate in self.cropped()],
+                "enlarged": [fate.name for fate in self.enlarged()], "unreadable": [vars(item) for item in self.unreadable],
+                "findings": [finding.as_dict() for finding in self.findings()],
+                "coverage": {name: dict(counts) for name, counts in self.coverage.totals.items()}}
+
+
+def look_over(project: Project, settings: OverviewSettings, progress: Progress = SILENT) -> Overview:
+    """Work out what training will make of the pictures. No picture is decoded: sizes and captions come from the index.
+
+    Raises: ConfigError: the sizes do not fit together; DatasetError: the folder cannot be read.
+    """
+    items = list_items(project)
+    rule = settings.rule(project.info().family)
+    fates, unreadable = fates_of(items, rule)
+    captions = [item.caption for item in items if item.caption]
+    coverage = cover(captions, settings.angles, settings.framings, settings.outfits or None)
+    return Overview(len(items), len(captions), count_images(project.rejected), unreadable, rule, fates, coverage)
+
+
+def fates_of(items: Sequence[ImageItem], rule: BucketRule) -> tuple[list[Fate], list[Skipped]]:
+    """What training makes of each picture, and those that fit no training size. Args: rule: from `BucketRule.checked`."""
+    fates, skipped = [], []
+    sizes = rule.sizes()
+    known: dict[Size, tuple[Size, Size]] = {}
+    for item in items:
+        size = (item.width, item.height)
+        try:
+            if not all(size):
+                raise ConfigError("It cannot be opened.")
+            if size not in known:
+                known[size] = select_bucket(size, rule, sizes)
+        except ConfigError as error:
+            skipped.append(Skipped(item.name, str(error)))
+            continue
+        bucket, resized = known[size]
+        cropped = 1 - bucket[0] * bucket[1] / (resized[0] * resized[1])
+        fates.append(Fate(item.name, size, bucket, max(0.0, cropped), resized[0] / size[0]))
+    return fates, skipped
+
+
+def _pictures(count: int, one: str, several: str) -> str:
+    return f"{count} {'picture' if count == 1 else 'pictures'} {one if count == 1 else several}"
+
+
+def _nearest(size: Size) -> Size:
+    ratio = size[0] / size[1]
+    return min(PROPORTIONS, key=lambda one: max(ratio * one[1] / one[0], one[0] / one[1] / ratio))

@@ -1,0 +1,139 @@
+"""What the dataset is, and what training will make of it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import ipywidgets as ipw
+
+from core.base.errors import StudioError
+from core.dataset.curation.coverage import NOT_SAID, THIN_COUNT, THIN_SHARE
+from core.dataset.curation.overview import Fate, Overview, OverviewSettings
+from widgets.components.matrix import Matrix
+from widgets.dataset.gallery import GalleryPanel
+from widgets.dataset.tagging import no_pictures
+from widgets.form import Form
+from widgets.panel import Panel, Work, findings_list, part, table
+
+SHOWN = 12
+"""Lines of a list."""
+
+
+class OverviewPanel(Panel):
+    """Numbers, training sizes, and what the captions say is shown how often."""
+
+    name = "overview"
+    title = "Overview"
+    purpose = "See how many pictures there are, at which sizes they will be trained, what is cut off, and what is hardly ever shown."
+    button = "Look over the dataset"
+
+    def controls(self) -> list[ipw.Widget]:
+        """At which resolution."""
+        self._home: Path | None = None
+        self._overview: Overview | None = None
+        self.form = Form(OverviewSettings)
+        self.form.on_change(lambda: self.guard(self._again))
+        return [self.form.view]
+
+    def results(self) -> list[ipw.Widget]:
+        """Findings, numbers, coverage."""
+        self._findings, self._numbers = ipw.HTML(), ipw.HTML()
+        self.outfit = ipw.Dropdown(description="Outfit", options=[("All outfits", "")])
+        self.outfit.observe(lambda _: self.guard(self._show_matrix), "value")
+        self.matrix = Matrix(lambda row, column: self.loop.soon(lambda: self.guard(lambda: self._show_in_gallery(row, column))))
+        choice = ipw.VBox([self.outfit]).add_class("lb-field")
+        self._covered = ipw.VBox([part("What is shown how often"), ipw.VBox([choice]).add_class("lb-fields"), self.matrix])
+        self._show()
+        return [self._findings, self._numbers, self._covered]
+
+    def blocked(self) -> str:
+        """There must be pictures."""
+        return super().blocked() or no_pictures(self.session.folder)
+
+    def update(self) -> None:
+        """Numbers of another project are of no use."""
+        if self.session.folder != self._home:
+            self._home, self._overview = self.session.folder, None
+            self._show()
+
+    def run(self) -> Work:
+        """Look."""
+        settings, manager = self.form.value(), self.session.dataset
+        return Work("looking over the dataset", lambda: manager.overview(settings), self._done)
+
+    def _again(self) -> Work | None:
+        return self.run() if self._overview is not None and not self._busy else None
+
+    def _done(self, overview: Overview) -> str:
+        self._overview = overview
+        self._show()
+        return overview.sentence()
+
+    def _show(self) -> None:
+        overview = self._overview
+        self._covered.layout.display = "none" if overview is None else ""
+        self._findings.value = findings_list(overview.findings()) if overview is not None else ""
+        self._numbers.value = _numbers(overview) if overview is not None else ""
+        outfits = [("All outfits", "")]
+        if overview is not None:
+            totals = overview.coverage.totals["outfit"]
+            outfits += [(f"{name} ({totals[name]})", name) for name in (*overview.coverage.outfits, NOT_SAID) if totals[name]]
+        if tuple(outfits) != tuple(self.outfit.options):
+            self.outfit.options = outfits
+            self.outfit.value = ""
+        self._show_matrix()
+
+    def _show_matrix(self) -> None:
+        overview, outfit = self._overview, self.outfit.value or ""
+        if overview is None:
+            self.matrix.show((), (), (), -1, "")
+            return
+        found = overview.coverage
+        thin = max(THIN_COUNT, int(THIN_SHARE * found.captioned)) if not outfit else -1
+        self.matrix.show([*found.angles, NOT_SAID], [*found.framings, NOT_SAID], found.matrix(outfit), thin,
+                         "Pictures by angle (down) and framing (across). Press a number to see them; dashed: few or none.")
+
+    def _show_in_gallery(self, row: str, column: str) -> str:
+        """Only those pictures. Raises: StudioError: the gallery is not on screen."""
+        panel = self.session.panels.get("gallery")
+        if not isinstance(panel, GalleryPanel):
+            raise StudioError("The Gallery panel is not shown yet.", "Run its cell, then press again.")
+        assert self._overview is not None
+        panel.show_filter(self._overview.coverage.filter_for(row, column, self.outfit.value or ""))
+        return f"panel {panel.number}, {panel.title}, shows them."
+
+
+def _numbers(overview: Overview) -> str:
+    least, middle, most = overview.sides()
+    width, height = overview.rule.resolution
+    rows = [("Pictures", f"{overview.images}, {overview.captioned} with a caption"), ("Put aside", overview.rejected),
+            ("Shortest side", f"{least} to {most} px, half of them below {middle}"), ("Training resolution", f"{width} x {height}"),
+            ("Repeats", f"{overview.repeats}: an epoch then shows {overview.repeats * len(overview.fates)} pictures")]
+    buckets = [(f"{wide} x {high}", count) for (wide, high), count in overview.buckets()]
+    return "".join((table(rows), _bars("Training sizes (buckets)", buckets), _bars("Proportions", overview.proportions()),
+                    _fates("Cut off", overview.cropped(), lambda fate: f"loses {fate.cropped:.0%}, trained at {_size(fate.bucket)}"),
+                    _fates("Enlarged", overview.enlarged(), lambda fate: f"{fate.scale:.1f} times, from {_size(fate.size)}")))
+
+
+def _bars(title: str, counts: Sequence[tuple[str, int]]) -> str:
+    most = max((count for _, count in counts), default=0)
+    bar = '<div style="height:12px;border-radius:3px;min-width:1px;background:var(--lb-accent);width:{:.1f}%"></div>'
+    lines = "".join(f'<tr><th style="white-space:nowrap">{html.escape(name)}</th><td>{count}</td><td style="width:100%">'
+                    f"{bar.format(100 * count / most) if count else ''}</td></tr>" for name, count in counts[:SHOWN])
+    more = f'<p class="lb-help">and {len(counts) - SHOWN} more</p>' if len(counts) > SHOWN else ""
+    return (f'<div class="lb-part" role="heading" aria-level="4">{html.escape(title)}</div>'
+            f'<div class="lb-scroll" style="max-width:520px"><table style="width:100%">{lines}</table></div>{more}')
+
+
+def _fates(title: str, fates: Sequence[Fate], words: Callable[[Fate], str]) -> str:
+    if not fates:
+        return ""
+    more = f'<p class="lb-help">and {len(fates) - SHOWN} more</p>' if len(fates) > SHOWN else ""
+    return (f'<div class="lb-part" role="heading" aria-level="4">{html.escape(title)}: {len(fates)}</div>'
+            f"{table([(fate.name, words(fate)) for fate in fates[:SHOWN]])}{more}")
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"
