@@ -19,6 +19,10 @@ Choices = Sequence[Any]
 """Values, or (label, value) pairs."""
 
 
+class Suggestions(list[Any]):
+    """Choices beside which anything else can be typed."""
+
+
 def plain_type(annotation: Any) -> tuple[Any, bool]:
     """The type without None, and whether None was allowed; a union of several types comes back as `str`."""
     if get_origin(annotation) not in (Union, types.UnionType):
@@ -50,7 +54,8 @@ class Control:
         self.widget = self.make(choices)
         self.widget.tooltip = self.help or None
         self._note = ipw.HTML()
-        self.view = ipw.VBox([self.widget, self._note])
+        self._wrong, self._remark, self._remark_wrong = "", "", False
+        self.view = ipw.VBox([*self.above(), self.widget, self._note])
         self.view.add_class("lb-field").add_class(f"lb-field-{name}")
         if self.wide or (isinstance(self.widget, ipw.Text) and name.split("_")[-1] in WIDE_NAMES):
             self.view.add_class("lb-wide")
@@ -59,6 +64,10 @@ class Control:
     def make(self, choices: Choices) -> ipw.Widget:
         """The widget."""
         return ipw.Text(description=self.label, continuous_update=False)
+
+    def above(self) -> Sequence[ipw.Widget]:
+        """What helps to fill the widget in, above it."""
+        return ()
 
     def read(self) -> Any:
         """The value as the settings class takes it."""
@@ -71,10 +80,21 @@ class Control:
 
     def complain(self, sentence: str) -> None:
         """Show what is wrong with the value under the control; an empty sentence clears it."""
-        help_text = f'<p class="lb-help">{html.escape(self.help)}</p>' if self.help else ""
-        wrong = f'<p class="lb-wrong">Needs attention: {html.escape(sentence)}</p>' if sentence else ""
-        self._note.value = help_text + wrong
-        (self.view.add_class if sentence else self.view.remove_class)("lb-field-wrong")
+        self._wrong = sentence
+        self._show_note()
+
+    def remark(self, sentence: str, wrong: bool = False) -> None:
+        """Say under the control what is known of the value, until another remark is made. Args: wrong: it must be mended."""
+        self._remark, self._remark_wrong = sentence, wrong
+        self._show_note()
+
+    def _show_note(self) -> None:
+        wrong = self._wrong or (self._remark if self._remark_wrong else "")
+        parts = [("lb-help", self.help), ("lb-purpose", "" if self._remark_wrong else self._remark),
+                 ("lb-wrong", f"Needs attention: {wrong}" if wrong else "")]
+        lines = [f'<p class="{name}" style="overflow-wrap: anywhere">{html.escape(text)}</p>' for name, text in parts if text]
+        self._note.value = "".join(lines)
+        (self.view.add_class if wrong else self.view.remove_class)("lb-field-wrong")
 
 
 class ChoiceControl(Control):
@@ -102,6 +122,52 @@ class ChoiceControl(Control):
         self.widget.options = pairs
         if present in [value for _, value in pairs]:
             self.widget.value = present
+
+
+class SuggestionControl(Control):
+    """A text with a list above it that fills it in; what was typed stands in the list too, so that both always agree."""
+
+    wide = True
+    _marking = False
+
+    def make(self, choices: Choices) -> ipw.Widget:
+        self._offered = _pairs(choices)
+        self.list = ipw.Dropdown(description=self.label, options=self._options(""), value="")
+        self.list.tooltip = self.help or None
+        text = ipw.Text(description="or its path", placeholder="a path on this machine", continuous_update=False)
+        self.list.observe(self._choose, "value")
+        text.observe(lambda change: self._mark(change["new"].strip()), "value")
+        return text
+
+    def above(self) -> Sequence[ipw.Widget]:
+        """The list."""
+        return (self.list,)
+
+    def read(self) -> Any:
+        """The text without the quotes that a file manager's "Copy as path" adds."""
+        text = self.widget.value.strip().strip("\"'").strip()
+        return None if not text and (self.optional or self.field.is_required()) else text
+
+    def offer(self, choices: Choices) -> None:
+        """Replace the suggestions; the value stays."""
+        self._offered = _pairs(choices)
+        self._mark(self.widget.value.strip())
+
+    def _options(self, text: str) -> list[tuple[str, Any]]:
+        known = [("choose one", ""), *self._offered]
+        return known if text in [value for _, value in known] else [*known, (text, text)]
+
+    def _mark(self, text: str) -> None:
+        options = self._options(text)
+        self._marking = True
+        if list(self.list.options) != options:
+            self.list.options = options
+        self.list.value = text
+        self._marking = False
+
+    def _choose(self, change: dict[str, Any]) -> None:
+        if not self._marking:
+            self.widget.value = change["new"] or ""
 
 
 class BoolControl(Control):
@@ -198,6 +264,8 @@ def make_control(name: str, field: FieldInfo, choices: Choices = ()) -> Control:
 def _control_class(field: FieldInfo, choices: Choices) -> type[Control]:
     kind, optional = plain_type(field.annotation)
     origin = get_origin(kind) or kind
+    if isinstance(choices, Suggestions):
+        return SuggestionControl
     if choices or choices_of(field):
         return ChoiceControl
     if kind is bool and not optional:

@@ -9,6 +9,7 @@
 | undoing, undone | it is being taken back; it is taken back |
 | redoing, redone | it is being made again; it holds again |
 | version | a name for how the captions are now: `name`, `run`, `file` |
+| renamed | images have other names from here on: `stems`, old to new; what stands above is read with the new ones |
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,16 @@ from core.base.files import append_lines
 ROWS = 1000
 """Changes in one line."""
 HEAD = re.compile(rb'\{"event": "(changes?)", "entry": "([^"]*)"(?:, "count": (\d+), "written": (true|false))?')
+
+
+@dataclass(frozen=True)
+class Renaming:
+    """Images that got other names, and where in the file that stands."""
+
+    id: str
+    place: int
+    stems: dict[str, str | None]
+    """Old to new; None: that image is gone, and its name belongs to another one now."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,8 @@ class HistoryEntry:
     """How many of its changes, from the first, were made before it was cancelled; None: all."""
     spans: list[tuple[int, int]] = field(default_factory=list)
     """Where its changes stand in the file: byte and length of each line."""
+    renames: list[Renaming] = field(default_factory=list, repr=False)
+    """Every renaming of the file, also those that come later."""
 
     @property
     def changes(self) -> list[Change]:
@@ -73,14 +86,17 @@ class HistoryEntry:
         return list(self.read_changes())
 
     def read_changes(self) -> Iterator[Change]:
-        """The same, one by one. Half a line is passed over."""
-        return itertools.islice(self._all_changes(), self.made)
+        """The same, one by one, under the names that the images have now. Half a line is passed over."""
+        for place, change in itertools.islice(self._all_changes(), self.made):
+            present = under_present_name(change, self.renames, place)
+            if present is not None:
+                yield present
 
-    def _all_changes(self) -> Iterator[Change]:
+    def _all_changes(self) -> Iterator[tuple[int, Change]]:
         with open(self.path, "rb") as file:
             for place, length in self.spans:
                 file.seek(place)
-                yield from _changes_of(file.read(length))
+                yield from ((place, change) for change in _changes_of(file.read(length)))
 
 
 @dataclass(frozen=True)
@@ -97,6 +113,9 @@ class VersionMark:
     """The training run that it belongs to; empty for none."""
     after: str = ""
     """The newest bulk change that held then; empty for none."""
+    place: int = 0
+    """Where it stands in the history."""
+    renames: list[Renaming] = field(default_factory=list, repr=False, compare=False)
 
 
 @dataclass
@@ -109,6 +128,7 @@ class Summary:
     redo: list[str] = field(default_factory=list)
     """Entries that were taken back and can be made again, the next one last."""
     versions: list[VersionMark] = field(default_factory=list)
+    renames: list[Renaming] = field(default_factory=list)
     offset: int = 0
     inode: int = 0
 
@@ -177,22 +197,27 @@ def _take_in(seen: Summary, line: bytes, place: int, path: Path) -> None:
     except ValueError:
         return
     if isinstance(value, dict):
-        _take_event(seen, value, path)
+        _take_event(seen, value, path, place)
 
 
-def _take_event(seen: Summary, value: dict[str, Any], path: Path) -> None:
+def _take_event(seen: Summary, value: dict[str, Any], path: Path, place: int) -> None:
     event, name = value.get("event"), str(value.get("entry", ""))
     entry = seen.entries.get(name)
     if event == "begin":
         trigger = value.get("trigger")
         seen.entries[name] = HistoryEntry(name, str(value.get("what", "")), float(value.get("time", 0)), path,
-                                          unfinished="begin" if value.get("ends") else "", trigger=tuple(trigger) if trigger else None)
+                                          unfinished="begin" if value.get("ends") else "", trigger=tuple(trigger) if trigger else None,
+                                          renames=seen.renames)
         seen.applied.append(name)
         seen.redo.clear()
     elif event == "version":
         seen.versions.append(VersionMark(str(value.get("version", "")), str(value.get("name", "")), float(value.get("time", 0)),
                                          str(value.get("file", "")), int(value.get("count", 0)), str(value.get("run", "")),
-                                         seen.applied[-1] if seen.applied else ""))
+                                         seen.applied[-1] if seen.applied else "", place, seen.renames))
+    elif event == "renamed":
+        stems, known = value.get("stems"), {renaming.id for renaming in seen.renames}
+        if isinstance(stems, dict) and value.get("id") not in known:  # a kill behind it lets it be written twice
+            seen.renames.append(Renaming(str(value.get("id")), place, stems))
     elif entry is None:
         return
     elif event == "end":
@@ -212,6 +237,18 @@ def _take_event(seen: Summary, value: dict[str, Any], path: Path) -> None:
             seen.redo.remove(name)
         if name not in seen.applied:
             seen.applied.append(name)
+
+
+def under_present_name(change: Change, renames: Sequence[Renaming], place: int) -> Change | None:
+    """A change that stands at `place`, for the name that its image has now; None: its image is gone and another one has its name."""
+    stem = change.image
+    for renaming in renames:
+        if renaming.place > place and stem in renaming.stems:
+            now = renaming.stems[stem]
+            if now is None:
+                return None
+            stem = now
+    return change if stem == change.image else replace(change, image=stem, file=stem + change.file[len(change.image):])
 
 
 def _changes_of(line: bytes) -> Iterator[Change]:

@@ -17,7 +17,7 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.captions.editing import EditPlan, EditReport, apply_plan
 from core.dataset.history import START, History, net_swaps
-from core.dataset.history_file import Change, VersionMark, append_values
+from core.dataset.history_file import Change, VersionMark, append_values, under_present_name
 from core.dataset.items import list_items
 from core.dataset.project import Project
 
@@ -172,7 +172,9 @@ def _read_snapshot(project: Project, mark: VersionMark) -> dict[str, Change]:
         found = {}
         for image, file, text, *model in rows:
             written, sha256 = (tuple(model[0]), model[1]) if model else (None, "")
-            found[file] = Change(image, file, None, text, written, sha256)
+            present = under_present_name(Change(image, file, None, text, written, sha256), mark.renames, mark.place)
+            if present is not None:
+                found[present.file] = present
         return found
     except (OSError, EOFError, ValueError, IndexError) as error:
         raise DatasetError(f"The version {mark.name!r} cannot be read from {path} ({error}).",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import field_validator
 
 from core.base.errors import ConfigError
 from core.base.settings import Settings, setting
 from core.dataset.captions.files import join_tags, one_line, split_tags, tag_key
-from core.dataset.captions.taggers import SCORE_FLOOR, TaggerName
-from core.dataset.index import TagScores
+from core.dataset.captions.scores import TagScores
+from core.dataset.captions.taggers import SCORE_FLOOR, TAGGERS, TaggerName
 
 KAOMOJI = frozenset({"0_0", "(o)_(o)", "+_+", "+_-", "._.", "<o>_<o>", "<|>_<|>", "=_=", ">_<", "3_3", "6_9", ">_o", "@_@", "^_^",
                      "o_o", "u_u", "x_x", "|_|", "||_||"})
@@ -38,11 +40,20 @@ class TagSettings(Settings):
         cli=("--thresh",), source="Usual for WD taggers")
     character_threshold: float = setting(0.85, "Character threshold", f"The same for names of known characters. {FLOOR}",
                                          ge=SCORE_FLOOR, le=1)
+    own_thresholds: bool = setting(False, "Each tagger's own threshold", "Use the threshold at which a tagger's makers found as many wrong "
+                                   "tags as missing ones, where they state it, in place of the one above.", level="advanced")
+    more_taggers: tuple[TaggerName, ...] = setting(  # type: ignore[valid-type]
+        (), "Further taggers", "Names of taggers that look as well; a tag is kept where any of them finds it. For example "
+        "wd-eva02-large-v3 together with wd-vit-large-v3.", level="advanced")
+    model_thresholds: dict[str, str] = setting(
+        {}, "Thresholds of single taggers", "wd-vit-v3 = 0.26, or with the one for characters: wd-vit-v3 = 0.26, 0.85.", level="advanced")
     existing: Literal["keep", "merge", "replace", "overwrite"] = setting(
         "merge", "Existing captions", "keep: images with a caption are left alone. merge: new tags are added. replace: tags of an earlier "
         "tagging go, your own words stay. overwrite: everything goes, your own words too (undo brings them back).")
     trigger_word: str = setting("", "Trigger word", "Stands first in every caption; empty takes the project's.")
     undesired_tags: str = setting("", "Leave out", "Tags that are never written, with commas between.")
+    prefix: str = setting("", "Always in front", "Tags that every caption begins with, behind the trigger word.", level="advanced")
+    suffix: str = setting("", "Always at the end", "Tags that every caption ends with.", level="advanced")
     usual_blacklist: bool = setting(True, "Leave out the usual", "Leave out " + ", ".join(USUAL_BLACKLIST[:4]) + " and the like.",
                                     level="advanced")
     remove_underscore: bool = setting(True, "Spaces for underscores", "long_hair becomes long hair; ^_^ stays.", level="advanced")
@@ -56,6 +67,7 @@ class TagSettings(Settings):
     always_first_tags: str = setting("", "First when found", "Tags that stand first where they are found: 1girl, 1boy.", level="advanced")
     tag_replacement: str = setting("", "Replace tags", "old1,new1;old2,new2 (a comma or semicolon inside a tag is written \\, or \\;).",
                                    level="expert")
+    ids: tuple[str, ...] = setting((), "Only these images", "Names of images without their endings; empty: all.", level="expert")
     caption_separator: str = setting(", ", "Between tags", "What stands between two tags.", level="expert", min_length=1)
     batch_size: int = setting(16, "Batch size", "Images that the model sees at once; a batch that does not fit is halved.", ge=1, le=256,
                               level="advanced", unit="images")
@@ -69,33 +81,94 @@ class TagSettings(Settings):
     download_dir: str = setting("", "Download folder", "Where fetched models are kept; empty is the models folder.", level="expert")
     force_download: bool = setting(False, "Fetch again", "Fetch the model even if it is there.", level="expert")
 
+    @field_validator("model_thresholds", mode="before")
+    @classmethod
+    def _read_thresholds(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {str(name): _threshold_text(str(name), given) for name, given in value.items()}
 
-def choose_tags(scores: TagScores, settings: TagSettings) -> list[str]:
-    """The tags of one image that are kept, in caption order.
+    @property
+    def taggers(self) -> list[str]:
+        """Names of all that look, each once."""
+        return list(dict.fromkeys([self.tagger, *self.more_taggers]))
 
-    Args: scores: per category, tag (with underscores) → probability.
+    def cuts(self, tagger: str) -> tuple[float, float]:
+        """Thresholds of one tagger for general tags and for characters."""
+        own = TAGGERS.entry(tagger).options.get("balanced") if self.own_thresholds and tagger in TAGGERS else None
+        general = self.general_threshold if own is None else float(own)
+        given = [float(part) for part in self.model_thresholds.get(tagger, "").split(",") if part.strip()]
+        return (given[0] if given else general, given[1] if len(given) > 1 else self.character_threshold)
+
+
+def _threshold_text(name: str, given: Any) -> str:
+    """One or two thresholds as text. Raises: ValueError: no such tagger, or no such numbers."""
+    if name not in TAGGERS:
+        raise ValueError(f"Thresholds of single taggers (model_thresholds): no tagger is called {name!r}. "
+                         f"Known: {', '.join(TAGGERS.names())}.")
+    parts = [str(part).strip() for part in (given if isinstance(given, (list, tuple)) else str(given).split(","))]
+    try:
+        right = 1 <= len(parts) <= 2 and all(SCORE_FLOOR <= float(part) <= 1 for part in parts)
+    except ValueError:
+        right = False
+    if not right:
+        raise ValueError(f"Thresholds of single taggers (model_thresholds) must be one or two numbers from {SCORE_FLOOR} to 1, "
+                         f"but {name} has {given!r}.")
+    return ", ".join(parts)
+
+
+def choose_tags(answers: Mapping[str, TagScores], settings: TagSettings) -> list[str]:
+    """The tags of one image that are kept, in caption order: what any tagger finds, the best score of all first.
+
+    Args: answers: tagger → category → tag (with underscores) → probability.
     """
-    general, character = scores.get("general", {}), scores.get("character", {})
-    general_cut = largest_gap(general.values(), settings.general_threshold) if settings.mcut else settings.general_threshold
-    character_cut = (max(CHARACTER_FLOOR, largest_gap(character.values(), settings.character_threshold)) if settings.mcut
-                     else settings.character_threshold)
-    names = _ranked(character, character_cut)
-    words = _ranked(general, general_cut)
+    names, words = _kept(answers, settings, "character"), _kept(answers, settings, "general")
     if settings.drop_overlap:
         words = drop_overlapping(words)
     if settings.character_tag_expand:
         names = [part for name in names for part in split_series(name)]
-    ratings = scores.get("rating", {})
+    ratings = _best(answers, "rating")
     rating = [max(ratings, key=lambda tag: ratings[tag])] if ratings else []
     tags = [*(rating if settings.use_rating_tags and not settings.use_rating_tags_as_last_tag else []),
             *((*names, *words) if settings.character_tags_first else (*words, *names)),
             *(rating if settings.use_rating_tags_as_last_tag else [])]
-    if settings.remove_underscore:
-        tags = [spaced(tag) for tag in tags]
+    named = caption_names(settings)
+    return [name for name in map(named, tags) if name]
+
+
+def caption_names(settings: TagSettings) -> Callable[[str], str]:
+    """How a tagger's tag stands in captions, as a function of it; it gives an empty text for one that is never written."""
     renamed = {tag_key(old): new for old, new in parse_replacements(settings.tag_replacement)}
-    tags = [renamed.get(tag_key(tag), tag) for tag in tags]
     unwanted = {tag_key(tag) for tag in settings.undesired_tags.split(",")} | ({*USUAL_BLACKLIST} if settings.usual_blacklist else set())
-    return [tag for tag in tags if tag and tag_key(tag) not in unwanted]
+
+    def name(tag: str) -> str:
+        text = spaced(tag) if settings.remove_underscore else tag
+        text = renamed.get(tag_key(text), text)
+        return text if tag_key(text) not in unwanted else ""
+
+    return name
+
+
+def _kept(answers: Mapping[str, TagScores], settings: TagSettings, category: str) -> list[str]:
+    """Tags of a category above their tagger's threshold, the best first."""
+    kept: set[str] = set()
+    for tagger, scores in answers.items():
+        found, cut = scores.get(category, {}), settings.cuts(tagger)[0 if category == "general" else 1]
+        if settings.mcut:
+            cut = largest_gap(found.values(), cut)
+            cut = max(CHARACTER_FLOOR, cut) if category == "character" else cut
+        kept.update(tag for tag, score in found.items() if score >= cut)
+    best = _best(answers, category)
+    return sorted(kept, key=lambda tag: (-best[tag], tag))
+
+
+def _best(answers: Mapping[str, TagScores], category: str) -> dict[str, float]:
+    """The best score that any tagger gives to each tag."""
+    best: dict[str, float] = {}
+    for scores in answers.values():
+        for tag, score in scores.get(category, {}).items():
+            best[tag] = max(score, best.get(tag, 0.0))
+    return best
 
 
 def compose(present: str | None, found: list[str], authored: set[str], settings: TagSettings, trigger: str) -> tuple[str, list[str]]:
@@ -114,13 +187,17 @@ def compose(present: str | None, found: list[str], authored: set[str], settings:
     if settings.existing == "replace":
         own = [tag for tag in own if tag_key(tag) not in authored]
     own_keys = {tag_key(tag) for tag in own}
-    new = [tag for tag in found if tag_key(tag) not in own_keys and tag_key(tag) not in taken_out and tag_key(tag) != tag_key(trigger)]
-    body = [*own, *new]
-    first_keys = [tag_key(tag) for tag in split_tags(settings.always_first_tags)]
-    first = [tag for key in first_keys for tag in body if tag_key(tag) == key]
-    rest = [tag for tag in body if tag_key(tag) not in first_keys and not (trigger and tag_key(tag) == tag_key(trigger))]
+    fixed = split_tags(settings.prefix), split_tags(settings.suffix)
+    new = [tag for tag in (*fixed[0], *found, *fixed[1])
+           if tag_key(tag) not in own_keys and tag_key(tag) not in taken_out and tag_key(tag) != tag_key(trigger)]
+    body = {tag_key(tag): tag for tag in reversed([*own, *new])}
+    front, end = ([tag_key(tag) for tag in part if tag_key(tag) in body] for part in fixed)
+    front += [key for tag in split_tags(settings.always_first_tags) if (key := tag_key(tag)) in body]
+    placed = {*front, *end, *([tag_key(trigger)] if trigger else [])}
+    rest = [tag for tag in (*own, *new) if tag_key(tag) not in placed]
     written = [*new, *(tag for tag in own if tag_key(tag) in authored), *taken_out]
-    return one_line(join_tags([*([trigger] if trigger else []), *first, *rest], separator)), written
+    return one_line(join_tags([*([trigger] if trigger else []), *(body[key] for key in front), *rest, *(body[key] for key in end)],
+                              separator)), written
 
 
 def largest_gap(scores: Iterable[float], otherwise: float) -> float:
@@ -163,8 +240,3 @@ def parse_replacements(text: str) -> list[tuple[str, str]]:
             raise ConfigError(f"Replace tags (tag_replacement) must look like old,new;old,new, but has {part.strip()!r}.")
         pairs.append((tags[0], tags[1]))
     return pairs
-
-
-def _ranked(scores: dict[str, float], threshold: float) -> list[str]:
-    kept = [tag for tag, score in scores.items() if score >= threshold]
-    return sorted(kept, key=lambda tag: -scores[tag])

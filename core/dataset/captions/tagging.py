@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from core.base.errors import DatasetError, StudioError
+from core.base.errors import DatasetError
 from core.base.progress import SILENT, Progress
 from core.dataset.captions.choosing import TagSettings, choose_tags, compose, parse_replacements
-from core.dataset.captions.files import read_caption, tag_key, write_caption
-from core.dataset.captions.taggers import TAGGERS, TaggerFiles, TaggerModel
-from core.dataset.history import History, Recorder
-from core.dataset.images.opening import open_rgb
-from core.dataset.index import Index, TagScores
-from core.dataset.items import ImageItem, Skipped, is_unchanged, list_items
-from core.dataset.parallel import bounded_map
+from core.dataset.captions.files import read_caption, split_tags, tag_key
+from core.dataset.captions.scores import ScoreStore
+from core.dataset.captions.scoring import Answers, Asking, find_taggers
+from core.dataset.captions.taggers import TAGGERS
+from core.dataset.captions.writing import CaptionWriter, has_words
+from core.dataset.history import Change, History
+from core.dataset.items import ImageItem, Skipped, list_items
 from core.dataset.project import Project, one_trigger
-
-if TYPE_CHECKING:
-    import numpy
 
 __all__ = ["TagReport", "TagSettings", "tag_images"]
 
@@ -33,7 +29,7 @@ class TagReport:
     """What a tagging did."""
 
     tagger: str = ""
-    """Repository and commit, or folder."""
+    """Repositories and commits, or folders."""
     provider: str = ""
     """What computed: "CUDAExecutionProvider", "CPUExecutionProvider"; empty when every score was known already."""
     written: int = 0
@@ -62,136 +58,82 @@ class TagReport:
 
 def tag_images(target: Project | Sequence[ImageItem], settings: TagSettings, progress: Progress = SILENT,
                only: Sequence[str] | None = None) -> TagReport:
-    """Let a tagger write captions.
+    """Let one or several taggers write captions.
 
     Args:
-        target: a project (history, undo and stored scores), or the items of a plain folder (none of these).
-        settings: tagger, thresholds, and what becomes of existing captions.
-        only: ids of the images to tag; None: all.
+        target: a project (history, undo and kept scores), or the items of a plain folder (none of these).
+        settings: taggers, thresholds, and what becomes of existing captions.
+        only: ids of the images to tag; None: those in the settings, or all.
 
     Returns: counts, the provider that computed, and every image that was skipped with the reason.
 
     Raises:
         Cancelled: captions written so far stay, and so do the scores.
-        ModelError: the tagger cannot be fetched, opened or run. ConfigError, MissingDependency, DiskError.
+        ModelError: a tagger cannot be fetched, opened or run. ConfigError, MissingDependency, DiskError.
     """
     started = time.monotonic()
     project = target if isinstance(target, Project) else None
     items = list_items(target) if isinstance(target, Project) else list(target)
-    if only is not None:
-        items = [item for item in items if item.id in set(only)]
+    wanted = set(settings.ids if only is None else only)
+    if wanted or only is not None:
+        items = [item for item in items if item.id in wanted]
     if not items:
-        raise DatasetError("There are no images to tag.", "Import some first.")
+        raise DatasetError("There are no images to tag.", "Import some first." if not wanted else "They may have been moved or renamed.")
     parse_replacements(settings.tag_replacement)
-    entry = TAGGERS.entry(settings.tagger)
-    files: TaggerFiles = TAGGERS.load(settings.tagger)(entry, model_dir=settings.model_dir, repo_id=settings.repo_id,
-                                                       revision=settings.revision, download_dir=settings.download_dir,
-                                                       force_download=settings.force_download)
-    report = TagReport(tagger=files.stated)
+    taggers = find_taggers(settings)
+    report = TagReport(tagger=" and ".join(files.stated for files in taggers.values()))
     history = History.of(project) if project else History(None)
     trigger = one_trigger(settings.trigger_word) or (project.trigger_word if project else "")
-    progress.start("Tagging", len(items))
-    todo = []
-    for item in items:
-        if settings.existing == "keep" and has_words(item.caption, trigger):
-            report.kept += 1
-            progress.advance(item.id)
-        else:
-            todo.append(item)
-    with history.entry(f"Tagged with {entry.title}") as record, Index(_index_path(project)) as index:
-        writer = _Writer(settings, trigger, history.authored({item.id: item.sha256 for item in items}), report)
-        for item, result in _scored(todo, files, settings, index if project else None, report):
-            writer.write(item, result, record, progress)
-            progress.advance(item.id)
+    todo = [item for item in items if not (settings.existing == "keep" and has_words(item.caption, trigger))]
+    titles = " and ".join(TAGGERS.entry(name).title for name in taggers)
+    with history.entry(f"Tagged with {titles}") as record, ScoreStore.of(project) if project else ScoreStore(Path()) as store:
+        asking = Asking(taggers, settings, store if project else None, progress)
+        progress.start("Tagging", len(items) + asking.steps(todo))
+        report.kept = len(items) - len(todo)
+        if report.kept:
+            progress.advance(by=report.kept)
+        composer = _Composer(settings, trigger, history.authored({item.id: item.sha256 for item in todo}), report)
+        writer: CaptionWriter[Answers] = CaptionWriter(composer.change, report, record, progress)
+        try:
+            for answered in asking.answers(todo):
+                writer.add(answered)
+                for item, _ in answered:
+                    progress.advance(item.id)
+        finally:
+            writer.flush()
+            report.provider, report.remembered = asking.provider, asking.remembered
     report.seconds = round(time.monotonic() - started, 3)
     return report
 
 
-def has_words(caption: str | None, trigger: str) -> bool:
-    """Whether a caption says more than the trigger word."""
-    return bool(caption) and caption != trigger
-
-
-def _index_path(project: Project | None) -> Path:
-    return project.hidden / "index.sqlite" if project else Path()
-
-
-def _scored(items: list[ImageItem], files: TaggerFiles, settings: TagSettings, index: Index | None,
-            report: TagReport) -> Iterator[tuple[ImageItem, TagScores | StudioError]]:
-    """Scores of each image: those that are known first, then the model's, batch by batch."""
-    known = index.scores(files.identity, [item.sha256 for item in items]) if index is not None else {}
-    fresh = []
-    for item in items:
-        if item.sha256 in known:
-            report.remembered += 1
-            yield item, known[item.sha256]
-        else:
-            fresh.append(item)
-    if not fresh:
-        return
-    model = files.open(settings.device)
-    report.provider = model.provider
-
-    def decode(item: ImageItem) -> numpy.ndarray:
-        return model.prepare(open_rgb(item.path, at_least=2 * model.size))
-
-    workers = settings.max_data_loader_n_workers
-    with closing(bounded_map(decode, fresh, workers, ahead=2 * settings.batch_size)) as decoded:
-        batch: list[tuple[ImageItem, numpy.ndarray]] = []
-        for item, pixels in decoded:
-            if isinstance(pixels, StudioError):
-                yield item, pixels
-                continue
-            batch.append((item, pixels))
-            if len(batch) >= settings.batch_size:
-                yield from _run(model, batch, files.identity, index)
-                batch = []
-        if batch:
-            yield from _run(model, batch, files.identity, index)
-
-
-def _run(model: TaggerModel, batch: list[tuple[ImageItem, numpy.ndarray]], identity: str,
-         index: Index | None) -> Iterator[tuple[ImageItem, TagScores]]:
-    import numpy
-
-    scores = model.scores(numpy.stack([pixels for _, pixels in batch]))
-    if index is not None:
-        index.remember_scores(identity, {item.sha256: found for (item, _), found in zip(batch, scores, strict=True) if is_unchanged(item)})
-    yield from ((item, found) for (item, _), found in zip(batch, scores, strict=True))
-
-
 @dataclass
-class _Writer:
-    """Turns scores into caption files."""
+class _Composer:
+    """What becomes of each caption."""
 
     settings: TagSettings
     trigger: str
     authored: dict[str, set[str]]
     report: TagReport
 
-    def write(self, item: ImageItem, result: TagScores | StudioError, record: Recorder, progress: Progress) -> None:
-        """Write one caption, or note why not. Raises: DiskError."""
-        try:
-            if isinstance(result, StudioError):
-                raise DatasetError(result.message, result.hint)
-            self._write(item, choose_tags(result, self.settings), record)
-        except DatasetError as error:
-            self.report.skipped.append(Skipped(item.path.name, error.message))
-            progress.warn(f"{item.path.name}: {error}")
-
-    def _write(self, item: ImageItem, found: list[str], record: Recorder) -> None:
+    def change(self, item: ImageItem, answers: Answers) -> Change | None:
+        """What becomes of one caption; None: nothing. Raises: DatasetError: it cannot be read, or no tag was found."""
+        found = choose_tags(answers, self.settings)
         present = read_caption(item.caption_path, item.id)
         if self.settings.existing == "keep" and has_words(present.text, self.trigger):
             self.report.kept += 1  # somebody wrote it while the model was running
-            return
+            return None
         authored = self.authored.get(item.id, set()) if present.text else set()  # a deleted or emptied file is no choice of tags
         text, written = compose(present.text, found, authored, self.settings, self.trigger)
-        if not found and not has_words(text, self.trigger):
+        if not found and not self._says_something(text):
             raise DatasetError("No tag was scored above the thresholds; the caption was left as it was.", "Lower the threshold.")
         self.report.tags.update({tag_key(tag) for tag in found})
         if text == present.text:
             self.report.unchanged += 1
-            return
-        record.change(item.id, item.caption_path.name, present.text, text, written, item.sha256)
-        write_caption(item.caption_path, text, present.revision, item.id)
-        self.report.written += 1
+            return None
+        return Change(item.id, item.caption_name, present.text, text, tuple(written), item.sha256)
+
+    def _says_something(self, text: str) -> bool:
+        """Whether a caption holds more than what stands in all of them."""
+        settings = self.settings
+        always = [self.trigger, *split_tags(settings.prefix), *split_tags(settings.suffix)]
+        return bool({tag_key(tag) for tag in split_tags(text, settings.caption_separator)} - {tag_key(tag) for tag in always})

@@ -40,7 +40,7 @@ def test_a_project_is_made_and_opened_and_others_hear_of_it(projects):
 def test_a_project_without_a_name_is_asked_for_one(projects):
     panel = ProjectPanel(Session())
     panel.main.click()
-    assert panel.status.text == "Needs attention: Name (name) must be given."
+    assert panel.status.text == "Needs attention: Name must be given."
     assert list(projects.iterdir()) == []
 
 
@@ -79,7 +79,7 @@ def test_the_check_says_what_to_mend(session, project):
     (project.images / "2.txt").write_text("", encoding="utf-8")
     panel = CheckPanel(session)
     panel.main.click()
-    assert panel.status.text == "Done: 1 thing must be mended before training; the list says how."
+    assert panel.status.text == "Needs attention: 1 thing must be mended before training; the list says how."
     assert "2.png" in panel._findings.value
 
 

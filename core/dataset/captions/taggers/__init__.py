@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from core.base.registry import Entry, Registry
-from core.dataset.index import TagScores
+from core.dataset.captions.scores import TagScores
 
 if TYPE_CHECKING:
     import numpy
@@ -16,18 +16,21 @@ SCORE_FLOOR = 0.05
 
 
 class TaggerModel(Protocol):
-    """A tagger, opened for use. `open_tagger` makes one from the settings."""
+    """A tagger, opened for use."""
 
     size: int
     """Side of the square input, pixels."""
     provider: str
     """What really computes: "CUDAExecutionProvider", "CPUExecutionProvider"."""
 
-    def prepare(self, picture: Picture) -> numpy.ndarray:
-        """RGB picture of any size → (size, size, 3) uint8 RGB. Called from several threads."""
+    def new_batch(self, count: int) -> numpy.ndarray:
+        """Room for so many pictures, in the model's own layout (float32, the pictures along the first axis)."""
+
+    def prepare(self, picture: Picture, into: numpy.ndarray) -> None:
+        """Write an RGB picture of any size into one place of a batch. Called from several threads."""
 
     def scores(self, batch: numpy.ndarray) -> list[TagScores]:
-        """(n, size, size, 3) uint8 RGB → per image, category → tag → probability; those below `SCORE_FLOOR` may be left out."""
+        """A filled batch → per image, category → tag → probability; those below `SCORE_FLOOR` may be left out."""
 
 
 class TaggerFiles(Protocol):
@@ -44,6 +47,7 @@ class TaggerFiles(Protocol):
 
 NEEDS = ("onnxruntime", "numpy", "PIL")
 WD = "core.dataset.captions.taggers.wd:find_wd"
+TRANSFORMED = "core.dataset.captions.taggers.transformed:find_transformed"
 LICENCE = "Apache-2.0"
 
 
@@ -65,6 +69,9 @@ TAGGERS: Registry[Any] = Registry(
     _wd("wd-convnext-v2", "WD ConvNeXt v2", "wd-v1-4-convnext-tagger-v2", "Older."),
     _wd("wd-convnextv2-v2", "WD ConvNeXtV2 v2", "wd-v1-4-convnextv2-tagger-v2", "Older."),
     _wd("wd-vit-v2", "WD ViT v2", "wd-v1-4-vit-tagger-v2", "Older."),
+    Entry("pixai-v0.9", TRANSFORMED, "PixAI v0.9", source="https://huggingface.co/deepghs/pixai-tagger-v0.9-onnx", needs=NEEDS,
+          licence=LICENCE, options={"repo_id": "deepghs/pixai-tagger-v0.9-onnx", "balanced": 0.30},
+          note="Knows newer characters, 1.3 GB; no ratings; its usual threshold is 0.30."),
     Entry("demo", WD, "Demo tagger", source="assets/demo/tagger", needs=NEEDS, licence="MIT", options={"asset": "tagger"},
           note="Knows only the drawn demo world; needs no download."),
 )

@@ -10,7 +10,7 @@ SCORES = {"general": {"long_hair": 0.9, "very_long_hair": 0.8, "hat": 0.5, "^_^"
 
 
 def chosen(**settings) -> list[str]:
-    return choose_tags(SCORES, TagSettings.make(**settings))
+    return choose_tags({"wd-eva02-large-v3": SCORES}, TagSettings.make(**settings))
 
 
 def joined(present, found, authored=(), trigger="", **settings) -> str:
@@ -92,7 +92,52 @@ def test_a_threshold_below_what_taggers_keep_is_refused_rather_than_without_effe
 
 
 def test_an_impossible_threshold_is_named():
-    with pytest.raises(ConfigError, match=r"Threshold \(general_threshold\) must be at most 1.0, but is 35"):
+    with pytest.raises(ConfigError, match=r"Threshold.* must be at most 1.0, but is 35"):
         TagSettings.make(general_threshold=35)
     with pytest.raises(ConfigError, match="wd-vit-v3"):
         TagSettings.make(tagger="wd-vit")
+
+
+TWO = {"wd-eva02-large-v3": {"general": {"hat": 0.5, "bow": 0.3, "cap": 0.2}, "rating": {"general": 0.6}},
+       "wd-vit-v3": {"general": {"bow": 0.4, "cap": 0.3, "hat": 0.1}, "rating": {"explicit": 0.9}}}
+
+
+def of_two(**settings) -> list[str]:
+    return choose_tags(TWO, TagSettings.make(more_taggers=("wd-vit-v3",), **settings))
+
+
+def test_an_ensemble_keeps_what_any_tagger_finds_the_best_score_first():
+    assert of_two() == ["hat", "bow"]
+    assert of_two(general_threshold=0.3) == ["hat", "bow", "cap"]
+    assert of_two(use_rating_tags=True)[0] == "explicit"
+
+
+def test_each_tagger_has_thresholds_of_its_own_where_they_are_given():
+    assert of_two(model_thresholds={"wd-vit-v3": "0.25"}) == ["hat", "bow", "cap"]
+    assert of_two(model_thresholds={"wd-eva02-large-v3": 0.6, "wd-vit-v3": [0.45, 0.9]}) == []
+    assert TagSettings(model_thresholds={"wd-vit-v3": "0.25, 0.7"}).cuts("wd-vit-v3") == (0.25, 0.7)
+    assert TagSettings(own_thresholds=True).cuts("wd-vit-v3") == (0.2614, 0.85)
+    assert TagSettings(own_thresholds=True).cuts("wd-moat-v2") == (0.35, 0.85)
+    again = TagSettings.make(**TagSettings(model_thresholds={"wd-vit-v3": "0.25,0.7"}, more_taggers=("demo",)).model_dump(mode="json"))
+    assert again.cuts("wd-vit-v3") == (0.25, 0.7) and again.taggers == ["wd-eva02-large-v3", "demo"]
+
+
+@pytest.mark.parametrize("given", [{"wd-vit": "0.3"}, {"wd-vit-v3": "much"}, {"wd-vit-v3": "0.3, 0.4, 0.5"}, {"wd-vit-v3": "0.01"},
+                                   {"wd-vit-v3": ""}])
+def test_a_wrong_threshold_of_one_tagger_is_named(given):
+    with pytest.raises(ConfigError, match=next(iter(given))):
+        TagSettings.make(model_thresholds=given)
+
+
+def test_what_stands_in_every_caption_stands_in_front_and_at_the_end():
+    fixed = {"prefix": "anime style, high detail", "suffix": "white frame"}
+    once = joined("mine", ["1girl", "hat"], trigger="mika", always_first_tags="1girl", **fixed)
+    assert once == "mika, anime style, high detail, 1girl, mine, hat, white frame"
+    assert joined(once, ["1girl", "hat"], trigger="mika", always_first_tags="1girl", **fixed) == once
+    assert joined("white frame, mine", ["hat"], **fixed) == "anime style, high detail, mine, hat, white frame"
+
+
+def test_another_prefix_takes_the_place_of_the_one_that_was_written_before():
+    text, written = compose("mine", ["hat"], set(), TagSettings(prefix="old style"), "")
+    assert text == "old style, mine, hat"
+    assert compose(text, ["hat"], set(written), TagSettings(prefix="new style", existing="replace"), "")[0] == "new style, mine, hat"

@@ -107,3 +107,59 @@ def test_an_interrupted_edit_can_be_undone_or_completed(tmp_path):
     assert finish(project, history.entries()[0].id).restored == 1 and look(project, 4)[2] == "hat, word 1"
     assert undo_last(project).restored == 4 and set(look(project, 4).values()) == {"hat"}
     assert redo_last(project).restored == 4
+
+
+TAGGER = """
+import sys
+from pathlib import Path
+from core.dataset.captions.tagging import TagSettings, tag_images
+from core.dataset.project import Project
+project = Project.open(Path(sys.argv[1]))
+print("ready", flush=True)
+for number in range(10_000):
+    settings = TagSettings(model_dir=sys.argv[2], device="cpu", batch_size=4, existing="replace", drop_overlap=False,
+                           prefix=f"round {number}", general_threshold=(0.05, 0.6)[number % 2])
+    tag_images(project, settings)
+"""
+
+
+@pytest.mark.slow
+def test_kills_in_the_middle_of_tagging_lose_no_caption_and_no_word_of_a_person(tmp_path):
+    """Every caption is there, whole, in its own file, with its person's words; the next tagging goes on."""
+    from core.dataset.captions.tagging import TagSettings, tag_images
+    from tests.core.dataset.small_things import make_tagger, picture
+
+    pytest.importorskip("onnx")
+    count, chance = 60, random.Random(5)
+    project = Project.create(tmp_path / "project", "Test")
+    model = make_tagger(tmp_path / "tagger")
+    for number in range(count):
+        picture(project.images / f"{number}.png", (4 * number, 0, 0), size=(8, 8))
+        (project.images / f"{number}.txt").write_text(f"picture {number}, hat")
+    first = TagSettings(model_dir=str(model), device="cpu", existing="replace", drop_overlap=False)
+    torn = 0
+    for turn in range(14):
+        if turn == 5:
+            (project.hidden / "scores.sqlite").unlink()  # the model looks again
+        with subprocess.Popen([sys.executable, "-c", TAGGER, str(project.folder), str(model)], cwd=ROOT, stdout=subprocess.PIPE) as other:
+            other.stdout.readline()
+            time.sleep(chance.uniform(0.02, 0.6))
+            other.send_signal(signal.SIGKILL)
+        for number in range(count):
+            tags = (project.images / f"{number}.txt").read_text().split(", ")
+            own = [tag for tag in tags if tag in ("hat", f"picture {number}")]
+            red = 4 * number / 255
+            found = {tag for tag in tags if tag not in own and not tag.startswith("round ")}
+            may = {name for name, score in (("red theme", red), ("dark red theme", red / 2), ("mika (sea)", red)) if score >= 0.05}
+            assert own == [f"picture {number}", "hat"] and found <= may and sum(tag.startswith("round ") for tag in tags) <= 1, tags
+        history = History.of(project)
+        torn += bool(history.interrupted())
+        for entry in history.interrupted():
+            finish(project, entry.id)
+    assert torn  # some of the kills came in the middle
+    report = tag_images(project, first)
+    assert report.skipped == [] and len(list(project.images.glob("*.txt"))) == count
+    while History.of(project).applied():
+        assert undo_last(project).skipped == []
+    for number in range(count):
+        assert (project.images / f"{number}.txt").read_text() == f"picture {number}, hat"

@@ -215,3 +215,73 @@ def test_a_tagger_that_cannot_be_fetched_leaves_every_caption_as_it_was(three, s
     with pytest.raises(ModelError, match="could not be fetched"):
         tag_images(three, settings(model_dir="", download_dir=str(tmp_path / "hub")))
     assert texts(three) == {"a": "own"}
+
+
+def test_an_ensemble_joins_what_its_taggers_find_and_each_looks_only_once(three, settings, tmp_path):
+    both = settings(more_taggers=("demo",), batch_size=2, model_thresholds={"demo": "0.9"})
+    progress = Progress()
+    report = tag_images(three, both, progress)
+    assert report.written == 3 and " and " in report.tagger and (progress.done, progress.total) == (6, 6)
+    assert {"red theme", "dark red theme", "mika (sea)"} < set(texts(three)["a"].split(", "))
+    again = tag_images(three, both.changed(general_threshold=0.6, existing="replace"))
+    assert (again.remembered, again.provider) == (3, "") and "dark red theme" not in texts(three)["a"] and "red theme" in texts(three)["a"]
+    alone = tag_images(three, settings(existing="replace"))
+    assert alone.remembered == 3 and texts(three)["b"] == "green theme"
+
+
+def test_a_tagger_that_joins_later_runs_alone_on_what_the_first_has_seen(three, settings):
+    tag_images(three, settings())
+    progress = Progress()
+    report = tag_images(three, settings(more_taggers=("demo",)), progress)
+    assert (report.remembered, report.provider, progress.total) == (0, "CPUExecutionProvider", 3)
+
+
+def test_an_ensemble_in_a_plain_folder_needs_nothing_kept(tmp_path, settings):
+    picture(tmp_path / "plain" / "a.jpg", RED)
+    (tmp_path / "plain" / "b.jpg").write_bytes(b"<html>")
+    report = tag_images(folder_items(tmp_path / "plain"), settings(more_taggers=("demo",), model_thresholds={"demo": "1"}))
+    assert report.written == 1 and [item.name for item in report.skipped] == ["b.jpg"]
+    assert "red theme" in (tmp_path / "plain" / "a.txt").read_text()
+
+
+def test_a_cancelled_tagging_goes_on_where_it_stopped(three, settings):
+    with pytest.raises(Cancelled):
+        tag_images(three, settings(batch_size=1), StopAfter())
+    report = tag_images(three, settings(batch_size=1))
+    assert report.remembered >= 1 and report.written == 2 and len(texts(three)) == 3
+
+
+def test_the_settings_may_name_the_images(three, settings):
+    tag_images(three, settings(ids=("c",)))
+    assert list(texts(three)) == ["c"]
+
+
+def test_moving_a_threshold_rewrites_two_thousand_captions_in_seconds(project, settings):
+    """Ten thousand take a few seconds; the model would take minutes."""
+    import time
+
+    from core.dataset.captions.scores import ScoreStore
+    from core.dataset.captions.scoring import find_taggers
+    from core.dataset.items import list_items
+
+    first = picture(project.images / "0000.png", size=(8, 8)).read_bytes()
+    for number in range(1, 2000):
+        (project.images / f"{number:04}.png").write_bytes(first + number.to_bytes(4, "big"))
+    scores = {"general": {f"tag_{number}": 0.3 + number / 100 for number in range(40)}, "rating": {"general": 0.9}}
+    files = find_taggers(settings())["wd-eva02-large-v3"]
+    with ScoreStore.of(project) as store:
+        store.remember(files.identity, "wd-eva02-large-v3", {item.sha256: scores for item in list_items(project)})
+    tag_images(project, settings())
+    started = time.monotonic()
+    report = tag_images(project, settings(general_threshold=0.5, existing="replace"))
+    assert (report.written, report.provider) == (2000, "") and time.monotonic() - started < 6
+    assert (project.images / "1234.txt").read_text().split(", ")[-1] == "tag 20"
+
+
+def test_what_something_else_wrote_while_the_model_looked_is_joined_not_lost(three, settings):
+    class Meanwhile(Progress):
+        def report_step(self, item: str) -> None:
+            (three.images / "c.txt").write_text("written meanwhile")
+
+    tag_images(three, settings(batch_size=1), Meanwhile())
+    assert texts(three)["c"] == "written meanwhile, blue theme" or texts(three)["c"] == "written meanwhile"

@@ -11,6 +11,7 @@ from core.base.errors import ModelError
 from core.base.paths import DEMO_ASSETS, ROOT
 from core.dataset.captions.taggers import SCORE_FLOOR, TAGGERS
 from core.dataset.captions.taggers.wd import WdTagger, find_wd, squared
+from tests.core.dataset.curation.photographs import photographs
 from tests.core.dataset.small_things import make_tagger
 
 pytest.importorskip("onnx")
@@ -20,11 +21,16 @@ def opened(folder, **shape) -> WdTagger:
     return find_wd(TAGGERS.entry("demo"), model_dir=str(make_tagger(folder, **shape))).open("cpu")
 
 
+def prepared(tagger, *pictures):
+    batch = tagger.new_batch(len(pictures))
+    for picture, place in zip(pictures, batch, strict=True):
+        tagger.prepare(picture, place)
+    return batch
+
+
 def test_the_model_sees_bgr_from_0_to_255(tmp_path):
     tagger = opened(tmp_path)
-    red = numpy.zeros((1, 8, 8, 3), "uint8")
-    red[..., 0] = 255
-    scores = tagger.scores(red)[0]
+    scores = tagger.scores(prepared(tagger, Image.new("RGB", (8, 8), (255, 0, 0))))[0]
     assert scores["general"]["red_theme"] == 1 and "blue_theme" not in {tag for tag, score in scores["general"].items() if score}
     assert scores["rating"] == {"general": pytest.approx(0.9), "sensitive": pytest.approx(0.1)}
     assert scores["character"] == {"mika_(sea)": 1}
@@ -32,8 +38,8 @@ def test_the_model_sees_bgr_from_0_to_255(tmp_path):
 
 def test_a_picture_is_padded_white_to_a_square_and_scaled(tmp_path):
     tagger = opened(tmp_path)
-    pixels = tagger.prepare(Image.new("RGB", (16, 8), (0, 0, 0)))
-    assert pixels.shape == (8, 8, 3) and pixels.dtype == numpy.uint8
+    pixels = prepared(tagger, Image.new("RGB", (16, 8), (0, 0, 0)))[0]
+    assert pixels.shape == (8, 8, 3) and pixels.dtype == numpy.float32
     assert pixels[0].min() > 240 and pixels[7].min() > 240 and pixels[4].max() < 20
 
 
@@ -45,11 +51,20 @@ def padded_whole(picture, size):
     return square.resize((size, size), Image.Resampling.BICUBIC)
 
 
-@pytest.mark.parametrize("size", [(3001, 100), (100, 3001), (2500, 2000), (64, 64), (63, 20), (20, 63), (1, 200)])
-def test_strips_give_the_very_pixels_of_the_whole_square(size):
-    noise = numpy.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype="uint8")
-    picture = Image.fromarray(noise)
-    assert numpy.array_equal(numpy.asarray(squared(picture, 64)), numpy.asarray(padded_whole(picture, 64)))
+@pytest.mark.parametrize("size", [(1200, 400), (400, 1200), (2500, 2000), (1000, 1000), (300, 100), (448, 448)])
+def test_the_model_sees_what_the_padded_square_would_show(size):
+    """A photograph, against the plain way; they differ by parts of a pixel."""
+    picture = photographs()["astronaut"].resize(size, Image.Resampling.LANCZOS)
+    ours, plain = (numpy.asarray(one, dtype=float) for one in (squared(picture, 448), padded_whole(picture, 448)))
+    assert ours.shape == plain.shape and numpy.abs(ours - plain).mean() < 4
+    assert numpy.abs(numpy.roll(ours, 3, axis=1) - plain).mean() > 2 * numpy.abs(ours - plain).mean()
+
+
+@pytest.mark.parametrize("size", [(64, 64), (63, 20), (20, 63), (1, 200), (200, 1), (5000, 1)])
+def test_any_shape_fills_its_place_and_the_rest_is_white(size):
+    made = numpy.asarray(squared(Image.new("RGB", size, (9, 9, 9)), 64))
+    assert made.shape == (64, 64, 3) and set(numpy.unique(made)) <= {9, 255}
+    assert abs((made[..., 0] == 9).sum() - 64 * max(1, 64 * min(size) / max(size))) <= 64
 
 
 @pytest.mark.parametrize("size", [(20000, 500), (500, 20000), (1_000_000, 40)])
@@ -66,14 +81,14 @@ def test_a_very_long_picture_takes_little_memory(size):
 @pytest.mark.parametrize("batch", ["batch", 1, 4])
 def test_dynamic_and_fixed_batches_give_the_same_answers(tmp_path, batch):
     tagger = opened(tmp_path, batch=batch)
-    colours = numpy.array([[n * 25, 255 - n * 25, 0] for n in range(10)], "uint8")
-    found = tagger.scores(numpy.broadcast_to(colours[:, None, None], (10, 8, 8, 3)))
+    pictures = [Image.new("RGB", (8, 8), (n * 25, 255 - n * 25, 0)) for n in range(10)]
+    found = tagger.scores(prepared(tagger, *pictures))
     assert [round(scores["general"].get("red_theme", 0) * 255) for scores in found][2:] == [n * 25 for n in range(2, 10)]
 
 
 def test_scores_below_the_floor_are_left_out_but_for_the_best_of_them(tmp_path):
-    colour = numpy.full((1, 8, 8, 3), (255, 10, 5), "uint8")
-    general = opened(tmp_path).scores(colour)[0]["general"]
+    tagger = opened(tmp_path)
+    general = tagger.scores(prepared(tagger, Image.new("RGB", (8, 8), (255, 10, 5))))[0]["general"]
     assert list(general) == ["red_theme", "dark_red_theme", "green_theme"] and general["green_theme"] < SCORE_FLOOR
 
 
@@ -102,7 +117,7 @@ def test_every_entry_can_be_loaded_and_says_its_source_and_licence():
 @pytest.mark.skipif(not (DEMO_ASSETS / "tagger" / "model.onnx").exists(), reason="the demo tagger is not there")
 def test_the_demo_tagger_opens():
     tagger = find_wd(TAGGERS.entry("demo")).open("cpu")
-    scores = tagger.scores(tagger.prepare(Image.new("RGB", (64, 64)))[None])
+    scores = tagger.scores(prepared(tagger, Image.new("RGB", (64, 64))))
     assert len(scores) == 1 and scores[0]["general"]
 
 

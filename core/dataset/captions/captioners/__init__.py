@@ -1,0 +1,180 @@
+"""Captioners by name. To add one: a class with `CaptionerModel`'s methods, one entry here, one test, one line in docs/dataset.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from core.base.errors import ConfigError
+from core.base.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+Mode = Literal["descriptive", "short", "prompt", "tags"]
+Precision = Literal["bf16", "8-bit", "4-bit"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a captioner is opened and asked."""
+
+    precision: Precision = "bf16"
+    device: str = "auto"
+    model_dir: str = ""
+    """A local folder in place of a download."""
+    revision: str = ""
+    download_dir: str = ""
+    max_new_tokens: int = 300
+    temperature: float = 0.0
+    """0: the likeliest words, the same each time."""
+    top_p: float = 0.9
+    server_url: str = ""
+    server_model: str = ""
+    key_variable: str = "OPENAI_API_KEY"
+    """The environment variable that holds the server's key."""
+    schema: bool = False
+    """Ask for the parts of a character's description as JSON, and join them."""
+    parallel: int = 4
+    """Requests to a server at a time."""
+
+
+class CaptionerModel(Protocol):
+    """A captioner, opened for use."""
+
+    provider: str
+    """What really computes: "cuda", "cpu", or the server's address."""
+    batch_size: int
+    """Pictures that it looks at together."""
+    parallel: int
+    """Calls of `describe` that may run at a time; more than 1 only for servers."""
+    request: Request
+    """How it is asked; length, temperature and top p may be changed while it is open."""
+
+    def describe(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[str]:
+        """RGB pictures, each with its prompt → one text each, as the model gave it.
+
+        Raises: DatasetError: it failed on these; ModelError: it will fail on all.
+        """
+
+    def close(self) -> None:
+        """Let go of its memory."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a person should know of a captioner before it is loaded."""
+
+    title: str
+    licence: str
+    source: str
+    memory: float
+    """GiB of the GPU (or of the machine without one) at the chosen precision; 0: none here."""
+    disk: float
+    """GiB to download."""
+    note: str = ""
+    missing: tuple[str, ...] = field(default=())
+    """Packages that are not installed."""
+
+    def sentence(self) -> str:
+        """All of it in a few words."""
+        room = f"about {self.memory:g} GiB of memory, {self.disk:g} GiB on disk" if self.memory else "no memory and no disk of this machine"
+        missing = f" It needs {', '.join(self.missing)}, which is not installed." if self.missing else ""
+        return f"{self.title}: licence {self.licence}; {room}.{' ' + self.note if self.note else ''}{missing}"
+
+
+PROMPTS: dict[str, str] = {
+    "descriptive": "Describe this picture in one paragraph, as a caption for training an image model: who or what it shows, looks, "
+                   "clothes, pose, expression, framing, background, light and style. Say only what can be seen, and begin at once.",
+    "short": "Describe this picture in one sentence.",
+    "prompt": "Write a prompt for an image model that would give this picture: short phrases with commas between, the subject first. "
+              "Answer with the prompt alone.",
+    "tags": "List Danbooru-style tags for this picture: lower case, commas between, the subject first. Answer with the tags alone.",
+}
+"""What instructed models are asked, by mode."""
+JOY = {"descriptive": "Write a long detailed description for this image.",
+       "short": "Write a short descriptive caption for this image in a casual tone.",
+       "prompt": "Write a stable diffusion prompt for this image.",
+       "tags": "Generate only comma-separated Danbooru tags (lowercase_underscores)."}
+TASKS = {"short": "<CAPTION>", "prompt": "<DETAILED_CAPTION>", "descriptive": "<MORE_DETAILED_CAPTION>"}
+"""Florence-2's own task words."""
+
+HERE = "core.dataset.captions.captioners"
+TORCH = ("torch", "transformers", "PIL")
+ALL = {"bf16": 1.0, "8-bit": 1.0, "4-bit": 1.0}
+
+
+def _local(name: str, kind: str, title: str, repo: str, licence: str, disk: float, memory: dict[str, float], note: str = "",
+           prompts: dict[str, str] | None = None, **options: Any) -> Entry:
+    return Entry(name, f"{HERE}.{kind}", title, source=f"https://huggingface.co/{repo}", needs=TORCH, licence=licence, note=note,
+                 options={"repo_id": repo, "disk": disk, "memory": memory, "prompts": PROMPTS if prompts is None else prompts, **options})
+
+
+CAPTIONERS: Registry[Any] = Registry(
+    "captioner",
+    _local("qwen3-vl-4b", "chat:ChatCaptioner", "Qwen3-VL 4B", "Qwen/Qwen3-VL-4B-Instruct", "Apache-2.0", 8.9,
+           {"bf16": 11, "8-bit": 7, "4-bit": 5}, "A good first choice."),
+    _local("qwen3-vl-8b", "chat:ChatCaptioner", "Qwen3-VL 8B", "Qwen/Qwen3-VL-8B-Instruct", "Apache-2.0", 17.5,
+           {"bf16": 20, "8-bit": 12, "4-bit": 8}),
+    _local("qwen2.5-vl-3b", "chat:ChatCaptioner", "Qwen2.5-VL 3B", "Qwen/Qwen2.5-VL-3B-Instruct", "Qwen Research (not commercial)", 7.5,
+           {"bf16": 9, "8-bit": 6, "4-bit": 4.5}),
+    _local("qwen2.5-vl-7b", "chat:ChatCaptioner", "Qwen2.5-VL 7B", "Qwen/Qwen2.5-VL-7B-Instruct", "Apache-2.0", 16.6,
+           {"bf16": 19, "8-bit": 11, "4-bit": 7.5}),
+    _local("joycaption", "chat:JoyCaptioner", "JoyCaption Beta One", "fancyfeast/llama-joycaption-beta-one-hf-llava",
+           "Llama 3.1 Community", 17,
+           {"bf16": 17, "8-bit": 10, "4-bit": 7}, "Made for captions of training pictures; knows drawings and adult pictures.", JOY,
+           skip=("vision_tower", "multi_modal_projector")),
+    _local("florence-2-base", "small:FlorenceCaptioner", "Florence-2 base", "florence-community/Florence-2-base", "MIT", 0.5,
+           {"bf16": 1}, "Small and quick; knows no tags.", TASKS),
+    _local("florence-2-large", "small:FlorenceCaptioner", "Florence-2 large", "florence-community/Florence-2-large", "MIT", 1.6,
+           {"bf16": 2.5}, "Small and quick; knows no tags.", TASKS),
+    _local("blip-base", "small:BlipCaptioner", "BLIP base", "Salesforce/blip-image-captioning-base", "BSD-3-Clause", 1.0, {"bf16": 1.2},
+           "One short sentence; runs anywhere. A prompt is the beginning of the sentence.", {}),
+    _local("blip-large", "small:BlipCaptioner", "BLIP large", "Salesforce/blip-image-captioning-large", "BSD-3-Clause", 1.9, {"bf16": 2},
+           "One short sentence; runs anywhere. A prompt is the beginning of the sentence.", {}),
+    Entry("server", f"{HERE}.server:ServerCaptioner", "A server (OpenAI-compatible)", source="https://platform.openai.com/docs/api-reference/chat",
+          needs=("PIL",), licence="that of the model which it serves", note="vLLM, Ollama, LM Studio, OpenRouter and others.",
+          options={"prompts": PROMPTS, "disk": 0.0, "memory": dict.fromkeys(ALL, 0.0)}),
+)
+
+CaptionerName = Literal[CAPTIONERS.names()]  # type: ignore[valid-type]
+"""The names above, as a choice for a settings class."""
+
+
+def card_of(name: str, precision: str = "bf16") -> Card:
+    """What a captioner is and takes, before it is loaded. Raises: ConfigError: no such captioner, or not at this precision."""
+    entry = CAPTIONERS.entry(name)
+    memory = entry.options["memory"]
+    if precision not in memory:
+        raise ConfigError(f"{entry.title} cannot be loaded in {precision}.", f"It is small: choose {', '.join(memory)}.")
+    needs = (*entry.needs, "bitsandbytes", "accelerate") if precision != "bf16" and memory[precision] else entry.needs
+    missing = tuple(package for package in needs if package in Entry("", "", "", needs=needs).missing())
+    return Card(entry.title, entry.licence, entry.source, memory[precision], entry.options["disk"], entry.note, missing)
+
+
+def prompt_of(name: str, mode: str) -> str:
+    """What a captioner is asked in a mode; empty where it takes no question. Raises: ConfigError: it does not know that mode."""
+    entry = CAPTIONERS.entry(name)
+    prompts: dict[str, str] = entry.options["prompts"]
+    if prompts and mode not in prompts:
+        raise ConfigError(f"{entry.title} knows no mode {mode!r}.", f"Choose one of: {', '.join(prompts)}.")
+    return prompts.get(mode, "")
+
+
+def identity_of(name: str, request: Request) -> str:
+    """Names the model without opening it: kept texts of another are never used for it."""
+    if name == "server":
+        return f"{request.server_url.strip().rstrip('/')} {request.server_model.strip()}"
+    place = request.model_dir or CAPTIONERS.entry(name).options["repo_id"]
+    return f"{place}@{request.revision} {request.precision}"
+
+
+def open_captioner(name: str, request: Request) -> CaptionerModel:
+    """Load a captioner, or prepare to talk to a server.
+
+    Raises: ModelError: it cannot be fetched or opened. ConfigError, MissingDependency, DiskError.
+    """
+    card_of(name, request.precision)
+    model: CaptionerModel = CAPTIONERS.load(name)(CAPTIONERS.entry(name), request)
+    return model

@@ -1,0 +1,194 @@
+"""Captions in sentences by a captioner: asked once for each image, written like every change of captions, nothing of a person's lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.base.errors import DatasetError
+from core.base.progress import SILENT, Progress
+from core.dataset.captions.caption_texts import CaptionSettings, put_together
+from core.dataset.captions.captioners import CAPTIONERS, CaptionerModel
+from core.dataset.captions.captioners.keeping import KeptCaptioner
+from core.dataset.captions.files import read_caption
+from core.dataset.captions.questions import Questions, check_question
+from core.dataset.captions.told import Told, ToldStore
+from core.dataset.captions.writing import CaptionWriter, has_words
+from core.dataset.history import Change, History
+from core.dataset.items import ImageItem, Skipped, list_items, one_item
+from core.dataset.project import Project, one_trigger
+
+__all__ = ["CaptionReport", "CaptionSettings", "Description", "caption_images", "describe_image", "texts_of_image", "use_text"]
+
+
+@dataclass
+class CaptionReport:
+    """What a captioning did."""
+
+    captioner: str = ""
+    provider: str = ""
+    """What computed; empty when every text was known already."""
+    written: int = 0
+    unchanged: int = 0
+    kept: int = 0
+    """Captions left alone, as asked."""
+    remembered: int = 0
+    """Images whose text was known from an earlier run."""
+    skipped: list[Skipped] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def sentence(self) -> str:
+        """The result in one line."""
+        parts = [f"{self.written} captions written", f"{self.unchanged} as before" if self.unchanged else "",
+                 f"{self.kept} kept" if self.kept else "", f"{len(self.skipped)} skipped" if self.skipped else ""]
+        return ", ".join(part for part in parts if part) + "."
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**vars(self), "skipped": [vars(item) for item in self.skipped]}
+
+
+def caption_images(target: Project | Sequence[ImageItem], settings: CaptionSettings, progress: Progress = SILENT,
+                   only: Sequence[str] | None = None, model: CaptionerModel | None = None) -> CaptionReport:
+    """Let a captioner write captions.
+
+    Args:
+        target: a project (history, undo and kept texts), or the items of a plain folder (none of these).
+        settings: which captioner, what it is asked, and what becomes of existing captions.
+        only: ids of the images; None: those in the settings, or all.
+        model: one that is open already; it stays open. None: it is opened when it is needed, and closed.
+
+    Returns: counts, and every image that was skipped with the reason; its caption is as it was.
+    Raises: Cancelled: what is done stays, and is not asked again; ModelError: the captioner cannot be opened, or failed several times
+        one after the other; ConfigError, MissingDependency, DiskError.
+    """
+    started = time.monotonic()
+    project = target if isinstance(target, Project) else None
+    items = list_items(target) if isinstance(target, Project) else list(target)
+    wanted = set(settings.ids if only is None else only)
+    if wanted or only is not None:
+        items = [item for item in items if item.id in wanted]
+    if not items:
+        raise DatasetError("There are no images to caption.",
+                           "Import some first." if not wanted else "They may have been moved or renamed.")
+    entry = CAPTIONERS.entry(settings.captioner)
+    check_question(settings)
+    report = CaptionReport(captioner=entry.title)
+    history = History.of(project) if project else History(None)
+    trigger = one_trigger(settings.trigger_word) or (project.trigger_word if project else "")
+    todo = [item for item in items if not (settings.existing == "keep" and has_words(item.caption, trigger))]
+    asking = Questions(settings, trigger, ToldStore.of(project) if project else None, report, model)
+    with history.entry(f"Captioned with {entry.title}") as record, asking:
+        composer = _Composer(settings, trigger, history.authored({item.id: item.sha256 for item in todo}), report)
+        writer: CaptionWriter[str] = CaptionWriter(composer.change, report, record, progress)
+        progress.start("Captioning", len(items))
+        report.kept = len(items) - len(todo)
+        if report.kept:
+            progress.advance(by=report.kept)
+        try:
+            for answered in asking.answers(todo):
+                writer.add(answered)
+                for item, _ in answered:
+                    progress.advance(item.id)
+        finally:
+            writer.flush()
+    report.seconds = round(time.monotonic() - started, 3)
+    return report
+
+
+@dataclass
+class _Composer:
+    """What becomes of each caption."""
+
+    settings: CaptionSettings
+    trigger: str
+    authored: dict[str, set[str]]
+    report: CaptionReport
+
+    def change(self, item: ImageItem, text: str) -> Change | None:
+        """What becomes of one caption; None: nothing. Raises: DatasetError: it cannot be read."""
+        present = read_caption(Path(item.caption_path), item.id)
+        if self.settings.existing == "keep" and has_words(present.text, self.trigger):
+            self.report.kept += 1  # somebody wrote it while the model was at work
+            return None
+        authored = self.authored.get(item.id, set()) if present.text else set()
+        caption, written = put_together(present.text, text, authored, self.settings, self.trigger)
+        if caption == present.text:
+            self.report.unchanged += 1
+            return None
+        return Change(item.id, item.caption_name, present.text, caption, tuple(written), item.sha256)
+
+
+@dataclass
+class Description:
+    """What a captioner says of one image; nothing is written."""
+
+    captioner: str
+    text: str
+    """As it was cleaned, without trigger word, prefix and suffix."""
+    caption: str
+    """What the caption would become."""
+    provider: str = ""
+    """What computed; empty when the text was known already."""
+    remembered: int = 0
+    seconds: float = 0.0
+
+    def sentence(self) -> str:
+        """The result in one line."""
+        how = f"in {self.seconds:.1f} s on {self.provider}" if self.provider else "as it said before"
+        return f"{self.captioner} says, {how}: {self.text}"
+
+
+def describe_image(project: Project, image_id: str, settings: CaptionSettings, kept: KeptCaptioner | None = None) -> Description:
+    """Ask a captioner for one image, as `caption_images` would; no caption is touched, but what it says is kept.
+
+    Args: kept: opens the model and keeps it open; None: it is closed again.
+    Raises: DatasetError: the image is gone or broken, or the model said nothing of use; ModelError, ConfigError, MissingDependency,
+        DiskError.
+    """
+    check_question(settings)
+    item, started = one_item(project, image_id), time.monotonic()
+    trigger = one_trigger(settings.trigger_word) or project.trigger_word
+    found = Description(CAPTIONERS.entry(settings.captioner).title, "", "")
+    with Questions(settings, trigger, ToldStore.of(project), found, kept=kept) as questions:
+        (_, text), = (one for answered in questions.answers([item]) for one in answered)
+    if not isinstance(text, str):
+        raise text
+    found.seconds = time.monotonic() - started
+    present = read_caption(Path(item.caption_path), item.id).text
+    authored = History.of(project).authored({item.id: item.sha256}).get(item.id, set()) if present else set()
+    found.text, found.caption = text, put_together(present, text, authored, _chosen(settings), trigger)[0]
+    return found
+
+
+def use_text(project: Project, image_id: str, text: str, settings: CaptionSettings) -> str:
+    """Write a captioner's text that a person chose for an image, as one entry of the history.
+
+    Existing captions: as in `settings`; with "keep" it replaces what models wrote, for it was chosen.
+    Returns: the caption as it is now. Raises: DatasetError: the caption cannot be read, or was changed at this very moment; DiskError.
+    """
+    item, report = one_item(project, image_id), CaptionReport()
+    trigger = one_trigger(settings.trigger_word) or project.trigger_word
+    history = History.of(project)
+    with history.entry(f"Chose a text for {image_id}") as record:
+        composer = _Composer(_chosen(settings), trigger, history.authored({item.id: item.sha256}), report)
+        writer: CaptionWriter[str] = CaptionWriter(composer.change, report, record, SILENT)
+        writer.add([(item, text)])
+        writer.flush()
+    if report.skipped:
+        raise DatasetError(f"{report.skipped[0].name}: {report.skipped[0].reason}")
+    return read_caption(Path(item.caption_path), item.id).text or ""
+
+
+def texts_of_image(project: Project, image_id: str) -> list[Told]:
+    """What captioners said of an image, the newest of each model. Raises: DatasetError: no image has that name."""
+    item = one_item(project, image_id)
+    with ToldStore.of(project) as store:
+        return store.of_image(item.sha256)
+
+
+def _chosen(settings: CaptionSettings) -> CaptionSettings:
+    return settings.changed(existing="replace") if settings.existing == "keep" else settings

@@ -1,0 +1,165 @@
+"""The questions of a captioning: asked once for each image, several at a time where that is quicker, and never twice for nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from core.base.errors import ConfigError, DatasetError, ModelError, StudioError
+from core.dataset.captions.caption_texts import CaptionSettings, ask, clean_caption
+from core.dataset.captions.captioners import CAPTIONERS, PROMPTS, CaptionerModel, card_of, identity_of, open_captioner, prompt_of
+from core.dataset.captions.captioners.keeping import KeptCaptioner
+from core.dataset.captions.captioners.schema import ASK, join_parts
+from core.dataset.captions.told import ToldStore
+from core.dataset.images.opening import open_rgb
+from core.dataset.items import ImageItem, is_unchanged
+from core.dataset.parallel import bounded_map
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+MOST_FAILURES = 5
+"""Failures one after the other after which the captioner is given up."""
+
+
+class Answered(Protocol):
+    """What is told of the asking."""
+
+    captioner: str
+    provider: str
+    remembered: int
+
+
+def check_question(settings: CaptionSettings) -> None:
+    """Raises: ConfigError: the captioner cannot be loaded so, or cannot be asked so."""
+    entry = CAPTIONERS.entry(settings.captioner)
+    card_of(settings.captioner, settings.precision)
+    if not settings.prompt.strip():
+        prompt_of(settings.captioner, settings.mode)
+    if settings.schema_guided and entry.options["prompts"] is not PROMPTS:
+        raise ConfigError(f"{entry.title} cannot describe a character in parts.",
+                          "Choose a Qwen or a server, or turn 'Character in parts' off.")
+
+
+@dataclass
+class Questions:
+    """The questions of one captioning; used with `with`. The model is opened with the first image whose text is not known."""
+
+    settings: CaptionSettings
+    trigger: str
+    store: ToldStore | None
+    report: Answered
+    model: CaptionerModel | None = None
+    kept: KeptCaptioner | None = None
+    """Opens the model, and keeps it open."""
+    _mine: CaptionerModel | None = None
+    _failures: int = 0
+
+    def __enter__(self) -> Questions:
+        settings = self.settings
+        check_question(settings)
+        self._identity = identity_of(settings.captioner, ask(settings))
+        self._question = settings.prompt.strip() or prompt_of(settings.captioner, settings.mode)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._mine is not None:
+            self._mine.close()
+        if self.store is not None:
+            self.store.close()
+
+    def answers(self, items: Sequence[ImageItem]) -> Iterator[list[tuple[ImageItem, str | StudioError]]]:
+        """The text of each image, some at a time, those that are known first. Raises: ModelError, ConfigError, MissingDependency."""
+        prompts = {item.id: self._prompt(item) for item in items}
+        marks = {item.sha256: self._mark(prompts[item.id]) for item in items}
+        known = self.store.find(self._identity, marks) if self.store is not None and not self.settings.ask_again else {}
+        ready: list[tuple[ImageItem, str | StudioError]] = [(item, known[item.sha256]) for item in items if item.sha256 in known]
+        self.report.remembered = len(ready)
+        if ready:
+            yield ready
+        fresh = [item for item in items if item.sha256 not in known]
+        if not fresh:
+            return
+        model = self.model
+        if model is None and self.kept is not None:
+            model = self.kept.open(self.settings.captioner, ask(self.settings))
+        elif model is None:
+            model = self._mine = open_captioner(self.settings.captioner, ask(self.settings))
+        self.report.provider = model.provider
+        for answered in (self._at_once if model.parallel > 1 else self._together)(model, fresh, prompts):
+            yield [self._taken(item, one, prompts[item.id]) for item, one in answered]
+
+    def _taken(self, item: ImageItem, one: str | StudioError, prompt: str) -> tuple[ImageItem, str | StudioError]:
+        """Clean and keep a text; give up where nothing works. Raises: ModelError."""
+        if isinstance(one, str):
+            try:
+                one = clean_caption(join_parts(one) if self.settings.schema_guided else one)
+            except DatasetError as error:
+                one = error
+        if isinstance(one, str):
+            self._failures = 0
+            if self.store is not None and is_unchanged(item):
+                self.store.remember(self.settings.captioner, self._identity, [(item.sha256, self._mark(prompt), one)])
+            return item, one
+        self._failures += 1
+        if isinstance(one, ModelError):
+            raise one
+        if self._failures >= MOST_FAILURES and not one.message.startswith(item.path.name):
+            raise ModelError(f"{self.report.captioner} failed {self._failures} times one after the other; the last time: {one.message}",
+                             one.hint)
+        return item, one
+
+    def _together(self, model: CaptionerModel, items: Sequence[ImageItem],
+                  prompts: dict[str, str]) -> Iterator[list[tuple[ImageItem, str | StudioError]]]:
+        """A batch at a time; the next pictures are decoded meanwhile."""
+        size = model.batch_size
+        with closing(bounded_map(self._open, items, ahead=2 * size)) as opened:
+            batch: list[tuple[ImageItem, Picture]] = []
+            for number, (item, picture) in enumerate(opened, 1):
+                if isinstance(picture, StudioError):
+                    yield [(item, picture)]
+                else:
+                    batch.append((item, picture))
+                if batch and (len(batch) >= size or number == len(items)):
+                    yield self._described(model, batch, prompts)
+                    batch = []
+
+    def _described(self, model: CaptionerModel, batch: list[tuple[ImageItem, Picture]],
+                   prompts: dict[str, str]) -> list[tuple[ImageItem, str | StudioError]]:
+        """A batch that fails is asked one by one, so that a single picture does not spoil the others."""
+        try:
+            texts = model.describe([picture for _, picture in batch], [prompts[item.id] for item, _ in batch])
+            return [(item, text) for (item, _), text in zip(batch, texts, strict=True)]
+        except DatasetError as error:
+            if len(batch) == 1:
+                return [(batch[0][0], error)]
+            return [answer for one in batch for answer in self._described(model, [one], prompts)]
+
+    def _at_once(self, model: CaptionerModel, items: Sequence[ImageItem],
+                 prompts: dict[str, str]) -> Iterator[list[tuple[ImageItem, str | StudioError]]]:
+        """Several requests under way."""
+        def describe(item: ImageItem) -> str:
+            return model.describe([self._open(item)], [prompts[item.id]])[0]
+
+        with closing(bounded_map(describe, items, model.parallel)) as answered:
+            for item, one in answered:
+                yield [(item, one)]
+
+    def _open(self, item: ImageItem) -> Picture:
+        picture = open_rgb(item.path, at_least=self.settings.largest_side)
+        picture.thumbnail((self.settings.largest_side, self.settings.largest_side))
+        return picture
+
+    def _prompt(self, item: ImageItem) -> str:
+        """The question of one image: {trigger} is the trigger word, {caption} the caption as it is."""
+        text = self._question.replace("{trigger}", self.trigger or "it").replace("{caption}", item.caption or "")
+        return f"{text} {ASK}" if self.settings.schema_guided else text
+
+    def _mark(self, prompt: str) -> str:
+        """Names the question with all that changes the answer."""
+        settings = self.settings
+        parts = (prompt, settings.precision, settings.max_new_tokens, settings.temperature, settings.top_p, settings.largest_side)
+        return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:20]

@@ -1,0 +1,112 @@
+"""What one or several taggers say of each image: kept answers where there are some, else the models' own, one model after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from core.base.errors import StudioError
+from core.base.progress import Progress
+from core.dataset.captions.choosing import TagSettings
+from core.dataset.captions.scores import ScoreStore, TagScores
+from core.dataset.captions.taggers import TAGGERS, TaggerFiles
+from core.dataset.captions.taggers.feeding import feed
+from core.dataset.items import ImageItem, is_unchanged
+
+Answers = dict[str, TagScores]
+"""Tagger → its scores."""
+CHUNK = 1000
+"""Images whose kept scores are read at a time."""
+
+
+def find_taggers(settings: TagSettings) -> dict[str, TaggerFiles]:
+    """The files of each tagger; what is missing is fetched. Folder, repository and revision of the settings are those of the first.
+
+    Raises: ModelError, MissingDependency.
+    """
+    found = {}
+    for name in settings.taggers:
+        given = {"model_dir": settings.model_dir, "repo_id": settings.repo_id, "revision": settings.revision}
+        found[name] = TAGGERS.load(name)(TAGGERS.entry(name), download_dir=settings.download_dir,
+                                         force_download=settings.force_download,
+                                         **(given if name == settings.tagger else {}))
+    return found
+
+
+@dataclass
+class Asking:
+    """One tagging's questions to its taggers.
+
+    Several models are never in memory together: the first looks at all images before the second is opened.
+    """
+
+    taggers: dict[str, TaggerFiles]
+    settings: TagSettings
+    store: ScoreStore | None
+    """None: nothing is kept (a plain folder)."""
+    progress: Progress
+    provider: str = ""
+    """What computed; empty as long as no model ran."""
+    remembered: int = 0
+    """Images whose answers were kept from an earlier run."""
+    _held: dict[str, Answers] = field(default_factory=dict)
+    """Answers that could not be kept, by the image's id."""
+
+    def steps(self, items: Sequence[ImageItem]) -> int:
+        """How many looks come before those that give an answer: `answers` reports each to the progress."""
+        self._missing = {name: self._unknown(name, items) for name in self.taggers}
+        left = {item.id for missing in self._missing.values() for item in missing}
+        return sum(map(len, self._missing.values())) - len(left)
+
+    def answers(self, items: Sequence[ImageItem]) -> Iterator[list[tuple[ImageItem, Answers | StudioError]]]:
+        """The answers to each image, some at a time, those that are kept first. `steps` comes before. Raises: ModelError, Cancelled."""
+        waiting = dict.fromkeys((item.id for item in items), 0)
+        for missing in self._missing.values():
+            for item in missing:
+                waiting[item.id] += 1
+        ready = [item for item in items if not waiting[item.id]]
+        self.remembered = len(ready)
+        for start in range(0, len(ready), CHUNK):
+            yield self._kept(ready[start:start + CHUNK])
+        failed: set[str] = set()
+        for name, missing in self._missing.items():
+            todo = [item for item in missing if item.id not in failed]
+            for whole, broken in self._look(name, todo) if todo else ():
+                failed.update(item.id for item, _ in broken)
+                done = []
+                for item in whole:
+                    waiting[item.id] -= 1
+                    if waiting[item.id]:
+                        self.progress.advance(item.id)
+                    else:
+                        done.append(item)
+                yield [*broken, *self._kept(done)]
+
+    def _unknown(self, name: str, items: Sequence[ImageItem]) -> list[ImageItem]:
+        known = self.store.known(self.taggers[name].identity, [item.sha256 for item in items]) if self.store is not None else set()
+        return [item for item in items if item.sha256 not in known]
+
+    def _look(self, name: str, items: Sequence[ImageItem]) -> Iterator[tuple[list[ImageItem], list[tuple[ImageItem, StudioError]]]]:
+        """Run one model; its answers are kept, or held where they cannot be. Yields: images it answered to, and those it could not see."""
+        files = self.taggers[name]
+        model = files.open(self.settings.device)
+        self.provider = self.provider or model.provider
+        with closing(feed(items, model, self.settings.batch_size, self.settings.max_data_loader_n_workers)) as batches:
+            for whole, pixels, broken in batches:
+                found = dict(zip((item.id for item in whole), model.scores(pixels) if whole else (), strict=True))
+                to_keep = {item.sha256: found[item.id] for item in whole if item.sha256 and is_unchanged(item)}
+                kept = self.store is not None and self.store.remember(files.identity, name, to_keep)
+                for item in whole:
+                    if not kept or item.sha256 not in to_keep or len(self.taggers) == 1:
+                        self._held.setdefault(item.id, {})[name] = found[item.id]
+                yield whole, broken
+
+    def _kept(self, items: Sequence[ImageItem]) -> list[tuple[ImageItem, Answers | StudioError]]:
+        """Each image with the answers of all taggers, from memory or from the store."""
+        found: dict[str, dict[str, TagScores]] = {}
+        for name, files in self.taggers.items():
+            wanted = [item.sha256 for item in items if name not in self._held.get(item.id, {})]
+            found[name] = self.store.find(files.identity, wanted) if self.store is not None and wanted else {}
+        held = {item.id: self._held.pop(item.id, {}) for item in items}
+        return [(item, {name: held[item.id].get(name) or found[name].get(item.sha256, {}) for name in self.taggers}) for item in items]

@@ -1,0 +1,224 @@
+"""What every tagger in ONNX shares: a session, its list of tags, batches of the model's own layout, and scores by category."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from core.base.errors import ConfigError, ModelError, require
+from core.base.files import read_text
+from core.base.paths import models_dir
+from core.dataset.captions.scores import TagScores, rounded
+from core.dataset.captions.taggers import SCORE_FLOOR
+
+if TYPE_CHECKING:
+    import numpy
+    from PIL.Image import Image as Picture
+
+MODEL_FILE, TAGS_FILE = "model.onnx", "selected_tags.csv"
+CATEGORIES = {9: "rating", 0: "general", 4: "character"}
+"""Numbers in selected_tags.csv (Danbooru's tag categories; 9 is the rating)."""
+
+
+@dataclass(frozen=True)
+class OnnxFiles:
+    """A tagger's files on this disk."""
+
+    model: Path
+    tags: Path
+    stated: str
+    """Repository and commit, or folder."""
+    revision: str
+    opener: type[OnnxTagger]
+    further: dict[str, Path] = field(default_factory=dict)
+    """Other files of the model, by name; those that the repository does not have are left out."""
+
+    @property
+    def identity(self) -> str:
+        """A commit names a downloaded model; a local file is named by place, size and time."""
+        if self.revision:
+            return self.stated
+        facts = self.model.stat()
+        return f"{self.model.resolve()}:{facts.st_size}:{facts.st_mtime_ns}"
+
+    def open(self, device: str = "auto") -> Any:
+        """Load it. Raises: ModelError, ConfigError, MissingDependency."""
+        return self.opener(self, device)
+
+
+class OnnxTagger:
+    """One ONNX session and its list of tags. A subclass says how a picture becomes the model's input."""
+
+    kind: ClassVar[str] = "tagger"
+    """What it is called in an error: "It is not a WD tagger."."""
+
+    def __init__(self, files: OnnxFiles, device: str = "auto") -> None:
+        import numpy
+
+        self.tags = read_tags(files.tags)
+        self.session, self.provider = open_session(files.model, device)
+        node = self.session.get_inputs()[0]
+        self.size = self.side_of(node.shape, files)
+        self.fixed_batch = node.shape[0] if isinstance(node.shape[0], int) else None
+        self.output = self.choose_output([one.name for one in self.session.get_outputs()])
+        count = next(one for one in self.session.get_outputs() if one.name == self.output).shape[-1]
+        if isinstance(count, int) and count != len(self.tags):
+            raise ModelError(f"{files.model} answers with {count} tags, but {files.tags.name} lists {len(self.tags)}.",
+                             "The two files belong to different models; fetch both again.")
+        self._input = node.name
+        self._columns = {category: numpy.array([column for column, (_, kind) in enumerate(self.tags) if kind == category], dtype=int)
+                         for category in CATEGORIES.values()}
+
+    # What a subclass says
+
+    def side_of(self, shape: list[Any], files: OnnxFiles) -> int:
+        """Side of the square input. Raises: ModelError: the shape is not that of such a tagger."""
+        raise NotImplementedError
+
+    def choose_output(self, names: list[str]) -> str:
+        """Which of the outputs are the probabilities."""
+        return names[0]
+
+    def new_batch(self, count: int) -> numpy.ndarray:
+        """Room for so many pictures, in the model's own layout (float32)."""
+        raise NotImplementedError
+
+    def prepare(self, picture: Picture, into: numpy.ndarray) -> None:
+        """Write an RGB picture of any size into one place of a batch. Called from several threads."""
+        raise NotImplementedError
+
+    # What all share
+
+    def scores(self, batch: numpy.ndarray) -> list[TagScores]:
+        """A filled batch → per image, category → tag → probability.
+
+        Kept are scores of at least `SCORE_FLOOR`, the best one below it (so that the largest gap can be found again), all ratings.
+
+        Raises: ModelError: the model failed; of no memory only when a single image is too much.
+        """
+        return [self._by_category(row) for row in self._run(batch)]
+
+    def _run(self, batch: numpy.ndarray) -> numpy.ndarray:
+        """Probabilities (n, tags). A batch that does not fit into memory is halved; a fixed batch axis is filled up."""
+        import numpy
+        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
+
+        step = self.fixed_batch or len(batch)
+        results = []
+        for start in range(0, len(batch), step):
+            part = batch[start:start + step]
+            filled = numpy.concatenate([part, numpy.repeat(part[-1:], step - len(part), axis=0)]) if len(part) < step else part
+            try:
+                results.append(self.session.run([self.output], {self._input: filled})[0][:len(part)])
+            except (Fail, RuntimeException, MemoryError) as error:
+                if len(part) == 1 or self.fixed_batch:
+                    raise ModelError(f"The tagger failed on one image: {str(error).splitlines()[0]}.",
+                                     "Choose a smaller tagger.") from error
+                half = len(part) // 2
+                results += [self._run(part[:half]), self._run(part[half:])]
+            except InvalidArgument as error:
+                raise ModelError(f"The tagger refused its input: {str(error).splitlines()[0]}.", f"It is not a {self.kind}.") from error
+        return numpy.concatenate(results)
+
+    def _by_category(self, row: numpy.ndarray) -> TagScores:
+        found: TagScores = {}
+        for category, columns in self._columns.items():
+            values = row[columns]
+            above = (values >= SCORE_FLOOR).nonzero()[0] if category != "rating" else range(len(values))
+            kept = [(rounded(float(values[place])), self.tags[columns[place]][0]) for place in above]
+            if category != "rating" and len(kept) < len(values):
+                below = values.copy()
+                below[above] = -1
+                place = int(below.argmax())
+                kept.append((rounded(float(values[place])), self.tags[columns[place]][0]))
+            found[category] = {name: score for score, name in sorted(kept, key=lambda pair: (-pair[0], pair[1]))}
+        return found
+
+
+def find_files(opener: type[OnnxTagger], folder: str = "", repo_id: str = "", revision: str = "", download_dir: str = "",
+               force_download: bool = False, further: tuple[str, ...] = ()) -> OnnxFiles:
+    """The files of a tagger: in a local folder, or fetched from Hugging Face.
+
+    Args:
+        folder: a local folder that holds the two files; nothing is fetched then.
+        repo_id, revision: repository, and branch, tag or commit; empty: the newest, whose commit is stated.
+        download_dir: where downloads are kept; empty: the models folder.
+        further: other files that are taken along where the model has them.
+
+    Raises: ModelError: a file is missing or could not be fetched.
+    """
+    if folder:
+        place = Path(folder).expanduser()
+        missing = [name for name in (MODEL_FILE, TAGS_FILE) if not (place / name).is_file()]
+        if missing:
+            raise ModelError(f"{place} has no {' and no '.join(missing)}.", f"A tagger's folder holds {MODEL_FILE} and {TAGS_FILE}.")
+        return OnnxFiles(place / MODEL_FILE, place / TAGS_FILE, str(place), "", opener,
+                         {name: place / name for name in further if (place / name).is_file()})
+    return _fetch(opener, repo_id, revision, download_dir, force_download, further)
+
+
+def _fetch(opener: type[OnnxTagger], repo_id: str, revision: str, download_dir: str, force: bool, further: tuple[str, ...]) -> OnnxFiles:
+    hub = require("huggingface_hub", needed_for="Fetching a tagger")
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    own_cache = os.environ.get("HF_HOME") or os.environ.get("HF_HUB_CACHE")
+    cache = Path(download_dir).expanduser() if download_dir else None if own_cache else models_dir() / "hub"
+    found: dict[str, Path] = {}
+    for name in (TAGS_FILE, MODEL_FILE, *further):
+        try:
+            found[name] = Path(hub.hf_hub_download(repo_id, name, revision=revision or None, cache_dir=cache, force_download=force))
+        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+            if name in further and isinstance(error, EntryNotFoundError):
+                continue  # this one the model does not have
+            reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+            raise ModelError(f"The tagger {repo_id} could not be fetched from Hugging Face ({reason}).",
+                             "Check the connection, or give a folder that holds the model (model_dir).") from error
+    commit = found[MODEL_FILE].parent.name  # …/snapshots/<commit>/model.onnx
+    return OnnxFiles(found[MODEL_FILE], found[TAGS_FILE], f"{repo_id}@{commit}", commit, opener,
+                     {name: path for name, path in found.items() if name in further})
+
+
+def read_tags(path: Path) -> list[tuple[str, str]]:
+    """(name, category) per output column, as selected_tags.csv lists them; names with underscores.
+
+    Raises: ModelError: the columns `name` and `category` are missing.
+    """
+    rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(read_text(path))))
+    try:
+        if not rows:
+            raise KeyError("name")
+        return [(row["name"], CATEGORIES.get(int(row["category"]), "other")) for row in rows]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} is not a WD tag list: it needs the columns name and category.", "Fetch it again.") from error
+
+
+def open_session(model: Path, device: str) -> tuple[Any, str]:
+    """An ONNX Runtime session, and the provider that really computes.
+
+    Args: device: "auto" takes CUDA where it works; "cuda" insists on it.
+    Raises: ModelError: the file is no ONNX model. ConfigError: CUDA was asked for and is not to be had.
+    """
+    runtime = require("onnxruntime", needed_for="The tagger")
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    providers = ["CPUExecutionProvider"]
+    if device != "cpu" and "CUDAExecutionProvider" in runtime.get_available_providers():
+        if hasattr(runtime, "preload_dlls"):
+            runtime.preload_dlls()  # CUDA's libraries come with torch's wheels, where the loader does not look by itself
+        providers.insert(0, "CUDAExecutionProvider")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = runtime.InferenceSession(str(model), sess_options=options, providers=providers)
+    except (errors.Fail, errors.InvalidProtobuf, errors.InvalidGraph, errors.NoSuchFile, errors.RuntimeException, errors.NotImplemented,
+            errors.InvalidArgument) as error:
+        raise ModelError(f"{model} could not be opened as an ONNX model: {str(error).splitlines()[0]}.", "Fetch it again.") from error
+    provider = session.get_providers()[0]
+    if device == "cuda" and provider != "CUDAExecutionProvider":
+        raise ConfigError("CUDA was asked for, but ONNX Runtime cannot use it here.",
+                          "Run: python3 installer.py --doctor, or choose device 'auto'.")
+    return session, provider

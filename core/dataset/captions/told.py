@@ -1,0 +1,72 @@
+"""What captioners said of each image, kept for each model and question: several stand side by side, and nothing is asked twice."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from core.dataset.index import CHUNK, CacheFile
+from core.dataset.project import Project
+
+
+@dataclass(frozen=True)
+class Told:
+    """One captioner's text for an image."""
+
+    captioner: str
+    """Its name in the registry."""
+    model: str
+    """Names exactly this model."""
+    text: str
+    """As it was cleaned, without trigger word, prefix and suffix."""
+    time: float
+
+
+class ToldStore(CacheFile):
+    """The captioners' texts of one project (`.lorabook/told.sqlite`). It may be deleted; the models are then asked again."""
+
+    tables: ClassVar[str] = """
+CREATE TABLE IF NOT EXISTS told (sha256 TEXT, model TEXT, asked TEXT, captioner TEXT, text TEXT, time REAL,
+    PRIMARY KEY (sha256, model, asked)) WITHOUT ROWID;
+"""
+
+    @classmethod
+    def of(cls, project: Project) -> ToldStore:
+        """The texts of a project."""
+        return cls(project.hidden / "told.sqlite")
+
+    def find(self, model: str, asked: Mapping[str, str]) -> dict[str, str]:
+        """Texts of one model, by the image's SHA-256. Args: asked: SHA-256 → the question's mark."""
+        hashes = [sha for sha in asked if sha]
+
+        def look(db: sqlite3.Connection) -> dict[str, str]:
+            found: dict[str, str] = {}
+            for start in range(0, len(hashes), CHUNK):
+                part = hashes[start:start + CHUNK]
+                query = f"SELECT sha256, asked, text FROM told WHERE model = ? AND sha256 IN ({','.join('?' * len(part))})"
+                found.update({sha: text for sha, mark, text in db.execute(query, (model, *part)) if asked[sha] == mark})
+            return found
+
+        nothing: dict[str, str] = {}
+        return self._try(look, nothing)
+
+    def remember(self, captioner: str, model: str, texts: Sequence[tuple[str, str, str]]) -> None:
+        """Keep texts: (SHA-256, the question's mark, text)."""
+        rows = [(sha, model, mark, captioner, text, time.time()) for sha, mark, text in texts if sha]
+        if rows:
+            self._try(lambda db: db.executemany("INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?, ?, ?)", rows), None)
+
+    def of_image(self, sha256: str) -> list[Told]:
+        """All texts of one image, the newest of each model, the newest first."""
+        def look(db: sqlite3.Connection) -> list[Told]:
+            query = "SELECT captioner, model, text, time FROM told WHERE sha256 = ? ORDER BY time DESC"
+            return [Told(*row) for row in db.execute(query, (sha256,))]
+
+        nothing: list[Told] = []
+        newest: dict[str, Told] = {}
+        for one in self._try(look, nothing):
+            newest.setdefault(one.model, one)
+        return list(newest.values())

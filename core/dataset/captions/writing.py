@@ -1,0 +1,85 @@
+"""Captions of a model on their way into the files, some at a time: found now, in the history and the files a moment later."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from core.base.errors import DatasetError, StudioError
+from core.base.progress import Progress
+from core.dataset.captions.swapping import Swap, swap_captions
+from core.dataset.history import Change, Recorder
+from core.dataset.items import ImageItem, Skipped
+
+F = TypeVar("F")
+MOST_WAITING = 2000
+"""Captions that are written together."""
+LONGEST_WAIT = 1.0
+"""Seconds after which what was found is written, so that a gallery shows it and a kill loses nothing but a moment's writing."""
+
+
+class Counts(Protocol):
+    """What a report counts."""
+
+    written: int
+    unchanged: int
+    skipped: list[Skipped]
+
+
+@dataclass
+class CaptionWriter(Generic[F]):
+    """Writes captions, first into the history, then into the files; what cannot be written is named and left as it is.
+
+    Args: change: what becomes of an image's caption, given what was found; None: nothing. It may raise DatasetError.
+    """
+
+    change: Callable[[ImageItem, F], Change | None]
+    report: Counts
+    record: Recorder
+    progress: Progress
+    _waiting: list[tuple[ImageItem, F]] = field(default_factory=list)
+    _since: float = field(default_factory=time.monotonic)
+
+    def add(self, found: Sequence[tuple[ImageItem, F | StudioError]]) -> None:
+        """Take some in. Raises: DiskError."""
+        for item, one in found:
+            if isinstance(one, StudioError):
+                self.skip(item, one)
+            else:
+                self._waiting.append((item, one))
+        if len(self._waiting) >= MOST_WAITING or time.monotonic() - self._since > LONGEST_WAIT:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits. Raises: DiskError."""
+        waiting, self._waiting, self._since = self._waiting, [], time.monotonic()
+        folders: dict[Path, list[tuple[ImageItem, Change]]] = {}
+        for item, found in waiting:
+            try:
+                change = self.change(item, found)
+            except DatasetError as error:
+                self.skip(item, error)
+                continue
+            if change is not None:
+                folders.setdefault(item.folder, []).append((item, change))
+        self.record.changes([change for pairs in folders.values() for _, change in pairs])
+        for folder, pairs in folders.items():
+            names = {change.file: item for item, change in pairs}
+            swapped = swap_captions(folder, [Swap(change.file, change.before, change.after) for _, change in pairs])
+            self.report.written += swapped.done
+            self.report.unchanged += swapped.same
+            for skipped in swapped.skipped:
+                self.skip(names[skipped.name], DatasetError(skipped.reason))
+
+    def skip(self, item: ImageItem, error: StudioError) -> None:
+        """Name an image whose caption stays as it is."""
+        self.report.skipped.append(Skipped(item.path.name, error.message))
+        self.progress.warn(f"{item.path.name}: {error}")
+
+
+def has_words(caption: str | None, trigger: str) -> bool:
+    """Whether a caption says more than the trigger word."""
+    return bool(caption) and caption != trigger

@@ -1,0 +1,110 @@
+"""What is made of a captioner's answer, and that no word of a person is lost to it."""
+
+import pytest
+
+from core.base.errors import ConfigError, DatasetError
+from core.dataset.captions.caption_texts import CaptionSettings, clean_caption, put_together
+from core.dataset.captions.captioners import CAPTIONERS, card_of, prompt_of
+from core.dataset.captions.captioners.schema import join_parts
+from core.dataset.captions.files import tag_key
+
+PROSE = "A girl with red hair, in a long coat, stands by the sea. Behind her, a boat."
+
+
+def joined(present, text, authored=(), trigger="", **settings):
+    return put_together(present, text, {tag_key(part) for part in authored}, CaptionSettings.make(captioner="server", **settings), trigger)
+
+
+@pytest.mark.parametrize(("answer", "caption"), [
+    ("  A red cat.\n\nIt sits. ", "A red cat. It sits."),
+    ('"A red cat."', "A red cat."),
+    ('A "red" cat', 'A "red" cat'),
+    ("Here is a caption for the image: A red cat.", "A red cat."),
+    ("Sure! Here's a description:\n\nA red cat.", "A red cat."),
+    ("Caption: A red cat.", "A red cat."),
+    ("<think>A cat? yes</think>\nA red cat.", "A red cat."),
+    ("the prompt ran on</think>A red cat.", "A red cat."),
+    ("```\n1girl, red hair\n```", "1girl, red hair"),
+    ("**A red cat** on a mat", "A red cat on a mat"),
+    ("- A red cat", "A red cat"),
+    ("looking_at_viewer, ^_^", "looking_at_viewer, ^_^"),
+])
+def test_an_answer_becomes_one_line_of_caption(answer, caption):
+    assert clean_caption(answer) == caption
+
+
+@pytest.mark.parametrize("answer", ["", " \n", '""', "<think>only this</think>", "I'm sorry, but I cannot help.",
+                                    "I can’t assist with that.",
+                                    "As an AI model I cannot see pictures."])
+def test_nothing_and_a_refusal_are_no_caption(answer):
+    with pytest.raises(DatasetError, match="left as it was"):
+        clean_caption(answer)
+
+
+def test_a_text_joins_what_is_there():
+    assert joined(None, PROSE, trigger="mika")[0] == f"mika, {PROSE}"
+    assert joined("mika, hat", PROSE, trigger="mika", existing="merge")[0] == f"mika, hat, {PROSE}"
+    assert joined("My own sentence about her dress.", PROSE, existing="merge")[0] == f"My own sentence about her dress. {PROSE}"
+    assert joined("mika, hat", PROSE, trigger="mika", existing="overwrite")[0] == f"mika, {PROSE}"
+    assert joined("hat", "A cat", prefix="photo of", suffix="grainy", existing="merge")[0] == "photo of, hat, A cat, grainy"
+
+
+def test_the_same_again_changes_nothing():
+    settings = {"prefix": "photo of", "suffix": "grainy", "existing": "merge", "trigger": "mika"}
+    once, written = joined("hat", PROSE, **settings)
+    assert joined(once, PROSE, written, **settings)[0] == once
+    assert joined(once, PROSE, written, **{**settings, "existing": "replace"})[0] == once
+
+
+def test_a_person_s_words_that_begin_or_end_like_prefix_and_suffix_stay():
+    settings = {"prefix": "photo", "suffix": "grainy", "existing": "merge", "trigger": "mika"}
+    once = joined("photo of mika dancing by an old grainy", PROSE, **settings)[0]
+    assert once == f"mika, photo, photo of mika dancing by an old grainy, {PROSE} grainy"
+
+
+@pytest.mark.parametrize("own", ["hat, red shoes", "My own sentence about her fine dress.", ""])
+def test_replace_takes_out_what_a_model_wrote_and_no_word_of_a_person(own):
+    once, written = joined(own or None, PROSE, trigger="mika", existing="merge")
+    again = joined(once, "A new text.", written, trigger="mika", existing="replace")[0]
+    kept = ", ".join(filter(None, ["mika", own and own.rstrip(",")])).replace("., ", ". ")
+    assert again == kept + (" " if own.endswith(".") else ", ") + "A new text."
+    behind = once + " And my last words."
+    assert joined(behind, "A new text.", written, trigger="mika", existing="replace")[0].endswith("And my last words. A new text.")
+
+
+def test_a_sentence_that_a_person_mended_stays():
+    once, written = joined(None, PROSE)
+    mended = once.replace("a boat", "my boat")
+    assert "my boat" in joined(mended, "A new text.", written, existing="replace")[0]
+
+
+def test_parts_of_a_character_are_joined_in_their_order():
+    assert join_parts('{"style": "drawing", "subject": "a robot.", "pose": null}') == "a robot, drawing"
+    for wrong in ("", "no", "[1]", "{}", '{"subject": ""}'):
+        with pytest.raises(DatasetError, match="form that was asked for"):
+            join_parts(wrong)
+
+
+def test_every_captioner_says_licence_memory_and_disk_before_it_is_loaded():
+    for entry in CAPTIONERS:
+        for precision in entry.options["memory"]:
+            words = card_of(entry.name, precision).sentence()
+            assert entry.licence and entry.licence in words and "memory" in words and "disk" in words and entry.source
+        assert callable(CAPTIONERS.load(entry.name))
+    assert "about 5 GiB of memory, 8.9 GiB on disk" in card_of("qwen3-vl-4b", "4-bit").sentence()
+    with pytest.raises(ConfigError, match="BLIP base cannot be loaded in 4-bit"):
+        card_of("blip-base", "4-bit")
+
+
+def test_each_is_asked_in_its_own_words():
+    assert prompt_of("florence-2-large", "short") == "<CAPTION>" and prompt_of("blip-base", "tags") == ""
+    assert "Danbooru" in prompt_of("joycaption", "tags") and prompt_of("qwen3-vl-4b", "short") != prompt_of("qwen3-vl-4b", "descriptive")
+    with pytest.raises(ConfigError, match="Florence-2 base knows no mode 'tags'"):
+        prompt_of("florence-2-base", "tags")
+
+
+def test_every_captioner_stands_in_the_docs():
+    from core.base.paths import ROOT
+
+    page = (ROOT / "docs" / "dataset.md").read_text(encoding="utf-8")
+    assert [name for name in CAPTIONERS.names() if f"| `{name}` |" not in page] == []

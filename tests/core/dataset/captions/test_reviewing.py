@@ -1,0 +1,109 @@
+"""Only what is doubtful is shown; what a person decided is asked no more, holds through every tagging, and can be undone."""
+
+import pytest
+
+from core.base.errors import DatasetError
+from core.dataset.captions.reviewing import ReviewSettings, find_doubts, review_image
+from core.dataset.captions.tagging import TagSettings, tag_images
+from core.dataset.history import undo_last
+from tests.core.dataset.small_things import picture
+
+NEAR = ReviewSettings(character=False)
+
+
+@pytest.fixture
+def settings(tagger):
+    def make(**values) -> TagSettings:
+        return TagSettings.make(**{"model_dir": str(tagger), "device": "cpu", "drop_overlap": False, **values})
+
+    return make
+
+
+@pytest.fixture
+def two(project, settings):
+    """a: red .39, green .31, dark red .2; b: only blue, far above."""
+    picture(project.images / "a.png", (100, 80, 0), size=(60, 60))
+    picture(project.images / "b.png", (0, 0, 250), size=(60, 60))
+    tag_images(project, settings())
+    return project
+
+
+def text(project, name="a"):
+    return (project.images / f"{name}.txt").read_text()
+
+
+def names(doubts):
+    return {one.id: [(tag.name, tag.present) for tag in one.tags] for one in doubts}
+
+
+def test_only_tags_near_the_threshold_are_shown_the_nearest_first(two):
+    assert text(two) == "red theme"
+    assert names(find_doubts(two, NEAR)) == {"a": [("green theme", False), ("red theme", True)]}
+    assert names(find_doubts(two, NEAR.changed(margin=0.04))) == {"a": [("green theme", False)]}
+    assert names(find_doubts(two, NEAR.changed(margin=0.2)))["a"][-1] == ("dark red theme", False)
+    doubt = find_doubts(two, NEAR)[0].tags[0]
+    assert doubt.score == pytest.approx(80 / 255, abs=1e-4) and doubt.threshold == 0.35
+
+
+def test_what_was_decided_is_asked_no_more_until_it_is_undone(two):
+    assert review_image(two, "a", keep=["green theme"], drop=["red theme"]) == "green theme" == text(two)
+    assert find_doubts(two, NEAR) == []
+    assert names(find_doubts(two, NEAR.changed(decided=True)))["a"] == [("green theme", True), ("red theme", False)]
+    report = undo_last(two)
+    assert report.what == "Reviewed a: kept green theme; dropped red theme" and text(two) == "red theme"
+    assert names(find_doubts(two, NEAR)) == {"a": [("green theme", False), ("red theme", True)]}
+
+
+def test_a_decision_that_changes_no_word_is_a_decision_too(two):
+    review_image(two, "a", keep=["red theme"], drop=["green theme"])
+    assert text(two) == "red theme" and find_doubts(two, NEAR) == []
+    undo_last(two)
+    assert len(find_doubts(two, NEAR)[0].tags) == 2
+
+
+def test_no_later_tagging_takes_out_what_was_kept_or_brings_back_what_was_dropped(two, settings):
+    review_image(two, "a", keep=["red theme"], drop=["green theme"])
+    tag_images(two, settings(existing="replace", general_threshold=0.9))
+    assert text(two) == "red theme"
+    tag_images(two, settings(existing="replace", general_threshold=0.1))
+    assert text(two) == "red theme, dark red theme"
+    tag_images(two, settings(existing="merge", general_threshold=0.05))
+    assert "green theme" not in text(two)
+
+
+def test_a_caption_never_becomes_empty_and_one_without_file_needs_a_word(two):
+    with pytest.raises(DatasetError, match="would become empty"):
+        review_image(two, "a", drop=["red theme"])
+    assert text(two) == "red theme"
+    (two.images / "a.txt").unlink()
+    with pytest.raises(DatasetError, match="nothing was kept"):
+        review_image(two, "a", drop=["green theme"])
+    assert review_image(two, "a", keep=["green theme"]) == "green theme" == text(two)
+
+
+def test_words_of_a_person_stand_untouched(two):
+    (two.images / "a.txt").write_text("mine, (red theme:1.2), a long hat")
+    assert review_image(two, "a", keep=["green theme"], drop=["red theme"]) == "mine, a long hat, green theme"
+
+
+def test_spelling_blacklist_and_overlap_are_those_of_the_tagging(two, settings):
+    tagging = settings(remove_underscore=False, undesired_tags="green theme")
+    assert names(find_doubts(two, NEAR, tagging)) == {"a": [("red_theme", True)]}
+    picture(two.images / "a.png", (200, 0, 0), size=(60, 60))
+    tag_images(two, settings(drop_overlap=True, existing="overwrite"))
+    assert text(two) == "dark red theme"  # .39; "red theme" is said by it
+    assert names(find_doubts(two, NEAR, settings(drop_overlap=True))) == {"a": [("dark red theme", True)]}
+    assert names(find_doubts(two, NEAR.changed(margin=0.5), settings(drop_overlap=True)))["a"] == [("dark red theme", True)]
+
+
+def test_an_ensemble_is_as_sure_as_its_surest_tagger(two, settings):
+    both = settings(more_taggers=("demo",))
+    tag_images(two, both)
+    shown = names(find_doubts(two, NEAR, both.changed(model_thresholds={"wd-eva02-large-v3": "0.2"})))
+    assert ("red theme", True) not in shown["a"] and ("dark red theme", False) in shown["a"]
+
+
+def test_without_scores_it_says_what_to_do(project):
+    picture(project.images / "a.png")
+    with pytest.raises(DatasetError, match=r"No tagger has looked at these images yet\. Tag them first"):
+        find_doubts(project, NEAR)

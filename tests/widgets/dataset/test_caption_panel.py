@@ -1,0 +1,156 @@
+"""The Caption panel: what it says before anything is loaded, one picture tried without writing, texts compared, and the job."""
+
+import threading
+import time
+
+import pytest
+
+from core.base.jobs import Job
+from core.dataset.captions.captioners import CAPTIONERS
+from core.dataset.captions.captioning import CaptionSettings
+from core.dataset.manager import DatasetManager
+from tests.core.dataset.captions.captioners.chat_server import Chat
+from widgets.dataset.describing import CaptionPanel
+from widgets.dataset.one_picture import who
+
+
+@pytest.fixture
+def chat(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    server = Chat()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def panel(session, chat):
+    panel = CaptionPanel(session)
+    panel.form.fill(CaptionSettings.make(captioner="server", server_url=chat.url, server_model="tiny", trigger_word="mychar"))
+    yield panel
+    panel.close()
+
+
+def press(panel, words: str) -> None:
+    button(panel, words).click()
+
+
+def button(panel, words: str):
+    return next(button for button, _ in panel._actions if button.description == words)
+
+
+def caption(project, name: str) -> str:
+    return (project.images / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def texts(panel) -> list[str]:
+    return [box.children[0].value for box in panel.one._texts.children]
+
+
+def is_shown(panel, field: str) -> bool:
+    return panel.form.control(field).view.layout.display != "none"
+
+
+@pytest.mark.parametrize("name", CAPTIONERS.names())
+def test_licence_memory_and_disk_are_said_before_anything_is_loaded(session, name):
+    panel = CaptionPanel(session)
+    panel.form.control("captioner").write(name)
+    said = panel.form.control("captioner")._note.value
+    assert CAPTIONERS.entry(name).licence in said and "memory" in said and "disk" in said
+
+
+def test_the_card_follows_the_precision_and_only_what_the_captioner_knows_is_offered(session):
+    panel = CaptionPanel(session)
+    precision, mode, card = (panel.form.control(name) for name in ("precision", "mode", "captioner"))
+    precision.write("4-bit")
+    mode.write("tags")
+    assert "about 5 GiB" in card._note.value and not is_shown(panel, "server_url")
+    card.write("florence-2-base")
+    assert precision.read() == "bf16" and "about 1 GiB" in card._note.value and not is_shown(panel, "precision")
+    assert mode.read() == "short" and "tags" not in dict(mode.widget.options)
+    card.write("blip-base")
+    assert not is_shown(panel, "mode")
+    card.write("server")
+    assert all(is_shown(panel, field) for field in ("server_url", "key_variable", "mode")) and not is_shown(panel, "precision")
+    card.write("qwen3-vl-8b")
+    assert is_shown(panel, "precision") and not is_shown(panel, "server_url") and "about 20 GiB" in card._note.value
+
+
+def test_a_try_says_what_would_become_and_writes_nothing(panel, project, chat):
+    panel.one.name.value = "2"
+    press(panel, "Try on this picture")
+    assert "A server (OpenAI-compatible) says, in" in panel.status.text and panel.status.text.endswith("A green picture.")
+    assert caption(project, "2") == "mychar, green background" and len(chat.asked) == 1
+    assert "A green picture." in texts(panel)[0] and "would become: mychar, green background, A green picture." in texts(panel)[0]
+    press(panel, "Try on this picture")
+    assert "as it said before" in panel.status.text and len(chat.asked) == 1
+    press(panel, "Next picture")
+    assert panel.one.name.value == "3" and texts(panel) == [] and "blue background" in panel.one._caption.value
+    press(panel, "Next picture")
+    assert panel.one.name.value == "1"
+
+
+def test_texts_of_several_captioners_stand_side_by_side_and_one_is_chosen(panel, project):
+    press(panel, "Try on this picture")
+    panel.form.control("server_model").write("other")
+    press(panel, "Try on this picture")
+    found = DatasetManager.open(project.folder).told("1")
+    assert [who(told) for told in found] == ["A server (OpenAI-compatible), other", "A server (OpenAI-compatible), tiny"]
+    assert len(texts(panel)) == 2 and "other" in texts(panel)[0]
+    panel.one._texts.children[1].children[1].children[0].click()
+    assert caption(project, "1") == "mychar, red background, A red picture." and "the caption of 1 is now" in panel.status.text
+    press(panel, "Undo the last change of captions")
+    assert caption(project, "1") == "mychar, red background" and "red background" in panel.one._caption.value
+
+
+def test_a_chosen_text_takes_the_place_of_the_one_before_and_of_no_word_of_a_person(panel, project):
+    manager, settings = DatasetManager.open(project.folder), CaptionSettings(captioner="server", trigger_word="mychar")
+    assert manager.use_text("1", "The first one.", settings) == "mychar, red background, The first one."
+    assert manager.use_text("1", "The second one.", settings) == "mychar, red background, The second one."
+    assert manager.use_text("1", "A third.", settings.changed(existing="merge")) == "mychar, red background, The second one. A third."
+
+
+def test_what_cannot_be_asked_is_said_and_nothing_is_sent(panel, chat):
+    panel.one.name.value = "no such"
+    assert "No image is called" in panel.one._caption.value
+    press(panel, "Try on this picture")
+    assert "Needs attention: No image is called 'no such'" in panel.status.text
+    panel.one.name.value = "1"
+    panel.form.fill(CaptionSettings.make(captioner="blip-base", schema_guided=True))
+    for words in ("Try on this picture", panel.button):
+        press(panel, words)
+        assert "BLIP base cannot describe a character in parts" in panel.status.text
+    assert chat.asked == [] and panel.job is None
+
+
+def test_a_refusal_leaves_everything_as_it_was(panel, project, chat):
+    chat.answers = ["I'm sorry, but I can't help with that."]
+    press(panel, "Try on this picture")
+    assert "The model refused" in panel.status.text and caption(project, "1") == "mychar, red background" and texts(panel) == []
+
+
+def test_the_job_writes_captions_and_names_what_was_skipped(panel, project, chat):
+    (project.images / "2.png").write_bytes(b"<html>")
+    panel.form.control("existing").write("merge")
+    press(panel, panel.button)
+    ended(panel.job)
+    panel._look()
+    assert "2 captions written, 1 skipped." in panel.status.text
+    assert caption(project, "1") == "mychar, red background, A red picture." and caption(project, "2") == "mychar, green background"
+    assert "<b>2.png</b> was left out" in panel.found.value and "on 127.0.0.1" in panel.found.value
+    press(panel, "Undo the last change of captions")
+    assert caption(project, "3") == "mychar, blue background"
+
+
+def test_no_model_is_held_by_a_server_nor_before_a_try(panel):
+    unload = button(panel, "Unload the model")
+    press(panel, "Try on this picture")
+    assert unload.disabled and unload.tooltip == "No model is loaded here."
+
+
+def ended(job: Job) -> None:
+    deadline = time.monotonic() + 60
+    while not job.status().ended:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

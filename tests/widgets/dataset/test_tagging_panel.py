@@ -1,0 +1,65 @@
+"""The trigger word of the project stands in the form of the Tag panel."""
+
+import pytest
+
+from core.dataset.project import Project
+from widgets.dataset.tagging import TaggingPanel
+from widgets.session import Session
+
+
+@pytest.fixture
+def other(projects):
+    return Project.create(projects / "other", "other", trigger="mika")
+
+
+def trigger(panel) -> str:
+    return panel.form.value().trigger_word
+
+
+def test_the_form_takes_over_the_trigger_word_of_the_project_that_is_opened(project, other):
+    session = Session()
+    panel = TaggingPanel(session)
+    assert trigger(panel) == ""
+    for opened, word in ((project, "mychar"), (other, "mika")):
+        session.open(opened.folder)
+        assert trigger(panel) == word
+    assert trigger(TaggingPanel(session)) == "mika"
+
+
+def test_the_form_follows_when_the_trigger_word_of_the_project_changes(session, project):
+    panel = TaggingPanel(session)
+    project.write_info(project.info().changed(trigger_word="newchar"))
+    session.tell()
+    assert trigger(panel) == "newchar"
+
+
+def test_what_a_person_wrote_or_emptied_stays_when_the_panels_hear_news(session, project):
+    panel = TaggingPanel(session)
+    for written in ("mine", ""):
+        panel.form.control("trigger_word").widget.value = written
+        project.write_info(project.info().changed(trigger_word=f"after{written}"))
+        session.tell()
+        assert trigger(panel) == written
+
+
+def test_a_word_that_was_written_before_a_project_was_opened_stays(project):
+    session = Session()
+    panel = TaggingPanel(session)
+    panel.form.control("trigger_word").widget.value = "mine"
+    session.open(project.folder)
+    assert trigger(panel) == "mine"
+
+
+def test_a_project_that_gets_its_first_trigger_word_fills_the_empty_field(projects):
+    made = Project.create(projects / "bare", "bare")
+    session = Session()
+    session.open(made.folder)
+    panel = TaggingPanel(session)
+    assert trigger(panel) == ""
+    made.write_info(made.info().changed(trigger_word="mika"))
+    session.tell()
+    assert trigger(panel) == "mika"
+
+
+def test_the_help_says_what_empty_means(session):
+    assert "empty takes the project's" in TaggingPanel(session).form.control("trigger_word").help.lower()

@@ -1,0 +1,141 @@
+"""Look through the tags that the tagger was not sure of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import ipywidgets as ipw
+
+from core.base.errors import DatasetError
+from core.base.files import read_json
+from core.dataset.captions.choosing import TagSettings
+from core.dataset.captions.reviewing import Doubtful, ReviewSettings
+from core.dataset.history import UndoReport
+from widgets.components.review import ReviewView
+from widgets.dataset.tagging import no_pictures
+from widgets.form import Form
+from widgets.jobs_view import newest_job
+from widgets.panel import Panel, Work
+
+
+class ReviewPanel(Panel):
+    """Shows the doubtful tags of one image after the other; each image's decisions are one entry of the history."""
+
+    name = "review"
+    title = "Review doubtful tags"
+    purpose = ("See only the tags that the tagger was not sure of, and keep or drop each with one key. What you decide stays, "
+               "whatever is tagged later.")
+    button = "Show the doubtful tags"
+
+    def controls(self) -> list[ipw.Widget]:
+        """Which tags are doubtful."""
+        self._home: Path | None = None
+        self._images: list[Doubtful] = []
+        self._shown, self._place, self._decisions = 0, 0, 0
+        self.form = Form(ReviewSettings)
+        return [self.form.view]
+
+    def extras(self) -> list[ipw.Widget]:
+        """Undo."""
+        return [self.action("Undo the last change of captions", self._undo, super().blocked)]
+
+    def results(self) -> list[ipw.Widget]:
+        """The images."""
+        self.view_of_tags = ReviewView(self._decided, lambda way: self.loop.soon(lambda: self.guard(lambda: self._turn(way))),
+                                       lambda: self.loop.soon(lambda: self.guard(self._undo)))
+        return [self.view_of_tags]
+
+    def blocked(self) -> str:
+        """There must be pictures."""
+        return super().blocked() or no_pictures(self.session.folder)
+
+    def update(self) -> None:
+        """For another project, begin anew, with the thresholds of its last tagging."""
+        if self.session.folder != self._home:
+            self._home, self._images = self.session.folder, []
+            self.view_of_tags.show({}, 0, 0)
+            if self._home is not None:
+                tagging = self._tagging()
+                self.form.fill(ReviewSettings(general_threshold=tagging.general_threshold, character_threshold=tagging.character_threshold))
+
+    def run(self) -> Work:
+        """Find the doubtful tags."""
+        settings, tagging, manager = self.form.value(), self._tagging(), self.session.dataset
+        return Work("looking for doubtful tags", lambda: manager.find_doubts(settings, tagging), self._found)
+
+    def _tagging(self) -> TagSettings:
+        """The settings of the project's newest tagging; the usual ones where there was none."""
+        job = newest_job(self.session.folder, "tag") if self.session.folder is not None else None
+        try:
+            return TagSettings.make(**read_json(job.folder / "settings.json")["settings"]) if job is not None else TagSettings()
+        except (DatasetError, KeyError, TypeError):
+            return TagSettings()
+
+    def _found(self, images: list[Doubtful]) -> str:
+        self._images, self._place, self._decisions = images, 0, 0
+        self._show()
+        count = sum(len(image.tags) for image in images)
+        return f"{count} doubtful tags in {len(images)} pictures." if images else "there is no doubtful tag."
+
+    def _show(self) -> None:
+        self._shown += 1  # a decision that comes too late, for what is no longer shown, names another number
+        if not self._images:
+            self.view_of_tags.show({}, 0, 0)
+            return
+        if self._place >= len(self._images):
+            self.view_of_tags.show({}, 0, 0, "These were all doubtful tags. Press the button to look again.")
+            return
+        image, token = self._images[self._place], f"{self._shown}:{self._place}"
+        self.view_of_tags.show({"token": token, "name": image.id, "tags": image.as_dict()["tags"]}, self._place, len(self._images))
+        dataset, path = self.session.dataset, self.session.dataset.project.images / image.file
+
+        def opened() -> tuple[bytes, str]:
+            try:
+                return dataset.preview(path), ""
+            except DatasetError as error:
+                return b"", str(error)
+
+        def show(result: tuple[bytes, str] | None, error: BaseException | None) -> None:
+            if error is not None:
+                self.fail(error)
+            elif result is not None:
+                self.view_of_tags.show_picture(token, *result)
+
+        self.loop.beside(opened, show)
+
+    def _decided(self, token: str, keep: Sequence[str], drop: Sequence[str]) -> None:
+        """Write what was decided for the image that the token names; it is the one that is shown, or the message is passed over."""
+        if token != self.view_of_tags.image.get("token"):
+            return
+        image, dataset = self._images[self._place], self.session.dataset
+        known = {tag.name for tag in image.tags}
+        kept, dropped = [tag for tag in keep if tag in known], [tag for tag in drop if tag in known]
+
+        def written(caption: str | None, error: BaseException | None) -> None:
+            if error is not None:
+                self.fail(error)
+                return
+            self._decisions += len(kept) + len(dropped)
+            self.done(f"{image.id}: {', '.join([*(f'{tag} kept' for tag in kept), *(f'{tag} dropped' for tag in dropped)])}. "
+                      f"{self._decisions} tags decided.")
+
+        self.loop.beside(lambda: dataset.review(image, kept, dropped), written)
+
+    def _turn(self, way: int) -> None:
+        self._place = max(0, min(len(self._images), self._place + way))
+        self._show()
+        if self._place >= len(self._images):
+            self.session.tell()
+
+    def _undo(self) -> Work:
+        manager = self.session.dataset
+        return Work("taking back the last change", manager.undo, self._undone)
+
+    def _undone(self, report: UndoReport) -> str:
+        """Go back to the image whose decision was taken back."""
+        for place, image in enumerate(self._images):
+            if report.what.startswith(f"Reviewed {image.id}: "):
+                self._place = place
+        self._show()
+        return report.sentence()
