@@ -9,7 +9,6 @@ per block, in the same NumPy) is measured too, so that the ratio travels; what i
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -19,18 +18,18 @@ from pathlib import Path
 
 import numpy
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from core.dataset.curation.duplicates import DuplicateSettings, group_alike  # noqa: E402
-from core.dataset.curation.embedding import embed  # noqa: E402
-from core.dataset.curation.hashes import Fingerprint  # noqa: E402
-from core.dataset.curation.looking import KIND, Look, look_at  # noqa: E402
-from core.dataset.curation.measures import Measures  # noqa: E402
-from core.dataset.curation.pairs import cosine_pairs, hamming_pairs, popcount  # noqa: E402
-from core.dataset.curation.store import Store  # noqa: E402
-from core.dataset.index import Index  # noqa: E402
-from core.dataset.items import ImageItem  # noqa: E402
+from benchmarks.figures import show
+from core.dataset.curation.duplicates import DuplicateSettings, group_alike
+from core.dataset.curation.embedding import embed
+from core.dataset.curation.hashes import Fingerprint
+from core.dataset.curation.looking import KIND, Look, look_at
+from core.dataset.curation.measures import Measures
+from core.dataset.curation.pairs import cosine_pairs, hamming_pairs, popcount
+from core.dataset.curation.store import Store
+from core.dataset.index import Index
+from core.dataset.items import ImageItem
 
 GOAL_SECONDS = 4.0
 GOAL_MEMORY = 200
@@ -143,12 +142,7 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=20000)
     parser.add_argument("--repeats", type=int, default=2)
     given = parser.parse_args()
-    figures = measure(given.images, given.repeats)
-    for name, value in figures.items():
-        print(f"{name:24} {value}")
-    if given.json:
-        print(json.dumps(figures))
-    return 0 if figures["ok"] else 1
+    return show(measure(given.images, given.repeats), given.json)
 
 
 if __name__ == "__main__":

@@ -219,7 +219,8 @@ def _training(commands: Any) -> None:
 
     for name, title, act in (("check", "Check the settings before anything is paid for", check), ("train", "Start a training run", train)):
         parser = _command(commands, name, title, act, project=True)
-        parser.add_argument("--preset", required=True, help="where the settings begin; flags change single ones")
+        parser.add_argument("--preset", required=True, help="where the settings begin; flags change single ones. Without --sample_prompts "
+                            "some are proposed from trigger word and captions; --sample_prompts '[]' draws none")
         parser.add_argument("--backend", default="builtin", help="builtin or sd-scripts")
         if name == "train":
             parser.add_argument("--wait", action="store_true", help="stay until the run has ended and show its progress")
@@ -231,13 +232,14 @@ def _training(commands: Any) -> None:
 
 
 def _training_settings(given: argparse.Namespace) -> Any:
+    """The preset with what the flags change; without --sample_prompts nobody chose any, and the project's are proposed."""
     from core.training.config import TrainingSettings
     from core.training.config.presets import load_preset
 
     settings = load_preset(given.preset)
     for part, values in read_flags(vars(given), TrainingSettings).items():
         settings = settings.changed(**{part: getattr(settings, part).changed(**values)})
-    return settings
+    return _manager(given).configure(settings, propose=not hasattr(given, "sample_prompts"))
 
 
 def _manager(given: argparse.Namespace) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,9 @@ class Stage:
     """The front desk: "package.module:Class", opened with the project's folder."""
     method: str
     """The manager's method, called as `method(settings, progress)`."""
-    heavy: bool = False
-    """Whether it takes the GPU or every core for long. One such job or training works on a machine at a time; others need not wait."""
+    heavy: bool = field(kw_only=True)
+    """Whether it takes the GPU or every core for long. One such job or training works on a machine at a time; others need not wait, and
+    so may run beside any other stage in the same project: a light one must hold what it needs alone (`core.base.locks`)."""
 
     def settings_class(self) -> type[Settings]:
         """Import and return the settings class."""
@@ -43,17 +44,17 @@ class Stage:
 
 
 _ALL = (
-    Stage("import", "Import pictures", "core.dataset.sources.importing:ImportSettings", DATASET, "import_images"),
+    Stage("import", "Import pictures", "core.dataset.sources.importing:ImportSettings", DATASET, "import_images", heavy=False),
     Stage("duplicates", "Find duplicates", "core.dataset.curation.duplicates:DuplicateSettings", DATASET, "find_duplicates", heavy=True),
     Stage("quality", "Measure quality", "core.dataset.curation.quality:QualitySettings", DATASET, "measure_quality", heavy=True),
-    Stage("rename", "Rename images", "core.dataset.renaming:RenameSettings", DATASET, "rename"),
-    Stage("overview", "Overview", "core.dataset.curation.overview:OverviewSettings", DATASET, "overview"),
+    Stage("rename", "Rename images", "core.dataset.renaming:RenameSettings", DATASET, "rename", heavy=False),
+    Stage("overview", "Overview", "core.dataset.curation.overview:OverviewSettings", DATASET, "overview", heavy=False),
     Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag", heavy=True),
     Stage("caption", "Caption", "core.dataset.captions.caption_texts:CaptionSettings", DATASET, "caption", heavy=True),
-    Stage("trigger", "Put the trigger word first", "core.dataset.captions.editing:TriggerSettings", DATASET, "set_trigger"),
-    Stage("edit", "Add, take out or replace tags", "core.dataset.captions.editing:EditSettings", DATASET, "edit"),
-    Stage("reject", "Reject images", "core.dataset.rejecting:RejectSettings", DATASET, "reject"),
-    Stage("restore", "Put rejected images back", "core.dataset.rejecting:RestoreSettings", DATASET, "restore"),
+    Stage("trigger", "Put the trigger word first", "core.dataset.captions.editing:TriggerSettings", DATASET, "set_trigger", heavy=False),
+    Stage("edit", "Add, take out or replace tags", "core.dataset.captions.editing:EditSettings", DATASET, "edit", heavy=False),
+    Stage("reject", "Reject images", "core.dataset.rejecting:RejectSettings", DATASET, "reject", heavy=False),
+    Stage("restore", "Put rejected images back", "core.dataset.rejecting:RestoreSettings", DATASET, "restore", heavy=False),
     Stage("regularise", "Draw regularisation pictures", "core.training.regularisation:RegularisationSettings", TRAINING, "regularise",
           heavy=True),
     Stage("evaluate", "Before and after", "core.training.evaluation:EvaluationSettings", TRAINING, "evaluate", heavy=True),

@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from core.base.errors import ConfigError, StudioError
+from core.base.paths import typed_path
 from core.base.progress import Progress
 from core.dataset.captions.taggers import TAGGERS
 from core.dataset.captions.tagging import TagReport, TagSettings, tag_images
@@ -69,7 +70,7 @@ def settings_from(args: argparse.Namespace) -> TagSettings:
     """The flags as settings of the stage. Raises: ConfigError."""
     values = {name: getattr(args, name) for name in TagSettings.fields() if hasattr(args, name)}
     slug = args.repo_id.replace("/", "_")
-    folders = [Path(args.model_dir).expanduser(), Path(args.model_dir).expanduser() / slug]
+    folders = [typed_path(args.model_dir), typed_path(args.model_dir) / slug]
     local = next((folder for folder in folders if (folder / "model.onnx").is_file()), None) if not args.force_download else None
     named = args.repo_id in TAGGERS
     values.update(
@@ -90,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not args.caption_extension.startswith("."):
             raise ConfigError(f"--caption_extension must begin with a dot, but is {args.caption_extension!r}.")
-        items = folder_items(args.train_data_dir.expanduser(), args.recursive, args.caption_extension)
+        items = folder_items(typed_path(args.train_data_dir), args.recursive, args.caption_extension)
         report = tag_images(items, settings_from(args), Terminal())
     except StudioError as error:
         sys.stderr.write(f"{error}\n")

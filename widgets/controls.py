@@ -11,6 +11,7 @@ from typing import Any, Union, get_args, get_origin
 import ipywidgets as ipw
 from pydantic.fields import FieldInfo
 
+from core.base.paths import typed_path
 from core.base.settings import choices_of, field_extra
 
 WIDE_NAMES = ("path", "dir", "source", "prompt", "prompts", "negative")
@@ -253,7 +254,7 @@ class PathControl(Control):
         text = self.widget.value.strip().strip('"')
         if not text and (self.optional or self.field.is_required()):
             return None
-        return str(Path(text).expanduser()) if text else ""
+        return str(typed_path(text) if text.startswith("~") else Path(text)) if text else ""
 
 
 def make_control(name: str, field: FieldInfo, choices: Choices = ()) -> Control:

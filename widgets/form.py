@@ -116,7 +116,7 @@ class Form(Generic[S]):
 
     def open_folds(self) -> None:
         """Unfold everything."""
-        for fold in (*self._folds, *self.folds):
+        for fold in (*self._folds.values(), *self.folds):
             fold.value = True
         for section in self._sections.values():
             section.open_folds()
@@ -150,7 +150,7 @@ class Form(Generic[S]):
         parts: list[ipw.Widget] = [self._wrong]
         if self._levels["basic"]:
             parts.append(self._grid("basic"))
-        self._folds: list[ipw.ToggleButton] = []
+        self._folds: dict[str, ipw.ToggleButton] = {}
         folds = [self._fold(level, words) for level, words in FOLDS.items() if self._levels[level]]
         if folds:
             toggles = ipw.HBox([toggle for toggle, _ in folds]).add_class("lb-row")
@@ -202,7 +202,7 @@ class Form(Generic[S]):
             toggle.description = f"{'Hide' if change['new'] else 'Show'} {words} ({count})"
 
         toggle.observe(turn, "value")
-        self._folds.append(toggle)
+        self._folds[level] = toggle
         return toggle, box
 
     def _changed(self, change: dict[str, Any]) -> None:
@@ -219,9 +219,12 @@ class Form(Generic[S]):
             control.complain("")
 
     def _complain(self, error: ConfigError, values: dict[str, Any]) -> None:
-        """Put each sentence under its control; what belongs to no control stands above the form."""
+        """Put each sentence under its control, and open the fold that it stands in; what belongs to no control stands above the form."""
         problems = error.__cause__.errors() if isinstance(error.__cause__, ValidationError) else []
         wrong = {str(problem["loc"][0]) for problem in problems if problem["loc"]}
+        for level, fold in self._folds.items():
+            if wrong & set(self._levels[level]):
+                fold.value = True
         for name in wrong & set(self._controls):
             alone = {key: value for key, value in values.items() if key not in wrong or key == name}
             self._controls[name].complain(_sentence_of(self.cls, alone))

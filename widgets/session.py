@@ -57,7 +57,8 @@ class Session:
         try:
             self.open(folder)
         except StudioError as error:
-            self._folder, self.lost = None, str(error)
+            self._folder, self._managers, self.lost = None, {}, str(error)
+            self.tell()
 
     @property
     def dataset(self) -> DatasetManager:

@@ -20,6 +20,9 @@ from core.base.errors import DatasetError, DiskError
 RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
 """Names that Windows keeps for devices (https://learn.microsoft.com/windows/win32/fileio/naming-a-file)."""
 
+NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
+"""What file systems without hard links answer (FAT, FUSE drives, some network drives)."""
+
 
 @contextlib.contextmanager
 def explain_disk_errors(path: Path) -> Iterator[None]:
@@ -46,11 +49,15 @@ def _existing_parent(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, mode: int | None = None, replace: bool = True) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`; on success it is synced and renamed over it, else removed.
 
-    Args: path: the final place; its folder is made. mode: permission bits; None keeps the ordinary ones.
-    Raises: DiskError: no space or no permission; `path` is as it was.
+    Args:
+        path: the final place; its folder is made.
+        mode: permission bits; None keeps the ordinary ones.
+        replace: False never writes over a file that is there, also not over one that came meanwhile.
+
+    Raises: DiskError: no space or no permission; `path` is as it was. FileExistsError: it is there, and must not be replaced.
     """
     path = Path(path)
     with explain_disk_errors(path):
@@ -63,10 +70,27 @@ def atomic_write(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.chmod(mode if mode is not None else _ordinary_mode())
-            os.replace(temporary, path)
+            if replace:
+                os.replace(temporary, path)
+            else:
+                _give_free_name(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _give_free_name(temporary: Path, path: Path) -> None:
+    """Rename a file. Raises: FileExistsError: another has that name."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if os.path.lexists(path):  # a file system without links: look, then rename
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+        temporary.rename(path)
+    else:
+        temporary.unlink()
 
 
 def _ordinary_mode() -> int:
@@ -78,6 +102,12 @@ def _ordinary_mode() -> int:
 def write_bytes(path: Path, data: bytes) -> None:
     """Atomic write. Raises: DiskError."""
     with atomic_write(path) as file:
+        file.write(data)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Atomic write of a file that is not there yet. Raises: FileExistsError: one is there, and stays as it is; DiskError."""
+    with atomic_write(path, replace=False) as file:
         file.write(data)
 
 

@@ -14,44 +14,79 @@ ASSETS = ROOT / "assets"
 DEMO_ASSETS = ASSETS / "demo"
 WINDOWS_PATH = re.compile(r"([A-Za-z]):[\\/](.*)|\\\\.+", re.DOTALL)
 """C:\\pictures, C:/pictures or \\\\computer\\pictures."""
+OWN_SHARE = re.compile(r"\\\\(?:wsl\.localhost|wsl\$)\\([^\\]+)(.*)", re.DOTALL | re.IGNORECASE)
+"""How Windows calls a folder of WSL: \\\\wsl.localhost\\Ubuntu\\home\\me, in older versions \\\\wsl$\\Ubuntu\\home\\me."""
+PROC_VERSION = Path("/proc/version")
+DRIVES = Path("/mnt")
+"""Where WSL shows the drives of Windows."""
 
 
 def typed_path(text: str | Path) -> Path:
     """The absolute path that a person typed: ~ is the home folder, and what has no beginning lies in the present folder.
 
-    Spaces and quotes around a text are dropped, as the file managers' "Copy as path" adds them. The path need not exist.
+    Spaces and quotes around a text are dropped, as the file managers' "Copy as path" adds them. Under WSL a path of Windows becomes the
+    one under which WSL shows the same place, where something is there. The path need not exist.
     Raises: ConfigError: it is a path of Windows and this is another system, or the home folder of a user who is not known.
     """
     given = text if isinstance(text, Path) else Path(text.strip().strip("\"'").strip())
     windows = WINDOWS_PATH.fullmatch(str(given))
     if windows and os.name != "nt":
-        raise ConfigError(f"{given} is a path of Windows on your own computer; the system that Lorabook runs on does not know it.",
-                          f"Upload the pictures or the zip first, and write where they lie here.{_under_wsl(windows)}")
+        return _path_of_windows(given, windows)
     try:
         return given.expanduser().absolute()
     except RuntimeError as error:
         raise ConfigError(f"{given} cannot be resolved: {error}", "Write the whole path, from / on.") from error
 
 
-def _under_wsl(windows: re.Match[str]) -> str:
-    """Where WSL shows it, as a sentence; empty for a place in the network."""
-    drive, rest = windows[1], (windows[2] or "").replace("\\", "/").rstrip("/")
-    return f" Under WSL it is {Path('/mnt', drive.lower(), rest)}." if drive else ""
+def place_of(text: str | Path) -> Path:
+    """As `typed_path`, for a look whether something is there: what cannot be resolved stands as it was written, where nothing lies."""
+    try:
+        return typed_path(text)
+    except ConfigError:
+        return Path(text).absolute()
+
+
+def is_wsl() -> bool:
+    """Whether this is WSL, Windows' own Linux. Source: its kernel's name, "…-microsoft-standard-WSL2"."""
+    try:
+        return "microsoft" in PROC_VERSION.read_text(encoding="utf-8", errors="replace").lower()
+    except OSError:
+        return False
+
+
+def _path_of_windows(given: Path, windows: re.Match[str]) -> Path:
+    """Where WSL shows a path of Windows. Raises: ConfigError: this is no WSL, or nothing is there."""
+    place = _under_wsl(windows) if is_wsl() else None
+    if place is not None and place.exists():
+        return place
+    under_wsl = f" Under WSL it is {place}, and nothing is there." if place is not None else ""
+    raise ConfigError(f"{given} is a path of Windows on your own computer; the system that Lorabook runs on does not know it.",
+                      f"Upload the pictures or the zip first, and write where they lie here.{under_wsl}")
+
+
+def _under_wsl(windows: re.Match[str]) -> Path | None:
+    """Where WSL shows it: a drive below /mnt, \\\\wsl.localhost\\NAME as its own folders; None: elsewhere in the network."""
+    if drive := windows[1]:
+        return DRIVES / drive.lower() / windows[2].replace("\\", "/").strip("/")
+    own = OWN_SHARE.fullmatch(windows[0])
+    if own is None or own[1].lower() != os.environ.get("WSL_DISTRO_NAME", own[1]).lower():
+        return None
+    return Path("/", own[2].replace("\\", "/").strip("/"))
 
 
 def projects_dir() -> Path:
     """Where projects are made: $LORABOOK_PROJECTS, else `projects/` beside the code."""
-    return Path(os.environ.get("LORABOOK_PROJECTS") or ROOT / "projects").expanduser()
+    return typed_path(os.environ.get("LORABOOK_PROJECTS") or ROOT / "projects")
 
 
 def models_dir() -> Path:
     """Where model files are kept: $LORABOOK_MODELS, else `models/` beside the code."""
-    return Path(os.environ.get("LORABOOK_MODELS") or ROOT / "models").expanduser()
+    return typed_path(os.environ.get("LORABOOK_MODELS") or ROOT / "models")
 
 
 def trainers_dir() -> Path:
     """Where trainer checkouts are kept: $LORABOOK_TRAINERS, else `trainers/` beside the code."""
-    return Path(os.environ.get("LORABOOK_TRAINERS") or ROOT / "trainers").expanduser()
+    return typed_path(os.environ.get("LORABOOK_TRAINERS") or ROOT / "trainers")
 
 
 def present_project_file() -> Path:

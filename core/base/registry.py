@@ -78,7 +78,7 @@ class Registry(Generic[T]):
         """
         entry = self.entry(name)
         if missing := entry.missing():
-            raise MissingDependency(f"The {self.kind} {entry.title!r} needs {', '.join(missing)}.", 
+            raise MissingDependency(f"The {self.kind} {entry.title!r} needs {', '.join(missing)}.",
                                     "Run: python3 installer.py" + (f" --with {entry.extra}" if entry.extra else ""))
         module, _, attribute = entry.target.partition(":")
         return getattr(importlib.import_module(module), attribute)

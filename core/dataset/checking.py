@@ -122,7 +122,8 @@ def _training_side(project: Project) -> tuple[int, str]:
         width = None  # Trainer was not used yet; what is wrong with its file, Trainer says
     if not isinstance(width, int):
         return usual, "which is usual for this model family"
-    return 0 if data.get("bucket_no_upscale") else min(width, height) if isinstance(height, int) else width, "as set in Trainer"
+    as_they_are = data.get("bucket_no_upscale") and data.get("enable_bucket", True)
+    return 0 if as_they_are else min(width, height) if isinstance(height, int) else width, "as set in Trainer"
 
 
 def _looked_at(items: list[ImageItem], index: Index) -> Generator[tuple[ImageItem, Sequence[str]], None, None]:

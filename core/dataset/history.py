@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from core.dataset.captions.files import tag_key
 from core.dataset.captions.swapping import Swap, clear_leftovers, swap_captions
 from core.dataset.history_file import Change, HistoryEntry, HistoryFile, Summary, append_values, lines_of
 from core.dataset.items import Skipped
-from core.dataset.project import Project
+from core.dataset.project import Project, ProjectInfo
 
 __all__ = ["Change", "History", "HistoryEntry", "Recorder", "UndoReport", "finish", "go_to", "redo_last", "undo_last"]
 
@@ -250,12 +251,13 @@ def _turn(project: Project, history: History, steps: Sequence[HistoryEntry], way
     report = swap_captions(project.images, [swap for swap in swaps if swap.before != swap.after], progress)
     for entry in steps:
         if entry.trigger:
-            old, new = entry.trigger if way == "redo" else entry.trigger[::-1]
-            info = project.info()
-            if info.trigger_word == old:
-                project.write_info(info.changed(trigger_word=new))
+            project.change_info(partial(_turn_trigger, words=entry.trigger if way == "redo" else entry.trigger[::-1]))
     history.mark(done, steps)
     return UndoReport(what, report.done, report.skipped, verb or done)
+
+
+def _turn_trigger(info: ProjectInfo, words: tuple[str, str]) -> ProjectInfo:
+    return info.changed(trigger_word=words[1]) if info.trigger_word == words[0] else info
 
 
 def net_swaps(steps: Sequence[HistoryEntry], way: str) -> dict[str, Swap]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.base.errors import ConfigError, DatasetError, StudioError
+from core.base.errors import ConfigError, DatasetError, DiskError, StudioError
 from core.base.files import explain_disk_errors, read_text, safe_stem, write_text
-from core.base.paths import WINDOWS_PATH, projects_dir, typed_path
+from core.base.locks import is_held, locked, open_lock_file, take_lock, wait_for_lock
+from core.base.paths import WINDOWS_PATH, place_of, projects_dir, typed_path
+from core.base.progress import Progress
 from core.base.settings import Settings, setting
 
 PROJECT_FILE = "project.toml"
+TRAINING_LOCK = "training.lock"
+"""Shared by trainings that read the images, and held alone by who renames or rejects them. It holds the names of the trainings."""
 FAMILIES = ("sd15", "sdxl")
 """Model families that can be trained: the names of `core.diffusion.FAMILIES`, which this side must not import (a test compares them)."""
 
@@ -97,6 +104,30 @@ class Project:
         import toml
 
         write_text(self.folder / PROJECT_FILE, toml.dumps({**info.model_dump(), "sources": list(info.sources)}))
+
+    def change_info(self, change: Callable[[ProjectInfo], ProjectInfo]) -> None:
+        """Read project.toml, change it and write it, so that two who do it at once lose nothing. Raises: as `info`; DiskError."""
+        with locked(self.hidden / "info.lock"):
+            before = self.info()
+            after = change(before)
+            if after != before:
+                self.write_info(after)
+
+    @contextlib.contextmanager
+    def not_in_training(self, undone: str) -> Iterator[None]:
+        """Keep trainings from reading the images while their files are moved. Args: undone: what was not done, such as "renamed".
+
+        Raises: DatasetError: one reads them just now. A trainer opens pictures and what it keeps beside them at any step.
+        """
+        with open_lock_file(self.hidden / TRAINING_LOCK) as file:
+            try:
+                take_lock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.seek(0)
+                runs = ", ".join(dict.fromkeys(file.read().decode("utf-8", "replace").splitlines())) or "another program"
+                raise DatasetError(f"The images of {self.name!r} are being trained on ({runs}), so nothing was {undone}.",
+                                   "Wait until that training has ended, or stop it in the Trainer notebook.") from error
+            yield
 
     @property
     def name(self) -> str:
@@ -201,3 +232,54 @@ def known_projects(parent: Path | None = None) -> list[Path]:
     if not place.is_dir():
         return []
     return sorted((path for path in place.iterdir() if (path / PROJECT_FILE).is_file()), key=lambda path: path.name.casefold())
+
+
+@contextlib.contextmanager
+def trained_on(folders: Iterable[Path], run: str, progress: Progress) -> Iterator[list[int]]:
+    """Hold the images of every project that these folders belong to, so that none is renamed or rejected while a training reads them.
+
+    Args: folders: what is trained on; those that belong to no project are passed over. run: the training's name, for who is refused.
+
+    A project that cannot be written in (another person's) is read without a lock.
+
+    Yields: numbers of open files. A process that inherits them holds on if this one is killed; when the block ends, nobody does.
+    Raises: Cancelled: stopped while images were being moved.
+    """
+    with contextlib.ExitStack() as stack:
+        handles = []
+        for project in sorted({found for folder in folders if (found := project_of_images(folder))}, key=lambda found: found.folder):
+            try:
+                file = stack.enter_context(open_lock_file(project.hidden / TRAINING_LOCK))
+            except DiskError as error:
+                progress.warn(f"Renaming or rejecting images of this project meanwhile would stop the training: {error}")
+                continue
+            with contextlib.suppress(BlockingIOError):
+                if take_lock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    file.truncate(0)  # nobody reads: the names are of trainings that have ended
+            wait_for_lock(file, progress, kind=fcntl.LOCK_SH)
+            stack.callback(_let_go, file.fileno())
+            with contextlib.suppress(OSError):  # a full disk: then it has no name
+                file.write(f"{run}\n".encode())
+            handles.append(file.fileno())
+        yield handles
+
+
+def is_trained_on(folder: Path) -> bool:
+    """Whether a training reads the images in this folder just now. Of a folder that belongs to no project nobody knows: False."""
+    project = project_of_images(folder)
+    return project is not None and is_held(project.hidden / TRAINING_LOCK)
+
+
+def _let_go(handle: int) -> None:
+    with contextlib.suppress(OSError):  # no locks here
+        fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def project_of_images(folder: Path) -> Project | None:
+    """The project whose images (or variants) lie in a folder; None: it belongs to no project, or holds something else of one."""
+    place = place_of(folder).resolve()
+    for parent in place.parents:
+        if (parent / PROJECT_FILE).is_file():
+            project = Project(parent)
+            return project if any(room in (place, *place.parents) for room in (project.images, project.variants)) else None
+    return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import re
 import secrets
@@ -13,16 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import DatasetError
-from core.base.files import append_line, explain_disk_errors
+from core.base.files import append_line
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.captions.files import STALE_CACHES
 from core.dataset.items import IMAGE_SUFFIXES, Skipped, image_files
+from core.dataset.moving import RECORD_FILE, moving_images
 from core.dataset.project import Project
 from core.dataset.sources.ledger import LATENTS, fold
-
-RECORD_FILE = "rejected.jsonl"
 
 
 class RejectSettings(Settings):
@@ -89,10 +85,10 @@ def reject_images(project: Project, settings: RejectSettings, progress: Progress
     The caption of an image that shares it with another one (a.png and a.jpg) is left to that one, and copied.
 
     Returns: what was moved, and what could not be with the reason.
-    Raises: Cancelled: what was moved stays so; DiskError.
+    Raises: DatasetError: they are being trained on, or moved by someone else; Cancelled: what was moved stays so; DiskError.
     """
     report = MoveReport()
-    with _alone(project):
+    with moving_images(project), project.not_in_training("rejected"):
         _mend(project)
         folder = _Folder(project.images)
         aside = _Folder(project.rejected)
@@ -116,7 +112,7 @@ def restore_images(project: Project, settings: RestoreSettings, progress: Progre
     Returns: what was put back, by its present name. Raises: Cancelled: what is back stays; DiskError.
     """
     report = MoveReport(word="put back")
-    with _alone(project):
+    with moving_images(project):
         _mend(project)
         there = rejected_images(project)
         by_name = {aside.path.name: aside for aside in there}
@@ -294,26 +290,3 @@ def _records(project: Project) -> Iterator[dict[str, Any]]:
                 continue
             if isinstance(value, dict) and {"event", "stored"} <= set(value):
                 yield value
-
-
-@contextlib.contextmanager
-def _alone(project: Project) -> Iterator[None]:
-    """Two who move images at once would take each other's names. Raises: DatasetError: someone else is at it."""
-    path = project.hidden / "rejecting.lock"
-    with explain_disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        project.rejected.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    with open(path, "a") as file:
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    raise DatasetError(f"Images of {project.name!r} are being rejected or put back by someone else.",
-                                       "Wait until that has ended.") from error
-                time.sleep(0.05)
-        with explain_disk_errors(project.rejected):
-            yield

@@ -25,12 +25,13 @@ from typing import Any
 
 from core.base.errors import Cancelled, DatasetError
 from core.base.files import append_lines, explain_disk_errors, write_text
-from core.base.locks import locked
+from core.base.locks import locked, waited_for
 from core.base.progress import SILENT, Progress
 from core.dataset.history import HISTORY_FILE, alone
 from core.dataset.history_file import append_values
 from core.dataset.index import Index
 from core.dataset.items import IMAGE_SUFFIXES
+from core.dataset.moving import LOCK as MOVING_LOCK
 from core.dataset.project import Project
 from core.dataset.rejecting import _stem_of as stem_of_companion
 from core.dataset.sources.ledger import LEDGER_FILE, fold, read_ledger
@@ -40,6 +41,8 @@ PENDING = "renaming.pending"
 """Is there while a renaming is under way, or after one was killed."""
 LOCK = "names.lock"
 """Held alone by a renaming, and shared by imports, which give names."""
+IMPORT_LOCK = "import.lock"
+"""Held alone by an import, from its beginning to its end. It is taken before every other lock."""
 STAGING = ".renaming-{id}"
 ROOMS = ("images", "variants")
 
@@ -125,11 +128,13 @@ def mend(project: Project) -> bool:
 
 
 @contextlib.contextmanager
-def giving_names(project: Project) -> Iterator[None]:
-    """Hold the names while images come in: a renaming that a kill interrupted is finished before, and none begins meanwhile."""
-    mend(project)
-    with locked(project.hidden / LOCK, fcntl.LOCK_SH):
-        yield
+def giving_names(project: Project, progress: Progress = SILENT) -> Iterator[None]:
+    """Hold the names while images come in: a renaming that a kill interrupted is finished before, and neither a renaming nor another
+    import begins meanwhile. It waits for those under way. Raises: Cancelled: stopped while it waited; DiskError."""
+    with waited_for(project.hidden / IMPORT_LOCK, progress, "Waiting for another import into this project"):
+        mend(project)
+        with waited_for(project.hidden / LOCK, progress, "Waiting until the images are renamed", fcntl.LOCK_SH):
+            yield
 
 
 def names_held(project: Project, without: Iterable[str] = ()) -> set[str]:
@@ -322,13 +327,14 @@ def _room(project: Project, room: str) -> Path:
 
 @contextlib.contextmanager
 def _alone(project: Project) -> Iterator[None]:
-    """Nobody else gives names, moves images or writes captions in bulk. Raises: DatasetError: somebody does just now."""
+    """Nobody else gives names, moves images, trains on them or writes captions in bulk. Raises: DatasetError: somebody does just now."""
     with contextlib.ExitStack() as stack:
         try:
-            for name in (LOCK, "rejecting.lock"):
+            for name in (LOCK, MOVING_LOCK):
                 stack.enter_context(locked(project.hidden / name, fcntl.LOCK_EX | fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise DatasetError(f"Images of {project.name!r} are being imported or moved just now, so nothing was renamed.",
                                "Wait until that has ended.") from error
+        stack.enter_context(project.not_in_training("renamed"))
         stack.enter_context(alone(project))
         yield

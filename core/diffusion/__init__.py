@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.base.paths import typed_path
 from core.base.registry import Entry, Registry
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def load_model(path: str | Path, family: str | None = None, device: str | torch.
     """
     from core.diffusion.checkpoints import open_checkpoint
 
-    return open_checkpoint(Path(path).expanduser(), family, device, dtype, vae, vae_dtype, tokenizer_dir)
+    return open_checkpoint(typed_path(path), family, device, dtype, vae, vae_dtype, tokenizer_dir)
 
 
 __all__ = ["FAMILIES", "load_model"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.base.errors import ModelError
+from core.base.paths import typed_path
 from core.diffusion import FAMILIES
 from core.diffusion.cpu import tune_for_cpu
 
@@ -59,7 +60,7 @@ def open_checkpoint(path: Path, family: str | None, device: str | torch.device |
     vae_kind = vae_dtype or (torch.float32 if found == "sdxl" else kind)
     parts = _open_folder(path, found) if path.is_dir() else _open_file(path, found, tokenizer_dir)
     if vae is not None:
-        parts["vae"] = open_vae(Path(vae).expanduser(), found)
+        parts["vae"] = open_vae(typed_path(vae), found)
     model = FAMILIES.load(found)(path=path, device=target, dtype=kind, vae_dtype=vae_kind, **parts)
     for module in model.modules():
         module.requires_grad_(False).eval()

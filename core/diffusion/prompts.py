@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ConfigError, ModelError
 from core.base.files import read_text
+from core.base.paths import typed_path
 
 if TYPE_CHECKING:
     import torch
@@ -132,7 +133,7 @@ def find_tokenizer(checkpoint: Path, tokenizer_dir: str | Path | None, hub_names
 
     folders = [checkpoint.parent / "tokenizer", checkpoint.with_suffix("") / "tokenizer"]
     if tokenizer_dir:
-        base = Path(tokenizer_dir).expanduser()
+        base = typed_path(tokenizer_dir)
         folders = [base / hub_names[0].replace("/", "_"), base, base / "tokenizer", *folders]
     for folder in folders:
         if (folder / "vocab.json").is_file() or (folder / "tokenizer.json").is_file():

@@ -10,6 +10,7 @@ from pathlib import Path
 from core.base.errors import ConfigError, StudioError
 from core.base.files import explain_disk_errors, write_text
 from core.base.findings import Finding
+from core.base.paths import typed_path
 from core.base.progress import Progress
 from core.setup.commands import Outcome, read_output, redact, run_logged
 from core.setup.trainer_state import Trainer, TrainerState
@@ -85,7 +86,7 @@ def _check_source(source: str) -> str:
     """An address as it is; a folder as an absolute path. Raises: ConfigError."""
     if re.match(r"(https?|ssh|git|file)://", source) or re.match(r"[\w.-]+@[\w.-]+:", source):
         return source
-    folder = Path(source).expanduser()
+    folder = typed_path(source)
     if source.startswith("-") or not folder.is_dir():
         raise ConfigError(f"--from is {source!r}, which is neither a folder nor an address.", "Give a folder, or an address like https://….")
     return str(folder.resolve())

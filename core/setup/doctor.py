@@ -37,6 +37,9 @@ FREE_SPACE = "To free some: python3 -m pip cache purge; what is large shows: du 
 NEEDED_MEMORY_GIB = 8
 TOKENS = {"Hugging Face": ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"), "Civitai": ("CIVITAI_API_TOKEN", "CIVITAI_TOKEN", "CIVITAI_API_KEY")}
 
+HIDES_ALL = ("", "-1")
+"""Values of CUDA_VISIBLE_DEVICES that leave no GPU to see."""
+
 ASK_TORCH = """
 import json, torch
 answer = {"version": torch.__version__, "cuda": torch.version.cuda, "sees": torch.cuda.is_available(), "error": ""}
@@ -151,25 +154,45 @@ def _ask(python: Path, code: str, timeout: float = 180) -> dict[str, Any] | None
         return None
 
 
+def ask_torch(python: Path) -> dict[str, Any] | None:
+    """What the torch of a Python says of itself: version, cuda (that it was built with), sees (a GPU), error (of a small sum there).
+
+    A process of its own, some seconds. None: it does not start.
+    """
+    return _ask(python, ASK_TORCH)
+
+
 def check_torch(environment: Environment, facts: Facts, report: GpuReport) -> list[Finding]:
     """torch starts and, where a GPU is there, computes on it."""
     if not facts.torch:
         return [Finding("error", "torch is not installed.", INSTALL)]
-    answer = _ask(environment.python, ASK_TORCH)
+    answer = ask_torch(environment.python)
     if answer is None:
         return [Finding("error", f"torch {facts.torch} is installed, but does not start.", rebuild(environment))]
     if not report.gpus:
         return [Finding("info", f"torch {answer['version']} works (processor only).")]
-    name, remedy = f"torch {answer['version']}", torch_remedy(environment, report)
+    trouble = torch_trouble(answer, report, torch_remedy(environment, report))
+    return [trouble or Finding("info", f"torch {answer['version']} computes on the GPU.")]
+
+
+def torch_trouble(answer: Mapping[str, Any], report: GpuReport, remedy: str, environ: Mapping[str, str] = os.environ) -> Finding | None:
+    """Why torch does not compute on a GPU that is there; None: it does.
+
+    Args: answer: of `ask_torch`. remedy: what brings a torch that fits the driver.
+    """
+    name, hidden = f"torch {answer['version']}", environ.get("CUDA_VISIBLE_DEVICES")
     if answer["sees"] and not answer["error"]:
-        return [Finding("info", f"{name} computes on the GPU.")]
+        return None
     if answer["sees"]:
-        return [Finding("error", f"{name} sees the GPU but cannot use it: {answer['error'][:200]}.", remedy)]
+        return Finding("error", f"{name} sees the GPU but cannot use it: {answer['error'][:200]}.", remedy)
     if not answer["cuda"]:
-        return [Finding("error", f"{name} was built without CUDA.", remedy)]
+        return Finding("error", f"{name} was built without CUDA.", remedy)
     if report.cuda and version_numbers(answer["cuda"])[:1] > version_numbers(report.cuda)[:1]:
-        return [Finding("error", f"{name} needs CUDA {answer['cuda']}; this driver goes up to {report.cuda}.", remedy)]
-    return [Finding("error", f"{name} does not see the GPU.", f"Restart the machine; if that does not help: {remedy}")]
+        return Finding("error", f"{name} needs CUDA {answer['cuda']}; this driver goes up to {report.cuda}.", remedy)
+    if hidden is not None and hidden.strip() in HIDES_ALL:
+        return Finding("error", f"{name} does not see the GPU: the variable CUDA_VISIBLE_DEVICES is {hidden.strip()!r}, which hides it.",
+                       "Stop Lorabook, type: unset CUDA_VISIBLE_DEVICES, and start it again.")
+    return Finding("error", f"{name} does not see the GPU.", f"Restart the machine; if that does not help: {remedy}")
 
 
 def torch_remedy(environment: Environment, report: GpuReport) -> str:

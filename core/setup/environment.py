@@ -13,6 +13,7 @@ from typing import Any
 
 from core.base.errors import ConfigError, StudioError
 from core.base.files import write_json
+from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.setup.commands import read_output, run_logged
 from core.setup.hardware import read_gpus
@@ -142,7 +143,7 @@ def find_environment(root: Path, environ: Mapping[str, str] = os.environ) -> Env
     Raises: ConfigError: LORABOOK_VENV names a folder that holds something else.
     """
     if named := environ.get("LORABOOK_VENV"):
-        return _named(Path(named).expanduser().absolute())
+        return _named(typed_path(named))
     if find_provider(environ).name == "colab":
         return Environment(Path(sys.executable), "colab", "Colab's own Python, so that its torch is used", keep_torch=True)
     own = root / ".venv"

@@ -15,6 +15,10 @@ from core.setup.commands import read_output
 SMI_PLACES = ("/usr/bin/nvidia-smi", "/opt/bin/nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi")
 """Where nvidia-smi is when it is not on the PATH (Colab, Windows' Linux)."""
 GIB = 2**30
+CPUS = Path("/sys/devices/system/cpu")
+"""Where Linux tells which processors share a core."""
+CGROUPS = Path("/sys/fs/cgroup")
+"""Where Linux tells the limits of a container."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,43 @@ def _container_limit() -> tuple[int, int]:
         except (OSError, ValueError):
             continue
     return 0, 0
+
+
+def cpu_cores() -> float:
+    """Cores that this process may compute on at once: physical ones where they are known, no more than the container's share of time.
+
+    Two threads of one core compute no more than one. A rented machine often shows the whole host's processors, of which a container
+    gets as much time as its quota says: 1.5 is one and a half.
+    """
+    processors = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    cores: float = len({_threads_of_core(number) for number in processors})
+    quota = _cpu_quota()
+    return min(cores, quota) if quota else cores
+
+
+def _threads_of_core(processor: int) -> str:
+    """The processors on the same core as this one, "0,4"; its own number where the system does not tell."""
+    for name in ("core_cpus_list", "thread_siblings_list"):  # the second is the name before Linux 5.3
+        try:
+            return (CPUS / f"cpu{processor}" / "topology" / name).read_text(encoding="ascii").strip() or str(processor)
+        except (OSError, ValueError):
+            continue
+    return str(processor)
+
+
+def _cpu_quota() -> float:
+    """Processors' worth of time that this container gets, 0 without a limit; cgroup 2, then 1.
+
+    Source: the kernel's Documentation/admin-guide/cgroup-v2.rst (cpu.max) and scheduler/sched-bwc.rst (cpu.cfs_quota_us).
+    """
+    try:
+        limit, _, period = (CGROUPS / "cpu.max").read_text(encoding="ascii").strip().partition(" ")
+    except (OSError, ValueError):
+        try:
+            limit, period = ((CGROUPS / "cpu" / f"cpu.cfs_{name}_us").read_text(encoding="ascii").strip() for name in ("quota", "period"))
+        except (OSError, ValueError):
+            return 0.0
+    return int(limit) / int(period) if limit.isdigit() and period.isdigit() and int(limit) and int(period) else 0.0
 
 
 def free_disk_gib(folder: Path) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 from core.base.errors import ConfigError, StudioError
 from core.base.files import read_json, write_json, write_text
 from core.base.findings import Finding
-from core.base.paths import trainers_dir
+from core.base.paths import trainers_dir, typed_path
 from core.base.progress import SILENT, Progress
 from core.base.registry import Entry, Registry
 from core.setup.checkout import COMMIT_NOTE, expect, fetch
@@ -44,9 +44,9 @@ def read_trainer(name: str, folder: Path | None = None) -> TrainerState:
     trainer: Trainer = TRAINERS.load(name)
     variable = name.upper().replace("-", "_")
     named = os.environ.get(f"{variable}_DIR") if folder is None else None
-    checkout = Path(named).expanduser().absolute() if named else (folder or trainers_dir()) / name
+    checkout = typed_path(named) if named else (folder or trainers_dir()) / name
     given = os.environ.get(f"{variable}_PYTHON") if folder is None else None
-    python = Path(given).expanduser().absolute() if given else venv_python(checkout / ".venv")
+    python = typed_path(given) if given else venv_python(checkout / ".venv")
     # An environment made by hand has no stamp; one of ours without it was not finished.
     finished = python.exists() and (bool(given or named) or (checkout / ".venv" / STAMP).is_file())
     note = checkout / COMMIT_NOTE

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.base.errors import ConfigError, ModelError
+from core.base.errors import ConfigError
 from core.base.findings import Finding
 from core.base.paths import DEMO_ASSETS, models_dir, typed_path
-from core.diffusion import FAMILIES
-from core.diffusion.checkpoints import TITLES, kind_of
 from core.training.config.model import ModelSettings
-from core.training.config.sources import cannot_open, looks_like_a_place
+from core.training.config.sources import FAMILY_NAMES, judge_model, looks_like_a_place
 
+__all__ = ["FAMILY_NAMES", "about_model", "find_models", "is_demo_model"]
 DEMO_MODEL = DEMO_ASSETS / "model"
-FAMILY_NAMES = {**TITLES, "sd15": "Stable Diffusion 1.5", "sdxl": "SDXL"}
-"""Families as the forms call them."""
 PASSED_OVER = ("hub",)
 """Folders of models/ that hold what was downloaded for something else (taggers)."""
 
@@ -62,10 +59,10 @@ def about_model(model: ModelSettings) -> Finding:
         return Finding("error", error.message, f"Bring the model to this machine first, into {models_dir().absolute()}.")
     if not path.exists():
         return _about_missing(name, path)
-    if path.is_file() and path.suffix != ".safetensors":
-        return Finding("warning", f"{path.name} is no .safetensors file, so that nothing can be told of it.",
-                       "Only the sd-scripts trainer opens older formats.")
-    return _about_file(path, model)
+    judged = judge_model(path, model)
+    if judged.level == "info" and is_demo_model(str(path)):
+        return Finding("info", "This is the embedded model, which draws pictures of 64 px.", "Use the preset Demo with it.")
+    return judged
 
 
 def _about_missing(name: str, path: Path) -> Finding:
@@ -73,22 +70,3 @@ def _about_missing(name: str, path: Path) -> Finding:
         return Finding("error", f"There is no {path}.", "Choose one from the list, or download it again.")
     return Finding("warning", f"There is no {name} on this machine; it is taken for a name on Hugging Face.",
                    "Only the sd-scripts trainer fetches it by that name.")
-
-
-def _about_file(path: Path, model: ModelSettings) -> Finding:
-    trouble, wanted = cannot_open(path), "sd2" if model.v2 else model.family
-    try:
-        found = kind_of(path).family
-    except (ModelError, OSError):
-        found = ""
-    if trouble is not None and (found != wanted or found in FAMILIES):
-        return trouble
-    family = FAMILY_NAMES[found]
-    if found != wanted:
-        return Finding("error", f"{path.name} is of the family {family}, but the model family above is {FAMILY_NAMES[wanted]}.",
-                       f"Use a preset for {family}, or choose another model.")
-    if trouble is not None:
-        return Finding("warning", f"{path.name} is a model of the family {family}.", "Only the sd-scripts trainer knows this family.")
-    if is_demo_model(str(path)):
-        return Finding("info", "This is the embedded model, which draws pictures of 64 px.", "Use the preset Demo with it.")
-    return Finding("info", f"{path.name} is a model of the family {family}.")

@@ -11,6 +11,7 @@ from core.base.buckets import fitting_repeats
 from core.base.errors import ConfigError, StudioError
 from core.base.files import safe_stem
 from core.base.findings import Finding
+from core.base.paths import place_of
 from core.dataset.project import Project
 
 if TYPE_CHECKING:
@@ -27,11 +28,14 @@ class RunPlace:
     folder: Path
 
 
-def fit_to_project(settings: TrainingSettings, project: Project) -> TrainingSettings:
+def fit_to_project(settings: TrainingSettings, project: Project, propose: bool = False) -> TrainingSettings:
     """The settings with what is empty filled in from the project; what a person chose stays.
 
-    Filled in: the project's images as the folder to learn from, with repeats for a small dataset; the project's name; sample prompts in
-    the words of its captions; the trigger word as comment in the file.
+    Filled in: the project's images as the folder to learn from, with repeats for a small dataset; the project's name; the trigger word
+    as comment in the file.
+
+    Args: propose: also sample prompts in the words of its captions, where there are none. Only for settings that nobody has looked at
+        yet: an empty list that a person saw is a choice.
     """
     from core.training.prompts import prompts_for
 
@@ -44,7 +48,7 @@ def fit_to_project(settings: TrainingSettings, project: Project) -> TrainingSett
         saving["training_comment"] = f"trigger word: {info.trigger_word}"
     if saving:
         changes["saving"] = saving
-    if not settings.sampling.sample_prompts and (prompts := prompts_for(project)):
+    if propose and not settings.sampling.sample_prompts and (prompts := prompts_for(project)):
         changes["sampling"] = {"sample_prompts": prompts}
     return settings.with_values(**changes) if changes else settings
 
@@ -71,7 +75,7 @@ def with_own_folder(settings: TrainingSettings, project: Project, refit: bool = 
 
 def is_own(subset: Subset, project: Project) -> bool:
     """Whether a folder is the project's own, to learn from."""
-    return not subset.is_reg and Path(subset.image_dir).expanduser().absolute() == project.images
+    return not subset.is_reg and place_of(subset.image_dir) == project.images
 
 
 def fitted_repeats(project: Project) -> int:
@@ -100,9 +104,10 @@ def length_words(settings: TrainingSettings) -> str:
             f"Steps: about {totals.steps_per_epoch} in one epoch, {totals.steps} in all.")
 
 
-def check_before_launch(settings: TrainingSettings, backend: str, project_folder: Path) -> list[Finding]:
+def check_before_launch(settings: TrainingSettings, backend: str, project_folder: Path, deep: bool = True) -> list[Finding]:
     """Everything that can be known to be wrong before the training costs time; nothing is written into the project.
 
+    Args: deep: also start the trainer's torch, in a process of its own (some seconds, once).
     Returns: findings, errors first: combinations of settings, files that they name, the trainer itself, the pair as it reads it, this
     machine and the time that it takes, the disk that the project's runs lie on.
     """
@@ -112,7 +117,7 @@ def check_before_launch(settings: TrainingSettings, backend: str, project_folder
     from core.training.room import check_room
 
     findings = [*check_settings(settings, backend), *check_sources(settings, backend, Project.open(project_folder).images),
-                *_check_backend(settings, backend), *check_machine(settings, backend, project_folder),
+                *_check_backend(settings, backend), *check_machine(settings, backend, project_folder, deep),
                 *check_room(settings, project_folder)]
     unique = list(dict.fromkeys(findings))
     return sorted(unique, key=lambda finding: ("error", "warning", "info").index(finding.level))

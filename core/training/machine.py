@@ -1,17 +1,18 @@
-"""What this machine makes of a training: precision and optimizer of its GPU, what a machine without one does, and how long it takes."""
+"""What this machine makes of a training: whether its GPU is used, its precision and optimizer, and what a machine without one does."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.base.errors import ConfigError, StudioError
+from core.base.errors import StudioError
 from core.base.findings import Finding
+from core.base.paths import ROOT
 from core.setup.hardware import GpuReport, read_gpus
+from core.training.duration import how_long
 
 if TYPE_CHECKING:
     from core.setup.hardware import Gpu
@@ -19,46 +20,71 @@ if TYPE_CHECKING:
 
 BF16_CAPABILITY = 8.0
 """Compute capability from which a GPU computes bf16 itself: Ampere (CUDA C++ Programming Guide, table of arithmetic throughput)."""
-NEEDS_NO_GPU = 500_000_000
-"""Bytes of a base model below which a processor trains it in minutes, as the demo's; the smallest that people use have 1.7e9."""
-CORE_SPEED = 55e9
-"""Floating point operations in a second of one core, as a step of Stable Diffusion 1.5 of full size reached it on two cores."""
-WORTH_A_WARNING = 3600.0
-"""Seconds above which a training without a GPU is worth a look."""
-LATEST_RUNS = 20
-"""Of a project's runs that are looked through for their speed."""
-GPU_REMEDY = "Train on a machine with a GPU (README, 'Where it runs'); for a trial here lower the resolution, the repeats or the epochs."
-
 ADAMW = "Set 'Optimizer' (optimizer_type) to AdamW, which learns the same."
+SD_SCRIPTS_REMEDY = ("Install it again (python3 installer.py --trainer sd-scripts), use the built-in trainer, or a machine with a newer "
+                     "driver.")
+_ANSWERS: dict[tuple[object, ...], dict[str, Any]] = {}
+"""What the torch of each environment said of itself, as long as nothing was installed there."""
 
 
-@dataclass(frozen=True)
-class Work:
-    """Floating point operations of one pass forward; counted with torch's FlopCounterMode on the families' own layers."""
-
-    pixel: float
-    """Of the U-Net, for each pixel of the picture."""
-    caption: float
-    """Of the text encoders, for each caption of 225 tokens."""
-
-
-WORK = {"sd15": Work(3.1e6, 4e10), "sdxl": Work(6.6e6, 3.3e11)}
-
-
-def check_machine(settings: TrainingSettings, backend: str, project_folder: Path) -> list[Finding]:
+def check_machine(settings: TrainingSettings, backend: str, project_folder: Path, deep: bool = True) -> list[Finding]:
     """What this machine does otherwise than the settings ask for, and how long the training takes on it.
 
-    With a GPU: whether it computes in the precision. Without: that, the optimizer, and an estimate of the time, which is left out for
-    models so small that they take minutes. An Apple GPU, which sd-scripts can use and nvidia-smi does not see, is not judged.
+    With a GPU that the trainer's torch computes on: whether it computes in the precision. Else: that, the optimizer, and an estimate of
+    the time, which is left out for models so small that they take minutes. An Apple GPU, which sd-scripts can use and nvidia-smi does
+    not see, is not judged.
+
+    Args: deep: start the trainer's torch in a process of its own to ask whether it sees the GPU (some seconds, once for an
+        environment); False goes by what was asked before, else by nvidia-smi alone.
     """
     report = read_gpus()
-    if report.gpus:
-        found = _precision_of(report.gpus, settings)
-    elif sys.platform == "darwin" and backend == "sd-scripts":
+    trouble = _torch_trouble(backend, report, deep) if report.gpus else None
+    told = [trouble] if trouble is not None else []
+    if report.gpus and (trouble is None or trouble.level == "error"):
+        on_gpu, reason, found = True, "", _precision_of(report.gpus, settings)
+    elif not report.gpus and sys.platform == "darwin" and backend == "sd-scripts":
         return []
     else:
-        found = [*_precision_without_gpu(settings, backend), *_optimizer_without_gpu(settings)]
-    return [*_how_long(settings, backend, project_folder, report), *found, *_optimizer_package(settings, backend)]
+        on_gpu, reason = False, "" if trouble else report.problem or "No NVIDIA GPU was found on this machine."
+        lack = "torch does not see the GPU" if trouble else "no NVIDIA GPU was found"
+        found = [*_precision_without_gpu(settings, backend, lack), *_optimizer_without_gpu(settings, lack)]
+    return [*told, *how_long(settings, backend, project_folder, on_gpu, reason), *found, *_optimizer_package(settings, backend)]
+
+
+def _torch_trouble(backend: str, report: GpuReport, deep: bool) -> Finding | None:
+    """Why the trainer does not compute on the GPU that is there: it takes the processor (a warning), or ends (an error).
+
+    None: it computes there, or is not known: a torch that does not start ends the training at once and is told then.
+    """
+    from core.setup.doctor import torch_remedy, torch_trouble
+    from core.setup.environment import find_environment
+    from core.training.backends.sd_scripts import interpreter
+
+    python = interpreter() if backend == "sd-scripts" else Path(sys.executable)
+    answer = _torch_of(python, report, deep) if python is not None else None
+    if answer is None:
+        return None
+    remedy = SD_SCRIPTS_REMEDY
+    if backend != "sd-scripts":
+        with contextlib.suppress(StudioError):
+            remedy = torch_remedy(find_environment(ROOT), report)
+    trouble = torch_trouble(answer, report, remedy)
+    if trouble is None or answer["sees"]:
+        return trouble
+    return Finding("warning", f"A GPU is there, but torch does not see it: {trouble.what} So the training would run on the processor.",
+                   trouble.remedy)
+
+
+def _torch_of(python: Path, report: GpuReport, deep: bool) -> dict[str, Any] | None:
+    """What a Python's torch says of itself, asked once until something is installed there or another driver is loaded."""
+    from core.setup.doctor import ask_torch
+
+    folders = sorted(python.parent.parent.glob("lib/python3*/site-packages"))
+    mark = (python, os.environ.get("CUDA_VISIBLE_DEVICES"), report.cuda, tuple((gpu.name, gpu.driver) for gpu in report.gpus),
+            tuple(folder.stat().st_mtime_ns for folder in folders))
+    if mark not in _ANSWERS and deep and (answer := ask_torch(python)) is not None:
+        _ANSWERS[mark] = answer
+    return _ANSWERS.get(mark)
 
 
 def _precision_of(gpus: tuple[Gpu, ...], settings: TrainingSettings) -> list[Finding]:
@@ -80,7 +106,7 @@ def _capability(gpu: Gpu) -> float:
     return BF16_CAPABILITY
 
 
-def _precision_without_gpu(settings: TrainingSettings, backend: str) -> list[Finding]:
+def _precision_without_gpu(settings: TrainingSettings, backend: str, lack: str) -> list[Finding]:
     precision = settings.memory.mixed_precision
     if precision == "no":
         return []
@@ -88,15 +114,15 @@ def _precision_without_gpu(settings: TrainingSettings, backend: str) -> list[Fin
     if backend == "sd-scripts":
         # fp16: accelerate's own check ("fp16 mixed precision requires a GPU"); bf16 is imitated by most processors.
         does = "sd-scripts refuses to train" if precision == "fp16" else "sd-scripts imitates it, slower than full precision"
-    return [Finding("warning", f"The precision is {precision}, which is for a GPU, and no NVIDIA GPU was found: {does}.",
+    return [Finding("warning", f"The precision is {precision}, which is for a GPU, and {lack}: {does}.",
                     "Set 'Precision' (mixed_precision) to no, or train on a machine with a GPU.")]
 
 
-def _optimizer_without_gpu(settings: TrainingSettings) -> list[Finding]:
+def _optimizer_without_gpu(settings: TrainingSettings, lack: str) -> list[Finding]:
     """bitsandbytes works on a processor only since its pull request 1901 (March 2026)."""
     if settings.optimizer.optimizer_type != "AdamW8bit":
         return []
-    return [Finding("warning", "The optimizer is AdamW8bit, which saves memory of a GPU, and no NVIDIA GPU was found: it gains nothing, "
+    return [Finding("warning", f"The optimizer is AdamW8bit, which saves memory of a GPU, and {lack}: it gains nothing, "
                     "and older versions of its package, bitsandbytes, refuse to work without one.", ADAMW)]
 
 
@@ -113,98 +139,3 @@ def _optimizer_package(settings: TrainingSettings, backend: str) -> list[Finding
         return []
     return [Finding("warning", f"The optimizer is AdamW8bit, but its package, bitsandbytes, is not in the environment {environment}.",
                     f"{ADAMW} Or run: {python} -m pip install bitsandbytes")]
-
-
-def _how_long(settings: TrainingSettings, backend: str, project_folder: Path, report: GpuReport) -> list[Finding]:
-    """The time of the whole training: as fast as a former run like it, else, without a GPU, by the work of a step."""
-    steps, has_gpu = _steps(settings), bool(report.gpus)
-    former = _former_speed(settings, backend, project_folder, has_gpu)
-    if former is None and (has_gpu or is_small(settings)):
-        return []
-    seconds, basis = former or (_seconds_by_work(settings), f"a rough estimate for {_cores_words()}")
-    what = f"A step takes about {rough_time(seconds)}"
-    if steps:
-        what = f"This training takes about {rough_time(steps * seconds)}: {steps} steps of about {rough_time(seconds)}"
-    if has_gpu or is_small(settings) or 0 < steps * seconds <= WORTH_A_WARNING:
-        return [Finding("info", f"{what} ({basis}).")]
-    return [Finding("warning", f"{report.problem or 'No NVIDIA GPU was found on this machine.'} {what} ({basis}).", GPU_REMEDY)]
-
-
-def _steps(settings: TrainingSettings) -> int:
-    """Steps of the whole training, 0 while there is no picture."""
-    from core.training.config.counting import count_steps
-    from core.training.config.sources import image_counts
-
-    try:
-        return count_steps(settings, image_counts(settings)).steps
-    except ConfigError:
-        return 0
-
-
-def is_small(settings: TrainingSettings) -> bool:
-    """Whether the base model is so small that a processor trains it in minutes; one that is not here counts as of full size."""
-    path = Path(settings.model.pretrained_model_name_or_path or "").expanduser()
-    if path.is_file():
-        return path.stat().st_size < NEEDS_NO_GPU
-    weights = [file for ending in ("safetensors", "bin") for file in path.glob(f"unet/*.{ending}")]
-    return bool(settings.model.pretrained_model_name_or_path and weights) and sum(file.stat().st_size for file in weights) < NEEDS_NO_GPU
-
-
-def _seconds_by_work(settings: TrainingSettings) -> float:
-    """Seconds of a step on this machine's processor.
-
-    A pass backward is about as much work as one forward, since only the LoRA's own weights get gradients; with gradient_checkpointing
-    the pass forward is done twice.
-    """
-    work, (width, height) = WORK[settings.model.family], settings.data.size
-    unet = work.pixel * width * height * (3 if settings.memory.gradient_checkpointing else 2)
-    text = work.caption * (0 if settings.network.network_train_unet_only else 3)
-    pictures = settings.data.batch_size * settings.schedule.gradient_accumulation_steps
-    return pictures * (unet + text) / (CORE_SPEED * _cores())
-
-
-def _former_speed(settings: TrainingSettings, backend: str, project_folder: Path, has_gpu: bool) -> tuple[float, str] | None:
-    """Seconds of a step, and what they were read from: the project's newest run of the same work on the same kind of machine."""
-    from core.training.config.pair import pair_in
-    from core.training.config.presets import load_settings
-    from core.training.monitor.events import EventsReader
-    from core.training.run import Run
-
-    for run in Run.list(project_folder)[:LATEST_RUNS]:
-        try:
-            alike = run.backend == backend and _work_of(load_settings(pair_in(run.folder).settings)) == _work_of(settings)
-        except StudioError:
-            continue  # a run of an older version: its settings cannot be read any more
-        if not alike:
-            continue
-        events = EventsReader(run.folder)
-        events.read()
-        was_gpu = str(events.start.get("device", "")).startswith("cuda")
-        if events.seconds_per_step and "device" in events.start and was_gpu == has_gpu:
-            return events.seconds_per_step, f"as fast as the run {run.id}"
-    return None
-
-
-def _work_of(settings: TrainingSettings) -> tuple[Any, ...]:
-    """What the time of a step depends on."""
-    data, network = settings.data, settings.network
-    return (settings.model.pretrained_model_name_or_path, data.size, data.batch_size, settings.schedule.gradient_accumulation_steps,
-            settings.memory, network.network_train_unet_only, network.network_train_text_encoder_only)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _cores_words() -> str:
-    return f"this machine's {_cores()} cores" if _cores() > 1 else "this machine's one core"
-
-
-def rough_time(seconds: float) -> str:
-    """ "0.4 s", "50 s", "12 min", "20 hours", "3 days": no more exact than an estimate is."""
-    if seconds < 100:
-        return f"{seconds:.0f} s" if seconds >= 3 else f"{max(seconds, 0.01):.1g} s"
-    if seconds < 100 * 60:
-        return f"{seconds / 60:.0f} min"
-    hours = seconds / 3600
-    return f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.0f} days"

@@ -40,22 +40,28 @@ class TrainingManager:
         return list(preset_names(self.project.family))
 
     def preset(self, name: str) -> TrainingSettings:
-        """A preset, fitted to the project. Raises: ConfigError: no preset has that name."""
+        """A preset to begin with, fitted to the project, with sample prompts proposed. Raises: ConfigError: no preset has that name."""
         from core.training.config.presets import load_preset
 
-        return self.configure(load_preset(name))
+        return self.configure(load_preset(name), propose=True)
 
-    def configure(self, settings: TrainingSettings) -> TrainingSettings:
-        """The settings with what is empty filled in from the project: folder of images, name, trigger word."""
+    def configure(self, settings: TrainingSettings, propose: bool = False) -> TrainingSettings:
+        """The settings with what is empty filled in from the project: folder of images, name, trigger word.
+
+        Args: propose: sample prompts too, for settings that nobody has looked at yet.
+        """
         from core.training.fitting import fit_to_project
 
-        return fit_to_project(settings, self.project)
+        return fit_to_project(settings, self.project, propose)
 
-    def check(self, settings: TrainingSettings, backend: str = "builtin") -> list[Finding]:
-        """Everything that can be known to be wrong before the training costs time; nothing is written into the project."""
+    def check(self, settings: TrainingSettings, backend: str = "builtin", deep: bool = True) -> list[Finding]:
+        """Everything that can be known to be wrong before the training costs time; nothing is written into the project.
+
+        Args: deep: also ask the trainer's torch whether it sees the GPU (some seconds, once); `launch` goes without.
+        """
         from core.training.fitting import check_before_launch
 
-        return check_before_launch(self.configure(settings), backend, self.project.folder)
+        return check_before_launch(self.configure(settings), backend, self.project.folder, deep)
 
     def regularise(self, settings: RegularisationSettings, progress: Progress = SILENT) -> RegularisationReport:
         """Let the base model draw pictures of what must stay as it is. Raises: ConfigError, ModelError, Cancelled."""
@@ -69,7 +75,7 @@ class TrainingManager:
 
     def launch(self, settings: TrainingSettings, backend: str = "builtin") -> Run:
         """Make a run and start it; returns at once. Raises: ConfigError: a check found an error; TrainingError, DiskError."""
-        if wrong := errors_of(self.check(settings, backend)):
+        if wrong := errors_of(self.check(settings, backend, deep=False)):
             raise ConfigError(wrong[0].what, wrong[0].remedy)
         return launch.launch(launch.prepare(self.project.folder, self.configure(settings), backend))
 

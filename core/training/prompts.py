@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.base.errors import ConfigError
 from core.dataset.captions.files import caption_path_for, read_caption_text
 from core.dataset.captions.statistics import holding, tag_frequencies
-from core.training.config.sampling import LOOKS_LIKE_FLAG
+from core.training.config.sampling import LOOKS_LIKE_FLAG, SamplePrompt
 from core.training.config.sources import image_files
 
 if TYPE_CHECKING:
@@ -29,10 +31,29 @@ READ_OTHERWISE = re.compile(r"[()\[\]{}|<>\\#]|--")
 
 
 def prompts_for(project: Project) -> list[str]:
-    """Prompts in the words of a project's captions; none where it has neither trigger word nor captions."""
-    captions = read_captions(project.images)
+    """Prompts in the words of a project's captions; none where it has neither trigger word nor captions.
+
+    The captions are read again only when their folder changed, for panels ask at every look, and on a network drive each file takes time.
+    """
+    return list(_proposed(project.images, project.trigger_word, _mark(project.images)))
+
+
+@lru_cache(maxsize=4)
+def _proposed(images: Path, trigger: str, mark: tuple[object, ...]) -> tuple[str, ...]:
+    """The prompts for a folder as it is; `mark` tells one state of it from another."""
+    captions = read_captions(images)
     counts = tag_frequencies(captions)
-    return propose_prompts(project.trigger_word, {counts.shown(key): holding(captions, key) for key, _ in counts.most_common(CANDIDATES)})
+    return tuple(propose_prompts(trigger, {counts.shown(key): holding(captions, key) for key, _ in counts.most_common(CANDIDATES)}))
+
+
+def _mark(images: Path) -> tuple[object, ...]:
+    """What tells that a folder's captions changed, without a look at each: its time, which each file written beside and renamed sets
+    anew, as all of Lorabook's are, and the names in it. What another program changes inside a caption file counts at the next change.
+    """
+    try:
+        return images.stat().st_mtime_ns, frozenset(path.name for path in images.iterdir())
+    except OSError:
+        return ()
 
 
 def read_captions(images: Path) -> dict[str, str]:
@@ -57,7 +78,15 @@ def propose_prompts(trigger: str, tags: Mapping[str, Collection[str]]) -> list[s
             chosen.append(tag)
             together = shared
     full = ", ".join(filter(None, [trigger, *chosen]))
-    return list(dict.fromkeys(filter(None, [full, trigger])))
+    return [prompt for prompt in dict.fromkeys(filter(None, [full, trigger])) if _is_taken(prompt)]
+
+
+def _is_taken(prompt: str) -> bool:
+    """Whether the settings take it as it stands; a trigger word may begin like a flag of a prompt's line ("w 3") or hold one."""
+    try:
+        return SamplePrompt.from_line(prompt).prompt == prompt
+    except ConfigError:
+        return False
 
 
 def _is_plain(tag: str, trigger: str) -> bool:

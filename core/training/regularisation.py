@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from core.base.errors import ConfigError, DatasetError
 from core.base.files import safe_stem, write_text, write_with
+from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import setting
 from core.dataset.captions.files import caption_path_for, read_caption
@@ -104,7 +105,7 @@ def _mark(settings: RegularisationSettings, prompt: str, seed: int) -> str:
 
 
 def _trace(place: str) -> list[object]:
-    path = Path(place).expanduser().resolve()
+    path = typed_path(place).resolve()
     return [str(path), *((path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else ())]
 
 

@@ -19,6 +19,7 @@ import threading
 import time
 import traceback
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,12 @@ from core.base.files import read_json, sha256, write_json
 from core.base.jobs import read_events, turn_on_the_machine
 from core.base.process import mark_of
 from core.base.progress import Progress
+from core.dataset.captions.files import forget_old_caches
 from core.dataset.items import list_items
-from core.dataset.project import Project, shown_name
+from core.dataset.project import Project, project_of_images, shown_name, trained_on
 from core.dataset.versions import VersionSettings, name_version
+from core.training.config.pair import pair_in, read_tables
+from core.training.fitting import is_own
 from core.training.monitor.causes import Cause, find_cause, oom_kills
 from core.training.monitor.gpu import read_gpus
 from core.training.monitor.lines import LineSplitter
@@ -135,7 +139,10 @@ def supervise(run: Run, attempt: int) -> dict[str, Any]:
         with turn_on_the_machine(run.folder, what, stop):
             if attempt == 1:
                 _keep_captions(run)
-            end = _train(run, attempt, stop)
+            folders = _folders(run)
+            with trained_on(folders, f"{run.output_name} in the project {shown_name(run.project_folder)}", stop) as held:
+                _forget_old_caches(run, folders)
+                end = _train(run, attempt, stop, held)
     except Cancelled as error:
         end = {"state": "cancelled", "message": error.message}
     except Exception as error:  # noqa: BLE001 - the door of a process: whatever it is, the person must read of it
@@ -152,17 +159,40 @@ def supervise(run: Run, attempt: int) -> dict[str, Any]:
 
 
 def _keep_captions(run: Run) -> None:
-    """Keep the project's captions as a version of their own, so that one can always return to what a LoRA was trained on."""
+    """Keep the project's captions, where a run learns from them, as a version of their own, so that one can always return to them."""
     try:
         project = Project.open(run.project_folder)
-        if any(item.caption for item in list_items(project)):
+        learns = any(is_own(subset, project) for subset in run.settings().data.subsets)
+        if learns and any(item.caption for item in list_items(project)):
             name_version(project, VersionSettings(name=f"As trained in {run.id}", run=run.id))
-    except StudioError as error:
+    except (StudioError, OSError) as error:
         run.note("warning", message=f"The captions were not kept as a version: {error}")
 
 
-def _train(run: Run, attempt: int, stop: StopRequest) -> dict[str, Any]:
-    """Start the trainer, stay until it ended, judge. Returns: the values of the `end` event."""
+def _forget_old_caches(run: Run, folders: Sequence[Path]) -> None:
+    """Text-encoder outputs of captions that were changed since, also while an earlier training ran, are made anew."""
+    for folder in filter(project_of_images, folders):
+        try:
+            forget_old_caches(folder)
+        except OSError as error:
+            run.note("warning", message=f"Whether text-encoder outputs in {folder} are older than the captions is not known: {error}")
+
+
+def _folders(run: Run) -> list[Path]:
+    """The folders that it learns from; none where that cannot be read, which the trainer itself says better."""
+    try:
+        tables = read_tables(pair_in(run.folder).dataset)
+        return [Path(subset["image_dir"]) for dataset in tables["datasets"] for subset in dataset["subsets"]]
+    except (StudioError, OSError, KeyError, TypeError):
+        return []
+
+
+def _train(run: Run, attempt: int, stop: StopRequest, held: Sequence[int] = ()) -> dict[str, Any]:
+    """Start the trainer, stay until it ended, judge.
+
+    Args: held: open files that the trainer gets, so that the locks on them last as long as it lives, also without this process.
+    Returns: the values of the `end` event.
+    """
     command = read_json(run.folder / "command.json")
     before, kills, started = take_snapshot(run.checkpoints), oom_kills(), time.time()
     events_before = _size(run.folder / "events.jsonl")
@@ -170,7 +200,7 @@ def _train(run: Run, attempt: int, stop: StopRequest) -> dict[str, Any]:
     env = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "COLUMNS": "200", **command.get("env", {})}
     try:
         trainer = subprocess.Popen(command["argv"], cwd=command["cwd"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+                                   stderr=subprocess.STDOUT, start_new_session=True, pass_fds=held)
     except OSError as error:
         return _failed(Cause("not_started", f"The trainer could not be started: {error.strerror}: {error.filename}.",
                              "Run 'python3 installer.py --doctor' to see what is missing."))

@@ -92,6 +92,15 @@ def test_a_sample_prompt_may_be_a_plain_sentence(project, capsys):
     assert json.loads(run(capsys, "check", project, "--preset", "sd15_style", "--sample_prompts", "mycat, smile", "--json")[1])["findings"]
 
 
+@pytest.mark.parametrize(("flags", "prompts"), [([], ["mycat"]), (["--sample_prompts", "a dog"], ["a dog"]),
+                                                (["--sample_prompts", "[]"], [])])
+def test_without_the_flag_sample_prompts_are_proposed_and_an_empty_list_is_a_choice(project, flags, prompts):
+    from core.cli import _training_settings
+
+    given = build_parser().parse_args(["train", project, "--preset", "sd15_style", *flags])
+    assert [prompt.prompt for prompt in _training_settings(given).sampling.sample_prompts] == prompts
+
+
 class Terminal(io.StringIO):
     """What a terminal would be sent."""
 

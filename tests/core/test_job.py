@@ -38,7 +38,7 @@ def stage(monkeypatch, tmp_path):
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # the handlers of this process stay its own
 
     def add(method):
-        monkeypatch.setitem(STAGES, method, Stage(method, "Test", f"{__name__}:Hungry", f"{__name__}:Desk", method))
+        monkeypatch.setitem(STAGES, method, Stage(method, "Test", f"{__name__}:Hungry", f"{__name__}:Desk", method, heavy=False))
         return method
 
     return add

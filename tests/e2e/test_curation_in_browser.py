@@ -1,4 +1,4 @@
-"""Curation in a real browser on photographs: duplicates go and come back, a cut picks pictures out, a number of the matrix filters the gallery."""
+"""Curation in a real browser on photographs: duplicates go and come back, a cut picks out, a number of the matrix filters the gallery."""
 
 import itertools
 
@@ -32,7 +32,8 @@ OVERFLOW = """() => [...document.querySelectorAll('.lb-panel, .lb-panel *')].fil
     !['TEXTAREA', 'INPUT', 'SELECT', 'OPTION'].includes(part.tagName) && part.scrollWidth > part.clientWidth + 1 && part.clientWidth
     && !['hidden', 'auto', 'scroll'].includes(getComputedStyle(part).overflowX)).map(part => part.className)"""
 PICTURES, DOUBLES = 58, 16
-TAGS = (("from front", "looking at viewer", "from side", "from behind"), ("upper body", "portrait", "full body"), ("red dress", "", "jacket"))
+TAGS = (("from front", "looking at viewer", "from side", "from behind"), ("upper body", "portrait", "full body"),
+        ("red dress", "", "jacket"))
 
 
 def drawn(number: int) -> Image.Image:
@@ -158,14 +159,15 @@ def press_the_matrix(page, mark: str) -> None:
     assert 0 < count < 20
     cell.click()
     expect(panel.get_by_role("status")).to_contain_text("shows them")
-    expect(gallery.get_by_label("Filter", exact=False).first).to_have_value('tag:"from behind" tag:"full body" | tag:"facing away" tag:"full body"')
+    wanted = 'tag:"from behind" tag:"full body" | tag:"facing away" tag:"full body"'
+    expect(gallery.get_by_label("Filter", exact=False).first).to_have_value(wanted)
     expect(gallery).to_contain_text(f"{count} of")
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 1400), ("light", 420)])
 def test_doubles_go_and_come_back_a_cut_moves_and_the_matrix_leads_to_the_gallery(tmp_path, dataset, theme, width):
     mark = f"{theme}_{width}"
-    with Lab(tmp_path, {"LORABOOK_PROJECTS": str(tmp_path / "projects")}, theme=theme) as lab, Browser(width=width, height=2600 if width > 500 else 1000) as context:
+    with Lab(tmp_path, {"LORABOOK_PROJECTS": str(tmp_path / "projects")}, theme=theme) as lab, Browser(width, 2600) as context:
         page = lab.open(context, "curation.ipynb")
         run_all(page)
         reject_and_return_duplicates(page, dataset, mark)

@@ -85,7 +85,7 @@ def test_a_folder_an_address_and_other_names(tmp_path, monkeypatch, theme):
         assert {item.id: item.caption for item in list_items(manager.project)} == {
             **{f"cat_{number + 1:04}": f"web {number}" for number in range(4)}, "cat_0005": "first", "cat_0006": None, "cat_0007": None}
         rename.get_by_role("button", name="Take back the last renaming").click()
-        says(rename, "old names back")
+        says(rename, "given their old names back")
         assert sorted(item.id for item in list_items(manager.project)) == ["0", "1", "2", "3", "photo 0", "photo 1", "photo 2"]
         page.set_viewport_size({"width": 460, "height": 2600})
         assert page.evaluate(OVERFLOW) == []

@@ -107,6 +107,19 @@ def test_advanced_fields_are_made_when_their_fold_is_opened():
     assert form.value().hidden_value == 8
 
 
+def test_a_wrong_value_opens_the_fold_that_its_sentence_stands_in():
+    form = Form(Picture, folded=("brush",))
+    form.open_folds()
+    form.control("name").widget.value = "a"
+    form.control("brush.hidden_value").widget.value = 12
+    folds = form.section("brush").view.children[2].children
+    for fold in (*folds, *form.folds):
+        fold.value = False
+    with pytest.raises(ConfigError, match="must be at most 10"):
+        form.value()
+    assert [fold.description for fold in folds] == ["Hide more settings (1)", "Show expert settings (1)"] and form.folds[0].value
+
+
 def test_nested_settings_are_sections_and_hidden_fields_keep_their_values():
     form = Form(Picture, hide=("brush.width",))
     form.fill(Picture(name="a", brush=Brush(width=8)))

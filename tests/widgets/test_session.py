@@ -21,6 +21,19 @@ def test_a_project_that_is_gone_leaves_the_session_without_one(tmp_path):
     assert session.folder is None
 
 
+def test_when_the_next_project_is_gone_the_open_one_is_closed_everywhere(project, tmp_path):
+    session = Session(tmp_path / "memory")
+    session.open(project.folder)
+    assert session.training.project.folder == project.folder
+    told = []
+    session.subscribe(lambda: told.append(session.folder))
+    (tmp_path / "memory").write_text(str(tmp_path / "gone"), encoding="utf-8")
+    session.resume()
+    assert told == [None] and session.lost
+    with pytest.raises(StudioError, match="No project is open"):
+        _ = session.training
+
+
 def test_what_is_no_project_is_refused_and_the_open_one_stays(session, tmp_path):
     before = session.folder
     with pytest.raises(DatasetError):

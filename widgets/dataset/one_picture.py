@@ -86,7 +86,8 @@ class OnePicture:
     def _tried(self, said: Description) -> str:
         self._latest, self._used = said, time.monotonic()
         self.panel.loop.after(self._rest, IDLE_SECONDS)
-        return said.sentence()
+        how = f"needed {said.seconds:.1f} s on {said.provider}" if said.provider else "said this before"
+        return f"{said.captioner} {how}. Its text stands below; nothing was written."
 
     def _rest(self) -> None:
         if time.monotonic() - self._used >= IDLE_SECONDS and not self._working():
@@ -148,17 +149,18 @@ class OnePicture:
             self._picture.format = "webp" if data[:4] == b"RIFF" else "jpeg"
             self._picture.value, self._picture.tooltip = data, name
         words = f"<b>Caption now:</b> {html.escape(caption)}" if caption else "It has no caption yet." if data else ""
-        self._caption.value = f'<p class="lb-wrong">{html.escape(trouble)}</p>' if trouble else f"<p>{words}</p>" if words else ""
+        kind, words = ("lb-wrong", html.escape(trouble)) if trouble else ("lb-purpose", words)
+        self._caption.value = f'<p class="{kind}">{words}</p>' if words else ""
         self._texts.children = [self._text(name, one) for one in texts]
 
     def _text(self, name: str, told: Told) -> ipw.VBox:
         """One captioner's text, with the button that takes it."""
         latest = self._latest if self._latest is not None and self._latest.text == told.text else None
         becomes = f'<p class="lb-help">The caption would become: {html.escape(latest.caption)}</p>' if latest is not None else ""
-        words = f'<div class="lb-part">{html.escape(who(told))}</div><p>{html.escape(told.text)}</p>{becomes}'
+        words = f'<div class="lb-part">{html.escape(who(told))}</div><p class="lb-purpose">{html.escape(told.text)}</p>{becomes}'
         button = ipw.Button(description="Use this text", tooltip=f"Writes what {who(told)} says into the caption of {name}")
         button.on_click(lambda _: self.panel.loop.soon(lambda: self.panel.guard(lambda: self._use(name, told))))
-        return ipw.VBox([ipw.HTML(words), row(button)])
+        return ipw.VBox([ipw.HTML(words), row(button)]).add_class("lb-form")
 
     def _use(self, name: str, told: Told) -> str:
         caption = self.panel.session.dataset.use_text(name, told.text, self._asked())

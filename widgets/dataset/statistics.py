@@ -25,6 +25,7 @@ from widgets.panel import Panel, Work, findings_list, part, row
 
 MOST_FINDINGS = 40
 MEND = {"missing": "Give them the trigger word …", "trigger": "Put the trigger word first …", "trigger_first": "Put it first …",
+        "trigger_spelling": "Write it alike …",
         "contradiction": "Take the rarer one out …", "tokens": "Shorten them …", "doubles": "Take the second out …",
         "format": "Mend the format …", "variants": "Write them alike …", "misspelt": "Replace them …", "fused": "Take them out …",
         "near_constant": "Add it …"}

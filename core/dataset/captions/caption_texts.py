@@ -31,6 +31,7 @@ class CaptionSettings(Settings):
     title = "Caption"
 
     captioner: CaptionerName = setting("qwen3-vl-4b", "Captioner", "The model that describes the images.")  # type: ignore[valid-type]
+    precision: Precision = setting("bf16", "Precision", "8-bit and 4-bit take less memory of the GPU, and write a little worse.")
     server_url: str = setting("", "Server", "Address of an OpenAI-compatible server, such as http://localhost:11434/v1.")
     server_model: str = setting("", "Model of the server", "Such as qwen3-vl:8b.")
     key_variable: str = setting("OPENAI_API_KEY", "Variable with its key", "Name of the environment variable that holds the server's key. "
@@ -43,7 +44,6 @@ class CaptionSettings(Settings):
     trigger_word: str = setting("", "Trigger word", "Stands first in every caption; empty takes the project's.")
     prompt: str = setting("", "Own question", "Asked instead of the kind's own. {trigger} stands for the trigger word, {caption} for the "
                           "caption as it is, such as tags to be made into sentences.")
-    precision: Precision = setting("bf16", "Precision", "8-bit and 4-bit take less memory of the GPU, and write a little worse.")
     schema_guided: bool = setting(False, "Character in parts", "Ask for subject, looks, clothes, pose, expression, framing, background and "
                                   "style each by itself, and join them. For Qwen and servers.", level="advanced")
     prefix: str = setting("", "Always in front", "Behind the trigger word, before the text.", level="advanced")

@@ -214,8 +214,7 @@ def add_trigger(project: Project, settings: TriggerSettings, progress: Progress 
     Raises: ConfigError: it holds a comma; Cancelled: what is done stays; DiskError.
     """
     report = apply_plan(project, plan_trigger(project, settings), progress)
-    info = project.info()  # read again: an import may have written into it meanwhile
-    project.write_info(info.changed(trigger_word=one_trigger(settings.trigger_word)))
+    project.change_info(lambda info: info.changed(trigger_word=one_trigger(settings.trigger_word)))
     return report
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 from core.base.errors import DatasetError
 from core.base.files import write_text
 from core.dataset.captions.locking import writing_in
+from core.dataset.project import is_trained_on
 
 CAPTION_EXTENSION = ".txt"
 NO_FILE = "none"
@@ -117,9 +120,38 @@ def revision_of(data: bytes) -> str:
 
 
 def forget_caches(caption_path: Path) -> None:
-    """Delete the trainer's text-encoder caches of this image; they are made anew from the new caption."""
-    for ending in STALE_CACHES:
-        caption_path.with_name(caption_path.stem + ending).unlink(missing_ok=True)
+    """Delete the trainer's text-encoder caches of this image; they are made anew from the new caption.
+
+    A training that runs reads them at each step, so that they stay until the next one begins: `forget_old_caches`.
+    """
+    caches = [path for ending in STALE_CACHES if (path := caption_path.with_name(caption_path.stem + ending)).exists()]
+    if caches and not is_trained_on(caption_path.parent):
+        for path in caches:
+            path.unlink(missing_ok=True)
+
+
+def find_caches(folder: Path) -> dict[str, list[str]]:
+    """Name of a caption file → names of the text-encoder outputs that a trainer keeps of it. Raises: OSError."""
+    found: dict[str, list[str]] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            ending = next((one for one in STALE_CACHES if entry.name.endswith(one)), "")
+            if ending:
+                found.setdefault(entry.name.removesuffix(ending) + CAPTION_EXTENSION, []).append(entry.name)
+    return found
+
+
+def forget_old_caches(folder: Path) -> int:
+    """Delete the text-encoder outputs that are not newer than their caption. Returns: how many. Raises: OSError."""
+    gone = 0
+    for caption, caches in find_caches(folder).items():
+        with contextlib.suppress(FileNotFoundError):
+            changed = (folder / caption).stat().st_mtime_ns
+            old = [path for name in caches if (path := folder / name).stat().st_mtime_ns <= changed]
+            for path in old:
+                path.unlink(missing_ok=True)
+            gone += len(old)
+    return gone
 
 
 def decode_caption(data: bytes, name: str) -> str:

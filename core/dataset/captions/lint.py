@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -104,12 +105,15 @@ def _trigger(looked: _Looked) -> Iterator[CaptionFinding]:
     if not looked.trigger:
         return
     key = key_of(looked.trigger)
-    word = looked.trigger.lower()
-    absent = [name for name, keys in looked.keys.items() if key not in keys and word not in looked.captions[name].lower()]
-    lacking = set(absent)
-    later = [name for name, tags in looked.parts.items() if name not in lacking and (not tags or keys_of(tags[0])[:1] != (key,))
-             and not looked.captions[name].lower().startswith(word)]
-    for ids, words, kind in ((absent, "lack", "trigger"), (later, "do not begin with", "trigger_first")):
+    word = re.compile(rf"(?<!\w){re.escape(looked.trigger)}(?!\w)", re.IGNORECASE)
+    written = {name for name, text in looked.captions.items() if word.search(text)}
+    absent = [name for name, keys in looked.keys.items() if key not in keys and name not in written]
+    other = [name for name, keys in looked.keys.items() if key in keys and name not in written]
+    elsewhere = {*absent, *other}
+    later = [name for name, tags in looked.parts.items() if name not in elsewhere and (not tags or keys_of(tags[0])[:1] != (key,))
+             and not word.match(looked.captions[name])]
+    for ids, words, kind in ((absent, "lack", "trigger"), (other, "spell in another way", "trigger_spelling"),
+                             (later, "do not begin with", "trigger_first")):
         if ids:
             yield CaptionFinding("warning", f"Captions that {words} the trigger word {looked.trigger!r}: {_some(ids)}.",
                                  "Put it first; the Gallery panel has a button for all captions.", kind, tuple(ids),

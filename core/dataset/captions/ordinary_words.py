@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 
 LETTERS = re.compile(r"[^\W\d_]+")
-WORDS = frozenset(LETTERS.findall("""
+LITTLE_WORDS = frozenset(LETTERS.findall("""
 a about above after all always an and another any are around as at back be before behind below beside between big both by can come day down
 each every few first for from front go good has have he her here him his how i in inside into is it its just last like little long made
 make many me more most my near new next no not of off old on one only open or other our out outside over own she side small so some such
 than that the their them then there these they thing this those three through time to top two under up very was we well what when where
 which while who with without you your
+"""))
+"""Words without a plural."""
 
+WORDS = LITTLE_WORDS | frozenset(LETTERS.findall("""
 baby boy boyfriend bride brother character child children couple crowd dad daughter family father female folk friend gentleman girl
 girlfriend groom grandfather grandmother group guy human husband infant kid lady male man men mom mother people person sister solo son
 somebody someone teen teenager toddler twin wife woman women youth figure individual hero heroine villain avatar
@@ -100,5 +103,7 @@ def is_ordinary(text: str) -> bool:
 
 
 def _is_known(word: str) -> bool:
-    """Itself or, of a plural, its singular."""
-    return any(form in WORDS for form in (word, word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("ies") + "y"))
+    """Itself or, of a plural, its singular. Names that only look like one (Ares, Ines) are none."""
+    singulars = {word[:-1] if word.endswith("s") else "", word[:-2] if word.endswith(("ses", "xes", "zes", "ches", "shes")) else "",
+                 word[:-3] + "y" if word.endswith("ies") else ""}
+    return word in WORDS or any(len(form) > 2 and form in WORDS - LITTLE_WORDS for form in singulars)

@@ -22,9 +22,10 @@ from pathlib import Path
 from core.base.errors import DatasetError
 from core.base.files import explain_disk_errors
 from core.base.progress import SILENT, Progress
-from core.dataset.captions.files import STALE_CACHES, decode_caption, one_line
+from core.dataset.captions.files import decode_caption, find_caches, one_line
 from core.dataset.captions.locking import writing_in
 from core.dataset.items import Skipped
+from core.dataset.project import is_trained_on
 
 BATCH = 2000
 """Captions whose new texts lie beside them at once. Far more at once is three times slower when it is repeated soon (an undo): ext4
@@ -90,7 +91,7 @@ class _Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.caches = _stale_caches(path)
+        self.caches = {} if is_trained_on(path) else find_caches(path)  # a training that runs reads them at each step
         self.handle = os.open(path, os.O_RDONLY)
         self._closers = ThreadPoolExecutor(CLOSERS, thread_name_prefix="captions")
         self._closing: deque[Future[None]] = deque()
@@ -289,15 +290,3 @@ def _syncfs() -> Callable[[int], int] | None:
 def _close(handles: list[int]) -> None:
     for handle in handles:
         os.close(handle)
-
-
-def _stale_caches(folder: Path) -> dict[str, list[str]]:
-    """Caption file → text-encoder outputs that a trainer keeps of it; they belong to the old text."""
-    found: dict[str, list[str]] = {}
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.endswith(".npz"):
-                for ending in STALE_CACHES:
-                    if entry.name.endswith(ending):
-                        found.setdefault(entry.name.removesuffix(ending) + ".txt", []).append(entry.name)
-    return found

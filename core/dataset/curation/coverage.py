@@ -58,7 +58,7 @@ class Coverage:
         alternatives: list[list[str]] = [[]]
         for name, groups in ((angle, self.angles), (framing, self.framings), (outfit, self.outfits)):
             if name == NOT_SAID:
-                absent = [f'-tag:"{tag}"' for tags in groups.values() for tag in tags]
+                absent = ["tagged", *(f'-tag:"{tag}"' for tags in groups.values() for tag in tags)]  # what has no caption is not counted
                 alternatives = [[*terms, *absent] for terms in alternatives]
             elif name:
                 alternatives = [[*terms, f'tag:"{tag}"'] for terms in alternatives for tag in groups[name]]

@@ -39,7 +39,7 @@ class DuplicateSettings(Settings):
                                  "brightness; above 12 different pictures begin to come in.", unit="of 64", ge=0, le=24)
     mirrored: bool = setting(True, "Mirrored too", "A picture and its mirror image count as the same.")
     embedder: EmbedderName = setting(  # type: ignore[valid-type]
-        "plain", "Embedder", "Also finds crops and changed colours; a neural network, the same content.")
+        "plain", "Embedder", "Also finds crops and changed colours; a neural network (CLIP, SigLIP 2, DINOv2), the same content.")
     likeness: float = setting(0.0, "Likeness", "Cosine of two embeddings from which on they count as the same. 0: the embedder's own.",
                               ge=0, le=1, source="dataset-recipes: CLIP .96 to .985, SigLIP2 .97")
     model_dir: str = setting("", "Embedder's folder", "A local folder with the model; nothing is fetched then.", level="advanced")

@@ -32,7 +32,7 @@ class QualitySettings(Settings):
     title = "Quality"
 
     scorer: ScorerName = setting(  # type: ignore[valid-type]
-        "none", "Also score by", "A model that looks for text, watermarks, nudity or beauty. One at a time; scores are kept.")
+        "none", "Also score by", "A model that looks for nudity, text or watermarks. One at a time; scores are kept.")
     model_dir: str = setting("", "Scorer's folder", "A local folder with the model; nothing is fetched then.", level="advanced")
     repo_id: str = setting("", "Scorer's repository", "Another one of the same kind on Hugging Face.", level="advanced")
     revision: str = setting("", "Scorer's revision", "Branch, tag or commit; empty: the newest.", level="expert")

@@ -22,6 +22,7 @@ from urllib.parse import quote, urlsplit
 
 from core.base.errors import ConfigError, DatasetError, MissingDependency
 from core.base.files import atomic_write, explain_disk_errors
+from core.base.paths import place_of, typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.captions.files import decode_caption
@@ -133,7 +134,7 @@ class GallerySource:
         words = [*find_program(), "--no-input", "--no-colors", "--config", str(settings), "--destination", str(self.folder / "files"),
                  "--write-tags", "--filter", f"extension not in {endings!r}"]
         if self.options.config:
-            words += ["--config", str(Path(self.options.config).expanduser())]
+            words += ["--config", str(typed_path(self.options.config))]
         if self.options.range.strip():
             words += ["--range", re.sub(r"\s", "", self.options.range)]
         if self.options.skip_seen:
@@ -218,7 +219,7 @@ def check_credentials(address: str, config: str = "") -> None:
         return
     known = {name for name, variable in CREDENTIALS["gelbooru"].items() if os.environ.get(variable)}
     for path in [*CONFIG_FILES, *([config] if config else [])]:
-        known |= _configured(Path(os.path.expandvars(path)).expanduser(), "gelbooru")
+        known |= _configured(place_of(os.path.expandvars(path)), "gelbooru")
     missing = [name for name in CREDENTIALS["gelbooru"] if name not in known]
     if missing:
         raise ConfigError(f"Gelbooru gives pictures only to those who have an account: {' and '.join(missing)} "

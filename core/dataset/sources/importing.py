@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from core.base.errors import DatasetError, DiskError, StudioError
-from core.base.files import write_bytes
+from core.base.files import write_new
 from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.dataset.captions.files import NO_FILE, caption_path_for, decode_caption, forget_caches, one_line, write_caption
+from core.dataset.captions.files import (
+    NO_FILE,
+    Caption,
+    CaptionConflict,
+    caption_path_for,
+    decode_caption,
+    forget_caches,
+    one_line,
+    remove_caption,
+    write_caption,
+)
 from core.dataset.images.baking import FIRST_OF, Baked, bake
 from core.dataset.items import Skipped, list_items
+from core.dataset.moving import among_movers
 from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
 from core.dataset.renaming_steps import giving_names
@@ -119,8 +130,7 @@ def import_images(project: Project, settings: ImportSettings, progress: Progress
         Cancelled: what came in stays. DiskError: no space, no permission; what came in stays whole.
     """
     report = ImportReport()
-    progress.start("Reading the source")
-    with giving_names(project), _opened(project, settings, progress) as source, closing(source.parts()) as parts:
+    with giving_names(project, progress), _opened(project, settings, progress) as source, closing(source.parts()) as parts:
         importer: _Importer | None = None
         for content in parts:
             report.skipped += content.skipped
@@ -141,6 +151,7 @@ def import_images(project: Project, settings: ImportSettings, progress: Progress
 
 def _opened(project: Project, settings: ImportSettings, progress: Progress) -> Source:
     """The source that the settings name. Raises: DatasetError: there is none of that kind, or it is the project itself."""
+    progress.start("Reading the source")
     kind = source_kind(settings.source) if settings.kind == "auto" else settings.kind
     if SOURCES.entry(kind).options.get("remote"):
         return SOURCES.load(kind)(settings.source, project.hidden / "downloads", settings.recursive, getattr(settings, kind), progress)
@@ -211,6 +222,11 @@ class _Importer:
         if isinstance(result, StudioError):
             self._skip(file.name, result.message)
             return
+        with among_movers(self.project, self.progress) as moves:
+            self.ledger.look_again(moves)
+            self._place_prepared(file, result)
+
+    def _place_prepared(self, file: SourceFile, result: _Prepared) -> None:
         present = self.ledger.name_of(result.sha256)
         if present is not None or result.baked is None:
             self.report.already.append(Imported(present or "", file.name, ()))
@@ -218,33 +234,43 @@ class _Importer:
             if image is not None:
                 self._bring_caption(file, self.project.images / image)
             return
-        name = self.ledger.claim(result.sha256, Path(file.name).stem, result.baked.suffix)
-        self.ledger.record(ImportRecord(name, result.sha256, self._place(file), result.size, result.mtime_ns, result.written))
-        target = self.project.images / name
-        self.ledger.forget_latents(name)
-        forget_caches(caption_path_for(target))
-        self._bring_caption(file, target)
-        write_bytes(target, result.baked.data)
+        while True:
+            name = self.ledger.claim(result.sha256, Path(file.name).stem, result.baked.suffix)
+            self.ledger.record(ImportRecord(name, result.sha256, self._place(file), result.size, result.mtime_ns, result.written))
+            target = self.project.images / name
+            self.ledger.forget_latents(name)
+            forget_caches(caption_path_for(target))
+            caption = self._bring_caption(file, target)
+            try:
+                write_new(target, result.baked.data)
+            except FileExistsError:  # somebody put a file of that name there this very moment: it stays, this one gets another name
+                if caption is not None:
+                    self.report.captions -= 1
+                    with suppress(CaptionConflict):  # it was edited already
+                        remove_caption(caption_path_for(target), caption.revision)
+            else:
+                break
         self.report.imported.append(Imported(name, file.name, result.baked.changes))
 
-    def _bring_caption(self, file: SourceFile, image: Path) -> None:
-        """The caption goes before the image, so that an image in the project is never there without it."""
+    def _bring_caption(self, file: SourceFile, image: Path) -> Caption | None:
+        """The caption goes before the image, so that an image in the project is never there without it. Returns: what was written."""
         target = caption_path_for(image)
         if target.exists():
-            return
+            return None
         empty = ""
         for caption in self._captions_of(file.name):
             try:
                 text = one_line(decode_caption(caption.read(), Path(caption.name).name))
                 if text:
-                    write_caption(target, text, NO_FILE)
+                    written = write_caption(target, text, NO_FILE)
                     self.report.captions += 1
-                    return
+                    return written
                 empty = empty or caption.name
             except (DatasetError, OSError) as error:
                 self._skip(caption.name, f"{error} The image came in without it.")
         if empty:
             self._skip(empty, "The caption is empty. The image came in without it.")
+        return None
 
     def _captions_of(self, name: str) -> list[SourceFile]:
         """The caption files of an image, the likeliest first."""
@@ -279,6 +305,4 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _note_source(project: Project, place: str) -> None:
-    info = project.info()
-    if place not in info.sources:
-        project.write_info(info.changed(sources=(*info.sources, place)))
+    project.change_info(lambda info: info if place in info.sources else info.changed(sources=(*info.sources, place)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.base.files import append_line, safe_stem, sha256
+from core.dataset.items import IMAGE_SUFFIXES
 from core.dataset.project import Project
 
 LEDGER_FILE = "imports.jsonl"
@@ -59,6 +61,7 @@ class Ledger:
 
     def __init__(self, project: Project, present: Iterable[tuple[str, str]]) -> None:
         self.project = project
+        self._folder = f"{project.images}{os.sep}"
         self._records: dict[str, list[ImportRecord]] = {}
         self._last: dict[str, ImportRecord] = {}
         self._places: dict[tuple[str, int, int], str] = {}
@@ -67,19 +70,37 @@ class Ledger:
         present = list(present)
         self._here = {sha: name for name, sha in present if sha}
         self._unread = {name for name, sha in present if not sha}
-        in_images = [path for path in project.images.iterdir() if not path.name.startswith(".")]
-        aside = [path for path in project.rejected.rglob("*") if path.is_file()]
+        self._looked_at = {name for name, _ in present}
+        self._moves = -1
+        self._list()
+
+    def _list(self) -> None:
+        """Note what lies in the folders."""
+        in_images = [path for path in self.project.images.iterdir() if not path.name.startswith(".")]
+        aside = [path for path in self.project.rejected.rglob("*") if path.is_file()]
         self.images = {path.name for path in in_images}
         self._aside: dict[str, list[Path]] = {}
         for path in aside:
             self._aside.setdefault(path.name, []).append(path)
-        self._hashes: dict[Path, str] = {}
+        self._hashes: dict[Path, str] = {}  # a name may stand for another picture since
         self._latents: dict[str, list[Path]] = {}
         for path in in_images:
             if match := LATENTS.fullmatch(path.name):
                 self._latents.setdefault(match[1], []).append(path)
         self._captions = {fold(path.stem) for path in in_images if path.suffix == ".txt"}
         self._stems = {fold(path.stem) for path in (*in_images, *aside) if path.suffix not in (".txt", ".json")}
+
+    def look_again(self, moves: int) -> None:
+        """Take in what was rejected or put back since the last look. Args: moves: a number that changes with each such move."""
+        if moves == self._moves:
+            return
+        self._moves = moves
+        self._list()
+        for name in self.images - self._looked_at:
+            if Path(name).suffix.lower() in IMAGE_SUFFIXES:
+                self._here[self._hash_of(self.project.images / name)] = name
+        self._looked_at = set(self.images)
+        self._here = {sha: name for sha, name in self._here.items() if sha and name in self.images}
 
     def hash_at(self, source: str, size: int, mtime_ns: int) -> str | None:
         """The hash of a source file that has not changed since it was imported; saves reading it."""
@@ -125,19 +146,19 @@ class Ledger:
         """A file name that is safe and whose stem no other image has; the same as before, unless another image had that name since."""
         for record in reversed(self._records.get(sha, [])):
             before = Path(record.name)
-            free = fold(before.stem) not in self._stems and not (self.project.images / record.name).exists()
+            free = fold(before.stem) not in self._stems and not self._appeared(before.stem, IMAGE_SUFFIXES)
             if free and self._is_named(record) and before.suffix == suffix:
                 return record.name
         base = safe_stem(stem)
         name, number = base, 1
-        while fold(name) in self._stems or fold(name) in self._captions or self._appeared(name, suffix):
+        while fold(name) in self._stems or fold(name) in self._captions or self._appeared(name, (*IMAGE_SUFFIXES, ".txt")):
             number += 1
             name = f"{base}-{number}"
         return name + suffix
 
-    def _appeared(self, stem: str, suffix: str) -> bool:
-        """Whether a person put a file of that name there since the import began."""
-        return any((self.project.images / f"{stem}{ending}").exists() for ending in (suffix, ".txt"))
+    def _appeared(self, stem: str, endings: Iterable[str]) -> bool:
+        """Whether a person put a file of that name, with one of these endings, there since the import began."""
+        return any(os.path.lexists(self._folder + stem + ending) for ending in endings)
 
     def forget_latents(self, name: str) -> None:
         """Delete what a trainer kept of an earlier image of this name; it is made anew."""
@@ -150,6 +171,7 @@ class Ledger:
         self._note(record)
         self._here[record.written] = record.name
         self.images.add(record.name)
+        self._looked_at.add(record.name)
         self._stems.add(fold(Path(record.name).stem))
 
     def _note(self, record: ImportRecord) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.base.errors import ConfigError
 from core.base.findings import Finding
-from core.base.paths import ROOT
+from core.base.paths import ROOT, place_of
 from core.training.backends import Command, RunFolder
 from core.training.backends.sd_scripts import script_for
 from core.training.config.contract import check_pair
@@ -71,9 +71,9 @@ class BuiltinBackend:
 def _models(options: TrainOptions) -> Iterator[Finding]:
     """Models that this trainer cannot open: names on Hugging Face, which it does not download, and what is no SD 1.x or SDXL."""
     for title, name in (("model", options.pretrained_model_name_or_path), ("VAE", options.vae)):
-        if name and not Path(name).expanduser().exists() and not looks_like_a_place(name):
+        if name and not place_of(name).exists() and not looks_like_a_place(name):
             yield Finding("error", f"The {title} {name!r} is a name on Hugging Face, but the built-in trainer opens only what lies on this "
                           "machine.", "Download it and choose its .safetensors file or its folder, or use the sd-scripts backend.")
-    path = Path(options.pretrained_model_name_or_path).expanduser()
+    path = place_of(options.pretrained_model_name_or_path)
     if path.exists() and (trouble := cannot_open(path)):
         yield trouble

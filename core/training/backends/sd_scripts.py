@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.base.errors import TrainingError
 from core.base.findings import Finding
-from core.base.paths import trainers_dir
+from core.base.paths import trainers_dir, typed_path
 from core.training.backends import Command, RunFolder
 from core.training.config.contract import check_pair
 from core.training.config.pair import pair_in, read_pair
@@ -28,13 +28,13 @@ def script_for(family: str) -> str:
 
 def checkout() -> Path:
     """Where the checkout is or would be: $SD_SCRIPTS_DIR, else `trainers/sd-scripts`."""
-    return Path(os.environ.get("SD_SCRIPTS_DIR") or trainers_dir() / "sd-scripts").expanduser().absolute()
+    return typed_path(os.environ.get("SD_SCRIPTS_DIR") or trainers_dir() / "sd-scripts")
 
 
 def interpreter() -> Path | None:
     """The Python of its environment: $SD_SCRIPTS_PYTHON, else .venv or venv inside the checkout; None if there is none."""
     given = os.environ.get("SD_SCRIPTS_PYTHON")
-    candidates = [Path(given).expanduser().absolute()] if given else [checkout() / name for name in INTERPRETERS]
+    candidates = [typed_path(given)] if given else [checkout() / name for name in INTERPRETERS]
     # A venv's python is a link that must not be resolved: behind it lies the Python without the environment's packages.
     return next((path for path in candidates if path.is_file()), None)
 

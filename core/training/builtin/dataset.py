@@ -13,6 +13,7 @@ from typing import Any
 
 from core.base.buckets import BucketRule, Size, crop_edges, select_bucket
 from core.base.errors import ConfigError, DatasetError
+from core.base.paths import typed_path
 from core.training.builtin.captions import CaptionRule, read_caption
 from core.training.builtin.keys import UNSUPPORTED
 from core.training.config.sources import image_files
@@ -162,7 +163,7 @@ def _read_dataset(table: dict[str, Any], general: dict[str, Any], arguments: dic
             raise ConfigError("A subset of dataset.toml has no image_dir.", "Say where its images lie.")
         captions = CaptionRule(**{key: look(key, CaptionRule.__dataclass_fields__[key].default, values) for key in CAPTION_KEYS})
         extension = look("caption_extension", ".caption", values)
-        subset = Subset(Path(values["image_dir"]).expanduser(), bool(values.get("is_reg", False)), look("class_tokens", None, values),
+        subset = Subset(typed_path(values["image_dir"]), bool(values.get("is_reg", False)), look("class_tokens", None, values),
                         int(look("num_repeats", 1, values)), extension if extension.startswith(".") else f".{extension}",
                         bool(look("flip_aug", False, values)), captions)
         if subset.num_repeats < 1:

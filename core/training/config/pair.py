@@ -8,6 +8,7 @@ from typing import Any
 
 from core.base.errors import ConfigError
 from core.base.files import read_text, write_text
+from core.base.paths import place_of
 from core.training.config.sampling import prompt_lines
 from core.training.config.toml_text import read_toml, same_types, toml_text
 from core.training.config.training import PARTS, TrainingSettings
@@ -115,10 +116,10 @@ def _checked_text(path: Path, comment: str, content: dict[str, Any]) -> str:
 def _placed(name: str, value: Any) -> Any:
     if name in LOCAL_PATHS:
         return _absolute(value)
-    if name in PATHS_OR_NAMES and Path(value).expanduser().exists():
+    if name in PATHS_OR_NAMES and place_of(value).exists():
         return _absolute(value)
     return value
 
 
 def _absolute(value: str) -> str:
-    return str(Path(value).expanduser().absolute())
+    return str(place_of(value))

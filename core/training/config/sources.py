@@ -14,14 +14,17 @@ from pathlib import Path
 from core.base.errors import ConfigError, DatasetError, ModelError
 from core.base.files import read_text
 from core.base.findings import Finding
-from core.base.paths import typed_path
+from core.base.paths import place_of, typed_path
 from core.dataset.items import IMAGE_SUFFIXES
 from core.diffusion import FAMILIES
 from core.diffusion.checkpoints import TITLES, family_of, kind_of
 from core.training.config.counting import count_steps
 from core.training.config.data import Subset
+from core.training.config.model import ModelSettings
 from core.training.config.training import TrainingSettings
 
+FAMILY_NAMES = {**TITLES, "sd15": "Stable Diffusion 1.5", "sdxl": "SDXL"}
+"""Families as the forms call them."""
 SHOWN = 3
 LONGEST = 10_000
 """Steps that the Colab trainers refuse to exceed."""
@@ -42,7 +45,7 @@ def image_files(folder: Path) -> list[Path]:
 
 def image_counts(settings: TrainingSettings) -> list[int]:
     """Pictures in each folder, 0 where it is missing: what `count_steps` takes."""
-    folders = [Path(subset.image_dir).expanduser() for subset in settings.data.subsets]
+    folders = [place_of(subset.image_dir) for subset in settings.data.subsets]
     return [len(image_files(folder)) if folder.is_dir() else 0 for folder in folders]
 
 
@@ -61,16 +64,17 @@ def check_sources(settings: TrainingSettings, backend: str = "sd-scripts", own: 
 
 def _models(settings: TrainingSettings) -> Iterator[Finding]:
     model = settings.model.pretrained_model_name_or_path
-    if model and Path(model).expanduser().exists():
-        yield from _family(Path(model).expanduser(), settings)
+    if model and place_of(model).exists():
+        if (judged := judge_model(place_of(model), settings.model)).level == "error":
+            yield judged
     elif model and looks_like_a_place(model):
         yield _missing("model", model, "Choose another, or download it again.")
     vae = settings.model.vae
-    if vae and looks_like_a_place(vae) and not Path(vae).expanduser().exists():
+    if vae and looks_like_a_place(vae) and not place_of(vae).exists():
         yield _missing("VAE", vae, "Choose another, or leave it empty.")
     for title, value in (("LoRA to continue", settings.network.network_weights), ("state to resume from", settings.saving.resume),
                          ("tokenizer folder", settings.model.tokenizer_cache_dir)):
-        if value and not Path(value).expanduser().exists():
+        if value and not place_of(value).exists():
             yield _missing(title, value, "Choose another, or leave it empty.")
 
 
@@ -93,25 +97,30 @@ def cannot_open(path: Path) -> Finding | None:
     return None
 
 
-def _family(path: Path, settings: TrainingSettings) -> Iterator[Finding]:
-    """Is the model what the settings say? Of older formats (.ckpt), which only sd-scripts opens, nothing can be told."""
+def judge_model(path: Path, model: ModelSettings) -> Finding:
+    """Whether a base model that is there is what the settings say: info, warning (only sd-scripts opens it), or error; from its header.
+
+    The one judgement of the form's field and of Check.
+    """
     if path.is_file() and path.suffix != ".safetensors":
-        return
-    trouble = cannot_open(path)
+        return Finding("warning", f"{path.name} is no .safetensors file, so that nothing can be told of it.",
+                       "Only the sd-scripts trainer opens older formats.")
+    trouble, wanted = cannot_open(path), "sd2" if model.v2 else model.family
     try:
         found = kind_of(path).family
     except (ModelError, OSError):
         found = ""
     if trouble is not None and (not found or found in FAMILIES):
-        yield trouble
-        return
-    wanted = "sd2" if settings.model.v2 else settings.model.family
-    if found == wanted:
-        return
-    remedies = {"sd2": "Switch on Stable Diffusion 2 (v2) and choose the sd-scripts backend, or choose another model.",
-                **{name: f"Choose the model family {TITLES[name]}, or another model." for name in FAMILIES.names()}}
-    yield Finding("error", f"The model {path.name} is a {TITLES[found]} model, but the settings say {TITLES[wanted]}.",
-                  remedies.get(found, "Choose another model."))
+        return trouble  # broken, or for inpainting
+    if found != wanted:
+        remedies = {"sd2": "Switch on Stable Diffusion 2 (v2) and choose the sd-scripts trainer, or choose another model.",
+                    **{name: f"Choose a preset for {FAMILY_NAMES[name]}, or another model." for name in FAMILIES.names()}}
+        return Finding("error", f"{path.name} is a model of the family {FAMILY_NAMES[found]}, but the settings say {FAMILY_NAMES[wanted]}.",
+                       remedies.get(found, "Choose another model."))
+    if trouble is not None:
+        return Finding("warning", f"{path.name} is a model of the family {FAMILY_NAMES[found]}.",
+                       "Only the sd-scripts trainer knows this family.")
+    return Finding("info", f"{path.name} is a model of the family {FAMILY_NAMES[found]}.")
 
 
 def looks_like_a_place(value: str) -> bool:
@@ -123,7 +132,7 @@ def _folders(settings: TrainingSettings, backend: str, own: Path | None) -> Iter
     subsets = settings.data.subsets
     if not any(not subset.is_reg for subset in subsets):
         yield Finding("error", "There is no folder of pictures to learn from.", "Choose the project's images.")
-    seen = Counter(str(Path(subset.image_dir).expanduser().absolute()) for subset in subsets)
+    seen = Counter(str(place_of(subset.image_dir)) for subset in subsets)
     for folder, times in seen.items():
         if times > 1:
             yield Finding("error", f"The folder {folder} is given {times} times; only the first would count.", "Raise its repeats instead.")
@@ -132,7 +141,7 @@ def _folders(settings: TrainingSettings, backend: str, own: Path | None) -> Iter
 
 
 def _folder(subset: Subset, backend: str, own: Path | None) -> Iterator[Finding]:
-    folder = Path(subset.image_dir).expanduser()
+    folder = place_of(subset.image_dir)
     if folder.is_file():
         yield Finding("error", f"The folder {folder} is a file.", "Choose a folder with pictures.")
         return

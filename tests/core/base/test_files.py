@@ -1,5 +1,6 @@
 """Files are whole or as they were; names are safe everywhere."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import time
 import pytest
 
 from core.base.errors import DatasetError, DiskError
-from core.base.files import atomic_write, read_text, safe_stem, write_text
+from core.base.files import atomic_write, read_text, safe_stem, write_new, write_text
 from core.base.paths import ROOT
 
 
@@ -21,6 +22,17 @@ def test_a_failed_write_leaves_the_old_text_and_no_rest(tmp_path):
         raise RuntimeError
     assert file.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_never_replaces_one_that_is_there(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(errno.EPERM, "Operation not permitted")))
+    write_new(tmp_path / "a.png", b"mine")
+    with pytest.raises(FileExistsError):
+        write_new(tmp_path / "a.png", b"theirs")
+    assert (tmp_path / "a.png").read_bytes() == b"mine" and (tmp_path / "a.png").stat().st_nlink == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 @pytest.mark.slow

@@ -4,12 +4,13 @@ import contextlib
 import errno
 import fcntl
 import os
+import threading
 
 import pytest
 
-from core.base.errors import DiskError
+from core.base.errors import Cancelled, DiskError
 from core.base.jobs import turn_on_the_machine
-from core.base.locks import locked
+from core.base.locks import locked, waited_for
 from core.base.progress import SILENT, Progress
 from core.dataset.history import held
 from core.training.launch import launch_lock
@@ -31,6 +32,45 @@ def test_a_lock_that_is_held_keeps_others_out_and_is_freed_at_the_end(tmp_path):
         with pytest.raises(BlockingIOError), locked(place, fcntl.LOCK_EX | fcntl.LOCK_NB):
             pass
     with locked(place, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        pass
+
+
+class Told(Progress):
+    def __init__(self):
+        super().__init__()
+        self.phases = []
+
+    def report_start(self):
+        self.phases.append(self.what)
+
+
+def test_who_waits_for_a_lock_says_so_once_and_gets_it(tmp_path):
+    told = Told()
+    free = threading.Event()
+
+    def hold():
+        with locked(tmp_path / "x.lock"):
+            held_now.set()
+            free.wait()
+
+    held_now, holder = threading.Event(), threading.Thread(target=hold)
+    holder.start()
+    held_now.wait()
+    threading.Timer(0.5, free.set).start()
+    with waited_for(tmp_path / "x.lock", told, "Waiting for another"):
+        assert free.is_set()
+        with pytest.raises(BlockingIOError), locked(tmp_path / "x.lock", fcntl.LOCK_SH | fcntl.LOCK_NB):
+            pass
+    holder.join()
+    assert told.phases == ["Waiting for another"]
+    with waited_for(tmp_path / "x.lock", told, "Waiting for another"):
+        assert len(told.phases) == 1
+
+
+def test_a_cancel_is_heard_while_one_waits_for_a_lock(tmp_path):
+    told = Told()
+    told.cancel()
+    with locked(tmp_path / "x.lock"), pytest.raises(Cancelled), waited_for(tmp_path / "x.lock", told):
         pass
 
 

@@ -178,6 +178,7 @@ def test_tiny_pictures_are_counted_for_the_resolution_of_the_family(project):
 @pytest.mark.parametrize(("kept", "said"), [
     ("[data]\nresolution = 768\n", "1 of 1 pictures are tiny for a training at 768 px, as set in Trainer"),
     ("[data]\nresolution = 1024\nresolution_height = 256\n", ""), ("[data]\nresolution = 768\nbucket_no_upscale = true\n", ""),
+    ("[data]\nresolution = 768\nbucket_no_upscale = true\nenable_bucket = false\n", "1 of 1 pictures are tiny for a training at 768 px"),
     ("[data]\nresolution = 'large'\n", ""), ("not toml", ""), ("", "")])
 def test_a_resolution_that_was_set_in_trainer_counts(project, kept, said):
     picture(project.images / "a.png", size=(300, 300))

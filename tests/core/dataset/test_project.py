@@ -1,9 +1,21 @@
 """A project on disk."""
 
+from threading import Thread
+
 import pytest
 
 from core.base.errors import ConfigError, DatasetError
-from core.dataset.project import FAMILIES, Project, folder_for, known_projects, named_projects, shown_name
+from core.base.progress import SILENT
+from core.dataset.project import (
+    FAMILIES,
+    Project,
+    folder_for,
+    known_projects,
+    named_projects,
+    project_of_images,
+    shown_name,
+    trained_on,
+)
 
 
 def test_a_project_remembers_what_it_was_made_with(tmp_path):
@@ -43,6 +55,39 @@ def test_a_bare_name_is_answered_with_the_project_of_that_name(tmp_path, monkeyp
     made = Project.create(folder_for("mika"), "mika")
     with pytest.raises(DatasetError, match=f"mika does not exist. Did you mean {made.folder}"):
         Project.open("mika")
+
+
+def test_what_two_write_into_the_project_at_once_is_all_there(project):
+    def add(number):
+        for round_ in range(20):
+            source = f"{number}-{round_}"
+            project.change_info(lambda info, source=source: info.changed(sources=(*info.sources, source)))
+
+    threads = [Thread(target=add, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(project.info().sources) == sorted(f"{number}-{round_}" for number in range(4) for round_ in range(20))
+
+
+def test_a_folder_belongs_to_the_project_whose_images_lie_in_it(project, tmp_path):
+    inside, link = project.images / "sub", tmp_path / "link"
+    inside.mkdir()
+    link.symlink_to(project.images)
+    assert [project_of_images(folder) for folder in (project.images, inside, link, project.variants)] == [project] * 4
+    assert [project_of_images(folder) for folder in (project.folder, project.rejected, tmp_path, tmp_path / "gone")] == [None] * 4
+
+
+def test_a_training_that_ended_is_not_named_to_who_is_refused(project):
+    with trained_on([project.images], "first", SILENT):
+        pass
+    refused = pytest.raises(DatasetError, match=r"'Test' are being trained on \(second, third\), so nothing was moved")
+    with (trained_on([project.images], "second", SILENT), trained_on([project.images], "third", SILENT), refused,
+          project.not_in_training("moved")):
+        pass
+    with project.not_in_training("moved"):
+        pass
 
 
 def test_a_path_of_windows_is_not_glued_to_the_present_folder():

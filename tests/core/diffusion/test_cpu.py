@@ -23,6 +23,7 @@ print(faults() - before, float(torch.tensor(1e-40) * 1))
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc's allocator")
+@pytest.mark.slow
 def test_freed_memory_is_used_again_and_denormals_are_zero(tmp_path):
     folder = make_model_folder(tmp_path)
 

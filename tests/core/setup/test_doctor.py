@@ -74,6 +74,22 @@ def test_a_torch_that_does_not_see_the_gpu_is_an_error(facts: Facts, monkeypatch
     assert finding.level == "error" and "--torch-index" in finding.remedy
 
 
+@pytest.mark.parametrize(("answer", "environ", "words", "remedy"), [
+    ({"sees": True}, {}, "", ""),
+    ({"sees": True, "error": "no kernel image"}, {}, "cannot use it: no kernel image", "mend it"),
+    ({"cuda": None}, {"CUDA_VISIBLE_DEVICES": ""}, "was built without CUDA", "mend it"),
+    ({"cuda": "13.0"}, {}, "needs CUDA 13.0; this driver goes up to 12.4", "mend it"),
+    ({}, {"CUDA_VISIBLE_DEVICES": ""}, "CUDA_VISIBLE_DEVICES is '', which hides it", "unset CUDA_VISIBLE_DEVICES"),
+    ({}, {"CUDA_VISIBLE_DEVICES": "-1"}, "CUDA_VISIBLE_DEVICES is '-1', which hides it", "unset CUDA_VISIBLE_DEVICES"),
+    ({}, {"CUDA_VISIBLE_DEVICES": "0"}, "does not see the GPU.", "Restart the machine"),
+])
+def test_why_torch_does_not_use_the_gpu_is_told_with_what_mends_it(answer, environ, words: str, remedy: str) -> None:
+    whole = {"version": "2.8", "cuda": "12.4", "sees": False, "error": "", **answer}
+    trouble = doctor.torch_trouble(whole, GpuReport((GPU,), "12.4"), "mend it", environ)
+    assert (trouble is None) == (words == "")
+    assert trouble is None or (words in trouble.what and remedy in trouble.remedy)
+
+
 def test_both_onnx_runtimes_or_none_are_errors(facts: Facts) -> None:
     both = replace(facts, packages={"onnxruntime": "1.20", "onnxruntime-gpu": "1.20"})
     none = replace(facts, packages={})

@@ -9,10 +9,13 @@ import pytest
 
 from core.base.paths import DEMO_ASSETS
 from core.training.base_models import about_model, find_models, is_demo_model
+from core.training.config import TrainingSettings
 from core.training.config.model import ModelSettings
+from core.training.config.sources import check_sources
 
 SD15 = ("model.diffusion_model.input_blocks.0.0.weight", "cond_stage_model.transformer.text_model.embeddings.weight")
 SDXL = ("model.diffusion_model.input_blocks.0.0.weight", "conditioner.embedders.1.model.token_embedding.weight")
+SD2 = ("model.diffusion_model.input_blocks.0.0.weight", "cond_stage_model.model.transformer.resblocks.0.weight")
 LORA = ("lora_unet_down.lora_down.weight",)
 
 
@@ -85,12 +88,12 @@ def test_the_family_of_the_file_is_told(models):
 
 def test_a_family_that_the_settings_do_not_expect_is_told_with_what_to_do(models):
     found = about(write_header(models / "a.safetensors", SDXL), family="sd15")
-    assert found.level == "error" and "is of the family SDXL, but the model family above is Stable Diffusion 1.5" in found.what
+    assert found.level == "error" and "is a model of the family SDXL, but the settings say Stable Diffusion 1.5" in found.what
     assert "preset" in found.remedy
 
 
 @pytest.mark.parametrize(("names", "cut", "words"), [(LORA, 0, "is a LoRA, not a base model"), (SDXL, 4, "is cut off"),
-                                                     (("double_blocks.0.weight",), 0, "is a FLUX model")])
+                                                     (("double_blocks.0.weight",), 0, "is a model of the family FLUX")])
 def test_a_file_that_cannot_be_trained_is_told(models, names, cut, words):
     found = about(write_header(models / "a.safetensors", names, cut))
     assert found.level == "error" and words in found.what and found.remedy
@@ -99,6 +102,17 @@ def test_a_file_that_cannot_be_trained_is_told(models, names, cut, words):
 def test_an_inpainting_model_is_told_though_its_family_fits(models):
     path = write_header(models / "a.safetensors", (*SD15, "model.diffusion_model.out.2.weight"), channels=9)
     assert about(path).level == "error" and "inpainting" in about(path).what
+
+
+@pytest.mark.parametrize(("names", "values"), [(SD2, {}), (SD2, {"v2": True}), (SD15, {"v2": True}), (SDXL, {}), (LORA, {}),
+                                               (("double_blocks.0.weight",), {}), (SD15, {})])
+def test_the_field_and_the_check_judge_a_file_alike(models, names, values):
+    path = write_header(models / "a.safetensors", names)
+    said, made = about(path, **values), TrainingSettings().with_values(model={"pretrained_model_name_or_path": str(path), **values})
+    checked = [finding for finding in check_sources(made) if "a.safetensors" in finding.what]
+    assert checked == ([said] if said.level == "error" else [])
+    if names == SD2:
+        assert said.level == ("warning" if values else "error") and "sd-scripts" in said.remedy
 
 
 def test_a_name_on_hugging_face_is_left_to_sd_scripts(models):

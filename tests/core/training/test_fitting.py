@@ -3,6 +3,7 @@
 import pytest
 from PIL import Image
 
+from core.base.files import write_json
 from core.base.findings import errors_of
 from core.dataset.project import Project
 from core.training.config import TrainingSettings
@@ -75,3 +76,22 @@ def test_a_project_without_pictures_is_sent_to_the_import_whatever_the_trainer(t
     errors = [str(finding) for finding in errors_of(TrainingManager.open(empty.folder).check(TrainingSettings()))]
     assert "This project has no pictures yet. Import some in Dataset_Maker (panel Import)." in errors
     assert not any("sd-scripts" in error for error in errors)
+
+
+def test_sample_prompts_are_proposed_for_a_preset_only_and_never_for_what_a_person_emptied(project, monkeypatch):
+    from core.base.registry import Entry
+    from core.training.backends import BACKENDS
+    from tests.core.training.fakes import wait_for_end
+
+    monkeypatch.setitem(BACKENDS._entries, "fake", Entry("fake", "tests.core.training.fakes:FakeBackend", "Fake"))
+    write_json(project.folder / "model_index.json", {"_class_name": "StableDiffusionPipeline"})
+    (project.folder / "words.txt").write_text("good")
+    manager = TrainingManager.open(project.folder)
+    proposed = manager.preset("sd15_character")
+    assert [prompt.prompt for prompt in proposed.sampling.sample_prompts] == ["mochi, cat", "mochi"]
+    emptied = proposed.with_values(sampling={"sample_prompts": []}, model={"pretrained_model_name_or_path": str(project.folder)})
+    assert manager.configure(emptied).sampling.sample_prompts == []
+    run = manager.launch(emptied, "fake")
+    assert run.settings().sampling.sample_prompts == [] and not (run.folder / "sample_prompts.txt").exists()
+    assert wait_for_end(run) == "done"
+    assert manager.configure(emptied, propose=True).sampling.sample_prompts == proposed.sampling.sample_prompts

@@ -8,6 +8,7 @@ from PIL import Image
 
 from core.base.errors import ConfigError, TrainingError
 from core.base.files import read_json, write_json
+from core.base.jobs import read_events
 from core.base.paths import ROOT
 from core.base.registry import Entry
 from core.dataset.versions import captions_at, list_versions
@@ -15,6 +16,7 @@ from core.training.backends import BACKENDS
 from core.training.config import TrainingSettings
 from core.training.manager import TrainingManager
 from core.training.outputs import newest_state
+from core.training.supervisor import _keep_captions
 from tests.core.training.fake_trainer import write_lora, write_state
 from tests.core.training.fakes import FakeBackend, make_project, wait_for, wait_for_end
 
@@ -43,7 +45,9 @@ def test_the_project_fills_in_what_is_empty_and_keeps_what_was_chosen(manager):
     found = manager.configure(settings(manager))
     assert found.data.subsets[0].image_dir == str(manager.project.images) and found.data.subsets[0].num_repeats == 67
     assert found.saving.output_name == "cats" and "mochi" in found.saving.training_comment
-    assert [prompt.prompt for prompt in found.sampling.sample_prompts] == ["mochi, cat", "mochi"]
+    assert found.sampling.sample_prompts == []
+    proposed = manager.configure(settings(manager), propose=True)
+    assert [prompt.prompt for prompt in proposed.sampling.sample_prompts] == ["mochi, cat", "mochi"]
     assert manager.configure(found) == found
     own = settings(manager).with_values(saving={"output_name": "mine"}, data={"subsets": [{"image_dir": "/x"}]})
     assert manager.configure(own).saving.output_name == "mine" and manager.configure(own).data.subsets[0].image_dir == "/x"
@@ -86,6 +90,23 @@ def test_the_captions_of_a_run_are_kept_as_a_version_that_can_be_restored(manage
     (version,) = [step for step in list_versions(manager.project) if step.state == "version"]
     assert (version.run, version.captions) == (run.id, 3) and run.id in version.what
     assert captions_at(manager.project, version.id)["0.txt"].after == "mochi, cat"
+
+
+def test_captions_that_a_run_does_not_learn_from_are_not_kept_as_trained(manager, tmp_path):
+    say(manager, "good")
+    shutil.copytree(manager.project.images, tmp_path / "other")
+    run = manager.launch(settings(manager).with_values(data={"subsets": [{"image_dir": str(tmp_path / "other")}]}), "fake")
+    assert wait_for_end(run) == "done"
+    assert [step for step in list_versions(manager.project) if step.state == "version"] == []
+
+
+def test_pictures_that_cannot_be_read_leave_the_run_alone(manager, monkeypatch):
+    say(manager, "good")
+    run = manager.launch(settings(manager), "fake")
+    wait_for_end(run)
+    monkeypatch.setattr("core.training.supervisor.list_items", lambda project: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+    _keep_captions(run)
+    assert any("The captions were not kept" in event.get("message", "") for event in read_events(run.folder)[0])
 
 
 def test_an_unknown_backend_starts_nothing(manager):

@@ -10,11 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from core.base.errors import DatasetError
 from core.base.paths import ROOT
 from core.base.process import ProcessMark, is_alive, mark_of
+from core.dataset.manager import DatasetManager
+from core.dataset.project import Project
+from core.dataset.rejecting import RejectSettings
+from core.dataset.renaming import RenameSettings
+from core.training.config.pair import write_pair
 from core.training.monitor import read_status
 from core.training.outputs import take_snapshot
 from core.training.supervisor import LogWriter, judge
+from tests.core.dataset.small_things import picture
 from tests.core.training.fake_trainer import write_lora
 from tests.core.training.fakes import make_run, start, wait_for, wait_for_end
 
@@ -275,3 +282,83 @@ def test_a_failed_run_says_its_cause_before_its_log(tmp_path):
     status = read_status(run)
     assert status.cause.kind == "out_of_memory" and status.log
     assert status.sentence().startswith("Needs attention: The GPU ran out of memory.")
+
+
+def in_project(project, *names):
+    for number, name in enumerate(names):
+        picture(project.images / f"{name}.png", colour=(number, 0, 0))
+        (project.images / f"{name}.txt").write_text(f"mochi, {name}")
+        (project.images / f"{name}_0064x0048_sdxl.npz").write_bytes(b"latents")
+    return DatasetManager(project)
+
+
+def acts_of(dataset):
+    return [lambda: dataset.rename(RenameSettings.make(name="x")), lambda: dataset.reject(RejectSettings(images=("a",)))]
+
+
+def listing(dataset):
+    return sorted(path.name for path in dataset.project.images.iterdir())
+
+
+def test_while_a_training_reads_the_images_none_is_renamed_or_rejected(tmp_path):
+    run = make_run(tmp_path)
+    dataset = in_project(Project(run.project_folder), "a", "b")
+    before = listing(dataset)
+    start(run, "slow", "--delay", 0.2, "--steps", 500)
+    wait_for(run.trainer_mark)
+    for act in acts_of(dataset):
+        with pytest.raises(DatasetError, match=r"are being trained on \(mochi in the project cats\), so nothing was re.*ed") as told:
+            act()
+        assert "stop it in the Trainer notebook" in told.value.hint
+    assert listing(dataset) == before
+    dataset.save_caption("a", "mochi, other", dataset.read_caption("a").revision)
+    run.stop(force=True)
+    wait_for_end(run)
+    assert [dataset.reject(RejectSettings(images=("a",))).done, dataset.rename(RenameSettings.make(name="x")).done] == [["a.png"], 1]
+
+
+def test_the_images_of_another_project_are_held_too_and_those_of_no_project_do_not_matter(tmp_path):
+    run, other = make_run(tmp_path), in_project(Project.create(tmp_path / "dogs", "dogs"), "a")
+    picture(tmp_path / "loose" / "c.png")
+    (tmp_path / "link").symlink_to(other.project.images)
+    folders = [tmp_path / "link", tmp_path / "loose"]
+    write_pair(run.settings().with_values(data={"subsets": [{"image_dir": str(folder)} for folder in folders]}), run.folder)
+    start(run, "slow", "--delay", 0.2, "--steps", 500)
+    wait_for(run.trainer_mark)
+    for act in acts_of(other):
+        with pytest.raises(DatasetError, match=r"images of 'dogs' are being trained on \(mochi in the project cats\)"):
+            act()
+    own = in_project(Project(run.project_folder), "a")
+    assert own.reject(RejectSettings(images=("a",))).done == ["a.png"]  # nobody reads them
+    run.stop(force=True)
+    wait_for_end(run)
+    assert other.rename(RenameSettings.make(name="x")).done == 1
+
+
+def test_a_trainer_whose_supervisor_was_killed_still_holds_the_images_and_lets_go_when_it_is_killed(tmp_path):
+    run = make_run(tmp_path)
+    dataset = in_project(Project(run.project_folder), "a", "b")
+    start(run, "slow", "--delay", 60)
+    wait_for(lambda: "epoch 1/2" in "".join(run.log_tail()))  # from here on it writes nothing, and so does not miss its reader
+    trainer = run.trainer_mark()
+    os.kill(run.supervisor_mark().pid, signal.SIGKILL)
+    wait_for(lambda: not is_alive(run.supervisor_mark()))
+    for act in acts_of(dataset):
+        with pytest.raises(DatasetError, match="being trained on"):
+            act()
+    os.kill(trainer.pid, signal.SIGKILL)
+    wait_for(lambda: not is_alive(trainer))
+    assert dataset.rename(RenameSettings.make(name="x")).done == 2
+
+
+def test_a_training_waits_until_images_are_moved_and_can_be_stopped_meanwhile(tmp_path):
+    run = make_run(tmp_path)
+    with Project(run.project_folder).not_in_training("rejected"):
+        start(run, "good")
+        wait_for(run.heartbeat)
+        time.sleep(1.0)
+        assert run.trainer_mark() is None and run.state() == "running"
+    assert wait_for_end(run) == "done"
+    with Project(run.project_folder).not_in_training("rejected"):
+        start(run, "good").stop()
+        assert wait_for_end(run) == "cancelled"

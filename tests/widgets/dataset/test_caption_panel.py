@@ -10,6 +10,7 @@ from core.dataset.captions.captioners import CAPTIONERS
 from core.dataset.captions.captioning import CaptionSettings
 from core.dataset.manager import DatasetManager
 from tests.core.dataset.captions.captioners.chat_server import Chat
+from tests.core.dataset.captions.captioners.tiny_captioners import make_blip
 from widgets.dataset.describing import CaptionPanel
 from widgets.dataset.one_picture import who
 
@@ -80,11 +81,11 @@ def test_the_card_follows_the_precision_and_only_what_the_captioner_knows_is_off
 def test_a_try_says_what_would_become_and_writes_nothing(panel, project, chat):
     panel.one.name.value = "2"
     press(panel, "Try on this picture")
-    assert "A server (OpenAI-compatible) says, in" in panel.status.text and panel.status.text.endswith("A green picture.")
+    assert "A server (OpenAI-compatible) needed" in panel.status.text and panel.status.text.endswith("nothing was written.")
     assert caption(project, "2") == "mychar, green background" and len(chat.asked) == 1
     assert "A green picture." in texts(panel)[0] and "would become: mychar, green background, A green picture." in texts(panel)[0]
     press(panel, "Try on this picture")
-    assert "as it said before" in panel.status.text and len(chat.asked) == 1
+    assert "said this before" in panel.status.text and len(chat.asked) == 1
     press(panel, "Next picture")
     assert panel.one.name.value == "3" and texts(panel) == [] and "blue background" in panel.one._caption.value
     press(panel, "Next picture")
@@ -154,3 +155,25 @@ def ended(job: Job) -> None:
     while not job.status().ended:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_model_stays_loaded_between_tries_and_is_unloaded_by_a_press_and_before_a_captioning(panel, project, tmp_path):
+    make_blip(tmp_path / "blip")
+    panel.form.fill(CaptionSettings.make(captioner="blip-base", model_dir=str(tmp_path / "blip"), device="cpu", max_new_tokens=8,
+                                         existing="merge"))
+    unload = button(panel, "Unload the model")
+    press(panel, "Try on this picture")
+    held = panel.one.kept._model
+    assert "BLIP base needed" in panel.status.text and held is not None and not unload.disabled
+    panel.one.name.value = "2"
+    press(panel, "Try on this picture")
+    assert panel.one.kept._model is held
+    unload.click()
+    assert "BLIP base was unloaded" in panel.status.text and held.model is None and unload.disabled
+    panel.one.name.value = "3"
+    press(panel, "Try on this picture")
+    held = panel.one.kept._model
+    press(panel, panel.button)
+    assert held.model is None
+    ended(panel.job)
+    assert panel.job.status().report["remembered"] == 3 and caption(project, "1").startswith("mychar, red background, ")

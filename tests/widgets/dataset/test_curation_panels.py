@@ -1,4 +1,4 @@
-"""Duplicates and quality panels on real pictures: found, put aside, put back."""
+"""Duplicates, quality and overview panels on real pictures: found, put aside, put back, led to the gallery."""
 
 import time
 
@@ -8,6 +8,8 @@ from PIL import Image
 
 from core.base.jobs import Job, list_jobs
 from widgets.dataset.duplicates import DuplicatesPanel
+from widgets.dataset.gallery import GalleryPanel
+from widgets.dataset.overview import OverviewPanel
 from widgets.dataset.quality import QualityPanel
 
 
@@ -113,3 +115,41 @@ def test_broken_pictures_can_be_put_aside_too(session, pictures):
     assert section_names(panel) == [["broken.png"]] and panel.histogram.counts == []
     panel.reject.click()
     assert [path.name for path in pictures.rejected.iterdir()] == ["broken.png"]
+
+
+@pytest.fixture
+def shown(session, pictures):
+    """The overview of captioned pictures, with the gallery beside it."""
+    for name in ("0", "1", "2"):
+        caption = "mychar, from behind, full body" if name == "0" else "mychar, red dress"
+        (pictures.images / f"{name}.txt").write_text(caption, encoding="utf-8")
+    (pictures.images / "3.txt").unlink(missing_ok=True)
+    panel = OverviewPanel(session)
+    panel.main.click()
+    return panel
+
+
+def test_the_overview_tells_sizes_findings_and_what_is_shown(shown):
+    assert shown.status.text.startswith("Done: 6 pictures, 3 with a caption, in 1 training size")
+    assert "512 x 512" in shown._numbers.value and "broken.png" in shown._findings.value and "Enlarged: 5" in shown._numbers.value
+    counts = dict(zip(shown.matrix.rows, shown.matrix.counts, strict=True))
+    assert counts["behind"][shown.matrix.columns.index("full body")] == 1 and counts["not said"][-1] == 2
+    assert [name for name, _ in shown.outfit.options] == ["All outfits", "red dress (2)", "not said (1)"]
+    shown.outfit.value = "red dress"
+    assert sum(map(sum, shown.matrix.counts)) == 2
+
+
+def test_another_resolution_is_worked_out_at_once_and_an_impossible_one_is_told(shown):
+    shown.form.control("resolution").widget.value = 768
+    assert "768 x 768" in shown._numbers.value
+    shown.form.control("resolution").widget.value = 100
+    assert "min_bucket_reso (256) is larger than the resolution" in shown.status.text
+
+
+def test_a_number_of_the_matrix_filters_the_gallery_or_says_that_it_is_not_there(session, shown):
+    shown.guard(lambda: shown._show_in_gallery("behind", "full body"))
+    assert "The Gallery panel is not shown yet" in shown.status.text
+    gallery = session.panels["gallery"] = GalleryPanel(session, 10)
+    shown.guard(lambda: shown._show_in_gallery("behind", "full body"))
+    assert shown.status.text == "Done: panel 10, Gallery, shows them."
+    assert gallery.shelf._wanted[0] == 'tag:"from behind" tag:"full body" | tag:"facing away" tag:"full body"'

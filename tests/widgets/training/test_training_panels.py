@@ -80,7 +80,7 @@ def test_the_model_is_chosen_from_a_list_and_what_it_is_stands_at_its_field(sess
     assert "No model is chosen yet." in said_of_model(panel)
     panel.model.list.value = str(models / "sd_xl.safetensors")
     assert read_settings(session).model.pretrained_model_name_or_path == str(models / "sd_xl.safetensors")
-    assert "Needs attention: sd_xl.safetensors is of the family SDXL, but the model family above is" in said_of_model(panel)
+    assert "Needs attention: sd_xl.safetensors is a model of the family SDXL, but the settings say" in said_of_model(panel)
     panel.preset.value = "sdxl_style"
     panel.main.click()
     assert "sd_xl.safetensors is a model of the family SDXL." in said_of_model(panel) and "Needs attention" not in said_of_model(panel)
@@ -146,6 +146,15 @@ def test_a_wrong_value_is_told_not_saved_and_stops_the_launch(session):
     assert train.main.disabled and "Rank" in train.main.tooltip
     panel.form.control("network.network_dim").widget.value = 8
     assert "Rank" not in (train.main.tooltip or "")
+
+
+def test_prompts_that_were_emptied_stay_empty_whatever_is_pressed_after(session):
+    panel = SettingsPanel(session)
+    assert panel.prompts.value == "mychar"
+    panel.prompts.value = ""
+    panel.main.click()
+    assert panel.prompts.value == "" and read_settings(session).sampling.sample_prompts == []
+    assert session.training.configure(read_settings(session)).sampling.sample_prompts == []
 
 
 def test_a_preset_leaves_model_name_and_prompts_alone(session):

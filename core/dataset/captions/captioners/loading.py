@@ -10,7 +10,7 @@ from typing import Any
 
 from core.base.errors import ConfigError, DatasetError, DiskError, ModelError, require
 from core.base.failures import explain
-from core.base.paths import models_dir
+from core.base.paths import models_dir, typed_path
 from core.base.registry import Entry
 from core.dataset.captions.captioners import Request
 
@@ -47,7 +47,7 @@ class TorchCaptioner:
         from safetensors import SafetensorError
 
         request = self.request
-        place = str(Path(request.model_dir).expanduser()) if request.model_dir else self.entry.options["repo_id"]
+        place = str(typed_path(request.model_dir)) if request.model_dir else self.entry.options["repo_id"]
         if request.model_dir and not Path(place, "config.json").is_file():
             raise ModelError(f"{place} has no config.json.", "A captioner's folder holds what its repository holds.")
         given: dict[str, Any] = {"cache_dir": _cache(request), "local_files_only": bool(request.model_dir)}
@@ -132,5 +132,5 @@ def _check_room(torch: Any, entry: Entry, request: Request, device: str) -> None
 def _cache(request: Request) -> Path | None:
     """Where downloads are kept; None: Hugging Face's own place, where the environment names one."""
     if request.download_dir:
-        return Path(request.download_dir).expanduser()
+        return typed_path(request.download_dir)
     return None if os.environ.get("HF_HOME") or os.environ.get("HF_HUB_CACHE") else models_dir() / "hub"

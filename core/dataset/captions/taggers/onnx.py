@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.base.errors import ConfigError, ModelError, require
 from core.base.files import read_text
-from core.base.paths import models_dir
+from core.base.paths import models_dir, typed_path
 from core.dataset.captions.scores import TagScores, rounded
 from core.dataset.captions.taggers import SCORE_FLOOR
 
@@ -152,7 +152,7 @@ def find_files(opener: type[OnnxTagger], folder: str = "", repo_id: str = "", re
     Raises: ModelError: a file is missing or could not be fetched.
     """
     if folder:
-        place = Path(folder).expanduser()
+        place = typed_path(folder)
         missing = [name for name in (MODEL_FILE, TAGS_FILE) if not (place / name).is_file()]
         if missing:
             raise ModelError(f"{place} has no {' and no '.join(missing)}.", f"A tagger's folder holds {MODEL_FILE} and {TAGS_FILE}.")
@@ -166,7 +166,7 @@ def _fetch(opener: type[OnnxTagger], repo_id: str, revision: str, download_dir: 
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     own_cache = os.environ.get("HF_HOME") or os.environ.get("HF_HUB_CACHE")
-    cache = Path(download_dir).expanduser() if download_dir else None if own_cache else models_dir() / "hub"
+    cache = typed_path(download_dir) if download_dir else None if own_cache else models_dir() / "hub"
     found: dict[str, Path] = {}
     for name in (TAGS_FILE, MODEL_FILE, *further):
         try:

@@ -38,12 +38,23 @@ class EmbedderFiles(Protocol):
         """Load the model. Args: device: "auto", "cuda" or "cpu". Raises: ModelError, MissingDependency."""
 
 
+NEURAL, NEEDS = "core.dataset.curation.embedders.neural:find_neural", ("torch", "transformers")
 EMBEDDERS: Registry[Any] = Registry(
     "embedder",
     Entry("plain", "core.dataset.curation.embedders.plain:find_plain", "Colours and edges (no download)", needs=("numpy", "PIL"),
           licence="MIT", source="core/dataset/curation/embedders/plain.py", options={"likeness": 0.97},
           note="Needs no download. No neural network: it knows the same picture after a small crop or a change of colours, not the same "
                "content from another side."),
+    Entry("clip", NEURAL, "CLIP ViT-L/14", needs=NEEDS, licence="MIT", source="https://huggingface.co/openai/clip-vit-large-patch14",
+          options={"likeness": 0.96, "repo_id": "openai/clip-vit-large-patch14", "model_class": "CLIPVisionModelWithProjection",
+                   "output": "image_embeds"}, note="Knows what is shown, also from another side. 1.7 GB."),
+    Entry("siglip2", NEURAL, "SigLIP 2 base", needs=NEEDS, licence="Apache-2.0",
+          source="https://huggingface.co/google/siglip2-base-patch16-224",
+          options={"likeness": 0.97, "repo_id": "google/siglip2-base-patch16-224", "model_class": "SiglipVisionModel",
+                   "output": "pooler_output"}, note="Knows what is shown; newer than CLIP. 1.5 GB."),
+    Entry("dinov2", NEURAL, "DINOv2 base", needs=NEEDS, licence="Apache-2.0", source="https://huggingface.co/facebook/dinov2-base",
+          options={"likeness": 0.95, "repo_id": "facebook/dinov2-base", "model_class": "Dinov2Model", "output": "pooler_output"},
+          note="Knows shapes rather than words; its likeness is a first guess. 350 MB."),
 )
 
 EmbedderName = Literal[("none", *EMBEDDERS.names())]  # type: ignore[valid-type]

@@ -1,5 +1,6 @@
 """A caption file is never blanked, never mixed up, never overwritten unseen."""
 
+import os
 import subprocess
 import sys
 import time
@@ -8,8 +9,10 @@ import pytest
 
 from core.base.errors import DatasetError, DiskError
 from core.base.paths import ROOT
+from core.base.progress import SILENT
 from core.dataset.captions.files import (
     CaptionConflict,
+    forget_old_caches,
     join_tags,
     one_line,
     read_caption,
@@ -18,6 +21,9 @@ from core.dataset.captions.files import (
     tag_key,
     write_caption,
 )
+from core.dataset.captions.swapping import Swap, swap_captions
+from core.dataset.manager import DatasetManager
+from core.dataset.project import trained_on
 
 
 def test_what_is_written_is_utf8_without_mark_and_one_line(tmp_path):
@@ -150,3 +156,23 @@ def test_a_save_of_what_the_disk_holds_already_is_saved_and_no_conflict(tmp_path
     assert write_caption(path, "hat, ", before.revision, "a") == first
     with pytest.raises(CaptionConflict):
         write_caption(path, "hat, bow", before.revision, "a")
+
+
+def test_while_a_training_reads_them_text_encoder_outputs_stay_until_the_next_one_begins(tmp_path):
+    project = DatasetManager.create("Cats", parent=tmp_path).project
+    caption, cache, fresh = (project.images / name for name in ("a.txt", "a_te_outputs.npz", "b_te_outputs.npz"))
+    for path in (caption, cache, fresh):
+        path.write_bytes(b"mika")
+    os.utime(caption, (1, 1))
+    (project.images / "b.txt").write_text("hat")
+    os.utime(project.images / "b.txt", (1, 1))
+    with trained_on([project.images], "mika", SILENT):
+        write_caption(caption, "mika, hat", read_caption(caption).revision)
+        assert cache.exists()
+        forget_old_caches(project.images)
+        assert not cache.exists() and fresh.exists()
+        cache.write_bytes(b"x")
+        swap_captions(project.images, [Swap("a.txt", "mika, hat", "mika")], SILENT)
+        assert cache.exists()
+    write_caption(caption, "mika, cat", read_caption(caption).revision)
+    assert not cache.exists()

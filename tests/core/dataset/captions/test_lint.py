@@ -67,7 +67,21 @@ def test_a_trigger_word_that_the_model_knows_already_is_named(word):
     assert repr(word) in found["ordinary_trigger"].what and found["ordinary_trigger"].level == "warning"
 
 
-@pytest.mark.parametrize("word", ["mika", "mychar", "mikoneko", "ohwx", "sks", "mika girl", "ミカ", "m1ka", "grl", "123", ""])
+@pytest.mark.parametrize(("trigger", "caption", "kind"), [
+    ("mika", "mikasa ackerman, hat", "trigger"), ("ren", "renamon, hat", "trigger"), ("mochi", "mochi_cat, hat", "trigger"),
+    ("mika", "hat, mikasa ackerman", "trigger"), ("my char", "my_char, hat", "trigger_spelling"),
+    ("my_char", "hat, (my char:1.2)", "trigger_spelling"), ("ren", "a tall ren. He sits.", "trigger_first"),
+    ("mika", "Mika, hat", ""), ("mika", "(mika:1.2), hat", ""), ("mika", "mika's hat lies on the floor.", ""), ("ミカ", "ミカ, hat", "")])
+def test_a_word_that_only_holds_the_trigger_word_is_not_it(trigger, caption, kind):
+    found = find_in_captions({"0": caption}, trigger=trigger)
+    assert {one.kind for one in found if one.kind.startswith("trigger")} == ({kind} if kind else set())
+    for finding in found:
+        if finding.kind.startswith("trigger"):
+            assert finding.fix is not None
+
+
+@pytest.mark.parametrize("word", ["lil", "jo", "bo", "kitt", "bunn", "ver", "hol", "ivor", "lad", "ines", "ares", "hes",
+                                  "mika", "mychar", "mikoneko", "ohwx", "sks", "mika girl", "ミカ", "m1ka", "grl", "123", ""])
 def test_an_invented_word_is_no_ordinary_trigger_word(word):
     assert "ordinary_trigger" not in {finding.kind for finding in find_in_captions(sound(), trigger=word)}
 

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from core.base.errors import Cancelled, ConfigError, DatasetError, DiskError
+from core.base.locks import locked
 from core.base.paths import ROOT
 from core.base.progress import Progress
 from core.dataset.items import list_items
+from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images
 from core.dataset.sources.importing import ImportSettings, import_images
 from core.dataset.sources.ledger import ImportRecord, Ledger, read_ledger
 from tests.core.dataset.small_things import picture
@@ -341,6 +343,55 @@ def test_a_file_that_a_person_puts_there_during_an_import_is_not_overwritten(pro
     assert names(project) == ["0.png", "0.txt", "1-2.png", "1-2.txt", "1.png", "2-2.png", "2-2.txt", "2.txt"]
 
 
+def test_a_file_that_comes_at_the_very_moment_of_writing_stays_and_keeps_its_caption_to_itself(project, tmp_path, monkeypatch):
+    def put_there(caption: Path) -> None:
+        if caption.name == "1.txt" and not caption.with_suffix(".png").exists():
+            picture(project.images / "1.png", colour=(200, 200, 200))
+
+    for number in range(3):
+        picture(tmp_path / "source" / f"{number}.png", colour=(number, 0, 0))
+        (tmp_path / "source" / f"{number}.txt").write_text(f"tag {number}")
+    monkeypatch.setattr("core.dataset.sources.importing.forget_caches", put_there)
+    report = bring(project, tmp_path / "source")
+    assert (len(report.imported), report.captions) == (3, 3)
+    assert names(project) == ["0.png", "0.txt", "1-2.png", "1-2.txt", "1.png", "2.png", "2.txt"]
+    assert {item.id: item.caption for item in list_items(project)} == {"0": "tag 0", "1": None, "1-2": "tag 1", "2": "tag 2"}
+    assert len(bring(project, tmp_path / "source").already) == 3
+
+
+class Waits(Progress):
+    """Cancels when it is told that it waits."""
+
+    def report_start(self) -> None:
+        if self.what == "Waiting for another import into this project":
+            self.cancel()
+
+
+def test_an_import_that_waits_for_another_one_says_so_and_can_be_cancelled(project, tmp_path):
+    picture(tmp_path / "source" / "a.png")
+    with locked(project.hidden / "import.lock"), pytest.raises(Cancelled):
+        import_images(project, ImportSettings(source=str(tmp_path / "source")), Waits())
+    assert names(project) == []
+    assert len(import_images(project, ImportSettings(source=str(tmp_path / "source")), Waits()).imported) == 1
+
+
+def test_what_is_rejected_and_put_back_during_an_import_is_known_to_it(project, tmp_path):
+    """Else the caption of the second file would stand alone among the images, and the fourth come in once more."""
+    class Moves(Progress):
+        def report_step(self, item: str) -> None:
+            if item == "0.png":
+                reject_images(project, RejectSettings(images=("0.png",)))
+            if item == "1.png":
+                restore_images(project, RestoreSettings())
+
+    for number, colour in enumerate((0, 0, 5, 0)):
+        picture(tmp_path / "source" / f"{number}.png", colour=(colour, 0, 0))
+    (tmp_path / "source" / "1.txt").write_text("the same picture")
+    report = import_images(project, ImportSettings(source=str(tmp_path / "source"), workers=1), Moves())
+    assert names(project) == ["0.png", "2.png"] and [(one.name, one.source) for one in report.already] == [("0.png", "1.png"),
+                                                                                                           ("0.png", "3.png")]
+
+
 def test_an_import_killed_in_the_middle_continues_with_the_same_names(project, tmp_path):
     source = tmp_path / "source"
     for number in range(60):
@@ -430,5 +481,5 @@ def test_half_a_record_does_not_swallow_the_next(project):
 
 @pytest.mark.parametrize("kind", ["auto", "folder", "archive"])
 def test_a_path_of_windows_is_answered_and_not_glued_to_the_present_folder(project, kind):
-    with pytest.raises(ConfigError, match=r"^C:.Users.me.pics is a path of Windows.* it is /mnt/c/Users/me/pics\.$"):
+    with pytest.raises(ConfigError, match=r"^C:.Users.me.pics is a path of Windows.*Upload the pictures"):
         import_images(project, ImportSettings.make(source="C:\\Users\\me\\pics", kind=kind))

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from core.dataset.project import Project
 from core.training.config import TrainingSettings
 from core.training.config.sources import check_sources, image_counts, image_files
+from core.training.fitting import check_before_launch, fit_to_project
 
 
 @pytest.fixture
@@ -130,8 +132,8 @@ def test_a_model_of_another_family_than_the_settings_say_is_found(folder, tmp_pa
     model = write_model(tmp_path / "pony.safetensors", UNET, SDXL)
     (finding,) = check_sources(settings(folder, model={"pretrained_model_name_or_path": model}))
     assert finding.level == "error"
-    assert finding.what == "The model pony.safetensors is a Stable Diffusion XL model, but the settings say Stable Diffusion 1.x."
-    assert "Choose the model family Stable Diffusion XL" in finding.remedy
+    assert finding.what == "pony.safetensors is a model of the family SDXL, but the settings say Stable Diffusion 1.5."
+    assert finding.remedy == "Choose a preset for SDXL, or another model."
     assert check_sources(settings(folder, model={"pretrained_model_name_or_path": model, "family": "sdxl"})) == []
 
 
@@ -139,12 +141,12 @@ def test_a_diffusers_folder_of_another_family_is_found(folder, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
     made = settings(folder, model={"pretrained_model_name_or_path": str(tmp_path / "model"), "family": "sdxl"})
-    assert found(made) == ["The model model is a Stable Diffusion 1.x model, but the settings say Stable Diffusion XL."]
+    assert found(made) == ["model is a model of the family Stable Diffusion 1.5, but the settings say SDXL."]
 
 
 def test_stable_diffusion_2_wants_its_switch_and_the_switch_wants_it(folder, tmp_path):
     two, one = write_model(tmp_path / "two.safetensors", UNET, SD2), write_model(tmp_path / "one.safetensors", UNET, SD15)
-    assert "is a Stable Diffusion 2 model" in found(settings(folder, model={"pretrained_model_name_or_path": two}))[0]
+    assert "is a model of the family Stable Diffusion 2," in found(settings(folder, model={"pretrained_model_name_or_path": two}))[0]
     assert found(settings(folder, model={"pretrained_model_name_or_path": two, "v2": True})) == []
     assert "but the settings say Stable Diffusion 2" in found(settings(folder, model={"pretrained_model_name_or_path": one, "v2": True}))[0]
 
@@ -169,10 +171,25 @@ def test_a_warm_up_longer_than_the_run_and_a_huge_run_are_warnings(folder):
         assert "18000 steps" in found(huge, "warning")[0]
 
 
-def test_paths_of_windows_are_answered_with_what_to_do(tmp_path):
+def test_paths_of_windows_are_answered_with_what_to_do(tmp_path, monkeypatch):
+    (tmp_path / "version").write_text("Linux version 5.15-microsoft-standard-WSL2")
+    monkeypatch.setattr("core.base.paths.PROC_VERSION", tmp_path / "version")
     settings = TrainingSettings.from_values({
         "model": {"pretrained_model_name_or_path": "C:\\models\\a.safetensors", "vae": "D:/vae.safetensors"},
         "data": {"subsets": [{"image_dir": "C:\\pics"}]}})
     said = [str(finding) for finding in check_sources(settings)]
     for title, place in (("model", "c/models/a.safetensors"), ("VAE", "d/vae.safetensors"), ("folder", "c/pics")):
-        assert any(one.startswith(f"The {title}: ") and one.endswith(f"Under WSL it is /mnt/{place}.") for one in said)
+        assert any(one.startswith(f"The {title}: ") and one.endswith(f"Under WSL it is /mnt/{place}, and nothing is there.")
+                   for one in said)
+
+
+@pytest.mark.parametrize("changes", [
+    {"model": {"pretrained_model_name_or_path": "~nobodyhere/model.safetensors"}}, {"model": {"vae": "~nobodyhere/vae.safetensors"}},
+    {"network": {"network_weights": "~nobodyhere/x.safetensors"}}, {"saving": {"resume": "~nobodyhere/state"}},
+    {"model": {"tokenizer_cache_dir": "~nobodyhere/words"}}, {"data": {"subsets": [{"image_dir": "~nobodyhere/pics"}]}}])
+@pytest.mark.parametrize("backend", ["builtin", "sd-scripts"])
+def test_the_home_of_a_user_who_is_not_known_is_told_wherever_it_is_written(tmp_path, changes, backend):
+    project = Project.create(tmp_path / "cats", "cats", trigger="mochi")
+    made = fit_to_project(TrainingSettings().with_values(**changes), project)
+    findings = check_before_launch(made, backend, project.folder)
+    assert any("~nobodyhere" in finding.what and "cannot be resolved" in finding.what for finding in findings if finding.level == "error")

@@ -1,0 +1,169 @@
+"""How long a training takes: as fast as a former run like it, else, without a GPU, by the work of its steps and sample pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.base.errors import ConfigError, StudioError
+from core.base.findings import Finding
+from core.base.paths import place_of
+from core.setup.hardware import cpu_cores
+
+if TYPE_CHECKING:
+    from core.training.config import TrainingSettings
+    from core.training.config.counting import Totals
+
+NEEDS_NO_GPU = 500_000_000
+"""Bytes of a base model below which a processor trains it in minutes, as the demo's; the smallest that people use have 1.7e9."""
+CORE_SPEED = 64e9
+"""Floating point operations in a second of one core: a step of Stable Diffusion 1.5 of full size (128 px, batch 2, with checkpointing:
+5.4e11 by `WORK`) takes 4.25 s on two cores, as `benchmarks/trainer.py` trains it beside sd-scripts."""
+WORTH_A_WARNING = 3600.0
+"""Seconds above which a training without a GPU is worth a look."""
+LATEST_RUNS = 20
+"""Of a project's runs that are looked through for their speed."""
+SEEN_REMEDY = "Let torch see the GPU first, which takes a small part of that time."
+GPU_REMEDY = "Train on a machine with a GPU (README, 'Where it runs'); for a trial here lower the resolution, the repeats or the epochs."
+
+
+@dataclass(frozen=True)
+class Work:
+    """Floating point operations of one pass forward; counted with torch's FlopCounterMode on the families' own layers."""
+
+    pixel: float
+    """Of the U-Net, for each pixel of the picture."""
+    caption: float
+    """Of the text encoders, for each caption of 225 tokens."""
+
+
+WORK = {"sd15": Work(3.1e6, 4e10), "sdxl": Work(6.6e6, 3.3e11)}
+ENCODE_PIXEL, DECODE_PIXEL = 4.3e6, 9.6e6
+"""Of the VAE, which both families have alike, for each pixel; counted in the same way at 512 px."""
+
+
+def how_long(settings: TrainingSettings, backend: str, project_folder: Path, on_gpu: bool, reason: str) -> list[Finding]:
+    """The time of the whole training with its sample pictures; nothing where there is nothing to go by, or no need.
+
+    Args: on_gpu: whether the trainer computes on a GPU. reason: that there is none, as a sentence before a warning; empty: there is one,
+        which torch does not see, and that is told already.
+    """
+    former = _former_speed(settings, backend, project_folder, on_gpu)
+    if former is None and (on_gpu or is_small(settings)):
+        return []
+    seconds, basis = former or (step_work(settings) / (CORE_SPEED * cpu_cores()), f"a rough estimate for {_cores_words()}")
+    totals = _totals(settings)
+    what, whole = f"A step takes about {rough_time(seconds)}", 0.0
+    if totals is not None:
+        beside, pictures = _work_beside_steps(settings, totals)
+        whole = seconds * (totals.steps + beside / step_work(settings))
+        drawn = f", and {pictures} sample picture{'s' if pictures > 1 else ''}" if pictures else ""
+        what = f"This training takes about {rough_time(whole)}: {totals.steps} steps of about {rough_time(seconds)}{drawn}"
+    if on_gpu or is_small(settings) or 0 < whole <= WORTH_A_WARNING:
+        return [Finding("info", f"{what} ({basis}).")]
+    return [Finding("warning", f"{reason} {what} ({basis}).".lstrip(), GPU_REMEDY if reason else SEEN_REMEDY)]
+
+
+def _totals(settings: TrainingSettings) -> Totals | None:
+    """What the whole training amounts to, None while there is no picture."""
+    from core.training.config.counting import count_steps
+    from core.training.config.sources import image_counts
+
+    try:
+        return count_steps(settings, image_counts(settings))
+    except ConfigError:
+        return None
+
+
+def is_small(settings: TrainingSettings) -> bool:
+    """Whether the base model is so small that a processor trains it in minutes; one that is not here counts as of full size."""
+    if not settings.model.pretrained_model_name_or_path:
+        return False
+    path = place_of(settings.model.pretrained_model_name_or_path)
+    if path.is_file():
+        return path.stat().st_size < NEEDS_NO_GPU
+    weights = [file for ending in ("safetensors", "bin") for file in path.glob(f"unet/*.{ending}")]
+    return bool(weights) and sum(file.stat().st_size for file in weights) < NEEDS_NO_GPU
+
+
+def step_work(settings: TrainingSettings) -> float:
+    """Floating point operations of a step.
+
+    A pass backward is about as much work as one forward, since only the LoRA's own weights get gradients; with gradient_checkpointing
+    the pass forward is done twice. Latents that are not cached are encoded in each step.
+    """
+    work, (width, height) = WORK[settings.model.family], settings.data.size
+    unet = work.pixel * (3 if settings.memory.gradient_checkpointing else 2)
+    encode = 0 if settings.data.cache_latents else ENCODE_PIXEL
+    text = work.caption * (0 if settings.network.network_train_unet_only else 3)
+    pictures = settings.data.batch_size * settings.schedule.gradient_accumulation_steps
+    return pictures * ((unet + encode) * width * height + text)
+
+
+def _work_beside_steps(settings: TrainingSettings, totals: Totals) -> tuple[float, int]:
+    """Floating point operations of the sample pictures, and of encoding each picture once where latents are cached; how many samples.
+
+    A sample takes two passes of the U-Net a step, with its prompt and with the negative one, and at the end the VAE.
+    """
+    from core.training.config.sources import image_counts
+
+    pixel, (width, height), times = WORK[settings.model.family].pixel, settings.data.size, _times_drawn(settings, totals)
+    prompts = settings.sampling.sample_prompts
+    drawn = sum((prompt.width or width) * (prompt.height or height) * (2 * pixel * prompt.sample_steps + DECODE_PIXEL)
+                for prompt in prompts)
+    encoded = sum(image_counts(settings)) * width * height * ENCODE_PIXEL if settings.data.cache_latents else 0.0
+    return times * drawn + encoded, times * len(prompts)
+
+
+def _times_drawn(settings: TrainingSettings, totals: Totals) -> int:
+    """How often the samples are drawn, by sd-scripts' rules: the steps count only where no epochs are given."""
+    sampling = settings.sampling
+    first = int(sampling.sample_at_first)
+    if sampling.sample_every_n_epochs:
+        return first + totals.epochs // sampling.sample_every_n_epochs
+    return first + (totals.steps // sampling.sample_every_n_steps if sampling.sample_every_n_steps else 0)
+
+
+def _former_speed(settings: TrainingSettings, backend: str, project_folder: Path, on_gpu: bool) -> tuple[float, str] | None:
+    """Seconds of a step, and what they were read from: the project's newest run of the same work on the same kind of machine."""
+    from core.training.config.pair import pair_in
+    from core.training.config.presets import load_settings
+    from core.training.monitor.events import EventsReader
+    from core.training.run import Run
+
+    for run in Run.list(project_folder)[:LATEST_RUNS]:
+        try:
+            alike = run.backend == backend and _work_of(load_settings(pair_in(run.folder).settings)) == _work_of(settings)
+        except StudioError:
+            continue  # a run of an older version: its settings cannot be read any more
+        if not alike:
+            continue
+        events = EventsReader(run.folder)
+        events.read()
+        was_gpu = str(events.start.get("device", "")).startswith("cuda")
+        if events.seconds_per_step and "device" in events.start and was_gpu == on_gpu:
+            return events.seconds_per_step, f"as fast as the run {run.id}"
+    return None
+
+
+def _work_of(settings: TrainingSettings) -> tuple[Any, ...]:
+    """What the time of a step depends on."""
+    data, network = settings.data, settings.network
+    return (settings.model.pretrained_model_name_or_path, data.size, data.batch_size, settings.schedule.gradient_accumulation_steps,
+            settings.memory, data.cache_latents, network.network_train_unet_only, network.network_train_text_encoder_only)
+
+
+def _cores_words() -> str:
+    cores = cpu_cores()
+    return "this machine's one core" if cores == 1 else f"this machine's {round(cores, 1):g} cores"
+
+
+def rough_time(seconds: float) -> str:
+    """ "0.4 s", "50 s", "12 min", "20 hours", "3 days": no more exact than an estimate is."""
+    if seconds < 100:
+        return f"{seconds:.0f} s" if seconds >= 3 else f"{max(seconds, 0.01):.1g} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    hours = seconds / 3600
+    return f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.0f} days"

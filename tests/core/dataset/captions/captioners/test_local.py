@@ -1,0 +1,132 @@
+"""Captioners that run here: the real classes with random weights are loaded, asked, kept open, and give their memory back."""
+
+import gc
+import weakref
+from collections import namedtuple
+
+import pytest
+import torch
+from PIL import Image
+
+from core.base.errors import ConfigError, DatasetError, DiskError, ModelError
+from core.dataset.captions.captioners import CAPTIONERS, Request, loading, open_captioner, prompt_of
+from core.dataset.captions.captioners.keeping import KeptCaptioner
+from core.dataset.captions.captioning import CaptionSettings, caption_images, describe_image, texts_of_image
+from tests.core.dataset.captions.captioners.tiny_captioners import MAKERS
+from tests.core.dataset.small_things import picture
+
+PICTURES = [Image.new("RGB", size, colour) for size, colour in (((60, 40), "red"), ((40, 90), "green"), ((64, 64), "white"))]
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A folder for each class, with the same weights at every run."""
+    made = {}
+    for name, make in MAKERS.items():
+        made[name] = tmp_path_factory.mktemp(name)
+        torch.manual_seed(0)
+        make(made[name])
+    return made
+
+
+def request(folder, **values) -> Request:
+    return Request(**{"model_dir": str(folder), "device": "cpu", "max_new_tokens": 12, **values})
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_each_picture_gets_the_text_that_it_gets_alone(folders, name):
+    model = open_captioner(name, request(folders[name]))
+    prompt = prompt_of(name, "short")
+    together = model.describe(PICTURES, [prompt] * 3)
+    assert together == [model.describe([one], [prompt])[0] for one in PICTURES] and any(together)
+    assert not any("<" in text or "[" in text for text in together)  # neither the question's marks nor the end's
+    assert model.provider == "cpu" and model.parallel == 1
+    model.close()
+    assert model.model is None
+
+
+def test_the_beginning_of_a_sentence_is_gone_on_with_by_blip(folders):
+    model = open_captioner("blip-base", request(folders["blip-base"]))
+    texts = model.describe(PICTURES[:2], ["a picture of", "the girl with"])
+    assert texts[0].startswith("a picture of") and texts[1].startswith("the girl with")
+
+
+def test_a_question_is_not_part_of_the_answer_and_the_length_is_kept(folders):
+    for name in ("qwen3-vl-4b", "joycaption"):
+        answer, = open_captioner(name, request(folders[name], max_new_tokens=3)).describe(PICTURES[:1], ["describe the cat user user"])
+        assert len(answer.split()) <= 3 and "describe the cat" not in answer
+
+
+def test_joycaption_is_asked_as_its_card_says(folders):
+    model = open_captioner("joycaption", request(folders["joycaption"]))
+    said = model.processor.batch_decode(model._inputs(PICTURES[0], "what is the cat")["input_ids"])[0]
+    assert "system You are a helpful image captioner" in said and "what is the cat assistant" in said and said.count("<image>") == 4
+
+
+def test_likeliest_words_are_the_same_each_time_and_a_temperature_varies_them(folders):
+    model = open_captioner("qwen3-vl-4b", request(folders["qwen3-vl-4b"]))
+    assert len({model.describe(PICTURES[:1], ["a"])[0] for _ in range(3)}) == 1
+    model.request = request(folders["qwen3-vl-4b"], temperature=2.0, top_p=1.0)
+    assert len({model.describe(PICTURES[:1], ["a"])[0] for _ in range(6)}) > 1
+
+
+def test_captions_are_written_by_a_model_of_this_machine(project, folders):
+    for number, one in enumerate(PICTURES):
+        one.save(project.images / f"{number}.png")
+    (project.images / "broken.png").write_bytes(b"<html>")
+    settings = CaptionSettings.make(captioner="florence-2-base", model_dir=str(folders["florence-2-base"]), device="cpu", max_new_tokens=8,
+                                    trigger_word="mika")
+    report = caption_images(project, settings)
+    assert (report.written, [one.name for one in report.skipped], report.provider) == (3, ["broken.png"], "cpu")
+    assert (project.images / "0.txt").read_text().startswith("mika, ")
+    described = describe_image(project, "0", settings)
+    assert described.remembered == 1 and described.provider == "" and texts_of_image(project, "0")[0].text == described.text
+    assert described.sentence() == f"Florence-2 base says, as it said before: {described.text}"
+
+
+def test_a_kept_captioner_is_loaded_once_and_gives_its_memory_back(project, folders):
+    picture(project.images / "a.png")
+    kept, settings = KeptCaptioner(), CaptionSettings.make(captioner="florence-2-base", model_dir=str(folders["florence-2-base"]),
+                                                           device="cpu", max_new_tokens=8)
+    assert kept.holds == ""
+    assert describe_image(project, "a", settings, kept).provider == "cpu" and kept.holds == "Florence-2 base"
+    first = kept._model
+    describe_image(project, "a", settings.changed(max_new_tokens=9), kept)
+    assert kept._model is first and first.request.max_new_tokens == 9
+    weights = weakref.ref(first.model)
+    other = settings.changed(captioner="blip-base", model_dir=str(folders["blip-base"]))
+    describe_image(project, "a", other, kept)
+    gc.collect()
+    assert weights() is None and kept.holds == "BLIP base"
+    kept.close()
+    assert kept.holds == "" and not (project.images / "a.txt").exists()
+
+
+def test_a_picture_that_is_gone_and_one_that_is_broken_are_named(project, folders):
+    (project.images / "a.png").write_bytes(b"<html>")
+    settings = CaptionSettings.make(captioner="blip-base", model_dir=str(folders["blip-base"]), device="cpu")
+    for name, words in (("a", "a.png is not an image"), ("b", "No image is called 'b'")):
+        with pytest.raises(DatasetError, match=words):
+            describe_image(project, name, settings)
+
+
+def test_what_cannot_be_loaded_is_said_in_a_sentence(tmp_path, folders, monkeypatch):
+    with pytest.raises(ModelError, match="has no config.json"):
+        open_captioner("blip-base", request(tmp_path))
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match="BLIP base could not be fetched or opened"):
+        open_captioner("blip-base", request(tmp_path))
+    with pytest.raises(ConfigError, match="4-bit needs an NVIDIA GPU"):
+        open_captioner("qwen3-vl-4b", request(folders["qwen3-vl-4b"], precision="4-bit"))
+    monkeypatch.setattr(loading.shutil, "disk_usage", lambda _: Usage(0, 0, 2**30))
+    with pytest.raises(DiskError, match=r"Qwen3-VL 4B takes 8.9 GiB to download, but .* has 1.0 GiB free"):
+        open_captioner("qwen3-vl-4b", Request(device="cpu", download_dir=str(tmp_path / "models" / "new")))
+
+
+def test_parts_of_a_character_are_refused_where_the_model_takes_no_questions(project):
+    picture(project.images / "a.png")
+    for name in ("blip-base", "florence-2-large", "joycaption"):
+        with pytest.raises(ConfigError, match=f"{CAPTIONERS.entry(name).title} cannot describe a character in parts"):
+            caption_images(project, CaptionSettings.make(captioner=name, schema_guided=True))
+    assert not (project.hidden / "history.jsonl").exists()
