@@ -7,11 +7,12 @@ import sys
 import traceback
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from core.base.errors import Cancelled, DiskError, StudioError
 from core.base.failures import words_for
 from core.base.files import read_json, write_json
-from core.base.jobs import Job, JobProgress, append_event, turn_on_the_machine, write_own_mark
+from core.base.jobs import Job, JobProgress, append_event, turn_on_the_machine, write_order, write_own_mark
 from core.dataset.project import shown_name
 from core.stages import run_stage, stage_named
 
@@ -29,6 +30,7 @@ def run_job(folder: Path) -> int:
             raise Cancelled()  # before this process was noted, so that no signal could reach it
         order = read_json(folder / "settings.json")
         stage, project = stage_named(order["stage"]), Path(order["project"])
+        _forget_secrets(folder, order)
         what = f"“{stage.title}” in the project {shown_name(project)}"
         turn = turn_on_the_machine(folder, what, progress) if stage.heavy else nullcontext()
         with turn:
@@ -44,6 +46,14 @@ def run_job(folder: Path) -> int:
         return 1
     append_event(folder, "done", message=str(report.get("summary", "")))
     return 0
+
+
+def _forget_secrets(folder: Path, order: dict[str, Any]) -> None:
+    """What this process alone needs to know goes out of its file. Raises: ConfigError, DiskError."""
+    settings = stage_named(order["stage"]).settings_class().make(**order["settings"])
+    kept = settings.to_keep()
+    if kept != settings:
+        write_order(folder, {**order, "settings": {name: kept.model_dump(mode="json")[name] for name in order["settings"]}})
 
 
 def _last_word(folder: Path, message: str) -> None:

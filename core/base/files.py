@@ -116,9 +116,10 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Atomic write of readable JSON. Raises: DiskError."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+def write_json(path: Path, value: Any, mode: int | None = None) -> None:
+    """Atomic write of readable JSON. Args: mode: as `atomic_write`. Raises: DiskError."""
+    with atomic_write(path, mode) as file:
+        file.write((json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n").encode("utf-8"))
 
 
 def write_with(path: Path, save: Callable[[Path], None]) -> None:

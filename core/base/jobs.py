@@ -209,11 +209,16 @@ def start_job(project_folder: Path, stage: str, settings: Mapping[str, Any]) -> 
     Raises: DiskError: the job's folder cannot be written.
     """
     folder = _new_folder(Path(project_folder) / "jobs", stage)
-    write_json(folder / "settings.json", {"stage": stage, "project": str(Path(project_folder).resolve()), "settings": dict(settings)})
+    write_order(folder, {"stage": stage, "project": str(Path(project_folder).resolve()), "settings": dict(settings)})
     mark = start_detached([sys.executable, "-m", RUNNER, str(folder)], cwd=ROOT, log=folder / "log.txt", env={"PYTHONUNBUFFERED": "1"})
     with contextlib.suppress(DiskError):  # the process notes itself too
         write_json(folder / "process.json", mark.as_dict())
     return Job(folder)
+
+
+def write_order(folder: Path, order: Mapping[str, Any]) -> None:
+    """Note what a job is to do, for its owner only: an address may hold a secret until the process has read it. Raises: DiskError."""
+    write_json(folder / "settings.json", order, mode=0o600)
 
 
 def _new_folder(parent: Path, name: str) -> Path:

@@ -60,6 +60,10 @@ class Settings(BaseModel):
         """A copy with some values replaced, checked again. Raises: ConfigError."""
         return type(self).make(**{**dict(self), **values})
 
+    def to_keep(self) -> Settings:
+        """What may be written down for good: the same, without secrets."""
+        return self
+
     @classmethod
     def fields(cls) -> dict[str, FieldInfo]:
         """Name to pydantic FieldInfo, in the order declared."""

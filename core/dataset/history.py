@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from core.base.locks import locked
 from core.base.progress import SILENT, Progress
 from core.dataset.captions.files import tag_key
 from core.dataset.captions.swapping import Swap, clear_leftovers, swap_captions
-from core.dataset.history_file import Change, HistoryEntry, HistoryFile, Summary, append_values, lines_of
+from core.dataset.history_file import Change, HistoryEntry, HistoryFile, Summary, append_values, lines_of, naming
 from core.dataset.items import Skipped
 from core.dataset.project import Project, ProjectInfo
 
@@ -54,7 +54,8 @@ class Recorder:
 
     def __init__(self, path: Path | None, what: str, trigger: tuple[str, str] | None = None) -> None:
         self._path, self._what, self._trigger = path, what, trigger
-        self._id = ""
+        self.id = ""
+        """Names the entry; empty until its first change."""
         self._made: int | None = None
 
     def change(self, image: str, file: str, before: str | None, after: str, written: Iterable[str] | None = None,
@@ -62,20 +63,20 @@ class Recorder:
         """Note one change. Raises: DiskError."""
         if self._path is not None:
             append_values(self._path, [*self._begin(), {
-                "event": "change", "entry": self._id, "image": image, "file": file, "before": before, "after": after,
+                "event": "change", "entry": self.id, "image": image, "file": file, "before": before, "after": after,
                 "written": None if written is None else list(written), "sha256": sha256}])
 
     def changes(self, changes: Sequence[Change]) -> None:
         """Note all changes of a bulk change at once; they are on the disk when this returns. Raises: DiskError."""
         if self._path is not None and changes:
             begin = self._begin()
-            append_values(self._path, (line for lines in (begin, lines_of(self._id, changes)) for line in lines), sync=True)
+            append_values(self._path, (line for lines in (begin, lines_of(self.id, changes)) for line in lines), sync=True)
 
     def _begin(self) -> list[dict[str, Any]]:
-        if self._id:
+        if self.id:
             return []
-        self._id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-        return [{"event": "begin", "entry": self._id, "what": self._what, "time": time.time(), "trigger": self._trigger, "ends": True}]
+        self.id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        return [{"event": "begin", "entry": self.id, "what": self._what, "time": time.time(), "trigger": self._trigger, "ends": True}]
 
     def made(self, count: int) -> None:
         """Only so many of the changes, from the first, were made: the rest was cancelled."""
@@ -83,9 +84,9 @@ class Recorder:
 
     def end(self) -> None:
         """The work on it has ended, whole or cancelled. Raises: DiskError."""
-        if self._path is not None and self._id:
+        if self._path is not None and self.id:
             made = {} if self._made is None else {"made": self._made}
-            append_values(self._path, [{"event": "end", "entry": self._id, "time": time.time(), **made}], sync=True)
+            append_values(self._path, [{"event": "end", "entry": self.id, "time": time.time(), **made}], sync=True)
 
 
 class History:
@@ -144,16 +145,22 @@ class History:
             return []
 
     def authored(self, images: Mapping[str, str]) -> dict[str, set[str]]:
-        """Image id → keys (`tag_key`) of the tags that a model wrote last.
+        """Image id → keys (`tag_key`) of the tags that a model wrote last; it reads backwards, and only as far as it must.
 
-        Args: images: id → SHA-256 of the images that are there now. What was written for another picture of that name does not count.
+        Args: images: id → SHA-256 of the images that are asked for. What was written for another picture of that name does not count.
         """
         tags: dict[str, set[str]] = {}
-        for entry in self.applied():
-            for change in entry.read_changes() if entry.by_model else ():
-                of_this = not change.sha256 or images.get(change.image, "") in ("", change.sha256)
-                if change.written is not None and of_this:
-                    tags[change.image] = {tag_key(tag) for tag in change.written}
+        entries = [entry for entry in reversed(self.applied()) if entry.by_model]
+        if self.path is None or not entries or not images:
+            return tags
+        worth = naming(images, self.summary().renames)
+        with open(self.path, "rb") as file:
+            for change in (change for entry in entries for change in entry.newest_changes(file, worth)):
+                wanted = change.image in images and change.image not in tags and change.written is not None
+                if wanted and (not change.sha256 or images[change.image] in ("", change.sha256)):
+                    tags[change.image] = {tag_key(tag) for tag in change.written or ()}
+                    if len(tags) == len(images):
+                        break
         return tags
 
     def mark(self, event: str, entries: Sequence[HistoryEntry]) -> None:
@@ -172,13 +179,16 @@ def held(history: Path, kind: int) -> Iterator[None]:
         yield
 
 
-def undo_last(project: Project, progress: Progress = SILENT) -> UndoReport:
+def undo_last(project: Project, progress: Progress = SILENT, decisions: Collection[str] | None = None) -> UndoReport:
     """Take back the newest bulk change that still holds. A caption that was edited since is left alone and named.
 
+    Args: decisions: ids of entries; the newest change is only taken back if it is one of them.
     Raises: DatasetError: there is nothing to undo, or captions are being changed just now; DiskError.
     """
     with alone(project) as history:
         entry = next(iter(reversed(history.applied())), None)
+        if decisions is not None and (entry is None or entry.id not in decisions):
+            raise DatasetError("No decision to take back.", f"The newest change is another one: {entry.what}." if entry is not None else "")
         if entry is None:
             raise DatasetError("There is no change to undo.")
         return _turn(project, history, [entry], "undo", entry.what, progress)

@@ -18,15 +18,17 @@ import itertools
 import json
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from core.base.files import append_lines
 
 ROWS = 1000
 """Changes in one line."""
+FEW = 50
+"""Images that are looked for in each line before it is read as JSON, which takes a hundred times as long."""
 HEAD = re.compile(rb'\{"event": "(changes?)", "entry": "([^"]*)"(?:, "count": (\d+), "written": (true|false))?')
 
 
@@ -91,6 +93,19 @@ class HistoryEntry:
             present = under_present_name(change, self.renames, place)
             if present is not None:
                 yield present
+
+    def newest_changes(self, file: BinaryIO, worth: Callable[[bytes], bool]) -> Iterator[Change]:
+        """The same from the last to the first. Args: file: the history. worth: whether a line is worth reading; others are passed over."""
+        if self.made is not None:
+            yield from reversed(self.changes)
+            return
+        for place, length in reversed(self.spans):
+            file.seek(place)
+            line = file.read(length)
+            for change in reversed(list(_changes_of(line))) if worth(line) else ():
+                present = under_present_name(change, self.renames, place)
+                if present is not None:
+                    yield present
 
     def _all_changes(self) -> Iterator[tuple[int, Change]]:
         with open(self.path, "rb") as file:
@@ -249,6 +264,17 @@ def under_present_name(change: Change, renames: Sequence[Renaming], place: int) 
                 return None
             stem = now
     return change if stem == change.image else replace(change, image=stem, file=stem + change.file[len(change.image):])
+
+
+def naming(images: Collection[str], renames: Sequence[Renaming]) -> Callable[[bytes], bool]:
+    """Whether a line may speak of one of these images, whatever it was called then. Where they are many, each line may."""
+    if len(images) > FEW:
+        return lambda line: True
+    names = set(images)
+    for renaming in reversed(renames):
+        names |= {old for old, new in renaming.stems.items() if new in names}
+    marks = [json.dumps(name, ensure_ascii=False).encode("utf-8", "surrogatepass") for name in names]
+    return lambda line: any(mark in line for mark in marks)
 
 
 def _changes_of(line: bytes) -> Iterator[Change]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from core.dataset.captions.editing import EditPlan, EditReport, EditSettings, Tr
 from core.dataset.captions.files import Caption, read_caption, write_caption
 from core.dataset.captions.lint import CaptionFinding, LintSettings, check_captions
 from core.dataset.captions.overwriting import overwrite_caption
-from core.dataset.captions.reviewing import Doubtful, ReviewSettings, find_doubts, review_image
+from core.dataset.captions.reviewing import Doubtful, Reviewed, ReviewSettings, find_doubts, review_image
 from core.dataset.captions.tagging import TagReport, TagSettings, tag_images
 from core.dataset.captions.told import Told
 from core.dataset.checking import check_dataset
@@ -102,10 +102,12 @@ class DatasetManager:
 
     def tag(self, settings: TagSettings, progress: Progress = SILENT, only: Sequence[str] | None = None) -> TagReport:
         """Let a tagger write captions, for all images or those named."""
+        self.project.settle()
         return tag_images(self.project, settings, progress, only)
 
     def caption(self, settings: CaptionSettings, progress: Progress = SILENT, only: Sequence[str] | None = None) -> CaptionReport:
         """Let a captioner write captions, for all images or those named."""
+        self.project.settle()
         return caption_images(self.project, settings, progress, only)
 
     def describe(self, image_id: str, settings: CaptionSettings, kept: KeptCaptioner | None = None) -> Description:
@@ -124,9 +126,13 @@ class DatasetManager:
         """Images with tags whose score lies near the threshold. Raises: DatasetError: nothing was tagged yet."""
         return find_doubts(self.project, settings, tagging)
 
-    def review(self, image: Doubtful, keep: Sequence[str] = (), drop: Sequence[str] = ()) -> str:
-        """Keep and drop doubtful tags of one image. Returns: its caption. Raises: DatasetError, DiskError."""
+    def review(self, image: Doubtful, keep: Sequence[str] = (), drop: Sequence[str] = ()) -> Reviewed:
+        """Keep and drop doubtful tags of one image. Raises: DatasetError, DiskError."""
         return review_image(self.project, image.id, keep, drop, image.sha256)
+
+    def take_back(self, decisions: Collection[str]) -> UndoReport:
+        """Take back the newest change if it is one of these entries. Raises: DatasetError: it is another one, or as for `undo`."""
+        return undo_last(self.project, decisions=decisions)
 
     def set_trigger(self, settings: TriggerSettings, progress: Progress = SILENT) -> EditReport:
         """Put the trigger word first in every caption."""
@@ -184,12 +190,17 @@ class DatasetManager:
         """Rejected images whose reason begins so."""
         return rejected_because(self.project, reason)
 
-    def reject(self, settings: RejectSettings, progress: Progress = SILENT) -> MoveReport:
-        """Put images aside with their captions; nothing is deleted. Raises: DatasetError: someone else moves images; DiskError."""
-        return reject_images(self.project, settings, progress)
+    def reject(self, settings: RejectSettings, progress: Progress = SILENT, seen: Mapping[str, str] | None = None) -> MoveReport:
+        """Put images aside with their captions; nothing is deleted. Args: seen: SHA-256 of pictures that must still be the same.
+
+        Raises: DatasetError: they are not, or someone else moves images; DiskError.
+        """
+        self.project.settle()
+        return reject_images(self.project, settings, progress, seen)
 
     def restore(self, settings: RestoreSettings, progress: Progress = SILENT) -> MoveReport:
         """Put rejected images back. Raises: DatasetError: someone else moves images; DiskError."""
+        self.project.settle()
         return restore_images(self.project, settings, progress)
 
     def undo(self) -> UndoReport:

@@ -31,7 +31,7 @@ def moving_images(project: Project) -> Iterator[None]:
             for name in (GATE, LOCK):
                 stack.enter_context(waited_for(project.hidden / name, _Patience(PATIENCE)))
         except Cancelled as error:
-            raise DatasetError(f"Images of {project.name!r} are being rejected or put back by someone else.",
+            raise DatasetError(f"Images of {project.name!r} are being rejected, put back or imported by someone else.",
                                "Wait until that has ended.") from error
         with explain_disk_errors(project.rejected):
             yield

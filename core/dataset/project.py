@@ -19,6 +19,8 @@ from core.base.settings import Settings, setting
 PROJECT_FILE = "project.toml"
 TRAINING_LOCK = "training.lock"
 """Shared by trainings that read the images, and held alone by who renames or rejects them. It holds the names of the trainings."""
+PENDING = "renaming.pending"
+"""Is there while a renaming is under way, or after one was killed (`core.dataset.renaming_steps`)."""
 FAMILIES = ("sd15", "sdxl")
 """Model families that can be trained: the names of `core.diffusion.FAMILIES`, which this side must not import (a test compares them)."""
 
@@ -112,6 +114,15 @@ class Project:
             after = change(before)
             if after != before:
                 self.write_info(after)
+
+    def settle(self) -> bool:
+        """Finish a renaming that a kill interrupted, for who must not meet half of the images. Returns: whether there was something.
+
+        Raises: DatasetError: it cannot be finished just now, with the reason; DiskError.
+        """
+        from core.dataset.renaming_steps import settle  # it needs this module
+
+        return settle(self)
 
     @contextlib.contextmanager
     def not_in_training(self, undone: str) -> Iterator[None]:
@@ -243,7 +254,7 @@ def trained_on(folders: Iterable[Path], run: str, progress: Progress) -> Iterato
     A project that cannot be written in (another person's) is read without a lock.
 
     Yields: numbers of open files. A process that inherits them holds on if this one is killed; when the block ends, nobody does.
-    Raises: Cancelled: stopped while images were being moved.
+    Raises: Cancelled: stopped while images were being moved; DatasetError: a renaming that was killed cannot be finished just now.
     """
     with contextlib.ExitStack() as stack:
         handles = []
@@ -251,12 +262,18 @@ def trained_on(folders: Iterable[Path], run: str, progress: Progress) -> Iterato
             try:
                 file = stack.enter_context(open_lock_file(project.hidden / TRAINING_LOCK))
             except DiskError as error:
+                if (project.hidden / PENDING).exists():
+                    raise
                 progress.warn(f"Renaming or rejecting images of this project meanwhile would stop the training: {error}")
                 continue
             with contextlib.suppress(BlockingIOError):
                 if take_lock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB):
                     file.truncate(0)  # nobody reads: the names are of trainings that have ended
             wait_for_lock(file, progress, kind=fcntl.LOCK_SH)
+            while (project.hidden / PENDING).exists():
+                _let_go(file.fileno())
+                project.settle()
+                wait_for_lock(file, progress, kind=fcntl.LOCK_SH)
             stack.callback(_let_go, file.fileno())
             with contextlib.suppress(OSError):  # a full disk: then it has no name
                 file.write(f"{run}\n".encode())

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.base.files import append_line
+from core.base.errors import DatasetError, DiskError
+from core.base.files import append_line, write_new
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.captions.files import STALE_CACHES
-from core.dataset.items import IMAGE_SUFFIXES, Skipped, image_files
+from core.dataset.items import IMAGE_SUFFIXES, Skipped, image_files, list_items
 from core.dataset.moving import RECORD_FILE, moving_images
 from core.dataset.project import Project
 from core.dataset.sources.ledger import LATENTS, fold
@@ -79,17 +81,23 @@ class MoveReport:
         return {"done": self.done, "places": self.places, "skipped": [vars(item) for item in self.skipped]}
 
 
-def reject_images(project: Project, settings: RejectSettings, progress: Progress = SILENT) -> MoveReport:
+def reject_images(project: Project, settings: RejectSettings, progress: Progress = SILENT,
+                  seen: Mapping[str, str] | None = None) -> MoveReport:
     """Move images with their captions and other files of their stem to rejected/.
 
     The caption of an image that shares it with another one (a.png and a.jpg) is left to that one, and copied.
 
+    Args: seen: file name → SHA-256 of pictures that were looked at, those that stay for the sake of which others go as well; if one is
+        no longer the same, nothing is moved.
     Returns: what was moved, and what could not be with the reason.
-    Raises: DatasetError: they are being trained on, or moved by someone else; Cancelled: what was moved stays so; DiskError.
+    Raises: DatasetError: they are being trained on, are not those that were seen, or are moved by someone else; Cancelled: what was
+        moved stays so; DiskError.
     """
     report = MoveReport()
     with moving_images(project), project.not_in_training("rejected"):
         _mend(project)
+        if seen:
+            _check_seen(project, seen)
         folder = _Folder(project.images)
         aside = _Folder(project.rejected)
         for wanted in progress.track(settings.images, "Rejecting", len(settings.images)):
@@ -104,6 +112,15 @@ def reject_images(project: Project, settings: RejectSettings, progress: Progress
             else:
                 report.done.append(path.name)
     return report
+
+
+def _check_seen(project: Project, seen: Mapping[str, str]) -> None:
+    there = {item.name: item.sha256 for item in list_items(project)}
+    other = [name for name, sha256 in seen.items() if there.get(name) != sha256]
+    if other:
+        names = ", ".join(other[:3]) + (f" and {len(other) - 3} more" if len(other) > 3 else "")
+        are = "is no longer the picture that was" if len(other) == 1 else "are no longer the pictures that were"
+        raise DatasetError(f"{names} {are} looked at, so nothing was moved.", "What is shown now is new; look at it again.")
 
 
 def restore_images(project: Project, settings: RestoreSettings, progress: Progress = SILENT) -> MoveReport:
@@ -216,11 +233,17 @@ def _reject(project: Project, path: Path, folder: _Folder, aside: _Folder, reaso
     along = folder.others.get(path.stem, [])
     shared = folder.is_shared(path.stem)
     files = [(name, stem + name[len(path.stem):]) for name in along]
-    stored = stem + path.suffix
-    _note(project, {"event": "rejected", "act": secrets.token_hex(6), "image": path.name, "stored": stored, "files": files,
+    stored, act = stem + path.suffix, secrets.token_hex(6)
+    _note(project, {"event": "rejected", "act": act, "image": path.name, "stored": stored, "files": files,
                     "shared": shared, "reason": reason, "time": time.time()})
     path.rename(project.rejected / stored)
-    _move_along(project, files, shared)
+    try:
+        _move_along(project, files, shared)
+    except (OSError, DiskError):
+        (project.rejected / stored).rename(path)
+        _note(project, {"event": "restored", "act": act, "stored": stored, "name": path.name, "time": time.time()})
+        raise
+    _note(project, {"event": "moved", "act": act, "stored": stored})
     folder.forget_image(path)
     if not shared:
         folder.others.pop(path.stem, None)
@@ -230,14 +253,25 @@ def _reject(project: Project, path: Path, folder: _Folder, aside: _Folder, reaso
 
 
 def _move_along(project: Project, files: Sequence[tuple[str, str]], shared: bool) -> None:
-    for old, new in files:
-        source, place = project.images / old, project.rejected / new
-        if not source.exists() or place.exists():
-            continue
-        if shared:
-            place.write_bytes(source.read_bytes())
-        else:
-            source.rename(place)
+    """What belongs to an image follows it; where that fails, all of it stays. Raises: OSError, DiskError."""
+    gone: list[tuple[Path, Path]] = []
+    try:
+        for old, new in files:
+            source, place = project.images / old, project.rejected / new
+            if not source.exists() or place.exists():
+                continue
+            if shared:
+                write_new(place, source.read_bytes())
+            else:
+                source.rename(place)
+            gone.append((source, place))
+    except (OSError, DiskError):
+        for source, place in gone:
+            if shared:
+                place.unlink()
+            else:
+                place.rename(source)
+        raise
 
 
 def _restore(project: Project, item: Rejected, folder: _Folder) -> str:
@@ -266,12 +300,18 @@ def _beside(image: Path) -> list[str]:
 
 
 def _mend(project: Project) -> None:
-    """Finish what a kill interrupted: the newest record whose image was moved and whose caption was not."""
-    last: dict[str, Any] = {}
+    """Finish what a kill interrupted: rejections without a last word. The image goes first, so that what is its own follows it."""
+    begun: dict[str, dict[str, Any]] = {}
     for line in _records(project):
-        last = line
-    if last.get("event") == "rejected" and (project.rejected / last["stored"]).exists():
-        _move_along(project, [(str(old), str(new)) for old, new in last.get("files", [])], bool(last.get("shared")))
+        if line["event"] == "rejected":
+            begun[line["act"]] = line
+        else:
+            begun.pop(line.get("act", ""), None)
+    for act, line in begun.items():
+        with contextlib.suppress(OSError):  # the next one looks again
+            if (project.rejected / line["stored"]).exists():
+                _move_along(project, [(str(old), str(new)) for old, new in line.get("files", [])], bool(line.get("shared")))
+            _note(project, {"event": "moved", "act": act, "stored": line["stored"]})
 
 
 def _note(project: Project, value: dict[str, Any]) -> None:

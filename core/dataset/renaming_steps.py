@@ -32,13 +32,11 @@ from core.dataset.history_file import append_values
 from core.dataset.index import Index
 from core.dataset.items import IMAGE_SUFFIXES
 from core.dataset.moving import LOCK as MOVING_LOCK
-from core.dataset.project import Project
+from core.dataset.project import PENDING, Project
 from core.dataset.rejecting import _stem_of as stem_of_companion
 from core.dataset.sources.ledger import LEDGER_FILE, fold, read_ledger
 
 JOURNAL = "renames.jsonl"
-PENDING = "renaming.pending"
-"""Is there while a renaming is under way, or after one was killed."""
 LOCK = "names.lock"
 """Held alone by a renaming, and shared by imports, which give names."""
 IMPORT_LOCK = "import.lock"
@@ -118,23 +116,41 @@ def rename_stems(project: Project, renames: Sequence[Rename], what: str, progres
 
 def mend(project: Project) -> bool:
     """Finish what a kill interrupted. Returns: whether there was something; not while somebody is at work. Raises: DiskError."""
+    try:
+        return settle(project)
+    except DatasetError:
+        return False
+
+
+def settle(project: Project) -> bool:
+    """Finish what a kill interrupted, for who must not meet half of the images. Returns: whether there was something.
+
+    Raises: DatasetError: it cannot be finished just now, with the reason; DiskError.
+    """
     if not (project.hidden / PENDING).exists():
         return False
     try:
         with _alone(project):
             return _mend(project)
-    except DatasetError:
-        return False
+    except DatasetError as error:
+        words = f"A renaming in {project.name!r} is not finished, and some of its images are missing until then."
+        raise DatasetError(f"{words} {error.message}", error.hint) from error
 
 
 @contextlib.contextmanager
 def giving_names(project: Project, progress: Progress = SILENT) -> Iterator[None]:
     """Hold the names while images come in: a renaming that a kill interrupted is finished before, and neither a renaming nor another
-    import begins meanwhile. It waits for those under way. Raises: Cancelled: stopped while it waited; DiskError."""
+    import begins meanwhile. It waits for those under way.
+
+    Raises: DatasetError: an interrupted renaming cannot be finished just now; Cancelled: stopped while it waited; DiskError.
+    """
     with waited_for(project.hidden / IMPORT_LOCK, progress, "Waiting for another import into this project"):
-        mend(project)
-        with waited_for(project.hidden / LOCK, progress, "Waiting until the images are renamed", fcntl.LOCK_SH):
-            yield
+        while True:
+            with waited_for(project.hidden / LOCK, progress, "Waiting until the images are renamed", fcntl.LOCK_SH):
+                if not (project.hidden / PENDING).exists():
+                    yield
+                    return
+            settle(project)
 
 
 def names_held(project: Project, without: Iterable[str] = ()) -> set[str]:
@@ -190,14 +206,16 @@ def _owner(name: str, stems: set[str]) -> str:
 
 
 def _stage(project: Project, act: _Act, progress: Progress) -> None:
-    """Bring every file into the hidden folder. One that is gone is passed over."""
+    """Bring every file into the hidden folder. One that is gone is passed over; where one is there already, what has its old name now
+    is somebody else's."""
     place = project.images / STAGING.format(id=act.id)
     with explain_disk_errors(place):
         place.mkdir(exist_ok=True)
         for group in act.groups:
             for room, name, number in group.files:
-                with contextlib.suppress(FileNotFoundError):
-                    _room(project, room).joinpath(name).rename(place / number)
+                if not (place / number).exists():
+                    with contextlib.suppress(FileNotFoundError):
+                        _room(project, room).joinpath(name).rename(place / number)
             progress.advance(group.old)
     _note(project, {"event": "staged", "id": act.id})
 

@@ -168,7 +168,8 @@ def restore_version(project: Project, version: str, progress: Progress = SILENT)
 def _read_snapshot(project: Project, mark: VersionMark) -> dict[str, Change]:
     path = project.hidden / mark.file
     try:
-        rows: Sequence[list[Any]] = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode("utf-8").splitlines()]
+        lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")
+        rows: Sequence[list[Any]] = [json.loads(line) for line in lines if line]
         found = {}
         for image, file, text, *model in rows:
             written, sha256 = (tuple(model[0]), model[1]) if model else (None, "")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.base.errors import ConfigError, TrainingError
+from core.base.errors import ConfigError, StudioError, TrainingError
 from core.base.findings import Finding, errors_of
 from core.base.jobs import Job, start_job
 from core.base.progress import SILENT, Progress
@@ -31,7 +32,10 @@ class TrainingManager:
     @classmethod
     def open(cls, project_folder: Path) -> TrainingManager:
         """Raises: DatasetError: there is no project in that folder."""
-        return cls(project_folder)
+        manager = cls(project_folder)
+        with contextlib.suppress(StudioError, OSError):
+            manager.project.settle()
+        return manager
 
     def presets(self) -> list[str]:
         """Names of the presets for the project's model family."""
@@ -74,7 +78,11 @@ class TrainingManager:
         return start_job(self.project.folder, "regularise", settings.model_dump(mode="json"))
 
     def launch(self, settings: TrainingSettings, backend: str = "builtin") -> Run:
-        """Make a run and start it; returns at once. Raises: ConfigError: a check found an error; TrainingError, DiskError."""
+        """Make a run and start it; returns at once.
+
+        Raises: ConfigError: a check found an error; DatasetError: images are half renamed; TrainingError, DiskError.
+        """
+        self.project.settle()
         if wrong := errors_of(self.check(settings, backend, deep=False)):
             raise ConfigError(wrong[0].what, wrong[0].remedy)
         return launch.launch(launch.prepare(self.project.folder, self.configure(settings), backend))

@@ -225,7 +225,7 @@ def tail_lines(path: Path, lines: int) -> list[str]:
 def _tail_events(folder: Path) -> list[dict[str, Any]]:
     """The last events; the supervisor's `end` is always among them, since nothing is written after it."""
     events = []
-    for line in read_tail(folder / "events.jsonl", _TAIL).splitlines():
+    for line in read_tail(folder / "events.jsonl", _TAIL).split("\n"):
         with contextlib.suppress(ValueError):
             events.append(json.loads(line))
     return events

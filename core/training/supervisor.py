@@ -137,10 +137,10 @@ def supervise(run: Run, attempt: int) -> dict[str, Any]:
         stop.check()
         what = f"the training of {run.output_name} in the project {shown_name(run.project_folder)}"
         with turn_on_the_machine(run.folder, what, stop):
-            if attempt == 1:
-                _keep_captions(run)
             folders = _folders(run)
             with trained_on(folders, f"{run.output_name} in the project {shown_name(run.project_folder)}", stop) as held:
+                if attempt == 1:
+                    _keep_captions(run)
                 _forget_old_caches(run, folders)
                 end = _train(run, attempt, stop, held)
     except Cancelled as error:

@@ -100,6 +100,7 @@ def reject_and_return_duplicates(page, dataset: DatasetManager, mark: str) -> No
     keep_picture(page, "duplicates", f"duplicates_{mark}")
     assert page.evaluate(OVERFLOW) == []
 
+    rename_meanwhile(first, status, dataset)
     first.get_by_role("button", name="Keep astronaut.png, reject the other 2").click()
     expect(status).to_contain_text("2 images rejected")
     assert rejected(dataset) == ["astronaut-copy.png", "astronaut-small.jpg"]
@@ -110,6 +111,22 @@ def reject_and_return_duplicates(page, dataset: DatasetManager, mark: str) -> No
     panel.get_by_role("button", name="Put all duplicates back").click()
     expect(status).to_contain_text(f"{DOUBLES} images put back")
     assert rejected(dataset) == [] and len(list(dataset.project.images.glob("*.*g"))) == PICTURES
+
+
+def rename_meanwhile(group, status, dataset: DatasetManager) -> None:
+    """Two of a group take each other's names and take them back: nothing is moved, and each card shows what its picture is now."""
+    images = dataset.project.images
+    copy, small, aside = images / "astronaut-copy.png", images / "astronaut-small.jpg", images / "aside"
+    card = group.locator(".lb-card", has_text=copy.name)
+    for tier in ("looks the same", "the same file"):
+        before = card.locator("img").get_attribute("src")
+        for old, new in ((copy, aside), (small, copy), (aside, small)):
+            old.rename(new)
+        group.get_by_role("button", name="Keep astronaut.png, reject the other 2").click()
+        expect(status).to_contain_text("so nothing was moved")
+        expect(card).to_contain_text(tier)
+        expect(card.locator("img")).not_to_have_attribute("src", before)
+    assert rejected(dataset) == []
 
 
 def move_a_cut(page, dataset: DatasetManager, mark: str) -> None:

@@ -72,6 +72,9 @@ def test_doubtful_tags_are_kept_and_dropped_with_one_key_and_taken_back(tmp_path
         assert page.evaluate(OVERFLOW) == []
 
         doubts.focus()
+        page.keyboard.press("z")  # the tagging is no decision
+        expect(panel.get_by_role("status")).to_contain_text("No decision to take back")
+        assert all(item.caption.endswith("outdoors, looking at viewer, an old hat") for item in list_items(dataset.project))
         page.keyboard.press("d")
         expect(doubts.locator("li").first).to_contain_text("dropped")
         page.keyboard.press("z")

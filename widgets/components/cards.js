@@ -29,7 +29,7 @@ function render({ model, el }) {
   el.classList.add("lb-cards");
   el.dataset.testid = "cards";
   const addresses = new Map(), failed = new Map(), seen = new Set();
-  let timer = 0, opened = "", largeAddress = "";
+  let timer = 0, opened = "", largeAddress = "", contents = new Map();
   const nothing = make("p", "lb-cards-nothing");
   const bar = make("div", "lb-cards-bar");
   const back = make("button", "", "Earlier"), where = make("span", "lb-cards-where"), on = make("button", "", "Further");
@@ -128,9 +128,11 @@ function render({ model, el }) {
     box.append(head, row);
     return box;
   }
-  function forget(keys) {
-    for (const [key, address] of addresses) if (!keys.has(key)) { URL.revokeObjectURL(address); addresses.delete(key); }
-    for (const key of failed.keys()) if (!keys.has(key)) failed.delete(key);
+  function forget(shown) {   // what is not shown any more, or is another picture under the same key
+    const gone = (key) => shown.get(key) !== contents.get(key);
+    for (const [key, address] of addresses) if (gone(key)) { URL.revokeObjectURL(address); addresses.delete(key); }
+    for (const key of failed.keys()) if (gone(key)) failed.delete(key);
+    contents = shown;
   }
   function draw() {
     const sections = model.get("sections"), total = model.get("total"), place = model.get("place"), page = model.get("page");
@@ -138,7 +140,7 @@ function render({ model, el }) {
     const focused = active && el.contains(active) ? { ...active.dataset } : null;
     watcher.disconnect();
     seen.clear();
-    forget(new Set(sections.flatMap((section) => section.cards.map((one) => one.key))));
+    forget(new Map(sections.flatMap((section) => section.cards.map((one) => [one.key, one.content]))));
     list.replaceChildren(...sections.map(sectionOf));
     nothing.textContent = sections.length ? "" : model.get("nothing");
     nothing.hidden = !nothing.textContent;
@@ -195,7 +197,7 @@ function render({ model, el }) {
     model.off("msg:custom", received);
     for (const name of names) model.off(`change:${name}`, draw);
     if (largeAddress) URL.revokeObjectURL(largeAddress);
-    forget(new Set());
+    forget(new Map());
   };
 }
 export default { render };

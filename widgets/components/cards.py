@@ -28,6 +28,8 @@ class Card:
     """A word on the picture."""
     chosen: bool = False
     """Whether it is the one, or one of those, that the section's buttons are about."""
+    content: str = ""
+    """Names what it shows: with another content the same key's thumbnail is fetched anew."""
 
 
 @dataclass(frozen=True)

@@ -114,9 +114,7 @@ function render({ model, el }) {
   }
 
   function take(found) {
-    const kinds = model.get("kinds");
-    const entries = found.map(({ file, path }) => ({ file, path, reason: unfit(path, file.size, kinds) })).filter((entry) => entry.reason !== "hidden")
-      .map((entry) => (entry.reason ? { ...entry, state: "left" } : entry));
+    const entries = judged(found, model.get("kinds"));
     if (entries.length && !model.get("blocked")) station.load().sender?.add(entries);
     draw();
   }
@@ -127,7 +125,7 @@ function render({ model, el }) {
     const state = make("span", "lb-upload-state", WORDS[entry.state]);
     if (entry.state === "sending") state.textContent = `${Math.floor((100 * entry.sent) / entry.file.size)} %`;
     else if (entry.name && entry.name !== entry.path) state.textContent += ` as ${entry.name}`;
-    line.append(name, make("span", "lb-upload-size", bytes(entry.file.size)), state);
+    line.append(name, make("span", "lb-upload-size", entry.file ? bytes(entry.file.size) : ""), state);
     if (entry.reason) line.append(make("span", "lb-upload-reason", entry.reason));
     return line;
   }

@@ -18,6 +18,7 @@ from widgets.components.cards import Card, Cards, Section
 from widgets.dataset.importing import skipped_list
 from widgets.dataset.pictures import PictureFeed
 from widgets.dataset.tagging import no_pictures
+from widgets.dataset.watching import FolderWatch
 from widgets.form import Form
 from widgets.panel import Panel, Work
 
@@ -38,9 +39,12 @@ class DuplicatesPanel(Panel):
         """How alike is the same."""
         self._report: DuplicateReport | None = None
         self._home: Path | None = None
-        self._kept: dict[str, str] = {}
-        self._left_alone: set[frozenset[str]] = set()
-        self._place, self._again = 0, False
+        self._settings = DuplicateSettings()
+        self._watch = FolderWatch()
+        self._kept: dict[str, Member] = {}
+        """SHA-256 of a group's best one → the one that a person wants to keep."""
+        self._left_alone: set[tuple[str, ...]] = set()
+        self._place, self._looks, self._again = 0, 0, False
         names = [("None: only hashes", "none"), *((entry.title, entry.name) for entry in EMBEDDERS)]
         self.form = Form(DuplicateSettings, choices={"embedder": names})
         self.form.on_change(lambda: self.guard(self._regroup))
@@ -65,13 +69,29 @@ class DuplicatesPanel(Panel):
         return super().blocked() or no_pictures(self.session.folder)
 
     def update(self) -> None:
-        """Groups of another project are of no use."""
+        """Groups of another project are of no use; where pictures came, went or have other names, group anew without a word."""
         if self.session.folder != self._home:
             self._home, self._report, self._place = self.session.folder, None, 0
             self._kept, self._left_alone = {}, set()
             self._skipped.value = ""
             self.feed.open(self.session.folder)
             self._show()
+        elif self._report is not None and not self._busy and self._watch.changed(self.session.dataset.project.images):
+            self._follow_pictures()
+
+    def _follow_pictures(self) -> None:
+        manager, settings, before = self.session.dataset, self._settings, self._report
+        self._looks += 1
+        look = self._looks
+
+        def show(report: DuplicateReport | None, error: BaseException | None) -> None:
+            if error is not None:
+                self.fail(error)
+            elif self._report is before and look == self._looks:  # nothing newer was worked out meanwhile
+                self._report = report
+                self._show()
+
+        self.loop.beside(lambda: manager.find_duplicates(settings, stored_only=True), show)
 
     def close(self) -> None:
         """Let go."""
@@ -101,6 +121,7 @@ class DuplicatesPanel(Panel):
             self._again = True
             return None
         manager, settings = self.session.dataset, self.form.value()
+        self._settings = settings
         return Work("comparing", lambda: manager.find_duplicates(settings, stored_only=True), self._grouped)
 
     def _grouped(self, report: DuplicateReport) -> str:
@@ -114,7 +135,7 @@ class DuplicatesPanel(Panel):
     def groups(self) -> list[Group]:
         """The groups that are shown, all pages."""
         found = self._report.groups if self._report is not None else []
-        return [group for group in found if frozenset(member.name for member in group.members) not in self._left_alone]
+        return [group for group in found if _contents(group) not in self._left_alone]
 
     def _show(self) -> None:
         groups = self.groups()
@@ -125,15 +146,17 @@ class DuplicatesPanel(Panel):
         self._enable()
 
     def _section(self, group: Group) -> Section:
-        kept = self._kept_of(group)
+        kept = self._kept_of(group).name
         rest = len(group.members) - 1
         actions = (("keep", f"Keep {kept}, reject the other {'one' if rest == 1 else rest}"), ("leave", "They are different"))
         cards = tuple(_card(member, member.name == kept) for member in group.members)
         return Section(group.best.name, f"{len(group.members)} pictures", cards, actions)
 
-    def _kept_of(self, group: Group) -> str:
-        chosen = self._kept.get(group.best.name, "")
-        return chosen if chosen in {member.name for member in group.members} else group.best.name
+    def _kept_of(self, group: Group) -> Member:
+        """The chosen one, also under another name; else the best one."""
+        chosen = self._kept.get(group.best.sha256, group.best)
+        same = [member for member in group.members if member.sha256 == chosen.sha256]
+        return next((member for member in same if member.name == chosen.name), same[0] if same else group.best)
 
     # What a person asks for
 
@@ -146,27 +169,32 @@ class DuplicatesPanel(Panel):
             self._place = int(given["place"]) // PAGE * PAGE
             self._show()
         elif kind == "press":
-            self._kept[str(given["section"])] = str(given["key"])
-            self._show()
+            group = self._group(str(given["section"]))
+            if group is not None:
+                self._kept[group.best.sha256] = next(one for one in group.members if one.name == given["key"])
+                self._show()
         elif kind == "act":
-            group = next((one for one in self.groups() if one.best.name == given["section"]), None)
+            group = self._group(str(given["section"]))
             if group is not None and given["name"] == "leave":
-                self._left_alone.add(frozenset(member.name for member in group.members))
+                self._left_alone.add(_contents(group))
                 self._show()
             elif group is not None:
-                return self._reject([group], f"{DUPLICATE} of {self._kept_of(group)}")
+                return self._reject([group], f"{DUPLICATE} of {self._kept_of(group).name}")
         return None
+
+    def _group(self, section: str) -> Group | None:
+        return next((group for group in self.groups() if group.best.name == section), None)
 
     def _keep_every_best(self) -> Work | None:
         return self._reject(self.groups(), DUPLICATE)
 
     def _reject(self, groups: list[Group], reason: str) -> Work | None:
-        names = tuple(member.name for group in groups for member in group.members if member.name != self._kept_of(group))
+        names = tuple(member.name for group in groups for member in group.members if member != self._kept_of(group))
         if self._busy or not names:
             return None
-        manager, settings = self.session.dataset, self.form.value()
-        return Work("putting duplicates aside", lambda: _moved(manager, manager.reject(RejectSettings.make(images=names, reason=reason)),
-                                                               settings), self._after)
+        seen = {member.name: member.sha256 for group in groups for member in group.members}
+        manager, settings, wanted = self.session.dataset, self.form.value(), RejectSettings.make(images=names, reason=reason)
+        return Work("putting duplicates aside", lambda: _moved(manager, manager.reject(wanted, seen=seen), settings), self._after)
 
     def _put_back(self) -> Work | None:
         if self._busy:
@@ -199,12 +227,17 @@ def _moved(manager: DatasetManager, moved: MoveReport, settings: DuplicateSettin
     return moved, manager.find_duplicates(settings, stored_only=True)
 
 
+def _contents(group: Group) -> tuple[str, ...]:
+    """What a group shows, whatever its pictures are called."""
+    return tuple(sorted(member.sha256 for member in group.members))
+
+
 def _card(member: Member, kept: bool) -> Card:
     captioned = f"{member.tags} {'tag' if member.tags == 1 else 'tags'}" if member.tags else "no caption"
     lines = (f"{member.width} × {member.height}, {_bytes(member.size)}", f"sharpness {member.sharpness:.0f}, {captioned}",
              *((member.words(),) if member.tier != "best" else ()))
     badge = " · ".join(filter(None, ("Best" if member.tier == "best" else "", "Kept" if kept else "")))
-    return Card(member.name, member.name, lines, badge, kept)
+    return Card(member.name, member.name, lines, badge, kept, member.sha256)
 
 
 def _bytes(size: int) -> str:

@@ -11,6 +11,7 @@ import ipywidgets as ipw
 from core.base.errors import StudioError
 from core.base.jobs import Job, JobStatus, start_job
 from core.dataset.sources import SOURCES
+from core.dataset.sources.download import refuse_password
 from core.dataset.sources.gallery import SITES, check_credentials, find_program
 from core.dataset.sources.importing import ImportSettings
 from core.dataset.sources.places import drive_hint
@@ -108,8 +109,10 @@ class ImportPanel(Panel):
             self._skipped.value = ""
 
     def run(self) -> Job:
-        """Start the job."""
-        return start_job(self.session.dataset.project.folder, self.stage, self.form.value().model_dump(mode="json"))
+        """Start the job. Raises: DatasetError: the address holds a password, which is never written down."""
+        settings = self.form.value()
+        refuse_password(settings.source)
+        return start_job(self.session.dataset.project.folder, self.stage, settings.model_dump(mode="json"))
 
     def show_report(self, status: JobStatus) -> None:
         """List what was skipped."""

@@ -86,9 +86,8 @@ class ProjectPanel(Panel):
         self.picker = ProjectPicker()
         self.form = Form(ProjectInfo, choices={"family": FAMILIES}, hide=("sources",))
         self._place = ipw.HTML()
-        name = self.form.control("name").widget
-        name.continuous_update = True  # the folder's name grows under the eyes of the person who types
-        name.observe(lambda _: self._show_place(), "value")
+        # Not at each letter: while the kernel is busy with one, the letters behind it wait, and a press of the button overtakes them.
+        self.form.control("name").widget.observe(lambda _: self._show_place(), "value")
         opener = self.action("Open this project", self._open)
         demo = self.action("Open the demo project", self._open_demo)
         return [part("Open a project"), self.picker.view, row(opener, demo), part("Or make a new one"), self.form.view,

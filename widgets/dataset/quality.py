@@ -21,6 +21,7 @@ from widgets.components.histogram import Histogram
 from widgets.dataset.importing import skipped_list
 from widgets.dataset.pictures import PictureFeed
 from widgets.dataset.tagging import no_pictures
+from widgets.dataset.watching import FolderWatch
 from widgets.form import Form
 from widgets.panel import Panel, Work, part, row
 
@@ -37,6 +38,8 @@ class Picked:
     names: tuple[str, ...]
     values: tuple[float, ...]
     reason: str
+    hashes: tuple[str, ...] = ()
+    """SHA-256 of each."""
 
 
 class QualityPanel(Panel):
@@ -55,7 +58,8 @@ class QualityPanel(Panel):
         self._broken: dict[str, str] = {}
         self._cuts: dict[str, float] = {}
         self._spared: set[str] = set()
-        self._place = 0
+        self._place, self._looks = 0, 0
+        self._watch = FolderWatch()
         self.form = Form(QualitySettings, choices={"scorer": [("None", "none"), *((entry.title, entry.name) for entry in SCORERS)]})
         return [self.form.view]
 
@@ -88,13 +92,39 @@ class QualityPanel(Panel):
         return super().blocked() or no_pictures(self.session.folder)
 
     def update(self) -> None:
-        """Numbers of another project are of no use."""
+        """Numbers of another project are of no use; where pictures came, went or have other names, list them anew without a word."""
         if self.session.folder != self._home:
             self._home, self._quality, self._broken = self.session.folder, None, {}
             self._cuts, self._spared, self._place = {}, set(), 0
             self._skipped.value = ""
             self.feed.open(self.session.folder)
             self._show()
+        elif self._quality is not None and not self._busy and self._watch.changed(self.session.dataset.project.images):
+            self._follow_pictures(self._quality)
+
+    def _follow_pictures(self, before: Quality) -> None:
+        self._looks += 1
+        look = self._looks
+
+        def show(quality: Quality | None, error: BaseException | None) -> None:
+            if error is not None:
+                self.fail(error)
+            elif quality is not None and self._quality is before and look == self._looks:  # nothing newer was worked out meanwhile
+                self._take_over(quality, before)
+
+        self.loop.beside(self.session.dataset.quality, show)
+
+    def _take_over(self, quality: Quality, before: Quality) -> None:
+        """Show newer numbers; what is spared stays so, whatever it is called now, and so does the page."""
+        there = {name for name, sha256 in before.hashes.items() if quality.hashes.get(name) == sha256}
+        renamed, place = {before.hashes.get(name) for name in self._spared - there}, self._place
+        spared = self._spared & there | {name for name, sha256 in quality.hashes.items() if sha256 and sha256 in renamed}
+        self._broken = {name: why for name, why in self._broken.items() if name in there}
+        self._quality = quality
+        with self.cards.hold_sync():  # one message: no card flickers
+            self._show()
+            self._spared, self._place = spared, min(place, (max(1, len(self.picked().names)) - 1) // PAGE * PAGE)
+            self._show_picked()
 
     def close(self) -> None:
         """Let go."""
@@ -127,10 +157,11 @@ class QualityPanel(Panel):
             return Picked((), (), "")
         if measure is None:
             names = [name for name in quality.unknown if name in self._broken]
-            return Picked(tuple(names), (0.0,) * len(names), "broken")
+            return Picked(tuple(names), (0.0,) * len(names), "broken", tuple(quality.hashes[name] for name in names))
         cut = self._cuts.get(measure.name, measure.cut)
         found = quality.beyond(measure.name, cut)
-        return Picked(tuple(name for name, _ in found), tuple(value for _, value in found), measure.reason(cut))
+        return Picked(tuple(name for name, _ in found), tuple(value for _, value in found), measure.reason(cut),
+                      tuple(quality.hashes[name] for name, _ in found))
 
     def _show(self) -> None:
         quality = self._quality
@@ -184,7 +215,7 @@ class QualityPanel(Panel):
             if self.exact.value != cut:
                 self.exact.value = cut
         page = range(self._place, min(len(picked.names), self._place + PAGE))
-        cards = [self._card(picked.names[place], picked.values[place]) for place in page]
+        cards = [self._card(picked.names[place], picked.values[place], picked.hashes[place]) for place in page]
         spared = f", {len(self._spared)} spared" if self._spared else ""
         title = f"{picked.reason[:1].upper()}{picked.reason[1:]}: {going} picked out{spared}"
         self.cards.show([Section("picked", title, tuple(cards))] if cards else [], self._place, len(picked.names),
@@ -192,11 +223,11 @@ class QualityPanel(Panel):
         self.reject.description = f"Reject {'it' if going == 1 else f'these {going}'}" if going else "Reject them"
         self._enable()
 
-    def _card(self, name: str, value: float) -> Card:
+    def _card(self, name: str, value: float, sha256: str) -> Card:
         measure = self.measure
         words = self._broken.get(name, "") if measure is None else f"{measure.title.lower()} {measure.words(value)}"
         spared = name in self._spared
-        return Card(name, name, (words,), "Spared" if spared else "", not spared)
+        return Card(name, name, (words,), "Spared" if spared else "", not spared, sha256)
 
     # What a person asks for
 
@@ -214,11 +245,11 @@ class QualityPanel(Panel):
 
     def _reject(self) -> Work | None:
         picked = self.picked()
-        names = tuple(name for name in picked.names if name not in self._spared)
-        if self._busy or not names:
+        seen = {name: sha256 for name, sha256 in zip(picked.names, picked.hashes, strict=True) if name not in self._spared}
+        if self._busy or not seen:
             return None
-        manager, settings = self.session.dataset, RejectSettings.make(images=names, reason=f"{QUALITY}: {picked.reason}")
-        return Work("putting pictures aside", lambda: _moved(manager, manager.reject(settings)), self._after)
+        manager, settings = self.session.dataset, RejectSettings.make(images=tuple(seen), reason=f"{QUALITY}: {picked.reason}")
+        return Work("putting pictures aside", lambda: _moved(manager, manager.reject(settings, seen=seen)), self._after)
 
     def _put_back(self) -> Work | None:
         if self._busy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from widgets.form import Form
 from widgets.jobs_view import newest_job
 from widgets.panel import Panel, Work
 
+THRESHOLDS = ("general_threshold", "character_threshold")
+
 
 class ReviewPanel(Panel):
     """Shows the doubtful tags of one image after the other; each image's decisions are one entry of the history."""
@@ -33,6 +36,12 @@ class ReviewPanel(Panel):
         self._home: Path | None = None
         self._images: list[Doubtful] = []
         self._shown, self._place, self._decisions = 0, 0, 0
+        self._entries: set[str] = set()
+        """The history's entries that were written here; nothing else is taken back."""
+        self._writing = threading.Lock()
+        self._tag_job = ""
+        self._filled = ReviewSettings()
+        """Its thresholds are those that were filled in; what differs from them in the form was chosen by a person."""
         self.form = Form(ReviewSettings)
         return [self.form.view]
 
@@ -43,7 +52,7 @@ class ReviewPanel(Panel):
     def results(self) -> list[ipw.Widget]:
         """The images."""
         self.view_of_tags = ReviewView(self._decided, lambda way: self.loop.soon(lambda: self.guard(lambda: self._turn(way))),
-                                       lambda: self.loop.soon(lambda: self.guard(self._undo)))
+                                       lambda: self.loop.soon(lambda: self.guard(self._take_back)))
         return [self.view_of_tags]
 
     def blocked(self) -> str:
@@ -51,13 +60,19 @@ class ReviewPanel(Panel):
         return super().blocked() or no_pictures(self.session.folder)
 
     def update(self) -> None:
-        """For another project, begin anew, with the thresholds of its last tagging."""
+        """For another project, begin anew; after a tagging, take over its thresholds."""
         if self.session.folder != self._home:
-            self._home, self._images = self.session.folder, []
+            self._home, self._images, self._entries, self._tag_job = self.session.folder, [], set(), ""
             self.view_of_tags.show({}, 0, 0)
-            if self._home is not None:
-                tagging = self._tagging()
-                self.form.fill(ReviewSettings(general_threshold=tagging.general_threshold, character_threshold=tagging.character_threshold))
+            self._filled = ReviewSettings()
+            self.form.fill(self._filled)
+        job = newest_job(self._home, "tag") if self._home is not None else None
+        if job is not None and job.id != self._tag_job:
+            tagging, shown = self._tagging(), self.form.value()
+            newest = {name: getattr(tagging, name) for name in THRESHOLDS}
+            untouched = [name for name in THRESHOLDS if getattr(shown, name) == getattr(self._filled, name)]
+            self.form.fill(shown.changed(**{name: newest[name] for name in untouched}))
+            self._filled, self._tag_job = ReviewSettings(**newest), job.id
 
     def run(self) -> Work:
         """Find the doubtful tags."""
@@ -109,10 +124,14 @@ class ReviewPanel(Panel):
         if token != self.view_of_tags.image.get("token"):
             return
         image, dataset = self._images[self._place], self.session.dataset
-        known = {tag.name for tag in image.tags}
+        known, entries = {tag.name for tag in image.tags}, self._entries
         kept, dropped = [tag for tag in keep if tag in known], [tag for tag in drop if tag in known]
 
-        def written(caption: str | None, error: BaseException | None) -> None:
+        def write() -> None:
+            with self._writing:
+                entries.add(dataset.review(image, kept, dropped).entry)
+
+        def written(_: None, error: BaseException | None) -> None:
             if error is not None:
                 self.fail(error)
                 return
@@ -120,7 +139,7 @@ class ReviewPanel(Panel):
             self.done(f"{image.id}: {', '.join([*(f'{tag} kept' for tag in kept), *(f'{tag} dropped' for tag in dropped)])}. "
                       f"{self._decisions} tags decided.")
 
-        self.loop.beside(lambda: dataset.review(image, kept, dropped), written)
+        self.loop.beside(write, written)
 
     def _turn(self, way: int) -> None:
         self._place = max(0, min(len(self._images), self._place + way))
@@ -131,6 +150,16 @@ class ReviewPanel(Panel):
     def _undo(self) -> Work:
         manager = self.session.dataset
         return Work("taking back the last change", manager.undo, self._undone)
+
+    def _take_back(self) -> Work:
+        """Take back the newest change if it was decided here; a decision that is being written comes first."""
+        manager, entries = self.session.dataset, self._entries
+
+        def act() -> UndoReport:
+            with self._writing:
+                return manager.take_back(entries)
+
+        return Work("taking back the last decision", act, self._undone)
 
     def _undone(self, report: UndoReport) -> str:
         """Go back to the image whose decision was taken back."""

@@ -8,9 +8,9 @@ from typing import Literal
 
 from core.base.errors import DatasetError
 from core.base.settings import Settings, setting
-from core.dataset.captions.captioners import CaptionerName, Mode, Precision, Request
+from core.dataset.captions.captioners import CaptionerName, CutText, Mode, Precision, Request
 from core.dataset.captions.files import one_line, split_tags, tag_key
-from core.dataset.captions.tags import is_prose, join_parts, parse_clauses, parse_tags
+from core.dataset.captions.tags import caption_keys, is_prose, join_kept, parse_clauses, parse_tags
 
 THOUGHT = re.compile(r"<think>.*?</think>|^.*?</think>", re.DOTALL)
 FENCE = re.compile(r"^```\w*\s*|\s*```$")
@@ -78,7 +78,11 @@ def clean_caption(answer: str) -> str:
 
     Raises: DatasetError: nothing is left, or it is no caption but a refusal.
     """
-    text = FENCE.sub("", THOUGHT.sub("", answer).strip()).strip()
+    text = THOUGHT.sub("", answer)
+    if "<think>" in text or (isinstance(answer, CutText) and not text.strip()):
+        raise DatasetError("The model's thoughts were cut off before it said anything; the caption was left as it was.",
+                           "Raise 'Longest text', or choose a model that does not think aloud.")
+    text = FENCE.sub("", text.strip()).strip()
     text = PREAMBLE.sub("", text, count=1)
     text = re.sub(r"^[#>*\-\s]+", "", re.sub(r"\*\*|__(?=\w)|(?<=\w)__", "", text))
     text = one_line(" ".join(text.split()) if "\n" not in text else text).strip()
@@ -97,24 +101,37 @@ def put_together(present: str | None, text: str, authored: set[str], settings: C
     Args: present: the caption as it is. text: what the model says. authored: keys of the parts that a model wrote here before.
     """
     own = "" if settings.existing == "overwrite" else (present or "")
-    if settings.existing == "replace":
-        own = _without(own, authored)
-    own = _without_ends(own, (trigger, settings.prefix.strip(" ,")), settings.suffix.strip(" ,"))
-    parts = _parts(own)
-    if settings.existing == "replace":
-        parts = [part for part in parts if tag_key(part) not in authored]
-    fixed = [part for one in (trigger, settings.prefix, settings.suffix) for part in _parts(one)]
-    own = join_parts([part for part in parts if tag_key(part) not in {tag_key(one) for one in fixed}], is_prose(own))
+    own = own_words(own, authored if settings.existing == "replace" else set(), settings, trigger)
     if settings.existing == "merge" and text in own:
         text = ""
     pieces = [piece for piece in (trigger, settings.prefix.strip(" ,"), own, text, settings.suffix.strip(" ,")) if piece]
     caption = ""
     for piece in pieces:
-        caption += ("" if not caption else " " if caption[-1] in ".!?" else ", ") + piece
+        caption += ("" if not caption else " " if caption[-1] in ".!?," else ", ") + piece
     mine = {tag_key(part) for part in _parts(own)}
-    written = [part for part in [text, *_parts(settings.prefix), *_parts(text), *_parts(settings.suffix), *split_tags(text)]
-               if part and tag_key(part) not in mine]
-    return one_line(caption), [*dict.fromkeys([*written, *(part for part in parts if tag_key(part) in authored)])]
+    written = [part for part in [*text_parts(text), *_parts(settings.prefix), *_parts(settings.suffix)] if tag_key(part) not in mine]
+    gone = _taken_out(present or "", authored) if settings.existing != "overwrite" else []
+    return one_line(caption), [*dict.fromkeys([*written, *(part for part in _parts(own) if tag_key(part) in authored), *gone])]
+
+
+def own_words(present: str, authored: set[str], settings: CaptionSettings, trigger: str) -> str:
+    """A caption without the parts of these keys, trigger word, prefix and suffix; all else stays letter by letter."""
+    own = _without_ends(_without(present, authored), (trigger, settings.prefix.strip(" ,")), settings.suffix.strip(" ,"))
+    fixed = {tag_key(part) for one in (trigger, settings.prefix, settings.suffix) for part in _parts(one)}
+    parts = _parts(own)
+    kept = [(part, place) for place, part in enumerate(parts) if tag_key(part) not in authored and tag_key(part) not in fixed]
+    return join_kept(kept, own, parts, prose=is_prose(own)).strip()
+
+
+def text_parts(text: str) -> list[str]:
+    """What a captioner's text leaves in a caption: the whole, its clauses, and what stands between its commas."""
+    return [part for part in [text, *_parts(text), *split_tags(text)] if part]
+
+
+def _taken_out(present: str, authored: set[str]) -> list[str]:
+    """Keys of what a model wrote and a person took out of the caption. It stays the model's, so that no tagging brings it back."""
+    here, folded = caption_keys(present).union(map(tag_key, _parts(present))), present.lower().replace("_", " ")
+    return sorted(key for key in authored - here if len(key) < AT_A_STRETCH or key not in folded)
 
 
 def _without(text: str, authored: set[str]) -> str:

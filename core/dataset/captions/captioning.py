@@ -37,14 +37,18 @@ class CaptionReport:
     """Captions left alone, as asked."""
     remembered: int = 0
     """Images whose text was known from an earlier run."""
+    cut: int = 0
+    """Texts that became longer than was asked for and end in the middle; they are not kept for another run."""
     skipped: list[Skipped] = field(default_factory=list)
     seconds: float = 0.0
 
     def sentence(self) -> str:
         """The result in one line."""
-        parts = [f"{self.written} captions written", f"{self.unchanged} as before" if self.unchanged else "",
+        cut = f" ({self.cut} cut off; raise 'Longest text')" if self.cut else ""
+        parts = [f"{self.written} captions written{cut}", f"{self.unchanged} as before" if self.unchanged else "",
                  f"{self.kept} kept" if self.kept else "", f"{len(self.skipped)} skipped" if self.skipped else ""]
-        return ", ".join(part for part in parts if part) + "."
+        hint = " To change these, choose replace or merge under 'Existing captions'." if self.kept and not self.written else ""
+        return ", ".join(part for part in parts if part) + "." + hint
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -82,7 +86,8 @@ def caption_images(target: Project | Sequence[ImageItem], settings: CaptionSetti
     todo = [item for item in items if not (settings.existing == "keep" and has_words(item.caption, trigger))]
     asking = Questions(settings, trigger, ToldStore.of(project) if project else None, report, model)
     with history.entry(f"Captioned with {entry.title}") as record, asking:
-        composer = _Composer(settings, trigger, history.authored({item.id: item.sha256 for item in todo}), report)
+        asking.authored = history.authored({item.id: item.sha256 for item in todo})
+        composer = _Composer(settings, trigger, asking.authored, report)
         writer: CaptionWriter[str] = CaptionWriter(composer.change, report, record, progress)
         progress.start("Captioning", len(items))
         report.kept = len(items) - len(todo)
@@ -134,12 +139,15 @@ class Description:
     provider: str = ""
     """What computed; empty when the text was known already."""
     remembered: int = 0
+    cut: int = 0
+    """1: the text became longer than was asked for, and ends in the middle."""
     seconds: float = 0.0
 
     def sentence(self) -> str:
         """The result in one line."""
         how = f"in {self.seconds:.1f} s on {self.provider}" if self.provider else "as it said before"
-        return f"{self.captioner} says, {how}: {self.text}"
+        cut = " (cut off; raise 'Longest text')" if self.cut else ""
+        return f"{self.captioner} says, {how}{cut}: {self.text}"
 
 
 def describe_image(project: Project, image_id: str, settings: CaptionSettings, kept: KeptCaptioner | None = None) -> Description:
@@ -153,14 +161,15 @@ def describe_image(project: Project, image_id: str, settings: CaptionSettings, k
     item, started = one_item(project, image_id), time.monotonic()
     trigger = one_trigger(settings.trigger_word) or project.trigger_word
     found = Description(CAPTIONERS.entry(settings.captioner).title, "", "")
-    with Questions(settings, trigger, ToldStore.of(project), found, kept=kept) as questions:
+    authored = History.of(project).authored({item.id: item.sha256})
+    with Questions(_chosen(settings), trigger, ToldStore.of(project), found, kept=kept, authored=authored) as questions:
         (_, text), = (one for answered in questions.answers([item]) for one in answered)
     if not isinstance(text, str):
         raise text
     found.seconds = time.monotonic() - started
     present = read_caption(Path(item.caption_path), item.id).text
-    authored = History.of(project).authored({item.id: item.sha256}).get(item.id, set()) if present else set()
-    found.text, found.caption = text, put_together(present, text, authored, _chosen(settings), trigger)[0]
+    written = authored.get(item.id, set()) if present else set()
+    found.text, found.caption = text, put_together(present, text, written, _chosen(settings), trigger)[0]
     return found
 
 

@@ -1,9 +1,9 @@
-"""From scores to a caption: which tags are kept, in which order, and how they join what is there already."""
+"""From scores to tags: which are kept, in which order, and how they are spelled in captions."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from pydantic import field_validator
 
 from core.base.errors import ConfigError
 from core.base.settings import Settings, setting
-from core.dataset.captions.files import join_tags, one_line, split_tags, tag_key
+from core.dataset.captions.files import tag_key
 from core.dataset.captions.scores import TagScores
 from core.dataset.captions.taggers import SCORE_FLOOR, TAGGERS, TaggerName
 
@@ -28,6 +28,9 @@ CHARACTER_FLOOR = 0.15
 FLOOR = f"Scores below {SCORE_FLOOR} are noise and are not kept; the threshold cannot be lower."
 """Why a threshold has a least value."""
 
+UNKNOWN = f"Not known of {' and '.join(one.title for one in TAGGERS if 'balanced' not in one.options)}, for which the one above holds."
+"""Of which taggers no threshold of their own is known."""
+
 
 class TagSettings(Settings):
     """Which tagger, which of its tags are kept, and what becomes of captions that exist."""
@@ -41,7 +44,7 @@ class TagSettings(Settings):
     character_threshold: float = setting(0.85, "Character threshold", f"The same for names of known characters. {FLOOR}",
                                          ge=SCORE_FLOOR, le=1)
     own_thresholds: bool = setting(False, "Each tagger's own threshold", "Use the threshold at which a tagger's makers found as many wrong "
-                                   "tags as missing ones, where they state it, in place of the one above.", level="advanced")
+                                   "tags as missing ones, in place of the one above. " + UNKNOWN, level="advanced")
     more_taggers: tuple[TaggerName, ...] = setting(  # type: ignore[valid-type]
         (), "Further taggers", "Names of taggers that look as well; a tag is kept where any of them finds it. For example "
         "wd-eva02-large-v3 together with wd-vit-large-v3.", level="advanced")
@@ -117,23 +120,28 @@ def _threshold_text(name: str, given: Any) -> str:
     return ", ".join(parts)
 
 
-def choose_tags(answers: Mapping[str, TagScores], settings: TagSettings) -> list[str]:
-    """The tags of one image that are kept, in caption order: what any tagger finds, the best score of all first.
+def choose_tags(answers: Mapping[str, TagScores], settings: TagSettings, taken_out: Collection[str] = ()) -> list[str]:
+    """The tags of one image that are kept, as they stand in captions and in their order: what any tagger finds, the best score first.
 
-    Args: answers: tagger → category → tag (with underscores) → probability.
+    Args:
+        answers: tagger → category → tag (with underscores) → probability.
+        taken_out: keys of tags that a person took out of this caption; what is not written covers no other tag.
     """
-    names, words = _kept(answers, settings, "character"), _kept(answers, settings, "general")
+    named = caption_names(settings)
+
+    def written(tags: Iterable[str]) -> list[str]:
+        return [name for name in map(named, tags) if name and tag_key(name) not in taken_out]
+
+    names, words = _kept(answers, settings, "character"), written(_kept(answers, settings, "general"))
     if settings.drop_overlap:
         words = drop_overlapping(words)
     if settings.character_tag_expand:
         names = [part for name in names for part in split_series(name)]
-    ratings = _best(answers, "rating")
-    rating = [max(ratings, key=lambda tag: ratings[tag])] if ratings else []
-    tags = [*(rating if settings.use_rating_tags and not settings.use_rating_tags_as_last_tag else []),
+    names, ratings = written(names), _best(answers, "rating")
+    rating = written([max(ratings, key=lambda tag: ratings[tag])] if ratings else [])
+    return [*(rating if settings.use_rating_tags and not settings.use_rating_tags_as_last_tag else []),
             *((*names, *words) if settings.character_tags_first else (*words, *names)),
             *(rating if settings.use_rating_tags_as_last_tag else [])]
-    named = caption_names(settings)
-    return [name for name in map(named, tags) if name]
 
 
 def caption_names(settings: TagSettings) -> Callable[[str], str]:
@@ -169,35 +177,6 @@ def _best(answers: Mapping[str, TagScores], category: str) -> dict[str, float]:
         for tag, score in scores.get(category, {}).items():
             best[tag] = max(score, best.get(tag, 0.0))
     return best
-
-
-def compose(present: str | None, found: list[str], authored: set[str], settings: TagSettings, trigger: str) -> tuple[str, list[str]]:
-    """The new caption, and the tags in it that are the models'.
-
-    A tag that a model wrote before and that is gone from the caption was taken out by a person: it does not come back.
-
-    Args:
-        present: the caption as it is. found: the model's tags now.
-        authored: keys of the tags that a model wrote here before.
-    """
-    separator = settings.caption_separator
-    own = [] if settings.existing == "overwrite" else split_tags(present, separator)
-    here = {tag_key(tag) for tag in own}
-    taken_out = sorted(authored - here) if settings.existing != "overwrite" else []
-    if settings.existing == "replace":
-        own = [tag for tag in own if tag_key(tag) not in authored]
-    own_keys = {tag_key(tag) for tag in own}
-    fixed = split_tags(settings.prefix), split_tags(settings.suffix)
-    new = [tag for tag in (*fixed[0], *found, *fixed[1])
-           if tag_key(tag) not in own_keys and tag_key(tag) not in taken_out and tag_key(tag) != tag_key(trigger)]
-    body = {tag_key(tag): tag for tag in reversed([*own, *new])}
-    front, end = ([tag_key(tag) for tag in part if tag_key(tag) in body] for part in fixed)
-    front += [key for tag in split_tags(settings.always_first_tags) if (key := tag_key(tag)) in body]
-    placed = {*front, *end, *([tag_key(trigger)] if trigger else [])}
-    rest = [tag for tag in (*own, *new) if tag_key(tag) not in placed]
-    written = [*new, *(tag for tag in own if tag_key(tag) in authored), *taken_out]
-    return one_line(join_tags([*([trigger] if trigger else []), *(body[key] for key in front), *rest, *(body[key] for key in end)],
-                              separator)), written
 
 
 def largest_gap(scores: Iterable[float], otherwise: float) -> float:

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,7 +170,7 @@ def one_line(text: str) -> str:
     """The text as one line: line breaks become commas (or a space after punctuation), control characters go."""
     if text.isprintable():
         return text.strip()  # by far the most
-    lines = [re.sub(r"[\x00-\x1f\x7f\ufeff]+", " ", line).strip() for line in re.split(r"[\r\n\u2028\u2029\x0b\x0c]+", text)]
+    lines = [re.sub(r"[\x00-\x1f\x7f-\x9f\ufeff]+", " ", line).strip() for line in re.split(r"[\r\n\u2028\u2029\x0b\x0c]+", text)]
     result = ""
     for line in filter(None, lines):
         joint = "" if not result else " " if result[-1] in ",.;:!?" else ", "
@@ -190,14 +189,6 @@ def line_to_write(text: str, name: str) -> str:
 def split_tags(text: str | None, separator: str = ",") -> list[str]:
     """The words of a caption between commas, in order, without empty ones."""
     return [tag.strip() for tag in (text or "").split(separator.strip() or ",") if tag.strip()]
-
-
-def join_tags(tags: Iterable[str], separator: str = ", ") -> str:
-    """Tags as a caption: order kept, each only once."""
-    seen: dict[str, str] = {}
-    for tag in tags:
-        seen.setdefault(tag_key(tag), tag)
-    return separator.join(seen.values())
 
 
 def tag_key(tag: str) -> str:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from core.base.errors import ConfigError, DatasetError, ModelError, StudioError
-from core.dataset.captions.caption_texts import CaptionSettings, ask, clean_caption
-from core.dataset.captions.captioners import CAPTIONERS, PROMPTS, CaptionerModel, card_of, identity_of, open_captioner, prompt_of
+from core.dataset.captions.caption_texts import CaptionSettings, ask, clean_caption, own_words, text_parts
+from core.dataset.captions.captioners import (
+    CAPTIONERS,
+    PROMPTS,
+    CaptionerModel,
+    CutText,
+    PictureDeclined,
+    RequestRefused,
+    card_of,
+    identity_of,
+    open_captioner,
+    prompt_of,
+)
 from core.dataset.captions.captioners.keeping import KeptCaptioner
 from core.dataset.captions.captioners.schema import ASK, join_parts
+from core.dataset.captions.files import tag_key
 from core.dataset.captions.told import ToldStore
 from core.dataset.images.opening import open_rgb
 from core.dataset.items import ImageItem, is_unchanged
@@ -23,6 +35,8 @@ if TYPE_CHECKING:
 
 MOST_FAILURES = 5
 """Failures one after the other after which the captioner is given up."""
+MOST_REFUSALS = 3
+"""Requests refused one after the other, before any was answered, after which the captioner is given up."""
 
 
 class Answered(Protocol):
@@ -31,6 +45,7 @@ class Answered(Protocol):
     captioner: str
     provider: str
     remembered: int
+    cut: int
 
 
 def check_question(settings: CaptionSettings) -> None:
@@ -55,8 +70,11 @@ class Questions:
     model: CaptionerModel | None = None
     kept: KeptCaptioner | None = None
     """Opens the model, and keeps it open."""
+    authored: dict[str, set[str]] = field(default_factory=dict)
+    """Id of an image → keys of what models wrote into its caption."""
     _mine: CaptionerModel | None = None
     _failures: int = 0
+    _answered: bool = False
 
     def __enter__(self) -> Questions:
         settings = self.settings
@@ -73,8 +91,10 @@ class Questions:
 
     def answers(self, items: Sequence[ImageItem]) -> Iterator[list[tuple[ImageItem, str | StudioError]]]:
         """The text of each image, some at a time, those that are known first. Raises: ModelError, ConfigError, MissingDependency."""
-        prompts = {item.id: self._prompt(item) for item in items}
-        marks = {item.sha256: self._mark(prompts[item.id]) for item in items}
+        told = self._told(items)
+        prompts = {item.id: self._prompt(self._about(item, told)) for item in items}
+        self._marks = {item.id: self._marks_of(item, prompts[item.id]) for item in items}
+        marks = {item.sha256: self._marks[item.id][0] for item in items}
         known = self.store.find(self._identity, marks) if self.store is not None and not self.settings.ask_again else {}
         ready: list[tuple[ImageItem, str | StudioError]] = [(item, known[item.sha256]) for item in items if item.sha256 in known]
         self.report.remembered = len(ready)
@@ -90,27 +110,37 @@ class Questions:
             model = self._mine = open_captioner(self.settings.captioner, ask(self.settings))
         self.report.provider = model.provider
         for answered in (self._at_once if model.parallel > 1 else self._together)(model, fresh, prompts):
-            yield [self._taken(item, one, prompts[item.id]) for item, one in answered]
+            yield [self._taken(item, one) for item, one in answered]
 
-    def _taken(self, item: ImageItem, one: str | StudioError, prompt: str) -> tuple[ImageItem, str | StudioError]:
+    def _taken(self, item: ImageItem, one: str | StudioError) -> tuple[ImageItem, str | StudioError]:
         """Clean and keep a text; give up where nothing works. Raises: ModelError."""
-        if isinstance(one, str):
-            try:
-                one = clean_caption(join_parts(one) if self.settings.schema_guided else one)
-            except DatasetError as error:
-                one = error
-        if isinstance(one, str):
-            self._failures = 0
-            if self.store is not None and is_unchanged(item):
-                self.store.remember(self.settings.captioner, self._identity, [(item.sha256, self._mark(prompt), one)])
+        if not isinstance(one, str):
+            self._count(item, one)
             return item, one
+        self._failures, self._answered = 0, True
+        try:
+            text = clean_caption(join_parts(one) if self.settings.schema_guided else one)
+        except DatasetError as error:
+            return item, error
+        if isinstance(one, CutText):
+            self.report.cut += 1
+        elif self.store is not None and is_unchanged(item):
+            self.store.remember(self.settings.captioner, self._identity, [(item.sha256, mark, text) for mark in self._marks[item.id]])
+        return item, text
+
+    def _count(self, item: ImageItem, error: StudioError) -> None:
+        """Count a failure. Raises: ModelError: all pictures fail."""
+        if isinstance(error, ModelError):
+            raise error
+        if isinstance(error, PictureDeclined):
+            self._failures, self._answered = 0, True
+        refused = isinstance(error, RequestRefused)
+        if isinstance(error, PictureDeclined) or error.message.startswith(item.path.name) or (refused and self._answered):
+            return  # it is about this picture
         self._failures += 1
-        if isinstance(one, ModelError):
-            raise one
-        if self._failures >= MOST_FAILURES and not one.message.startswith(item.path.name):
-            raise ModelError(f"{self.report.captioner} failed {self._failures} times one after the other; the last time: {one.message}",
-                             one.hint)
-        return item, one
+        if self._failures >= (MOST_REFUSALS if refused else MOST_FAILURES):
+            raise ModelError(f"{self.report.captioner} failed {self._failures} times one after the other; the last time: {error.message}",
+                             error.hint)
 
     def _together(self, model: CaptionerModel, items: Sequence[ImageItem],
                   prompts: dict[str, str]) -> Iterator[list[tuple[ImageItem, str | StudioError]]]:
@@ -153,10 +183,29 @@ class Questions:
         picture.thumbnail((self.settings.largest_side, self.settings.largest_side))
         return picture
 
-    def _prompt(self, item: ImageItem) -> str:
-        """The question of one image: {trigger} is the trigger word, {caption} the caption as it is."""
-        text = self._question.replace("{trigger}", self.trigger or "it").replace("{caption}", item.caption or "")
+    def _told(self, items: Sequence[ImageItem]) -> dict[str, set[str]]:
+        """Id → keys of what this captioner told of the image before; empty where nobody asks for the caption."""
+        if self.store is None or "{caption}" not in self._question:
+            return {}
+        texts = self.store.texts(self._identity, [item.sha256 for item in items])
+        return {item.id: {tag_key(part) for text in texts.get(item.sha256, ()) for part in text_parts(text)} for item in items}
+
+    def _about(self, item: ImageItem, told: Mapping[str, set[str]]) -> str:
+        """The caption that stands in the question: without what this captioner wrote into it, so that it is the same after the run."""
+        return own_words(item.caption or "", self.authored.get(item.id, set()) & told.get(item.id, set()), self.settings, self.trigger)
+
+    def _prompt(self, caption: str) -> str:
+        """The question of one image: {trigger} is the trigger word, {caption} its caption."""
+        text = self._question.replace("{trigger}", self.trigger or "it").replace("{caption}", caption)
         return f"{text} {ASK}" if self.settings.schema_guided else text
+
+    def _marks_of(self, item: ImageItem, prompt: str) -> list[str]:
+        """The question's mark, and the one that it has once the answer stands in place of other words of the caption."""
+        left = "" if self.settings.existing == "overwrite" else item.caption or ""
+        if self.settings.existing == "replace":
+            left = own_words(left, self.authored.get(item.id, set()), self.settings, self.trigger)
+        further = [self._prompt(left)] if self.settings.existing in ("replace", "overwrite") else []
+        return list(dict.fromkeys(map(self._mark, [prompt, *further])))
 
     def _mark(self, prompt: str) -> str:
         """Names the question with all that changes the answer."""

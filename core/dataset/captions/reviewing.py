@@ -13,7 +13,7 @@ from typing import Any
 from core.base.errors import DatasetError
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.dataset.captions.choosing import TagSettings, caption_names, drop_overlapping
+from core.dataset.captions.choosing import CHARACTER_FLOOR, TagSettings, caption_names, drop_overlapping, largest_gap, split_series
 from core.dataset.captions.editing import EMPTY, caption_change
 from core.dataset.captions.files import read_caption, tag_key
 from core.dataset.captions.operations import AddLast, Context, Operation, Remove
@@ -37,8 +37,8 @@ class ReviewSettings(Settings):
     margin: float = setting(0.1, "How near", "Tags whose score is at most so far above or below the threshold are shown.", gt=0, le=1)
     general: bool = setting(True, "General tags")
     character: bool = setting(True, "Names of characters")
-    general_threshold: float = setting(0.35, "Threshold", "As in the tagging; each tagger's own where the tagging gave one.",
-                                       ge=SCORE_FLOOR, le=1, level="advanced")
+    general_threshold: float = setting(0.35, "Threshold", "As in the tagging; each tagger's own, or each image's, where the tagging "
+                                       "had one.", ge=SCORE_FLOOR, le=1, level="advanced")
     character_threshold: float = setting(0.85, "Character threshold", ge=SCORE_FLOOR, le=1, level="advanced")
     decided: bool = setting(False, "Also what was decided", "Show tags again that were kept or dropped before.", level="advanced")
 
@@ -70,6 +70,16 @@ class Doubtful:
     def as_dict(self) -> dict[str, Any]:
         """For a browser."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """What became of one image's decisions."""
+
+    caption: str
+    """As it is now."""
+    entry: str
+    """Id of the history's entry."""
 
 
 def find_doubts(project: Project, settings: ReviewSettings, tagging: TagSettings | None = None,
@@ -139,23 +149,33 @@ class _Judge:
     def _distances(self, answers: dict[str, TagScores], category: str) -> dict[str, tuple[float, float, float]]:
         """Tag → how far above its threshold it is (the furthest of all taggers), with score and threshold."""
         furthest: dict[str, tuple[float, float, float]] = {}
-        for tagger, scores in answers.items():
-            cut = self.tagging.cuts(tagger)[0 if category == "general" else 1]
-            for tag, score in scores.get(category, {}).items():
-                if score >= SCORE_FLOOR and (tag not in furthest or score - cut > furthest[tag][0]):
-                    furthest[tag] = (round(score - cut, 6), score, cut)
+        split = category == "character" and self.tagging.character_tag_expand
+        for tagger, answer in answers.items():
+            scores = answer.get(category, {})
+            cut = self._cut(tagger, category, scores)
+            for whole, score in scores.items():
+                for tag in split_series(whole) if split else (whole,):
+                    if score >= SCORE_FLOOR and (tag not in furthest or score - cut > furthest[tag][0]):
+                        furthest[tag] = (round(score - cut, 6), score, cut)
         return furthest
+
+    def _cut(self, tagger: str, category: str, scores: dict[str, float]) -> float:
+        """The threshold of a tagger for this image, as the tagging had it."""
+        cut = self.tagging.cuts(tagger)[0 if category == "general" else 1]
+        if self.tagging.mcut:
+            cut = largest_gap(scores.values(), cut)
+            cut = max(CHARACTER_FLOOR, cut) if category == "character" else cut
+        return cut
 
     def _said(self, tag: str, kept: list[str]) -> bool:
         """Whether a tag that is kept says it already."""
         return self.tagging.drop_overlap and tag not in drop_overlapping([*kept, tag])
 
 
-def review_image(project: Project, image_id: str, keep: Sequence[str] = (), drop: Sequence[str] = (), sha256: str = "") -> str:
+def review_image(project: Project, image_id: str, keep: Sequence[str] = (), drop: Sequence[str] = (), sha256: str = "") -> Reviewed:
     """Keep and drop tags of one image, as one entry of the history.
 
     Args: sha256: of the image that was looked at.
-    Returns: the caption as it is now.
     Raises: DatasetError: the caption would become empty, cannot be read, or was changed at this very moment; DiskError.
     """
     path = caption_path_of(project, image_id)
@@ -176,4 +196,4 @@ def review_image(project: Project, image_id: str, keep: Sequence[str] = (), drop
         swapped = swap_captions(path.parent, [Swap(path.name, present.text, text)]) if text != present.text else None
         if swapped is not None and swapped.skipped:
             raise DatasetError(f"{path.name}: {swapped.skipped[0].reason}")
-    return text
+    return Reviewed(text, record.id)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from core.base.errors import StudioError
+from core.base.errors import DatasetError, StudioError
 from core.base.progress import Progress
 from core.dataset.captions.choosing import TagSettings
 from core.dataset.captions.scores import ScoreStore, TagScores
@@ -18,6 +18,7 @@ Answers = dict[str, TagScores]
 """Tagger → its scores."""
 CHUNK = 1000
 """Images whose kept scores are read at a time."""
+LOST = "Its kept scores could not be read, so the caption was left as it was."
 
 
 def find_taggers(settings: TagSettings) -> dict[str, TaggerFiles]:
@@ -67,8 +68,16 @@ class Asking:
                 waiting[item.id] += 1
         ready = [item for item in items if not waiting[item.id]]
         self.remembered = len(ready)
+        again: set[str] = set()
         for start in range(0, len(ready), CHUNK):
-            yield self._kept(ready[start:start + CHUNK])
+            known, lost = self._kept(ready[start:start + CHUNK])
+            for item, names in lost:  # a model looks once more: what cannot be read is no answer without tags
+                waiting[item.id] = len(names)
+                again.add(item.id)
+                for name in names:
+                    self._missing[name].append(item)
+            yield known
+        self.remembered -= len(again)
         failed: set[str] = set()
         for name, missing in self._missing.items():
             todo = [item for item in missing if item.id not in failed]
@@ -77,11 +86,12 @@ class Asking:
                 done = []
                 for item in whole:
                     waiting[item.id] -= 1
-                    if waiting[item.id]:
-                        self.progress.advance(item.id)
-                    else:
+                    if not waiting[item.id]:
                         done.append(item)
-                yield [*broken, *self._kept(done)]
+                    elif item.id not in again:
+                        self.progress.advance(item.id)
+                known, lost = self._kept(done)
+                yield [*broken, *known, *((item, DatasetError(LOST, "Run the tagging again.")) for item, _ in lost)]
 
     def _unknown(self, name: str, items: Sequence[ImageItem]) -> list[ImageItem]:
         known = self.store.known(self.taggers[name].identity, [item.sha256 for item in items]) if self.store is not None else set()
@@ -102,11 +112,14 @@ class Asking:
                         self._held.setdefault(item.id, {})[name] = found[item.id]
                 yield whole, broken
 
-    def _kept(self, items: Sequence[ImageItem]) -> list[tuple[ImageItem, Answers | StudioError]]:
-        """Each image with the answers of all taggers, from memory or from the store."""
-        found: dict[str, dict[str, TagScores]] = {}
+    def _kept(self, items: Sequence[ImageItem]) -> tuple[list[tuple[ImageItem, Answers | StudioError]], list[tuple[ImageItem, list[str]]]]:
+        """Images with the answers of all taggers, from memory or from the store; and those that lack one, with the taggers' names."""
+        answers: dict[str, Answers] = {item.id: self._held.pop(item.id, {}) for item in items}
         for name, files in self.taggers.items():
-            wanted = [item.sha256 for item in items if name not in self._held.get(item.id, {})]
-            found[name] = self.store.find(files.identity, wanted) if self.store is not None and wanted else {}
-        held = {item.id: self._held.pop(item.id, {}) for item in items}
-        return [(item, {name: held[item.id].get(name) or found[name].get(item.sha256, {}) for name in self.taggers}) for item in items]
+            wanted = [item for item in items if name not in answers[item.id]]
+            found = self.store.find(files.identity, [item.sha256 for item in wanted]) if self.store is not None and wanted else {}
+            for item in wanted:
+                if item.sha256 in found:
+                    answers[item.id][name] = found[item.sha256]
+        lacking = [(item, [name for name in self.taggers if name not in answers[item.id]]) for item in items]
+        return [(item, answers[item.id]) for item, names in lacking if not names], [(item, names) for item, names in lacking if names]

@@ -11,8 +11,9 @@ from typing import Any
 
 from core.base.errors import DatasetError
 from core.base.progress import SILENT, Progress
-from core.dataset.captions.choosing import TagSettings, choose_tags, compose, parse_replacements
+from core.dataset.captions.choosing import TagSettings, choose_tags, parse_replacements
 from core.dataset.captions.files import read_caption, split_tags, tag_key
+from core.dataset.captions.joining import compose, taken_out
 from core.dataset.captions.scores import ScoreStore
 from core.dataset.captions.scoring import Answers, Asking, find_taggers
 from core.dataset.captions.taggers import TAGGERS
@@ -117,14 +118,15 @@ class _Composer:
 
     def change(self, item: ImageItem, answers: Answers) -> Change | None:
         """What becomes of one caption; None: nothing. Raises: DatasetError: it cannot be read, or no tag was found."""
-        found = choose_tags(answers, self.settings)
         present = read_caption(item.caption_path, item.id)
         if self.settings.existing == "keep" and has_words(present.text, self.trigger):
             self.report.kept += 1  # somebody wrote it while the model was running
             return None
         authored = self.authored.get(item.id, set()) if present.text else set()  # a deleted or emptied file is no choice of tags
+        dropped = taken_out(present.text, authored, self.settings)
+        found = choose_tags(answers, self.settings, dropped)
         text, written = compose(present.text, found, authored, self.settings, self.trigger)
-        if not found and not self._says_something(text):
+        if not found and not dropped and not self._says_something(text):
             raise DatasetError("No tag was scored above the thresholds; the caption was left as it was.", "Lower the threshold.")
         self.report.tags.update({tag_key(tag) for tag in found})
         if text == present.text:

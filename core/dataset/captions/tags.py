@@ -21,6 +21,8 @@ LONG_PART = 8
 """Words: nobody writes a tag of as many, so that a part of this length makes the caption prose."""
 KEYS_KEPT = 200_000
 """Parts whose keys are remembered."""
+Piece = tuple[str, "int | None"]
+"""A part of a new caption, and which part of the present one it was; None: none of them."""
 PROSE_PART = 4
 """Mean words of a part from which a caption that holds a sentence's end is prose."""
 
@@ -66,6 +68,29 @@ def join_parts(parts: Sequence[str], prose: bool = False) -> str:
     for part in parts:
         text += ("" if not text else " " if text[-1] in ".!?" else ", ") + part
     return text
+
+
+def join_kept(pieces: Iterable[Piece], text: str, parts: Sequence[str], separator: str = ", ", prose: bool = False) -> str:
+    """The pieces as a caption. What stood in the text between two of its parts, and behind its last one, stays letter by letter.
+
+    Args: parts: all parts of the text, in order.
+    """
+    gaps, end = [], 0
+    for part in parts:
+        begin = text.index(part, end)
+        gaps.append(text[end:begin])
+        end = begin + len(part)
+    caption = ""
+    before: int | None = -1  # the place of the piece before; None: it is new
+    for piece, place in pieces:
+        if place is not None and before == place - 1:
+            caption += gaps[place]
+        elif caption:
+            caption += text[end:].rstrip() if before == len(parts) - 1 else ""
+            sentence = prose and caption[-1] in ".!?" and (place is not None or before is not None)
+            caption += " " if sentence or caption[-1] == "," else separator
+        caption, before = caption + piece, place
+    return caption + (text[end:] if before == len(parts) - 1 else "")
 
 
 def is_prose(text: str) -> bool:

@@ -53,6 +53,22 @@ CREATE TABLE IF NOT EXISTS told (sha256 TEXT, model TEXT, asked TEXT, captioner 
         nothing: dict[str, str] = {}
         return self._try(look, nothing)
 
+    def texts(self, model: str, hashes: Sequence[str]) -> dict[str, list[str]]:
+        """All texts of one model, whatever it was asked, by the image's SHA-256."""
+        wanted = [sha for sha in hashes if sha]
+
+        def look(db: sqlite3.Connection) -> dict[str, list[str]]:
+            found: dict[str, list[str]] = {}
+            for start in range(0, len(wanted), CHUNK):
+                part = wanted[start:start + CHUNK]
+                query = f"SELECT sha256, text FROM told WHERE model = ? AND sha256 IN ({','.join('?' * len(part))})"
+                for sha, text in db.execute(query, (model, *part)):
+                    found.setdefault(sha, []).append(text)
+            return found
+
+        nothing: dict[str, list[str]] = {}
+        return self._try(look, nothing)
+
     def remember(self, captioner: str, model: str, texts: Sequence[tuple[str, str, str]]) -> None:
         """Keep texts: (SHA-256, the question's mark, text)."""
         rows = [(sha, model, mark, captioner, text, time.time()) for sha, mark, text in texts if sha]

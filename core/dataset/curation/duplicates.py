@@ -72,6 +72,8 @@ class Member:
     likeness: float
     """Bits that differ (hash) or cosine (embedding); 0 or 1 for what is equal."""
     mirrored: bool = False
+    sha256: str = ""
+    """Of the file: its name may be another picture's by the time that it is put aside."""
 
     def words(self) -> str:
         """How it is like the best one, in words."""
@@ -267,7 +269,7 @@ class _Kin:
     def _member(self, who: int, tier: Tier, likeness: float, mirrored: bool) -> Member:
         item = self.items[who]
         return Member(item.name, item.width, item.height, item.size, round(float(self.sharpness[who]), 1), _tags(item), tier,
-                      round(likeness, 4), mirrored)
+                      round(likeness, 4), mirrored, item.sha256)
 
 
 KINDS: tuple[Tier, ...] = ("best", "file", "pixels", "hash", "embedding")

@@ -118,6 +118,8 @@ class Quality:
     """Name of a measure → one number an item; NaN where it is not known."""
     unknown: list[str] = field(default_factory=list)
     """Pictures that were not looked at yet, or cannot be opened."""
+    hashes: dict[str, str] = field(default_factory=dict)
+    """File name → SHA-256 of every picture."""
 
     def measures(self) -> list[Measure]:
         """Those of which there are numbers."""
@@ -211,7 +213,8 @@ def stored_quality(project: Project, items: Sequence[ImageItem] | None = None) -
         looks = look_at(items, store, index, stored_only=True)
         scored = stored_scores(looks.items, store)
     known = {item.name for item in looks.items}
-    quality = Quality(looks.items, unknown=[item.name for item in items if item.name not in known])
+    quality = Quality(looks.items, unknown=[item.name for item in items if item.name not in known],
+                      hashes={item.name: item.sha256 for item in items})
     if looks.items:
         sides = numpy.array([(item.width, item.height) for item in looks.items], dtype=numpy.float32)
         quality.values = {name: looks.column(name) for name in ("sharpness", "flat", "bars", "colour")}

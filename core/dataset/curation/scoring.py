@@ -54,13 +54,14 @@ def score(items: Sequence[ImageItem], name: str, store: Store, chosen: Chosen, p
     """
     files: ScorerFiles = SCORERS.load(name)(SCORERS.entry(name), chosen.model_dir, chosen.repo_id, chosen.revision)
     kind = _kind(name, files.identity)
-    store.remember(_newest(name), {"model": kind.encode()})
     known = store.find(kind, [item.sha256 for item in items if item.sha256])
     fresh = list({item.sha256: item for item in reversed(items) if item.sha256 and item.sha256 not in known}.values())[::-1]
-    done = Scored(files.stated)
+    done, newest = Scored(files.stated), {"model": kind.encode()}
     if not fresh:
+        store.remember(_newest(name), newest)
         return done
     model = files.open(chosen.device)
+    store.remember(_newest(name), newest)  # not before it is open: where it cannot be opened, the scores of the one before stay
     done.provider = model.provider
 
     def decode(item: ImageItem) -> numpy.ndarray:

@@ -29,6 +29,8 @@ class VisionFiles:
     """Of the repository; empty for a folder."""
     identity: str
     """Names exactly this model."""
+    download_dir: str = ""
+    """Where downloads are kept; empty: the models folder."""
 
     @property
     def stated(self) -> str:
@@ -37,10 +39,10 @@ class VisionFiles:
 
     def given(self) -> dict[str, Any]:
         """What transformers is told of where the files are."""
-        return {"revision": self.commit, "cache_dir": cache_dir()} if self.commit else {"local_files_only": True}
+        return {"revision": self.commit, "cache_dir": cache_dir(self.download_dir)} if self.commit else {"local_files_only": True}
 
 
-def find_vision(repo_id: str, model_dir: str = "", revision: str = "", options: str = "") -> VisionFiles:
+def find_vision(repo_id: str, model_dir: str = "", revision: str = "", options: str = "", download_dir: str = "") -> VisionFiles:
     """The files of a model: in a local folder, in the cache, or at the repository's newest commit.
 
     Args: revision: branch, tag or commit; empty: what the cache holds, else the newest. options: what else decides about the results.
@@ -53,8 +55,8 @@ def find_vision(repo_id: str, model_dir: str = "", revision: str = "", options: 
         facts = [(path.name, path.stat()) for path in sorted(place.iterdir()) if path.is_file()]
         marks = ",".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in facts)
         return VisionFiles(str(place), "", f"{place}:{marks}:{options}")
-    commit = _commit(repo_id, revision)
-    return VisionFiles(repo_id, commit, f"{repo_id}@{commit}:{options}")
+    commit = _commit(repo_id, revision, cache_dir(download_dir))
+    return VisionFiles(repo_id, commit, f"{repo_id}@{commit}:{options}", download_dir)
 
 
 def open_vision(files: VisionFiles, model_class: str, device: str) -> tuple[Any, Any, str]:
@@ -111,19 +113,21 @@ def run_model(model: Any, batch: numpy.ndarray, device: str, output: str) -> num
         raise ModelError(f"The model failed on one picture: {_reason(error)}", "Choose device 'cpu', or a smaller model.") from error
 
 
-def cache_dir() -> Path | None:
+def cache_dir(download_dir: str = "") -> Path | None:
     """Where downloads are kept; None: Hugging Face's own place, where the environment names one."""
+    if download_dir:
+        return typed_path(download_dir)
     return None if os.environ.get("HF_HOME") or os.environ.get("HF_HUB_CACHE") else models_dir() / "hub"
 
 
-def _commit(repo_id: str, revision: str) -> str:
+def _commit(repo_id: str, revision: str, cache: Path | None) -> str:
     """The commit that is used. A model that was fetched stays what it is until another revision is asked for."""
     hub = require("huggingface_hub", needed_for="Fetching a model")
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        held = hub.try_to_load_from_cache(repo_id, CONFIG, cache_dir=cache_dir(), revision=revision or None)
-        config = held if isinstance(held, str) else hub.hf_hub_download(repo_id, CONFIG, revision=revision or None, cache_dir=cache_dir())
+        held = hub.try_to_load_from_cache(repo_id, CONFIG, cache_dir=cache, revision=revision or None)
+        config = held if isinstance(held, str) else hub.hf_hub_download(repo_id, CONFIG, revision=revision or None, cache_dir=cache)
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(f"{repo_id} could not be fetched from Hugging Face: {_reason(error)}", HINT) from error
     return Path(config).parent.name  # …/snapshots/<commit>/config.json

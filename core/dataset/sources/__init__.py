@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from core.base.errors import DatasetError
 from core.base.paths import typed_path
@@ -73,6 +73,10 @@ class SourceContent:
     """Files that are neither images nor captions, and belong to no dataset."""
     known: int = 0
     """Files that were not fetched, because an earlier import fetched them."""
+    again: str = ""
+    """How these can be fetched all the same, as a sentence."""
+    refused: list[str] = field(default_factory=list)
+    """Names of the images that were not taken, noted by the import."""
 
     def add(self, file: SourceFile) -> None:
         """Sort one file by its ending."""
@@ -145,9 +149,19 @@ def source_kind(source: str) -> str:
     if scheme[1].lower() not in ("http", "https"):
         raise DatasetError(f"{scheme[1]}:// cannot be read; an address begins with https:// or http://.",
                            "Download the file and give its path.")
-    address = urlsplit(source)
+    address = split_address(source)
     is_hub = (address.hostname or "") in HUB_HOSTS and not re.search("/(resolve|raw)/", address.path)
     return "huggingface" if is_hub else "url"
+
+
+def split_address(address: str) -> SplitResult:
+    """The parts of an address. Raises: DatasetError: it has none that can be read."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # looked at only when it is asked for
+    except ValueError as error:
+        raise DatasetError(f"The host or port of the address cannot be read ({error}).", "Copy it whole from the browser.") from error
+    return parts
 
 
 def kind_of(location: Path) -> str:
@@ -155,8 +169,9 @@ def kind_of(location: Path) -> str:
 
     Raises: DatasetError: it does not exist, or is neither a folder nor an archive.
     """
-    import tarfile
     import zipfile
+
+    from core.dataset.sources.tars import is_tar
 
     try:
         if location.is_dir():
@@ -165,7 +180,7 @@ def kind_of(location: Path) -> str:
             raise DatasetError(f"{location} does not exist.", "Check the path, and that its drive is connected.")
         if location.suffix == UPLOAD_SUFFIX:
             return "upload"
-        if zipfile.is_zipfile(location) or tarfile.is_tarfile(location):
+        if zipfile.is_zipfile(location) or is_tar(location):
             return "archive"
     except PermissionError as error:
         raise DatasetError(f"No permission to read {location}.", "Change its rights, or copy it.") from error

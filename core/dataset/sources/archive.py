@@ -15,6 +15,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -25,11 +26,12 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 from core.dataset.items import Skipped, natural_key
 from core.dataset.sources import CAPTION_SUFFIXES, IMPORT_SUFFIXES, SourceContent, SourceFile, is_junk, is_table
+from core.dataset.sources.tars import Tar
 
 MAX_FILE = 512 * 2**20
 """Bytes of one unpacked file."""
-BOMB_RATIO, BOMB_SIZE = 1000, 32 * 2**20
-"""A file that grows more than a thousandfold to more than this is no picture."""
+BOMB_RATIO, BOMB_SIZE, BOMB_TOTAL = 1000, 32 * 2**20, 4 * 2**30
+"""A file that grows more than a thousandfold to more than the first is no picture; all of an archive together may have the second."""
 MAX_ENTRIES = 100_000
 """So many files, or more, are taken for an attack; whoever has so many pictures unpacks them."""
 MAX_DIRECTORY = 64 * 2**20
@@ -80,8 +82,6 @@ class ArchiveSource:
         reader = self._zip_members if zipfile.is_zipfile(self.location) else self._tar_members
         try:
             for number, (name, size, opened, refusal) in enumerate(reader()):
-                if number >= MAX_ENTRIES:
-                    raise _too_many(self.location)
                 if number % 100 == 0:
                     self.progress.check()
                 self._take(found, name, size, opened, refusal)
@@ -97,10 +97,9 @@ class ArchiveSource:
     def _take(self, found: SourceContent, name: str, size: int, opened: contextlib.AbstractContextManager[IO[bytes]],
               refusal: str) -> None:
         """Unpack one member, or note why not."""
-        if is_junk(name) or (not self.recursive and "/" in name):
+        if self._is_passed_over(name):
             return
-        suffix = Path(name).suffix.lower()
-        if suffix not in IMPORT_SUFFIXES + CAPTION_SUFFIXES and not is_table(name):
+        if not _is_of_use(name):
             found.leave(name)
             return
         refusal = refusal or outside(name) or ("" if size <= MAX_FILE else f"It would be {size / 2**20:.0f} MiB unpacked.")
@@ -111,7 +110,7 @@ class ArchiveSource:
         if shutil.disk_usage(self._folder).free < size + SPARE:
             raise DiskError(f"No space left to unpack {self.location.name}.", "Free some space and run it again; it continues.")
         self._count += 1
-        target = self._folder / f"{self._count:07}{suffix}"
+        target = self._folder / f"{self._count:07}{Path(name).suffix.lower()}"
         try:
             with opened as stream:
                 data = stream.read(MAX_FILE + 1)
@@ -125,36 +124,56 @@ class ArchiveSource:
             target.write_bytes(data)
         found.add(SourceFile(name, target))
 
+    def _is_passed_over(self, name: str) -> bool:
+        return is_junk(name) or (not self.recursive and "/" in name)
+
     def _zip_members(self) -> Iterator[tuple[str, int, contextlib.AbstractContextManager[IO[bytes]], str]]:
-        if _directory_size(self.location) > MAX_DIRECTORY:
-            raise _too_many(self.location)
+        if (size := _directory_size(self.location)) > MAX_DIRECTORY:
+            raise DatasetError(f"{self.location}: its list of contents has {size / 2**20:,.0f} MiB; it is left out for safety.",
+                               "Unpack it and import the folder.")
         with zipfile.ZipFile(self.location) as archive:
             if len(archive.filelist) >= MAX_ENTRIES:
                 raise _too_many(self.location)
-            for info in archive.infolist():
-                if info.is_dir():
-                    continue
-                refusal = ""
-                if stat.S_ISLNK(info.external_attr >> 16):
-                    refusal = "It is a link, not a file."
-                elif info.flag_bits & 1:
-                    refusal = "It is locked with a password."
-                elif info.file_size > BOMB_SIZE and info.file_size > BOMB_RATIO * max(1, info.compress_size):
-                    refusal = "It grows more than a thousandfold when unpacked, as no picture does."
-                yield zip_name(info), info.file_size, _Lazy(archive, info), refusal
+            self._refuse_overlaps(archive.filelist)
+            members = [(zip_name(info), info, _refusal(info)) for info in archive.filelist if not info.is_dir()]
+            self._refuse_total(sum(info.file_size for name, info, refusal in members if not refusal and info.file_size <= MAX_FILE
+                                   and _is_of_use(name) and not self._is_passed_over(name)))
+            for name, info, refusal in members:
+                yield name, info.file_size, _Lazy(archive, info), refusal
+
+    def _refuse_overlaps(self, members: list[zipfile.ZipInfo]) -> None:
+        """Raises: DatasetError: several members are unpacked from the same bytes, so that a small archive is endless."""
+        spans = sorted((info.header_offset, info.header_offset + 30 + info.compress_size) for info in members)  # a header has 30 at least
+        if any(end > following for (_, end), (following, _) in pairwise(spans)):
+            raise DatasetError(f"Files in {self.location} share the same bytes; it is left out for safety.", "Pack it again.")
+
+    def _refuse_total(self, total: int) -> None:
+        """Before anything is unpacked. Raises: DatasetError: it grows like no pictures; DiskError: it does not fit on the disk."""
+        self._refuse_growth(total)
+        assert self._folder is not None
+        free = shutil.disk_usage(self._folder).free
+        if free < total + SPARE:
+            raise DiskError(f"No space left to unpack {self.location.name}: {-(-total // 2**20)} MiB are needed and {free / 2**20:.0f} MiB "
+                            "free.", "Free some space and run it again; it continues.")
+
+    def _refuse_growth(self, total: int) -> None:
+        if total > BOMB_TOTAL and total > BOMB_RATIO * self.location.stat().st_size:
+            raise DatasetError(f"{self.location} grows more than a thousandfold when unpacked; it is left out for safety.")
 
     def _tar_members(self) -> Iterator[tuple[str, int, contextlib.AbstractContextManager[IO[bytes]], str]]:
-        packed, total = self.location.stat().st_size, 0
-        with tarfile.open(self.location) as archive:
-            for member in archive:
-                total += member.size
-                if total > 4 * 2**30 and total > BOMB_RATIO * packed:
-                    raise DatasetError(f"{self.location} grows more than a thousandfold when unpacked; it is left out for safety.")
+        count = total = 0
+        with Tar.open(self.location) as archive:
+            while member := archive.next():
+                archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every entry with its headers
+                count, total = count + 1, total + max(0, member.size)
+                self._refuse_growth(total)
+                if count >= MAX_ENTRIES:  # folders too
+                    raise _too_many(self.location)
                 if member.isdir():
                     continue
                 name = guess_name(member.name.encode("utf-8", "surrogateescape"), member.name)
-                refusal = "" if member.isreg() else "It is a link or a device, not a file."
-                stream = archive.extractfile(member) if member.isreg() else None
+                refusal = "" if member.isreg() and member.size >= 0 else "It is a link or a device, not a file."
+                stream = archive.extractfile(member) if not refusal else None
                 yield name, member.size, contextlib.closing(stream or io.BytesIO()), refusal
 
 
@@ -177,13 +196,26 @@ def _too_many(location: Path) -> DatasetError:
 
 
 def _directory_size(location: Path) -> int:
-    """Bytes of a zip file's list of contents, as its end record says (APPNOTE.TXT 4.3.16); 0 where that cannot be found."""
+    """Bytes of a zip file's list of contents, as its end record or zip64 end record says (APPNOTE.TXT 4.3.14, 4.3.16); 0 where there is
+    none. It is found by the function that ZipFile itself goes by, so that both read the same record."""
     with open(location, "rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - (22 + 0xFFFF)))
-        tail = file.read()
-    place = tail.rfind(b"PK\5\6")
-    return int.from_bytes(tail[place + 12:place + 16], "little") if place >= 0 else 0
+        record = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+    return int(record[5]) if record else 0
+
+
+def _refusal(info: zipfile.ZipInfo) -> str:
+    """Why a member of a zip is not unpacked; empty when it is."""
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "It is a link, not a file."
+    if info.flag_bits & 1:
+        return "It is locked with a password."
+    if info.file_size > BOMB_SIZE and info.file_size > BOMB_RATIO * max(1, info.compress_size):
+        return "It grows more than a thousandfold when unpacked, as no picture does."
+    return ""
+
+
+def _is_of_use(name: str) -> bool:
+    return Path(name).suffix.lower() in IMPORT_SUFFIXES + CAPTION_SUFFIXES or is_table(name)
 
 
 def outside(name: str) -> str:

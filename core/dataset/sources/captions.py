@@ -7,17 +7,53 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from core.base.errors import DatasetError
-from core.dataset.captions.files import decode_caption
+from core.dataset.captions.files import decode_caption, one_line
 from core.dataset.items import Skipped
 from core.dataset.sources import SourceContent, SourceFile
 
 CAPTION_COLUMNS = ("text", "caption", "captions", "prompt", "tags", "description", "additional_feature")
 """Names under which data sets keep the words of a picture, the likeliest first; the first and the last are the hub's own usage."""
 NAME_COLUMNS = ("file_name", "image", "path")
+
+
+@dataclass(frozen=True)
+class Words:
+    """The caption that comes with an image."""
+
+    text: str = ""
+    """In one line; empty where there is none."""
+    name: str = ""
+    """The file that it stands in."""
+    problems: tuple[Skipped, ...] = ()
+    """Files that could not be taken."""
+
+
+def read_words(captions: Mapping[str, SourceFile], image: str) -> Words:
+    """The caption of an image: the likeliest file that says something. It may come from the network.
+
+    Args: captions: as `captions_by_name` gives them. image: its name in the source. Raises: DiskError, Cancelled.
+    """
+    stem = image.rsplit(".", 1)[0]
+    exact = (f"{stem}.txt", f"{stem}.caption", f"{image}.txt", f"{image}.caption")
+    keys = (*exact, *(f"folded:{key.casefold()}" for key in exact))
+    empty, problems = "", []
+    for file in dict.fromkeys(captions[key] for key in keys if key in captions):
+        try:
+            text = one_line(decode_caption(file.read(), Path(file.name).name))
+        except (DatasetError, OSError) as error:
+            problems.append(Skipped(file.name, f"{error} The image came in without it."))
+            continue
+        if text:
+            return Words(text, file.name, tuple(problems))
+        empty = empty or file.name
+    if empty:
+        problems.append(Skipped(empty, "The caption is empty. The image came in without it."))
+    return Words(problems=tuple(problems))
 
 
 def captions_by_name(content: SourceContent) -> tuple[dict[str, SourceFile], list[Skipped]]:
@@ -75,7 +111,7 @@ def _rows(text: str, is_csv: bool) -> Iterator[Mapping[str, Any]]:
     if is_csv:
         yield from csv.DictReader(io.StringIO(text))
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:

@@ -31,7 +31,8 @@ TRIES = 5
 """Times that a lost connection is taken up again without a byte having come in between."""
 SPARE = 256 * 2**20
 """Bytes that must stay free on the disk."""
-SECRET = re.compile(r"(?i)token|key|secret|sig|pass|auth|credential|cookie|session|^st$|^se$|policy")
+SECRET = re.compile(r"(?i)token|key|secret|sig|pass|pwd|auth|credential|cookie|session|policy|jwt|hmac|bearer|ticket|otp|"
+                    r"(^|[_-])code$|^(st|se|sid|hm)$")
 """Names of query fields whose values are never shown."""
 LOST = (http.client.HTTPException, ConnectionError, TimeoutError)
 """What is tried again."""
@@ -67,6 +68,12 @@ def shown_address(address: str) -> str:
     fields = (field.partition("=") for field in parts.query.split("&") if field)
     query = "&".join(name + equals + ("***" if SECRET.search(name) else value) for name, equals, value in fields)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
+
+
+def refuse_password(address: str) -> None:
+    """Raises: DatasetError: the address holds a password, which would be kept in the project."""
+    if found := re.match(r"[A-Za-z][\w+.-]*://[^/?#]*@([^/?#]*)", address.strip()):
+        raise DatasetError(f"The address of {found[1]} holds a password, which would be kept in the project.", "Give it without.")
 
 
 def folder_of(scratch: Path, address: str) -> Path:
@@ -128,19 +135,22 @@ def _fetch(address: str, part: Path, note: Path, state: _State, limit: int, prog
     with _opened(address, headers, token) as answer:
         if answer is None:  # 416: the file ends where ours does, or is another one now
             if have != state.size:
-                part.unlink(missing_ok=True)
-                state.validator = ""
-                raise ConnectionError("the file changed on the server")
+                raise _begun_anew(part, state)
             return
-        have = have if answer.status == 206 and _begins_at(answer.headers, have) else 0
         _refuse_page(address, answer.headers)
-        length = answer.headers.get("Content-Length", "")
-        state.size = have + int(length) if length.isdecimal() else -1
-        state.validator = _validator(answer.headers)
+        if answer.status == 206:
+            size = _size_that_goes_on(answer.headers, have, state)
+            if size is None:
+                raise _begun_anew(part, state)
+            state.size = size
+        else:
+            have, length = 0, answer.headers.get("Content-Length", "")
+            state.size = int(length) if length.isdecimal() else -1
+            state.validator = _validator(answer.headers)
         state.name = _name(answer.headers, answer.url)
         if max(state.size, have) > limit:
             raise _too_large(address, limit)
-        _refuse_full(part.parent, state.size - have if state.size >= 0 else 0, state.name)
+        refuse_full(part.parent, state.size - have if state.size >= 0 else 0, state.name)
         if state.size < 0 or state.size > SMALL:
             write_json(note, asdict(state))
         _write(answer, part, have, state, limit, progress, address)
@@ -153,16 +163,24 @@ def _write(answer: Any, part: Path, have: int, state: _State, limit: int, progre
         file.seek(have)
         file.truncate()
         done = have
-        while block := answer.read(CHUNK):
+        while block := _read(answer):
             done += len(block)
             if done > limit:
                 raise _too_large(address, limit)
             if done // CHUNK % 64 == 0:
-                _refuse_full(part.parent, 0, state.name)
+                refuse_full(part.parent, 0, state.name)
             file.write(block)
             progress.advance(by=done // CHUNK - progress.done)
     if state.size >= 0 and done < state.size:
         raise ConnectionError(f"{done} of {state.size} bytes came")
+
+
+def _read(answer: Any) -> bytes:
+    """The next piece. Raises: ConnectionError: whatever the network failed with, as TLS and routes do in ways of their own; LOST."""
+    try:
+        return bytes(answer.read(CHUNK))
+    except OSError as error:
+        raise ConnectionError(_reason(error)) from error
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -186,8 +204,7 @@ def _opened(address: str, headers: dict[str, str], token: str) -> Any:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise DatasetError(f"{shown_address(address)} is no address of a file.", "It begins with https:// or http://.")
-    if "@" in parts.netloc:
-        raise DatasetError(f"The address of {parts.hostname} holds a password, which would be kept in the project.", "Give it without.")
+    refuse_password(address)
     path = quote(parts.path, safe="/%:@!$&'()*+,;=~-._")
     plain = urlunsplit((parts.scheme, parts.netloc, path, quote(parts.query, safe="/%:@!$&'()*+,;=~-._?"), ""))
     request = urllib.request.Request(plain, headers={"User-Agent": "lorabook", "Accept-Encoding": "identity", **headers})
@@ -208,7 +225,9 @@ def _opened(address: str, headers: dict[str, str], token: str) -> Any:
             raise error.reason from error
         raise DatasetError(f"{parts.hostname} could not be reached ({_reason(error.reason)}).",
                            "Look at the address and at the connection of this machine.") from error
-    except ValueError as error:
+    except OSError as error:  # it broke off before the answer began
+        raise ConnectionError(_reason(error)) from error
+    except (ValueError, http.client.InvalidURL) as error:
         raise DatasetError(f"{shown_address(address)} is no address of a file ({error}).") from error
     with answer:
         yield answer
@@ -239,16 +258,29 @@ def _too_large(address: str, limit: int) -> DatasetError:
     return DatasetError(f"{shown_address(address)} is larger than {limit / 2**30:g} GiB.", "Raise the largest download if it is wanted.")
 
 
-def _refuse_full(folder: Path, needed: int, name: str) -> None:
+def refuse_full(folder: Path, needed: int, name: str) -> None:
+    """Raises: DiskError: no room for so many bytes. Args: name: of what they are."""
     free = shutil.disk_usage(folder).free
     if free < needed + SPARE:
         raise DiskError(f"No space left for {name}: {needed / 2**20:.0f} MiB are needed and {free / 2**20:.0f} MiB free.",
                         "Free some space and run it again; it goes on where it stopped.")
 
 
-def _begins_at(headers: Message, place: int) -> bool:
-    found = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
-    return found is not None and int(found[1]) == place
+def _size_that_goes_on(headers: Message, have: int, state: _State) -> int | None:
+    """Bytes of the whole that a part belongs to; None: it does not continue what is here, for some servers and proxies pass over
+    If-Range, and give a part of another version."""
+    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", headers.get("Content-Range", "").strip())
+    same = _validator(headers) in ("", state.validator)
+    if not have or not same or found is None or int(found[1]) != have or state.size not in (-1, int(found[2])):
+        return None
+    return int(found[2])
+
+
+def _begun_anew(part: Path, state: _State) -> ConnectionError:
+    """Forget the part, so that the next try asks for the whole."""
+    part.unlink(missing_ok=True)
+    state.validator, state.size = "", -1
+    return ConnectionError("the file changed on the server")
 
 
 def _validator(headers: Message) -> str:

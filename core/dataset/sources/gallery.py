@@ -21,15 +21,16 @@ from typing import IO, Any, Literal
 from urllib.parse import quote, urlsplit
 
 from core.base.errors import ConfigError, DatasetError, MissingDependency
-from core.base.files import atomic_write, explain_disk_errors
+from core.base.files import explain_disk_errors
 from core.base.paths import place_of, typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.captions.files import decode_caption
 from core.dataset.items import Skipped
-from core.dataset.sources import VIDEO_SUFFIXES, SourceContent, SourceFile
+from core.dataset.sources import VIDEO_SUFFIXES, SourceContent, SourceFile, split_address
 from core.dataset.sources.download import folder_of, shown_address
 from core.dataset.sources.folder import FolderSource
+from core.dataset.sources.url import clear_stale
 
 SITES = {
     "gelbooru": "https://gelbooru.com/index.php?page=post&s=list&tags={}",
@@ -71,7 +72,8 @@ class GallerySettings(Settings):
 
 
 class GallerySource:
-    """Pictures that gallery-dl fetches. They are kept until they were imported; what is there is not fetched again."""
+    """Pictures that gallery-dl fetches. They are kept until they were imported; what is there is not fetched again. What the import
+    refused is kept too, for gallery-dl counts it as fetched: with other settings it may come in the next time."""
 
     def __init__(self, location: Path | str, scratch: Path, recursive: bool = True, options: Settings | None = None,
                  progress: Progress = SILENT) -> None:
@@ -81,23 +83,35 @@ class GallerySource:
         self.place = shown_address(self.address)
         self.folder = folder_of(scratch, self.address)
         self._said: deque[str] = deque(maxlen=20)
+        self._content = SourceContent()
 
     def __enter__(self) -> GallerySource:
         find_program()
         check_credentials(self.address, self.options.config)
+        clear_stale(self.scratch, self.folder)
         with explain_disk_errors(self.folder):
             (self.folder / "files").mkdir(parents=True, exist_ok=True)
+            (self.folder / "download.json").touch()  # so that it is taken away when nobody goes on with it
+            os.utime(self.folder)
+            for left in self.scratch.glob("*/gallery-dl.json"):  # keys, as an earlier version left them when it was killed
+                left.unlink(missing_ok=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
+        if kind is not None:
+            return
+        if not self._content.refused:
             shutil.rmtree(self.folder, ignore_errors=True)
+        kept = {name for image in self._content.refused for name in (image, f"{image}.txt")}
+        for file in (*self._content.images, *self._content.captions):
+            if file.name not in kept:
+                file.path.unlink(missing_ok=True)
 
     def parts(self) -> Generator[SourceContent, None, None]:
         """What was fetched, as one part. Raises: DatasetError: nothing came, with what gallery-dl says; Cancelled: what came is kept."""
         known, code = self._fetch()
-        content = FolderSource(self.folder / "files", self.scratch).content()
-        content.known = known
+        content = self._content = FolderSource(self.folder / "files", self.scratch).content()
+        content.known, content.again = known, 'Untick "Only new ones" to fetch them again.'
         content.captions = [replace(file, data=self._caption(file)) for file in content.captions]
         if code:
             sentence = self._explain(code)
@@ -110,11 +124,12 @@ class GallerySource:
         """Run gallery-dl. Returns: how many pictures it left out because it knows them, and its exit status."""
         self.progress.start("Fetching pictures", _count(self.options.range))
         known, begun = 0, {path for path in (self.folder / "files").rglob("*") if path.is_file()}
-        settings = self.folder / "gallery-dl.json"
+        reading, writing = os.pipe()  # keys that lie in no file can be left behind in none
         try:
-            with atomic_write(settings, mode=0o600) as file:
+            with open(writing, "wb") as file:
                 file.write(json.dumps(_credentials(os.environ)).encode("utf-8"))
-            with subprocess.Popen(self._command(settings), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            with subprocess.Popen(self._command(f"/dev/fd/{reading}"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, pass_fds=(reading,),
                                   env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}) as process:
                 try:
                     for line in self._lines(process):
@@ -127,11 +142,11 @@ class GallerySource:
                     _end(process)
                 return known, process.returncode
         finally:
-            settings.unlink(missing_ok=True)
+            os.close(reading)
 
-    def _command(self, settings: Path) -> list[str]:
+    def _command(self, settings: str) -> list[str]:
         endings = tuple(suffix[1:] for suffix in VIDEO_SUFFIXES)
-        words = [*find_program(), "--no-input", "--no-colors", "--config", str(settings), "--destination", str(self.folder / "files"),
+        words = [*find_program(), "--no-input", "--no-colors", "--config", settings, "--destination", str(self.folder / "files"),
                  "--write-tags", "--filter", f"extension not in {endings!r}"]
         if self.options.config:
             words += ["--config", str(typed_path(self.options.config))]
@@ -185,10 +200,11 @@ class GallerySource:
 def gallery_address(text: str, site: str) -> str:
     """The address that gallery-dl is given. Args: text: an address, or the tags that are looked for, with spaces between.
 
-    Raises: ConfigError: it is neither.
+    Raises: ConfigError: it is neither; DatasetError: no host or port can be read in it.
     """
     words = text.strip()
     if re.match(r"(?i)https?://[^\s/]", words):
+        split_address(words)
         return words
     if site == "address":
         raise ConfigError(f"{words!r} is no address.", "Give one that begins with https://, or choose a site and give tags.")
@@ -236,12 +252,19 @@ def tag_words(tag: str) -> str:
 
 def without_secrets(text: str) -> str:
     """A line of gallery-dl without keys in addresses, and without what the environment says of them."""
-    text = re.sub(r"https?://[^\s'\"<>]+", lambda found: shown_address(found[0]), text)
+    text = re.sub(r"https?://[^\s'\"<>]+", lambda found: _shown(found[0]), text)
     for options in CREDENTIALS.values():
         for variable in options.values():
             value = os.environ.get(variable, "")
             text = text.replace(value, "…") if len(value) > 3 else text
     return text
+
+
+def _shown(address: str) -> str:
+    try:
+        return shown_address(address)
+    except ValueError:  # what looks like an address and is none
+        return f"{address.partition('//')[0]}//…"
 
 
 def _configured(path: Path, site: str) -> set[str]:
@@ -257,7 +280,7 @@ def _configured(path: Path, site: str) -> set[str]:
 
 
 def _credentials(environ: Mapping[str, str]) -> dict[str, Any]:
-    """A configuration with what the environment gives: in a file that only its owner reads, for arguments can be seen by all."""
+    """A configuration with what the environment gives: it goes through a pipe, for arguments can be seen by all."""
     sites = {site: {name: environ[variable] for name, variable in options.items() if environ.get(variable)}
              for site, options in CREDENTIALS.items()}
     return {"extractor": {site: options for site, options in sites.items() if options}}

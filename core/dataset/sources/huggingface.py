@@ -16,14 +16,14 @@ from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from core.base.errors import DatasetError, DiskError, require
-from core.base.files import explain_disk_errors
+from core.base.errors import DatasetError, require
+from core.base.files import explain_disk_errors, sha256
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.items import Skipped, natural_name_key
 from core.dataset.sources import CAPTION_SUFFIXES, HUB_HOSTS, SourceContent, SourceFile, is_junk, is_table
 from core.dataset.sources.archive import ArchiveSource
-from core.dataset.sources.download import SPARE, Listening, download, folder_of
+from core.dataset.sources.download import Listening, download, folder_of
 from core.dataset.sources.parquet import table_parts
 from core.dataset.sources.url import clear_stale
 
@@ -96,6 +96,7 @@ class HubSource:
         self.folder = folder_of(scratch, f"{self.place}@{self.options.revision or self.address.revision}")
         self._left = self.options.most or -1
         self._token = ""
+        self._goes_on = False  # whether half an archive lies here, which the next import goes on with
 
     def __enter__(self) -> HubSource:
         clear_stale(self.scratch, self.folder)
@@ -105,7 +106,7 @@ class HubSource:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
+        if kind is None and not self._goes_on:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def parts(self) -> Generator[SourceContent, None, None]:
@@ -123,7 +124,6 @@ class HubSource:
             else:
                 plain.add(self._remote(commit, file))
         plain.captions = _beside(plain)
-        self._refuse_full(sum(file.stamp[0] for file in plain.images if file.stamp))
         yield self._cut(plain)
         for file in big:
             if self._left == 0:
@@ -192,31 +192,43 @@ class HubSource:
         return content
 
     def _of_big(self, commit: str, file: Any) -> Iterator[SourceContent]:
-        """What one archive or table holds; one that cannot be read is skipped with the reason."""
+        """What one archive or table holds; one that cannot be read is skipped with the reason, and asked for again by the next import."""
         done = self.folder / f"done-{content_number(file):x}"
-        if done.exists():
-            return  # imported whole before the interruption
-        place = folder_of(self.folder, file.path)
+        if done.exists():  # imported whole before the interruption
+            known = int(done.read_text(encoding="ascii") or 0)
+            self._left = max(0, self._left - known) if self._left >= 0 else self._left
+            yield SourceContent(known=known)
+            return
+        place, count = folder_of(self.folder, file.path), 0
         try:
             whole, _ = download(self._url(commit, file.path), place, int(self.options.max_file * 2**30), self.progress, self._token)
-            if ARCHIVES.search(file.path):
-                with ArchiveSource(whole, place / "unpacked", self.recursive, None, self.progress) as archive:
-                    yield self._cut(_below(archive.content(), file.path))
-            else:
-                for part in table_parts(whole, file.path, content_number(file), self.options.image_column, self.options.caption_column):
-                    yield self._cut(part)
-                    if self._left == 0:
-                        break
         except DatasetError as error:
+            self._goes_on |= (place / "content.part").exists() and (place / "download.json").exists()
+            yield _only_skipped(file.path, str(error))
+            return
+        try:
+            for part in self._read(whole, place, file):
+                count += len(part.images)
+                yield part
+                if self._left == 0:
+                    return  # there may be more in it
+        except DatasetError as error:
+            if file.lfs and sha256(whole) != file.lfs.sha256:
+                shutil.rmtree(place, ignore_errors=True)  # it came damaged
             yield _only_skipped(file.path, error.message)
-        done.touch()
+            return
+        with explain_disk_errors(done):
+            done.write_text(str(count), encoding="ascii")
         shutil.rmtree(place, ignore_errors=True)
 
-    def _refuse_full(self, size: int) -> None:
-        free = shutil.disk_usage(self.folder).free
-        if self.options.most == 0 and free < size + SPARE:
-            raise DiskError(f"The pictures of {self.place} have {size / 2**30:.1f} GiB; {free / 2**30:.1f} GiB are free.",
-                            "Free some space, or take fewer: a pattern or a number of pictures.")
+    def _read(self, whole: Path, place: Path, file: Any) -> Iterator[SourceContent]:
+        """The parts of an archive or a table that was fetched. Raises: DatasetError: it cannot be read."""
+        if ARCHIVES.search(file.path):
+            with ArchiveSource(whole, place / "unpacked", self.recursive, None, self.progress) as archive:
+                yield self._cut(_below(archive.content(), file.path))
+            return
+        for part in table_parts(whole, file.path, content_number(file), self.options.image_column, self.options.caption_column):
+            yield self._cut(part)
 
 
 def _network_errors() -> tuple[type[Exception], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,9 +19,7 @@ from core.dataset.captions.files import (
     Caption,
     CaptionConflict,
     caption_path_for,
-    decode_caption,
     forget_caches,
-    one_line,
     remove_caption,
     write_caption,
 )
@@ -31,7 +30,8 @@ from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
 from core.dataset.renaming_steps import giving_names
 from core.dataset.sources import SOURCES, Source, SourceContent, SourceFile, kind_of, source_kind
-from core.dataset.sources.captions import captions_by_name
+from core.dataset.sources.captions import Words, captions_by_name, read_words
+from core.dataset.sources.download import refuse_full, refuse_password, shown_address
 from core.dataset.sources.gallery import GallerySettings
 from core.dataset.sources.huggingface import HubSettings
 from core.dataset.sources.ledger import ImportRecord, Ledger
@@ -62,6 +62,16 @@ class ImportSettings(Settings):
     huggingface: HubSettings = setting(HubSettings(), "Hugging Face")
     gallery: GallerySettings = setting(GallerySettings(), "Picture site")
 
+    def to_keep(self) -> ImportSettings:
+        """An address without what is secret in it."""
+        scheme, mark, _ = self.source.partition("://")
+        if not mark:
+            return self
+        try:
+            return self.changed(source=shown_address(self.source))
+        except ValueError:  # nobody can read it; the source itself says so
+            return self.changed(source=f"{scheme}://***")
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -88,6 +98,8 @@ class ImportReport:
     """Files in the source that are neither images nor captions."""
     known: int = 0
     """Files that were not fetched, because an earlier import fetched them."""
+    again: str = ""
+    """How these can be fetched all the same."""
 
     def sentence(self) -> str:
         """The result in one line."""
@@ -98,7 +110,8 @@ class ImportReport:
                  f"of {first} only the first frame or page" if first else "", f"{len(self.already)} already there" if self.already else "",
                  f"{self.known} fetched by an earlier import" if self.known else "",
                  f"{len(self.skipped)} skipped" if self.skipped else ""]
-        return ", ".join(part for part in parts if part) + "."
+        again = self.again if self.known and not self.imported and not self.already else ""
+        return f"{', '.join(part for part in parts if part)}. {again}".rstrip()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -116,6 +129,8 @@ class _Prepared:
     """Or another number that changes with the content (`SourceFile.stamp`)."""
     written: str = ""
     """SHA-256 of `baked.data`."""
+    words: Words = field(default_factory=Words)
+    """Empty where the image has a caption already."""
 
 
 def import_images(project: Project, settings: ImportSettings, progress: Progress = SILENT) -> ImportReport:
@@ -136,6 +151,7 @@ def import_images(project: Project, settings: ImportSettings, progress: Progress
             report.skipped += content.skipped
             report.ignored += content.ignored
             report.known += content.known
+            report.again = content.again or report.again
             if not content.images:
                 continue
             if importer is None:
@@ -154,6 +170,7 @@ def _opened(project: Project, settings: ImportSettings, progress: Progress) -> S
     progress.start("Reading the source")
     kind = source_kind(settings.source) if settings.kind == "auto" else settings.kind
     if SOURCES.entry(kind).options.get("remote"):
+        refuse_password(settings.source)
         return SOURCES.load(kind)(settings.source, project.hidden / "downloads", settings.recursive, getattr(settings, kind), progress)
     location = typed_path(settings.source)
     if settings.kind != "auto":
@@ -179,28 +196,34 @@ class _Importer:
     report: ImportReport
     progress: Progress
     captions: dict[str, SourceFile] = field(default_factory=dict)
+    reading: dict[str, threading.Lock] = field(default_factory=dict)
+    """By how the name begins: images of one stem share a caption, which is fetched to one place."""
 
     def take(self, content: SourceContent) -> None:
         """Bring in one part of the source. Raises: Cancelled, DiskError."""
         self.captions, problems = captions_by_name(content)
         for problem in problems:
             self._skip(problem.name, problem.reason)
+        if missing := sum(file.stamp[0] for file in content.images if file.fetch and file.stamp and not self._is_known(file)):
+            refuse_full(self.project.hidden, missing, f"the pictures of {self.home}")
         self.progress.start("Importing", len(content.images))
         self.progress.check()
         with closing(bounded_map(self.prepare, content.images, self.settings.workers)) as prepared:
             for file, result in prepared:
                 self.place(file, result)
+                if isinstance(result, StudioError):
+                    content.refused.append(file.name)
                 self.progress.advance(file.name)
 
     def prepare(self, file: SourceFile) -> _Prepared:
-        """Read, hash and decode one file (in a thread). Raises: DatasetError: why it is skipped."""
+        """Read, hash and decode one file, and read its caption (in a thread). Raises: DatasetError: why it is skipped; DiskError."""
         try:
             stamp = file.stamp or _stamp(file.path)
             if stamp[0] > MAX_FILE:
                 raise DatasetError(f"It has {stamp[0] / 2**20:.0f} MiB; the limit is {MAX_FILE / 2**20:.0f}.")
             known = self.ledger.hash_at(self._place(file), *stamp)
             if known:
-                return _Prepared(known, None, *stamp)
+                return _Prepared(known, None, *stamp, words=self._words_of(file, known))
             data = file.read()
         except FileNotFoundError as error:
             raise DatasetError("It is not there (any more).") from error
@@ -210,10 +233,10 @@ class _Importer:
             raise DatasetError(f"It could not be read ({error.strerror}).") from error
         sha = hashlib.sha256(data).hexdigest()
         if self.ledger.name_of(sha):
-            return _Prepared(sha, None, *stamp)
+            return _Prepared(sha, None, *stamp, words=self._words_of(file, sha))
         baked = bake(data, self.settings.transparency, self.settings.min_side, int(self.settings.max_megapixels * 1e6))
         written = hashlib.sha256(baked.data).hexdigest() if baked.changes else sha
-        return _Prepared(sha, baked, *stamp, written)
+        return _Prepared(sha, baked, *stamp, written, self._words_of(file))
 
     def place(self, file: SourceFile, result: _Prepared | StudioError) -> None:
         """Write one image and its caption into the project. Raises: DiskError."""
@@ -232,7 +255,7 @@ class _Importer:
             self.report.already.append(Imported(present or "", file.name, ()))
             image = self.ledger.image_of(result.sha256)
             if image is not None:
-                self._bring_caption(file, self.project.images / image)
+                self._bring_caption(result.words, self.project.images / image)
             return
         while True:
             name = self.ledger.claim(result.sha256, Path(file.name).stem, result.baked.suffix)
@@ -240,7 +263,7 @@ class _Importer:
             target = self.project.images / name
             self.ledger.forget_latents(name)
             forget_caches(caption_path_for(target))
-            caption = self._bring_caption(file, target)
+            caption = self._bring_caption(result.words, target)
             try:
                 write_new(target, result.baked.data)
             except FileExistsError:  # somebody put a file of that name there this very moment: it stays, this one gets another name
@@ -252,32 +275,37 @@ class _Importer:
                 break
         self.report.imported.append(Imported(name, file.name, result.baked.changes))
 
-    def _bring_caption(self, file: SourceFile, image: Path) -> Caption | None:
+    def _words_of(self, file: SourceFile, known: str = "") -> Words:
+        """The caption of an image, read before anybody has to wait for it. Args: known: SHA-256 of one that is in the project."""
+        if not self.settings.captions:
+            return Words()
+        if known:
+            image = self.ledger.image_of(known)
+            if image is None or caption_path_for(self.project.images / image).exists():
+                return Words()
+        with self.reading.setdefault(Path(file.name).name.partition(".")[0].casefold(), threading.Lock()):
+            return read_words(self.captions, file.name)
+
+    def _bring_caption(self, words: Words, image: Path) -> Caption | None:
         """The caption goes before the image, so that an image in the project is never there without it. Returns: what was written."""
         target = caption_path_for(image)
         if target.exists():
             return None
-        empty = ""
-        for caption in self._captions_of(file.name):
-            try:
-                text = one_line(decode_caption(caption.read(), Path(caption.name).name))
-                if text:
-                    written = write_caption(target, text, NO_FILE)
-                    self.report.captions += 1
-                    return written
-                empty = empty or caption.name
-            except (DatasetError, OSError) as error:
-                self._skip(caption.name, f"{error} The image came in without it.")
-        if empty:
-            self._skip(empty, "The caption is empty. The image came in without it.")
-        return None
+        for problem in words.problems:
+            self._skip(problem.name, problem.reason)
+        if not words.text:
+            return None
+        try:
+            written = write_caption(target, words.text, NO_FILE)
+        except (DatasetError, OSError) as error:
+            self._skip(words.name, f"{error} The image came in without it.")
+            return None
+        self.report.captions += 1
+        return written
 
-    def _captions_of(self, name: str) -> list[SourceFile]:
-        """The caption files of an image, the likeliest first."""
-        stem = name.rsplit(".", 1)[0]
-        exact = (f"{stem}.txt", f"{stem}.caption", f"{name}.txt", f"{name}.caption")
-        keys = (*exact, *(f"folded:{key.casefold()}" for key in exact))
-        return list(dict.fromkeys(self.captions[key] for key in keys if key in self.captions)) if self.settings.captions else []
+    def _is_known(self, file: SourceFile) -> bool:
+        """Whether an earlier import brought it, so that it is not fetched."""
+        return file.stamp is not None and self.ledger.hash_at(self._place(file), *file.stamp) is not None
 
     def _place(self, file: SourceFile) -> str:
         return f"{self.home.rstrip('/')}/{file.name}"

@@ -44,7 +44,7 @@ def read_ledger(project: Project) -> list[ImportRecord]:
     if not path.exists():
         return []
     records = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             records.append(ImportRecord(**json.loads(line)))
         except (json.JSONDecodeError, TypeError):

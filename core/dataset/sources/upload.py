@@ -120,7 +120,7 @@ class UploadRecord:
         except FileNotFoundError:
             return []
         found = []
-        for line in text.splitlines():
+        for line in text.split("\n"):
             with contextlib.suppress(ValueError):
                 value = json.loads(line)
                 if isinstance(value, dict):

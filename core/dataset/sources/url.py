@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tarfile
 import time
 import zipfile
 from collections.abc import Generator
@@ -16,9 +15,10 @@ from core.base.files import explain_disk_errors
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.images.opening import inspect_image
-from core.dataset.sources import SourceContent, SourceFile
+from core.dataset.sources import SourceContent, SourceFile, split_address
 from core.dataset.sources.archive import ArchiveSource
 from core.dataset.sources.download import download, folder_of, shown_address, web_page
+from core.dataset.sources.tars import is_tar
 
 STALE = 14 * 24 * 3600
 """Seconds after which a download that nobody went on with is taken away."""
@@ -39,6 +39,7 @@ class UrlSource:
                  progress: Progress = SILENT) -> None:
         self.address, self.scratch, self.recursive, self.progress = str(location).strip(), scratch, recursive, progress
         self.options = options if isinstance(options, UrlSettings) else UrlSettings()
+        split_address(self.address)  # refused where it is none
         self.place = shown_address(self.address)
         self.folder = folder_of(scratch, self.address)
 
@@ -53,9 +54,9 @@ class UrlSource:
     def parts(self) -> Generator[SourceContent, None, None]:
         """What the archive holds, or the one picture. Raises: DatasetError, DiskError, Cancelled: as `download`."""
         file, name = download(self.address, self.folder, int(self.options.max_download * 2**30), self.progress)
-        if zipfile.is_zipfile(file) or tarfile.is_tarfile(file):
+        if zipfile.is_zipfile(file) or is_tar(file):
             with ArchiveSource(file, self.folder / "unpacked", self.recursive, None, self.progress) as archive:
-                yield archive.content()
+                yield self._content(archive, file)
             return
         try:
             inspect_image(file)
@@ -67,6 +68,14 @@ class UrlSource:
                                "7z and rar archives must be unpacked first.") from error
         facts = file.stat()
         yield SourceContent(images=[SourceFile(name, file, (facts.st_size, facts.st_mtime_ns))])
+
+    def _content(self, archive: ArchiveSource, file: Path) -> SourceContent:
+        """What the archive holds. Raises: DatasetError: it cannot be read, and will be fetched again; DiskError, Cancelled."""
+        try:
+            return archive.content()
+        except DatasetError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise DatasetError(error.message.replace(str(file), self.place), error.hint) from error
 
 
 def clear_stale(scratch: Path, but: Path) -> None:

@@ -1,5 +1,6 @@
 """The history survives a kill in the middle and never undoes more than it did."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import pytest
 from core.base.errors import DatasetError
 from core.base.paths import ROOT
 from core.dataset.history import History, undo_last
+from core.dataset.history_file import Change, append_values
 
 
 def test_half_a_line_is_passed_over(project):
@@ -45,6 +47,52 @@ def test_it_knows_which_tags_a_model_wrote_last_and_forgets_what_was_undone(proj
     assert history.authored({"a": "of now"}) == {"a": {"bow", "red hair"}}
     undo_last(project)
     assert history.authored({"a": "of now"}) == {"a": {"hat"}}
+
+
+def record_tags(history: History, tags: dict[str, list[str]], sha256: str = "", made: int | None = None) -> None:
+    with history.entry("Tagged") as record:
+        record.changes([Change(image, f"{image}.txt", None, ", ".join(words), tuple(words), sha256) for image, words in tags.items()])
+        if made is not None:
+            record.made(made)
+
+
+def test_the_newest_change_of_each_image_counts_wherever_it_stands(project):
+    history = History.of(project)
+    record_tags(history, {"a": ["hat"], "b": ["bow"], "c": ["cap"]}, "first")
+    record_tags(history, {"a": ["belt"]}, "other")
+    record_tags(history, {"a": ["coat"], "b": ["boots"]}, made=1)
+    with history.entry("By hand") as record:
+        record.change("c", "c.txt", "cap", "cape")
+    assert history.authored({"a": "first", "b": "first", "c": "", "d": ""}) == {"a": {"coat"}, "b": {"bow"}, "c": {"cap"}}
+    undo_last(project)
+    undo_last(project)
+    assert history.authored({"a": "first"}) == {"a": {"hat"}} and history.authored({"a": ""}) == {"a": {"belt"}}
+    assert history.authored({"a": "third"}) == {}
+
+
+def test_what_was_written_is_found_under_the_names_of_now(project):
+    history = History.of(project)
+    record_tags(history, {"a": ["hat"], "b": ["bow"]})
+    append_values(history.path, [{"event": "renamed", "id": "1", "stems": {"a": "b", "b": "a"}}])
+    append_values(history.path, [{"event": "renamed", "id": "2", "stems": {"b": "\u00e4 \"x\""}}])
+    assert history.authored({"\u00e4 \"x\"": "", "a": "", "b": ""}) == {"\u00e4 \"x\"": {"hat"}, "a": {"bow"}}
+    assert history.authored({"\u00e4 \"x\"": ""}) == {"\u00e4 \"x\"": {"hat"}}
+
+
+def test_of_one_image_only_the_lines_that_name_it_are_read(project, monkeypatch):
+    history = History.of(project)
+    record_tags(history, {f"image{number}": ["hat"] for number in range(2500)})
+    with history.entry("Reviewed") as record:
+        record.change("image7", "image7.txt", "hat", "bow", ["bow"])
+    read = []
+    decode = json.JSONDecoder().decode
+    monkeypatch.setattr("core.dataset.history_file.json.loads", lambda line: read.append(line) or decode(str(line, "utf-8")))
+    assert history.applied() and history.authored({"image7": ""}) == {"image7": {"bow"}}
+    history.authored({"image7": ""})
+    read.clear()
+    assert history.authored({"image7": ""}) == {"image7": {"bow"}} and len(read) == 1
+    assert history.authored({"image2400": ""}) == {"image2400": {"hat"}} and len(read) == 2
+    assert history.authored({"image9999": ""}) == {} and len(read) == 2
 
 
 def test_a_plain_folder_has_no_history(tmp_path):

@@ -30,6 +30,12 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def forget_the_end(project):
+    """As if a kill had come before the last word on each rejection."""
+    record = project.hidden / "rejected.jsonl"
+    record.write_text("".join(line for line in record.read_text().splitlines(keepends=True) if '"moved"' not in line))
+
+
 @pytest.fixture
 def images(project):
     for name in ("a", "b"):
@@ -84,9 +90,46 @@ def test_a_caption_that_two_images_share_stays_with_the_other(project, images):
 
 def test_a_kill_between_image_and_caption_is_mended_by_the_next_move(project, images):
     reject(project, "a")
+    forget_the_end(project)
     (project.rejected / "a.txt").rename(images / "a.txt")
     assert restore(project, "a").done == ["a.png"]
     assert (images / "a.txt").read_text(encoding="utf-8") == "a, hat"
+
+
+def test_every_rejection_that_was_interrupted_is_mended_and_not_only_the_last(project, images):
+    reject(project, "a", "b")
+    forget_the_end(project)
+    for name in ("a.txt", "b.txt"):
+        (project.rejected / name).rename(images / name)
+    picture(images / "c.png")
+    reject(project, "c")
+    assert names(images) == [] and restore(project).done == ["a.png", "b.png", "c.png"]
+    assert [item.caption for item in list_items(project)] == ["a, hat", "b, hat", None]
+
+
+def test_a_rejection_that_ended_takes_nothing_along_of_an_image_that_has_the_name_later(project, images):
+    reject(project, "a")
+    (project.rejected / "a.txt").unlink()
+    picture(images / "a.png", colour=(9, 9, 9))
+    (images / "a.txt").write_text("of the new one", encoding="utf-8")
+    reject(project, "b")
+    assert [item.caption for item in list_items(project)] == ["of the new one"]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_image_whose_caption_cannot_go_along_stays_with_it(project, images, shared):
+    stem = "x" * 240  # with a number, the trainer's cache of it has a longer name than a file can have
+    picture(project.rejected / f"{stem}.png")
+    picture(images / f"{stem}.png")
+    if shared:
+        picture(images / f"{stem}.jpg")
+    for ending in (".txt", "_te_outputs.npz"):
+        (images / f"{stem}{ending}").write_text("hat", encoding="utf-8")
+    before = names(images), names(project.rejected)
+    report = reject(project, f"{stem}.png", "b")
+    assert report.done == ["b.png"] and [(item.name, item.reason) for item in report.skipped] == [(f"{stem}.png", "File name too long")]
+    assert restore(project, "b").done == ["b.png"]
+    assert (names(images), names(project.rejected)) == before
 
 
 def test_a_return_that_was_interrupted_goes_on_under_the_same_name(project, images):

@@ -16,11 +16,14 @@ from PIL import Image
 from core.base.errors import Cancelled, ConfigError, DatasetError
 from core.base.locks import locked
 from core.base.paths import ROOT
-from core.base.progress import Progress
+from core.base.progress import SILENT, Progress
+from core.dataset.captions.caption_texts import CaptionSettings
 from core.dataset.captions.editing import EditSettings, edit_captions
+from core.dataset.captions.tagging import TagSettings
 from core.dataset.history import History, redo_last, undo_last
 from core.dataset.items import list_items
 from core.dataset.manager import DatasetManager
+from core.dataset.project import trained_on
 from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images
 from core.dataset.renaming import RenameSettings, plain_stem, plan_rename, rename_images, taken, undo_rename
 from core.dataset.renaming_steps import Rename, last_renaming, mend, rename_stems
@@ -261,6 +264,68 @@ def test_a_name_that_was_taken_while_a_killed_renaming_waited_is_not_written_ove
     assert (project.images / "x_0002.txt").read_text() == "somebody's"
     undo_rename(project)
     assert {stem: number for stem, (number, _) in who_is_who(project).items()} == {"a": 0, "b": 1, "x_0001": 77}
+
+
+class Killed(Progress):
+    """Ends a renaming as a kill does, when so many images were staged or placed."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+
+    def report_step(self, item: str) -> None:
+        if self.done == self.after:
+            raise KeyboardInterrupt
+
+
+def kill_a_renaming(project, after: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        rename_images(project, RenameSettings.make(name="x"), Killed(after))
+
+
+@pytest.mark.parametrize("after", [1, 3, 4])
+def test_what_stands_under_an_old_name_when_a_killed_renaming_is_finished_replaces_nothing(project, after):
+    fill(project, "a", "b", "c")
+    kill_a_renaming(project, after)
+    picture(project.images / "a.png", colour=(77, 0, 7), size=(40, 40))
+    (project.images / "a.txt").write_text("copied back")
+    assert mend(project)
+    assert who_is_who(project) == {"a": (77, "copied back"), "x_0001": (0, "picture 0"), "x_0002": (1, "picture 1"),
+                                   "x_0003": (2, "picture 2")}
+
+
+def test_an_import_gives_no_names_until_a_killed_renaming_was_finished(project, tmp_path):
+    fill(project, "a", "b")
+    picture(tmp_path / "new" / "a.png", colour=(2, 0, 7), size=(40, 40))
+    (tmp_path / "new" / "a.txt").write_text("picture 2")
+    kill_a_renaming(project, 1)
+    settings = ImportSettings.make(source=str(tmp_path / "new"))
+    with locked(project.hidden / "captions.lock", fcntl.LOCK_SH), pytest.raises(DatasetError, match=r"A renaming .* is not finished"):
+        import_images(project, settings)
+    assert not (project.images / "a.png").exists()
+    import_images(project, settings)
+    assert is_whole(project, 3) and set(who_is_who(project)) == {"a", "x_0001", "x_0002"}
+
+
+def test_a_training_begins_when_a_killed_renaming_was_finished_and_not_before(project):
+    fill(project, "a", "b")
+    kill_a_renaming(project, 1)
+    with (locked(project.hidden / "captions.lock", fcntl.LOCK_SH), pytest.raises(DatasetError, match=r"A renaming .* is not finished"),
+          trained_on([project.images], "mika", SILENT)):
+        pass
+    with trained_on([project.images], "mika", SILENT):
+        assert set(who_is_who(project)) == {"x_0001", "x_0002"} and is_whole(project, 2)
+
+
+@pytest.mark.parametrize("stage", [lambda desk: desk.reject(RejectSettings(images=("b",))), lambda desk: desk.restore(RestoreSettings()),
+                                   lambda desk: desk.tag(TagSettings.make()), lambda desk: desk.caption(CaptionSettings.make())])
+def test_an_open_project_moves_and_tags_nothing_while_a_renaming_is_half_done(project, stage):
+    fill(project, "a", "b")
+    desk = DatasetManager(project)
+    kill_a_renaming(project, 1)
+    with locked(project.hidden / "captions.lock", fcntl.LOCK_SH), pytest.raises(DatasetError, match=r"A renaming .* is not finished"):
+        stage(desk)
+    assert desk.reject(RejectSettings(images=("x_0002",))).done == ["x_0002.png"]
 
 
 CODE = """

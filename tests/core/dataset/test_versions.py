@@ -202,3 +202,12 @@ def test_ten_thousand_changes_are_listed_without_being_read(three):
     step = list_versions(three)[0]
     assert step.captions == 10_000 and time.perf_counter() - started < 0.2
     assert len(History.of(three).entries()[0].changes) == 10_000
+
+
+def test_a_version_is_read_whatever_signs_a_caption_holds(three):
+    odd = "hat\x85red\u2028tall\u2029"
+    (three.images / "a.txt").write_text(odd, encoding="utf-8")
+    name_version(three, VersionSettings.make(name="odd"))
+    add(three, "new")
+    restore_version(three, "odd")
+    assert texts(three)["b"] == "b, hat" and texts(three)["a"] == "hat red, tall"

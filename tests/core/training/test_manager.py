@@ -1,16 +1,20 @@
 """The front desk of training, with the fake trainer as a backend of the registry."""
 
+import fcntl
 import shutil
 import time
 
 import pytest
 from PIL import Image
 
-from core.base.errors import ConfigError, TrainingError
+from core.base.errors import ConfigError, DatasetError, TrainingError
 from core.base.files import read_json, write_json
 from core.base.jobs import read_events
+from core.base.locks import locked
 from core.base.paths import ROOT
+from core.base.progress import Progress
 from core.base.registry import Entry
+from core.dataset.renaming import RenameSettings, rename_images
 from core.dataset.versions import captions_at, list_versions
 from core.training.backends import BACKENDS
 from core.training.config import TrainingSettings
@@ -51,6 +55,29 @@ def test_the_project_fills_in_what_is_empty_and_keeps_what_was_chosen(manager):
     assert manager.configure(found) == found
     own = settings(manager).with_values(saving={"output_name": "mine"}, data={"subsets": [{"image_dir": "/x"}]})
     assert manager.configure(own).saving.output_name == "mine" and manager.configure(own).data.subsets[0].image_dir == "/x"
+
+
+def test_a_renaming_that_was_killed_is_finished_before_a_training_looks_at_the_images(manager):
+    class Killed(Progress):
+        def report_step(self, item: str) -> None:
+            raise KeyboardInterrupt
+
+    def kill(name: str) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            rename_images(manager.project, RenameSettings.make(name=name), Killed())
+        assert len(names()) == 2
+
+    def names() -> list[str]:
+        return [path.name for path in manager.project.images.glob("*.png")]
+
+    kill("one")
+    TrainingManager.open(manager.project.folder)
+    assert len(names()) == 3
+    kill("two")
+    with locked(manager.project.hidden / "captions.lock", fcntl.LOCK_SH), pytest.raises(DatasetError, match="is not finished"):
+        manager.launch(settings(manager), "fake")
+    say(manager, "good")
+    assert wait_for_end(manager.launch(settings(manager), "fake")) == "done" and len(names()) == 3
 
 
 def test_presets_are_those_of_the_projects_family(manager):

@@ -102,6 +102,13 @@ def test_the_end_is_found_behind_thousands_of_events(tmp_path):
     assert run.state() == "done"
 
 
+def test_the_end_is_found_whatever_signs_its_message_holds(tmp_path):
+    run = make_run(tmp_path)
+    live(run)
+    run.note("end", attempt=1, state="failed", message="no file a\u2028b\x85")
+    assert run.end()["message"] == "no file a\u2028b\x85"
+
+
 def test_stopping_a_run_that_does_not_work_leaves_no_request_behind(tmp_path):
     run = make_run(tmp_path)
     run.stop()

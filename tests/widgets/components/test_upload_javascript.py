@@ -98,6 +98,29 @@ def test_what_is_no_part_of_a_dataset_is_not_sent(js, path, size, words):
     assert words in found if words else found == ""
 
 
+def test_what_cannot_be_read_in_a_dropped_folder_is_named_and_the_rest_is_taken(js):
+    found = js("""const no = (name, message) => Object.assign(new Error(message), { name });
+      const named = (path) => ({ isFile: true, fullPath: `/${path}`, file: (got) => got(new File(["x"], path.split("/").pop())) });
+      const gone = { isFile: true, fullPath: "/d/gone.png", file: (got, failed) => failed(no("NotFoundError", "It is gone.")) };
+      const folder = (path, parts) => ({ isFile: false, fullPath: `/${path}`, createReader: () => ({ readEntries: (got, failed) => {
+        const part = parts.length ? parts.shift() : [];
+        if (part instanceof Error) failed(part); else got(part); } }) });
+      const locked = folder("d/locked", [[named("d/locked/c.png")], no("NotReadableError", "")]);
+      const hidden = { ...gone, fullPath: "/d/.git" };
+      const all = [hidden, gone, folder("d", [[named("d/a.png"), locked], [named("d/b.png")]])];
+      const found = await m.dropped({ items: all.map((entry) => ({ kind: "file", webkitGetAsEntry: () => entry })) });
+      const kinds = { endings: [".png"], tables: [], junk: [], videos: [] };
+      return m.judged(found, kinds).map(({ file, path, state, reason }) => [file?.name ?? null, path, state, reason]);""")
+    assert found == [[None, "d/gone.png", "left", "It cannot be read (It is gone)."], ["a.png", "d/a.png", None, ""],
+                     ["c.png", "d/locked/c.png", None, ""], [None, "d/locked", "left", "It cannot be read (NotReadableError)."],
+                     ["b.png", "d/b.png", None, ""]]
+    states, left = js("""const kernel = new Kernel(), one = sender(kernel);
+      one.add([{ path: "gone.png", reason: "It cannot be read.", state: "left" }, { path: "a.png", file: file(5) }]);
+      await done(one);
+      return [one.load.entries.map((entry) => entry.state), m.tally(one.load.entries).left];""")
+    assert (states, left) == (["left", "here"], 1)
+
+
 def test_pieces_grow_with_quick_answers_shrink_with_slow_ones_and_stay_whole_blocks(js):
     block = 262_144
     sizes = js("""let size = m.BLOCK; const seen = [];
@@ -143,6 +166,24 @@ def test_small_files_go_in_bundles(js):
       one.add(Array.from({ length: 450 }, (_, n) => ({ path: `${n}.png`, file: file(10) })));
       await done(one); return kernel.seen.filter(({ kind }) => kind === "small").map(({ files }) => files.length);""")
     assert counts == [200, 200, 50]
+
+
+def test_another_file_of_a_path_that_is_on_its_way_waits_for_it_and_comes_too(js):
+    states, seen = js("""const kernel = new Kernel(), one = sender(kernel);
+      const dated = (size, when) => Object.assign(file(size), { lastModified: when });
+      one.add([{ path: "big.zip", file: dated(9 * m.BLOCK, 1) }, { path: "a.png", file: dated(5, 1) },
+               { path: "a.png", file: dated(5, 2) }]);
+      await rest(3);
+      one.add([{ path: "big.zip", file: dated(9 * m.BLOCK, 1) }, { path: "big.zip", file: dated(7 * m.BLOCK, 1) },
+               { path: "a.png", file: dated(6, 1) }, { path: "a.png", file: dated(6, 1) }]);
+      await done(one);
+      return [one.load.entries.map(({ state, path, file }) => [state, path, file.size, file.lastModified]),
+        kernel.seen.flatMap(({ kind, path, files }) => (kind === "small" ? [files.map((one) => `${one.path} ${one.size}`)]
+          : ["open", "finish"].includes(kind) ? [`${kind} ${path}`] : []))];""")
+    assert states == [["here", "big.zip", 9 * 262_144, 1], ["here", "a.png", 5, 1], ["here", "a.png", 5, 2],
+                      ["here", "big.zip", 7 * 262_144, 1], ["here", "a.png", 6, 1]]
+    assert [one for one in seen if isinstance(one, list)] == [["a.png 5"], ["a.png 5"], ["a.png 6"]]
+    assert [one for one in seen if isinstance(one, str)] == ["open big.zip", "finish big.zip"] * 2
 
 
 def test_a_lost_piece_and_a_lost_answer_are_made_up_for(js):

@@ -1,5 +1,7 @@
 """The Caption panel: what it says before anything is loaded, one picture tried without writing, texts compared, and the job."""
 
+import asyncio
+import os
 import threading
 import time
 
@@ -9,6 +11,7 @@ from core.base.jobs import Job
 from core.dataset.captions.captioners import CAPTIONERS
 from core.dataset.captions.captioning import CaptionSettings
 from core.dataset.manager import DatasetManager
+from core.dataset.project import Project
 from tests.core.dataset.captions.captioners.chat_server import Chat
 from tests.core.dataset.captions.captioners.tiny_captioners import make_blip
 from widgets.dataset.describing import CaptionPanel
@@ -142,6 +145,45 @@ def test_the_job_writes_captions_and_names_what_was_skipped(panel, project, chat
     assert "<b>2.png</b> was left out" in panel.found.value and "on 127.0.0.1" in panel.found.value
     press(panel, "Undo the last change of captions")
     assert caption(project, "3") == "mychar, blue background"
+
+
+def copy_of_first(project, name: str) -> None:
+    (project.images / name).write_bytes((project.images / "1.png").read_bytes())
+
+
+def test_pictures_are_only_listed_anew_where_the_folder_changed(panel, session, project):
+    long_ago = time.time() - 3600
+    os.utime(project.images, (long_ago, long_ago))
+    session.tell()
+    copy_of_first(project, "4.png")
+    os.utime(project.images, (long_ago, long_ago))
+    session.tell()
+    assert panel.one.names == ["1", "2", "3"]
+    os.utime(project.images, (long_ago + 1, long_ago + 1))
+    session.tell()
+    assert panel.one.names == ["1", "2", "3", "4"]
+
+
+def test_pictures_are_listed_beside_the_kernel(session, project):
+    async def kernel():
+        panel = CaptionPanel(session)
+        assert panel.one.names == []
+        while panel.one.names != ["1", "2", "3"]:
+            await asyncio.sleep(0.01)
+        copy_of_first(project, "4.png")
+        session.tell()
+        assert len(panel.one.names) == 3
+        while len(panel.one.names) != 4:
+            await asyncio.sleep(0.01)
+        panel.close()
+
+    asyncio.run(asyncio.wait_for(kernel(), 20))
+
+
+def test_another_project_brings_its_own_pictures_and_none_takes_them_away(panel, session, projects):
+    other = Project.create(projects / "other", "other")
+    session.open(other.folder)
+    assert panel.one.names == [] and panel.one.name.value == ""
 
 
 def test_no_model_is_held_by_a_server_nor_before_a_try(panel):

@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from core.base.jobs import Job, list_jobs
+from core.dataset.manager import DatasetManager
+from core.dataset.rejecting import RejectSettings
 from widgets.dataset.duplicates import DuplicatesPanel
 from widgets.dataset.gallery import GalleryPanel
 from widgets.dataset.overview import OverviewPanel
@@ -78,6 +80,100 @@ def test_groups_follow_the_settings_without_another_job(session, pictures):
     panel.form.control("hash_distance").widget.value = 10
     assert len(section_names(panel)[0]) == 3
     assert len(list_jobs(pictures.folder)) == 1
+
+
+def put_aside_elsewhere(project, *names: str) -> None:
+    DatasetManager(project).reject(RejectSettings(images=names, reason="elsewhere"))
+
+
+def swap_names(project, one: str, other: str) -> None:
+    first, second, aside = project.images / one, project.images / other, project.images / "aside"
+    first.rename(aside)
+    second.rename(first)
+    aside.rename(second)
+
+
+def names_in(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_where_the_best_one_was_put_aside_meanwhile_nothing_is_moved_and_the_groups_are_new(session, pictures):
+    panel = DuplicatesPanel(session)
+    finished(panel)
+    put_aside_elsewhere(pictures, "0.png")
+    panel.keep_all.click()
+    assert names_in(pictures.rejected) == ["0.png"]
+    assert "Needs attention: 0.png is no longer the picture that was looked at, so nothing was moved" in panel.status.text
+    assert section_names(panel) == [["0-copy.png", "0-small.png"]]
+    panel.keep_all.click()
+    assert names_in(pictures.rejected) == ["0-small.png", "0.png"]
+
+
+def test_after_a_renaming_no_other_picture_is_taken_for_a_duplicate(session, pictures):
+    panel = DuplicatesPanel(session)
+    finished(panel)
+    swap_names(pictures, "0-small.png", "1.png")
+    panel.guard(lambda: panel._asked("act", {"section": "0.png", "name": "keep"}))
+    assert not pictures.rejected.exists() or names_in(pictures.rejected) == []
+    assert "0-small.png is no longer the picture" in panel.status.text
+    assert section_names(panel) == [["0.png", "0-copy.png", "1.png"]]
+
+
+def test_groups_follow_what_becomes_of_the_pictures_without_a_word(session, pictures):
+    panel = DuplicatesPanel(session)
+    finished(panel)
+    said = panel.status.text
+    put_aside_elsewhere(pictures, "0.png")
+    session.tell()
+    assert section_names(panel) == [["0-copy.png", "0-small.png"]] and panel.status.text == said
+    shown = panel.cards.sections[0]["cards"]
+    swap_names(pictures, "0-small.png", "1.png")
+    session.tell()
+    assert section_names(panel) == [["0-copy.png", "1.png"]]
+    assert panel.cards.sections[0]["cards"][1]["content"] == shown[1]["content"] != shown[0]["content"]
+
+
+def test_what_a_person_chose_stays_with_the_picture_when_its_name_changes(session, pictures):
+    panel = DuplicatesPanel(session)
+    finished(panel)
+    panel.guard(lambda: panel._asked("press", {"section": "0.png", "key": "0-small.png"}))
+    (pictures.images / "0-small.png").rename(pictures.images / "9.png")
+    session.tell()
+    chosen = [card["key"] for card in panel.cards.sections[0]["cards"] if card["chosen"]]
+    assert chosen == ["9.png"]
+    panel.guard(lambda: panel._asked("act", {"section": "0.png", "name": "leave"}))
+    (pictures.images / "9.png").rename(pictures.images / "8.png")
+    session.tell()
+    assert section_names(panel) == [] and panel.keep_all.disabled
+
+
+def test_after_a_renaming_no_other_picture_is_rejected_for_its_quality(session, pictures):
+    panel = QualityPanel(session)
+    finished(panel)
+    panel.which.value = "side"
+    panel.exact.value = 90
+    assert panel.picked().names == ("0-small.png",)
+    swap_names(pictures, "0-small.png", "1.png")
+    panel.reject.click()
+    assert not pictures.rejected.exists() or names_in(pictures.rejected) == []
+    assert "0-small.png is no longer the picture that was looked at" in panel.status.text
+    assert panel.picked().names == ("1.png",)
+    panel.reject.click()
+    assert names_in(pictures.rejected) == ["1.png"]
+
+
+def test_a_spared_picture_stays_spared_under_another_name(session, pictures):
+    panel = QualityPanel(session)
+    finished(panel)
+    panel.which.value = "side"
+    panel.guard(lambda: panel._asked("press", {"section": "picked", "key": "1.png"}))
+    swap_names(pictures, "1.png", "2.png")
+    session.tell()
+    assert panel._spared == {"2.png"}
+    panel.guard(lambda: panel._asked("press", {"section": "picked", "key": "0-copy.png"}))
+    put_aside_elsewhere(pictures, "0-small.png")
+    session.tell()
+    assert "0-small.png" not in panel.picked().names and panel._spared == {"2.png", "0-copy.png"}  # not 0.png, which is its like
 
 
 def test_a_cut_picks_out_what_lies_beyond_it_at_once(session, pictures):

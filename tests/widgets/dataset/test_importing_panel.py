@@ -127,3 +127,11 @@ def test_on_colab_the_way_to_google_drive_is_told_until_it_is_mounted(session, m
     panel.browser.toggle.value = True
     assert "not mounted" not in panel.form.control("source")._note.value
     assert panel.browser.listing.folder == tmp_path / "drive"
+
+
+def test_an_address_with_a_password_is_refused_before_anything_is_written(panel):
+    choose(panel, "url")
+    panel.form.control("source").widget.value = "https://me:s3cret@example.org/cats.zip"
+    panel.main.click()
+    assert "holds a password" in panel.status.text and "s3cret" not in panel.status.text and panel.job is None
+    assert not [path for path in panel.session.folder.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]

@@ -11,7 +11,13 @@ export function unfit(path, size, kinds) {
 /** Captions go last, so that a picture has its name before its caption asks for it. */
 export function isCaption(path) { return /\.(txt|caption)$/i.test(path); }
 
-/** All files of a drop, folders looked through: [{file, path}]. Must be called while the drop event lasts. */
+/** Files with the reason why they are left out: [{file, path, state, reason}]; hidden ones are passed over. */
+export function judged(found, kinds) {
+  return found.map((one) => ({ ...one, fault: unfit(one.path, one.file?.size ?? 1, kinds) })).filter((one) => one.fault !== "hidden")
+    .map(({ fault, ...one }) => ({ ...one, reason: one.reason ?? fault })).map((one) => (one.reason ? { ...one, state: "left" } : one));
+}
+
+/** All files of a drop, folders looked through: [{file, path}], or [{path, reason}] for what cannot be read. Must be called while the drop event lasts. */
 export function dropped(transfer) {
   const entries = [...transfer.items].filter((item) => item.kind === "file").map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
   return Promise.all(entries.filter(Boolean).map((entry) => (entry instanceof File ? [{ file: entry, path: entry.name }] : within(entry))))
@@ -19,12 +25,17 @@ export function dropped(transfer) {
 }
 
 async function within(entry) {
-  if (entry.isFile) return [{ file: await new Promise((got, failed) => { entry.file(got, failed); }), path: entry.fullPath.replace(/^\//, "") }];
-  const reader = entry.createReader(), found = [];
-  for (;;) { // a hundred at a time
-    const part = await new Promise((got, failed) => { reader.readEntries(got, failed); });
-    if (!part.length) return found;
-    for (const inner of part) found.push(...await within(inner));
+  const path = entry.fullPath.replace(/^\//, ""), found = [];
+  try {
+    if (entry.isFile) return [{ file: await new Promise((got, failed) => { entry.file(got, failed); }), path }];
+    const reader = entry.createReader();
+    for (;;) { // a hundred at a time
+      const part = await new Promise((got, failed) => { reader.readEntries(got, failed); });
+      if (!part.length) return found;
+      for (const inner of part) found.push(...await within(inner));
+    }
+  } catch (problem) { // gone, locked, or a name that the browser cannot open: the rest is taken
+    return [...found, { path, reason: `It cannot be read (${(problem.message || problem.name).replace(/\.$/, "")}).` }];
   }
 }
 

@@ -124,8 +124,12 @@ export class Sender {
   /** More files: [{file, path, state, reason}]. */
   add(entries) {
     if (!this.running && this.load.ended) this.load.entries = [];
-    const known = new Set(this.load.entries.filter((entry) => entry.state === "waiting" || entry.state === "sending").map((entry) => entry.path));
-    this.load.entries.push(...entries.filter((entry) => !known.has(entry.path)).map((entry) => ({ sent: 0, tries: 0, name: "", reason: "", state: "waiting", ...entry })));
+    const known = new Set(this.load.entries.filter((entry) => entry.state === "waiting" || entry.state === "sending").map(sameFile));
+    for (const entry of entries) {
+      if (known.has(sameFile(entry))) continue;
+      known.add(sameFile(entry));
+      this.load.entries.push({ sent: 0, tries: 0, name: "", reason: "", state: "waiting", ...entry });
+    }
     this.load.ended = false;
     this.start();
   }
@@ -193,9 +197,10 @@ export class Sender {
     return { files: all.length, bytes: all.reduce((sum, entry) => sum + entry.file.size, 0) };
   }
 
-  /** The next large file, or a bundle of small ones; null while there is nothing to begin with now. */
+  /** The next large file, or a bundle of small ones, never two of one path at once; null while there is nothing to begin with now. */
   next() {
-    const waiting = this.load.entries.filter((entry) => entry.state === "waiting");
+    const busy = new Set(this.load.entries.filter((entry) => entry.state === "sending").map((entry) => entry.path));
+    const waiting = this.load.entries.filter((entry) => entry.state === "waiting" && !busy.has(entry.path) && busy.add(entry.path));
     const pictures = waiting.filter((entry) => !isCaption(entry.path));
     if (!pictures.length && this.jobs.size && !this.captions) return null;
     this.captions = !pictures.length;
@@ -327,6 +332,9 @@ export class Sender {
   unreadable(entry, problem) { Object.assign(entry, { state: "failed", reason: readable(problem) }); }
   halt(problem) { Object.assign(this.load, { paused: true, trouble: problem.message }); this.changed(); }
 }
+
+/** Equal for one file that was dropped twice; another version of it has another size or date. */
+function sameFile({ path, file }) { return JSON.stringify([path, file?.size, file?.lastModified]); }
 
 function readable(problem) { return `Your browser cannot read it (any more): it was changed, moved or removed. Drop it again. (${problem.name})`; }
 

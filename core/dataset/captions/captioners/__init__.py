@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from core.base.errors import ConfigError
+from core.base.errors import ConfigError, DatasetError
 from core.base.registry import Entry, Registry
+from core.dataset.curation.vision_models import VisionFiles, find_vision
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -40,6 +41,18 @@ class Request:
     """Requests to a server at a time."""
 
 
+class CutText(str):
+    """A text that ends in the middle, for it became longer than was asked for."""
+
+
+class PictureDeclined(DatasetError):
+    """The captioner answered, but does not want to describe this picture."""
+
+
+class RequestRefused(DatasetError):
+    """The request was refused, for this picture or for all: the next ones tell."""
+
+
 class CaptionerModel(Protocol):
     """A captioner, opened for use."""
 
@@ -53,9 +66,9 @@ class CaptionerModel(Protocol):
     """How it is asked; length, temperature and top p may be changed while it is open."""
 
     def describe(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[str]:
-        """RGB pictures, each with its prompt → one text each, as the model gave it.
+        """RGB pictures, each with its prompt → one text each, as the model gave it; `CutText` where it was cut off.
 
-        Raises: DatasetError: it failed on these; ModelError: it will fail on all.
+        Raises: DatasetError: it failed on these (`PictureDeclined`, `RequestRefused`); ModelError: it will fail on all.
         """
 
     def close(self) -> None:
@@ -70,10 +83,12 @@ class Card:
     licence: str
     source: str
     memory: float
-    """GiB of the GPU (or of the machine without one) at the chosen precision; 0: none here."""
+    """GiB of the GPU at the chosen precision; 0: none here."""
     disk: float
     """GiB to download."""
     note: str = ""
+    without_gpu: float = 0.0
+    """GiB of the machine's memory where there is no GPU; 0: it needs one, or takes nothing of this machine."""
     missing: tuple[str, ...] = field(default=())
     """Packages that are not installed."""
 
@@ -81,7 +96,8 @@ class Card:
         """All of it in a few words."""
         room = f"about {self.memory:g} GiB of memory, {self.disk:g} GiB on disk" if self.memory else "no memory and no disk of this machine"
         missing = f" It needs {', '.join(self.missing)}, which is not installed." if self.missing else ""
-        return f"{self.title}: licence {self.licence}; {room}.{' ' + self.note if self.note else ''}{missing}"
+        instead = f" Without a GPU: about {self.without_gpu:g} GiB." if self.without_gpu else ""
+        return f"{self.title}: licence {self.licence}; {room}.{instead}{' ' + self.note if self.note else ''}{missing}"
 
 
 PROMPTS: dict[str, str] = {
@@ -102,6 +118,8 @@ TASKS = {"short": "<CAPTION>", "prompt": "<DETAILED_CAPTION>", "descriptive": "<
 
 HERE = "core.dataset.captions.captioners"
 TORCH = ("torch", "transformers", "PIL")
+WITHOUT_GPU = 2
+"""How much more memory the weights take on a CPU, where they are float32."""
 ALL = {"bf16": 1.0, "8-bit": 1.0, "4-bit": 1.0}
 
 
@@ -150,7 +168,8 @@ def card_of(name: str, precision: str = "bf16") -> Card:
         raise ConfigError(f"{entry.title} cannot be loaded in {precision}.", f"It is small: choose {', '.join(memory)}.")
     needs = (*entry.needs, "bitsandbytes", "accelerate") if precision != "bf16" and memory[precision] else entry.needs
     missing = tuple(package for package in needs if package in Entry("", "", "", needs=needs).missing())
-    return Card(entry.title, entry.licence, entry.source, memory[precision], entry.options["disk"], entry.note, missing)
+    return Card(entry.title, entry.licence, entry.source, memory[precision], entry.options["disk"], entry.note,
+                WITHOUT_GPU * memory[precision] if precision == "bf16" else 0.0, missing)
 
 
 def prompt_of(name: str, mode: str) -> str:
@@ -163,11 +182,16 @@ def prompt_of(name: str, mode: str) -> str:
 
 
 def identity_of(name: str, request: Request) -> str:
-    """Names the model without opening it: kept texts of another are never used for it."""
+    """Names the model without opening it: kept texts of another are never used for it. Raises: ModelError: it cannot be found."""
     if name == "server":
         return f"{request.server_url.strip().rstrip('/')} {request.server_model.strip()}"
-    place = request.model_dir or CAPTIONERS.entry(name).options["repo_id"]
-    return f"{place}@{request.revision} {request.precision}"
+    return find_captioner(name, request).identity
+
+
+def find_captioner(name: str, request: Request) -> VisionFiles:
+    """Where the files of a captioner are; its weights are fetched when it is opened. Raises: ModelError: as `find_vision`."""
+    return find_vision(CAPTIONERS.entry(name).options["repo_id"], request.model_dir, request.revision, request.precision,
+                       request.download_dir)
 
 
 def open_captioner(name: str, request: Request) -> CaptionerModel:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class ChatCaptioner(TorchCaptioner):
     """Any model of transformers' image-text-to-text kind with a chat template; one picture at a time."""
 
-    def describe(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[str]:
+    def answer(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[str]:
         """One after the other: pictures of different size need different numbers of tokens."""
         return [self._answer(self._inputs(picture, prompt)) for picture, prompt in zip(pictures, prompts, strict=True)]
 

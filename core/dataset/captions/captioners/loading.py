@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import gc
-import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ConfigError, DatasetError, DiskError, ModelError, require
 from core.base.failures import explain
-from core.base.paths import models_dir, typed_path
 from core.base.registry import Entry
-from core.dataset.captions.captioners import Request
+from core.dataset.captions.captioners import WITHOUT_GPU, Request, find_captioner
+from core.dataset.curation.vision_models import cache_dir
+from core.setup.hardware import memory_gib
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 GIB = 2**30
+FAILURES = (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError)
+"""What processors and models of transformers raise on a picture that they do not take."""
 
 
 class TorchCaptioner:
@@ -32,6 +38,23 @@ class TorchCaptioner:
         _check_room(torch, entry, request, self.provider)
         self.model, self.processor = self._load(torch)
 
+    def describe(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[str]:
+        """One text for each picture. Raises: DatasetError: the memory was not enough, or the model does not take such a picture."""
+        import torch
+
+        try:
+            return self.answer(pictures, prompts)
+        except FAILURES as error:
+            known = explain(error, "Choose 4-bit or a smaller captioner, or make 'Largest picture' smaller.")
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            said = str(error).splitlines()[0] if str(error) else repr(error)
+            raise DatasetError(*(known or (f"{self.entry.title} failed on it: {said}",))) from error
+
+    def answer(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[str]:
+        """How this kind of captioner is asked; it may fail as its processor and its model do (`FAILURES`)."""
+        raise NotImplementedError
+
     def close(self) -> None:
         """Let go of the model; the memory goes back."""
         import torch
@@ -46,16 +69,11 @@ class TorchCaptioner:
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
         from safetensors import SafetensorError
 
-        request = self.request
-        place = str(typed_path(request.model_dir)) if request.model_dir else self.entry.options["repo_id"]
-        if request.model_dir and not Path(place, "config.json").is_file():
-            raise ModelError(f"{place} has no config.json.", "A captioner's folder holds what its repository holds.")
-        given: dict[str, Any] = {"cache_dir": _cache(request), "local_files_only": bool(request.model_dir)}
-        if request.revision and not request.model_dir:
-            given["revision"] = request.revision
+        files = find_captioner(self.entry.name, self.request)
+        given = files.given()
         try:
-            processor = transformers.AutoProcessor.from_pretrained(place, **given)
-            model = getattr(transformers, self.model_class).from_pretrained(place, **given, **self._precision(torch, transformers))
+            processor = transformers.AutoProcessor.from_pretrained(files.place, **given)
+            model = getattr(transformers, self.model_class).from_pretrained(files.place, **given, **self._precision(torch, transformers))
         except (HfHubHTTPError, HFValidationError, SafetensorError, OSError, ValueError, RuntimeError) as error:
             known = explain(error, "Choose 4-bit, or a smaller captioner.")
             lines = str(error).strip().splitlines()
@@ -63,25 +81,26 @@ class TorchCaptioner:
             raise ModelError(f"{self.entry.title} could not be fetched or opened: {reason}",
                              (known[1] if known else "")
                              or "Check the connection, or give a folder that holds the model (model_dir).") from error
-        if request.precision == "bf16":
+        if self.request.precision == "bf16":
             model = model.to(self.provider)
         return model.eval(), processor
 
     def _precision(self, torch: Any, transformers: Any) -> dict[str, Any]:
         """Half precision on a GPU, whole on a CPU, which is quicker there; or weights in 8 or 4 bit."""
+        half = torch.float32
+        if self.provider == "cuda":
+            half = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
         if self.request.precision == "bf16":
-            on_gpu = self.provider == "cuda"
-            half = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float16
-            return {"dtype": half if on_gpu else torch.float32}
+            return {"dtype": half}
         require("bitsandbytes", needed_for=f"{self.entry.title} in {self.request.precision}")
         skip = list(self.entry.options.get("skip", ())) or None
         quantization = (transformers.BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=skip) if self.request.precision == "8-bit"
                         else transformers.BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-                                                             bnb_4bit_compute_dtype=torch.bfloat16, llm_int8_skip_modules=skip))
-        return {"quantization_config": quantization, "device_map": {"": 0}, "dtype": torch.bfloat16}
+                                                             bnb_4bit_compute_dtype=half, llm_int8_skip_modules=skip))
+        return {"quantization_config": quantization, "device_map": {"": 0}, "dtype": half}
 
     def generate(self, inputs: Any, **further: Any) -> Any:
-        """The tokens that the model says. Raises: DatasetError: the memory was not enough for this picture."""
+        """The tokens that the model says."""
         import torch
 
         values = {name: value.to(self.model.device, self.model.dtype) if value.is_floating_point() else value.to(self.model.device)
@@ -89,15 +108,8 @@ class TorchCaptioner:
         chosen: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         if self.request.temperature:
             chosen = {"do_sample": True, "temperature": self.request.temperature, "top_p": self.request.top_p}
-        try:
-            with torch.inference_mode():
-                return self.model.generate(**values, max_new_tokens=self.request.max_new_tokens, **chosen, **further)
-        except (RuntimeError, MemoryError) as error:
-            known = explain(error, "Choose 4-bit or a smaller captioner, or make 'Largest picture' smaller.")
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-            said = str(error).splitlines()[0] if str(error) else repr(error)
-            raise DatasetError(*(known or (f"{self.entry.title} failed on it: {said}",))) from error
+        with torch.inference_mode():
+            return self.model.generate(**values, max_new_tokens=self.request.max_new_tokens, **chosen, **further)
 
 
 def _device(torch: Any, wanted: str) -> str:
@@ -109,7 +121,7 @@ def _device(torch: Any, wanted: str) -> str:
 
 
 def _check_room(torch: Any, entry: Entry, request: Request, device: str) -> None:
-    """Raises: ConfigError: the GPU's free memory is not enough; DiskError: the disk is not, for a download."""
+    """Raises: ConfigError: the free memory of the GPU, or of the machine without one, is not enough; DiskError: the disk is not."""
     needed = float(entry.options["memory"][request.precision])
     if request.precision != "bf16" and device != "cuda":
         raise ConfigError(f"{request.precision} needs an NVIDIA GPU.", "Choose bf16, or a smaller captioner such as blip-large.")
@@ -118,19 +130,17 @@ def _check_room(torch: Any, entry: Entry, request: Request, device: str) -> None
         if free < needed:
             raise ConfigError(f"{entry.title} in {request.precision} takes about {needed:g} GiB, but the GPU has {free:.1f} GiB free.",
                               "Unload other models, choose 4-bit, or a smaller captioner.")
-    place = Path(_cache(request) or Path.home())
-    folder = f"models--{entry.options['repo_id'].replace('/', '--')}"
-    if request.model_dir or any((root / folder / "snapshots").is_dir() for root in (place, place / "hub")):
+    if device != "cuda" and not request.model_dir:
+        free, needed = memory_gib()[1], WITHOUT_GPU * needed
+        if 0 < free < needed:
+            raise ConfigError(f"{entry.title} takes about {needed:g} GiB without a GPU, but this machine has {free:.1f} GiB free.",
+                              "Choose a smaller captioner such as blip-large, or a server.")
+    place = Path(cache_dir(request.download_dir) or Path.home())
+    snapshots = [root / f"models--{entry.options['repo_id'].replace('/', '--')}" / "snapshots" for root in (place, place / "hub")]
+    if request.model_dir or any(next(folder.glob(f"*/*{ending}"), None) for folder in snapshots for ending in (".safetensors", ".bin")):
         return
     present = next(parent for parent in (place, *place.parents) if parent.exists())
     room = shutil.disk_usage(present).free / GIB
     if room < float(entry.options["disk"]):
         raise DiskError(f"{entry.title} takes {entry.options['disk']:g} GiB to download, but {present} has {room:.1f} GiB free.",
                         "Free some space, or set LORABOOK_MODELS to another disk.")
-
-
-def _cache(request: Request) -> Path | None:
-    """Where downloads are kept; None: Hugging Face's own place, where the environment names one."""
-    if request.download_dir:
-        return typed_path(request.download_dir)
-    return None if os.environ.get("HF_HOME") or os.environ.get("HF_HUB_CACHE") else models_dir() / "hub"

@@ -25,13 +25,18 @@ ASK = ("Answer with one JSON object and nothing else. Its keys, each a short phr
 
 
 def join_parts(answer: str) -> str:
-    """The parts of a JSON answer, also one inside a code fence, with commas between. Raises: DatasetError: it is none."""
+    """The parts of a JSON answer (texts, or lists of texts), also one inside a code fence, with commas between.
+
+    Raises: DatasetError: it is none, or a part is no text.
+    """
     begin, end = answer.find("{"), answer.rfind("}")
     try:
         found = json.loads(answer[begin:end + 1])
     except ValueError as error:
         raise DatasetError("The model did not answer in the form that was asked for.", "Try again, or turn the parts off.") from error
-    parts = [str(found.get(name) or "").strip().rstrip(".,; ") for name in PARTS] if isinstance(found, dict) else []
-    if not any(parts):
+    values = [found.get(name) for name in PARTS] if isinstance(found, dict) else []
+    texts = [text for value in values if value is not None for text in (value if isinstance(value, list) else [value])]
+    parts = [text.strip().rstrip(".,; ") for text in texts if isinstance(text, str)]
+    if len(parts) < len(texts) or not any(parts):
         raise DatasetError("The model did not answer in the form that was asked for.", "Try again, or turn the parts off.")
     return ", ".join(filter(None, parts))

@@ -10,6 +10,7 @@ import http.client
 import io
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 
 from core.base.errors import ConfigError, DatasetError, ModelError
 from core.base.registry import Entry
-from core.dataset.captions.captioners import Request
+from core.dataset.captions.captioners import CutText, PictureDeclined, Request, RequestRefused
 from core.dataset.captions.captioners.schema import SCHEMA
 
 if TYPE_CHECKING:
@@ -29,9 +30,12 @@ TRIES = 3
 PAUSE = 1.0
 """Seconds before the second try; doubled before each further one."""
 TIMEOUT = 180.0
-FOR_ALL = {400: "It refused the request", 401: "It wants a key", 403: "It forbids this", 404: "It does not know the address or the model",
-           405: "It does not take requests there", 422: "It refused the request"}
+FOR_ALL = {401: "It wants a key", 404: "It does not know the address or the model", 405: "It does not take requests there"}
 """Answers that would be the same for every picture."""
+PERHAPS_FOR_ALL = {400: "It refused the request", 403: "It forbids this", 422: "It refused the request"}
+"""Answers that may be about one picture alone."""
+FILTERED = re.compile(rb"content.?(?:filter|policy|management)|moderation|safety|flagged", re.IGNORECASE)
+"""What a refusal says that is about what the picture shows."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -74,11 +78,12 @@ class ServerCaptioner:
             choice = json.loads(answer)["choices"][0]
             text = choice["message"]["content"]
         except (ValueError, LookupError, TypeError) as error:
-            raise ModelError(f"{self.provider} answered with something that is no chat answer: {_beginning(answer)}",
-                             "Check the address; it usually ends in /v1.") from error
+            raise RequestRefused(f"{self.provider} answered with something that is no chat answer: {_beginning(answer)}",
+                                 "Check the address; it usually ends in /v1.") from error
         if choice.get("finish_reason") == "content_filter":
-            raise DatasetError("The server's filter refused the picture.")
-        return text if isinstance(text, str) else ""
+            raise PictureDeclined("The server's filter refused the picture.")
+        said = text if isinstance(text, str) else ""
+        return CutText(said) if choice.get("finish_reason") == "length" else said
 
     def _body(self, picture: Picture, prompt: str) -> dict[str, Any]:
         buffer = io.BytesIO()
@@ -107,7 +112,13 @@ class ServerCaptioner:
                 with self._opener.open(urllib.request.Request(self.address, body, headers), timeout=TIMEOUT) as response:
                     return bytes(response.read())
             except urllib.error.HTTPError as error:
-                last = f"HTTP {error.code}: {_beginning(error.read())}"
+                said = error.read()
+                last = f"HTTP {error.code}: {_beginning(said)}"
+                if error.code in PERHAPS_FOR_ALL:
+                    if FILTERED.search(said):
+                        raise PictureDeclined(f"The server's filter refused the picture ({last}).") from error
+                    raise RequestRefused(f"{self.provider} refused: {PERHAPS_FOR_ALL[error.code]} ({last})",
+                                         self._hint(error.code)) from error
                 if error.code in FOR_ALL or 300 <= error.code < 400:
                     words = FOR_ALL.get(error.code, "It sends to another address, which is not followed")
                     raise ModelError(f"{self.provider} refused: {words} ({last})", self._hint(error.code)) from error

@@ -17,10 +17,10 @@ class BlipCaptioner(TorchCaptioner):
     model_class = "BlipForConditionalGeneration"
     batch_size = 8
 
-    def describe(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[str]:
+    def answer(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[str]:
         """All pictures together where the prompt is the same, which is the rule."""
         if len(set(prompts)) > 1:
-            return [text for picture, prompt in zip(pictures, prompts, strict=True) for text in self.describe([picture], [prompt])]
+            return [text for picture, prompt in zip(pictures, prompts, strict=True) for text in self.answer([picture], [prompt])]
         begin = {"text": list(prompts)} if prompts[0] else {}
         inputs = self.processor(images=list(pictures), **begin, return_tensors="pt")
         return list(self.processor.batch_decode(self.generate(inputs), skip_special_tokens=True))
@@ -32,7 +32,7 @@ class FlorenceCaptioner(TorchCaptioner):
     model_class = "Florence2ForConditionalGeneration"
     batch_size = 4
 
-    def describe(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[str]:
+    def answer(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[str]:
         """All pictures together; the model card's search with three beams, where nothing is left to chance."""
         inputs = self.processor(images=list(pictures), text=list(prompts), return_tensors="pt", padding=True)
         beams = {} if self.request.temperature else {"num_beams": 3}

@@ -20,7 +20,7 @@ Batch = tuple[list[ImageItem], "numpy.ndarray", list[tuple[ImageItem, StudioErro
 """Images, their pixels (as many along the first axis), and those that could not be opened with the reason."""
 
 SPARE = 1.5
-"""How much larger than the model's side a picture is decoded at least."""
+"""How much larger than the model's side a picture is decoded at least; where it is squeezed, its shorter side."""
 
 
 def feed(items: Sequence[ImageItem], model: TaggerModel, batch_size: int, workers: int = 0) -> Generator[Batch, None, None]:
@@ -41,7 +41,9 @@ def feed(items: Sequence[ImageItem], model: TaggerModel, batch_size: int, worker
             yield number, item, buffers[number // batch_size][number % batch_size]
 
     def work(place: tuple[int, ImageItem, numpy.ndarray]) -> None:
-        model.prepare(open_rgb(place[1].path, at_least=round(SPARE * model.size)), place[2])
+        _, item, pixels = place
+        longer = max(item.width, item.height) / max(1, min(item.width, item.height)) if model.squeezes else 1
+        model.prepare(open_rgb(item.path, at_least=round(SPARE * model.size * max(1, longer))), pixels)
 
     whole: list[ImageItem] = []
     broken: list[tuple[ImageItem, StudioError]] = []

@@ -39,11 +39,11 @@ class OnnxFiles:
 
     @property
     def identity(self) -> str:
-        """A commit names a downloaded model; a local file is named by place, size and time."""
+        """A commit names a downloaded model, with its further files; local files are named by place, size and time."""
         if self.revision:
-            return self.stated
-        facts = self.model.stat()
-        return f"{self.model.resolve()}:{facts.st_size}:{facts.st_mtime_ns}"
+            return ":".join([self.stated, *sorted(self.further)])
+        facts = [(path, path.stat()) for path in (self.model, self.tags, *(self.further[name] for name in sorted(self.further)))]
+        return ":".join([str(self.model.resolve()), *(f"{path.name}:{stat.st_size}:{stat.st_mtime_ns}" for path, stat in facts)])
 
     def open(self, device: str = "auto") -> Any:
         """Load it. Raises: ModelError, ConfigError, MissingDependency."""
@@ -55,6 +55,8 @@ class OnnxTagger:
 
     kind: ClassVar[str] = "tagger"
     """What it is called in an error: "It is not a WD tagger."."""
+    squeezes: bool = False
+    """Whether a picture's longer side is squeezed to the model's, rather than white laid beside the shorter one."""
 
     def __init__(self, files: OnnxFiles, device: str = "auto") -> None:
         import numpy
@@ -163,7 +165,7 @@ def find_files(opener: type[OnnxTagger], folder: str = "", repo_id: str = "", re
 
 def _fetch(opener: type[OnnxTagger], repo_id: str, revision: str, download_dir: str, force: bool, further: tuple[str, ...]) -> OnnxFiles:
     hub = require("huggingface_hub", needed_for="Fetching a tagger")
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RemoteEntryNotFoundError
 
     own_cache = os.environ.get("HF_HOME") or os.environ.get("HF_HUB_CACHE")
     cache = typed_path(download_dir) if download_dir else None if own_cache else models_dir() / "hub"
@@ -172,8 +174,8 @@ def _fetch(opener: type[OnnxTagger], repo_id: str, revision: str, download_dir: 
         try:
             found[name] = Path(hub.hf_hub_download(repo_id, name, revision=revision or None, cache_dir=cache, force_download=force))
         except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-            if name in further and isinstance(error, EntryNotFoundError):
-                continue  # this one the model does not have
+            if name in further and isinstance(error, RemoteEntryNotFoundError):
+                continue  # this one the model does not have; a lost connection is another error
             reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
             raise ModelError(f"The tagger {repo_id} could not be fetched from Hugging Face ({reason}).",
                              "Check the connection, or give a folder that holds the model (model_dir).") from error

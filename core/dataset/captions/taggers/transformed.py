@@ -46,7 +46,7 @@ class TransformedTagger(OnnxTagger):
         normalise: dict[str, Any] = next((stage for stage in stages if stage["type"] == "normalize"), {})
         mean, std = (numpy.array(normalise.get(name, [0.5] * 3), numpy.float32).reshape(3, 1, 1) for name in ("mean", "std"))
         self._scale, self._shift = 1 / (255 * std), -mean / std
-        self._pads = any(stage["type"] == "pad_to_size" for stage in stages)
+        self.squeezes = not any(stage["type"] == "pad_to_size" for stage in stages)
         scaling = next((stage for stage in stages if stage["type"] in ("resize", "pad_to_size")), {})
         self._filter = str(scaling.get("interpolation", "bilinear")).lower()
 
@@ -77,11 +77,11 @@ class TransformedTagger(OnnxTagger):
         import numpy
         from PIL import Image
 
-        if self._pads:
-            scaled = squared(picture, self.size)
-        else:
+        if self.squeezes:
             kind = Image.Resampling.BICUBIC if self._filter == "bicubic" else Image.Resampling.BILINEAR
             scaled = picture.resize((self.size, self.size), kind)
+        else:
+            scaled = squared(picture, self.size)
         numpy.multiply(numpy.asarray(scaled).transpose(2, 0, 1), self._scale, out=into, casting="unsafe")
         into += self._shift
 

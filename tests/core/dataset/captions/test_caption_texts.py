@@ -78,9 +78,38 @@ def test_a_sentence_that_a_person_mended_stays():
     assert "my boat" in joined(mended, "A new text.", written, existing="replace")[0]
 
 
+@pytest.mark.parametrize("own", ["1,000 flowers", "hat , a,  b", "(red hair, smile:1.2), smile", "hat,",
+                                 "A man pays 1,000 yen, or more, for a hat."])
+def test_a_person_s_words_stay_byte_for_byte_in_front_of_a_text(own):
+    assert joined(own, PROSE, existing="merge")[0] in {f"{own}, {PROSE}", f"{own} {PROSE}"}
+    once, written = joined(own, PROSE, trigger="mika", existing="merge")
+    assert once.startswith(f"mika, {own}") and joined(once, PROSE, written, trigger="mika", existing="merge")[0] == once
+
+
+def test_a_tag_that_a_person_took_out_stays_a_model_s_through_a_captioning():
+    _, written = joined("mine, bow", PROSE, ["hat", "bow"], existing="merge")
+    assert {"hat", "bow"} <= {tag_key(part) for part in written}
+    _, written = joined("mine, bow", PROSE, ["hat", "bow"], existing="overwrite")
+    assert "hat" not in {tag_key(part) for part in written}
+    first, written = joined(None, PROSE, existing="replace")
+    _, again = joined(first, "Another text.", written, existing="replace")
+    assert again == ["Another text."]  # what a captioning itself replaced was not taken out by a person
+
+
+@pytest.mark.parametrize("answer", ["<think>A cat? It may be", "Well. <think>A cat? It may be", "<think>so</think><think>but then"])
+def test_thoughts_that_were_cut_off_are_no_caption(answer):
+    with pytest.raises(DatasetError, match="thoughts were cut off.*Longest text"):
+        try:
+            clean_caption(answer)
+        except DatasetError as error:
+            raise DatasetError(str(error)) from error
+
+
 def test_parts_of_a_character_are_joined_in_their_order():
     assert join_parts('{"style": "drawing", "subject": "a robot.", "pose": null}') == "a robot, drawing"
-    for wrong in ("", "no", "[1]", "{}", '{"subject": ""}'):
+    assert join_parts('{"subject": "a robot", "clothing": ["a hat.", "", "red shoes"]}') == "a robot, a hat, red shoes"
+    for wrong in ("", "no", "[1]", "{}", '{"subject": ""}', '{"subject": {"name": "a robot"}}', '{"subject": ["a", {"b": 1}]}',
+                  '{"subject": "a robot", "pose": 3}', '{"subject": "a robot", "pose": false}'):
         with pytest.raises(DatasetError, match="form that was asked for"):
             join_parts(wrong)
 

@@ -3,7 +3,9 @@
 import pytest
 
 from core.base.errors import ConfigError
-from core.dataset.captions.choosing import TagSettings, choose_tags, compose, drop_overlapping, largest_gap, parse_replacements, spaced
+from core.dataset.captions.choosing import TagSettings, choose_tags, drop_overlapping, largest_gap, parse_replacements, spaced
+from core.dataset.captions.joining import compose
+from core.dataset.captions.taggers import TAGGERS
 
 SCORES = {"general": {"long_hair": 0.9, "very_long_hair": 0.8, "hat": 0.5, "^_^": 0.45, "parody": 0.9, "dim": 0.1},
           "character": {"mika_(sea)": 0.7, "rin": 0.9}, "rating": {"general": 0.2, "sensitive": 0.8}}
@@ -66,6 +68,7 @@ def test_the_largest_gap_is_the_threshold():
 def test_the_trigger_word_stands_first_whatever_comes():
     assert joined("zebra, apple", ["1girl", "mika"], trigger="mika") == "mika, zebra, apple, 1girl"
     assert joined("apple, mika", ["1girl"], trigger="mika", always_first_tags="1girl") == "mika, 1girl, apple"
+    assert joined("Mika, apple, Long_Hair", [], trigger="mika", always_first_tags="long hair") == "mika, Long_Hair, apple"
 
 
 def test_merge_keeps_every_word_and_its_order():
@@ -117,9 +120,17 @@ def test_each_tagger_has_thresholds_of_its_own_where_they_are_given():
     assert of_two(model_thresholds={"wd-eva02-large-v3": 0.6, "wd-vit-v3": [0.45, 0.9]}) == []
     assert TagSettings(model_thresholds={"wd-vit-v3": "0.25, 0.7"}).cuts("wd-vit-v3") == (0.25, 0.7)
     assert TagSettings(own_thresholds=True).cuts("wd-vit-v3") == (0.2614, 0.85)
-    assert TagSettings(own_thresholds=True).cuts("wd-moat-v2") == (0.35, 0.85)
+    assert TagSettings(own_thresholds=True).cuts("wd-moat-v2") == (0.3771, 0.85)
     again = TagSettings.make(**TagSettings(model_thresholds={"wd-vit-v3": "0.25,0.7"}, more_taggers=("demo",)).model_dump(mode="json"))
     assert again.cuts("wd-vit-v3") == (0.25, 0.7) and again.taggers == ["wd-eva02-large-v3", "demo"]
+
+
+def test_taggers_whose_own_threshold_is_not_known_are_named_in_the_help():
+    unknown = {entry.title for entry in TAGGERS if "balanced" not in entry.options}
+    assert unknown == {"WD ConvNeXt v3", "Demo tagger"}
+    words = TagSettings.fields()["own_thresholds"].description
+    assert all(title in words for title in unknown)
+    assert TagSettings(own_thresholds=True).cuts("wd-swinv2-v3")[0] == 0.2653
 
 
 @pytest.mark.parametrize("given", [{"wd-vit": "0.3"}, {"wd-vit-v3": "much"}, {"wd-vit-v3": "0.3, 0.4, 0.5"}, {"wd-vit-v3": "0.01"},
@@ -141,3 +152,52 @@ def test_another_prefix_takes_the_place_of_the_one_that_was_written_before():
     text, written = compose("mine", ["hat"], set(), TagSettings(prefix="old style"), "")
     assert text == "old style, mine, hat"
     assert compose(text, ["hat"], set(written), TagSettings(prefix="new style", existing="replace"), "")[0] == "new style, mine, hat"
+
+
+@pytest.mark.parametrize("present", [
+    "(red hair, smile:1.2), (blue coat, smile:1.1), (green hat, smile:1.2)",
+    "A girl, smiling, stands on a hill by the sea. Her dog, smiling, sits.",
+    "1,000 flowers", "mika,  1,000 flowers , a , a", "hat ,, Hat,", "He said: \"so, so, so\", and went away from the old house."])
+@pytest.mark.parametrize("trigger", ["", "mika"])
+def test_a_person_s_words_stay_byte_for_byte_in_front_of_new_tags(present, trigger):
+    lead = "mika, " if trigger and not present.startswith("mika") else ""
+    text, written = compose(present, ["bow"], set(), TagSettings(), trigger)
+    assert text.startswith(lead + present) and text.removeprefix(lead + present).lstrip(" ,") == "bow"
+    assert compose(text, ["bow"], set(written), TagSettings(), trigger)[0] == text
+    assert compose(text, ["cap"], set(written), TagSettings(existing="replace"), trigger)[0].startswith(lead + present.rstrip(" ,"))
+    assert "bow" not in compose(text, ["cap"], set(written), TagSettings(existing="replace"), trigger)[0]
+
+
+def test_a_tag_inside_brackets_or_with_a_weight_is_there_already():
+    present = r"saber \(fate\), (long hair:1.2), [red eyes, hat]"
+    assert joined(present, ["saber (fate)", "long hair", "hat", "bow"]) == present + ", bow"
+    assert joined("hat, (mika:1.2)", [], trigger="mika") == "(mika:1.2), hat"
+
+
+def test_a_model_s_tag_that_a_person_weighted_is_the_person_s_and_one_taken_out_of_a_group_stays_out():
+    text, written = compose("(hat:1.2), bow", ["hat", "bow"], {"hat", "bow", "cap"}, TagSettings(existing="replace"), "")
+    assert text == "(hat:1.2), bow" and {"hat", "bow", "cap"} <= set(written)
+    assert compose("bow", ["hat", "bow", "cap"], set(written), TagSettings(), "")[0] == "bow"
+
+
+def test_replace_takes_a_captioner_s_text_and_tags_behind_sentences():
+    told = "A girl in a coat, stands by the sea. Behind her, a boat."
+    present, authored = f"My very own sentence of her. {told} hat, bow", {
+        "a girl in a coat", "stands by the sea. behind her", "a boat.", "hat", "bow"}
+    assert joined(present, ["cap"], authored, existing="replace") == "My very own sentence of her. cap"
+
+
+def test_what_is_never_written_covers_no_other_tag():
+    assert "long hair" in chosen(undesired_tags="very long hair")
+    assert {"long hair", "braid"} <= set(chosen(tag_replacement="very long hair,braid"))
+    found = choose_tags({"wd-eva02-large-v3": SCORES}, TagSettings(), {"very long hair"})
+    assert "long hair" in found and "very long hair" not in found
+
+
+def test_a_prefix_in_brackets_stands_once():
+    settings = {"prefix": "(fine, sharp:1.2)", "suffix": "frame"}
+    once = joined("A girl sits by the old sea, alone.", ["hat"], trigger="mika", **settings)
+    assert once == "mika, (fine, sharp:1.2), A girl sits by the old sea, alone. hat, frame"
+    assert joined(once, ["hat", "bow"], trigger="mika", **settings) == once.removesuffix("frame") + "bow, frame"
+    once = joined("frame, :(, frame", ["hat"], **settings)
+    assert once == "(fine, sharp:1.2), frame, :(, hat, frame" and joined(once, ["hat"], **settings) == once

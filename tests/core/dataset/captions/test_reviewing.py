@@ -46,7 +46,7 @@ def test_only_tags_near_the_threshold_are_shown_the_nearest_first(two):
 
 
 def test_what_was_decided_is_asked_no_more_until_it_is_undone(two):
-    assert review_image(two, "a", keep=["green theme"], drop=["red theme"]) == "green theme" == text(two)
+    assert review_image(two, "a", keep=["green theme"], drop=["red theme"]).caption == "green theme" == text(two)
     assert find_doubts(two, NEAR) == []
     assert names(find_doubts(two, NEAR.changed(decided=True)))["a"] == [("green theme", True), ("red theme", False)]
     report = undo_last(two)
@@ -78,12 +78,12 @@ def test_a_caption_never_becomes_empty_and_one_without_file_needs_a_word(two):
     (two.images / "a.txt").unlink()
     with pytest.raises(DatasetError, match="nothing was kept"):
         review_image(two, "a", drop=["green theme"])
-    assert review_image(two, "a", keep=["green theme"]) == "green theme" == text(two)
+    assert review_image(two, "a", keep=["green theme"]).caption == "green theme" == text(two)
 
 
 def test_words_of_a_person_stand_untouched(two):
     (two.images / "a.txt").write_text("mine, (red theme:1.2), a long hat")
-    assert review_image(two, "a", keep=["green theme"], drop=["red theme"]) == "mine, a long hat, green theme"
+    assert review_image(two, "a", keep=["green theme"], drop=["red theme"]).caption == "mine, a long hat, green theme"
 
 
 def test_spelling_blacklist_and_overlap_are_those_of_the_tagging(two, settings):
@@ -107,3 +107,22 @@ def test_without_scores_it_says_what_to_do(project):
     picture(project.images / "a.png")
     with pytest.raises(DatasetError, match=r"No tagger has looked at these images yet\. Tag them first"):
         find_doubts(project, NEAR)
+
+
+def test_thresholds_that_the_tagging_found_by_the_largest_gap_are_those_of_the_review(two, settings):
+    picture(two.images / "a.png", (100, 80, 30), size=(60, 60))
+    tagging = settings(mcut=True, existing="overwrite")
+    tag_images(two, tagging)
+    assert text(two) == "red theme, green theme"
+    doubts = find_doubts(two, NEAR, tagging)[0]
+    assert [(tag.name, tag.present) for tag in doubts.tags] == [("dark red theme", False), ("green theme", True)]
+    assert doubts.tags[0].threshold == pytest.approx((80 + 50) / 2 / 255, abs=1e-4)  # between green and dark red
+
+
+def test_a_characters_name_and_series_are_asked_for_one_by_one_where_the_tagging_split_them(two, settings):
+    tagging = settings(character_tag_expand=True, character_threshold=0.3, existing="overwrite")
+    tag_images(two, tagging)
+    assert text(two) == "red theme, mika, sea"
+    names_only = ReviewSettings(general=False, character_threshold=0.3)
+    assert names(find_doubts(two, names_only, tagging)) == {"a": [("mika", True), ("sea", True)]}
+    assert review_image(two, "a", keep=["mika"], drop=["sea"]).caption == "red theme, mika" and find_doubts(two, names_only, tagging) == []

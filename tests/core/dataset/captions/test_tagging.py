@@ -285,3 +285,56 @@ def test_what_something_else_wrote_while_the_model_looked_is_joined_not_lost(thr
 
     tag_images(three, settings(batch_size=1), Meanwhile())
     assert texts(three)["c"] == "written meanwhile, blue theme" or texts(three)["c"] == "written meanwhile"
+
+
+class Lock(Progress):
+    """Another program takes the file of the scores for itself, at the beginning or at the first step."""
+
+    def __init__(self, project, at_step: bool) -> None:
+        super().__init__()
+        self.path, self.at_step = project.hidden / "scores.sqlite", at_step
+        self.other = None
+
+    def take(self) -> None:
+        import sqlite3
+
+        if self.other is None:
+            self.other = sqlite3.connect(self.path)
+            self.other.execute("BEGIN EXCLUSIVE")
+
+    def report_start(self) -> None:
+        if not self.at_step:
+            self.take()
+
+    def report_step(self, item: str) -> None:
+        self.take()
+
+
+def test_kept_scores_that_cannot_be_read_are_no_answer_without_tags(three, settings):
+    tag_images(three, settings())
+    before, lock = texts(three), Lock(three, at_step=False)
+    report = tag_images(three, settings(existing="replace"), lock)
+    lock.other.close()
+    assert texts(three) == before and (report.remembered, report.provider, report.skipped) == (0, "CPUExecutionProvider", [])
+    assert lock.done == lock.total == 3
+
+
+def test_a_kept_score_whose_words_are_lost_is_found_again_by_the_model(three, settings):
+    import sqlite3
+
+    tag_images(three, settings())
+    before, other = texts(three), sqlite3.connect(three.hidden / "scores.sqlite")
+    with other:
+        other.execute("DELETE FROM words WHERE tag = 'green_theme'")
+    other.close()
+    report = tag_images(three, settings(existing="replace"))
+    assert texts(three) == before and report.provider and report.remembered < 3
+
+
+def test_where_one_of_two_answers_is_lost_the_caption_stays(three, settings):
+    (three.images / "a.txt").write_text("mine")
+    lock = Lock(three, at_step=True)
+    report = tag_images(three, settings(existing="replace", more_taggers=("demo",)), lock)
+    lock.other.close()
+    assert report.written == 0 and texts(three) == {"a": "mine"}
+    assert len(report.skipped) == 3 and "could not be read" in report.skipped[0].reason

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -84,7 +83,8 @@ def test_only_new_ones_are_fetched_the_next_time(project, booru):
     bring(project, f"{booru.address}/post?tags=mika")
     first = len(booru.fetched())
     report = bring(project, f"{booru.address}/post?tags=mika")
-    assert report.sentence() == "0 images imported, 5 fetched by an earlier import." and len(booru.fetched()) == first
+    assert report.sentence() == ('0 images imported, 5 fetched by an earlier import. Untick "Only new ones" to fetch them again.')
+    assert len(booru.fetched()) == first
     booru.posts.append(("new_one", png_bytes((200, 200, 0)), "png"))
     assert len(bring(project, f"{booru.address}/post?tags=mika").imported) == 1
     report = bring(project, f"{booru.address}/post?tags=mika", skip_seen=False)
@@ -146,6 +146,53 @@ def test_a_kill_in_the_middle_loses_nothing(project, booru):
     assert all(item.caption for item in list_items(project))
 
 
+def test_a_key_of_the_environment_is_nowhere_on_the_disk_after_a_kill(project, booru, monkeypatch):
+    booru.slow = 0.5
+    monkeypatch.setenv("PIXIV_REFRESH_TOKEN", "verysecrettoken")
+    code = ("import sys; from core.dataset.manager import DatasetManager; "
+            "DatasetManager.open(sys.argv[1]).import_from(sys.argv[2], kind='gallery')")
+    process = subprocess.Popen([sys.executable, "-c", code, str(project.folder), f"{booru.address}/post?tags=mika"], cwd=ROOT,
+                               start_new_session=True)
+    deadline = time.monotonic() + 60
+    while len(booru.fetched()) < 2 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert booru.fetched()
+    assert not [path for path in project.folder.rglob("*") if path.is_file() and b"verysecrettoken" in path.read_bytes()]
+
+
+def test_what_an_import_skipped_comes_in_when_it_is_run_again_with_other_settings(project, booru):
+    booru.posts.insert(2, ("small_one", png_bytes((0, 0, 200), size=(20, 20)), "png"))
+    address = f"{booru.address}/post?tags=mika"
+    assert [one.reason for one in bring(project, address).skipped] == ["It has 20 x 20 pixels; the shorter side must be at least 32."]
+    files = [path for path in (project.hidden / "downloads").rglob("*") if path.suffix in (".png", ".txt")]
+    assert len(files) == 2, "what came in is not kept twice"
+    before = len(booru.fetched())
+    settings = ImportSettings.make(source=address, kind="gallery", min_side=16)
+    report = import_images(project, settings)
+    assert (len(report.imported), report.captions, report.known, report.skipped) == (1, 1, 5, [])
+    assert len(booru.fetched()) == before
+    assert "small one" in [item.caption for item in list_items(project)]
+    assert [path.name for path in (project.hidden / "downloads").iterdir()] == [gallery.SEEN]
+
+
+def test_what_a_cancelled_import_left_is_taken_away_when_nobody_goes_on_with_it(project, booru):
+    class Stop(Progress):
+        def report_step(self, item: str) -> None:
+            self.cancel()
+
+    with pytest.raises(Cancelled):
+        bring(project, f"{booru.address}/post?tags=left", Stop())
+    left, = (path for path in (project.hidden / "downloads").iterdir() if path.is_dir())
+    (left / "gallery-dl.json").write_text("keys, as an earlier version left them when it was killed")
+    bring(project, f"{booru.address}/post?tags=mika")
+    assert left.is_dir() and not (left / "gallery-dl.json").exists()
+    os.utime(left, (time.time() - 15 * 24 * 3600,) * 2)
+    bring(project, f"{booru.address}/post?tags=mika")
+    assert not left.exists()
+
+
 def test_an_address_that_nobody_knows_a_missing_page_and_nothing_found_are_told_in_words(project, booru):
     with pytest.raises(DatasetError, match="it does not know this address"):
         bring(project, "https://127.0.0.1:1/nothing/here")
@@ -189,22 +236,38 @@ def test_gelboorus_key_may_stand_in_gallery_dls_own_configuration(home, tmp_path
         check_credentials("https://gelbooru.com/index.php")
 
 
-def test_keys_go_into_a_file_of_the_owner_that_is_gone_afterwards_and_never_into_arguments(project, booru, monkeypatch):
+TELL = """
+import pathlib, sys
+print(pathlib.Path(sys.argv[1]).read_text())
+"""
+
+
+class Told(Progress):
+    """Keeps what the process printed last."""
+
+    words = ""
+
+    def report_step(self, item: str) -> None:
+        Told.words = item
+
+
+def test_keys_go_to_gallery_dl_through_a_pipe_never_into_arguments(project, booru, monkeypatch):
     monkeypatch.setenv("GELBOORU_API_KEY", "verysecretkey")
     monkeypatch.setenv("GELBOORU_USER_ID", "4711")
     seen = []
     original = gallery.GallerySource._command
 
-    def look(self, settings: Path) -> list[str]:
-        seen.append((settings.stat().st_mode & 0o777, json.loads(settings.read_text()), original(self, settings)))
-        return seen[0][2]
+    def look(self, settings: str) -> list[str]:
+        seen.extend(original(self, settings))
+        return [sys.executable, "-c", TELL, settings]
 
-    monkeypatch.setattr(gallery.GallerySource, "_command", look)
-    bring(project, f"{booru.address}/post?tags=mika", range="1")
-    mode, config, words = seen[0]
-    assert mode == 0o600 and config["extractor"]["gelbooru"] == {"api-key": "verysecretkey", "user-id": "4711"}
-    assert not any("verysecretkey" in word for word in words)
-    assert not [path for path in project.folder.rglob("*") if path.is_file() and b"verysecretkey" in path.read_bytes()]
+    with monkeypatch.context() as patch:
+        patch.setattr(gallery.GallerySource, "_command", look)
+        with pytest.raises(DatasetError, match="holds no images"):
+            bring(project, f"{booru.address}/post?tags=mika", Told(), range="1")
+    assert json.loads(Told.words)["extractor"]["gelbooru"] == {"api-key": "verysecretkey", "user-id": "4711"}
+    assert not any("verysecretkey" in word for word in seen)
+    assert without_secrets("see https://[::1/x?key=abc now") == "see https://… now"
     assert without_secrets("401 for 'https://x/?api_key=abc&page=2' verysecretkey") == "401 for 'https://x/?api_key=***&page=2' …"
 
 

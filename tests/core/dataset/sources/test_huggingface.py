@@ -3,15 +3,17 @@
 import hashlib
 import io
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 from urllib.parse import unquote
 
 import pytest
 
-from core.base.errors import Cancelled, DatasetError
+from core.base.errors import Cancelled, DatasetError, DiskError
 from core.base.progress import Progress
 from core.dataset.items import list_items
+from core.dataset.sources import download, huggingface
 from core.dataset.sources.huggingface import parse_repo
 from core.dataset.sources.importing import ImportSettings, import_images
 from tests.core.dataset.small_things import png_bytes
@@ -160,6 +162,86 @@ def test_an_import_stopped_in_a_table_goes_on(project, serve):
     assert (len(report.imported), len(report.already)) == (29, 21)
     assert hub.fetched() == ["1.parquet"]
     assert sorted(captions(project)) == sorted(f"p{number}" for number in range(70))
+
+
+def test_what_could_not_be_read_is_asked_for_again_by_the_next_import(project, serve, monkeypatch):
+    monkeypatch.setattr(download, "_pause", lambda seconds, progress: None)
+    hub = serve({"0.parquet": table(0, 2, text=["zero", "one"]), "a.zip": packed("x.png")})
+    report = bring(project, caption_column="wrds")
+    assert [item.name for item in report.skipped] == ["0.parquet"] and len(report.imported) == 1
+    place = f"/datasets/me/cats/resolve/{COMMIT}/a.zip"
+    healthy, hub.pages[place] = hub.pages[place], Page(status=503)
+    (project.images / "x.png").unlink()
+    report = bring(project)
+    assert (len(report.imported), [item.name for item in report.skipped]) == (2, ["a.zip"])
+    hub.pages[place] = healthy
+    assert [image.source for image in bring(project).imported] == ["a.zip/x.png"]
+
+
+def test_a_wrong_column_that_left_nothing_to_import_is_mended_by_the_right_one(project, serve, monkeypatch):
+    monkeypatch.setattr(download, "SMALL", 100)
+    hub = serve({"0.parquet": table(0, 2, text=["zero", "one"])})
+    with pytest.raises(DatasetError, match="no column 'wrds'"):
+        bring(project, caption_column="wrds")
+    assert len(bring(project).imported) == 2 and captions(project) == {"p0": "zero", "p1": "one"}
+    assert hub.fetched() == ["0.parquet"]
+
+
+def test_a_table_that_came_damaged_is_fetched_again(project, serve):
+    hub = serve({"0.parquet": table(0, 2)})
+    place = f"/datasets/me/cats/resolve/{COMMIT}/0.parquet"
+    healthy, hub.pages[place] = hub.pages[place], Page(bytes(len(hub.files["0.parquet"])), headers={"ETag": '"x"'})
+    with pytest.raises(DatasetError, match="no parquet file"):
+        bring(project)
+    hub.pages[place] = healthy
+    assert len(bring(project).imported) == 2
+
+
+def test_part_of_an_archive_is_kept_when_the_connection_was_lost_again_and_again(project, serve, monkeypatch):
+    for name, value in (("SMALL", 100), ("CHUNK", 500), ("_pause", lambda seconds, progress: None)):
+        monkeypatch.setattr(download, name, value)
+    data = packed(*(f"{number}.png" for number in range(20)))
+    hub = serve({"a.png": png_bytes((1, 0, 0)), "z.zip": data})
+    pages = iter([Page(data, headers={"ETag": '"x"'}, cut=2000, cuts=1), *[Page(status=503)] * 5])
+    hub.pages[f"/datasets/me/cats/resolve/{COMMIT}/z.zip"] = lambda _: next(pages, Page(data, headers={"ETag": '"x"'}))
+    assert "goes on where it stopped" in str(bring(project).skipped[0].reason)
+    assert len(bring(project).imported) == 20
+    assert int(hub.asked[-1][1].get("range", "bytes=0-").strip("bytes=-")) >= 1000
+
+
+def test_an_import_of_nothing_but_what_came_before_the_interruption_is_no_error(project, serve):
+    class Stop(Progress):
+        def report_step(self, item: str) -> None:
+            if "p2" in item:
+                self.cancel()
+
+    serve({"0.parquet": table(0, 2), "1.parquet": table(2, 2)})
+    with pytest.raises(Cancelled):
+        bring(project, progress=Stop())
+    assert bring(project, only="0.parquet").sentence() == "0 images imported, 2 fetched by an earlier import."
+
+
+def test_pictures_of_archives_that_came_before_an_interruption_count(project, serve):
+    class Stop(Progress):
+        def report_step(self, item: str) -> None:
+            if "p3" in item:
+                self.cancel()
+
+    serve({"0.parquet": table(0, 3), "1.parquet": table(3, 3), "2.parquet": table(6, 3)})
+    with pytest.raises(Cancelled):
+        bring(project, progress=Stop(), most=4)
+    bring(project, most=4)
+    assert sorted(captions(project)) == ["p0", "p1", "p2", "p3"]
+
+
+def test_room_is_asked_only_for_pictures_that_must_be_fetched(project, serve, monkeypatch):
+    serve({"a.png": png_bytes((1, 0, 0), size=(300, 300)), "b.png": png_bytes((2, 0, 0)), "c.png": png_bytes((3, 0, 0), size=(300, 300))})
+    bring(project, only="a.png")
+    usage = shutil.disk_usage(project.folder)
+    monkeypatch.setattr(huggingface.shutil, "disk_usage", lambda path: usage._replace(free=download.SPARE + 300))
+    assert len(bring(project, only="[ab].png").imported) == 1
+    with pytest.raises(DiskError, match="No space left for the pictures of hf://datasets/me/cats"):
+        bring(project)
 
 
 def test_a_number_and_a_pattern_take_a_part(project, serve):

@@ -1,6 +1,7 @@
 """Images and captions come in; the source stays as it is."""
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -15,9 +16,12 @@ from core.base.errors import Cancelled, ConfigError, DatasetError, DiskError
 from core.base.locks import locked
 from core.base.paths import ROOT
 from core.base.progress import Progress
+from core.dataset import moving
 from core.dataset.items import list_items
 from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images
-from core.dataset.sources.importing import ImportSettings, import_images
+from core.dataset.renaming_steps import giving_names
+from core.dataset.sources import SourceContent, SourceFile
+from core.dataset.sources.importing import ImportReport, ImportSettings, _Importer, import_images
 from core.dataset.sources.ledger import ImportRecord, Ledger, read_ledger
 from tests.core.dataset.small_things import picture
 
@@ -483,3 +487,79 @@ def test_half_a_record_does_not_swallow_the_next(project):
 def test_a_path_of_windows_is_answered_and_not_glued_to_the_present_folder(project, kind):
     with pytest.raises(ConfigError, match=r"^C:.Users.me.pics is a path of Windows.*Upload the pictures"):
         import_images(project, ImportSettings.make(source="C:\\Users\\me\\pics", kind=kind))
+
+
+def test_names_and_captions_with_line_separators_of_unicode_cut_no_line(project, tmp_path):
+    picture(tmp_path / "source" / "a\u2028b\x85.png")
+    picture(tmp_path / "source" / "c.png", colour=(1, 2, 3))
+    rows = [{"file_name": "c.png", "text": "hat\u2028red\x85"}, {"file_name": "a\u2028b\x85.png", "text": "tall"}]
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    (tmp_path / "source" / "metadata.jsonl").write_text(lines, encoding="utf-8")
+    assert bring(project, tmp_path / "source").skipped == []
+    assert len(read_ledger(project)) == 2
+    assert sorted(item.caption for item in list_items(project)) == ["hat, red", "tall"]
+
+
+def take(project, images: list[SourceFile], captions: list[SourceFile]) -> ImportReport:
+    """Bring in one part of a source that fetches its files."""
+    report = ImportReport()
+    ledger = Ledger(project, [(item.path.name, item.sha256) for item in list_items(project)])
+    with giving_names(project):
+        _Importer(project, ImportSettings(source="x"), "x", ledger, report, Progress()).take(SourceContent(images, captions))
+    return report
+
+
+def fetched(path: Path, before) -> SourceFile:
+    """A file that comes from elsewhere. Args: before: called when it is asked for, with the place where it will lie; gives its content."""
+    def fetch(place: Path) -> None:
+        place.write_bytes(before(place))
+
+    return SourceFile(path.name, path, (1, 1), fetch)
+
+
+def test_a_picture_can_be_rejected_while_the_caption_of_another_is_fetched(project, tmp_path, monkeypatch):
+    monkeypatch.setattr(moving, "PATIENCE", 0.3)
+    picture(tmp_path / "first" / "a.png")
+    import_images(project, ImportSettings(source=str(tmp_path / "first")))
+
+    def slow(_: Path) -> bytes:
+        reject_images(project, RejectSettings(images=("a.png",)))
+        return b"from afar"
+
+    picture(tmp_path / "b.png", colour=(9, 0, 0))
+    report = take(project, [SourceFile("b.png", tmp_path / "b.png")], [fetched(tmp_path / "b.txt", slow)])
+    assert (len(report.imported), report.captions, report.skipped) == (1, 1, []) and names(project) == ["b.png", "b.txt"]
+    assert [path.name for path in project.rejected.glob("*.png")] == ["a.png"]
+
+
+def test_a_caption_that_two_pictures_share_is_fetched_by_one_at_a_time(project, tmp_path):
+    def alone(place: Path) -> bytes:
+        assert not place.exists() and not marker.exists()
+        marker.touch()
+        time.sleep(0.1)
+        marker.unlink()
+        return b"both"
+
+    marker = tmp_path / "marker"
+    images = []
+    for number, ending in enumerate((".png", ".webp", ".bmp")):
+        picture(tmp_path / f"a{ending}", colour=(number, 0, 0))
+        images.append(SourceFile(f"a{ending}", tmp_path / f"a{ending}"))
+    report = take(project, images, [fetched(tmp_path / "a.txt", alone)])
+    assert (len(report.imported), report.captions, report.skipped) == (3, 3, [])
+
+
+def test_a_caption_is_not_fetched_for_a_picture_that_has_one(project, tmp_path):
+    picture(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("mine")
+    images = [SourceFile("a.png", tmp_path / "a.png")]
+    take(project, images, [SourceFile("a.txt", tmp_path / "a.txt")])
+    report = take(project, images, [fetched(tmp_path / "a.txt", lambda _: pytest.fail("fetched"))])
+    assert len(report.already) == 1 and report.skipped == []
+
+
+def test_who_rejects_while_another_import_holds_the_images_is_told_of_imports_too(project, monkeypatch):
+    monkeypatch.setattr(moving, "PATIENCE", 0.2)
+    picture(project.images / "a.png")
+    with locked(project.hidden / moving.LOCK), pytest.raises(DatasetError, match="being rejected, put back or imported"):
+        reject_images(project, RejectSettings(images=("a.png",)))

@@ -109,3 +109,8 @@ def test_half_a_line_of_the_record_is_passed_over(project):
     with open(receiver.record.path, "a") as file:
         file.write('{"path": "b.png", "na')
     assert [file.name for file in UploadRecord(Path(receiver.record.path)).arrived()] == ["a.png"]
+
+
+def test_names_with_line_separators_of_unicode_stay_one_line_of_the_record(project):
+    receiver = upload(project, {"a\u2028b\x85c\u2029.png": png_bytes((1, 0, 0))})
+    assert [file.path for file in UploadRecord(receiver.record.path).arrived()] == ["a\u2028b\x85c\u2029.png"]

@@ -1,16 +1,21 @@
 """One file on the web: fetched in pieces, continued, refused in words."""
 
+import errno
+import http.client
 import io
 import json
 import random
 import shutil
+import ssl
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from core.base.errors import Cancelled, DatasetError, DiskError
+from core.base.jobs import start_job
 from core.base.progress import Progress
 from core.dataset.items import list_items
 from core.dataset.sources import download as module
@@ -112,6 +117,24 @@ def test_a_file_that_changed_meanwhile_is_never_sewn_together(tmp_path, web):
     assert download(f"{web.address}/a", tmp_path / "d", 10**6)[0].read_bytes() == new
 
 
+@pytest.mark.parametrize(("size", "tag", "said"), [(300_000, '"old"', ""), (200_000, '"new"', ""), (200_000, '"old"', "bytes *"),
+                                                   (200_000, '"old"', "bytes 1-199999/200000")])
+def test_a_server_that_gives_a_part_of_another_file_all_the_same_is_asked_for_the_whole(tmp_path, web, monkeypatch, size, tag, said):
+    monkeypatch.setattr(module, "_pause", lambda seconds, progress: None)
+    new = random.Random(4).randbytes(size)
+    pages = iter([Page(random.Random(3).randbytes(200_000), headers={"ETag": '"old"'}, cut=100_000, cuts=1)])
+    web.pages["/a"] = lambda _: next(pages, Page(new, headers={"ETag": tag}, if_range=False, content_range=said))
+    assert download(f"{web.address}/a", tmp_path / "d", 10**6)[0].read_bytes() == new
+    assert ["range" in headers for _, headers in web.asked] == [False, True, False]
+
+
+def test_a_server_that_gives_short_parts_is_asked_until_all_is_there(tmp_path, web, monkeypatch):
+    monkeypatch.setattr(module, "_pause", lambda seconds, progress: None)
+    body = random.Random(5).randbytes(200_000)
+    web.pages["/a"] = Page(body, headers={"ETag": '"one"'}, cut=50_000, cuts=1, longest=40_000)
+    assert download(f"{web.address}/a", tmp_path / "d", 10**6)[0].read_bytes() == body
+
+
 def test_a_cancelled_download_goes_on_with_the_next_import(project, web, monkeypatch):
     monkeypatch.setattr(module, "CHUNK", 20_000)
     monkeypatch.setattr(module, "SMALL", 1000)
@@ -144,6 +167,17 @@ def test_what_was_fetched_whole_is_not_fetched_again_when_the_import_was_stopped
     assert len(web.asked) == 1
 
 
+def test_an_archive_that_came_damaged_is_fetched_again_and_called_by_its_address(project, web, monkeypatch):
+    monkeypatch.setattr(module, "SMALL", 10)
+    whole = packed(3, padding=5000)
+    web.pages["/pack"] = Page(whole[:-60] + bytes(38) + whole[-22:])
+    with pytest.raises(DatasetError, match=f"{web.address}/pack is damaged") as told:
+        bring(project, f"{web.address}/pack")
+    assert str(project.folder) not in str(told.value) and downloads(project) == []
+    web.pages["/pack"] = Page(whole)
+    assert len(bring(project, f"{web.address}/pack").imported) == 3
+
+
 def test_a_server_that_hangs_up_every_time_is_given_up_in_words(tmp_path, web, monkeypatch):
     monkeypatch.setattr(module, "_pause", lambda seconds, progress: None)
     web.pages["/busy"] = Page(status=503)
@@ -167,6 +201,13 @@ def test_what_is_no_archive_and_no_picture_is_refused_in_words(project, web, pat
     with pytest.raises(DatasetError, match=words):
         bring(project, web.address + path)
     assert list_items(project) == [] and project.info().sources == ()
+
+
+@pytest.mark.parametrize("kind", ["url", "huggingface", "gallery"])
+def test_a_password_is_refused_whatever_the_kind_of_source_and_not_repeated(project, kind):
+    with pytest.raises(DatasetError, match="holds a password") as refused:
+        bring(project, "https://me:s3cret@127.0.0.1/a/b", kind=kind)
+    assert "s3cret" not in str(refused.value)
 
 
 def test_other_schemes_passwords_and_closed_ports_are_refused_in_words(project):
@@ -218,6 +259,33 @@ def test_half_a_note_beside_a_download_does_no_harm(tmp_path, web):
     assert download(f"{web.address}/a", tmp_path / "d", 100)[0].read_bytes() == b"whole"
 
 
+@pytest.mark.parametrize(("page", "ends"), [("/pack.zip", "done"), ("/gone.zip", "failed")])
+def test_a_job_writes_no_secret_of_an_address_down_for_longer_than_it_needs_it(project, web, page, ends):
+    web.pages["/pack.zip"] = Page(packed())
+    job = start_job(project.folder, "import", {"source": f"{web.address}{page}?jwt=s3cretvalue&size=2&sig=s3cretvalue"})
+    assert (job.folder / "settings.json").stat().st_mode & 0o777 == 0o600
+    end = time.monotonic() + 60
+    while not job.status().ended and time.monotonic() < end:
+        time.sleep(0.05)
+    assert job.status().state == ends, job.status()
+    told = {path: path.read_bytes() for path in project.folder.rglob("*") if path.is_file()}
+    assert [path for path, data in told.items() if b"s3cretvalue" in data] == []
+    assert json.loads(told[job.folder / "settings.json"])["settings"]["source"] == f"{web.address}{page}?jwt=***&size=2&sig=***"
+    assert (job.folder / "settings.json").stat().st_mode & 0o777 == 0o600
+    assert "s3cretvalue" in web.asked[-1][0]
+
+
+@pytest.mark.parametrize("source", ["/data/a?token=b", "1girl token:x", "hf://datasets/a/b"])
+def test_what_is_no_address_is_kept_as_it_was_given(source):
+    assert ImportSettings.make(source=source).to_keep().source == source
+    assert ImportSettings.make(source="https://[me?token=b").to_keep().source == "https://***"
+
+
+@pytest.mark.parametrize("field", ["jwt", "pwd", "code", "auth_code", "hm", "hmac", "bearer", "ticket", "sid", "otp", "access_token"])
+def test_values_of_secret_fields_are_never_shown(field):
+    assert shown_address(f"https://host/a?{field}=abc&decoder=2") == f"https://host/a?{field}=***&decoder=2"
+
+
 def test_addresses_are_shown_without_secrets():
     shown = shown_address("https://me:pw@host/x.zip?api_key=k1&X-Amz-Signature=s2&page=3&token=t4#part")
     assert shown == "https://host/x.zip?api_key=***&X-Amz-Signature=***&page=3&token=***"
@@ -233,3 +301,36 @@ def test_a_job_can_carry_the_settings_as_plain_values():
     settings = ImportSettings.make(source="https://example.org/a.zip", url={"max_download": 2})
     assert ImportSettings.make(**json.loads(json.dumps(settings.model_dump(mode="json")))) == settings
     assert Path(settings.source).name == "a.zip"
+
+
+@pytest.mark.parametrize("kind", ["auto", "url", "gallery", "huggingface"])
+@pytest.mark.parametrize("address", ["http://[::1/x.zip", "https://127.0.0.1:abc/x.zip", "https://127.0.0.1:99999/x.zip"])
+def test_an_address_whose_host_or_port_cannot_be_read_is_refused_at_once_in_words(project, monkeypatch, address, kind):
+    monkeypatch.setattr(module, "_pause", lambda *_: pytest.fail("tried again"))
+    words = "is no data set or model" if kind == "huggingface" else "host or port of the address cannot be read"
+    with pytest.raises(DatasetError, match=words):
+        bring(project, address, kind=kind)
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:abc/x", "http://[::1/x"])
+def test_a_redirect_to_what_is_no_address_is_not_tried_again(tmp_path, web, monkeypatch, target):
+    monkeypatch.setattr(module, "_pause", lambda *_: pytest.fail("tried again"))
+    web.pages["/a"] = Page(status=302, headers={"Location": target})
+    with pytest.raises(DatasetError, match="is no address of a file"):
+        download(f"{web.address}/a", tmp_path / "d", 1000)
+
+
+@pytest.mark.parametrize("error", [ssl.SSLError("decryption failed"), OSError(errno.EHOSTUNREACH, "No route to host")])
+def test_a_connection_that_fails_in_the_middle_of_reading_is_taken_up_again(tmp_path, web, monkeypatch, error):
+    """Not every lost connection is a ConnectionError."""
+    web.pages["/a"] = Page(b"whole", headers={"ETag": '"1"'})
+    monkeypatch.setattr(module, "_pause", lambda *_: None)
+    original, failures = http.client.HTTPResponse.read, [error]
+
+    def read(self, amount=None):
+        if failures:
+            raise failures.pop()
+        return original(self, amount)
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", read)
+    assert download(f"{web.address}/a", tmp_path / "d", 1000)[0].read_bytes() == b"whole" and len(web.asked) == 2

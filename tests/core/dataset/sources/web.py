@@ -17,6 +17,12 @@ class Page:
     headers: dict[str, str] = field(default_factory=dict)
     ranges: bool = True
     """Whether parts may be asked for."""
+    if_range: bool = True
+    """Whether If-Range is heeded; False: the part comes, whatever version it is of."""
+    content_range: str = ""
+    """What is said of a part; empty: the truth."""
+    longest: int = 0
+    """Bytes of a part at most; 0: any."""
     cut: int = 0
     """Bytes after which the first so many answers break off; 0: they do not."""
     cuts: int = 0
@@ -65,14 +71,15 @@ class Web:
         page = page(handler.path) if callable(page) else page
         data, status, more = page.body, page.status, dict(page.headers)
         wanted = handler.headers.get("Range", "")
-        tag = handler.headers.get("If-Range", "")
+        tag = handler.headers.get("If-Range", "") if page.if_range else ""
         if page.ranges and wanted and status == 200 and tag in ("", page.headers.get("ETag", ""), page.headers.get("Last-Modified", "")):
             start = int(wanted.removeprefix("bytes=").split("-")[0])
             if start >= len(data):
                 status, data = 416, b""
             else:
-                more["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-                status, data = 206, data[start:]
+                end = min(len(data), start + page.longest) if page.longest else len(data)
+                more["Content-Range"] = page.content_range or f"bytes {start}-{end - 1}/{len(data)}"
+                status, data = 206, data[start:end]
         handler.send_response(status)
         for name, value in more.items():
             handler.send_header(name, value)

@@ -1,15 +1,18 @@
 """Captioners that run here: the real classes with random weights are loaded, asked, kept open, and give their memory back."""
 
 import gc
+import os
+import shutil
 import weakref
 from collections import namedtuple
+from dataclasses import replace
 
 import pytest
 import torch
 from PIL import Image
 
 from core.base.errors import ConfigError, DatasetError, DiskError, ModelError
-from core.dataset.captions.captioners import CAPTIONERS, Request, loading, open_captioner, prompt_of
+from core.dataset.captions.captioners import CAPTIONERS, Request, card_of, identity_of, loading, open_captioner, prompt_of
 from core.dataset.captions.captioners.keeping import KeptCaptioner
 from core.dataset.captions.captioning import CaptionSettings, caption_images, describe_image, texts_of_image
 from tests.core.dataset.captions.captioners.tiny_captioners import MAKERS
@@ -103,6 +106,14 @@ def test_a_kept_captioner_is_loaded_once_and_gives_its_memory_back(project, fold
     assert kept.holds == "" and not (project.images / "a.txt").exists()
 
 
+def test_a_picture_of_a_shape_that_the_model_does_not_take_is_skipped(project, folders):
+    picture(project.images / "a.png", size=(1000, 2))
+    picture(project.images / "b.png")
+    report = caption_images(project, CaptionSettings.make(captioner="qwen3-vl-4b", model_dir=str(folders["qwen3-vl-4b"]), device="cpu",
+                                                          max_new_tokens=8))
+    assert [(one.name, "Qwen3-VL 4B failed on it" in one.reason) for one in report.skipped] == [("a.png", True)] and report.written == 1
+
+
 def test_a_picture_that_is_gone_and_one_that_is_broken_are_named(project, folders):
     (project.images / "a.png").write_bytes(b"<html>")
     settings = CaptionSettings.make(captioner="blip-base", model_dir=str(folders["blip-base"]), device="cpu")
@@ -120,8 +131,67 @@ def test_what_cannot_be_loaded_is_said_in_a_sentence(tmp_path, folders, monkeypa
     with pytest.raises(ConfigError, match="4-bit needs an NVIDIA GPU"):
         open_captioner("qwen3-vl-4b", request(folders["qwen3-vl-4b"], precision="4-bit"))
     monkeypatch.setattr(loading.shutil, "disk_usage", lambda _: Usage(0, 0, 2**30))
+    monkeypatch.setattr(loading, "memory_gib", lambda: (64.0, 64.0))
     with pytest.raises(DiskError, match=r"Qwen3-VL 4B takes 8.9 GiB to download, but .* has 1.0 GiB free"):
         open_captioner("qwen3-vl-4b", Request(device="cpu", download_dir=str(tmp_path / "models" / "new")))
+
+
+def in_cache(cache, repo: str, commit: str, fill) -> None:
+    """A repository as Hugging Face's cache holds it, at its newest commit."""
+    place = cache / f"models--{repo.replace('/', '--')}"
+    (place / "refs").mkdir(parents=True, exist_ok=True)
+    (place / "refs" / "main").write_text(commit)
+    fill(place / "snapshots" / commit)
+
+
+def test_a_repository_is_named_by_its_commit_and_opened_at_it(tmp_path, folders, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    repo, asked = CAPTIONERS.entry("blip-base").options["repo_id"], Request(device="cpu", download_dir=str(tmp_path), max_new_tokens=8)
+    names = []
+    for commit in ("a" * 40, "b" * 40):
+        in_cache(tmp_path, repo, commit, lambda place: shutil.copytree(folders["blip-base"], place))
+        names.append(identity_of("blip-base", asked))
+    assert [f"{repo}@{letter * 40}" in name for letter, name in zip("ab", names, strict=True)] == [True, True]
+    assert identity_of("blip-base", replace(asked, revision="a" * 40)) == names[0]
+    assert open_captioner("blip-base", asked).describe(PICTURES[:1], [""])[0]
+
+
+def test_a_folder_is_named_by_its_files(tmp_path, folders):
+    shutil.copytree(folders["blip-base"], tmp_path / "model")
+    before = identity_of("blip-base", request(tmp_path / "model"))
+    os.utime(tmp_path / "model" / "model.safetensors", ns=(1, 1))
+    assert identity_of("blip-base", request(tmp_path / "model")) != before
+    (tmp_path / "model" / "config.json").unlink()
+    with pytest.raises(ModelError, match="has no config.json"):
+        identity_of("blip-base", request(tmp_path / "model"))
+
+
+def test_without_a_gpu_twice_the_memory_is_needed_and_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "memory_gib", lambda: (30.0, 21.0))
+    monkeypatch.setattr(loading.shutil, "disk_usage", lambda _: Usage(0, 0, 2**30))
+    asked = Request(device="cpu", download_dir=str(tmp_path))
+    with pytest.raises(ConfigError, match=r"Qwen3-VL 4B takes about 22 GiB without a GPU, but this machine has 21\.0 GiB free"):
+        open_captioner("qwen3-vl-4b", asked)
+    for free in (23.0, 0.0):  # 0: it is not known
+        monkeypatch.setattr(loading, "memory_gib", lambda free=free: (free and 30.0, free))
+        with pytest.raises(DiskError):
+            open_captioner("qwen3-vl-4b", asked)
+    assert "Without a GPU: about 22 GiB." in card_of("qwen3-vl-4b").sentence()
+    assert "Without" not in card_of("qwen3-vl-4b", "4-bit").sentence() + card_of("server").sentence()
+
+
+@pytest.mark.parametrize(("native", "kind"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_a_gpu_that_only_imitates_bf16_is_given_fp16(monkeypatch, native, kind):
+    pytest.importorskip("bitsandbytes")
+    import transformers
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or native)
+    for precision in ("bf16", "8-bit", "4-bit"):
+        captioner = object.__new__(loading.TorchCaptioner)
+        captioner.entry, captioner.request, captioner.provider = CAPTIONERS.entry("joycaption"), Request(precision), "cuda"
+        given = captioner._precision(torch, transformers)
+        assert given["dtype"] is kind
+    assert given["quantization_config"].bnb_4bit_compute_dtype is kind
 
 
 def test_parts_of_a_character_are_refused_where_the_model_takes_no_questions(project):

@@ -94,7 +94,7 @@ def test_no_answer_and_a_refusal_are_no_captions(three, settings, chat, answer):
     assert texts(three)["a"] == "mine" and len(texts(three)) == 3 and [one.name for one in report.skipped] == ["a.png"]
 
 
-@pytest.mark.parametrize(("status", "words"), [(401, "wants a key"), (404, "does not know the address or the model"), (400, "refused")])
+@pytest.mark.parametrize(("status", "words"), [(401, "wants a key"), (404, "does not know the address or the model")])
 def test_what_would_fail_for_every_picture_ends_it_at_once_and_says_why(three, settings, chat, status, words):
     chat.answers = [(status, '{"error": "no such thing"}', {})]
     with pytest.raises(ModelError, match=words):
@@ -121,9 +121,96 @@ def test_nobody_there_and_a_wrong_address_are_named(three, settings, chat):
         caption_images(three, settings(server_url="http://me:key@localhost/v1"))
     with pytest.raises(ConfigError, match="No model was named"):
         caption_images(three, settings(server_model=" "))
-    chat.answers = [(200, "<html>a web page</html>", {})]
+    chat.answers = [(200, "<html>a web page</html>", {})] * 3
     with pytest.raises(ModelError, match="no chat answer: <html>a web page"):
         caption_images(three, settings())
+
+
+@pytest.mark.parametrize("status", [400, 403, 422])
+def test_what_is_refused_from_the_first_ends_it_after_several_and_says_why(three, settings, chat, status):
+    picture(three.images / "d.png", RED)
+    chat.answers = [(status, '{"error": "no such thing"}', {})] * 9
+    with pytest.raises(ModelError, match=r"3 times one after the other.*refused.*no such thing"):
+        caption_images(three, settings())
+    assert len(chat.asked) == 3 and texts(three) == {}
+
+
+def many(project, count: int) -> None:
+    for number in range(count):
+        picture(project.images / f"{number:02}.png", RED, size=(20 + number, 20))
+
+
+def test_pictures_that_a_server_refuses_between_others_are_left_out(project, settings, chat):
+    many(project, 9)
+    chat.answers = ["First.", *[(400, "bad picture", {})] * 6]
+    report = caption_images(project, settings())
+    assert (report.written, len(report.skipped)) == (3, 6) and "bad picture" in report.skipped[0].reason
+
+
+@pytest.mark.parametrize("answer", ["I'm sorry, but I can't help with that.", "", "{}", (400, '{"error": {"code": "content_filter"}}', {}),
+                                    (403, '{"error": "This picture was flagged by moderation."}', {})])
+def test_refusals_of_the_model_never_end_it(project, settings, chat, answer):
+    many(project, 8)
+    chat.answers = [answer] * 7
+    report = caption_images(project, settings(schema_guided=answer == "{}"))
+    assert len(report.skipped) == (8 if answer == "{}" else 7) and len(chat.asked) == 8
+
+
+def test_broken_pictures_do_not_count_towards_giving_up(project, settings, chat):
+    many(project, 7)
+    for number in range(4):
+        (project.images / f"{number:02}.png").write_bytes(b"<html>")
+    chat.answers = [(500, "broken", {})] * 3
+    assert caption_images(project, settings()).written == 2
+
+
+def test_a_text_that_was_cut_off_is_told_and_asked_again(three, settings, chat):
+    def cut(text: str):
+        return (200, json.dumps({"choices": [{"message": {"content": text}, "finish_reason": "length"}]}), {})
+
+    chat.answers = [cut("A red pic"), cut("<think>what is")]
+    report = caption_images(three, settings())
+    assert texts(three) == {"a": "A red pic", "c": "A blue picture."} and report.cut == 1
+    assert report.sentence() == "2 captions written (1 cut off; raise 'Longest text'), 1 skipped."
+    assert "thoughts were cut off" in report.skipped[0].reason
+    chat.answers = [cut("")]  # a server that keeps the thoughts to itself
+    assert "thoughts were cut off" in caption_images(three, settings()).skipped[0].reason
+    again = caption_images(three, settings(existing="overwrite"))
+    assert (again.remembered, again.cut) == (1, 0) and texts(three)["a"] == "A red picture."
+
+
+@pytest.mark.parametrize("existing", ["merge", "replace", "overwrite"])
+def test_a_question_with_the_caption_is_not_asked_again_about_the_model_s_own_text(three, settings, chat, existing):
+    (three.images / "a.txt").write_text("red hair, 1,000 hats")
+    own = settings(prompt="Its tags: {caption}.", existing=existing, trigger_word="mika", prefix="photo of")
+    chat.answers = ["She wears a hat, and she smiles at the sea."]
+    caption_images(three, own, only=["a"])
+    assert chat.asked[0]["messages"][0]["content"][1]["text"] == "Its tags: red hair, 1,000 hats."
+    before = texts(three)["a"]
+    report = caption_images(three, own, only=["a"])
+    assert (report.remembered, len(chat.asked)) == (1, 1) and texts(three)["a"] == before
+    (three.images / "a.txt").write_text(before + ", bow")
+    caption_images(three, own, only=["a"])
+    assert len(chat.asked) == 2 and "She wears" not in chat.asked[1]["messages"][0]["content"][1]["text"]
+    assert "bow" in chat.asked[1]["messages"][0]["content"][1]["text"]
+
+
+def test_a_tag_that_was_taken_out_does_not_come_back_after_a_captioning(three, settings, chat, tagger):
+    from core.dataset.captions.tagging import TagSettings, tag_images
+
+    tags = TagSettings.make(model_dir=str(tagger), device="cpu", drop_overlap=False)
+    tag_images(three, tags)
+    (three.images / "a.txt").write_text("red theme")
+    caption_images(three, settings(existing="merge"))
+    tag_images(three, tags)
+    assert texts(three)["a"] == "red theme, A red picture."
+
+
+def test_where_everything_is_kept_the_report_says_what_to_choose(three, settings, chat):
+    for name in "abc":
+        (three.images / f"{name}.txt").write_text("mine")
+    assert caption_images(three, settings()).sentence() == \
+        "0 captions written, 3 kept. To change these, choose replace or merge under 'Existing captions'."
 
 
 def test_a_broken_picture_is_skipped_and_not_sent(three, settings, chat):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -9,7 +10,10 @@ from PIL import Image
 
 from core.base.errors import ModelError
 from core.dataset.captions.taggers import TAGGERS
+from core.dataset.captions.taggers.feeding import feed
 from core.dataset.captions.tagging import TagSettings, tag_images
+from core.dataset.items import folder_items
+from tests.core.dataset.curation.photographs import photographs
 from tests.core.dataset.small_things import picture
 
 pytest.importorskip("onnx")
@@ -100,3 +104,48 @@ def test_a_project_is_tagged_by_it(project, tmp_path):
     picture(project.images / "a.png", (250, 10, 10))
     report = tag_images(project, TagSettings.make(tagger="pixai-v0.9", model_dir=str(make_transformed(tmp_path / "m")), device="cpu"))
     assert report.written == 1 and (project.images / "a.txt").read_text() == "red theme, mika (sea)"
+
+
+def test_another_transform_makes_another_model(tmp_path):
+    def identity() -> str:
+        return TAGGERS.load("pixai-v0.9")(TAGGERS.entry("pixai-v0.9"), model_dir=str(tmp_path)).identity
+
+    make_transformed(tmp_path)
+    before = identity()
+    assert identity() == before
+    (tmp_path / "preprocess.json").unlink()
+    without = identity()
+    (tmp_path / "preprocess.json").write_text(json.dumps({"stages": STAGES[-1:]}))
+    assert len({before, without, identity()}) == 3
+
+
+def fetched(folder, monkeypatch, missing):
+    """The tagger from a hub that has no preprocess.json, and says so as `missing`."""
+    import huggingface_hub
+
+    def download(repo_id, name, **_):
+        if name == "preprocess.json":
+            raise missing
+        return str(folder / name)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    return TAGGERS.load("pixai-v0.9")(TAGGERS.entry("pixai-v0.9"))
+
+
+def test_a_lost_connection_is_not_taken_for_a_model_without_a_transform(tmp_path, monkeypatch):
+    from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
+
+    make_transformed(tmp_path, None)
+    assert fetched(tmp_path, monkeypatch, RemoteEntryNotFoundError("404", response=SimpleNamespace(headers={}, request=None)))
+    with pytest.raises(ModelError, match="could not be fetched"):
+        fetched(tmp_path, monkeypatch, LocalEntryNotFoundError("The connection was lost."))
+
+
+def test_a_long_picture_that_is_squeezed_is_decoded_large_enough(tmp_path):
+    photo = photographs()["astronaut"].resize((4000, 500), Image.Resampling.BICUBIC)
+    (tmp_path / "in").mkdir()
+    photo.save(tmp_path / "in" / "a.jpg", quality=95)
+    Image.open(tmp_path / "in" / "a.jpg").save(tmp_path / "in" / "b.png", compress_level=0)
+    stages = [{**STAGES[0], "size": [224, 224]}, *STAGES[1:]]
+    _, pixels, _ = next(feed(folder_items(tmp_path / "in"), opened(make_transformed(tmp_path / "model", stages, side=224)), 2))
+    assert numpy.abs(pixels[0] - pixels[1]).mean() < 0.02

@@ -36,6 +36,15 @@ def test_a_classifier_without_the_label_is_refused(tmp_path, project):
         measure_quality(project, settings)
 
 
+def test_scores_stay_where_another_model_cannot_be_opened(tmp_path, project):
+    photographs()["coffee"].save(project.images / "coffee.png")
+    settings = QualitySettings(scorer="watermark", model_dir=str(save_classifier(tmp_path / "model")), device="cpu")
+    measure_quality(project, settings)
+    with pytest.raises(ModelError):
+        measure_quality(project, settings.changed(model_dir=str(save_classifier(tmp_path / "other", ("cat", "dog")))))
+    assert [name for name, _ in stored_quality(project).beyond("watermark", 0.5)] == ["coffee.png"]
+
+
 def test_text_is_found_with_the_packages_own_weights(project):
     pytest.importorskip("rapidocr_onnxruntime", reason="rapidocr-onnxruntime is not installed: python3 installer.py --with curation")
     photo = photographs()["coffee"]
