@@ -13,6 +13,8 @@ from core.training.config.sources import FAMILY_NAMES, judge_model, looks_like_a
 
 __all__ = ["FAMILY_NAMES", "about_model", "find_models", "is_demo_model"]
 DEMO_MODEL = DEMO_ASSETS / "model"
+DEMO_SIDE = 64
+"""Pixels of a side of the pictures that the embedded model was trained on."""
 PASSED_OVER = ("hub",)
 """Folders of models/ that hold what was downloaded for something else (taggers)."""
 
@@ -61,7 +63,7 @@ def about_model(model: ModelSettings) -> Finding:
         return _about_missing(name, path)
     judged = judge_model(path, model)
     if judged.level == "info" and is_demo_model(str(path)):
-        return Finding("info", "This is the embedded model, which draws pictures of 64 px.", "Use the preset Demo with it.")
+        return Finding("info", f"This is the embedded model, which draws pictures of {DEMO_SIDE} px.", "Use the preset Demo with it.")
     return judged
 
 

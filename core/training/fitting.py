@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,11 +117,34 @@ def check_before_launch(settings: TrainingSettings, backend: str, project_folder
     from core.training.machine import check_machine
     from core.training.room import check_room
 
-    findings = [*check_settings(settings, backend), *check_sources(settings, backend, Project.open(project_folder).images),
+    project = Project.open(project_folder)
+    findings = [*check_settings(settings, backend), *_check_prompts(settings, project), *_check_demo_model(settings),
+                *check_sources(settings, backend, project.images),
                 *_check_backend(settings, backend), *check_machine(settings, backend, project_folder, deep),
                 *check_room(settings, project_folder)]
     unique = list(dict.fromkeys(findings))
     return sorted(unique, key=lambda finding: ("error", "warning", "info").index(finding.level))
+
+
+def _check_prompts(settings: TrainingSettings, project: Project) -> list[Finding]:
+    """Is the trigger word called by any sample prompt? It may have been changed after the prompts were written."""
+    word, prompts = project.trigger_word, [sample.prompt for sample in settings.sampling.sample_prompts]
+    called = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
+    if not word or not prompts or any(map(called.search, prompts)) or not any(is_own(one, project) for one in settings.data.subsets):
+        return []
+    return [Finding("warning", f"No sample prompt holds the trigger word {word!r} (the first one is {prompts[0]!r}), so that the samples "
+                    "will not show what is learned.", "Write it into 'Sample prompts' (sample_prompts).")]
+
+
+def _check_demo_model(settings: TrainingSettings) -> list[Finding]:
+    """Is the embedded model trained at the size that it knows?"""
+    from core.training.base_models import DEMO_SIDE, is_demo_model
+
+    model, size = settings.model.pretrained_model_name_or_path, settings.data.size
+    if not model or size == (DEMO_SIDE, DEMO_SIDE) or not is_demo_model(str(place_of(model))):
+        return []
+    return [Finding("warning", f"The embedded model draws pictures of {DEMO_SIDE} px; trained at {size[0]} x {size[1]} its samples show "
+                    "nothing clear.", f"Use the preset Demo, or set 'Resolution' (resolution) to {DEMO_SIDE}.")]
 
 
 def _check_backend(settings: TrainingSettings, name: str) -> list[Finding]:

@@ -53,7 +53,7 @@ class ReportPanel(Panel):
         return Work("writing the report", lambda: manager.report(run), self._written)
 
     def _written(self, path: Path) -> str:
-        return "the report is written. Open or download it with the buttons below; it is one file that can be sent on."
+        return f"the report of {path.parent.name} is written. Open or download it with the buttons below; it can be sent on."
 
     def _saved_so_far(self) -> str:
         """Where the LoRA files of a run lie that is not finished: of one at work, stopped or failed."""

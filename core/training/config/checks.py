@@ -152,11 +152,12 @@ def _buckets(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     if lowest > min(width, height):
         yield Finding("error",
                       f"The shortest side of a bucket ({data.min_bucket_reso}) is longer than the resolution ({min(width, height)}).",
-                      f"Set min_bucket_reso to {min(width, height) // 2 // steps * steps or steps}, or raise the resolution.")
+                      f"Set 'Shortest side' (min_bucket_reso) to {min(width, height) // 2 // steps * steps or steps}, or raise the "
+                      "resolution.")
     if highest < max(width, height):
         yield Finding("error",
                       f"The longest side of a bucket ({data.max_bucket_reso}) is shorter than the resolution ({max(width, height)}).",
-                      f"Set max_bucket_reso to {2 * max(width, height)}, or lower the resolution.")
+                      f"Set 'Longest side' (max_bucket_reso) to {2 * max(width, height)}, or lower the resolution.")
     if min(width, height) < steps:
         yield Finding("error", f"The bucket step ({steps}) is larger than the resolution ({min(width, height)}).",
                       "Lower bucket_reso_steps.")

@@ -95,3 +95,27 @@ def test_sample_prompts_are_proposed_for_a_preset_only_and_never_for_what_a_pers
     assert run.settings().sampling.sample_prompts == [] and not (run.folder / "sample_prompts.txt").exists()
     assert wait_for_end(run) == "done"
     assert manager.configure(emptied, propose=True).sampling.sample_prompts == proposed.sampling.sample_prompts
+
+
+def test_sample_prompts_that_call_an_earlier_trigger_word_are_told(project):
+    manager = TrainingManager.open(project.folder)
+    proposed = manager.preset("sd15_character")
+
+    def told(settings):
+        return [finding.what for finding in manager.check(settings) if "trigger word" in finding.what]
+
+    assert told(proposed) == [] and told(proposed.with_values(sampling={"sample_prompts": []})) == []
+    project.change_info(lambda info: info.changed(trigger_word="mochicat"))
+    assert any("No sample prompt holds the trigger word 'mochicat'" in what and "'mochi, cat'" in what for what in told(proposed))
+
+
+def test_the_embedded_model_is_trained_at_its_own_size_or_that_is_told(project):
+    from core.demo.run import MODEL, SIZE
+    from core.training.base_models import DEMO_SIDE
+
+    assert SIZE == DEMO_SIDE
+    manager = TrainingManager.open(project.folder)
+    for side, said in ((SIZE, False), (512, True)):
+        settings = manager.preset("sd15_character").with_values(data={"resolution": side, "min_bucket_reso": SIZE},
+                                                               model={"pretrained_model_name_or_path": str(MODEL)})
+        assert any("embedded model draws" in finding.what for finding in manager.check(settings)) is said

@@ -249,7 +249,7 @@ def test_without_runs_the_panels_say_what_to_do(session):
 def test_the_report_is_written_and_found_again(session, run):
     panel = ReportPanel(session)
     panel.main.click()
-    assert panel.status.text.startswith("Done: the report is ")
+    assert panel.status.text.startswith(f"Done: the report of {run.id} is ")
     assert (run.folder / "report.html").is_file()
     found = ReportPanel(session)
     assert "report.html" in found._place.value and found.page.name == f"{run.id}.html"
