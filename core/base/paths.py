@@ -92,3 +92,10 @@ def trainers_dir() -> Path:
 def present_project_file() -> Path:
     """The file with which the last panel of Dataset_Maker hands its project to Trainer."""
     return projects_dir() / "present_project"
+
+
+def hub_cache(download_dir: str = "") -> Path | None:
+    """Where models of Hugging Face are kept. None: its own place, where the environment names one. Raises: ConfigError: as `typed_path`."""
+    if download_dir:
+        return typed_path(download_dir)
+    return None if os.environ.get("HF_HOME") or os.environ.get("HF_HUB_CACHE") else models_dir() / "hub"

@@ -16,11 +16,11 @@ from core.base.errors import DatasetError, DiskError
 from core.base.files import append_line, write_new
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.dataset.captions.files import STALE_CACHES
+from core.dataset.companions import stem_of_companion
 from core.dataset.items import IMAGE_SUFFIXES, Skipped, image_files, list_items
 from core.dataset.moving import RECORD_FILE, moving_images
 from core.dataset.project import Project
-from core.dataset.sources.ledger import LATENTS, fold
+from core.dataset.sources.ledger import fold
 
 
 class RejectSettings(Settings):
@@ -182,7 +182,7 @@ class _Folder:
             if path.suffix.lower() in IMAGE_SUFFIXES:
                 self.add_image(path)
             else:
-                self.others.setdefault(_stem_of(path.name), []).append(path.name)
+                self.others.setdefault(stem_of_companion(path.name), []).append(path.name)
 
     def image(self, name: str) -> Path | None:
         """An image by file name or id, None where there is none."""
@@ -216,16 +216,6 @@ class _Folder:
             number += 1
             name = f"{stem}-{number}"
         return name
-
-
-def _stem_of(name: str) -> str:
-    """The stem of the image that a file goes with: captions, masks' notes, the trainer's caches."""
-    if match := LATENTS.fullmatch(name):
-        return match[1]
-    for ending in STALE_CACHES:
-        if name.endswith(ending):
-            return name[:-len(ending)]
-    return Path(name).stem
 
 
 def _reject(project: Project, path: Path, folder: _Folder, aside: _Folder, reason: str) -> str:
@@ -295,7 +285,7 @@ def _restore(project: Project, item: Rejected, folder: _Folder) -> str:
 
 
 def _beside(image: Path) -> list[str]:
-    return [path.name for path in image.parent.iterdir() if path != image and _stem_of(path.name) == image.stem
+    return [path.name for path in image.parent.iterdir() if path != image and stem_of_companion(path.name) == image.stem
             and path.suffix.lower() not in IMAGE_SUFFIXES and re.match(r"[._]", path.name[len(image.stem):])]
 
 

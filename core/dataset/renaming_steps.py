@@ -27,13 +27,13 @@ from core.base.errors import Cancelled, DatasetError
 from core.base.files import append_lines, explain_disk_errors, write_text
 from core.base.locks import locked, waited_for
 from core.base.progress import SILENT, Progress
+from core.dataset.companions import stem_of_companion
 from core.dataset.history import HISTORY_FILE, alone
 from core.dataset.history_file import append_values
 from core.dataset.index import Index
 from core.dataset.items import IMAGE_SUFFIXES
 from core.dataset.moving import LOCK as MOVING_LOCK
 from core.dataset.project import PENDING, Project
-from core.dataset.rejecting import _stem_of as stem_of_companion
 from core.dataset.sources.ledger import LEDGER_FILE, fold, read_ledger
 
 JOURNAL = "renames.jsonl"

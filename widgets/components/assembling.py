@@ -6,8 +6,11 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PARTS = {
+    "cards": ("elements",),
     "changes": ("elements",),
     "gallery": ("elements", "selection", "grid", "chips", "undo", "editor"),
+    "histogram": ("elements",),
+    "matrix": ("elements",),
     "review": ("elements",),
     "tag_bars": ("elements",),
     "upload": ("elements", "sha256", "picking", "sending"),

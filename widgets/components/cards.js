@@ -18,13 +18,6 @@ export function neighbour(place, count, key) {
   return next === undefined || next < 0 || next >= count ? -1 : next;
 }
 
-function make(name, className = "", text = "") {
-  const node = document.createElement(name);
-  if (className) node.className = className;
-  if (text) node.textContent = text;
-  return node;
-}
-
 function render({ model, el }) {
   el.classList.add("lb-cards");
   el.dataset.testid = "cards";

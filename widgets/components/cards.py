@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
-HERE = Path(__file__).parent
+from widgets.components.assembling import HERE, module_text
+
 MOST_WANTED = 400
 """Thumbnails of one question; a screen holds far fewer."""
 
@@ -56,7 +56,7 @@ class Cards(anywidget.AnyWidget):
         nothing: the words where there are no sections; empty: nothing is shown.
     """
 
-    _esm = HERE / "cards.js"
+    _esm = module_text("cards")
     _css = HERE / "cards.css"
 
     sections = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -13,13 +13,6 @@ export function beyond(place, count, cut, bad) {
   return bad === "low" ? middle < cut : middle > cut;
 }
 
-function make(name, className = "", text = "") {
-  const node = document.createElement(name);
-  if (className) node.className = className;
-  if (text) node.textContent = text;
-  return node;
-}
-
 function render({ model, el }) {
   el.classList.add("lb-histogram");
   el.dataset.testid = "histogram";

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
-HERE = Path(__file__).parent
+from widgets.components.assembling import HERE, module_text
 
 
 class Histogram(anywidget.AnyWidget):
@@ -24,7 +23,7 @@ class Histogram(anywidget.AnyWidget):
         words: what the cut means at present, in words.
     """
 
-    _esm = HERE / "histogram.js"
+    _esm = module_text("histogram")
     _css = HERE / "histogram.css"
 
     counts = traitlets.List(traitlets.Int()).tag(sync=True)

@@ -9,13 +9,6 @@ export function label(row, column, count, thin) {
   return `${row}, ${column}: ${count} ${count === 1 ? "picture" : "pictures"}${few}. Show them in the gallery.`;
 }
 
-function make(name, className = "", text = "") {
-  const node = document.createElement(name);
-  if (className) node.className = className;
-  if (text) node.textContent = text;
-  return node;
-}
-
 function render({ model, el }) {
   el.classList.add("lb-matrix");
   el.dataset.testid = "matrix";

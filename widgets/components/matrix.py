@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
-HERE = Path(__file__).parent
+from widgets.components.assembling import HERE, module_text
 
 
 class Matrix(anywidget.AnyWidget):
@@ -22,7 +21,7 @@ class Matrix(anywidget.AnyWidget):
         title: the words above.
     """
 
-    _esm = HERE / "matrix.js"
+    _esm = module_text("matrix")
     _css = HERE / "matrix.css"
 
     rows = traitlets.List(traitlets.Unicode()).tag(sync=True)

@@ -16,9 +16,9 @@ from core.dataset.captions.captioners.keeping import KeptCaptioner
 from core.dataset.captions.files import read_caption
 from core.dataset.captions.questions import Questions, check_question
 from core.dataset.captions.told import Told, ToldStore
-from core.dataset.captions.writing import CaptionWriter, has_words
+from core.dataset.captions.writing import CaptionWriter, has_words, select
 from core.dataset.history import Change, History
-from core.dataset.items import ImageItem, Skipped, list_items, one_item
+from core.dataset.items import ImageItem, Skipped, one_item
 from core.dataset.project import Project, one_trigger
 
 __all__ = ["CaptionReport", "CaptionSettings", "Description", "caption_images", "describe_image", "texts_of_image", "use_text"]
@@ -70,36 +70,19 @@ def caption_images(target: Project | Sequence[ImageItem], settings: CaptionSetti
         one after the other; ConfigError, MissingDependency, DiskError.
     """
     started = time.monotonic()
-    project = target if isinstance(target, Project) else None
-    items = list_items(target) if isinstance(target, Project) else list(target)
-    wanted = set(settings.ids if only is None else only)
-    if wanted or only is not None:
-        items = [item for item in items if item.id in wanted]
-    if not items:
-        raise DatasetError("There are no images to caption.",
-                           "Import some first." if not wanted else "They may have been moved or renamed.")
     entry = CAPTIONERS.entry(settings.captioner)
     check_question(settings)
-    report = CaptionReport(captioner=entry.title)
-    history = History.of(project) if project else History(None)
-    trigger = one_trigger(settings.trigger_word) or (project.trigger_word if project else "")
-    todo = [item for item in items if not (settings.existing == "keep" and has_words(item.caption, trigger))]
-    asking = Questions(settings, trigger, ToldStore.of(project) if project else None, report, model)
-    with history.entry(f"Captioned with {entry.title}") as record, asking:
-        asking.authored = history.authored({item.id: item.sha256 for item in todo})
-        composer = _Composer(settings, trigger, asking.authored, report)
+    chosen = select(target, settings, only, "caption")
+    report = CaptionReport(captioner=entry.title, kept=chosen.kept)
+    asking = Questions(settings, chosen.trigger, ToldStore.of(target) if isinstance(target, Project) else None, report, model)
+    with chosen.history.entry(f"Captioned with {entry.title}") as record, asking:
+        asking.authored = chosen.authored()
+        composer = _Composer(settings, chosen.trigger, asking.authored, report)
         writer: CaptionWriter[str] = CaptionWriter(composer.change, report, record, progress)
-        progress.start("Captioning", len(items))
-        report.kept = len(items) - len(todo)
+        progress.start("Captioning", len(chosen.items))
         if report.kept:
             progress.advance(by=report.kept)
-        try:
-            for answered in asking.answers(todo):
-                writer.add(answered)
-                for item, _ in answered:
-                    progress.advance(item.id)
-        finally:
-            writer.flush()
+        writer.take(asking.answers(chosen.todo))
     report.seconds = round(time.monotonic() - started, 3)
     return report
 

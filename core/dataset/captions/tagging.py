@@ -17,10 +17,10 @@ from core.dataset.captions.joining import compose, taken_out
 from core.dataset.captions.scores import ScoreStore
 from core.dataset.captions.scoring import Answers, Asking, find_taggers
 from core.dataset.captions.taggers import TAGGERS
-from core.dataset.captions.writing import CaptionWriter, has_words
-from core.dataset.history import Change, History
-from core.dataset.items import ImageItem, Skipped, list_items
-from core.dataset.project import Project, one_trigger
+from core.dataset.captions.writing import CaptionWriter, has_words, select
+from core.dataset.history import Change
+from core.dataset.items import ImageItem, Skipped
+from core.dataset.project import Project
 
 __all__ = ["TagReport", "TagSettings", "tag_images"]
 
@@ -73,35 +73,22 @@ def tag_images(target: Project | Sequence[ImageItem], settings: TagSettings, pro
         ModelError: a tagger cannot be fetched, opened or run. ConfigError, MissingDependency, DiskError.
     """
     started = time.monotonic()
-    project = target if isinstance(target, Project) else None
-    items = list_items(target) if isinstance(target, Project) else list(target)
-    wanted = set(settings.ids if only is None else only)
-    if wanted or only is not None:
-        items = [item for item in items if item.id in wanted]
-    if not items:
-        raise DatasetError("There are no images to tag.", "Import some first." if not wanted else "They may have been moved or renamed.")
     parse_replacements(settings.tag_replacement)
+    chosen = select(target, settings, only, "tag")
     taggers = find_taggers(settings)
-    report = TagReport(tagger=" and ".join(files.stated for files in taggers.values()))
-    history = History.of(project) if project else History(None)
-    trigger = one_trigger(settings.trigger_word) or (project.trigger_word if project else "")
-    todo = [item for item in items if not (settings.existing == "keep" and has_words(item.caption, trigger))]
+    report = TagReport(tagger=" and ".join(files.stated for files in taggers.values()), kept=chosen.kept)
+    project = target if isinstance(target, Project) else None
     titles = " and ".join(TAGGERS.entry(name).title for name in taggers)
-    with history.entry(f"Tagged with {titles}") as record, ScoreStore.of(project) if project else ScoreStore(Path()) as store:
+    with chosen.history.entry(f"Tagged with {titles}") as record, ScoreStore.of(project) if project else ScoreStore(Path()) as store:
         asking = Asking(taggers, settings, store if project else None, progress)
-        progress.start("Tagging", len(items) + asking.steps(todo))
-        report.kept = len(items) - len(todo)
+        progress.start("Tagging", len(chosen.items) + asking.steps(chosen.todo))
         if report.kept:
             progress.advance(by=report.kept)
-        composer = _Composer(settings, trigger, history.authored({item.id: item.sha256 for item in todo}), report)
+        composer = _Composer(settings, chosen.trigger, chosen.authored(), report)
         writer: CaptionWriter[Answers] = CaptionWriter(composer.change, report, record, progress)
         try:
-            for answered in asking.answers(todo):
-                writer.add(answered)
-                for item, _ in answered:
-                    progress.advance(item.id)
+            writer.take(asking.answers(chosen.todo))
         finally:
-            writer.flush()
             report.provider, report.remembered = asking.provider, asking.remembered
     report.seconds = round(time.monotonic() - started, 3)
     return report

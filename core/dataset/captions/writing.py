@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -11,8 +11,9 @@ from typing import Generic, Protocol, TypeVar
 from core.base.errors import DatasetError, StudioError
 from core.base.progress import Progress
 from core.dataset.captions.swapping import Swap, swap_captions
-from core.dataset.history import Change, Recorder
-from core.dataset.items import ImageItem, Skipped
+from core.dataset.history import Change, History, Recorder
+from core.dataset.items import ImageItem, Skipped, list_items
+from core.dataset.project import Project, one_trigger
 
 F = TypeVar("F")
 MOST_WAITING = 2000
@@ -27,6 +28,58 @@ class Counts(Protocol):
     written: int
     unchanged: int
     skipped: list[Skipped]
+
+
+@dataclass
+class Selection:
+    """The images that a model is to write captions for."""
+
+    items: list[ImageItem]
+    todo: list[ImageItem]
+    """Those of them whose caption may change."""
+    trigger: str
+    history: History
+
+    @property
+    def kept(self) -> int:
+        """How many are left alone, as asked."""
+        return len(self.items) - len(self.todo)
+
+    def authored(self) -> dict[str, set[str]]:
+        """Image id → keys of what a model wrote there before."""
+        return self.history.authored({item.id: item.sha256 for item in self.todo})
+
+
+class Wanted(Protocol):
+    """The fields of a settings class that say which images, and what becomes of their captions."""
+
+    @property
+    def ids(self) -> tuple[str, ...]: ...
+
+    @property
+    def existing(self) -> str: ...
+
+    @property
+    def trigger_word(self) -> str: ...
+
+
+def select(target: Project | Sequence[ImageItem], settings: Wanted, only: Sequence[str] | None, verb: str) -> Selection:
+    """Which images, and what is known of their captions.
+
+    Args: target: a project, or the items of a plain folder (no history). only: ids; None: those in the settings, or all. verb: "tag".
+    Raises: DatasetError: there is none; ConfigError: the trigger word cannot be used.
+    """
+    project = target if isinstance(target, Project) else None
+    items = list_items(target) if isinstance(target, Project) else list(target)
+    wanted = set(settings.ids if only is None else only)
+    if wanted or only is not None:
+        items = [item for item in items if item.id in wanted]
+    if not items:
+        raise DatasetError(f"There are no images to {verb}.",
+                           "Import some first." if not wanted else "They may have been moved or renamed.")
+    trigger = one_trigger(settings.trigger_word) or (project.trigger_word if project else "")
+    todo = [item for item in items if not (settings.existing == "keep" and has_words(item.caption, trigger))]
+    return Selection(items, todo, trigger, History.of(project) if project else History(None))
 
 
 @dataclass
@@ -51,6 +104,16 @@ class CaptionWriter(Generic[F]):
             else:
                 self._waiting.append((item, one))
         if len(self._waiting) >= MOST_WAITING or time.monotonic() - self._since > LONGEST_WAIT:
+            self.flush()
+
+    def take(self, answers: Iterable[list[tuple[ImageItem, F | StudioError]]]) -> None:
+        """Take in all that comes, as it comes; what came is written, whatever ends it. Raises: Cancelled, DiskError, what answers raise."""
+        try:
+            for answered in answers:
+                self.add(answered)
+                for item, _ in answered:
+                    self.progress.advance(item.id)
+        finally:
             self.flush()
 
     def flush(self) -> None:

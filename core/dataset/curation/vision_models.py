@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ConfigError, ModelError, require
 from core.base.failures import explain
-from core.base.paths import models_dir, typed_path
+from core.base.paths import hub_cache, typed_path
 
 if TYPE_CHECKING:
     import numpy
@@ -39,7 +38,24 @@ class VisionFiles:
 
     def given(self) -> dict[str, Any]:
         """What transformers is told of where the files are."""
-        return {"revision": self.commit, "cache_dir": cache_dir(self.download_dir)} if self.commit else {"local_files_only": True}
+        return {"revision": self.commit, "cache_dir": hub_cache(self.download_dir)} if self.commit else {"local_files_only": True}
+
+
+@dataclass(frozen=True)
+class OfVision:
+    """What an embedder or a scorer made of such a model says of its files."""
+
+    files: VisionFiles
+
+    @property
+    def identity(self) -> str:
+        """Names exactly this model, and what is asked of it."""
+        return self.files.identity
+
+    @property
+    def stated(self) -> str:
+        """Repository and commit, or folder."""
+        return self.files.stated
 
 
 def find_vision(repo_id: str, model_dir: str = "", revision: str = "", options: str = "", download_dir: str = "") -> VisionFiles:
@@ -55,7 +71,7 @@ def find_vision(repo_id: str, model_dir: str = "", revision: str = "", options: 
         facts = [(path.name, path.stat()) for path in sorted(place.iterdir()) if path.is_file()]
         marks = ",".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in facts)
         return VisionFiles(str(place), "", f"{place}:{marks}:{options}")
-    commit = _commit(repo_id, revision, cache_dir(download_dir))
+    commit = _commit(repo_id, revision, hub_cache(download_dir))
     return VisionFiles(repo_id, commit, f"{repo_id}@{commit}:{options}", download_dir)
 
 
@@ -111,13 +127,6 @@ def run_model(model: Any, batch: numpy.ndarray, device: str, output: str) -> num
             half = len(batch) // 2
             return numpy.concatenate([run_model(model, part, device, output) for part in (batch[:half], batch[half:])])
         raise ModelError(f"The model failed on one picture: {_reason(error)}", "Choose device 'cpu', or a smaller model.") from error
-
-
-def cache_dir(download_dir: str = "") -> Path | None:
-    """Where downloads are kept; None: Hugging Face's own place, where the environment names one."""
-    if download_dir:
-        return typed_path(download_dir)
-    return None if os.environ.get("HF_HOME") or os.environ.get("HF_HUB_CACHE") else models_dir() / "hub"
 
 
 def _commit(repo_id: str, revision: str, cache: Path | None) -> str:

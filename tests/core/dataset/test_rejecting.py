@@ -2,20 +2,16 @@
 
 import json
 import random
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
 from core.base.errors import Cancelled
-from core.base.paths import ROOT
 from core.base.progress import Progress
 from core.dataset.items import list_items
 from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, rejected_images, restore_images
 from core.stages import run_stage
 from tests.core.dataset.small_things import picture
+from tests.dying import killed
 
 
 def reject(project, *names, reason=""):
@@ -179,8 +175,9 @@ import sys
 from pathlib import Path
 from core.dataset.project import Project
 from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images
+from tests.dying import begin
 project = Project(Path(sys.argv[1]))
-print("ready", flush=True)
+begin()
 while True:
     reject_images(project, RejectSettings(images=tuple(path.name for path in project.images.glob("*.png"))))
     restore_images(project, RestoreSettings())
@@ -193,13 +190,12 @@ def test_however_often_it_is_killed_each_image_keeps_its_caption(project):
     for number in range(12):
         picture(project.images / f"{number}.png", colour=(number, 2, 3))
         (project.images / f"{number}.txt").write_text(f"caption of {number}", encoding="utf-8")
-    for _ in range(20):
-        child = subprocess.Popen([sys.executable, "-c", BACK_AND_FORTH, str(project.folder)], cwd=ROOT, stdout=subprocess.PIPE)
-        assert child.stdout is not None and child.stdout.readline() == b"ready\n"
-        time.sleep(random.uniform(0.0, 0.12))
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        child.stdout.close()
+    halves = 0
+    for turn in range(20):
+        step, seconds = (random.randrange(1, 80), 0) if turn % 2 else (0, random.uniform(0.0, 0.12))
+        assert killed(BACK_AND_FORTH, project.folder, step=step, seconds=seconds)
+        halves += 0 < len(list(project.rejected.glob("*.png"))) < 12
         restore_images(project, RestoreSettings())
         assert {item.id: item.caption for item in list_items(project)} == {str(number): f"caption of {number}" for number in range(12)}
+    assert halves >= 5  # kills where it matters
     assert list(project.rejected.iterdir()) == []

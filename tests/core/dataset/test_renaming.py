@@ -3,10 +3,6 @@
 import fcntl
 import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +11,6 @@ from PIL import Image
 
 from core.base.errors import Cancelled, ConfigError, DatasetError
 from core.base.locks import locked
-from core.base.paths import ROOT
 from core.base.progress import SILENT, Progress
 from core.dataset.captions.caption_texts import CaptionSettings
 from core.dataset.captions.editing import EditSettings, edit_captions
@@ -30,6 +25,7 @@ from core.dataset.renaming_steps import Rename, last_renaming, mend, rename_stem
 from core.dataset.sources.importing import ImportSettings, import_images
 from core.dataset.versions import VersionSettings, compare_versions, name_version, plan_restore
 from tests.core.dataset.small_things import picture
+from tests.dying import killed
 
 
 def fill(project, *stems: str, suffix: str = ".png") -> None:
@@ -332,13 +328,13 @@ CODE = """
 import sys
 from core.dataset.project import Project
 from core.dataset.renaming_steps import Rename, rename_stems
+from tests.dying import begin
 project, seed = Project.open(sys.argv[1]), int(sys.argv[2])
 import random
 stems = [path.stem for path in sorted(project.images.glob("*.png"))]
 names = list(stems); random.Random(seed).shuffle(names)
-print("begin", flush=True)
+begin()
 rename_stems(project, [Rename(old, new) for old, new in zip(stems, names) if old != new], f"shuffle {seed}")
-print("end", flush=True)
 """
 
 
@@ -350,13 +346,8 @@ def test_kills_at_any_moment_never_part_a_picture_from_its_caption(project):
     undo_last(project)
     randomly, interrupted = random.Random(5), 0
     for seed in range(14):
-        process = subprocess.Popen([sys.executable, "-c", CODE, str(project.folder), str(seed)], cwd=ROOT, stdout=subprocess.PIPE)
-        assert process.stdout is not None and process.stdout.readline() == b"begin\n"
-        time.sleep(randomly.uniform(0, 0.025))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        interrupted += b"end" not in process.stdout.read()
-        process.stdout.close()
+        step, seconds = (randomly.randrange(1, 200), 0) if seed % 2 else (0, randomly.uniform(0, 0.025))
+        interrupted += killed(CODE, project.folder, seed, step=step, seconds=seconds)
         manager = DatasetManager.open(project.folder)
         assert is_whole(manager.project, count), seed
     assert interrupted >= 5

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gc
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ConfigError, DatasetError, DiskError, ModelError, require
 from core.base.failures import explain
+from core.base.paths import hub_cache
 from core.base.registry import Entry
 from core.dataset.captions.captioners import WITHOUT_GPU, Request, find_captioner
-from core.dataset.curation.vision_models import cache_dir
 from core.setup.hardware import memory_gib
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ FAILURES = (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, M
 """What processors and models of transformers raise on a picture that they do not take."""
 
 
-class TorchCaptioner:
+class TorchCaptioner(ABC):
     """A model and its processor on one device. A subclass names transformers' class and asks the question."""
 
     model_class = "AutoModelForImageTextToText"
@@ -51,9 +52,9 @@ class TorchCaptioner:
             said = str(error).splitlines()[0] if str(error) else repr(error)
             raise DatasetError(*(known or (f"{self.entry.title} failed on it: {said}",))) from error
 
+    @abstractmethod
     def answer(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[str]:
         """How this kind of captioner is asked; it may fail as its processor and its model do (`FAILURES`)."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Let go of the model; the memory goes back."""
@@ -135,7 +136,7 @@ def _check_room(torch: Any, entry: Entry, request: Request, device: str) -> None
         if 0 < free < needed:
             raise ConfigError(f"{entry.title} takes about {needed:g} GiB without a GPU, but this machine has {free:.1f} GiB free.",
                               "Choose a smaller captioner such as blip-large, or a server.")
-    place = Path(cache_dir(request.download_dir) or Path.home())
+    place = Path(hub_cache(request.download_dir) or Path.home())
     snapshots = [root / f"models--{entry.options['repo_id'].replace('/', '--')}" / "snapshots" for root in (place, place / "hub")]
     if request.model_dir or any(next(folder.glob(f"*/*{ending}"), None) for folder in snapshots for ending in (".safetensors", ".bin")):
         return

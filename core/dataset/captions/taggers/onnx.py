@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.base.errors import ConfigError, ModelError, require
 from core.base.files import read_text
-from core.base.paths import models_dir, typed_path
+from core.base.paths import hub_cache, typed_path
 from core.dataset.captions.scores import TagScores, rounded
 from core.dataset.captions.taggers import SCORE_FLOOR
 
@@ -50,7 +50,7 @@ class OnnxFiles:
         return self.opener(self, device)
 
 
-class OnnxTagger:
+class OnnxTagger(ABC):
     """One ONNX session and its list of tags. A subclass says how a picture becomes the model's input."""
 
     kind: ClassVar[str] = "tagger"
@@ -77,21 +77,21 @@ class OnnxTagger:
 
     # What a subclass says
 
+    @abstractmethod
     def side_of(self, shape: list[Any], files: OnnxFiles) -> int:
         """Side of the square input. Raises: ModelError: the shape is not that of such a tagger."""
-        raise NotImplementedError
 
     def choose_output(self, names: list[str]) -> str:
         """Which of the outputs are the probabilities."""
         return names[0]
 
+    @abstractmethod
     def new_batch(self, count: int) -> numpy.ndarray:
         """Room for so many pictures, in the model's own layout (float32)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prepare(self, picture: Picture, into: numpy.ndarray) -> None:
         """Write an RGB picture of any size into one place of a batch. Called from several threads."""
-        raise NotImplementedError
 
     # What all share
 
@@ -167,8 +167,7 @@ def _fetch(opener: type[OnnxTagger], repo_id: str, revision: str, download_dir: 
     hub = require("huggingface_hub", needed_for="Fetching a tagger")
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RemoteEntryNotFoundError
 
-    own_cache = os.environ.get("HF_HOME") or os.environ.get("HF_HUB_CACHE")
-    cache = typed_path(download_dir) if download_dir else None if own_cache else models_dir() / "hub"
+    cache = hub_cache(download_dir)
     found: dict[str, Path] = {}
     for name in (TAGS_FILE, MODEL_FILE, *further):
         try:

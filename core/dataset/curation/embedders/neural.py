@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.base.registry import Entry
-from core.dataset.curation.vision_models import VisionFiles, find_vision, needed_side, open_vision, pixels_of, run_model
+from core.dataset.curation.vision_models import OfVision, find_vision, needed_side, open_vision, pixels_of, run_model
 
 if TYPE_CHECKING:
     import numpy
@@ -14,22 +14,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class NeuralFiles:
+class NeuralFiles(OfVision):
     """A model's files, and which of its outputs is the embedding."""
 
-    files: VisionFiles
     model_class: str
     output: str
-
-    @property
-    def identity(self) -> str:
-        """Names exactly this model."""
-        return self.files.identity
-
-    @property
-    def stated(self) -> str:
-        """Repository and commit, or folder."""
-        return self.files.stated
 
     def open(self, device: str = "auto") -> NeuralEmbedder:
         """Load it, fetching the weights where they are not here yet. Raises: ModelError, MissingDependency, ConfigError."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.base.errors import ModelError
 from core.base.registry import Entry
-from core.dataset.curation.vision_models import VisionFiles, find_vision, needed_side, open_vision, pixels_of, run_model
+from core.dataset.curation.vision_models import OfVision, find_vision, needed_side, open_vision, pixels_of, run_model
 
 if TYPE_CHECKING:
     import numpy
@@ -15,21 +15,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ClassifierFiles:
+class ClassifierFiles(OfVision):
     """A classifier's files, and the label whose probability is asked for."""
 
-    files: VisionFiles
     label: str
-
-    @property
-    def identity(self) -> str:
-        """Names exactly this model and label."""
-        return self.files.identity
-
-    @property
-    def stated(self) -> str:
-        """Repository and commit, or folder."""
-        return self.files.stated
 
     def open(self, device: str = "auto") -> Classifier:
         """Load it, fetching the weights where they are not here yet. Raises: ModelError, MissingDependency, ConfigError."""

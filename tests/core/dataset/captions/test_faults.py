@@ -1,10 +1,8 @@
 """Kills and two writers at once: no caption is lost, none is empty, none stands in another's file, and the history can be read."""
 
 import random
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -14,6 +12,7 @@ from core.dataset.captions.swapping import LEFTOVERS
 from core.dataset.history import History, finish, redo_last, undo_last
 from core.dataset.project import Project
 from tests.core.dataset.small_things import png_bytes
+from tests.dying import killed
 
 EDITOR = """
 import sys
@@ -21,8 +20,9 @@ from pathlib import Path
 from core.dataset.captions.editing import EditSettings, edit_captions
 from core.dataset.history import undo_last
 from core.dataset.project import Project
+from tests.dying import begin
 project = Project.open(Path(sys.argv[1]))
-print("ready", flush=True)
+begin()
 for number in range(10_000):
     edit_captions(project, EditSettings(add_last=f"word {number}"))
     undo_last(project)
@@ -62,11 +62,9 @@ def test_kills_in_the_middle_of_bulk_edits_and_undos_lose_nothing(tmp_path):
     count, chance = 250, random.Random(3)
     project = filled(tmp_path, count)
     interrupted = 0
-    for _ in range(12):
-        with subprocess.Popen([sys.executable, "-c", EDITOR, str(project.folder)], cwd=ROOT, stdout=subprocess.PIPE) as other:
-            other.stdout.readline()
-            time.sleep(chance.uniform(0.02, 0.35))
-            other.send_signal(signal.SIGKILL)
+    for turn in range(12):
+        step, seconds = (chance.randrange(10, 1500), 0) if turn % 2 else (0, chance.uniform(0.02, 0.35))
+        assert killed(EDITOR, project.folder, step=step, seconds=seconds)
         look(project, count)
         history = History.of(project)
         assert all(len(entry.changes) == entry.count for entry in history.entries())
@@ -79,7 +77,7 @@ def test_kills_in_the_middle_of_bulk_edits_and_undos_lose_nothing(tmp_path):
         if history.applied():
             assert undo_last(project).skipped == []
         assert set(look(project, count).values()) == {"hat"}
-    assert interrupted  # or the test has seen no kill where it matters
+    assert interrupted  # kills where it matters
 
 
 @pytest.mark.slow
@@ -114,8 +112,9 @@ import sys
 from pathlib import Path
 from core.dataset.captions.tagging import TagSettings, tag_images
 from core.dataset.project import Project
+from tests.dying import begin
 project = Project.open(Path(sys.argv[1]))
-print("ready", flush=True)
+begin()
 for number in range(10_000):
     settings = TagSettings(model_dir=sys.argv[2], device="cpu", batch_size=4, existing="replace", drop_overlap=False,
                            prefix=f"round {number}", general_threshold=(0.05, 0.6)[number % 2])
@@ -141,10 +140,8 @@ def test_kills_in_the_middle_of_tagging_lose_no_caption_and_no_word_of_a_person(
     for turn in range(14):
         if turn == 5:
             (project.hidden / "scores.sqlite").unlink()  # the model looks again
-        with subprocess.Popen([sys.executable, "-c", TAGGER, str(project.folder), str(model)], cwd=ROOT, stdout=subprocess.PIPE) as other:
-            other.stdout.readline()
-            time.sleep(chance.uniform(0.02, 0.6))
-            other.send_signal(signal.SIGKILL)
+        step, seconds = (chance.randrange(5, 200), 0) if turn % 2 else (0, chance.uniform(0.02, 0.6))
+        assert killed(TAGGER, project.folder, model, step=step, seconds=seconds)
         for number in range(count):
             tags = (project.images / f"{number}.txt").read_text().split(", ")
             own = [tag for tag in tags if tag in ("hat", f"picture {number}")]

@@ -2,22 +2,18 @@
 
 import hashlib
 import random
-import signal
-import subprocess
-import sys
-import time
 
 import numpy
 import pytest
 from PIL import Image
 
 from core.base.errors import Cancelled
-from core.base.paths import ROOT
 from core.base.progress import Progress
 from core.dataset.curation.duplicates import DuplicateSettings, find_duplicates, names_of
 from core.dataset.curation.putting_aside import rejected_because
 from core.dataset.project import Project
 from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images
+from tests.dying import killed
 
 COUNT = 40
 LOOKER = """
@@ -25,8 +21,9 @@ import sys
 from pathlib import Path
 from core.dataset.curation.duplicates import DuplicateSettings, find_duplicates
 from core.dataset.project import Project
+from tests.dying import begin
 project = Project.open(Path(sys.argv[1]))
-print("ready", flush=True)
+begin()
 find_duplicates(project, DuplicateSettings())
 """
 MOVER = """
@@ -36,9 +33,10 @@ from core.dataset.curation.duplicates import DuplicateSettings, find_duplicates,
 from core.dataset.curation.putting_aside import rejected_because
 from core.dataset.project import Project
 from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images
+from tests.dying import begin
 project = Project.open(Path(sys.argv[1]))
 names = tuple(names_of(find_duplicates(project, DuplicateSettings(embedder="none")).groups))
-print("ready", flush=True)
+begin()
 for _ in range(10_000):
     reject_images(project, RejectSettings(images=names, reason="duplicate"))
     restore_images(project, RestoreSettings(images=tuple(rejected_because(project, "duplicate"))))
@@ -64,22 +62,12 @@ def contents(*folders):
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for folder in folders for path in folder.iterdir()}
 
 
-def killed(code, project, seconds):
-    """Run it, and kill it some time after it is ready. Returns: whether it was still at work."""
-    with subprocess.Popen([sys.executable, "-c", code, str(project.folder)], cwd=ROOT, stdout=subprocess.PIPE) as other:
-        other.stdout.readline()
-        time.sleep(seconds)
-        working = other.poll() is None
-        other.send_signal(signal.SIGKILL)
-    return working
-
-
 @pytest.mark.slow
 def test_kills_while_pictures_are_looked_at_lose_nothing_and_it_goes_on(doubled):
     before, chance = contents(doubled.images), random.Random(1)
     known = 0
     for _ in range(8):
-        if not killed(LOOKER, doubled, chance.uniform(0.05, 0.9)):
+        if not killed(LOOKER, doubled.folder, seconds=chance.uniform(0.05, 0.9)):
             break
         stored = find_duplicates(doubled, DuplicateSettings(embedder="none"), stored_only=True)
         assert stored.looked >= known and contents(doubled.images) == before
@@ -92,15 +80,16 @@ def test_kills_while_pictures_are_looked_at_lose_nothing_and_it_goes_on(doubled)
 @pytest.mark.slow
 def test_kills_while_duplicates_are_put_aside_and_back_lose_nothing(doubled):
     before, chance, halves = contents(doubled.images), random.Random(2), 0
-    for _ in range(10):
-        assert killed(MOVER, doubled, chance.uniform(0.01, 0.3))
+    for turn in range(10):
+        step, seconds = (chance.randrange(20, 200), 0) if turn % 2 else (0, chance.uniform(0.01, 0.3))
+        assert killed(MOVER, doubled.folder, step=step, seconds=seconds)
         doubled.rejected.mkdir(exist_ok=True)
         lying = contents(doubled.images, doubled.rejected)
         assert lying == before and len(list(doubled.images.iterdir())) + len(list(doubled.rejected.iterdir())) == len(before)
         halves += 0 < len(list(doubled.rejected.iterdir())) < 2 * COUNT
     restore_images(doubled, RestoreSettings())
     assert contents(doubled.images) == before and list(doubled.rejected.iterdir()) == []
-    assert halves  # or the test has seen no kill where it matters
+    assert halves  # kills where it matters
 
 
 def test_a_cancelled_putting_aside_keeps_what_is_done_and_goes_back_whole(doubled):

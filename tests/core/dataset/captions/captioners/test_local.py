@@ -13,6 +13,7 @@ from PIL import Image
 
 from core.base.errors import ConfigError, DatasetError, DiskError, ModelError
 from core.dataset.captions.captioners import CAPTIONERS, Request, card_of, identity_of, loading, open_captioner, prompt_of
+from core.dataset.captions.captioners.chat import ChatCaptioner
 from core.dataset.captions.captioners.keeping import KeptCaptioner
 from core.dataset.captions.captioning import CaptionSettings, caption_images, describe_image, texts_of_image
 from tests.core.dataset.captions.captioners.tiny_captioners import MAKERS
@@ -187,7 +188,7 @@ def test_a_gpu_that_only_imitates_bf16_is_given_fp16(monkeypatch, native, kind):
 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or native)
     for precision in ("bf16", "8-bit", "4-bit"):
-        captioner = object.__new__(loading.TorchCaptioner)
+        captioner = object.__new__(ChatCaptioner)
         captioner.entry, captioner.request, captioner.provider = CAPTIONERS.entry("joycaption"), Request(precision), "cuda"
         given = captioner._precision(torch, transformers)
         assert given["dtype"] is kind
