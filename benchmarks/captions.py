@@ -6,7 +6,6 @@ thousand take little disk; each is read and hashed by the first scan all the sam
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
@@ -19,7 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.figures import show
+from benchmarks.figures import flags, show
 from core.base.files import write_text
 from core.dataset.captions.editing import EditSettings, edit_captions, plan_edit
 from core.dataset.captions.statistics import tag_frequencies
@@ -98,8 +97,7 @@ def measure(project: Project, count: int) -> dict[str, object]:
 
 def main() -> int:
     """Print the figures. Returns: 0 when the goals are met."""
-    parser = argparse.ArgumentParser(description="Captions in bulk.")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser = flags("Captions in bulk.")
     parser.add_argument("--count", type=int, default=10_000, help="images; the goals are stated for 100000")
     parser.add_argument("--place", type=Path, default=None, help="where the project is made; the system's temporary folder")
     given = parser.parse_args()

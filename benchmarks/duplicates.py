@@ -8,7 +8,6 @@ per block, in the same NumPy) is measured too, so that the ratio travels; what i
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ import numpy
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.figures import show
+from benchmarks.figures import flags, show
 from core.dataset.curation.duplicates import DuplicateSettings, group_alike
 from core.dataset.curation.embedding import embed
 from core.dataset.curation.hashes import Fingerprint
@@ -137,8 +136,7 @@ def measure(count: int, repeats: int) -> dict[str, object]:
 
 def main() -> int:
     """Print the figures. Returns: 0 when the goal is met."""
-    parser = argparse.ArgumentParser(description="How long it takes to find duplicates.")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser = flags("How long it takes to find duplicates.")
     parser.add_argument("--images", type=int, default=20000)
     parser.add_argument("--repeats", type=int, default=2)
     given = parser.parse_args()

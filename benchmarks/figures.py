@@ -1,10 +1,18 @@
-"""What every benchmark ends with: its figures, one a line, and for machines one line of JSON."""
+"""What every benchmark begins and ends with: its flags; and its figures, one a line, for machines one line of JSON."""
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Mapping
 from typing import Any
+
+
+def flags(description: str) -> argparse.ArgumentParser:
+    """The flags that every benchmark has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    return parser
 
 
 def show(figures: Mapping[str, Any], as_json: bool) -> int:

@@ -11,7 +11,6 @@ times less). Cold: thumbnails made and kept, against a plain loop of Pillow's
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -25,7 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.figures import show
+from benchmarks.figures import flags, show
 from core.dataset.images.thumbnails import Thumbnail, Thumbnails, ThumbnailStore, Wanted, make_thumbnail
 from core.dataset.listing import remember, scan
 from core.dataset.parallel import default_workers
@@ -236,8 +235,7 @@ def measure(counts: list[int]) -> dict[str, Any]:
 
 def main() -> int:
     """Print the figures. Returns: 0 when the goals are met."""
-    parser = argparse.ArgumentParser(description="How fast the gallery is.")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser = flags("How fast the gallery is.")
     parser.add_argument("--images", type=int, nargs="*", default=[10_000, 100_000])
     given = parser.parse_args()
     return show(measure(given.images), given.json)

@@ -8,7 +8,6 @@ bare start of the interpreter with ipywidgets is measured in the same way, so th
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -19,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.figures import show
+from benchmarks.figures import flags, show
 from core.base.paths import ROOT
 
 GOAL_SECONDS = 1.0
@@ -66,8 +65,7 @@ def measure(repeats: int) -> dict[str, object]:
 
 def main() -> int:
     """Print the figures. Returns: 0 when the goal is met."""
-    parser = argparse.ArgumentParser(description="How long the first panel takes.")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser = flags("How long the first panel takes.")
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
     return show(measure(given.repeats), given.json)

@@ -13,7 +13,6 @@ large tagger, against the rate of the model's session alone on the same batches.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import os
 import shutil
@@ -27,7 +26,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.figures import show
+from benchmarks.figures import flags, show
 from core.dataset.captions.taggers.feeding import feed
 from core.dataset.captions.taggers.onnx import OnnxFiles
 from core.dataset.captions.taggers.wd import WdTagger
@@ -171,8 +170,7 @@ def measure_whole(folder: Path, model_dir: Path, count: int, batch_size: int) ->
 
 def main() -> int:
     """Print the figures. Returns: 0 when the goals are met."""
-    parser = argparse.ArgumentParser(description="Tagging.")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser = flags("Tagging.")
     parser.add_argument("--count", type=int, default=32, help="images of each kind")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--layers", type=int, default=24, help="of the large model; a large tagger has 24")

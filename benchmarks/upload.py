@@ -10,7 +10,6 @@ meanwhile (99 of 100 times less), and the plain copy of the same file with hashi
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -23,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.figures import show
+from benchmarks.figures import flags, show
 from core.dataset.project import Project
 from tests.e2e.lab import Browser, Lab, write_notebook
 
@@ -139,8 +138,7 @@ def measure(megabytes: int, repeats: int) -> dict[str, Any]:
 
 def main() -> int:
     """Print the figures. Returns: 0 when the goals are met."""
-    parser = argparse.ArgumentParser(description="How fast an upload is.")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser = flags("How fast an upload is.")
     parser.add_argument("--megabytes", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from core.base.errors import Cancelled
+from core.base.errors import Cancelled, TrainingError
 from core.base.failures import explain
 from core.base.progress import Progress
 from core.flags import add_flags, read_flags
@@ -90,9 +90,14 @@ class TerminalProgress(Progress):
         if self._renews:
             room = shutil.get_terminal_size().columns - 1
             text = "\r\x1b[K" + (text if whole or len(text) <= room else f"{text[: room - 1]}…")
-        self.stream.write(text + ("\n" if ends else ""))
+        self.stream.write(_printable(text) + ("\n" if ends else ""))
         self.stream.flush()
         self._open = not ends
+
+
+def _printable(text: str) -> str:
+    r"""The text with what UTF-8 does not have, in names of files of old archives, as \udc83: who reads it as JSON gets the name back."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -119,7 +124,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     values = plain(result)
     code = int(values.pop("exit_code", 0))
-    sys.stdout.write((json.dumps(values, ensure_ascii=False) if given.json else _readable(values)) + "\n")
+    text = (json.dumps(values, ensure_ascii=False) if given.json else _readable(values)) + "\n"
+    sys.stdout.write(_printable(text))
     return code
 
 
@@ -219,8 +225,9 @@ def _training(commands: Any) -> None:
 
     for name, title, act in (("check", "Check the settings before anything is paid for", check), ("train", "Start a training run", train)):
         parser = _command(commands, name, title, act, project=True)
-        parser.add_argument("--preset", required=True, help="where the settings begin; flags change single ones. Without --sample_prompts "
-                            "some are proposed from trigger word and captions; --sample_prompts '[]' draws none")
+        parser.add_argument("--preset", default="", help="where the settings begin; flags change single ones. Without --sample_prompts "
+                            "some are proposed from trigger word and captions; --sample_prompts '[]' draws none. Without a preset: the "
+                            "settings that Trainer keeps for the project")
         parser.add_argument("--backend", default="builtin", help="builtin or sd-scripts")
         if name == "train":
             parser.add_argument("--wait", action="store_true", help="stay until the run has ended and show its progress")
@@ -228,24 +235,38 @@ def _training(commands: Any) -> None:
     _command(commands, "runs", "List a project's runs", runs, project=True)
     for name, title, act in (("status", "How a run stands", status), ("stop", "Stop a run; its last checkpoint is whole", stop),
                              ("resume", "Go on with a stopped or lost run", resume), ("report", "Write a run's report.html", report)):
-        _command(commands, name, title, act, project=True).add_argument("run", help="the run's id")
+        _command(commands, name, title, act, project=True).add_argument("run", nargs="?", default="", help="its id; empty: the newest run")
 
 
 def _training_settings(given: argparse.Namespace) -> Any:
-    """The preset with what the flags change; without --sample_prompts nobody chose any, and the project's are proposed."""
+    """The preset, or the kept settings, with what the flags change.
+
+    Where nobody chose sample prompts yet (a preset, no --sample_prompts), the project's are proposed.
+    """
     from core.training.config import TrainingSettings
     from core.training.config.presets import load_preset
 
-    settings = load_preset(given.preset)
+    manager = _manager(given)
+    settings = load_preset(given.preset) if given.preset else manager.settings()
     for part, values in read_flags(vars(given), TrainingSettings).items():
         settings = settings.changed(**{part: getattr(settings, part).changed(**values)})
-    return _manager(given).configure(settings, propose=not hasattr(given, "sample_prompts"))
+    return manager.configure(settings, propose=bool(given.preset) and not hasattr(given, "sample_prompts"))
 
 
 def _manager(given: argparse.Namespace) -> Any:
     from core.training.manager import TrainingManager
 
     return TrainingManager.open(given.project)
+
+
+def _run_of(given: argparse.Namespace) -> str:
+    """The run that is meant. Raises: TrainingError: none was named, and there is none."""
+    if given.run:
+        return str(given.run)
+    newest = next(iter(_manager(given).runs()), None)
+    if newest is None:
+        raise TrainingError(f"The project {given.project} has no run yet.", "Start one: ./jupyter.sh core train PROJECT")
+    return newest.id
 
 
 def check(given: argparse.Namespace, progress: Progress) -> Any:
@@ -273,23 +294,24 @@ def runs(given: argparse.Namespace, progress: Progress) -> Any:
 
 def status(given: argparse.Namespace, progress: Progress) -> Any:
     """One run's state."""
-    return _manager(given).status(given.run)
+    return _manager(given).status(_run_of(given))
 
 
 def stop(given: argparse.Namespace, progress: Progress) -> Any:
     """Ask a run to stop."""
-    _manager(given).stop(given.run)
-    return {"stopping": given.run}
+    meant = _run_of(given)
+    _manager(given).stop(meant)
+    return {"stopping": meant}
 
 
 def resume(given: argparse.Namespace, progress: Progress) -> Any:
     """Go on from the newest saved state."""
-    return {"run": _manager(given).resume(given.run).id}
+    return {"run": _manager(given).resume(_run_of(given)).id}
 
 
 def report(given: argparse.Namespace, progress: Progress) -> Any:
     """Write the report."""
-    return {"report": str(_manager(given).report(given.run))}
+    return {"report": str(_manager(given).report(_run_of(given)))}
 
 
 def _readable(values: dict[str, Any]) -> str:

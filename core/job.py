@@ -35,7 +35,7 @@ def run_job(folder: Path) -> int:
         turn = turn_on_the_machine(folder, what, progress) if stage.heavy else nullcontext()
         with turn:
             report = run_stage(stage.name, project, order["settings"], progress)
-        write_json(folder / "report.json", report)
+        write_json(folder / "report.json", report, errors="replace")
     except Cancelled as error:
         append_event(folder, "cancelled", message=str(error))
         return 2

@@ -44,7 +44,12 @@ class Stage:
 
 
 _ALL = (
+    Stage("opening", "What the project holds", "core.dataset.opening_report:OpeningSettings", DATASET, "opening", heavy=False),
     Stage("import", "Import pictures", "core.dataset.sources.importing:ImportSettings", DATASET, "import_images", heavy=False),
+    Stage("find-captions", "Find captions beside the sources", "core.dataset.sources.found_captions:FindSettings", DATASET,
+          "find_source_captions", heavy=False),
+    Stage("take-captions", "Take captions from beside the sources", "core.dataset.sources.found_captions:TakeSettings", DATASET,
+          "take_found", heavy=False),
     Stage("duplicates", "Find duplicates", "core.dataset.curation.duplicates:DuplicateSettings", DATASET, "find_duplicates", heavy=True),
     Stage("quality", "Measure quality", "core.dataset.curation.quality:QualitySettings", DATASET, "measure_quality", heavy=True),
     Stage("rename", "Rename images", "core.dataset.renaming:RenameSettings", DATASET, "rename", heavy=False),
@@ -52,11 +57,13 @@ _ALL = (
     Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag", heavy=True),
     Stage("caption", "Caption", "core.dataset.captions.caption_texts:CaptionSettings", DATASET, "caption", heavy=True),
     Stage("trigger", "Put the trigger word first", "core.dataset.captions.editing:TriggerSettings", DATASET, "set_trigger", heavy=False),
+    Stage("findings", "What is doubtful in captions", "core.dataset.captions.lint:LintSettings", DATASET, "findings", heavy=False),
     Stage("edit", "Add, take out or replace tags", "core.dataset.captions.editing:EditSettings", DATASET, "edit", heavy=False),
     Stage("reject", "Reject images", "core.dataset.rejecting:RejectSettings", DATASET, "reject", heavy=False),
     Stage("restore", "Put rejected images back", "core.dataset.rejecting:RestoreSettings", DATASET, "restore", heavy=False),
     Stage("regularise", "Draw regularisation pictures", "core.training.regularisation:RegularisationSettings", TRAINING, "regularise",
           heavy=True),
+    Stage("preview", "As the trainer sees it", "core.training.preview:PreviewSettings", TRAINING, "preview", heavy=False),
     Stage("evaluate", "Before and after", "core.training.evaluation:EvaluationSettings", TRAINING, "evaluate", heavy=True),
 )
 STAGES = {stage.name: stage for stage in _ALL}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.base.jobs import Job, JobStatus, list_jobs
+from core.base.words import counted
 
 
 def newest_job(project: Path, stage: str) -> Job | None:
@@ -43,7 +44,7 @@ def ended_words(status: JobStatus) -> tuple[str, str]:
     """State and words of the status line for a job that has ended."""
     if status.state == "done":
         warned = len(status.warnings)
-        note = f" {warned} {'note' if warned == 1 else 'notes'} in the log." if warned else ""
+        note = f" {counted(warned, 'note')} in the log." if warned else ""
         return "done", f"Done: {status.message}{note}" if status.message else f"Done.{note}"
     if status.state == "cancelled":
         return "done", f"Done: {status.message or 'cancelled; what was finished before is kept.'}"

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
+
+SLOW_SECONDS = 10.0
+"""Between two looks while files cannot be read."""
+TICK, CALM_TICKS = 0.01, 3
+"""Seconds between two looks at the loop's calm, and how many calm ones in a row are enough."""
+BUSY = 0.03
+"""Seconds by which a tick that comes late says that the loop had something else to do."""
+LONGEST_WAIT = 2.0
+"""Seconds after which a press is obeyed even though the loop is never calm."""
 
 
 class KernelLoop:
@@ -29,6 +39,26 @@ class KernelLoop:
             act()
         else:
             self._loop.call_soon_threadsafe(act)
+
+    def settled(self, act: Callable[[], None]) -> None:
+        """Call `act` in the loop's thread when everything is taken in that the browser sent before.
+
+        A browser may send to the main queue and to a subshell at the same time, each in its own order (JupyterLab 4.4 with ipykernel 7
+        does), so that a press can come before the text that was typed before it. What was sent earlier lies in one of the queues by then;
+        so it is waited until the loop was at rest for some ticks in a row, about 30 ms.
+        """
+        async def wait() -> None:
+            latest, calm = time.monotonic() + LONGEST_WAIT, 0
+            while calm < CALM_TICKS and time.monotonic() < latest:
+                due = time.monotonic() + TICK
+                await asyncio.sleep(TICK)
+                calm = calm + 1 if time.monotonic() - due < BUSY else 0
+            act()
+
+        if self._loop is None:
+            act()
+        else:
+            self.soon(lambda: self._start(wait))
 
     def repeat(self, look: Callable[[], bool], seconds: float) -> None:
         """Call `look` every `seconds` until it returns False. Outside a kernel it is not called at all."""
@@ -76,3 +106,27 @@ class KernelLoop:
         """End what is repeated."""
         for task in list(self._tasks):
             task.cancel()
+
+
+def patient(look: Callable[[], bool], tell: Callable[[BaseException], None]) -> Callable[[], bool]:
+    """The same look for `KernelLoop.repeat`, which bears that files cannot be read for a while (a network drive that went away).
+
+    What is wrong is told once, then it is looked every `SLOW_SECONDS` only, until it can be read again.
+    """
+    told, rests_until = "", 0.0
+
+    def keep_looking() -> bool:
+        nonlocal told, rests_until
+        if time.monotonic() < rests_until:
+            return True
+        try:
+            more = look()
+        except Exception as error:  # noqa: BLE001 - a repeated look must neither end in silence nor tell it each second
+            if str(error) != told:
+                tell(error)
+            told, rests_until = str(error), time.monotonic() + SLOW_SECONDS
+            return True
+        told = ""
+        return more
+
+    return keep_looking

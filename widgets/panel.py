@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import html
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import ipywidgets as ipw
 
 from core.base.errors import StudioError
 from core.base.failures import words_for
 from core.base.findings import Finding
-from core.base.jobs import Job, JobStatus
+from core.base.jobs import Job, JobStatus, start_job
 from widgets.components.log import LogView
 from widgets.components.status import StatusLine
 from widgets.jobs_view import ended_words, job_log, newest_job, share, time_left, working_words
-from widgets.kernel_loop import KernelLoop
+from widgets.kernel_loop import KernelLoop, patient
 from widgets.session import Session
 from widgets.style import stylesheet
 
+if TYPE_CHECKING:
+    from core.base.settings import Settings
+
 POLL_SECONDS = 0.5
-SLOW_SECONDS = 10.0
-"""Between two looks while files cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Panel:
     stage: ClassVar[str] = ""
     """The stage whose jobs this panel starts; a running or finished one is taken up again when the panel is shown."""
     needs_project: ClassVar[bool] = True
+    needs_pictures: ClassVar[bool] = False
 
     def __init__(self, session: Session, number: int = 1) -> None:
         self.session, self.number = session, number
@@ -106,7 +108,10 @@ class Panel:
 
     def blocked(self) -> str:
         """Why the main button cannot be pressed now; empty when it can."""
-        return "No project is open yet. Open one in the Project panel." if self.needs_project and self.session.folder is None else ""
+        return self.no_project() or (no_pictures(self.session.folder) if self.needs_pictures else "")
+
+    def opened(self) -> None:
+        """Begin anew: another project is open now, or the first one, or none. The newest job of its own is taken up after that."""
 
     def update(self) -> None:
         """Look at the project's files again."""
@@ -116,10 +121,18 @@ class Panel:
 
     # What a subclass uses
 
+    def no_project(self) -> str:
+        """Why nothing can be done at all; empty when a project is open, or none is needed."""
+        return "No project is open yet. Open one in the Project panel." if self.needs_project and self.session.folder is None else ""
+
+    def start(self, settings: Settings) -> Job:
+        """Start the panel's stage on the open project. Raises: StudioError: none is open."""
+        return start_job(self.session.dataset.project.folder, self.stage, settings.model_dump(mode="json"))
+
     def action(self, words: str, act: Callable[[], Any], blocked: Callable[[], str] = lambda: "") -> ipw.Button:
         """A button whose errors become sentences. Args: blocked: why it cannot be pressed now, empty when it can."""
         button = ipw.Button(description=words)
-        button.on_click(lambda _: self.loop.soon(lambda: self.guard(act)))
+        button.on_click(lambda _: self.loop.settled(lambda: self.guard(act)))
         self._actions.append((button, blocked))
         return button
 
@@ -169,27 +182,8 @@ class Panel:
             self.loop.repeat(look, POLL_SECONDS)
 
     def patient(self, look: Callable[[], bool]) -> Callable[[], bool]:
-        """The same look for `KernelLoop.repeat`, which bears that files cannot be read for a while (a network drive that went away).
-
-        What is wrong is said once, then it is looked every `SLOW_SECONDS` only, until it can be read again.
-        """
-        told, rests_until = "", 0.0
-
-        def keep_looking() -> bool:
-            nonlocal told, rests_until
-            if time.monotonic() < rests_until:
-                return True
-            try:
-                more = look()
-            except Exception as error:  # noqa: BLE001 - as in `guard`; a repeated look must neither end in silence nor tell it each second
-                if str(error) != told:
-                    self.fail(error)
-                told, rests_until = str(error), time.monotonic() + SLOW_SECONDS
-                return True
-            told = ""
-            return more
-
-        return keep_looking
+        """The same look for `KernelLoop.repeat`, which bears that files cannot be read for a while."""
+        return patient(look, self.fail)
 
     def cancel(self) -> None:
         """Ask the running job to stop."""
@@ -213,6 +207,7 @@ class Panel:
         if seen != self._seen:
             self._seen, self._told, self.job = seen, None, None
             self.log.show("")
+            self.opened()
             self._take_up_job()
         self.update()
         if self.job is not None and self.status.state == "working":
@@ -270,16 +265,26 @@ class Panel:
         self.status.say("working", f"Working: {work.what}")
         self._enable()
 
+        folder = self.session.folder
+
         def finish(result: Any, error: BaseException | None) -> None:
             self._busy = False
             if error is not None:
                 self.fail(error)
-            else:
+            elif not self.needs_project or self.session.folder == folder:  # else it belongs to a project that is not open any more
                 self.guard(lambda: self.conclude(result, work.then(result)))
             self._enable()
             self.session.tell()
 
         self.loop.beside(work.act, finish)
+
+
+def no_pictures(folder: Path | None) -> str:
+    """Why nothing can be done with a project without pictures; empty when it has some."""
+    from core.dataset.images.files import count_images
+    from core.dataset.project import Project  # the first panel of a notebook needs no settings, and is there sooner without them
+
+    return "" if folder is None or count_images(Project(folder).images) else "The project has no pictures yet. Import some first."
 
 
 def row(*widgets: ipw.Widget) -> ipw.HBox:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,18 @@ from core.base.paths import projects_dir
 if TYPE_CHECKING:
     from core.dataset.manager import DatasetManager
     from core.training.manager import TrainingManager
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What the gallery has selected and what it shows, rejected pictures left out."""
+
+    selected: int = 0
+    shown: int = 0
+    filter: str = ""
+    """What is typed into the gallery's filter; empty: it shows all."""
+    names: Callable[[str], list[str]] = lambda what: []
+    """The ids of "selected" or "shown" as they are now: made when they are needed, for they may be a hundred thousand."""
 
 
 class Session:
@@ -26,6 +39,9 @@ class Session:
         self._folder: Path | None = None
         self._managers: dict[str, Any] = {}
         self._listeners: list[Callable[[], None]] = []
+        self._pick_listeners: list[Callable[[], None]] = []
+        self.picked = Picked()
+        """What the gallery has selected; nothing as long as it is not on screen."""
         self.panels: dict[str, Any] = {}
         self.trouble = ""
         """What is wrong with the training settings on screen; empty when they are right."""
@@ -91,6 +107,17 @@ class Session:
         """Undo `subscribe`."""
         if listener in self._listeners:
             self._listeners.remove(listener)
+
+    def pick(self, picked: Picked) -> None:
+        """Say what the gallery has selected now; only those hear it who asked for it, for it changes with each click."""
+        self.picked = picked
+        for listener in list(self._pick_listeners):
+            listener()
+
+    def on_pick(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` whenever the gallery's selection changes. Returns: what ends that."""
+        self._pick_listeners.append(listener)
+        return lambda: self._pick_listeners.remove(listener) if listener in self._pick_listeners else None
 
     def tell(self) -> None:
         """Tell every panel to look at the files again."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import ipywidgets as ipw
 
 from core.base.findings import Finding, errors_of
+from core.base.words import counted
 from widgets.panel import Panel, Work, findings_list
 
 WHERE_TO_TYPE = "Type its commands in a terminal (menu File, New, Terminal), in Lorabook's folder; on Colab in a cell, with ! before them."
@@ -38,4 +39,4 @@ class SetupPanel(Panel):
         if not errors:
             things = f"{warnings} {'thing is' if warnings == 1 else 'things are'} worth a look"
             return f"nothing must be mended; {things}." if warnings else "this machine is ready."
-        return f"{errors} {'thing' if errors == 1 else 'things'} must be mended; the list says how. {WHERE_TO_TYPE}"
+        return f"{counted(errors, 'thing')} must be mended; the list says how. {WHERE_TO_TYPE}"

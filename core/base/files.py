@@ -116,10 +116,17 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_json(path: Path, value: Any, mode: int | None = None) -> None:
-    """Atomic write of readable JSON. Args: mode: as `atomic_write`. Raises: DiskError."""
+def write_json(path: Path, value: Any, mode: int | None = None, errors: str = "backslashreplace") -> None:
+    """Atomic write of readable JSON.
+
+    Args:
+        mode: as `atomic_write`.
+        errors: what `str.encode` does with letters that UTF-8 does not have (of file names of old archives). With "backslashreplace"
+            they come back when the file is read; "replace" is for what people read.
+    Raises: DiskError.
+    """
     with atomic_write(path, mode) as file:
-        file.write((json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n").encode("utf-8"))
+        file.write((json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n").encode("utf-8", errors))
 
 
 def write_with(path: Path, save: Callable[[Path], None]) -> None:
@@ -162,9 +169,9 @@ def read_json(path: Path) -> Any:
         raise DatasetError(f"{path} is not valid JSON (line {error.lineno}: {error.msg}).") from error
 
 
-def append_line(path: Path, line: str) -> None:
+def append_line(path: Path, line: str, errors: str = "strict") -> None:
     """Append one line. See `append_lines`."""
-    append_lines(path, [line])
+    append_lines(path, [line], errors=errors)
 
 
 def append_lines(path: Path, lines: Iterable[str], sync: bool = False, errors: str = "strict") -> None:
@@ -174,7 +181,7 @@ def append_lines(path: Path, lines: Iterable[str], sync: bool = False, errors: s
 
     Args:
         sync: return only when they are on the disk.
-        errors: what `str.encode` does with letters that UTF-8 does not have.
+        errors: what `str.encode` does with letters that UTF-8 does not have; for JSON, "backslashreplace" keeps them.
     Raises: DiskError: no space or no permission; what was written last may be half a line, which readers pass over.
     """
     with explain_disk_errors(path):

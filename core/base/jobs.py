@@ -37,7 +37,8 @@ _LOG_LINE = 400
 
 def append_event(folder: Path, event: str, **values: Any) -> None:
     """Append one line to `events.jsonl`. Args: event: start, step, warning, done, failed, cancelled …"""
-    append_line(Path(folder) / "events.jsonl", json.dumps({"event": event, "time": time.time(), **values}, ensure_ascii=False, default=str))
+    line = json.dumps({"event": event, "time": time.time(), **values}, ensure_ascii=False, default=str)
+    append_line(Path(folder) / "events.jsonl", line, errors="replace")  # a picture's name may be no UTF-8
 
 
 def read_events(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:

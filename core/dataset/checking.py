@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Literal
 
 from core.base.errors import ConfigError, DatasetError, StudioError
-from core.base.files import read_text
 from core.base.findings import Finding
 from core.base.progress import SILENT, Progress
 from core.dataset.captions.files import decode_caption
 from core.dataset.captions.lint import TRIGGER_CHECKS, find_in_captions
+from core.dataset.captions.target import find_target
 from core.dataset.images.opening import MAX_PIXELS, inspect_image, open_image
 from core.dataset.index import Index
 from core.dataset.items import ImageItem, is_unchanged, list_items
 from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
 from core.dataset.sources.ledger import fold
+from core.dataset.training_file import kept_settings
 
 FEW_IMAGES = 10
 SHOWN = 5
@@ -28,8 +29,6 @@ KEEP_EVERY = 20
 """Images after which it is noted which of them are whole."""
 RESOLUTIONS = {"sd15": 512, "sdxl": 1024}
 """At which each family is usually trained, in pixels; the resolution of `core.training.presets` (a test compares them)."""
-TRAINING_FILE = "training.toml"
-"""The settings that Trainer keeps in the project: `core.training.kept.FILE`, which this side must not import (a test compares them)."""
 DEMO_MARKER, DEMO_RESOLUTION = "demo", 64
 """Of the demo's projects, which are trained on a tiny model: `MARKER` and `SIZE` of `core.demo.run` (a test compares them)."""
 
@@ -57,7 +56,8 @@ def check_dataset(project: Project, progress: Progress = SILENT) -> list[Finding
     trouble["extension"] = [path.name for path in sorted(project.images.glob("*.caption"))]
     findings += [Finding(level, f"{what}: {_some(trouble[kind])}.", remedy) for kind, level, what, remedy in KINDS if trouble.get(kind)]
     findings += _tiny_pictures(project, items)
-    findings += find_in_captions({item.id: item.caption for item in items}, trigger=project.trigger_word, checks=TRIGGER_CHECKS)
+    findings += find_in_captions({item.id: item.caption for item in items}, trigger=project.trigger_word, checks=TRIGGER_CHECKS,
+                                 target=find_target(project))
     if len(items) < FEW_IMAGES:
         findings.append(Finding("info", f"There are only {len(items)} images.", "15 to 50 good ones are usual for a character."))
     return sorted(findings, key=lambda finding: ("error", "warning", "info").index(finding.level))
@@ -110,16 +110,11 @@ def _tiny_pictures(project: Project, items: Sequence[ImageItem]) -> list[Finding
 
 def _training_side(project: Project) -> tuple[int, str]:
     """The shorter side of the training pictures in pixels, 0 where small ones are not enlarged, and why it is that."""
-    import toml
-
     usual = RESOLUTIONS.get(project.info().family, 0)
     if (project.hidden / DEMO_MARKER).is_file():
         usual = DEMO_RESOLUTION
-    try:
-        data = dict(toml.loads(read_text(project.folder / TRAINING_FILE)).get("data", {}))
-        width, height = data.get("resolution"), data.get("resolution_height")
-    except (OSError, DatasetError, toml.TomlDecodeError, TypeError, ValueError):
-        width = None  # Trainer was not used yet; what is wrong with its file, Trainer says
+    data = kept_settings(project, "data")
+    width, height = data.get("resolution"), data.get("resolution_height")
     if not isinstance(width, int):
         return usual, "which is usual for this model family"
     as_they_are = data.get("bucket_no_upscale") and data.get("enable_bucket", True)

@@ -15,6 +15,7 @@ from typing import Any
 from core.base.errors import ConfigError, DatasetError
 from core.base.locks import locked
 from core.base.progress import SILENT, Progress
+from core.base.words import counted
 from core.dataset.captions.files import tag_key
 from core.dataset.captions.swapping import Swap, clear_leftovers, swap_captions
 from core.dataset.history_file import Change, HistoryEntry, HistoryFile, Summary, append_values, lines_of, naming
@@ -42,7 +43,8 @@ class UndoReport:
     def sentence(self) -> str:
         """The result in one line."""
         left = f" {len(self.skipped)} were edited since and stay as they are." if self.skipped else ""
-        return f"{self.verb}: {self.what}. {self.restored} captions were changed.{left}"
+        was = "was" if self.restored == 1 else "were"
+        return f"{self.verb}: {self.what}. {counted(self.restored, 'caption')} {was} changed.{left}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -71,6 +73,16 @@ class Recorder:
         if self._path is not None and changes:
             begin = self._begin()
             append_values(self._path, (line for lines in (begin, lines_of(self.id, changes)) for line in lines), sync=True)
+
+    def lines(self, texts: Mapping[str, str]) -> None:
+        """Note captions of the entry that stand in several lines, by file name, as they are before they are replaced. Raises: DiskError."""
+        if self._path is not None and texts:
+            append_values(self._path, [*self._begin(), {"event": "lines", "entry": self.id, "texts": dict(texts)}], sync=True)
+
+    def left(self, files: Sequence[str]) -> None:
+        """Caption files that were not written after all, though their changes are noted. Raises: DiskError."""
+        if self._path is not None and files:
+            append_values(self._path, [{"event": "left", "entry": self.id, "files": list(files)}])
 
     def _begin(self) -> list[dict[str, Any]]:
         if self.id:
@@ -258,12 +270,22 @@ def _turn(project: Project, history: History, steps: Sequence[HistoryEntry], way
     progress.start("Taking back" if way == "undo" else "Making again", len(swaps))
     ing, done = ("undoing", "undone") if way == "undo" else ("redoing", "redone")
     history.mark(ing, steps)
-    report = swap_captions(project.images, [swap for swap in swaps if swap.before != swap.after], progress)
+    lines = partial(_note_lines, history, steps) if way == "redo" else None
+    report = swap_captions(project.images, [swap for swap in swaps if swap.before != swap.after], progress, lines)
     for entry in steps:
         if entry.trigger:
             project.change_info(partial(_turn_trigger, words=entry.trigger if way == "redo" else entry.trigger[::-1]))
     history.mark(done, steps)
     return UndoReport(what, report.done, report.skipped, verb or done)
+
+
+def _note_lines(history: History, steps: Sequence[HistoryEntry], texts: Mapping[str, str]) -> None:
+    """Note what stands in several lines with the entry that replaces it: a kill may have come before that was done."""
+    left = dict(texts)
+    for entry in steps:
+        own = {change.file: left.pop(change.file) for change in entry.changes if change.file in left}
+        if own and history.path is not None:
+            append_values(history.path, [{"event": "lines", "entry": entry.id, "texts": own}], sync=True)
 
 
 def _turn_trigger(info: ProjectInfo, words: tuple[str, str]) -> ProjectInfo:

@@ -5,6 +5,8 @@
 | begin | a bulk change begins: `entry`, `what`, `time`, `trigger` (the trigger word before and after) |
 | change | one caption before and after, noted before it is written |
 | changes | many of them: rows of image, file, before, after, written tags, the image's SHA-256 |
+| lines | captions of the entry that stood in several lines before, as they were: `texts`, file to text |
+| left | captions of the entry that were not written after all, since they were changed meanwhile: `files` |
 | end | the change is whole; without it, a kill came in between. `made`: only so many of its changes, the rest was cancelled |
 | undoing, undone | it is being taken back; it is taken back |
 | redoing, redone | it is being made again; it holds again |
@@ -14,6 +16,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import re
@@ -24,6 +27,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.base.files import append_lines
+from core.dataset.captions.files import one_line
 
 ROWS = 1000
 """Changes in one line."""
@@ -79,8 +83,12 @@ class HistoryEntry:
     """How many of its changes, from the first, were made before it was cancelled; None: all."""
     spans: list[tuple[int, int]] = field(default_factory=list)
     """Where its changes stand in the file: byte and length of each line."""
+    line_spans: list[tuple[int, int]] = field(default_factory=list)
+    """The same for captions that stood in several lines."""
     renames: list[Renaming] = field(default_factory=list, repr=False)
     """Every renaming of the file, also those that come later."""
+    left: set[str] = field(default_factory=set)
+    """Caption files that were not written after all, as they were called then."""
 
     @property
     def changes(self) -> list[Change]:
@@ -102,16 +110,32 @@ class HistoryEntry:
         for place, length in reversed(self.spans):
             file.seek(place)
             line = file.read(length)
-            for change in reversed(list(_changes_of(line))) if worth(line) else ():
+            for change in reversed(list(self._changes_of(line))) if worth(line) else ():
                 present = under_present_name(change, self.renames, place)
                 if present is not None:
                     yield present
 
     def _all_changes(self) -> Iterator[tuple[int, Change]]:
         with open(self.path, "rb") as file:
+            in_lines = self._in_lines(file)
             for place, length in self.spans:
                 file.seek(place)
-                yield from ((place, change) for change in _changes_of(file.read(length)))
+                for change in self._changes_of(file.read(length)):
+                    before = in_lines.get(change.file)
+                    as_it_was = before is not None and one_line(before) == change.before
+                    yield place, replace(change, before=before) if as_it_was else change
+
+    def _changes_of(self, line: bytes) -> Iterator[Change]:
+        return (change for change in _changes_of(line) if change.file not in self.left)
+
+    def _in_lines(self, file: BinaryIO) -> dict[str, str]:
+        """Captions as they stood in several lines, by file name."""
+        found: dict[str, str] = {}
+        for place, length in self.line_spans:
+            file.seek(place)
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                found.update(json.loads(file.read(length))["texts"])
+        return found
 
 
 @dataclass(frozen=True)
@@ -211,8 +235,11 @@ def _take_in(seen: Summary, line: bytes, place: int, path: Path) -> None:
         value = json.loads(line)
     except ValueError:
         return
-    if isinstance(value, dict):
-        _take_event(seen, value, path, place)
+    if not isinstance(value, dict):
+        return
+    if value.get("event") == "lines" and (changed := seen.entries.get(str(value.get("entry")))) is not None:
+        changed.line_spans.append((place, len(line)))
+    _take_event(seen, value, path, place)
 
 
 def _take_event(seen: Summary, value: dict[str, Any], path: Path, place: int) -> None:
@@ -235,6 +262,10 @@ def _take_event(seen: Summary, value: dict[str, Any], path: Path, place: int) ->
             seen.renames.append(Renaming(str(value.get("id")), place, stems))
     elif entry is None:
         return
+    elif event == "left":
+        files = {str(file) for file in value.get("files", ())} - entry.left
+        entry.left |= files
+        entry.count -= len(files)
     elif event == "end":
         entry.unfinished = "" if entry.unfinished == "begin" else entry.unfinished
         if "made" in value:

@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS images (
     path TEXT PRIMARY KEY, mtime_ns INTEGER, size INTEGER, width INTEGER, height INTEGER, sha256 TEXT);
 CREATE TABLE IF NOT EXISTS whole (sha256 TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS captions (path TEXT PRIMARY KEY, mtime_ns INTEGER, ctime_ns INTEGER, size INTEGER, text TEXT);
+CREATE TABLE IF NOT EXISTS source_captions (path TEXT PRIMARY KEY, mtime_ns INTEGER, ctime_ns INTEGER, size INTEGER, text TEXT);
 """
 CHUNK = 400
 """Values per query; SQLite takes at most 999 in old versions."""
@@ -106,8 +107,8 @@ class Index(CacheFile):
 
     def remember_images(self, rows: Iterable[ImageRow], gone: Iterable[str] = ()) -> None:
         """Store facts, and forget the files named in `gone`."""
-        values = [(row.path, row.mtime_ns, row.size, row.width, row.height, row.sha256) for row in rows]
-        lost = [(path,) for path in gone]
+        values = [(row.path, row.mtime_ns, row.size, row.width, row.height, row.sha256) for row in rows if _can_be_kept(row.path)]
+        lost = [(path,) for path in gone if _can_be_kept(path)]
 
         def store(db: sqlite3.Connection) -> None:
             db.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?)", values)
@@ -118,19 +119,33 @@ class Index(CacheFile):
 
     def captions(self) -> dict[str, tuple[CaptionMark, str]]:
         """Every known caption, by its file's name."""
-        query = "SELECT path, mtime_ns, ctime_ns, size, text FROM captions"
+        return self._texts("captions")
+
+    def remember_captions(self, captions: Iterable[tuple[str, CaptionMark, str]], gone: Iterable[str] = ()) -> None:
+        """Store captions by their file's name, and forget the files named in `gone`."""
+        self._remember_texts("captions", captions, gone)
+
+    def source_captions(self) -> dict[str, tuple[CaptionMark, str]]:
+        """Every known text of a caption file beside the sources, by its whole path."""
+        return self._texts("source_captions")
+
+    def remember_source_captions(self, captions: Iterable[tuple[str, CaptionMark, str]], gone: Iterable[str] = ()) -> None:
+        """Store such texts by their whole path, and forget the files named in `gone`."""
+        self._remember_texts("source_captions", captions, gone)
+
+    def _texts(self, table: str) -> dict[str, tuple[CaptionMark, str]]:
+        query = f"SELECT path, mtime_ns, ctime_ns, size, text FROM {table}"
         nothing: list[Any] = []
         rows = self._try(lambda db: db.execute(query).fetchall(), nothing)
         return {path: ((mtime, ctime, size), text) for path, mtime, ctime, size, text in rows}
 
-    def remember_captions(self, captions: Iterable[tuple[str, CaptionMark, str]], gone: Iterable[str] = ()) -> None:
-        """Store captions by their file's name, and forget the files named in `gone`."""
-        values = [(path, *mark, text) for path, mark, text in captions]
-        lost = [(path,) for path in gone]
+    def _remember_texts(self, table: str, texts: Iterable[tuple[str, CaptionMark, str]], gone: Iterable[str]) -> None:
+        values = [(path, *mark, text) for path, mark, text in texts if _can_be_kept(path)]
+        lost = [(path,) for path in gone if _can_be_kept(path)]
 
         def store(db: sqlite3.Connection) -> None:
-            db.executemany("INSERT OR REPLACE INTO captions VALUES (?, ?, ?, ?, ?)", values)
-            db.executemany("DELETE FROM captions WHERE path = ?", lost)
+            db.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?)", values)
+            db.executemany(f"DELETE FROM {table} WHERE path = ?", lost)
 
         if values or lost:
             self._try(store, None)
@@ -150,3 +165,12 @@ class Index(CacheFile):
         values = [(sha,) for sha in hashes if sha]
         if values:
             self._try(lambda db: db.executemany("INSERT OR REPLACE INTO whole VALUES (?)", values), None)
+
+
+def _can_be_kept(name: str) -> bool:
+    """Whether SQLite takes a file's name; one that is not UTF-8 (of an old archive) it does not, and that file is looked at each time."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

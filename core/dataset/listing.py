@@ -14,11 +14,11 @@ from core.base.errors import DatasetError, DiskError
 from core.base.files import atomic_write
 from core.dataset.captions.files import CAPTION_EXTENSION, caption_path_for, read_caption_text
 from core.dataset.captions.statistics import tag_frequencies
+from core.dataset.images.files import IMAGE_SUFFIXES, natural_key
 from core.dataset.images.opening import inspect_image
 from core.dataset.index import Index
-from core.dataset.items import IMAGE_SUFFIXES, natural_key
 from core.dataset.project import Project
-from core.dataset.rejecting import rejected_images
+from core.dataset.rejected import rejected_images
 
 LISTING_FILE = "listing.bin"
 Mark = tuple[int, int]

@@ -16,9 +16,9 @@ from core.dataset.captions.caption_texts import CaptionSettings
 from core.dataset.captions.captioners.keeping import KeptCaptioner
 from core.dataset.captions.captioning import CaptionReport, Description, caption_images, describe_image, texts_of_image, use_text
 from core.dataset.captions.editing import EditPlan, EditReport, EditSettings, TriggerSettings, add_trigger, edit_captions, plan_edit
-from core.dataset.captions.files import Caption, read_caption, write_caption
-from core.dataset.captions.lint import CaptionFinding, LintSettings, check_captions
-from core.dataset.captions.overwriting import overwrite_caption
+from core.dataset.captions.files import Caption, read_caption
+from core.dataset.captions.lint import CaptionFinding, LintReport, LintSettings, check_captions, report_captions
+from core.dataset.captions.overwriting import overwrite_caption, save_caption
 from core.dataset.captions.reviewing import Doubtful, Reviewed, ReviewSettings, find_doubts, review_image
 from core.dataset.captions.tagging import TagReport, TagSettings, tag_images
 from core.dataset.captions.told import Told
@@ -30,11 +30,24 @@ from core.dataset.curation.quality import Quality, QualityReport, QualitySetting
 from core.dataset.history import UndoReport, finish, go_to, redo_last, undo_last
 from core.dataset.images.previews import preview_image
 from core.dataset.items import ImageItem, caption_path_of, list_items
+from core.dataset.opening_report import OpeningReport, OpeningSettings, look_at_project
 from core.dataset.project import Project, folder_for
 from core.dataset.rejecting import MoveReport, RejectSettings, RestoreSettings, reject_images, restore_images
 from core.dataset.renaming import RenamePlan, RenameReport, RenameSettings, plan_rename, rename_images, undo_rename
-from core.dataset.renaming_steps import Renamed, last_renaming, mend
-from core.dataset.sources.importing import ImportReport, ImportSettings, import_images
+from core.dataset.renaming_journal import Renamed, last_renaming
+from core.dataset.renaming_steps import mend
+from core.dataset.sources.found_captions import (
+    FindSettings,
+    FoundCaption,
+    FoundReport,
+    TakeReport,
+    TakeSettings,
+    find_source_captions,
+    take_found,
+    take_source_captions,
+)
+from core.dataset.sources.import_report import ImportReport
+from core.dataset.sources.importing import ImportSettings, import_images
 from core.dataset.sources.receiving import Receiver
 from core.dataset.sources.upload import UploadSettings, current_upload
 from core.dataset.versions import (
@@ -68,6 +81,10 @@ class DatasetManager:
             mend(project)
         return cls(project)
 
+    def opening(self, settings: OpeningSettings | None = None, progress: Progress = SILENT) -> OpeningReport:
+        """What lies in the project, what stands beside its sources, and what can be gone on with."""
+        return look_at_project(self.project, settings, progress)
+
     def import_images(self, settings: ImportSettings, progress: Progress = SILENT) -> ImportReport:
         """Copy images in from a folder or archive."""
         return import_images(self.project, settings, progress)
@@ -79,6 +96,21 @@ class DatasetManager:
     def receive(self, upload: str, settings: UploadSettings) -> Receiver:
         """What takes the files of an upload from the browser. Args: upload: its id; empty: the one that was interrupted, or a new one."""
         return Receiver(self.project, upload or current_upload(self.project, settings), settings)
+
+    def find_source_captions(self, settings: FindSettings | None = None, progress: Progress = SILENT) -> FoundReport:
+        """Captions beside the source files that are missing here or were changed there; nothing is touched."""
+        return find_source_captions(self.project, settings, progress)
+
+    def take_source_captions(self, take: Sequence[FoundCaption], leave: Sequence[FoundCaption] = (),
+                             progress: Progress = SILENT) -> TakeReport:
+        """Make captions that were found and looked at the project's; undo takes that back. The others are not shown again."""
+        self.project.settle()
+        return take_source_captions(self.project, take, leave, progress)
+
+    def take_found(self, settings: TakeSettings, progress: Progress = SILENT) -> TakeReport:
+        """The same by the images' ids, for what is found now."""
+        self.project.settle()
+        return take_found(self.project, settings, progress)
 
     def items(self) -> list[ImageItem]:
         """The images with their captions, in natural order."""
@@ -150,6 +182,10 @@ class DatasetManager:
         """What such a change would do; nothing is touched."""
         return plan_edit(self.project, settings)
 
+    def findings(self, settings: LintSettings, progress: Progress = SILENT) -> LintReport:
+        """What is doubtful in the captions for one model family."""
+        return report_captions(self.project, settings, progress)
+
     def check_captions(self, settings: LintSettings | None = None) -> list[CaptionFinding]:
         """What is doubtful in the captions, each with the change that mends it."""
         return check_captions(self.project, settings)
@@ -160,7 +196,7 @@ class DatasetManager:
 
     def save_caption(self, image_id: str, text: str, revision: str) -> Caption:
         """Save one caption over the text that was read. Raises: CaptionConflict: it changed on disk since; DatasetError, DiskError."""
-        return write_caption(caption_path_of(self.project, image_id), text, revision, image_id)
+        return save_caption(self.project, image_id, text, revision)
 
     def keep_caption(self, image_id: str, text: str, revision: str) -> Caption:
         """Save over a text that someone else wrote meanwhile; undo brings that back. Raises: CaptionConflict, DatasetError, DiskError."""

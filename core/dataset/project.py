@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.base.errors import ConfigError, DatasetError, DiskError, StudioError
+from core.base.families import TRAINED
 from core.base.files import explain_disk_errors, read_text, safe_stem, write_text
 from core.base.locks import is_held, locked, open_lock_file, take_lock, wait_for_lock
 from core.base.paths import WINDOWS_PATH, place_of, projects_dir, typed_path
@@ -21,8 +22,8 @@ TRAINING_LOCK = "training.lock"
 """Shared by trainings that read the images, and held alone by who renames or rejects them. It holds the names of the trainings."""
 PENDING = "renaming.pending"
 """Is there while a renaming is under way, or after one was killed (`core.dataset.renaming_steps`)."""
-FAMILIES = ("sd15", "sdxl")
-"""Model families that can be trained: the names of `core.diffusion.FAMILIES`, which this side must not import (a test compares them)."""
+FAMILIES = TRAINED
+"""Model families that can be trained."""
 
 
 class ProjectInfo(Settings):

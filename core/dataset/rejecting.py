@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.base.errors import DatasetError, DiskError
-from core.base.files import append_line, write_new
+from core.base.files import write_new
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
+from core.base.words import counted
 from core.dataset.companions import stem_of_companion
-from core.dataset.items import IMAGE_SUFFIXES, Skipped, image_files, list_items
-from core.dataset.moving import RECORD_FILE, moving_images
+from core.dataset.images.files import IMAGE_SUFFIXES
+from core.dataset.items import Skipped, list_items
+from core.dataset.moving import moving_images
 from core.dataset.project import Project
+from core.dataset.rejected import Rejected, note_move, read_record, rejected_images
 from core.dataset.sources.ledger import fold
 
 
@@ -40,25 +42,6 @@ class RestoreSettings(Settings):
     images: tuple[str, ...] = setting((), "Images", "File names, or ids (names without the ending). None given: all of them.")
 
 
-@dataclass(frozen=True)
-class Rejected:
-    """One image that was put aside."""
-
-    name: str
-    """Its file name when it was rejected."""
-    path: Path
-    """Where it lies now."""
-    reason: str = ""
-    time: float = 0.0
-    """Seconds since 1970; 0 when nothing is recorded of it."""
-    files: tuple[tuple[str, str], ...] = ()
-    """What went along: name beside the image then, name in rejected/ now."""
-    act: str = ""
-    """Names the record; empty for a file that a person put there."""
-    target: str = ""
-    """The stem that an interrupted return had chosen."""
-
-
 @dataclass
 class MoveReport:
     """What was rejected or put back."""
@@ -72,9 +55,8 @@ class MoveReport:
 
     def sentence(self) -> str:
         """The result in one line."""
-        count = len(self.done)
         skipped = f", {len(self.skipped)} left where they were" if self.skipped else ""
-        return f"{count} {'image' if count == 1 else 'images'} {self.word}{skipped}."
+        return f"{counted(len(self.done), 'image')} {self.word}{skipped}."
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -151,23 +133,6 @@ def restore_images(project: Project, settings: RestoreSettings, progress: Progre
     return report
 
 
-def rejected_images(project: Project) -> list[Rejected]:
-    """Every image in rejected/, in natural order; one that was put there by hand has no reason."""
-    known: dict[str, Rejected] = {}
-    for line in _records(project):
-        if line["event"] == "rejected":
-            files = tuple((str(old), str(new)) for old, new in line.get("files", []))
-            known[line["stored"]] = Rejected(line["image"], project.rejected / line["stored"], line.get("reason", ""),
-                                             float(line.get("time", 0)), files, line["act"])
-        elif line["event"] == "restoring" and line["stored"] in known:
-            known[line["stored"]] = Rejected(**{**vars(known[line["stored"]]), "target": line["stem"]})
-        elif line["event"] == "restored":
-            known.pop(line["stored"], None)
-    if not project.rejected.is_dir():
-        return []
-    return [known.get(path.name) or Rejected(path.name, path) for path in image_files(project.rejected)]
-
-
 class _Folder:
     """What lies in a folder, listed once: images by name and stem, and the files that go with each stem."""
 
@@ -224,16 +189,16 @@ def _reject(project: Project, path: Path, folder: _Folder, aside: _Folder, reaso
     shared = folder.is_shared(path.stem)
     files = [(name, stem + name[len(path.stem):]) for name in along]
     stored, act = stem + path.suffix, secrets.token_hex(6)
-    _note(project, {"event": "rejected", "act": act, "image": path.name, "stored": stored, "files": files,
-                    "shared": shared, "reason": reason, "time": time.time()})
+    note_move(project, {"event": "rejected", "act": act, "image": path.name, "stored": stored, "files": files,
+                        "shared": shared, "reason": reason, "time": time.time()})
     path.rename(project.rejected / stored)
     try:
         _move_along(project, files, shared)
     except (OSError, DiskError):
         (project.rejected / stored).rename(path)
-        _note(project, {"event": "restored", "act": act, "stored": stored, "name": path.name, "time": time.time()})
+        note_move(project, {"event": "restored", "act": act, "stored": stored, "name": path.name, "time": time.time()})
         raise
-    _note(project, {"event": "moved", "act": act, "stored": stored})
+    note_move(project, {"event": "moved", "act": act, "stored": stored})
     folder.forget_image(path)
     if not shared:
         folder.others.pop(path.stem, None)
@@ -269,7 +234,7 @@ def _restore(project: Project, item: Rejected, folder: _Folder) -> str:
     suffix = item.path.suffix
     begun = item.target and not folder.stems.get(fold(item.target))
     stem = item.target if begun else folder.free_stem(Path(item.name).stem)
-    _note(project, {"event": "restoring", "act": item.act, "stored": item.path.name, "stem": stem, "time": time.time()})
+    note_move(project, {"event": "restoring", "act": item.act, "stored": item.path.name, "stem": stem, "time": time.time()})
     old_stem = Path(item.name).stem
     for old, new in item.files or [(path, path) for path in _beside(item.path)]:
         source, place = project.rejected / new, project.images / (stem + old[len(old_stem):])
@@ -279,7 +244,7 @@ def _restore(project: Project, item: Rejected, folder: _Folder) -> str:
     if place.exists():
         raise FileExistsError(17, f"{place.name} is in the project already")
     item.path.rename(place)
-    _note(project, {"event": "restored", "act": item.act, "stored": item.path.name, "name": place.name, "time": time.time()})
+    note_move(project, {"event": "restored", "act": item.act, "stored": item.path.name, "name": place.name, "time": time.time()})
     folder.add_image(place)
     return place.name
 
@@ -292,7 +257,7 @@ def _beside(image: Path) -> list[str]:
 def _mend(project: Project) -> None:
     """Finish what a kill interrupted: rejections without a last word. The image goes first, so that what is its own follows it."""
     begun: dict[str, dict[str, Any]] = {}
-    for line in _records(project):
+    for line in read_record(project):
         if line["event"] == "rejected":
             begun[line["act"]] = line
         else:
@@ -301,22 +266,4 @@ def _mend(project: Project) -> None:
         with contextlib.suppress(OSError):  # the next one looks again
             if (project.rejected / line["stored"]).exists():
                 _move_along(project, [(str(old), str(new)) for old, new in line.get("files", [])], bool(line.get("shared")))
-            _note(project, {"event": "moved", "act": act, "stored": line["stored"]})
-
-
-def _note(project: Project, value: dict[str, Any]) -> None:
-    append_line(project.hidden / RECORD_FILE, json.dumps(value, ensure_ascii=False))
-
-
-def _records(project: Project) -> Iterator[dict[str, Any]]:
-    path = project.hidden / RECORD_FILE
-    if not path.exists():
-        return
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                value = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if isinstance(value, dict) and {"event", "stored"} <= set(value):
-                yield value
+            note_move(project, {"event": "moved", "act": act, "stored": line["stored"]})

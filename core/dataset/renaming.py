@@ -15,9 +15,12 @@ from core.base.errors import ConfigError, DatasetError
 from core.base.files import safe_stem
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.dataset.items import IMAGE_SUFFIXES, Skipped, list_items
+from core.base.words import counted
+from core.dataset.images.files import IMAGE_SUFFIXES
+from core.dataset.items import Skipped, list_items
 from core.dataset.project import Project
-from core.dataset.renaming_steps import Rename, last_renaming, mend, names_held, rename_stems
+from core.dataset.renaming_journal import Rename, last_renaming
+from core.dataset.renaming_steps import mend, names_held, rename_stems
 from core.dataset.sources.ledger import fold
 
 EXIF_TIMES = (36867, 36868, 306)
@@ -82,7 +85,8 @@ class RenameReport:
     def sentence(self) -> str:
         """The result in one line."""
         left = f" {len(self.skipped)} kept their names." if self.skipped else ""
-        return f"{self.done} {'image was' if self.done == 1 else 'images were'} {self.verb}, with their captions.{left}"
+        was, captions = ("was", "its caption") if self.done == 1 else ("were", "their captions")
+        return f"{counted(self.done, 'image')} {was} {self.verb}, with {captions}.{left}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

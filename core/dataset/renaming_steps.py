@@ -2,13 +2,6 @@
 
 Every file first goes into a hidden folder beside the images under a number of its own, and only when all of them lie there, each goes to
 its new name. So names may be exchanged, and it is always clear which file is which.
-
-| line of renames.jsonl | says |
-|---|---|
-| begin | `id`, `what`, `groups`: old stem, new stem, and the files (room, old name, new name); `undoes`: the renaming that it takes back |
-| staged | every file lies in the hidden folder |
-| other | a name was taken meanwhile: `group`, and the stem that it gets instead |
-| done | everything is in its place; `stems`: what is called what; empty when it was cancelled |
 """
 
 from __future__ import annotations
@@ -19,9 +12,8 @@ import json
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from core.base.errors import Cancelled, DatasetError
 from core.base.files import append_lines, explain_disk_errors, write_text
@@ -30,66 +22,18 @@ from core.base.progress import SILENT, Progress
 from core.dataset.companions import stem_of_companion
 from core.dataset.history import HISTORY_FILE, alone
 from core.dataset.history_file import append_values
+from core.dataset.images.files import IMAGE_SUFFIXES
 from core.dataset.index import Index
-from core.dataset.items import IMAGE_SUFFIXES
 from core.dataset.moving import LOCK as MOVING_LOCK
 from core.dataset.project import PENDING, Project
+from core.dataset.renaming_journal import Group, JournalEntry, Rename, note_event, read_journal
 from core.dataset.sources.ledger import LEDGER_FILE, fold, read_ledger
 
-JOURNAL = "renames.jsonl"
 LOCK = "names.lock"
 """Held alone by a renaming, and shared by imports, which give names."""
 IMPORT_LOCK = "import.lock"
 """Held alone by an import, from its beginning to its end. It is taken before every other lock."""
 STAGING = ".renaming-{id}"
-ROOMS = ("images", "variants")
-
-
-@dataclass(frozen=True)
-class Rename:
-    """One name and the one in its place (stems: without the ending)."""
-
-    old: str
-    new: str
-
-
-@dataclass(frozen=True)
-class Renamed:
-    """A renaming that holds."""
-
-    id: str
-    what: str
-    time: float
-    stems: tuple[tuple[str, str], ...]
-
-
-@dataclass
-class _Group:
-    """What belongs to one stem."""
-
-    old: str
-    new: str
-    files: list[tuple[str, str, str]]
-    """Room, name before, name in the hidden folder."""
-
-    def name(self, file: tuple[str, str, str], stem: str) -> str:
-        """The name of a file of the group under a stem."""
-        return stem + file[1][len(self.old):]
-
-
-@dataclass
-class _Act:
-    """A renaming, as the journal tells it."""
-
-    id: str
-    what: str
-    time: float
-    groups: list[_Group]
-    undoes: str = ""
-    staged: bool = False
-    done: bool = False
-    stems: tuple[tuple[str, str], ...] = ()
-    other: dict[int, str] = field(default_factory=dict)
 
 
 def rename_stems(project: Project, renames: Sequence[Rename], what: str, progress: Progress = SILENT, undoes: str = "") -> list[Rename]:
@@ -100,15 +44,15 @@ def rename_stems(project: Project, renames: Sequence[Rename], what: str, progres
     """
     with _alone(project):
         _mend(project)
-        act = _Act(f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}", what, time.time(), _groups(project, renames), undoes)
+        act = JournalEntry(f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}", what, time.time(), _groups(project, renames), undoes)
         progress.start("Renaming", 2 * len(act.groups))
         write_text(project.hidden / PENDING, act.id)
-        _note(project, {"event": "begin", "id": act.id, "what": what, "time": act.time, "undoes": undoes,
-                        "groups": [[group.old, group.new, group.files] for group in act.groups]})
+        note_event(project, {"event": "begin", "id": act.id, "what": what, "time": act.time, "undoes": undoes,
+                             "groups": [[group.old, group.new, group.files] for group in act.groups]})
         try:
             _stage(project, act, progress)
         except Cancelled:
-            act = replace(act, groups=[_Group(group.old, group.old, group.files) for group in act.groups])
+            act = replace(act, groups=[Group(group.old, group.old, group.files) for group in act.groups])
             _finish(project, act, SILENT, cancelled=True)
             raise
         return _finish(project, act, progress)
@@ -168,15 +112,7 @@ def names_held(project: Project, without: Iterable[str] = ()) -> set[str]:
     return held
 
 
-def last_renaming(project: Project) -> Renamed | None:
-    """The newest renaming that was not taken back; None where there is none."""
-    acts = _acts(project)
-    undone = {act.undoes for act in acts if act.undoes and act.done and act.stems}
-    holds = [act for act in acts if act.done and act.stems and not act.undoes and act.id not in undone]
-    return Renamed(holds[-1].id, holds[-1].what, holds[-1].time, holds[-1].stems) if holds else None
-
-
-def _groups(project: Project, renames: Sequence[Rename]) -> list[_Group]:
+def _groups(project: Project, renames: Sequence[Rename]) -> list[Group]:
     """Every file of each stem: images, captions, caches of a trainer, and variants."""
     moving = {one.old: one for one in renames}
     files: dict[str, list[tuple[str, str]]] = {stem: [] for stem in moving}
@@ -193,7 +129,7 @@ def _groups(project: Project, renames: Sequence[Rename]) -> list[_Group]:
         owner = _owner(path.name, stems | set(moving))
         if owner in files:
             files[owner].append(("variants", path.name))
-    return [_Group(one.old, one.new, [(room, name, f"{number:07}-{index}") for index, (room, name) in enumerate(sorted(files[one.old]))])
+    return [Group(one.old, one.new, [(room, name, f"{number:07}-{index}") for index, (room, name) in enumerate(sorted(files[one.old]))])
             for number, one in enumerate(renames)]
 
 
@@ -205,7 +141,7 @@ def _owner(name: str, stems: set[str]) -> str:
     return ""
 
 
-def _stage(project: Project, act: _Act, progress: Progress) -> None:
+def _stage(project: Project, act: JournalEntry, progress: Progress) -> None:
     """Bring every file into the hidden folder. One that is gone is passed over; where one is there already, what has its old name now
     is somebody else's."""
     place = project.images / STAGING.format(id=act.id)
@@ -217,10 +153,10 @@ def _stage(project: Project, act: _Act, progress: Progress) -> None:
                     with contextlib.suppress(FileNotFoundError):
                         _room(project, room).joinpath(name).rename(place / number)
             progress.advance(group.old)
-    _note(project, {"event": "staged", "id": act.id})
+    note_event(project, {"event": "staged", "id": act.id})
 
 
-def _finish(project: Project, act: _Act, progress: Progress, cancelled: bool = False, again: bool = False) -> list[Rename]:
+def _finish(project: Project, act: JournalEntry, progress: Progress, cancelled: bool = False, again: bool = False) -> list[Rename]:
     """Bring every file from the hidden folder to its new name, and tell the history, the ledger and the index of it."""
     place = project.images / STAGING.format(id=act.id)
     done = []
@@ -233,14 +169,14 @@ def _finish(project: Project, act: _Act, progress: Progress, cancelled: bool = F
                 progress.advance(stem)
         if not cancelled:
             _tell(project, act, [one for one in done if one.old != one.new], again)
-        _note(project, {"event": "done", "id": act.id, "stems": [] if cancelled else [[one.old, one.new] for one in done]})
+        note_event(project, {"event": "done", "id": act.id, "stems": [] if cancelled else [[one.old, one.new] for one in done]})
         if place.is_dir() and not any(place.iterdir()):
             place.rmdir()
         (project.hidden / PENDING).unlink(missing_ok=True)
     return done
 
 
-def _place(project: Project, act: _Act, number: int, group: _Group, place: Path) -> str:
+def _place(project: Project, act: JournalEntry, number: int, group: Group, place: Path) -> str:
     """Put the files of one group in place. Returns: its stem now; empty where none of its files is left."""
     stem = act.other.get(number, group.new)
     waiting = [file for file in group.files if (place / file[2]).exists()]
@@ -249,7 +185,7 @@ def _place(project: Project, act: _Act, number: int, group: _Group, place: Path)
         while fold(stem) in taken:
             count += 1
             stem = f"{base}-{count}"
-        _note(project, {"event": "other", "id": act.id, "group": number, "stem": stem})
+        note_event(project, {"event": "other", "id": act.id, "group": number, "stem": stem})
         for file in group.files:  # what a kill had put under the first name already
             before = _room(project, file[0]).joinpath(group.name(file, base))
             if file not in waiting and before.exists():
@@ -260,7 +196,7 @@ def _place(project: Project, act: _Act, number: int, group: _Group, place: Path)
     return stem if there else ""
 
 
-def _tell(project: Project, act: _Act, done: Sequence[Rename], again: bool) -> None:
+def _tell(project: Project, act: JournalEntry, done: Sequence[Rename], again: bool) -> None:
     """Names in the history of captions, in the ledger of imports and in the index.
 
     Args: again: a kill may have come after a part of it.
@@ -281,7 +217,7 @@ def _tell(project: Project, act: _Act, done: Sequence[Rename], again: bool) -> N
         index.remember_images(rows)
 
 
-def _tell_ledger(project: Project, act: _Act, names: Mapping[str, str]) -> None:
+def _tell_ledger(project: Project, act: JournalEntry, names: Mapping[str, str]) -> None:
     """Where each file came from stays known. All in one write with a mark, which readers pass over: a kill leaves all of it or nothing."""
     ledger = project.hidden / LEDGER_FILE
     mark = json.dumps({"renamed": act.id})
@@ -289,12 +225,12 @@ def _tell_ledger(project: Project, act: _Act, names: Mapping[str, str]) -> None:
         return
     latest = {record.name: record for record in read_ledger(project)}
     lines = [json.dumps(vars(replace(latest[old], name=new)), ensure_ascii=False) for old, new in names.items() if old in latest]
-    append_lines(ledger, ["\n".join([*lines, mark])])
+    append_lines(ledger, ["\n".join([*lines, mark])], errors="backslashreplace")
 
 
 def _mend(project: Project) -> bool:
     """Finish the renaming that was not finished (the lock is held)."""
-    acts = [act for act in _acts(project) if not act.done]
+    acts = [act for act in read_journal(project) if not act.done]
     for act in acts[-1:]:
         if not act.staged:
             _stage(project, act, SILENT)
@@ -303,40 +239,6 @@ def _mend(project: Project) -> bool:
         (project.images / STAGING.format(id=(project.hidden / PENDING).read_text(encoding="utf-8").strip())).rmdir()
     (project.hidden / PENDING).unlink(missing_ok=True)
     return bool(acts)
-
-
-def _acts(project: Project) -> list[_Act]:
-    """Every renaming of the journal, oldest first; half a line is passed over."""
-    path = project.hidden / JOURNAL
-    acts: dict[str, _Act] = {}
-    if not path.exists():
-        return []
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            try:
-                value = json.loads(line)
-                act = acts.get(value["id"])
-                if value["event"] == "begin":
-                    groups = [_Group(old, new, [tuple(one) for one in files]) for old, new, files in value["groups"]]
-                    acts[value["id"]] = _Act(value["id"], value["what"], value["time"], groups, value.get("undoes", ""))
-                elif act is not None:
-                    _take_in(act, value)
-            except (ValueError, KeyError, TypeError):
-                continue
-    return list(acts.values())
-
-
-def _take_in(act: _Act, value: dict[str, Any]) -> None:
-    if value["event"] == "staged":
-        act.staged = True
-    elif value["event"] == "other":
-        act.other[value["group"]] = value["stem"]
-    elif value["event"] == "done":
-        act.done, act.stems = True, tuple((str(old), str(new)) for old, new in value["stems"])
-
-
-def _note(project: Project, value: dict[str, Any]) -> None:
-    append_lines(project.hidden / JOURNAL, [json.dumps(value, ensure_ascii=False)], sync=True, errors="surrogateescape")
 
 
 def _room(project: Project, room: str) -> Path:

@@ -15,6 +15,7 @@ from core.base.errors import ConfigError, DatasetError
 from core.base.files import write_bytes
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
+from core.base.words import counted
 from core.dataset.captions.editing import EditPlan, EditReport, apply_plan
 from core.dataset.history import START, History, net_swaps
 from core.dataset.history_file import Change, VersionMark, append_values, under_present_name
@@ -57,7 +58,8 @@ class Comparison:
 
     def sentence(self) -> str:
         """The result in one line."""
-        return f"{len(self.changes)} captions differ, {self.same} are the same."
+        differ = "differs" if len(self.changes) == 1 else "differ"
+        return f"{counted(len(self.changes), 'caption')} {differ}, {self.same} are the same."
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the first hundred."""
@@ -168,7 +170,7 @@ def restore_version(project: Project, version: str, progress: Progress = SILENT)
 def _read_snapshot(project: Project, mark: VersionMark) -> dict[str, Change]:
     path = project.hidden / mark.file
     try:
-        lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")
+        lines = gzip.decompress(path.read_bytes()).decode("utf-8", "surrogatepass").split("\n")
         rows: Sequence[list[Any]] = [json.loads(line) for line in lines if line]
         found = {}
         for image, file, text, *model in rows:

@@ -50,8 +50,10 @@ def how_long(settings: TrainingSettings, backend: str, project_folder: Path, on_
         which torch does not see, and that is told already.
     """
     former = _former_speed(settings, backend, project_folder, on_gpu)
-    if former is None and (on_gpu or is_small(settings)):
+    if former is None and on_gpu:
         return []
+    if former is None and is_small(settings):
+        return [Finding("info", f"{reason} The base model is so small that it is trained in minutes all the same.")] if reason else []
     seconds, basis = former or (step_work(settings) / (CORE_SPEED * cpu_cores()), f"a rough estimate for {_cores_words()}")
     totals = _totals(settings)
     what, whole = f"A step takes about {rough_time(seconds)}", 0.0

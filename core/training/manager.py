@@ -11,7 +11,7 @@ from core.base.findings import Finding, errors_of
 from core.base.jobs import Job, start_job
 from core.base.progress import SILENT, Progress
 from core.dataset.project import Project
-from core.training import launch
+from core.training import kept, launch
 from core.training.monitor import Monitor, RunStatus
 from core.training.run import Run
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.training.config import TrainingSettings
     from core.training.evaluation import EvaluationReport, EvaluationSettings
     from core.training.outputs import State
+    from core.training.preview import ImagePreview, PreviewSettings
     from core.training.regularisation import RegularisationReport, RegularisationSettings
 
 
@@ -57,6 +58,28 @@ class TrainingManager:
         from core.training.fitting import fit_to_project
 
         return fit_to_project(settings, self.project, propose)
+
+    def settings(self) -> TrainingSettings:
+        """The settings that are kept for the project, with its pictures as they are now; before any are, the first preset for its family.
+
+        Raises: ConfigError: the file is wrong.
+        """
+        if kept.settings_file(self.project.folder).is_file():
+            return kept.read_kept(self.project)
+        return self.preset(self.presets()[0])
+
+    def preview(self, settings: PreviewSettings, progress: Progress = SILENT) -> ImagePreview:
+        """One picture as the trainer will see it, with the kept settings. Raises: DatasetError, ConfigError."""
+        from core.training.preview import preview_image
+
+        return preview_image(self.project, settings, self.settings())
+
+    def preview_pictures(self, preview: ImagePreview) -> tuple[bytes, bytes]:
+        """The picture as it is (small), and as it is learned: the files' bytes. Raises: DatasetError."""
+        from core.dataset.images import previews
+        from core.training.preview import training_picture
+
+        return previews.preview_image(preview.path, self.project.hidden / "previews"), training_picture(preview)
 
     def check(self, settings: TrainingSettings, backend: str = "builtin", deep: bool = True) -> list[Finding]:
         """Everything that can be known to be wrong before the training costs time; nothing is written into the project.

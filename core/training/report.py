@@ -143,7 +143,7 @@ def _value(key: str, value: Any) -> str:
 def _dataset(run: Run) -> str:
     """Folders, sizes, the most frequent tags, and a few of the pictures."""
     from core.dataset.captions.files import read_caption_text
-    from core.dataset.items import image_files
+    from core.dataset.images.files import image_files
 
     rows: list[tuple[object, object]] = []
     shown: list[Path] = []

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -41,6 +43,14 @@ def test_each_stage_is_a_command_with_its_settings_as_flags(name):
 
 def test_the_usage_names_the_command_that_the_readme_names():
     assert build_parser().format_usage().startswith("usage: ./jupyter.sh core ")
+
+
+def test_a_file_whose_name_is_no_utf8_does_not_spoil_the_answer(project, tmp_path, capsys):
+    (tmp_path / "source" / os.fsdecode(b"caf\xe9.png")).write_bytes(b"<html>")
+    for form in ((), ("--json",)):
+        code, out, err = run(capsys, "import", project, "--source", str(tmp_path / "source"), *form)
+        assert code == 0 and "caf\\udce9.png" in out + err
+    assert json.loads(out)["skipped"][0]["name"] == os.fsdecode(b"caf\xe9.png")
 
 
 def test_a_project_is_made_filled_and_checked(project, capsys):
@@ -99,6 +109,28 @@ def test_without_the_flag_sample_prompts_are_proposed_and_an_empty_list_is_a_cho
 
     given = build_parser().parse_args(["train", project, "--preset", "sd15_style", *flags])
     assert [prompt.prompt for prompt in _training_settings(given).sampling.sample_prompts] == prompts
+
+
+def test_without_a_preset_the_kept_settings_are_taken(project):
+    from core.cli import _training_settings
+    from core.dataset.project import Project
+    from core.training.config import TrainingSettings
+    from core.training.kept import keep_settings
+
+    keep_settings(TrainingSettings.from_values({"network": {"network_dim": 12}, "data": {"resolution": 640}}), Project(Path(project)))
+    settings = _training_settings(build_parser().parse_args(["check", project, "--resolution", "576"]))
+    assert (settings.network.network_dim, settings.data.resolution, settings.sampling.sample_prompts) == (12, 576, [])
+
+
+def test_without_an_id_the_newest_run_is_meant(project, capsys):
+    from core.training.config import TrainingSettings
+    from core.training.run import Run
+
+    code, _, err = run(capsys, "status", project)
+    assert code == 1 and "has no run yet" in err and "Traceback" not in err
+    made = [Run.create(Path(project), TrainingSettings(), "builtin").id for _ in range(2)]
+    (Path(project) / "runs" / made[0]).rename(Path(project) / "runs" / "19990101_000000")
+    assert json.loads(run(capsys, "status", project, "--json")[1])["run"] == made[1]
 
 
 class Terminal(io.StringIO):

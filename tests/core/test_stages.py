@@ -13,14 +13,16 @@ from PIL import Image
 from core.base.errors import DatasetError
 from core.base.paths import ROOT
 from core.dataset.project import Project
-from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, rejected_images, restore_images
+from core.dataset.rejected import rejected_images
+from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images
 from core.dataset.renaming import RenameSettings, rename_images
 from core.dataset.renaming_steps import giving_names
 from core.dataset.sources.ledger import read_ledger
 from core.stages import STAGES, Stage
 
 HEAVY = {"duplicates", "quality", "tag", "caption", "regularise", "evaluate"}
-LIGHT = {"import", "rename", "overview", "trigger", "edit", "reject", "restore"}
+LIGHT = {"findings", "opening", "find-captions", "take-captions", "import", "rename", "overview", "trigger", "edit", "reject", "restore",
+         "preview"}
 EACH = 40
 
 IMPORT = """

@@ -176,3 +176,21 @@ def keep_picture(page: Any, panel: str, name: str) -> None:
     if SCREENSHOTS:
         Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
         page.locator(f".lb-panel-{panel}").screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"))
+
+
+OVERFLOWING = """([parts, allowed]) => [...document.querySelectorAll(parts)].filter(part =>
+    !['TEXTAREA', 'INPUT', 'SELECT', 'OPTION'].includes(part.tagName) && !part.closest('.lb-cell') && part.clientWidth
+    && part.scrollWidth > part.clientWidth + 1 && !allowed.includes(getComputedStyle(part).overflowX)).map(part => part.className)"""
+
+
+def overflowing(page: Any, parts: str = ".lb-panel, .lb-panel *", allowed: tuple[str, ...] = ("hidden",)) -> list[str]:
+    """Classes of what is wider inside than it shows; fields and the grid's cells are passed over.
+
+    Args: parts: which elements are looked at (CSS). allowed: values of overflow-x with which it is meant so.
+    """
+    return page.evaluate(OVERFLOWING, [parts, list(allowed)])
+
+
+def in_kernel(page: Any, code: str) -> None:
+    """Have the kernel run code that stands in no cell. Returns: at once; what is asked of the kernel later comes after it."""
+    page.evaluate("code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }", code)

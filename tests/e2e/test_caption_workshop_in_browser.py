@@ -7,7 +7,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from core.dataset.manager import DatasetManager
-from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
+from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CELL = """
@@ -23,9 +23,6 @@ for number, kind in enumerate((StatisticsPanel, EditPanel, HistoryPanel), 6):
     session.panels[kind.name] = kind(session, number)
     display(session.panels[kind.name].view)
 """
-OVERFLOW = """() => [...document.querySelectorAll('.lb-panel, .lb-panel *')].filter(part =>
-    !['TEXTAREA', 'INPUT', 'SELECT', 'OPTION'].includes(part.tagName) && part.scrollWidth > part.clientWidth + 1 && part.clientWidth
-    && getComputedStyle(part).overflowX !== 'hidden').map(part => part.className)"""
 WORDS = ("standing", "sitting", "looking at viewer", "smile", "open mouth", "hat", "blue eyes", "long hair", "outdoors", "from behind")
 
 
@@ -66,15 +63,15 @@ def test_a_finding_is_mended_seen_undone_and_made_again(tmp_path, dataset, theme
         expect(statistics.locator(".lb-tags-note")).to_contain_text("with red hair")
         statistics.get_by_test_id("tag-search").fill("")
         keep_picture(page, "statistics", f"workshop_statistics_{mark}")
-        assert page.evaluate(OVERFLOW) == []
+        assert overflowing(page) == []
 
         statistics.get_by_role("button", name="Put it first").click()
         changes = edit.get_by_test_id("changes")
         expect(changes.locator("li")).to_have_count(1)
         expect(changes.locator("ins")).to_have_count(1)
         assert caption(dataset, 3) == before
-        edit.get_by_role("button", name=re.compile("^Change 1 captions")).click()
-        expect(edit.get_by_role("status")).to_contain_text("1 captions changed")
+        edit.get_by_role("button", name=re.compile("^Change 1 caption")).click()
+        expect(edit.get_by_role("status")).to_contain_text("1 caption changed")
         assert caption(dataset, 3).startswith("mychar, red hair")
 
         edit.get_by_label("What to do").select_option(label="Replace tags")
@@ -102,4 +99,4 @@ def test_a_finding_is_mended_seen_undone_and_made_again(tmp_path, dataset, theme
         history.get_by_role("button", name="Go back to it").click()
         expect(history.get_by_role("status")).to_contain_text("back to the beginning")
         assert caption(dataset, 3) == before
-        assert page.evaluate(OVERFLOW) == [] and context.errors == []
+        assert overflowing(page) == [] and context.errors == []

@@ -1,6 +1,5 @@
 """The Caption panel in a real browser: the card, a try that writes nothing, texts of two models side by side, the job and its undo."""
 
-import threading
 
 import pytest
 from playwright.sync_api import expect
@@ -8,7 +7,7 @@ from playwright.sync_api import expect
 from core.dataset.manager import DatasetManager
 from tests.core.dataset.captions.captioners.chat_server import Chat
 from tests.core.dataset.curation.photographs import photographs
-from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
+from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CELL = """
@@ -21,20 +20,14 @@ session.open(Path({folder!r}))
 panel = CaptionPanel(session, 10)
 display(panel.view)
 """
-OVERFLOW = """() => [...document.querySelectorAll('.lb-panel, .lb-panel *')].filter(part =>
-    !['TEXTAREA', 'INPUT', 'SELECT', 'OPTION'].includes(part.tagName) && part.scrollWidth > part.clientWidth + 1 && part.clientWidth
-    && getComputedStyle(part).overflowX !== 'hidden').map(part => part.className)"""
 LONG = ("An astronaut in an orange space suit smiles at the camera, her helmet on the table before her; behind her stand a flag of the "
         "United States and a model of the space shuttle. A studio portrait with soft light from the left.")
 
 
 @pytest.fixture
 def chat():
-    server = Chat()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with Chat() as server:
+        yield server
 
 
 @pytest.fixture
@@ -77,7 +70,7 @@ def test_a_captioner_is_tried_on_one_picture_compared_and_put_to_work(tmp_path, 
         assert [path.name for path in dataset.project.images.glob("*.txt")] == []
         page.wait_for_timeout(300)
         keep_picture(page, "caption", f"caption_tried_{theme}_{width}")
-        assert page.evaluate(OVERFLOW) == []
+        assert overflowing(page) == []
 
         panel.get_by_role("button", name="Use this text").nth(1).click()
         expect(status).to_contain_text("is now: mychar, An astronaut")

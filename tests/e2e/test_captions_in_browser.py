@@ -7,7 +7,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from core.dataset.manager import DatasetManager
-from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
+from tests.e2e.lab import Browser, Lab, in_kernel, keep_picture, overflowing, run_all, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CELL = """
@@ -20,10 +20,6 @@ panel = GalleryPanel(session)
 panel.gallery.mode, panel.gallery.rest = "text", 0
 panel.view
 """
-IN_KERNEL = """code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }"""
-OVERFLOW = """() => [...document.querySelectorAll('.lb-captions, .lb-captions *')].filter(part =>
-    !['TEXTAREA', 'INPUT', 'SELECT'].includes(part.tagName) && !part.closest('.lb-cell')
-    && part.scrollWidth > part.clientWidth + 1 && part.clientWidth).map(part => part.className)"""
 
 
 @pytest.fixture
@@ -60,7 +56,7 @@ def test_what_is_typed_while_the_next_picture_is_awaited_lands_nowhere_wrong(tmp
     with Lab(tmp_path) as lab, Browser() as context:
         page, box, note = opened(lab, context)
         box.press_sequentially(", hat")
-        page.evaluate(IN_KERNEL, "import time; time.sleep(6)")
+        in_kernel(page, "import time; time.sleep(6)")
         box.press("Control+Enter")
         expect(box).to_have_attribute("readonly", "")
         box.press_sequentially(" too early")
@@ -77,7 +73,7 @@ def test_what_is_typed_while_the_next_picture_is_awaited_lands_nowhere_wrong(tmp
 def test_a_save_and_words_typed_meanwhile_and_keys_held_down_are_no_conflict(tmp_path, dataset):
     with Lab(tmp_path) as lab, Browser() as context:
         page, box, note = opened(lab, context)
-        page.evaluate(IN_KERNEL, "import time; time.sleep(3)")
+        in_kernel(page, "import time; time.sleep(3)")
         box.press_sequentially(", a")
         box.press("Control+s")
         box.press_sequentially(", b")
@@ -120,12 +116,12 @@ def test_when_the_file_changes_while_a_person_writes_both_texts_are_seen_and_eit
         assert caption(dataset, 1) == "mychar, number 1, mine"
         assert dataset.undo().restored == 1 and caption(dataset, 1) == "by a tagger"
 
-        page.evaluate(IN_KERNEL, "session.tell()")
+        in_kernel(page, "session.tell()")
         expect(box).to_have_value("by a tagger")
         box.press("End")
         box.press_sequentially(", more")
         write(dataset, 1, "by a tagger again")
-        page.evaluate(IN_KERNEL, "session.tell()")
+        in_kernel(page, "session.tell()")
         expect(note).to_have_text(re.compile("changed on the disk while you wrote"))
         box.press_sequentially(" words")
         other.get_by_role("button", name="Read again").click()
@@ -169,7 +165,7 @@ def test_an_unsaved_text_is_laid_aside_when_another_project_is_opened(tmp_path, 
     with Lab(tmp_path) as lab, Browser() as context:
         page, box, _ = opened(lab, context)
         box.press_sequentially(", mine")
-        page.evaluate(IN_KERNEL, f"session.open(Path({str(second.project.folder)!r}))")
+        in_kernel(page, f"session.open(Path({str(second.project.folder)!r}))")
         expect(box).to_have_value("")
         mine = page.get_by_test_id("caption-mine")
         expect(mine).to_contain_text("Your text for 1.png, which was not saved")
@@ -190,14 +186,14 @@ def test_the_editor_fits_its_window(tmp_path, dataset, theme, width):
         expect(box).to_have_value(long)
         expect(page.locator(".lb-captions-editor figure img")).to_be_visible()
         keep_picture(page, "gallery", f"captions_{theme}_{width}")
-        assert page.evaluate(OVERFLOW) == []
+        assert overflowing(page, ".lb-captions, .lb-captions *", allowed=()) == []
         box.press("End")
         box.press_sequentially(", mine")
         write(dataset, 1, "by a tagger, " + long)
         box.press("Control+s")
         expect(page.get_by_test_id("caption-other")).to_be_visible()
         keep_picture(page, "gallery", f"captions_{theme}_{width}_conflict")
-        assert page.evaluate(OVERFLOW) == []
+        assert overflowing(page, ".lb-captions, .lb-captions *", allowed=()) == []
 
 
 SAMPLES = """
@@ -225,17 +221,17 @@ def test_a_sample_that_was_drawn_again_is_fetched_again_and_the_old_one_let_go(t
         expect(img).to_have_attribute("src", re.compile("^blob:"))
         first = img.get_attribute("src")
         Image.new("RGB", (48, 48), "blue").save(tmp_path / "a.png")
-        page.evaluate(IN_KERNEL, "show(2)")
+        in_kernel(page, "show(2)")
         page.wait_for_function("() => document.querySelector('.lb-samples td img').naturalWidth === 48")
         assert page.evaluate("() => window.gone") == [first]
-        page.evaluate(IN_KERNEL, "slow = 2; show(3)")
+        in_kernel(page, "slow = 2; show(3)")
         page.wait_for_function("() => !document.querySelector('.lb-samples td img').src")
         page.get_by_role("button", name="a cat. Show larger.").click()
         expect(page.get_by_role("dialog").get_by_role("img")).to_be_hidden()
         page.wait_for_function("() => document.querySelector('dialog img').naturalWidth === 48")
         assert "lb-small" in page.locator("dialog img").get_attribute("class")
         page.keyboard.press("Escape")
-        page.evaluate(IN_KERNEL, "samples.show([], [], [])")
+        in_kernel(page, "samples.show([], [], [])")
         expect(page.get_by_test_id("samples")).to_contain_text("No pictures yet")
         assert len(page.evaluate("() => window.gone")) == 3
         assert context.errors == []

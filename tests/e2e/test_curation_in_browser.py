@@ -8,9 +8,9 @@ from PIL import Image, ImageEnhance, ImageFilter
 from playwright.sync_api import expect
 
 from core.dataset.manager import DatasetManager
-from core.dataset.rejecting import rejected_images
+from core.dataset.rejected import rejected_images
 from tests.core.dataset.curation.photographs import photographs
-from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
+from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CELL = """
@@ -28,9 +28,6 @@ for panel in panels:
     session.panels[panel.name] = panel
     display(panel.view)
 """
-OVERFLOW = """() => [...document.querySelectorAll('.lb-panel, .lb-panel *')].filter(part =>
-    !['TEXTAREA', 'INPUT', 'SELECT', 'OPTION'].includes(part.tagName) && part.scrollWidth > part.clientWidth + 1 && part.clientWidth
-    && !['hidden', 'auto', 'scroll'].includes(getComputedStyle(part).overflowX)).map(part => part.className)"""
 PICTURES, DOUBLES = 58, 16
 TAGS = (("from front", "looking at viewer", "from side", "from behind"), ("upper body", "portrait", "full body"),
         ("red dress", "", "jacket"))
@@ -98,7 +95,7 @@ def reject_and_return_duplicates(page, dataset: DatasetManager, mark: str) -> No
     expect(first.locator(".lb-card-picture img")).to_have_count(3)
     page.wait_for_timeout(600)
     keep_picture(page, "duplicates", f"duplicates_{mark}")
-    assert page.evaluate(OVERFLOW) == []
+    assert overflowing(page, allowed=("hidden", "auto", "scroll")) == []
 
     rename_meanwhile(first, status, dataset)
     first.get_by_role("button", name="Keep astronaut.png, reject the other 2").click()
@@ -141,7 +138,7 @@ def move_a_cut(page, dataset: DatasetManager, mark: str) -> None:
     expect(cards.last.locator("img")).to_be_visible()
     page.wait_for_timeout(600)
     keep_picture(page, "quality", f"quality_{mark}")
-    assert page.evaluate(OVERFLOW) == []
+    assert overflowing(page, allowed=("hidden", "auto", "scroll")) == []
 
     before = cards.count()
     cut.focus()
@@ -170,7 +167,7 @@ def press_the_matrix(page, mark: str) -> None:
     expect(panel.get_by_role("status")).to_contain_text("with a caption")
     page.wait_for_timeout(300)
     keep_picture(page, "overview", f"overview_{mark}")
-    assert page.evaluate(OVERFLOW) == []
+    assert overflowing(page, allowed=("hidden", "auto", "scroll")) == []
     cell = panel.get_by_role("button", name="behind, full body:")
     count = int(cell.inner_text())
     assert 0 < count < 20

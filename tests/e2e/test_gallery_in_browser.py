@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
 from core.dataset.manager import DatasetManager
-from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
+from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CELL = """
@@ -19,10 +19,6 @@ session.open(Path({folder!r}))
 panel = GalleryPanel(session)
 panel.view
 """
-IN_KERNEL = """code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }"""
-OVERFLOW = """() => [...document.querySelectorAll('.lb-gallery, .lb-gallery *')].filter(part =>
-    !['TEXTAREA', 'INPUT', 'SELECT'].includes(part.tagName)
-    && !part.closest('.lb-cell') && part.scrollWidth > part.clientWidth + 1 && part.clientWidth).map(part => part.className)"""
 NODES = "() => document.querySelectorAll('.lb-gallery *').length"
 FOCUSED = "() => document.activeElement.dataset.row ?? document.activeElement.dataset.testid ?? document.activeElement.tagName"
 
@@ -234,4 +230,4 @@ def test_the_gallery_fits_its_window(tmp_path, dataset, theme, width):
         shown(page, 2)
         page.wait_for_timeout(400)
         keep_picture(page, "gallery", f"gallery_{theme}_{width}")
-        assert page.evaluate(OVERFLOW) == []
+        assert overflowing(page, ".lb-gallery, .lb-gallery *", allowed=()) == []

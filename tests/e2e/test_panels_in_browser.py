@@ -12,15 +12,13 @@ from core.base.paths import DEMO_ASSETS, ROOT
 from core.dataset.manager import DatasetManager
 from core.dataset.sources.importing import ImportSettings, import_images
 from core.training.config.presets import load_preset, save_settings
-from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
+from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
 from widgets.dataset import PANELS as MAKER_PANELS
 from widgets.training import PANELS as TRAINER_PANELS
 from widgets.training.choice import settings_file
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NOTEBOOKS = {"Dataset_Maker.ipynb": MAKER_PANELS, "Trainer.ipynb": TRAINER_PANELS}
-OVERFLOW = """() => [...document.querySelectorAll('.lb-panel')].filter(panel => panel.scrollWidth > panel.clientWidth + 1)
-    .map(panel => panel.className)"""
 
 
 @pytest.fixture
@@ -139,7 +137,7 @@ def test_nothing_is_cut_off_in_a_narrow_window(notebooks, projects, notebook, th
         run_all(page)
         names = NOTEBOOKS[notebook].names()
         expect(panel(page, names[-1])).to_be_visible()
-        assert page.evaluate(OVERFLOW) == []
+        assert overflowing(page, ".lb-panel", allowed=()) == []
         for name in names:
             keep_picture(page, name, name)
 

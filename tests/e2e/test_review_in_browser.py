@@ -7,7 +7,7 @@ from core.dataset.captions.scores import ScoreStore
 from core.dataset.items import list_items
 from core.dataset.manager import DatasetManager
 from tests.core.dataset.curation.photographs import photographs
-from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
+from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CELL = """
@@ -20,9 +20,6 @@ session.open(Path({folder!r}))
 panel = ReviewPanel(session, 6)
 display(panel.view)
 """
-OVERFLOW = """() => [...document.querySelectorAll('.lb-panel, .lb-panel *')].filter(part =>
-    !['TEXTAREA', 'INPUT', 'SELECT', 'OPTION'].includes(part.tagName) && part.scrollWidth > part.clientWidth + 1 && part.clientWidth
-    && getComputedStyle(part).overflowX !== 'hidden').map(part => part.className)"""
 SCORES = {"general": {"outdoors": 0.41, "looking_at_viewer": 0.37, "smile": 0.33, "standing_in_front_of_a_very_long_wall": 0.28,
                       "solo": 0.95, "hat": 0.1},
           "character": {"astronaut_(portrait)": 0.8}, "rating": {"general": 0.9}}
@@ -69,7 +66,7 @@ def test_doubtful_tags_are_kept_and_dropped_with_one_key_and_taken_back(tmp_path
         expect(panel.locator(".lb-review-picture img")).to_be_visible()
         page.wait_for_timeout(300)
         keep_picture(page, "review", f"review_{theme}_{width}")
-        assert page.evaluate(OVERFLOW) == []
+        assert overflowing(page) == []
 
         doubts.focus()
         page.keyboard.press("z")  # the tagging is no decision

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from core.dataset.manager import DatasetManager
 from tests.core.dataset.small_things import png_bytes
-from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
+from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CELL = """
@@ -32,8 +32,6 @@ panel.view
 SLOW = "import time; ask = panel.desk._answer; panel.desk._answer = lambda *given: (time.sleep(0.3), ask(*given))[1]"
 RESTART = """async () => { await window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }"""
 IN_KERNEL = """async code => { await window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }).done; }"""
-OVERFLOW = """() => [...document.querySelectorAll('.lb-upload, .lb-upload *')].filter(part => part.tagName !== 'INPUT' && part.clientWidth
-    && part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).overflowX === 'visible').map(part => part.className)"""
 
 
 @pytest.fixture
@@ -123,7 +121,7 @@ def test_a_dropped_folder_comes_with_its_subfolders_and_is_imported(tmp_path, da
         page.set_viewport_size({"width": 560, "height": 1300})
         page.wait_for_timeout(400)
         keep_picture(page, "upload", f"upload_{theme}_narrow")
-        assert page.evaluate(OVERFLOW) == [] and context.errors == []
+        assert overflowing(page, ".lb-upload, .lb-upload *", ("hidden", "auto", "scroll")) == [] and context.errors == []
 
 
 def test_an_upload_is_paused_and_goes_on(tmp_path, dataset):
@@ -141,7 +139,7 @@ def test_an_upload_is_paused_and_goes_on(tmp_path, dataset):
         assert words(page).inner_text() == before
         keep_picture(page, "upload", "upload_paused")
         page.get_by_test_id("pause").click()
-        says(page, "^Done: 1 images imported")
+        says(page, "^Done: 1 image imported")
         assert stored(dataset) == {"big.zip": data} and context.errors == []
 
 
@@ -186,7 +184,7 @@ def test_after_the_page_was_reloaded_the_same_file_goes_on_from_where_it_was(tmp
         expect(page.get_by_test_id("unfinished")).to_contain_text("big.zip: ")
         keep_picture(page, "upload", "upload_unfinished")
         choose(page, tmp_path / "big.zip")
-        says(page, "^Done: 1 images imported")
+        says(page, "^Done: 1 image imported")
         assert stored(dataset) == {"big.zip": data}
         page.evaluate(IN_KERNEL, f"Path({str(tmp_path / 'came')!r}).write_text(str(sum(came)))")
         assert 0 < int((tmp_path / "came").read_text()) < 0.8 * len(data)
@@ -213,7 +211,7 @@ def test_a_lost_and_a_damaged_piece_are_sent_again(tmp_path, dataset):
     with Lab(tmp_path) as lab, Browser() as context:
         page = opened(lab, context, dataset, LOSE)
         choose(page, tmp_path / "big.zip")
-        says(page, "^Done: 1 images imported")
+        says(page, "^Done: 1 image imported")
         assert stored(dataset) == {"big.zip": data}
         page.evaluate(IN_KERNEL, f"Path({str(tmp_path / 'count')!r}).write_text(str(count))")
         assert int((tmp_path / "count").read_text()) > 8
@@ -239,7 +237,7 @@ def test_when_everything_under_way_is_lost_the_browser_asks_and_goes_on(tmp_path
         page = opened(lab, context, dataset, DEAF)
         choose(page, tmp_path / "big.zip")
         expect(page.get_by_test_id("upload-trouble")).to_contain_text("No answer from the kernel", timeout=20_000)
-        says(page, "^Done: 1 images imported")
+        says(page, "^Done: 1 image imported")
         expect(page.get_by_test_id("upload-trouble")).to_be_hidden()
         assert stored(dataset) == {"big.zip": data}
 
@@ -261,7 +259,7 @@ def test_a_file_that_always_comes_out_different_is_given_up_and_the_rest_comes(t
         page = opened(lab, context, dataset, ALWAYS_WRONG)
         choose(page, tmp_path / "big.zip", home / "cat 0.png")
         expect(page.get_by_test_id("upload-files")).to_contain_text("came out different")
-        says(page, "^Done: 1 images imported")
+        says(page, "^Done: 1 image imported")
         expect(words(page)).to_have_text("1 of 2 files, 1 not taken")
         assert list(stored(dataset)) == ["cat 0.png"]
 

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 
+from widgets import kernel_loop
 from widgets.kernel_loop import KernelLoop
 
 
@@ -43,6 +44,50 @@ def test_what_another_thread_asks_for_is_done_in_the_loops_thread():
         assert threads == [threading.get_ident()]
 
     asyncio.run(kernel())
+
+
+def test_a_press_waits_for_what_was_sent_before_it_on_another_way():
+    """The typed text lies in the main queue behind slow work, while the press comes from a subshell's thread at once."""
+    async def kernel():
+        loop, main, typed, read, done = KernelLoop(), asyncio.get_running_loop(), [], [], asyncio.Event()
+
+        def queue(works):
+            if works:
+                works[0]()
+                main.call_soon(queue, works[1:])  # one message in each turn of the loop
+
+        main.call_soon(queue, [*[lambda: time.sleep(0.05)] * 4, lambda: None, lambda: typed.append("cat")])
+        threading.Thread(target=lambda: loop.settled(lambda: (read.append(list(typed)), done.set()))).start()
+        await asyncio.wait_for(done.wait(), 5)
+        assert read == [["cat"]]
+
+    asyncio.run(kernel())
+
+
+def test_a_press_is_obeyed_though_the_loop_is_never_calm(monkeypatch):
+    monkeypatch.setattr(kernel_loop, "LONGEST_WAIT", 0.3)
+
+    async def kernel():
+        loop, done = KernelLoop(), asyncio.Event()
+        loop.repeat(lambda: time.sleep(0.06) or not done.is_set(), 0.0)
+        loop.settled(done.set)
+        await asyncio.wait_for(done.wait(), 5)
+
+    asyncio.run(kernel())
+
+
+def test_presses_keep_their_order_and_come_at_once_where_there_is_no_kernel():
+    async def kernel():
+        loop, pressed = KernelLoop(), []
+        for number in range(5):
+            loop.settled(lambda number=number: pressed.append(number))
+        await asyncio.sleep(0.5)
+        assert pressed == [0, 1, 2, 3, 4]
+
+    asyncio.run(kernel())
+    pressed = []
+    KernelLoop().settled(lambda: pressed.append(1))
+    assert pressed == [1]
 
 
 def test_what_is_repeated_ends_when_the_panel_is_let_go():

@@ -11,6 +11,7 @@ from core.base.files import write_json
 from core.base.findings import Finding
 from core.base.jobs import Job, append_event
 from core.base.process import mark_of
+from core.dataset.project import Project, folder_for
 from widgets import panel as panel_module
 from widgets.panel import Panel, Work, findings_list, table
 from widgets.session import Session
@@ -66,6 +67,13 @@ def test_what_run_returns_becomes_the_words_of_the_status_line(session):
     panel = CountingPanel(session)
     assert press(panel, "counted.") == "Done: counted."
     assert press(panel, Work("counting", lambda: 4, lambda found: f"{found} found.")) == "Done: 4 found."
+
+
+def test_what_was_worked_out_for_a_project_that_is_not_open_any_more_is_not_shown(project, projects, session):
+    other, shown = Project.create(folder_for("Other"), "Other"), []
+    panel = CountingPanel(session)
+    assert press(panel, Work("counting", lambda: session.open(other.folder), shown.append)) == "Ready"
+    assert shown == [] and not panel.main.disabled
 
 
 @pytest.mark.parametrize(("levels", "state", "words"), [((), "done", "Done: looked at."), (("info",), "done", "Done: looked at."),
@@ -138,7 +146,7 @@ class Drive:
 
 
 def test_a_drive_that_goes_away_is_told_once_looked_at_more_seldom_and_found_again(session, monkeypatch):
-    monkeypatch.setattr(panel_module, "SLOW_SECONDS", 0.2)
+    monkeypatch.setattr("widgets.kernel_loop.SLOW_SECONDS", 0.2)
 
     async def show():
         panel, drive, told = CountingPanel(session), Drive(), []
@@ -158,7 +166,7 @@ def test_a_drive_that_goes_away_is_told_once_looked_at_more_seldom_and_found_aga
 
 
 def test_a_job_on_a_drive_that_went_away_is_followed_to_its_end_when_it_is_back(project, session, monkeypatch):
-    monkeypatch.setattr(panel_module, "SLOW_SECONDS", 0.05)
+    monkeypatch.setattr("widgets.kernel_loop.SLOW_SECONDS", 0.05)
     monkeypatch.setattr(panel_module, "POLL_SECONDS", 0.01)
     job = make_job(project)
 

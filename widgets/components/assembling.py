@@ -6,9 +6,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PARTS = {
-    "cards": ("elements",),
-    "changes": ("elements",),
-    "gallery": ("elements", "selection", "grid", "chips", "undo", "editor"),
+    "cards": ("elements", "difference"),
+    "changes": ("elements", "difference"),
+    "gallery": ("elements", "selection", "grid", "chips", "undo", "drafts", "editor_parts", "editor"),
     "histogram": ("elements",),
     "matrix": ("elements",),
     "review": ("elements",),

@@ -40,7 +40,8 @@ class Wish:
     """What the person asked for."""
 
     kind: str
-    """save, next, previous, open (another picture), again (read it from the disk) or keep (write it over the text of someone else)."""
+    """save, next, previous, open (another picture), again (read it from the disk), keep (write it over the text of someone else), tag or
+    caption (let a model look at it)."""
     id: str
     revision: str
     text: str
@@ -51,10 +52,10 @@ class Wish:
     token: str = ""
     """Names this wish; its answer carries it."""
     to: str = ""
-    """The row that is to be opened."""
+    """The row that is to be opened, or the picture's id."""
 
 
-KINDS = ("save", "next", "previous", "open", "again", "keep")
+KINDS = ("save", "next", "previous", "open", "again", "keep", "tag", "caption")
 
 
 class CaptionEditor(anywidget.AnyWidget):
@@ -70,6 +71,7 @@ class CaptionEditor(anywidget.AnyWidget):
         answer: token of the wish that was answered last.
         note: one sentence under the text: "Saved.", or what went wrong.
         wrong: whether the note tells of something wrong.
+        asked: what becomes of the picture that a model was asked to look at: `words`, `wrong`, `busy`, and its `id` and `home`.
         nothing: the words when there is no picture.
     """
 
@@ -79,6 +81,7 @@ class CaptionEditor(anywidget.AnyWidget):
     answer = traitlets.Unicode("").tag(sync=True)
     note = traitlets.Unicode("").tag(sync=True)
     wrong = traitlets.Bool(False).tag(sync=True)
+    asked = traitlets.Dict().tag(sync=True)
     nothing = traitlets.Unicode("There are no pictures yet.").tag(sync=True)
 
     def __init__(self, wished: Callable[[Wish], None], nothing: str = "There are no pictures yet.") -> None:

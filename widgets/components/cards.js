@@ -119,6 +119,15 @@ function render({ model, el }) {
     const row = make("div", "lb-cards-row");
     row.append(...section.cards.map((one) => card(section, one)));
     box.append(head, row);
+    if (section.change.length) {
+      const text = make("p", "lb-cards-change");
+      const [before, after] = section.change;
+      if (before) text.append(marked(before, after));
+      else text.append(make("span", "lb-diff-cut", "new: "), document.createTextNode(after));   // nothing to compare it with
+      const side = make("div", "lb-cards-beside");
+      side.append(row, text);
+      box.append(side);
+    }
     return box;
   }
   function forget(shown) {   // what is not shown any more, or is another picture under the same key

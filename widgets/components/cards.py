@@ -41,6 +41,8 @@ class Section:
     cards: tuple[Card, ...]
     actions: tuple[tuple[str, str], ...] = ()
     """Name and words of each button; the first one is the usual one."""
+    change: tuple[str, ...] = ()
+    """A text before and after, shown beside the pictures: what goes struck out, what comes underlined."""
 
 
 class Cards(anywidget.AnyWidget):

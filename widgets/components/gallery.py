@@ -54,9 +54,10 @@ class Row:
     """The reason; None: it is not rejected."""
 
 
-ASKED = {"want": ("version", "serial", "rows"), "filter": ("text", "sort"), "select": ("version", "ranges"), "count": ("text",), "tags": (),
+ASKED = {"want": ("version", "serial", "rows", "seen"), "stop-asking": (),
+         "filter": ("text", "sort"), "select": ("version", "ranges"), "count": ("text",), "tags": (),
          "reject": ("version", "ranges", "reason"), "restore": ("version", "ranges"), "unreject": (), "reject-shown": ("id", "reason")}
-"""Messages that the browser may send besides wishes, with their fields."""
+"""Messages that the browser may send besides wishes, with their fields. `seen`: of the rows, those whose thumbnail it has."""
 
 
 class Gallery(CaptionEditor):
@@ -97,9 +98,12 @@ class Gallery(CaptionEditor):
                    "troubles": dict(troubles)}
         self.send(message, list(thumbs.values()))
 
-    def send_tokens(self, text: str, count: int, exact: bool) -> None:
-        """How many tokens a text has. Args: exact: counted with the model family's own tokenizer."""
-        self.send({"kind": "tokens", "text": text, "count": count, "exact": exact})
+    def send_tokens(self, text: str, count: int, exact: bool, words: str = "", over: bool = False) -> None:
+        """How many tokens a text has.
+
+        Args: exact: counted with the model family's own tokenizer. words: how that is said. over: a part of the text is not read.
+        """
+        self.send({"kind": "tokens", "text": text, "count": count, "exact": exact, "words": words, "over": over})
 
     def send_tags(self, tags: Sequence[tuple[str, int]]) -> None:
         """Tags that the project knows, with how often they are used, the most frequent first."""

@@ -10,6 +10,7 @@ PANELS: Registry[type] = Registry(
     Entry("project", "widgets.dataset.project:ProjectPanel", "Project"),
     Entry("upload", "widgets.dataset.uploading:UploadPanel", "Upload"),
     Entry("import", "widgets.dataset.importing:ImportPanel", "Import"),
+    Entry("found", "widgets.dataset.found_captions:FoundCaptionsPanel", "Captions beside the sources"),
     Entry("rename", "widgets.dataset.renaming:RenamePanel", "Rename"),
     Entry("duplicates", "widgets.dataset.duplicates:DuplicatesPanel", "Duplicates"),
     Entry("quality", "widgets.dataset.quality:QualityPanel", "Quality"),
@@ -21,6 +22,7 @@ PANELS: Registry[type] = Registry(
     Entry("edit", "widgets.dataset.editing:EditPanel", "Bulk edit"),
     Entry("history", "widgets.dataset.history:HistoryPanel", "History of captions"),
     Entry("overview", "widgets.dataset.overview:OverviewPanel", "Overview"),
+    Entry("preview", "widgets.training.preview:PreviewPanel", "As the trainer sees it"),
     Entry("check", "widgets.dataset.check:CheckPanel", "Check"),
     Entry("handover", "widgets.dataset.handover:HandoverPanel", "Hand over"),
 )

@@ -5,24 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from core.base.errors import StudioError
-from core.dataset.captions.files import caption_path_for, read_caption_text
-from core.dataset.captions.tags import parse_tags
 from core.dataset.filtering import SORTS, Filter, choose, parse_filter, prepare, sort_needs
 from core.dataset.images.thumbnails import Thumbnail, Thumbnails, Wanted
 from core.dataset.listing import Listing, read_captions, remember, remembered, scan, tag_counts
 from core.dataset.project import Project
-from widgets.components.gallery import Gallery, Row, View
+from widgets.components.gallery import Gallery, View
+from widgets.dataset.rows import only_rejected, ranges_of, row_of
 from widgets.kernel_loop import KernelLoop
 
 MOST_ROWS = 400
 """Rows of one question; a screen holds far fewer."""
-CAPTION_SHOWN = 240
+LIST_REST = 3.0
+"""Seconds between two listings of a folder that changes all the time."""
 PAINT_FIRST = 1.0
 """Seconds before a folder whose listing was kept is listed again: the first pictures come before."""
 BYTES_PER_IMAGE = 60_000
@@ -46,6 +46,10 @@ class Shelf:
         self.view = View()
         self.seen_mtime = 0
         """Time of the images folder when it was listed last."""
+        self._touched_mtime = 0
+        """The same, when what is on screen was read again last."""
+        self._picked_out: frozenset[str] = frozenset()
+        """Ids that are to be selected as soon as all pictures are shown."""
         self._listed = (0.0, 0.0)
         """When that ended, and how many seconds it took."""
         self._wanted: tuple[str, str, Filter] = ("", "name", Filter(((),)))
@@ -117,12 +121,23 @@ class Shelf:
         """Keys of the pictures that are selected."""
         return self.keys(self.view.selected)
 
+    def counts(self) -> tuple[int, int]:
+        """How many pictures are selected and shown, without rejected ones."""
+        listing = self.listing
+        if listing is None:
+            return 0, 0
+        if not self._wanted[2].shows_rejected():
+            return sum(high - low for low, high in self.view.selected), len(self.rows)
+        kept = [not listing.is_rejected(place) for place in self.rows]
+        return sum(sum(kept[low:high]) for low, high in self.view.selected), sum(kept)
+
     # What the browser asks
 
     def asked(self, kind: str, given: Mapping[str, Any]) -> None:
         """Answer a question of the grid. What makes no sense is passed over."""
         if kind == "want":
-            self._want(int(given["version"]), int(given["serial"]), [int(row) for row in given["rows"]][:MOST_ROWS])
+            rows, seen = ([int(row) for row in given.get(name) or ()] for name in ("rows", "seen"))
+            self._want(int(given["version"]), int(given["serial"]), rows[:MOST_ROWS], set(seen))
         elif kind == "filter":
             self._filter(str(given["text"]), str(given["sort"]))
         elif kind == "select" and given["version"] == self.view.version:
@@ -130,15 +145,17 @@ class Shelf:
         elif kind == "tags":
             self._tags()
 
-    def _want(self, version: int, serial: int, rows: Sequence[int]) -> None:
+    def _want(self, version: int, serial: int, rows: Sequence[int], seen: set[int]) -> None:
+        """Facts of rows, and the thumbnails of those whose the browser has not seen."""
         listing, thumbs, order = self.listing, self._thumbs, self.rows
         if version != self.view.version or listing is None or thumbs is None:
             return
         places = {row: order[row] for row in rows if 0 <= row < len(order)}
-        wanted = [Wanted(listing.key(place), listing.path(place), *listing.marks[place]) for place in places.values()]
+        unseen = [place for row, place in places.items() if row not in seen]
+        wanted = [Wanted(listing.key(place), listing.path(place), *listing.marks[place]) for place in unseen]
 
         def looked(found: list[Thumbnail]) -> None:
-            infos = [_row(listing, row, place) for row, place in places.items()]
+            infos = [row_of(listing, row, place) for row, place in places.items()]
             thumbs_found = {item.key: item.data for item in found}
             self.loop.soon(lambda: self.gallery.send_rows(version, serial, infos, thumbs_found, {}))
 
@@ -172,6 +189,11 @@ class Shelf:
             self.view = replace(self.view, working="Reading the captions …")
             self._show()
         self.look()
+
+    def pick_out(self, ids: Collection[str]) -> None:
+        """Select these pictures; the filter is emptied, so that they are shown. Args: ids: without rejected ones."""
+        self._picked_out = frozenset(ids)
+        self._filter("", self.view.sort)
 
     def _tags(self) -> None:
         listing = self.listing
@@ -226,16 +248,23 @@ class Shelf:
         self.loop.beside(listed, shown)
 
     def glance(self) -> None:
-        """List the folder again if it changed. While a job changes it without end, a tenth of the time goes into listing."""
-        ended, seconds = self._listed
-        if self.project is None or not self.seen_mtime or time.monotonic() - ended < 10 * seconds:
+        """Look whether the folder changed. While a job changes it without end, what is on screen is read again each time, which costs
+        little, and all is listed again more rarely: a twentieth of the time goes into that, a tenth where a filter goes by captions.
+        """
+        if self.project is None or not self.seen_mtime:
             return
         try:
-            changed = self.project.images.stat().st_mtime_ns != self.seen_mtime
+            mtime = self.project.images.stat().st_mtime_ns
         except OSError:
             return
-        if changed:
+        ended, seconds = self._listed
+        by_captions = self._wanted[2].needs_captions() or sort_needs(self._wanted[1])[0]
+        rest = 10 * seconds if by_captions else max(LIST_REST, 20 * seconds)
+        if mtime != self.seen_mtime and time.monotonic() - ended >= rest:
             self.look()
+        elif mtime not in (self.seen_mtime, self._touched_mtime):
+            self.touched()
+        self._touched_mtime = mtime
 
     def _tidy(self, listing: Listing) -> None:
         thumbs = self._thumbs
@@ -245,9 +274,10 @@ class Shelf:
     def _adopt(self, listing: Listing, rows: array[int], wanted: tuple[str, str, Filter]) -> None:
         before, old_rows, view = self.listing, self.rows, self.view
         text, sort, chosen = wanted
-        same = before is not None and before.names == listing.names and before.kept == listing.kept and rows == old_rows
+        picked, self._picked_out = (frozenset(), self._picked_out) if text else (self._picked_out, frozenset())
+        same = before is not None and before.names == listing.names and before.kept == listing.kept and rows == old_rows and not picked
         everything = len(listing) if chosen.shows_rejected() else listing.kept
-        facts: dict[str, Any] = {"all": everything, "filter": text, "sort": sort, "rejected": _only_rejected(listing, rows),
+        facts: dict[str, Any] = {"all": everything, "filter": text, "sort": sort, "rejected": only_rejected(listing, rows),
                                  "trouble": "", "working": ""}
         if same and before is not None:
             stale = [] if listing.marks == before.marks else [
@@ -258,6 +288,8 @@ class Shelf:
             kept = (text, sort) == (view.filter, view.sort)
             selected = set(self.selected()) if before is not None and view.selected else set()
             self.listing, self.rows = listing, rows
+            if picked:
+                selected = {key for key in map(self.key, range(len(rows))) if Path(key).stem in picked and not key.startswith("rejected/")}
             self.view = replace(view, version=view.version + 1, total=len(rows), keep=kept, stale=[],
                                 selected=self._ranges(selected), **facts)
         self._show()
@@ -286,22 +318,3 @@ class Shelf:
 
     def _show(self) -> None:
         self.gallery.show_view(self.view)
-
-
-def _row(listing: Listing, row: int, place: int) -> Row:
-    """Facts of one row, its caption as it is now (in a thread)."""
-    caption = read_caption_text(caption_path_for(listing.path(place))) or ""
-    rejected = listing.reasons.get(listing.names[place], "") if listing.is_rejected(place) else None
-    return Row(row, listing.key(place), listing.names[place], caption[:CAPTION_SHOWN], len(parse_tags(caption)), rejected)
-
-
-def _only_rejected(listing: Listing, rows: array[int]) -> bool:
-    return bool(rows) and all(listing.is_rejected(row) for row in rows)
-
-
-def ranges_of(given: object) -> list[list[int]]:
-    """Ranges that the browser sent, as numbers; what is no range is passed over."""
-    if not isinstance(given, (list, tuple)):
-        return []
-    pairs = [pair for pair in given if isinstance(pair, (list, tuple)) and len(pair) == 2]
-    return [[int(low), int(high)] for low, high in pairs if isinstance(low, (int, float)) and isinstance(high, (int, float)) and low < high]

@@ -7,20 +7,26 @@ from typing import Any, ClassVar
 
 import ipywidgets as ipw
 
-from core.base.jobs import Job, JobStatus, start_job
-from core.dataset.items import count_images
+from core.base.jobs import Job, JobStatus
+from core.base.words import counted
+from core.dataset.captions.which import for_one
 from core.dataset.project import Project
 from widgets.dataset.importing import skipped_list
+from widgets.dataset.which import WhichChoice
 from widgets.form import Form
+from widgets.jobs_view import newest_job
 from widgets.panel import Panel
 
 
 class CaptionJobPanel(Panel):
-    """Starts a job that writes captions; one press takes it back. A subclass gives `form`, whose settings have a `trigger_word`."""
+    """Starts a job that writes captions; one press takes it back. A subclass gives `form`, whose settings have a `trigger_word`,
+    and `which`."""
 
+    needs_pictures = True
     worker: ClassVar[str] = ""
     """Who writes: "The tagger"."""
     form: Form[Any]
+    which: WhichChoice
     _filled_for: Path | None = None
     _trigger = ""
 
@@ -33,32 +39,48 @@ class CaptionJobPanel(Panel):
         self.found = ipw.HTML()
         return [self.found]
 
-    def opened(self) -> None:
-        """Another project was opened, and the form filled anew."""
-
     def summary(self, status: JobStatus) -> str:
         """What a job found, as HTML."""
         return ""
 
+    def opened(self) -> None:
+        """For another project, begin anew."""
+        self.found.value = ""
+        if self._filled_for is not None:
+            self.form.fill(self.form.cls())
+            self.which.begin()
+            self._trigger = ""
+        self._filled_for = self.session.folder
+
     def update(self) -> None:
-        """For another project, begin anew; its trigger word stands in its field."""
-        if self.job is None:
-            self.found.value = ""
-        if self.session.folder != self._filled_for:
-            if self._filled_for is not None:
-                self.form.fill(self.form.cls())
-                self._trigger = ""
-            self.opened()
-            self._filled_for = self.session.folder
+        """The project's trigger word stands in its field."""
         self._fill_trigger()
 
     def blocked(self) -> str:
-        """There must be pictures."""
-        return super().blocked() or no_pictures(self.session.folder)
+        """There must be pictures, among them those that are chosen."""
+        return super().blocked() or self.which.blocked()
 
     def run(self) -> Job:
         """Start the job."""
-        return start_job(self.session.dataset.project.folder, self.stage, self.form.value().model_dump(mode="json"))
+        return self.start(self.which.put_into(self.asked()))
+
+    def run_one(self, image_id: str) -> Job:
+        """Start a job for one picture that was named, with the settings of the form. Raises: ConfigError: a value is wrong."""
+        return self.start(for_one(self.asked(), image_id))
+
+    def at_work(self) -> str:
+        """Why no job can be started for one picture now; empty when one can."""
+        job = newest_job(self.session.folder, self.stage) if self.session.folder is not None else None
+        return f"{self.worker} is at work. Wait for it, or cancel it." if job is not None and not job.status().ended else ""
+
+    def asked(self) -> Any:
+        """The form's settings. Raises: ConfigError: a value is wrong."""
+        return self.form.value()
+
+    def close(self) -> None:
+        """Let go."""
+        super().close()
+        self.which.close()
 
     def show_report(self, status: JobStatus) -> None:
         """Show what was found, and what was skipped."""
@@ -76,16 +98,10 @@ class CaptionJobPanel(Panel):
 
     def _undo_blocked(self) -> str:
         working = self.job is not None and self.job.status().state == "running"
-        return super().blocked() or (f"{self.worker} is at work. Wait for it, or cancel it." if working else "")
+        return self.no_project() or (f"{self.worker} is at work. Wait for it, or cancel it." if working else "")
 
     def _undo(self) -> str:
         report = self.session.dataset.undo()
         left = f" {len(report.skipped)} were edited since and stay as they are." if report.skipped else ""
-        return f"undone: {report.what}. {report.restored} captions are as before.{left}"
-
-
-def no_pictures(folder: Path | None) -> str:
-    """Why nothing can be done with a project without pictures; empty when it has some."""
-    if folder is None or count_images(Project(folder).images):
-        return ""
-    return "The project has no pictures yet. Import some first."
+        are = "is" if report.restored == 1 else "are"
+        return f"undone: {report.what}. {counted(report.restored, 'caption')} {are} as before.{left}"

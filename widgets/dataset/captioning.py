@@ -8,8 +8,9 @@ from pathlib import Path
 
 from core.base.errors import DatasetError, StudioError
 from core.dataset.captions.files import Caption, CaptionConflict, caption_path_for, read_caption
-from core.dataset.captions.tokens import token_counter
+from core.dataset.captions.target import find_target, plain_target
 from core.dataset.images.opening import inspect_image
+from core.dataset.project import Project
 from widgets.components.caption_editor import Shown, Wish
 from widgets.components.gallery import Gallery
 from widgets.dataset.browsing import Shelf
@@ -28,13 +29,13 @@ class CaptionDesk:
     """Answers the editor's wishes on the pictures of a shelf. A save carries project, picture and revision.
 
     Args:
-        fail: tells the person what is wrong; calm: that it is past.
+        fail: tells the person what is wrong; calm: that it is past. ask: lets a model look at a picture: "tag" or "caption", and its key.
     """
 
     def __init__(self, editor: Gallery, shelf: Shelf, session: Session, loop: KernelLoop, fail: Callable[[BaseException], None],
-                 calm: Callable[[], None]) -> None:
+                 calm: Callable[[], None], ask: Callable[[str, str], None]) -> None:
         self.editor, self.shelf, self.session, self.loop = editor, shelf, session, loop
-        self._fail, self._calm = fail, calm
+        self._fail, self._calm, self._ask = fail, calm, ask
         self._row = 0
         self._wanted = Path()
         self._busy = False
@@ -102,9 +103,11 @@ class CaptionDesk:
 
     def count(self, text: str) -> None:
         """Tell the editor how many tokens a text has."""
-        def counted() -> tuple[int, bool]:
-            counter = token_counter()
-            return counter.count(text), counter.exact
+        folder = self.session.folder
+
+        def counted() -> tuple[int, bool, str, bool]:
+            measure = (find_target(Project(folder)) if folder is not None else plain_target()).measure(text)
+            return measure.count, measure.exact, measure.words, measure.over
 
         self.loop.beside(counted, lambda result, error: self._fail(error) if error else self.editor.send_tokens(text, *result))
 
@@ -114,7 +117,7 @@ class CaptionDesk:
             return self.shelf.row_of(wish.id, self._row), wish.id
         present = self.shelf.row_of(wish.id, self._row) if wish.kind in ("next", "previous") else -1
         if wish.kind == "open":
-            row = int(wish.to) if wish.to.isdecimal() else -1
+            row = int(wish.to) if wish.to.isdecimal() else self.shelf.row_of(wish.to)
         elif wish.kind == "next":
             row = present + 1 if present >= 0 else self._row
         elif wish.kind == "previous":
@@ -137,6 +140,10 @@ class CaptionDesk:
         elif target is not None and read is not None:
             self._row = target[0]
             self._put(target[1], target[0], read, f"{note} Now {Path(target[1]).stem}.".strip() if wish.kind != "open" else note)
+        elif wish.kind in ("tag", "caption"):
+            self._ask(wish.kind, wish.id)
+        elif wish.kind == "open" and not wish.to.isdecimal():
+            self.editor.note = f"{note} {wish.to} is not shown by the filter; empty the filter, then go to it.".strip()
         elif wish.kind in ("next", "previous"):
             self.editor.note = f"{note} This is the {'last' if wish.kind == 'next' else 'first'} picture.".strip()
 

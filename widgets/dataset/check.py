@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import ipywidgets as ipw
 
 from core.base.findings import Finding, errors_of
+from core.base.words import counted
 from widgets.panel import Panel, Work, findings_list
 
 
@@ -42,7 +43,7 @@ def verdict(findings: Sequence[Finding]) -> str:
     """The result of a check in one sentence."""
     errors, warnings = len(errors_of(list(findings))), sum(finding.level == "warning" for finding in findings)
     if errors:
-        return f"{errors} {'thing' if errors == 1 else 'things'} must be mended before training; the list says how."
+        return f"{counted(errors, 'thing')} must be mended before training; the list says how."
     if warnings:
         return f"nothing stops the training; {warnings} {'thing is' if warnings == 1 else 'things are'} worth a look."
     return "all is well."

@@ -8,11 +8,14 @@ import ipywidgets as ipw
 
 from core.base.errors import ConfigError
 from core.base.jobs import Job, JobStatus
+from core.base.settings import Settings
 from core.dataset.captions.caption_texts import CaptionSettings
 from core.dataset.captions.captioners import CAPTIONERS, card_of
 from core.dataset.captions.questions import check_question
+from core.dataset.captions.which import WhichImages
 from widgets.dataset.caption_job import CaptionJobPanel
 from widgets.dataset.one_picture import OnePicture
+from widgets.dataset.which import WhichChoice
 from widgets.form import Form
 
 SERVER_FIELDS = ("server_url", "server_model", "key_variable")
@@ -32,14 +35,16 @@ class CaptionPanel(CaptionJobPanel):
     def controls(self) -> list[ipw.Widget]:
         """Which captioner, and what it is asked."""
         self._adapted: tuple[str, str, str] = ("", "", "")
-        self.form = Form(CaptionSettings, choices={"captioner": [(entry.title, entry.name) for entry in CAPTIONERS]})
+        self.which = WhichChoice(self.session, self.refresh)
+        self.form = Form(CaptionSettings, choices={"captioner": [(entry.title, entry.name) for entry in CAPTIONERS]},
+                         hide=tuple(WhichImages.fields()))
         self.form.on_change(self._adapt)
-        return [self.form.view]
+        return [self.which.view, self.form.view]
 
     def results(self) -> list[ipw.Widget]:
         """What came out, and one picture."""
         found = super().results()
-        self.one = OnePicture(self, self._asked, self._working)
+        self.one = OnePicture(self, self.asked, self._working)
         self._adapt()
         return [*found, *self.one.view]
 
@@ -48,11 +53,10 @@ class CaptionPanel(CaptionJobPanel):
         super().update()
         self.one.update()
 
-    def run(self) -> Job:
+    def start(self, settings: Settings) -> Job:
         """Start the job; the memory of a model that was tried here is given to it."""
-        self._asked()
         self.one.unload()
-        return super().run()
+        return super().start(settings)
 
     def close(self) -> None:
         """Let go of the model."""
@@ -71,7 +75,7 @@ class CaptionPanel(CaptionJobPanel):
     def _working(self) -> bool:
         return self._busy or (self.job is not None and not self.job.status().ended)
 
-    def _asked(self) -> CaptionSettings:
+    def asked(self) -> CaptionSettings:
         """The form's settings. Raises: ConfigError: a value is wrong, or the captioner cannot be asked so."""
         settings = self.form.value()
         check_question(settings)

@@ -13,12 +13,15 @@ from core.dataset.captions.editing import EditReport, TriggerSettings
 from core.dataset.project import Project
 from core.dataset.rejecting import MoveReport, RejectSettings, RestoreSettings
 from widgets.components.gallery import Gallery
-from widgets.dataset.browsing import Shelf, ranges_of
+from widgets.dataset.asking import OneAsked
+from widgets.dataset.browsing import Shelf
 from widgets.dataset.captioning import CaptionDesk
+from widgets.dataset.rows import ranges_of
 from widgets.form import Form
 from widgets.panel import Panel, Work, part
+from widgets.session import Picked
 
-GLANCE_SECONDS = 3.0
+GLANCE_SECONDS = 1.0
 """How often the folder's time is looked at: another notebook, a job or a file manager may have changed something."""
 KEYS = """
 Arrows, Home, End, Page up and down move; with Shift they select; Ctrl+A selects all; Space turns one on or off.
@@ -30,7 +33,8 @@ class GalleryPanel(Panel):
 
     name = "gallery"
     title = "Gallery"
-    purpose = "Look through your pictures, mend captions, and put aside what is bad. A rest saves; nothing is deleted."
+    purpose = ("Look through your pictures, mend captions, and put aside what is bad. What you write is saved by itself one second after "
+               "you stop typing; nothing is ever deleted.")
     button = "Put the trigger word first everywhere"
 
     def controls(self) -> list[ipw.Widget]:
@@ -42,7 +46,8 @@ class GalleryPanel(Panel):
                                lambda kind, given: self.loop.soon(lambda: self.guard(lambda: self._asked(kind, given))),
                                filtering.SORTS, grammar, "There are no pictures yet. Import some first.")
         self.shelf = Shelf(self.gallery, self.loop, self.fail, self._rows_changed)
-        self.desk = CaptionDesk(self.gallery, self.shelf, self.session, self.loop, self.fail, self._calm)
+        self.one = OneAsked(self.gallery, self.session, self.loop, self._asked_one)
+        self.desk = CaptionDesk(self.gallery, self.shelf, self.session, self.loop, self.fail, self._calm, self.one.ask)
         self.form, self._filled_for = Form(TriggerSettings), ""
         return [self.gallery, part("Trigger word"), self.form.view]
 
@@ -77,24 +82,46 @@ class GalleryPanel(Panel):
 
     def selected(self) -> list[str]:
         """Ids of the selected pictures that are not rejected."""
-        return [Path(key).stem for key in self.shelf.selected() if not key.startswith("rejected/")]
+        return self._names("selected")
+
+    def _names(self, what: str) -> list[str]:
+        """Ids of what is "selected" or "shown", without rejected pictures."""
+        keys = self.shelf.selected() if what == "selected" else self.shelf.keys([[0, len(self.shelf)]])
+        return [Path(key).stem for key in keys if not key.startswith("rejected/")]
+
+    def _pick(self) -> None:
+        """Tell the panels that work on a selection what it is now."""
+        selected, shown = self.shelf.counts()
+        self.session.pick(Picked(selected, shown, self.shelf.view.filter, self._names))
 
     def show_filter(self, text: str, sort: str = "name") -> None:
         """Filter the grid from elsewhere, e.g. by a tag that was clicked."""
         self.shelf.asked("filter", {"text": text, "sort": sort})
 
+    def select(self, ids: Sequence[str]) -> None:
+        """Select pictures from elsewhere; the filter is emptied, so that they are shown."""
+        self.shelf.pick_out(ids)
+
     def close(self) -> None:
         """Let go."""
         super().close()
         self.shelf.close()
+        self.session.pick(Picked())
 
     def _glance(self) -> bool:
         self.guard(self.shelf.glance)
         self.guard(self.desk.glance)
         return True
 
+    def _asked_one(self) -> None:
+        """A model has looked at one picture."""
+        self.guard(self.desk.glance)
+        self.guard(self.shelf.touched)
+        self.session.tell()
+
     def _rows_changed(self) -> None:
         self.guard(self.desk.look)
+        self._pick()
         if not self._busy:
             self._settle()
             self._enable()
@@ -108,6 +135,8 @@ class GalleryPanel(Panel):
     def _asked(self, kind: str, given: Mapping[str, Any]) -> None:
         if kind == "count":
             self.desk.count(str(given["text"]))
+        elif kind == "stop-asking":
+            self.one.cancel()
         elif kind == "unreject":
             self._restore(self._rejected)
         elif kind == "reject-shown":
@@ -122,6 +151,8 @@ class GalleryPanel(Panel):
                 self._restore([Path(key).name for key in keys if key.startswith("rejected/")])
         else:
             self.shelf.asked(kind, given)
+            if kind == "select":
+                self._pick()
 
     def _reject(self, keys: Sequence[str], reason: str) -> None:
         names = tuple(key for key in keys if key and not key.startswith("rejected/"))

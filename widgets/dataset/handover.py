@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from widgets.dataset.tagging import no_pictures
 from widgets.panel import Panel
 
 
@@ -13,10 +12,7 @@ class HandoverPanel(Panel):
     title = "Hand over"
     purpose = "Give this project to the Trainer notebook. No path need be typed again."
     button = "Hand over to Trainer"
-
-    def blocked(self) -> str:
-        """There must be pictures."""
-        return super().blocked() or no_pictures(self.session.folder)
+    needs_pictures = True
 
     def run(self) -> str:
         """Hand it over."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import ipywidgets as ipw
 
@@ -30,7 +29,6 @@ class HistoryPanel(Panel):
     def controls(self) -> list[ipw.Widget]:
         """The list."""
         self._steps: list[Step] = []
-        self._home: Path | None = None
         self.list = ipw.Select(options=[], rows=9, description="Changes and versions", layout=ipw.Layout(width="auto"))
         self.list.observe(lambda _: self._enable(), "value")
         return [ipw.VBox([self.list]).add_class("lb-field").add_class("lb-list")]
@@ -46,14 +44,15 @@ class HistoryPanel(Panel):
         self.back = self.action("Go back to it", self._go_back, lambda: self._no_compare("gone to"))
         self.complete = self.action("Complete it", self._complete, self._no_complete)
         self.form = Form(VersionSettings, choices={"run": [("none", "")]})
-        keep = self.action("Keep this version", self._keep, super().blocked)
+        keep = self.action("Keep this version", self._keep, self.no_project)
         return [row(self.compare, self.back, self.complete), self.changes, part(VersionSettings.title), self.form.view, row(keep)]
+
+    def opened(self) -> None:
+        """A comparison of another project is of no use."""
+        self.changes.clear()
 
     def update(self) -> None:
         """Read the list again."""
-        if self.session.folder != self._home:
-            self._home = self.session.folder
-            self.changes.clear()
         self._steps = self.session.dataset.versions() if self.session.folder is not None else []
         chosen = self.list.value
         lines = [(line_of(step), step.id) for step in self._steps[:MOST]]
@@ -78,12 +77,12 @@ class HistoryPanel(Panel):
         return next((step for step in self._steps if step.id == self.list.value), None)
 
     def _no_redo(self) -> str:
-        return super().blocked() or ("" if any(step.state == "undone" for step in self._steps) else "Nothing was undone just before.")
+        return self.no_project() or ("" if any(step.state == "undone" for step in self._steps) else "Nothing was undone just before.")
 
     def _no_compare(self, word: str) -> str:
         step = self._chosen()
-        if super().blocked() or self.list.value is None:
-            return super().blocked() or "Choose a line of the list first."
+        if self.list.value is None:
+            return self.no_project() or "Choose a line of the list first."
         if step is not None and (step.state == "replaced" or (word == "compared" and step.state == "undone")):
             return f"It was undone and cannot be {word}."
         return ""

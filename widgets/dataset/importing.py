@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import html
-import sys
 from pathlib import Path
 
 import ipywidgets as ipw
 
 from core.base.errors import StudioError
-from core.base.jobs import Job, JobStatus, start_job
-from core.dataset.sources import SOURCES
+from core.base.jobs import Job, JobStatus
+from core.dataset.sources import SOURCES, places
 from core.dataset.sources.download import refuse_password
+from core.dataset.sources.drive import connect_drive, is_colab, is_connected
 from core.dataset.sources.gallery import SITES, check_credentials, find_program
 from core.dataset.sources.importing import ImportSettings
-from core.dataset.sources.places import drive_hint
 from widgets.dataset.folder_browser import FolderBrowser
 from widgets.demo import demo_pictures, is_demo
 from widgets.form import Form
-from widgets.panel import Panel
+from widgets.panel import Panel, row
 
 SITE_NAMES = [("an address", "address"), ("Gelbooru", "gelbooru"), ("Danbooru", "danbooru"), ("Safebooru", "safebooru"),
               ("Konachan", "konachan"), ("yande.re", "yandere"), ("Pixiv", "pixiv")]
 KINDS = [("Folder or archive on this machine", "auto"),
          *((entry.title, entry.name) for entry in SOURCES if entry.options.get("remote"))]
 """What the panel offers; a folder and an archive are told apart by themselves."""
+DRIVE = ("Google Drive", "drive")
+"""What it offers on Colab besides: nowhere else can Google Drive be connected."""
 WORDS = {
     "auto": ("Folder or archive", "/data/cats or /data/cats.zip", "A folder with images, or a zip or tar archive. It is never changed."),
+    "drive": ("Folder or archive on Google Drive", "pictures/cats", "Its path inside My Drive; Browse Google Drive looks for one. It is "
+                                                                    "never changed."),
     "url": ("Address", "https://example.org/cats.zip", "Of the download itself, not of the page that it stands on."),
     "huggingface": ("Repository", "owner/name", "Its name, or the address of its page or of a folder in it."),
     "gallery": ("Tags or address", "1girl solo rating:general", "Tags as the site writes them, with spaces between, or the address of a "
@@ -50,12 +53,15 @@ class ImportPanel(Panel):
         self._filled_for: Path | None = None
         self._given = {"auto": ""}
         self._kind = "auto"
-        self.form = Form(ImportSettings, choices={"kind": KINDS, "gallery.site": SITE_NAMES})
+        kinds = [*KINDS[:1], *([DRIVE] if is_colab() else []), *KINDS[1:]]
+        self.form = Form(ImportSettings, choices={"kind": kinds, "gallery.site": SITE_NAMES})
         self.browser = FolderBrowser(self._take)
+        self.drive_browser = FolderBrowser(self._take, places.DRIVE, "Browse Google Drive")
+        self.connect = self.action("Connect Google Drive", self._connect)
         self.form.control("kind").widget.observe(lambda _: self._show_kind(), "value")
         self.form.control("gallery.site").widget.observe(lambda _: self._show_readiness(), "value")
         fields = self.form.control("source").view
-        fields.children = [*fields.children, self.browser.view]
+        fields.children = [*fields.children, self.browser.view, *([row(self.connect), self.drive_browser.view] if is_colab() else [])]
         self._show_kind()
         return [self.form.view]
 
@@ -71,6 +77,7 @@ class ImportPanel(Panel):
         source.widget.value = self._given.get(kind, "")
         chosen.help = "" if kind == "auto" else SOURCES.entry(kind).note
         self.browser.view.layout.display = "" if kind == "auto" else "none"
+        self._show_drive()
         chosen.complain("")
         source.complain("")
         self._show_readiness()
@@ -78,7 +85,9 @@ class ImportPanel(Panel):
     def _show_readiness(self) -> None:
         """Say what the kind lacks before the button is pressed."""
         kind, source = self._kind, self.form.control("source")
-        source.remark(drive_hint("google.colab" in sys.modules) if kind == "auto" else "")
+        first = "Connect Google Drive first: Google asks for your consent, and this waits for it."
+        hints = {"auto": places.drive_hint(is_colab()), "drive": "" if is_connected() else first}
+        source.remark(hints.get(kind, ""))
         if kind != "gallery":
             return
         try:
@@ -86,6 +95,21 @@ class ImportPanel(Panel):
             check_credentials(SITES.get(self.form.control("gallery.site").widget.value, ""))
         except StudioError as error:
             source.remark(str(error), wrong=True)
+
+    def _show_drive(self) -> None:
+        """The way to Google Drive, where that is the kind: first the button, then its folders."""
+        chosen, there = self._kind == "drive", is_connected()
+        self.connect.layout.display = "" if chosen and not there else "none"
+        self.drive_browser.view.layout.display = "" if chosen and there else "none"
+
+    def _connect(self) -> str:
+        """In the kernel's own thread, as Colab's question to the browser needs it."""
+        self.status.say("working", "Working: waiting for Google's consent in the browser")
+        folder = connect_drive()
+        self._show_drive()
+        self._show_readiness()
+        self.drive_browser.toggle.value = True
+        return f"Google Drive is connected as {folder}. Choose a folder of it."
 
     def _take(self, path: Path) -> None:
         self.form.control("source").widget.value = str(path)
@@ -95,24 +119,22 @@ class ImportPanel(Panel):
         self._skipped = ipw.HTML()
         return [self._skipped]
 
-    def update(self) -> None:
+    def opened(self) -> None:
         """Another project has another source; that of the demo project is the demo's pictures."""
         source = self.form.control("source").widget
-        if self.session.folder != self._filled_for:
-            self.form.control("kind").widget.value = "auto"
-            if is_demo(self.session.folder):
-                source.value = str(demo_pictures())
-            elif self._filled_for is not None:
-                source.value = ""
-            self._filled_for = self.session.folder
-        if self.job is None:
-            self._skipped.value = ""
+        self.form.control("kind").widget.value = "auto"
+        if is_demo(self.session.folder):
+            source.value = str(demo_pictures())
+        elif self._filled_for is not None:
+            source.value = ""
+        self._filled_for = self.session.folder
+        self._skipped.value = ""
 
     def run(self) -> Job:
         """Start the job. Raises: DatasetError: the address holds a password, which is never written down."""
         settings = self.form.value()
         refuse_password(settings.source)
-        return start_job(self.session.dataset.project.folder, self.stage, settings.model_dump(mode="json"))
+        return self.start(settings)
 
     def show_report(self, status: JobStatus) -> None:
         """List what was skipped."""

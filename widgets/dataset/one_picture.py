@@ -15,7 +15,8 @@ from core.dataset.captions.captioners import CAPTIONERS
 from core.dataset.captions.captioners.keeping import KeptCaptioner
 from core.dataset.captions.captioning import Description
 from core.dataset.captions.told import Told
-from core.dataset.items import image_files, image_path_of
+from core.dataset.images.files import image_files
+from core.dataset.items import image_path_of
 from core.dataset.project import Project
 from widgets.dataset.watching import FolderWatch
 from widgets.panel import Panel, Work, part, row
@@ -178,7 +179,7 @@ class OnePicture:
         becomes = f'<p class="lb-help">The caption would become: {html.escape(latest.caption)}</p>' if latest is not None else ""
         words = f'<div class="lb-part">{html.escape(who(told))}</div><p class="lb-purpose">{html.escape(told.text)}</p>{becomes}'
         button = ipw.Button(description="Use this text", tooltip=f"Writes what {who(told)} says into the caption of {name}")
-        button.on_click(lambda _: self.panel.loop.soon(lambda: self.panel.guard(lambda: self._use(name, told))))
+        button.on_click(lambda _: self.panel.loop.settled(lambda: self.panel.guard(lambda: self._use(name, told))))
         return ipw.VBox([ipw.HTML(words), row(button)]).add_class("lb-form")
 
     def _use(self, name: str, told: Told) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import ipywidgets as ipw
 
@@ -13,7 +12,6 @@ from core.dataset.curation.coverage import NOT_SAID, THIN_COUNT, THIN_SHARE
 from core.dataset.curation.overview import Fate, Overview, OverviewSettings
 from widgets.components.matrix import Matrix
 from widgets.dataset.gallery import GalleryPanel
-from widgets.dataset.tagging import no_pictures
 from widgets.form import Form
 from widgets.panel import Panel, Work, findings_list, part, table
 
@@ -28,10 +26,10 @@ class OverviewPanel(Panel):
     title = "Overview"
     purpose = "See how many pictures there are, at which sizes they will be trained, what is cut off, and what is hardly ever shown."
     button = "Look over the dataset"
+    needs_pictures = True
 
     def controls(self) -> list[ipw.Widget]:
         """At which resolution."""
-        self._home: Path | None = None
         self._overview: Overview | None = None
         self.form = Form(OverviewSettings)
         self.form.on_change(lambda: self.guard(self._again))
@@ -48,26 +46,23 @@ class OverviewPanel(Panel):
         self._show()
         return [self._findings, self._numbers, self._covered]
 
-    def blocked(self) -> str:
-        """There must be pictures."""
-        return super().blocked() or no_pictures(self.session.folder)
-
-    def update(self) -> None:
+    def opened(self) -> None:
         """Numbers of another project are of no use."""
-        if self.session.folder != self._home:
-            self._home, self._overview = self.session.folder, None
-            self._show()
+        self._overview = None
+        self._show()
 
     def run(self) -> Work:
         """Look."""
         settings, manager = self.form.value(), self.session.dataset
-        return Work("looking over the dataset", lambda: manager.overview(settings), self._done)
+        return Work("looking over the dataset", lambda: manager.overview(settings), lambda overview: self._done(overview, settings))
 
     def _again(self) -> Work | None:
         return self.run() if self._overview is not None and not self._busy else None
 
-    def _done(self, overview: Overview) -> str:
+    def _done(self, overview: Overview, settings: OverviewSettings) -> str:
         self._overview = overview
+        if self.form.value() != settings:  # it was changed meanwhile
+            self.loop.soon(lambda: self.guard(self._again))
         self._show()
         return overview.sentence()
 

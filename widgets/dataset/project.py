@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ipywidgets as ipw
 
@@ -11,7 +12,10 @@ from core.base.errors import ConfigError, DatasetError
 from core.dataset.project import PROJECT_FILE, Project, ProjectInfo, folder_for, named_projects, shown_name
 from widgets.demo import open_demo
 from widgets.form import Form
-from widgets.panel import Panel, Work, part, row, table
+from widgets.panel import Panel, Work, findings_list, part, row, table
+
+if TYPE_CHECKING:
+    from core.dataset.opening_report import OpeningReport
 
 FAMILIES = [("Stable Diffusion 1.5", "sd15"), ("SDXL, Pony, Illustrious, NoobAI", "sdxl")]
 
@@ -53,14 +57,17 @@ class ProjectPicker:
         self.place.value = _help(self.list.value and f"Opens the folder {self.list.value}.")
 
 
-def facts(project: Project) -> str:
-    """What is known of a project, as a table in HTML."""
-    from core.dataset.items import count_images
+def facts(project: Project, report: OpeningReport | None = None) -> str:
+    """What is known of a project, in HTML. Args: report: what lies in it, where that was looked for."""
+    from core.dataset.images.files import count_images
 
     info = project.info()
     family = {value: label for label, value in FAMILIES}.get(info.family, info.family)
-    return table([("Open project", info.name), ("Pictures", count_images(project.images)),
-                  ("Trigger word", info.trigger_word or "none yet"), ("Model family", family), ("Folder", project.folder)])
+    held = report.rows() if report is not None else [("Pictures", f"{count_images(project.images):,}")]
+    where = {"Beside the sources": ": look at them in the panel Captions beside the sources"}
+    rows = [("Open project", info.name), *((name, words + where.get(name, "")) for name, words in held),
+            ("Trigger word", info.trigger_word or "none yet"), ("Model family", family), ("Folder", project.folder)]
+    return table(rows) + (findings_list(report.unfinished) if report is not None else "")
 
 
 def nothing_open(lost: str, otherwise: str = "") -> str:
@@ -96,13 +103,56 @@ class ProjectPanel(Panel):
     def results(self) -> list[ipw.Widget]:
         """What is open."""
         self._facts = ipw.HTML()
+        self._report: OpeningReport | None = None
+        self._counting, self._again = False, False
         return [self._facts]
 
+    def opened(self) -> None:
+        """What was counted belongs to another project."""
+        self._report = None
+
     def update(self) -> None:
-        """Read the list of projects and the open one again."""
+        """Read the list of projects and the open one again; what lies in it is counted beside the kernel."""
         self.picker.look(self.session.folder)
         self._show_place()
-        self._facts.value = facts(Project(self.session.folder)) if self.session.folder else nothing_open(self.session.lost)
+        self._show_facts()
+        self._count()
+
+    def _show_facts(self) -> None:
+        folder = self.session.folder
+        self._facts.value = facts(Project(folder), self._report) if folder else nothing_open(self.session.lost)
+
+    def _count(self, sources: bool = False) -> None:
+        """First what lies in the project, then what stands beside its sources: these may lie on a slow drive."""
+        folder = self.session.folder
+        if self._counting:
+            self._again = True
+            return
+        if folder is None:
+            return
+        self._counting, self._again = True, False
+
+        def count() -> OpeningReport:
+            from core.dataset.manager import DatasetManager
+            from core.dataset.opening_report import OpeningSettings
+
+            return DatasetManager.open(folder).opening(OpeningSettings(sources=sources))
+
+        def show(report: OpeningReport | None, error: BaseException | None) -> None:
+            self._counting = False
+            if folder == self.session.folder and report is not None:
+                if report.found is None and self._report is not None:
+                    report.found = self._report.found
+                self._report = report
+                self._show_facts()
+            elif folder == self.session.folder and error is not None:
+                self.fail(error)
+            if self._again or folder != self.session.folder:
+                self._count()
+            elif not sources and error is None:
+                self._count(sources=True)
+
+        self.loop.beside(count, show)
 
     def _show_place(self) -> None:
         """Say which folder the button would make."""

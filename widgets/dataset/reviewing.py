@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 import ipywidgets as ipw
 
 from core.base.errors import DatasetError
 from core.base.files import read_json
+from core.base.words import counted
 from core.dataset.captions.choosing import TagSettings
 from core.dataset.captions.reviewing import Doubtful, ReviewSettings
 from core.dataset.history import UndoReport
 from widgets.components.review import ReviewView
-from widgets.dataset.tagging import no_pictures
 from widgets.form import Form
 from widgets.jobs_view import newest_job
 from widgets.panel import Panel, Work
@@ -30,10 +29,10 @@ class ReviewPanel(Panel):
     purpose = ("See only the tags that the tagger was not sure of, and keep or drop each with one key. What you decide stays, "
                "whatever is tagged later.")
     button = "Show the doubtful tags"
+    needs_pictures = True
 
     def controls(self) -> list[ipw.Widget]:
         """Which tags are doubtful."""
-        self._home: Path | None = None
         self._images: list[Doubtful] = []
         self._shown, self._place, self._decisions = 0, 0, 0
         self._entries: set[str] = set()
@@ -47,7 +46,7 @@ class ReviewPanel(Panel):
 
     def extras(self) -> list[ipw.Widget]:
         """Undo."""
-        return [self.action("Undo the last change of captions", self._undo, super().blocked)]
+        return [self.action("Undo the last change of captions", self._undo, self.no_project)]
 
     def results(self) -> list[ipw.Widget]:
         """The images."""
@@ -55,18 +54,16 @@ class ReviewPanel(Panel):
                                        lambda: self.loop.soon(lambda: self.guard(self._take_back)))
         return [self.view_of_tags]
 
-    def blocked(self) -> str:
-        """There must be pictures."""
-        return super().blocked() or no_pictures(self.session.folder)
+    def opened(self) -> None:
+        """For another project, begin anew."""
+        self._images, self._entries, self._tag_job = [], set(), ""
+        self.view_of_tags.show({}, 0, 0)
+        self._filled = ReviewSettings()
+        self.form.fill(self._filled)
 
     def update(self) -> None:
-        """For another project, begin anew; after a tagging, take over its thresholds."""
-        if self.session.folder != self._home:
-            self._home, self._images, self._entries, self._tag_job = self.session.folder, [], set(), ""
-            self.view_of_tags.show({}, 0, 0)
-            self._filled = ReviewSettings()
-            self.form.fill(self._filled)
-        job = newest_job(self._home, "tag") if self._home is not None else None
+        """After a tagging, take over its thresholds."""
+        job = newest_job(self.session.folder, "tag") if self.session.folder is not None else None
         if job is not None and job.id != self._tag_job:
             tagging, shown = self._tagging(), self.form.value()
             newest = {name: getattr(tagging, name) for name in THRESHOLDS}
@@ -91,7 +88,7 @@ class ReviewPanel(Panel):
         self._images, self._place, self._decisions = images, 0, 0
         self._show()
         count = sum(len(image.tags) for image in images)
-        return f"{count} doubtful tags in {len(images)} pictures." if images else "there is no doubtful tag."
+        return f"{counted(count, 'doubtful tag')} in {counted(len(images), 'picture')}." if images else "there is no doubtful tag."
 
     def _show(self) -> None:
         self._shown += 1  # a decision that comes too late, for what is no longer shown, names another number

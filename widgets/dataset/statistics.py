@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import ipywidgets as ipw
 
-from core.base.errors import StudioError
+from core.base.errors import ConfigError, StudioError
+from core.base.families import CAPTION_FAMILIES
 from core.dataset.captions.arranging import Sort
 from core.dataset.captions.editing import EditSettings
-from core.dataset.captions.lint import CaptionFinding, LintSettings, find_in_captions
+from core.dataset.captions.lint import CaptionFinding, LintSettings, find_in_captions, target_of
 from core.dataset.captions.operations import Remove, ReplaceTags
 from core.dataset.captions.statistics import TagCounts, holding, tag_frequencies
+from core.dataset.captions.target import choose_family, chosen_family, find_target, plain_target
 from core.dataset.manager import DatasetManager
+from core.dataset.project import Project
 from widgets.components.tag_bars import TagBar, TagBars
 from widgets.dataset.gallery import GalleryPanel
-from widgets.dataset.tagging import no_pictures
 from widgets.form import Form
 from widgets.panel import Panel, Work, findings_list, part, row
 
 MOST_FINDINGS = 40
 MEND = {"missing": "Give them the trigger word …", "trigger": "Put the trigger word first …", "trigger_first": "Put it first …",
-        "trigger_spelling": "Write it alike …",
-        "contradiction": "Take the rarer one out …", "tokens": "Shorten them …", "doubles": "Take the second out …",
+        "trigger_spelling": "Write it alike …", "tokens": "Shorten them …", "quality": "Take them out …", "ratings": "Write them anew …",
+        "underscores": "Write them anew …", "contradiction": "Take the rarer one out …", "doubles": "Take the second out …",
         "format": "Mend the format …", "variants": "Write them alike …", "misspelt": "Replace them …", "fused": "Take them out …",
         "near_constant": "Add it …"}
-"""Words of the button beside a finding; pressing it shows the preview and changes nothing."""
+"""Words of the button below a finding; pressing it shows the preview and changes nothing."""
+FAMILY_CHOICES = [("As in Trainer, else as the project", "auto"), *((family.title, name) for name, family in CAPTION_FAMILIES.items())]
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,17 @@ class StatisticsPanel(Panel):
     title = "Tags and findings"
     purpose = "See which tags are used how often, and what is doubtful. Each finding leads to the change that mends it."
     button = "Look at the captions"
+    needs_pictures = True
 
     def controls(self) -> list[ipw.Widget]:
         """For which training."""
         self._looked: Looked | None = None
-        self._home: Path | None = None
         self._chosen: list[str] = []
-        self.form = Form(LintSettings)
-        return [self.form.view]
+        self.form = Form(LintSettings, choices={"family": FAMILY_CHOICES})
+        self.form.on_change(self._tell_target)
+        self._target: tuple[object, ...] = ()
+        self._about = ipw.HTML()
+        return [self.form.view, self._about]
 
     def results(self) -> list[ipw.Widget]:
         """The tags, what can be done with those that are chosen, and the findings."""
@@ -71,20 +77,41 @@ class StatisticsPanel(Panel):
         self._show(None)
         return [self._found, self._tags]
 
-    def blocked(self) -> str:
-        """There must be pictures."""
-        return super().blocked() or no_pictures(self.session.folder)
+    def opened(self) -> None:
+        """Numbers of another project are of no use; the family that was chosen for this one is shown."""
+        self._chosen = []
+        self._show(None)
+        folder = self.session.folder
+        self.form.control("family").write((chosen_family(Project(folder)) if folder is not None else "") or "auto")
+        self._tell_target()
 
     def update(self) -> None:
-        """Numbers of another project are of no use."""
-        if self.session.folder != self._home:
-            self._home, self._chosen = self.session.folder, []
-            self._show(None)
+        """Trainer may say something else by now."""
+        self._tell_target()
 
     def run(self) -> Work:
-        """Read all captions, count, and look."""
+        """Read all captions, count, and look; the chosen family is remembered, so that the gallery counts for it too."""
         settings, manager = self.form.value(), self.session.dataset
+        choose_family(manager.project, settings.family)
         return Work("reading the captions", lambda: look(manager, settings), self._done)
+
+    def _tell_target(self) -> None:
+        """Say what the family wants and how much of a caption it reads: a vocabulary may have to be opened for that."""
+        folder = self.session.folder
+        family, tokens = self.form.control("family").read(), 0
+        with contextlib.suppress(ConfigError):
+            tokens = self.form.value().max_token_length
+        asked = (folder, family, tokens)
+        self._target = asked
+
+        def told() -> str:
+            return (find_target(Project(folder), family, tokens) if folder is not None else plain_target(family, tokens)).sentence()
+
+        def show(sentence: str, error: BaseException | None) -> None:
+            if asked == self._target:
+                self._about.value = f'<p class="lb-help">{html.escape(sentence)}</p>' if error is None else ""
+
+        self.loop.beside(told, show)
 
     def _done(self, looked: Looked) -> str:
         self._chosen = [tag for tag in self._chosen if tag in looked.counts]
@@ -130,19 +157,36 @@ class StatisticsPanel(Panel):
         shown: list[ipw.Widget] = [part("Findings")]
         self._actions = [(button, blocked) for button, blocked in self._actions if "lb-mend" not in button._dom_classes]
         for finding in findings[:MOST_FINDINGS]:
-            shown.append(ipw.HTML(findings_list([finding])))
+            buttons: list[ipw.Button] = []
             if finding.fix is not None:
-                button = self.action(MEND.get(finding.kind, "Show the change"), partial(self._lay_out, finding.fix)).add_class("lb-mend")
-                shown.append(row(button))
+                buttons.append(self.action(MEND.get(finding.kind, "Show the change …"), partial(self._lay_out, finding.fix)))
+            if finding.ids:
+                count = f"{len(finding.ids)} picture{'' if len(finding.ids) == 1 else 's'}"
+                buttons.append(self.action(f"Select {count} in the gallery", partial(self._select, finding.ids)))
+            words, buttons = ipw.HTML(findings_list([finding])), [button.add_class("lb-mend") for button in buttons]
+            below = row(*buttons)
+            below.layout.margin = "0 0 8px 16px"  # under the words, not under the bar before them
+            shown.append(ipw.VBox([words, *([below] if buttons else [])]).add_class("lb-finding"))
         if len(findings) > MOST_FINDINGS:
             shown.append(ipw.HTML(f'<p class="lb-help">and {len(findings) - MOST_FINDINGS} more; mend these first, then look again.</p>'))
         return shown
 
-    def _show_in_gallery(self) -> str:
-        """Only the pictures that hold all chosen tags. Raises: StudioError: the gallery is not on screen."""
+    def _gallery(self) -> GalleryPanel:
+        """Raises: StudioError: it is not on screen."""
         panel = self.session.panels.get("gallery")
         if not isinstance(panel, GalleryPanel):
             raise StudioError("The Gallery panel is not shown yet.", "Run its cell, then press again.")
+        return panel
+
+    def _select(self, ids: Sequence[str]) -> str:
+        """Select a finding's pictures, so that they can be looked at, tagged or captioned. Raises: StudioError: no gallery."""
+        panel = self._gallery()
+        panel.select(ids)
+        return f"{len(ids)} selected in panel {panel.number}, {panel.title}; Tag and Caption offer 'Selected in the gallery'."
+
+    def _show_in_gallery(self) -> str:
+        """Only the pictures that hold all chosen tags. Raises: StudioError: the gallery is not on screen."""
+        panel = self._gallery()
         panel.show_filter(" ".join(f'tag:"{quoted}"' for quoted in (tag.replace('"', '?') for tag in self._chosen)))
         return f"panel {panel.number}, {panel.title}, shows them."
 
@@ -165,4 +209,4 @@ def look(manager: DatasetManager, settings: LintSettings) -> Looked:
     captions = {item.id: item.caption for item in manager.items()}
     trigger = settings.trigger_word or manager.project.trigger_word
     return Looked(captions, tag_frequencies({name: text for name, text in captions.items() if text}),
-                  find_in_captions(captions, settings, trigger))
+                  find_in_captions(captions, settings, trigger, target=target_of(manager.project, settings)))

@@ -9,11 +9,11 @@ import ipywidgets as ipw
 from core.base.jobs import JobStatus
 from core.dataset.captions.choosing import TagSettings
 from core.dataset.captions.taggers import TAGGERS
-from widgets.dataset.caption_job import CaptionJobPanel, no_pictures
+from core.dataset.captions.which import WhichImages
+from widgets.dataset.caption_job import CaptionJobPanel
+from widgets.dataset.which import WhichChoice
 from widgets.demo import is_demo
 from widgets.form import Form
-
-__all__ = ["TaggingPanel", "no_pictures"]
 
 SHOWN_TAGS = 30
 
@@ -30,12 +30,14 @@ class TaggingPanel(CaptionJobPanel):
 
     def controls(self) -> list[ipw.Widget]:
         """Which tagger, and which of its tags."""
+        self.which = WhichChoice(self.session, self.refresh)
         self.form = Form(TagSettings, choices={"tagger": [(f"{entry.title}: {entry.note}" if entry.note else entry.title, entry.name)
-                                                          for entry in TAGGERS]})
-        return [self.form.view]
+                                                          for entry in TAGGERS]}, hide=tuple(WhichImages.fields()))
+        return [self.which.view, self.form.view]
 
     def opened(self) -> None:
         """For the demo project, choose the demo's tagger."""
+        super().opened()
         if is_demo(self.session.folder):
             self.form.control("tagger").write("demo")
 

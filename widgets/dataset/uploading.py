@@ -16,6 +16,7 @@ from core.base.errors import DiskError, StudioError
 from core.base.failures import words_for
 from core.base.files import read_json
 from core.base.jobs import Job, JobStatus, start_job
+from core.base.words import counted
 from core.dataset.project import Project
 from core.dataset.sources import JUNK, TABLES, UPLOAD_SUFFIX, VIDEO_SUFFIXES
 from core.dataset.sources.receiving import Outcome, OutOfStep, Receiver
@@ -136,6 +137,10 @@ class UploadPanel(Panel):
         waiting = self._under_way is None and list_uploads(self.session.dataset.project)
         return "" if waiting else "Nothing was uploaded yet. Drop something above."
 
+    def opened(self) -> None:
+        """What another project's import left out is of no use."""
+        self._skipped.value = ""
+
     def update(self) -> None:
         """Show where files go now, and what can be gone on with."""
         if self.session.folder is None:
@@ -151,8 +156,6 @@ class UploadPanel(Panel):
                                 else f"They go into {project.folder / 'uploads'}.")
             self.zone.unfinished = [{"path": part.path, "size": part.size, "have": part.have, "place": str(part.place)}
                                     for part in unfinished(project, settings)] if self._under_way is None else []
-        if self.job is None:
-            self._skipped.value = ""
 
     def run(self) -> Job:
         """Import the oldest upload that was not imported yet, else the last one again."""
@@ -243,7 +246,7 @@ class UploadPanel(Panel):
                 self.status.say("ready", "Ready")  # nothing need be uploaded
             return
         done, files = self._under_way["done"], self._under_way["files"]
-        count = f" {done} of {files} {'file' if files == 1 else 'files'}" if files else ""
+        count = f" {done} of {counted(files, 'file')}" if files else ""
         if self._trouble:
             self.status.say("attention", f"Needs attention: {self._trouble}")
         elif self._paused:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-SETTLED_NS = 2_000_000_000
-"""A folder's time that is older than this cannot stand for a later change too; the coarsest clock (FAT) ticks every two seconds."""
+from core.dataset.scanning import SETTLED_NS
 
 
 class FolderWatch:

@@ -15,10 +15,9 @@ def read_settings(session: Session) -> TrainingSettings:
     Raises: StudioError: no project is open. ConfigError: the file is wrong.
     """
     manager = session.training
-    if settings_file(manager.project.folder).is_file():
-        return kept.read_kept(manager.project)
-    settings = manager.preset(first_preset(session))
-    return settings.with_values(model={"pretrained_model_name_or_path": str(demo_model())}) if is_demo(session.folder) else settings
+    if settings_file(manager.project.folder).is_file() or not is_demo(session.folder):
+        return manager.settings()
+    return manager.preset(first_preset(session)).with_values(model={"pretrained_model_name_or_path": str(demo_model())})
 
 
 def first_preset(session: Session) -> str:

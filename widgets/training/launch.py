@@ -12,11 +12,10 @@ from core.training.backends import BACKENDS
 from core.training.monitor import RunStatus
 from core.training.outputs import State
 from core.training.run import ACTIVE, Run
-from widgets.dataset.tagging import no_pictures
 from widgets.jobs_view import share, time_left
 from widgets.panel import Panel
 from widgets.session import Session
-from widgets.training.choice import read_settings
+from widgets.training.choice import read_settings, settings_file
 
 LOOK_SECONDS = 1.0
 GO_ON = "Go on with the last run"
@@ -38,6 +37,7 @@ class TrainPanel(Panel):
     title = "Train"
     purpose = "Start the training. You may close the browser; the training goes on, and this panel finds it again."
     button = "Start training"
+    needs_pictures = True
 
     def controls(self) -> list[ipw.Widget]:
         """Which trainer."""
@@ -45,6 +45,8 @@ class TrainPanel(Panel):
         self._note = ipw.HTML()
         self._watching = False
         self._end_told: tuple[Path, int] | None = None
+        self._tried: tuple[int, str] | None = None
+        """With which settings and which trainer a start failed."""
         self.backend.observe(lambda _: self.refresh(), "value")
         return [ipw.VBox([self.backend, self._note]).add_class("lb-field").add_class("lb-field-backend")]
 
@@ -58,6 +60,8 @@ class TrainPanel(Panel):
         missing = BACKENDS.load(self.backend.value).missing()
         self._missing = str(missing) if missing is not None and missing.level == "error" else ""
         self._note.value = f'<p class="lb-help">{html.escape(str(missing or BACKENDS.entry(self.backend.value).note))}</p>'
+        if self._tried is not None and self._tried != self._wanted():
+            self._tried = self._told = None
         run = self._newest()
         if run is None:
             self._end_told = None
@@ -66,7 +70,7 @@ class TrainPanel(Panel):
 
     def blocked(self) -> str:
         """What must be right before."""
-        if reason := super().blocked() or no_pictures(self.session.folder) or self.session.trouble:
+        if reason := super().blocked() or self.session.trouble:
             return reason
         run = self._newest()
         if run is not None and run.state() in ACTIVE:
@@ -75,9 +79,16 @@ class TrainPanel(Panel):
 
     def run(self) -> None:
         """Launch."""
+        self._tried = self._wanted()
         run = self.session.training.launch(read_settings(self.session), self.backend.value)
+        self._tried = None
         self.log.show(f"The run's folder: {run.folder}")
         self._started()
+
+    def _wanted(self) -> tuple[int, str]:
+        """Changes when the settings or the trainer do."""
+        kept = settings_file(self.session.training.project.folder)
+        return kept.stat().st_mtime_ns if kept.is_file() else 0, self.backend.value
 
     def _started(self) -> None:
         self._watch()

@@ -8,7 +8,7 @@ import ipywidgets as ipw
 
 from core.base.errors import ConfigError
 from core.base.jobs import Job, JobStatus
-from core.dataset.items import image_files
+from core.dataset.images.files import image_files
 from core.dataset.project import Project
 from core.training.config.data import Subset
 from core.training.drawing import FIELDS

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import bisect
+import re
 from collections.abc import Callable
 from typing import Literal
 
 from core.base.errors import ConfigError
+from core.base.families import TokenizerName
 from core.base.settings import setting
 from core.dataset.captions.choosing import spaced
+from core.dataset.captions.family_words import RATING_LEVELS, UNDERSCORED
 from core.dataset.captions.operation import Context, Operation, Tags, lead_of, wanted
 from core.dataset.captions.tags import change_names, is_prose, join_parts, key_of, keys_in, keys_of, parse_clauses, parse_tags
 from core.dataset.captions.texts import clean_text
@@ -66,19 +69,29 @@ class Sort(Operation):
 
 
 class Deduplicate(Operation):
-    """Each tag once; the first stays."""
+    """Each tag once, also inside of brackets; the first stays."""
 
     op, title = "deduplicate", "Take out double tags"
 
     def on_tags(self, context: Context) -> Callable[[Tags], Tags]:
         def change(tags: Tags) -> Tags:
             seen: set[str] = set()
+
+            def once(name: str) -> Tags:
+                key = key_of(name)
+                if key in seen:
+                    return []
+                seen.add(key)
+                return [name]
+
             kept = []
             for tag in tags:
                 keys = keys_of(tag)
-                if not seen.issuperset(keys):
+                if len(set(keys)) == len(keys) and seen.isdisjoint(keys):
                     kept.append(tag)
                     seen.update(keys)
+                else:
+                    kept += change_names(tag, once)
             return kept
         return change
 
@@ -90,14 +103,14 @@ class FixFormat(Operation):
     """Commas, spaces, invisible characters and empty tags put right."""
 
     op, title = "fix_format", "Mend the format"
-    underscores: bool = setting(False, "Spaces for underscores", "long_hair becomes long hair; ^_^ stays.")
+    underscores: bool = setting(False, "Spaces for underscores", "long_hair becomes long hair; ^_^ and score_9 stay.")
     lower: bool = setting(False, "Small letters", "Red Hair becomes red hair. The trigger word and prose stay as they are.")
 
     def on_text(self, context: Context) -> Callable[[str], str]:
         trigger = key_of(context.trigger)
 
         def mend(tag: str) -> str:
-            if self.underscores:
+            if self.underscores and tag not in UNDERSCORED:
                 tag = spaced(tag)
             return tag.lower() if self.lower and key_of(tag) != trigger else tag
 
@@ -112,10 +125,8 @@ class FixFormat(Operation):
         return "Mended the format"
 
 
-RATINGS = frozenset({"general", "safe", "sensitive", "questionable", "explicit",
-                     *(f"rating{sign}{name}" for sign in (":", ": ", " ")
-                       for name in ("general", "safe", "sensitive", "questionable", "explicit", "g", "s", "q", "e"))})
-"""Keys of rating tags, as Danbooru and the WD taggers write them."""
+SENTENCE_GAP = re.compile(r"(?<=[.!?])\s+(?=\S)")
+"""Between two sentences."""
 
 
 class Rating(Operation):
@@ -126,7 +137,7 @@ class Rating(Operation):
 
     def on_tags(self, context: Context) -> Callable[[Tags], Tags]:
         def change(tags: Tags) -> Tags:
-            found = [tag for tag in tags if RATINGS.issuperset(keys_of(tag))]
+            found = [tag for tag in tags if RATING_LEVELS.keys() >= set(keys_of(tag))]
             if not found:
                 return tags
             rest = [tag for tag in tags if tag not in found]
@@ -141,17 +152,40 @@ class Rating(Operation):
 
 
 class Shorten(Operation):
-    """Not more than fits; tags at the end go."""
+    """Not more than fits; tags at the end go, and of prose whole sentences if wished."""
 
     op, title, on_prose = "shorten", "Shorten", False
     max_tags: int = setting(0, "At most so many tags", "Tags beyond that, at the end, are taken out. 0: any number.", ge=0, unit="tags")
     max_tokens: int = setting(75, "At most so many tokens", "CLIP reads 75, or 150 or 225 where the training says so. 0: any number.",
                               ge=0, unit="tokens")
+    tokenizer: TokenizerName = setting("clip", "Counted by", "Who reads the captions: clip in Stable Diffusion 1.5, 2 and SDXL; t5, qwen, "
+                                       "gemma or mistral in newer families.", level="advanced")
+    sentences: bool = setting(False, "Sentences too", "Prose loses whole sentences at its end; off: it is left alone.", level="advanced")
 
-    def on_tags(self, context: Context) -> Callable[[Tags], Tags]:
+    def on_tags(self, context: Context) -> Callable[[Tags], Tags] | None:
+        return None if self.sentences else self._shorter_tags()
+
+    def on_text(self, context: Context) -> Callable[[str], str] | None:
+        if not self.sentences:
+            return None
+        tags, count = self._shorter_tags(), token_counter(self.tokenizer).count
+
+        def change(text: str) -> str:
+            if not is_prose(text):
+                parts = parse_tags(text)
+                kept = tags(parts)
+                return text if kept == parts else join_parts(kept)
+            if not self.max_tokens or count(text) <= self.max_tokens:
+                return text
+            ends = [match.start() for match in SENTENCE_GAP.finditer(text)]
+            fitting = bisect.bisect_right(ends, self.max_tokens, key=lambda end: count(text[:end]))
+            return text[:ends[fitting - 1]] if fitting else text  # one sentence is not torn apart
+        return change
+
+    def _shorter_tags(self) -> Callable[[Tags], Tags]:
         if not self.max_tags and not self.max_tokens:
             raise ConfigError("Shorten: no limit was given.", "Fill in a number of tags or of tokens.")
-        count = token_counter().count
+        count = token_counter(self.tokenizer).count
 
         def change(tags: Tags) -> Tags:
             kept = tags[:self.max_tags] if self.max_tags else tags

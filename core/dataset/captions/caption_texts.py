@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 from core.base.errors import DatasetError
-from core.base.settings import Settings, setting
+from core.base.settings import setting
 from core.dataset.captions.captioners import CaptionerName, CutText, Mode, Precision, Request
 from core.dataset.captions.files import one_line, split_tags, tag_key
 from core.dataset.captions.tags import caption_keys, is_prose, join_kept, parse_clauses, parse_tags
+from core.dataset.captions.which import WhichImages
 
 THOUGHT = re.compile(r"<think>.*?</think>|^.*?</think>", re.DOTALL)
 FENCE = re.compile(r"^```\w*\s*|\s*```$")
@@ -25,7 +26,7 @@ AT_A_STRETCH = 20
 """Letters: what a model wrote of at least this length is found inside of other words."""
 
 
-class CaptionSettings(Settings):
+class CaptionSettings(WhichImages):
     """Which captioner, what it is asked, and what becomes of captions that exist."""
 
     title = "Caption"
@@ -57,7 +58,6 @@ class CaptionSettings(Settings):
     largest_side: int = setting(1024, "Largest picture", "Pictures are shown to the model no larger than this.", ge=224, le=4096,
                                 level="advanced", unit="px")
     ask_again: bool = setting(False, "Ask again", "Also where this captioner answered this question before.", level="advanced")
-    ids: tuple[str, ...] = setting((), "Only these images", "Names of images without their endings; empty: all.", level="expert")
     device: Literal["auto", "cuda", "cpu"] = setting("auto", "Device", "auto takes the GPU where it works.", level="expert")
     model_dir: str = setting("", "Local model folder", "A folder that holds what the captioner's repository holds; "
                              "nothing is fetched then.",

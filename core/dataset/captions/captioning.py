@@ -10,13 +10,15 @@ from typing import Any
 
 from core.base.errors import DatasetError
 from core.base.progress import SILENT, Progress
+from core.base.words import counted
 from core.dataset.captions.caption_texts import CaptionSettings, put_together
 from core.dataset.captions.captioners import CAPTIONERS, CaptionerModel
 from core.dataset.captions.captioners.keeping import KeptCaptioner
 from core.dataset.captions.files import read_caption
 from core.dataset.captions.questions import Questions, check_question
 from core.dataset.captions.told import Told, ToldStore
-from core.dataset.captions.writing import CaptionWriter, has_words, select
+from core.dataset.captions.which import for_one, has_words
+from core.dataset.captions.writing import CaptionWriter, leaves_captions, select
 from core.dataset.history import Change, History
 from core.dataset.items import ImageItem, Skipped, one_item
 from core.dataset.project import Project, one_trigger
@@ -45,7 +47,7 @@ class CaptionReport:
     def sentence(self) -> str:
         """The result in one line."""
         cut = f" ({self.cut} cut off; raise 'Longest text')" if self.cut else ""
-        parts = [f"{self.written} captions written{cut}", f"{self.unchanged} as before" if self.unchanged else "",
+        parts = [f"{counted(self.written, 'caption')} written{cut}", f"{self.unchanged} as before" if self.unchanged else "",
                  f"{self.kept} kept" if self.kept else "", f"{len(self.skipped)} skipped" if self.skipped else ""]
         hint = " To change these, choose replace or merge under 'Existing captions'." if self.kept and not self.written else ""
         return ", ".join(part for part in parts if part) + "." + hint
@@ -99,7 +101,7 @@ class _Composer:
     def change(self, item: ImageItem, text: str) -> Change | None:
         """What becomes of one caption; None: nothing. Raises: DatasetError: it cannot be read."""
         present = read_caption(Path(item.caption_path), item.id)
-        if self.settings.existing == "keep" and has_words(present.text, self.trigger):
+        if leaves_captions(self.settings) and has_words(present.text, self.trigger):
             self.report.kept += 1  # somebody wrote it while the model was at work
             return None
         authored = self.authored.get(item.id, set()) if present.text else set()
@@ -145,14 +147,14 @@ def describe_image(project: Project, image_id: str, settings: CaptionSettings, k
     trigger = one_trigger(settings.trigger_word) or project.trigger_word
     found = Description(CAPTIONERS.entry(settings.captioner).title, "", "")
     authored = History.of(project).authored({item.id: item.sha256})
-    with Questions(_chosen(settings), trigger, ToldStore.of(project), found, kept=kept, authored=authored) as questions:
+    with Questions(for_one(settings, image_id), trigger, ToldStore.of(project), found, kept=kept, authored=authored) as questions:
         (_, text), = (one for answered in questions.answers([item]) for one in answered)
     if not isinstance(text, str):
         raise text
     found.seconds = time.monotonic() - started
     present = read_caption(Path(item.caption_path), item.id).text
     written = authored.get(item.id, set()) if present else set()
-    found.text, found.caption = text, put_together(present, text, written, _chosen(settings), trigger)[0]
+    found.text, found.caption = text, put_together(present, text, written, for_one(settings, image_id), trigger)[0]
     return found
 
 
@@ -166,7 +168,7 @@ def use_text(project: Project, image_id: str, text: str, settings: CaptionSettin
     trigger = one_trigger(settings.trigger_word) or project.trigger_word
     history = History.of(project)
     with history.entry(f"Chose a text for {image_id}") as record:
-        composer = _Composer(_chosen(settings), trigger, history.authored({item.id: item.sha256}), report)
+        composer = _Composer(for_one(settings, image_id), trigger, history.authored({item.id: item.sha256}), report)
         writer: CaptionWriter[str] = CaptionWriter(composer.change, report, record, SILENT)
         writer.add([(item, text)])
         writer.flush()
@@ -180,7 +182,3 @@ def texts_of_image(project: Project, image_id: str) -> list[Told]:
     item = one_item(project, image_id)
     with ToldStore.of(project) as store:
         return store.of_image(item.sha256)
-
-
-def _chosen(settings: CaptionSettings) -> CaptionSettings:
-    return settings.changed(existing="replace") if settings.existing == "keep" else settings

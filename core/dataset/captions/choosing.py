@@ -10,10 +10,11 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from core.base.errors import ConfigError
-from core.base.settings import Settings, setting
+from core.base.settings import setting
 from core.dataset.captions.files import tag_key
 from core.dataset.captions.scores import TagScores
 from core.dataset.captions.taggers import SCORE_FLOOR, TAGGERS, TaggerName
+from core.dataset.captions.which import WhichImages
 
 KAOMOJI = frozenset({"0_0", "(o)_(o)", "+_+", "+_-", "._.", "<o>_<o>", "<|>_<|>", "=_=", ">_<", "3_3", "6_9", ">_o", "@_@", "^_^",
                      "o_o", "u_u", "x_x", "|_|", "||_||"})
@@ -32,7 +33,7 @@ UNKNOWN = f"Not known of {' and '.join(one.title for one in TAGGERS if 'balanced
 """Of which taggers no threshold of their own is known."""
 
 
-class TagSettings(Settings):
+class TagSettings(WhichImages):
     """Which tagger, which of its tags are kept, and what becomes of captions that exist."""
 
     title = "Tag"
@@ -70,7 +71,6 @@ class TagSettings(Settings):
     always_first_tags: str = setting("", "First when found", "Tags that stand first where they are found: 1girl, 1boy.", level="advanced")
     tag_replacement: str = setting("", "Replace tags", "old1,new1;old2,new2 (a comma or semicolon inside a tag is written \\, or \\;).",
                                    level="expert")
-    ids: tuple[str, ...] = setting((), "Only these images", "Names of images without their endings; empty: all.", level="expert")
     caption_separator: str = setting(", ", "Between tags", "What stands between two tags.", level="expert", min_length=1)
     batch_size: int = setting(16, "Batch size", "Images that the model sees at once; a batch that does not fit is halved.", ge=1, le=256,
                               level="advanced", unit="images")

@@ -12,6 +12,7 @@ from pydantic import field_serializer, field_validator
 from core.base.errors import Cancelled, ConfigError, DatasetError
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
+from core.base.words import counted
 from core.dataset.captions.conditions import Condition
 from core.dataset.captions.files import one_line, read_caption
 from core.dataset.captions.operations import (
@@ -110,7 +111,7 @@ class EditReport:
     def sentence(self) -> str:
         """The result in one line."""
         skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
-        return f"{self.changed} captions changed, {self.unchanged} as before{skipped}."
+        return f"{counted(self.changed, 'caption')} changed, {self.unchanged} as before{skipped}."
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -193,7 +194,8 @@ def apply_plan(project: Project, plan: EditPlan, progress: Progress = SILENT) ->
     with History.of(project).entry(plan.what, plan.trigger) as record:
         record.changes(plan.changes)
         try:
-            swapped = swap_captions(project.images, [Swap(one.file, one.before, one.after) for one in plan.changes], done)
+            swapped = swap_captions(project.images, [Swap(one.file, one.before, one.after) for one in plan.changes], done,
+                                    record.lines)
         except Cancelled:
             record.made(done.done)
             raise

@@ -65,7 +65,7 @@ def write_caption(path: Path, text: str, revision: str, image_id: str = "") -> C
 
     Args:
         path: the caption file.
-        text: the new caption; line breaks become one line.
+        text: the new caption; line breaks become one line. A file that says the same in several lines stays as it is.
         revision: `Caption.revision` of the text that the person or stage saw.
 
     Returns: the caption as it is now, with its new revision. A file that holds this very line already counts as saved, whatever
@@ -79,11 +79,29 @@ def write_caption(path: Path, text: str, revision: str, image_id: str = "") -> C
     line = line_to_write(text, path.stem)
     data = line.encode("utf-8")
     with writing_in(path.parent):
-        if _bytes_of(path) != data:
+        present = _bytes_of(path)
+        if present is not None and present != data and _says_in_lines(present, line, path.name):
+            data = present
+        elif present != data:
             check_revision(path, revision)
             write_text(path, line)
     forget_caches(path)
     return Caption(image_id, line, revision_of(data))
+
+
+def _says_in_lines(data: bytes, line: str, name: str) -> bool:
+    """Whether a file says the same in several lines; it stays as it is then."""
+    with contextlib.suppress(DatasetError):
+        text = decode_caption(data, name)
+        return has_lines(text) and one_line(text) == line
+    return False
+
+
+def read_lines(path: Path) -> str | None:
+    """The text of a caption file that has several lines, as it stands there; None: it has one, or there is none. Raises: DatasetError."""
+    data = _bytes_of(path)
+    text = decode_caption(data, path.name) if data is not None else ""
+    return text if has_lines(text) else None
 
 
 def remove_caption(path: Path, revision: str) -> None:
@@ -176,6 +194,11 @@ def one_line(text: str) -> str:
         joint = "" if not result else " " if result[-1] in ",.;:!?" else ", "
         result += joint + line
     return result
+
+
+def has_lines(text: str) -> bool:
+    """Whether a caption file's text is more than its one line tells: sd-scripts' wildcards stand in several lines."""
+    return not text.isprintable() and text.strip() != one_line(text)
 
 
 def line_to_write(text: str, name: str) -> str:

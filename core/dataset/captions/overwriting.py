@@ -1,11 +1,27 @@
-"""Writing one's own caption over a text that someone else wrote meanwhile; the other text goes into the history."""
+"""Writing one's own caption over what one line cannot say, or over a text that someone else wrote; that goes into the history."""
 
 from __future__ import annotations
 
-from core.dataset.captions.files import Caption, check_revision, line_to_write, read_caption, write_caption
+from core.dataset.captions.files import Caption, check_revision, line_to_write, one_line, read_caption, read_lines, write_caption
 from core.dataset.history import History
 from core.dataset.items import caption_path_of
 from core.dataset.project import Project
+
+
+def save_caption(project: Project, image_id: str, text: str, revision: str) -> Caption:
+    """Save a caption over the one that was read; where that stands in several lines, `undo_last` brings them back.
+
+    Returns: the caption as it is now. Raises: as `write_caption`.
+    """
+    path = caption_path_of(project, image_id)
+    before, line = read_lines(path), line_to_write(text, image_id)
+    if before is None or one_line(before) == line:
+        return write_caption(path, text, revision, image_id)
+    check_revision(path, revision)
+    with History.of(project).entry(f"Caption of {image_id} written over several lines") as record:
+        record.change(image_id, path.name, one_line(before), line)
+        record.lines({path.name: before})
+        return write_caption(path, line, revision, image_id)
 
 
 def overwrite_caption(project: Project, image_id: str, text: str, revision: str) -> Caption:
@@ -17,10 +33,11 @@ def overwrite_caption(project: Project, image_id: str, text: str, revision: str)
     Raises: CaptionConflict: it changed once more; DatasetError: the text is empty, or the other one is no text; DiskError.
     """
     path = caption_path_of(project, image_id)
-    other = read_caption(path, image_id).text
+    other, in_lines = read_caption(path, image_id).text, read_lines(path)
     check_revision(path, revision)
     line = line_to_write(text, image_id)
     with History.of(project).entry(f"Caption of {image_id} kept over a change from elsewhere") as record:
         if line != other:
             record.change(image_id, path.name, other, line)
+            record.lines({path.name: in_lines} if in_lines is not None else {})
         return write_caption(path, line, revision, image_id)

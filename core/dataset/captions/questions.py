@@ -94,13 +94,13 @@ class Questions:
         told = self._told(items)
         prompts = {item.id: self._prompt(self._about(item, told)) for item in items}
         self._marks = {item.id: self._marks_of(item, prompts[item.id]) for item in items}
-        marks = {item.sha256: self._marks[item.id][0] for item in items}
-        known = self.store.find(self._identity, marks) if self.store is not None and not self.settings.ask_again else {}
-        ready: list[tuple[ImageItem, str | StudioError]] = [(item, known[item.sha256]) for item in items if item.sha256 in known]
+        asked = {item.id: (item.sha256, self._marks[item.id][0]) for item in items}
+        known = self.store.find(self._identity, asked.values()) if self.store is not None and not self.settings.ask_again else {}
+        ready: list[tuple[ImageItem, str | StudioError]] = [(item, known[asked[item.id]]) for item in items if asked[item.id] in known]
         self.report.remembered = len(ready)
         if ready:
             yield ready
-        fresh = [item for item in items if item.sha256 not in known]
+        fresh = [item for item in items if asked[item.id] not in known]
         if not fresh:
             return
         model = self.model

@@ -22,7 +22,7 @@ from core.dataset.captions.swapping import Swap, swap_captions
 from core.dataset.captions.taggers import SCORE_FLOOR
 from core.dataset.captions.tags import caption_keys
 from core.dataset.history import History
-from core.dataset.items import ImageItem, caption_path_of, list_items
+from core.dataset.items import ImageItem, caption_path_of, list_items, one_item
 from core.dataset.project import Project
 
 CHUNK = 1000
@@ -176,8 +176,12 @@ def review_image(project: Project, image_id: str, keep: Sequence[str] = (), drop
     """Keep and drop tags of one image, as one entry of the history.
 
     Args: sha256: of the image that was looked at.
-    Raises: DatasetError: the caption would become empty, cannot be read, or was changed at this very moment; DiskError.
+    Raises: DatasetError: another image has that name now; the caption would become empty, cannot be read, or was changed at this very
+        moment; DiskError.
     """
+    if sha256 and one_item(project, image_id).sha256 != sha256:
+        raise DatasetError(f"{image_id} is no longer the picture that was looked at, so nothing was written.",
+                           "Look for doubtful tags again.")
     path = caption_path_of(project, image_id)
     present = read_caption(path, image_id)
     steps: list[Operation] = [Remove(tags=", ".join(drop))] if drop else []
@@ -193,7 +197,8 @@ def review_image(project: Project, image_id: str, keep: Sequence[str] = (), drop
     words = "; ".join(f"{verb} {', '.join(tags)}" for verb, tags in (("kept", keep), ("dropped", drop)) if tags)
     with history.entry(f"Reviewed {image_id}: {words}") as record:
         record.change(image_id, path.name, present.text, text, written, sha256)
-        swapped = swap_captions(path.parent, [Swap(path.name, present.text, text)]) if text != present.text else None
+        swapped = swap_captions(path.parent, [Swap(path.name, present.text, text)], lines=record.lines) if text != present.text else None
         if swapped is not None and swapped.skipped:
+            record.made(0)
             raise DatasetError(f"{path.name}: {swapped.skipped[0].reason}")
     return Reviewed(text, record.id)

@@ -13,7 +13,7 @@ import errno
 import os
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,7 +22,7 @@ from pathlib import Path
 from core.base.errors import DatasetError
 from core.base.files import explain_disk_errors
 from core.base.progress import SILENT, Progress
-from core.dataset.captions.files import decode_caption, find_caches, one_line
+from core.dataset.captions.files import decode_caption, find_caches, has_lines, one_line
 from core.dataset.captions.locking import writing_in
 from core.dataset.items import Skipped
 from core.dataset.project import is_trained_on
@@ -50,7 +50,7 @@ class Swap:
     file: str
     """Its name."""
     before: str | None
-    """The caption that must be there (as one line); None: no file."""
+    """The caption that must be there (as one line, or as it stands in several); None: no file."""
     after: str | None
     """What is written; None: the file goes."""
 
@@ -65,10 +65,15 @@ class SwapReport:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def swap_captions(folder: Path, swaps: Sequence[Swap], progress: Progress = SILENT) -> SwapReport:
+Lines = Callable[[Mapping[str, str]], None]
+"""Takes texts of several lines by file name, before they are replaced."""
+
+
+def swap_captions(folder: Path, swaps: Sequence[Swap], progress: Progress = SILENT, lines: Lines | None = None) -> SwapReport:
     """Replace caption files.
 
-    Args: folder: where they are. swaps: at most one for each file; the caller has noted them in the history.
+    Args: folder: where they are. swaps: at most one for each file; the caller has noted them in the history. lines: notes there what
+        stands in several lines, which `Swap.before` does not tell.
 
     Returns: counts, and every file that was left as it was with the reason: it holds another text, or cannot be read.
     Raises: Cancelled: whole batches are done or not begun; DiskError: no space or no permission, nothing is half written.
@@ -76,7 +81,7 @@ def swap_captions(folder: Path, swaps: Sequence[Swap], progress: Progress = SILE
     report = SwapReport()
     with explain_disk_errors(folder), _Folder(folder) as place:
         for start in range(0, len(swaps), max(1, BATCH)):
-            _swap_batch(place, swaps[start:start + max(1, BATCH)], report, progress)
+            _swap_batch(place, swaps[start:start + max(1, BATCH)], report, progress, lines)
     return report
 
 
@@ -131,20 +136,23 @@ class _Folder:
             self._closing.popleft().result()
 
 
-def _swap_batch(place: _Folder, swaps: Sequence[Swap], report: SwapReport, progress: Progress) -> None:
+def _swap_batch(place: _Folder, swaps: Sequence[Swap], report: SwapReport, progress: Progress, lines: Lines | None) -> None:
     """Write the new texts beside their files, bring them to the disk, then give each its file's name after one more look."""
+    in_lines: dict[str, str] = {}
     token, handle, sync_each = secrets.token_hex(4), place.handle, len(swaps) <= SYNC_EACH
     parts: dict[int, str] = {}
     try:
         for number, swap in enumerate(swaps):
             if number % STEP == 0:
                 progress.check()
-            if _is_ready(handle, swap, report):
+            if _is_ready(handle, swap, report, in_lines):
                 parts[number] = part = PART.format(token=token, number=number)
                 if swap.after is not None:
                     _write(handle, part, swap.after, sync=sync_each)
         if not sync_each:
             sync_all(handle, [parts[number] for number in parts if swaps[number].after is not None])
+        if lines is not None and in_lines:
+            lines(in_lines)
         for start in range(0, len(swaps), STEP):
             batch = range(start, min(start + STEP, len(swaps)))
             with writing_in(place.path):
@@ -164,10 +172,15 @@ def _forget_caches(place: _Folder, file: str) -> None:
             os.unlink(name, dir_fd=place.handle)
 
 
-def _is_ready(place: int, swap: Swap, report: SwapReport) -> bool:
-    """Whether the file holds what must be there; otherwise the report says what is so."""
+def _is(text: str | None, wanted: str | None) -> bool:
+    """Whether a file holds a text. An empty file is no caption either; of a text of several lines its one line is enough."""
+    return (text or None) == (wanted or None) or (wanted is not None and text == one_line(wanted))
+
+
+def _is_ready(place: int, swap: Swap, report: SwapReport, in_lines: dict[str, str]) -> bool:
+    """Whether the file holds what must be there; otherwise the report says what is so. Args: in_lines: takes a text of several lines."""
     try:
-        text, handle = _look(place, swap)
+        text, handle = _look(place, swap, in_lines)
     except DatasetError as error:
         report.skipped.append(Skipped(swap.file, error.message))
         return False
@@ -178,17 +191,21 @@ def _is_ready(place: int, swap: Swap, report: SwapReport) -> bool:
         return False
     if handle >= 0:
         os.close(handle)
-    if (text or None) == (swap.before or None):  # an empty file is no caption either
+    if _is(text, swap.before):
         return True
-    if text == swap.after:
+    in_lines.pop(swap.file, None)
+    if _is(text, swap.after):
         report.same += 1
     else:
         report.skipped.append(Skipped(swap.file, CHANGED))
     return False
 
 
-def _look(place: int, swap: Swap) -> tuple[str | None, int]:
-    """The present caption and the open file; None and -1 where there is none. Raises: DatasetError: it is no text; OSError."""
+def _look(place: int, swap: Swap, in_lines: dict[str, str] | None = None) -> tuple[str | None, int]:
+    """The present caption and the open file; None and -1 where there is none. Raises: DatasetError: it is no text; OSError.
+
+    Args: in_lines: takes the text as it stands there where it has several lines.
+    """
     try:
         handle = os.open(swap.file, os.O_RDONLY | os.O_NONBLOCK, dir_fd=place)
     except FileNotFoundError:
@@ -197,7 +214,10 @@ def _look(place: int, swap: Swap) -> tuple[str | None, int]:
         data = _read(handle)
         if swap.before is not None and data == swap.before.encode("utf-8", "surrogatepass"):
             return swap.before, handle
-        return one_line(decode_caption(data, swap.file)), handle
+        text = decode_caption(data, swap.file)
+        if in_lines is not None and has_lines(text):
+            in_lines[swap.file] = text
+        return one_line(text), handle
     except BaseException:
         os.close(handle)
         raise
@@ -210,7 +230,7 @@ def _put(place: _Folder, swap: Swap, part: str, report: SwapReport) -> bool:
         text, handle = _look(place.handle, swap)
         if handle < 0:
             done = not swap.before and _make(place.handle, part, swap.file)
-        elif (text or None) == (swap.before or None):
+        elif _is(text, swap.before):
             _forget_caches(place, swap.file)
             if swap.after is None:
                 os.unlink(swap.file, dir_fd=place.handle)

@@ -11,13 +11,15 @@ from typing import Any
 
 from core.base.errors import DatasetError
 from core.base.progress import SILENT, Progress
+from core.base.words import counted
 from core.dataset.captions.choosing import TagSettings, choose_tags, parse_replacements
 from core.dataset.captions.files import read_caption, split_tags, tag_key
 from core.dataset.captions.joining import compose, taken_out
 from core.dataset.captions.scores import ScoreStore
 from core.dataset.captions.scoring import Answers, Asking, find_taggers
 from core.dataset.captions.taggers import TAGGERS
-from core.dataset.captions.writing import CaptionWriter, has_words, select
+from core.dataset.captions.which import has_words
+from core.dataset.captions.writing import CaptionWriter, leaves_captions, select
 from core.dataset.history import Change
 from core.dataset.items import ImageItem, Skipped
 from core.dataset.project import Project
@@ -48,7 +50,7 @@ class TagReport:
     def sentence(self) -> str:
         """The result in one line."""
         by = {"CUDAExecutionProvider": " on the GPU", "CPUExecutionProvider": " on the CPU"}.get(self.provider, "")
-        parts = [f"{self.written} captions written{by}", f"{self.unchanged} as before" if self.unchanged else "",
+        parts = [f"{counted(self.written, 'caption')} written{by}", f"{self.unchanged} as before" if self.unchanged else "",
                  f"{self.kept} kept" if self.kept else "", f"{len(self.skipped)} skipped" if self.skipped else ""]
         return ", ".join(part for part in parts if part) + "."
 
@@ -106,7 +108,7 @@ class _Composer:
     def change(self, item: ImageItem, answers: Answers) -> Change | None:
         """What becomes of one caption; None: nothing. Raises: DatasetError: it cannot be read, or no tag was found."""
         present = read_caption(item.caption_path, item.id)
-        if self.settings.existing == "keep" and has_words(present.text, self.trigger):
+        if leaves_captions(self.settings) and has_words(present.text, self.trigger):
             self.report.kept += 1  # somebody wrote it while the model was running
             return None
         authored = self.authored.get(item.id, set()) if present.text else set()  # a deleted or emptied file is no choice of tags

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -38,19 +38,20 @@ CREATE TABLE IF NOT EXISTS told (sha256 TEXT, model TEXT, asked TEXT, captioner 
         """The texts of a project."""
         return cls(project.hidden / "told.sqlite")
 
-    def find(self, model: str, asked: Mapping[str, str]) -> dict[str, str]:
-        """Texts of one model, by the image's SHA-256. Args: asked: SHA-256 → the question's mark."""
-        hashes = [sha for sha in asked if sha]
+    def find(self, model: str, asked: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Texts of one model. Args: asked: SHA-256 of the image and the question's mark; images of one content may be asked otherwise."""
+        wanted = {(sha, mark) for sha, mark in asked if sha}
+        hashes = sorted({sha for sha, _ in wanted})
 
-        def look(db: sqlite3.Connection) -> dict[str, str]:
-            found: dict[str, str] = {}
+        def look(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
+            found: dict[tuple[str, str], str] = {}
             for start in range(0, len(hashes), CHUNK):
                 part = hashes[start:start + CHUNK]
                 query = f"SELECT sha256, asked, text FROM told WHERE model = ? AND sha256 IN ({','.join('?' * len(part))})"
-                found.update({sha: text for sha, mark, text in db.execute(query, (model, *part)) if asked[sha] == mark})
+                found.update({(sha, mark): text for sha, mark, text in db.execute(query, (model, *part)) if (sha, mark) in wanted})
             return found
 
-        nothing: dict[str, str] = {}
+        nothing: dict[tuple[str, str], str] = {}
         return self._try(look, nothing)
 
     def texts(self, model: str, hashes: Sequence[str]) -> dict[str, list[str]]:

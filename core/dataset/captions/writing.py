@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 from core.base.errors import DatasetError, StudioError
 from core.base.progress import Progress
 from core.dataset.captions.swapping import Swap, swap_captions
+from core.dataset.captions.which import has_words, wanted_images
 from core.dataset.history import Change, History, Recorder
 from core.dataset.items import ImageItem, Skipped, list_items
 from core.dataset.project import Project, one_trigger
@@ -54,6 +55,9 @@ class Wanted(Protocol):
     """The fields of a settings class that say which images, and what becomes of their captions."""
 
     @property
+    def which(self) -> str: ...
+
+    @property
     def ids(self) -> tuple[str, ...]: ...
 
     @property
@@ -70,16 +74,16 @@ def select(target: Project | Sequence[ImageItem], settings: Wanted, only: Sequen
     Raises: DatasetError: there is none; ConfigError: the trigger word cannot be used.
     """
     project = target if isinstance(target, Project) else None
-    items = list_items(target) if isinstance(target, Project) else list(target)
-    wanted = set(settings.ids if only is None else only)
-    if wanted or only is not None:
-        items = [item for item in items if item.id in wanted]
-    if not items:
-        raise DatasetError(f"There are no images to {verb}.",
-                           "Import some first." if not wanted else "They may have been moved or renamed.")
     trigger = one_trigger(settings.trigger_word) or (project.trigger_word if project else "")
-    todo = [item for item in items if not (settings.existing == "keep" and has_words(item.caption, trigger))]
+    items = list_items(target) if isinstance(target, Project) else list(target)
+    items = wanted_images(items, settings.which, (settings.ids or None) if only is None else only, trigger, verb)
+    todo = [item for item in items if not (leaves_captions(settings) and has_words(item.caption, trigger))]
     return Selection(items, todo, trigger, History.of(project) if project else History(None))
+
+
+def leaves_captions(settings: Wanted) -> bool:
+    """Whether images that have a caption are left alone."""
+    return settings.existing == "keep" or settings.which == "missing"
 
 
 @dataclass
@@ -131,9 +135,11 @@ class CaptionWriter(Generic[F]):
         self.record.changes([change for pairs in folders.values() for _, change in pairs])
         for folder, pairs in folders.items():
             names = {change.file: item for item, change in pairs}
-            swapped = swap_captions(folder, [Swap(change.file, change.before, change.after) for _, change in pairs])
+            swapped = swap_captions(folder, [Swap(change.file, change.before, change.after) for _, change in pairs],
+                                    lines=self.record.lines)
             self.report.written += swapped.done
             self.report.unchanged += swapped.same
+            self.record.left([skipped.name for skipped in swapped.skipped])
             for skipped in swapped.skipped:
                 self.skip(names[skipped.name], DatasetError(skipped.reason))
 
@@ -141,8 +147,3 @@ class CaptionWriter(Generic[F]):
         """Name an image whose caption stays as it is."""
         self.report.skipped.append(Skipped(item.path.name, error.message))
         self.progress.warn(f"{item.path.name}: {error}")
-
-
-def has_words(caption: str | None, trigger: str) -> bool:
-    """Whether a caption says more than the trigger word."""
-    return bool(caption) and caption != trigger

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
+from core.base.words import counted
 from core.dataset.captions.tags import parse_tags
 from core.dataset.curation.embedders import EMBEDDERS, EmbedderName
 from core.dataset.curation.embedding import Vectors, embed, find_embedder
@@ -117,8 +118,8 @@ class DuplicateReport:
     def sentence(self) -> str:
         """The result in one line."""
         more = sum(len(group.others) for group in self.groups)
-        found = (f"{more} of {self.looked} pictures {'is' if more == 1 else 'are'} like another one, in {len(self.groups)} "
-                 f"{'group' if len(self.groups) == 1 else 'groups'}" if more else f"no two of {self.looked} pictures are alike")
+        found = (f"{more} of {self.looked} pictures {'is' if more == 1 else 'are'} like another one, in "
+                 f"{counted(len(self.groups), 'group')}" if more else f"no two of {self.looked} pictures are alike")
         unknown = f", {self.unknown} not compared" if self.unknown else ""
         skipped = f", {len(self.skipped)} could not be opened" if self.skipped else ""
         return f"{found}{unknown}{skipped}."

@@ -13,8 +13,10 @@ from core.base.errors import ConfigError
 from core.base.findings import Finding
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
+from core.base.words import counted
 from core.dataset.curation.coverage import ANGLES, FRAMINGS, Coverage, cover
-from core.dataset.items import ImageItem, Skipped, count_images, list_items
+from core.dataset.images.files import count_images
+from core.dataset.items import ImageItem, Skipped, list_items
 from core.dataset.project import Project
 
 USUAL: dict[str, tuple[int, int]] = {"sd15": (512, 1024), "sdxl": (1024, 4096)}
@@ -132,7 +134,7 @@ class Overview:
         if not self.images:
             return "the project has no pictures."
         times = "once" if self.repeats == 1 else f"{self.repeats} times"
-        return (f"{self.images} pictures, {self.captioned} with a caption, in {len(self.buckets())} training sizes; "
+        return (f"{counted(self.images, 'picture')}, {self.captioned} with a caption, in {counted(len(self.buckets()), 'training size')}; "
                 f"seen {times} each, an epoch shows {len(self.fates) * self.repeats}.")
 
     def as_dict(self) -> dict[str, Any]:
@@ -182,7 +184,7 @@ def fates_of(items: Sequence[ImageItem], rule: BucketRule) -> tuple[list[Fate], 
 
 
 def _pictures(count: int, one: str, several: str) -> str:
-    return f"{count} {'picture' if count == 1 else 'pictures'} {one if count == 1 else several}"
+    return f"{counted(count, 'picture')} {one if count == 1 else several}"
 
 
 def _nearest(size: Size) -> Size:

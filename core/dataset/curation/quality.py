@@ -12,7 +12,7 @@ from core.base.errors import ConfigError
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.curation.looking import look_at
-from core.dataset.curation.scorers import SCORERS, ScorerName
+from core.dataset.curation.scorers import SCORERS, ScorerName, measures_of
 from core.dataset.curation.scoring import score, stored_scores
 from core.dataset.curation.store import Store
 from core.dataset.index import Index
@@ -32,7 +32,8 @@ class QualitySettings(Settings):
     title = "Quality"
 
     scorer: ScorerName = setting(  # type: ignore[valid-type]
-        "none", "Also score by", "A model that looks for nudity, text or watermarks. One at a time; scores are kept.")
+        "none", "Also score by", "A model that looks for nudity, text, watermarks, faces, beauty, or what does not belong. One at a time; "
+        "scores are kept.")
     model_dir: str = setting("", "Scorer's folder", "A local folder with the model; nothing is fetched then.", level="advanced")
     repo_id: str = setting("", "Scorer's repository", "Another one of the same kind on Hugging Face.", level="advanced")
     revision: str = setting("", "Scorer's revision", "Branch, tag or commit; empty: the newest.", level="expert")
@@ -52,6 +53,8 @@ class Measure:
     logarithmic: bool = False
     """Whether the histogram's steps are factors instead of differences."""
     digits: int = 2
+    ranks: bool = False
+    """It sorts, and does not judge: there is no usual cut, and `cut` is where nothing lies beyond it."""
 
     def words(self, value: float) -> str:
         """The value as it is shown."""
@@ -84,8 +87,7 @@ def measure_named(name: str) -> Measure:
 
 def all_measures() -> list[Measure]:
     """What is measured always, then one for each scorer."""
-    scored = [Measure(entry.name, entry.title, entry.options["bad"], float(entry.options["cut"]), entry.note) for entry in SCORERS]
-    return [*MEASURES, *scored]
+    return [*MEASURES, *(Measure(**facts) for entry in SCORERS for facts in measures_of(entry))]
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,9 @@ class Quality:
         measure, values = measure_named(name), self._known(name)
         if not len(values):
             return Histogram((0,) * bins, 0.0, 1.0, measure.logarithmic)
-        low, high = min(float(values.min()), measure.cut), max(float(values.max()), measure.cut)
+        low, high = float(values.min()), float(values.max())
+        if not measure.ranks:
+            low, high = min(low, measure.cut), max(high, measure.cut)
         scaled = numpy.log1p(values) if measure.logarithmic else values
         edges = (_scaled(low, measure.logarithmic), _scaled(high, measure.logarithmic))
         counts, _ = numpy.histogram(scaled, bins=bins, range=edges)

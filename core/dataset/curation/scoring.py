@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from core.base.errors import StudioError
 from core.base.progress import SILENT, Progress
-from core.dataset.curation.scorers import SCORERS, ScorerFiles, ScorerModel
+from core.dataset.curation.embedding import embed
+from core.dataset.curation.scorers import SCORERS, ScorerFiles, ScorerModel, VectorScorer, measures_of
 from core.dataset.curation.store import Store
 from core.dataset.images.opening import open_rgb
 from core.dataset.items import ImageItem, Skipped, is_unchanged
@@ -18,9 +19,6 @@ from core.dataset.parallel import bounded_map
 
 if TYPE_CHECKING:
     import numpy
-
-NUMBER = struct.Struct("<f")
-
 
 class Chosen(Protocol):
     """The fields of a settings class that say which files and device."""
@@ -52,8 +50,10 @@ def score(items: Sequence[ImageItem], name: str, store: Store, chosen: Chosen, p
 
     Raises: ModelError, MissingDependency, ConfigError: the model cannot be had; Cancelled: what was scored is kept.
     """
-    files: ScorerFiles = SCORERS.load(name)(SCORERS.entry(name), chosen.model_dir, chosen.repo_id, chosen.revision)
+    files: ScorerFiles | VectorScorer = SCORERS.load(name)(SCORERS.entry(name), chosen.model_dir, chosen.repo_id, chosen.revision)
     kind = _kind(name, files.identity)
+    if isinstance(files, VectorScorer):
+        return _score_vectors(items, name, kind, files, store, chosen.device, progress)
     known = store.find(kind, [item.sha256 for item in items if item.sha256])
     fresh = list({item.sha256: item for item in reversed(items) if item.sha256 and item.sha256 not in known}.values())[::-1]
     done, newest = Scored(files.stated), {"model": kind.encode()}
@@ -85,23 +85,43 @@ def score(items: Sequence[ImageItem], name: str, store: Store, chosen: Chosen, p
 
 
 def stored_scores(items: Sequence[ImageItem], store: Store) -> dict[str, numpy.ndarray]:
-    """Scorer → one number an item, NaN where there is none; scorers that never ran are left out."""
+    """Measure → one number an item, NaN where there is none; scorers that never ran are left out."""
     import numpy
 
     found = {}
-    for name in SCORERS.names():
-        kind = store.find(_newest(name), ["model"]).get("model")
+    for entry in SCORERS:
+        kind = store.find(_newest(entry.name), ["model"]).get("model")
         if kind is None:
             continue
         known = store.find(kind.decode(), [item.sha256 for item in items])
-        values = [NUMBER.unpack(known[item.sha256])[0] if item.sha256 in known else float("nan") for item in items]
-        found[name] = numpy.array(values, dtype=numpy.float32)
+        names = [str(measure["name"]) for measure in measures_of(entry)]
+        none = struct.pack(f"<{len(names)}f", *[float("nan")] * len(names))
+        known = {sha: data for sha, data in known.items() if len(data) == len(none)}
+        table = numpy.frombuffer(b"".join(known.get(item.sha256, none) for item in items), dtype="<f4").reshape(len(items), len(names))
+        found.update({name: table[:, place] for place, name in enumerate(names)})
     return found
+
+
+def _score_vectors(items: Sequence[ImageItem], name: str, kind: str, scorer: VectorScorer, store: Store, device: str,
+                   progress: Progress) -> Scored:
+    """Score all pictures together, anew each time: a number may say how one lies among the others."""
+    vectors = embed(items, scorer.embedder, store, device, progress)
+    progress.start(f"Scoring: {SCORERS.entry(name).title}", 0)
+    values = scorer.score_all(vectors.vectors) if len(vectors.rows) else ()
+    store.remember(_newest(name), {"model": kind.encode()})
+    scored = ((items[row], float(value)) for row, value in zip(vectors.rows, values, strict=True))
+    store.remember(kind, {item.sha256: _packed(value) for item, value in scored if is_unchanged(item)})
+    return Scored(scorer.stated, vectors.provider, vectors.skipped)
 
 
 def _run(model: ScorerModel, batch: Sequence[tuple[ImageItem, numpy.ndarray]], kind: str, store: Store) -> None:
     values = model.score([pixels for _, pixels in batch])
-    store.remember(kind, {item.sha256: NUMBER.pack(value) for (item, _), value in zip(batch, values, strict=True) if is_unchanged(item)})
+    store.remember(kind, {item.sha256: _packed(value) for (item, _), value in zip(batch, values, strict=True) if is_unchanged(item)})
+
+
+def _packed(value: float | tuple[float, ...]) -> bytes:
+    numbers = value if isinstance(value, tuple) else (value,)
+    return struct.pack(f"<{len(numbers)}f", *numbers)
 
 
 def _kind(name: str, identity: str) -> str:

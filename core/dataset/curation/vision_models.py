@@ -30,11 +30,21 @@ class VisionFiles:
     """Names exactly this model."""
     download_dir: str = ""
     """Where downloads are kept; empty: the models folder."""
+    within: str = ""
+    """Folder of the repository that the files are in."""
 
     @property
     def stated(self) -> str:
         """Repository and commit, or folder."""
         return f"{self.place}@{self.commit}" if self.commit else self.place
+
+    def fetch(self, name: str) -> Path:
+        """One of the files, fetched where it is not here yet. Raises: ModelError: it cannot be had."""
+        if self.commit:
+            return _fetch(self.place, f"{self.within}/{name}" if self.within else name, self.commit, hub_cache(self.download_dir))
+        if not (path := Path(self.place) / name).is_file():
+            raise ModelError(f"{self.place} has no {name}.", "A model's folder holds what its repository holds.")
+        return path
 
     def given(self) -> dict[str, Any]:
         """What transformers is told of where the files are."""
@@ -58,21 +68,27 @@ class OfVision:
         return self.files.stated
 
 
-def find_vision(repo_id: str, model_dir: str = "", revision: str = "", options: str = "", download_dir: str = "") -> VisionFiles:
+def find_vision(repo_id: str, model_dir: str = "", revision: str = "", options: str = "", download_dir: str = "",
+                config: str = CONFIG) -> VisionFiles:
     """The files of a model: in a local folder, in the cache, or at the repository's newest commit.
 
-    Args: revision: branch, tag or commit; empty: what the cache holds, else the newest. options: what else decides about the results.
+    Args:
+        revision: branch, tag or commit; empty: what the cache holds, else the newest.
+        options: what else decides about the results.
+        config: a small file that such a model has, with the repository's folder before it ("large/config.json").
     Raises: ModelError: a file is missing or could not be fetched.
     """
+    within, _, name = config.rpartition("/")
     if model_dir:
         place = typed_path(model_dir).resolve()
-        if not (place / CONFIG).is_file():
-            raise ModelError(f"{place} has no {CONFIG}.", "A model's folder holds what its repository holds.")
+        if not (place / name).is_file():
+            raise ModelError(f"{place} has no {name}.", "A model's folder holds what its repository holds.")
         facts = [(path.name, path.stat()) for path in sorted(place.iterdir()) if path.is_file()]
         marks = ",".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in facts)
         return VisionFiles(str(place), "", f"{place}:{marks}:{options}")
-    commit = _commit(repo_id, revision, hub_cache(download_dir))
-    return VisionFiles(repo_id, commit, f"{repo_id}@{commit}:{options}", download_dir)
+    found = _fetch(repo_id, config, revision, hub_cache(download_dir))
+    commit = found.parents[config.count("/")].name  # …/snapshots/<commit>/config.json
+    return VisionFiles(repo_id, commit, f"{repo_id}@{commit}:{options}", download_dir, within)
 
 
 def open_vision(files: VisionFiles, model_class: str, device: str) -> tuple[Any, Any, str]:
@@ -80,15 +96,11 @@ def open_vision(files: VisionFiles, model_class: str, device: str) -> tuple[Any,
 
     Raises: ModelError, MissingDependency: it cannot be had; ConfigError: CUDA was asked for and is not to be had.
     """
-    torch = require("torch", needed_for="The model")
+    torch, where = require("torch", needed_for="The model"), choose_device(device)
     transformers = require("transformers", needed_for="The model")
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
     from safetensors import SafetensorError
 
-    there = bool(torch.cuda.is_available())
-    if device == "cuda" and not there:
-        raise ConfigError("CUDA was asked for, but torch cannot use it here.", "Run: python3 installer.py --doctor, or choose 'auto'.")
-    where = "cuda" if there and device != "cpu" else "cpu"
     try:
         processor = transformers.AutoImageProcessor.from_pretrained(files.place, **files.given())
         model, told = getattr(transformers, model_class).from_pretrained(files.place, dtype=torch.float32, output_loading_info=True,
@@ -99,6 +111,14 @@ def open_vision(files: VisionFiles, model_class: str, device: str) -> tuple[Any,
         return model.to(where).eval(), processor, where
     except (HfHubHTTPError, HFValidationError, SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{files.stated} could not be opened: {_reason(error)}", HINT) from error
+
+
+def choose_device(device: str) -> str:
+    """"cuda" or "cpu". Raises: ConfigError: CUDA was asked for and is not to be had; MissingDependency: there is no torch."""
+    there = bool(require("torch", needed_for="The model").cuda.is_available())
+    if device == "cuda" and not there:
+        raise ConfigError("CUDA was asked for, but torch cannot use it here.", "Run: python3 installer.py --doctor, or choose 'auto'.")
+    return "cuda" if there and device != "cpu" else "cpu"
 
 
 def pixels_of(processor: Any, picture: Picture) -> numpy.ndarray:
@@ -129,17 +149,16 @@ def run_model(model: Any, batch: numpy.ndarray, device: str, output: str) -> num
         raise ModelError(f"The model failed on one picture: {_reason(error)}", "Choose device 'cpu', or a smaller model.") from error
 
 
-def _commit(repo_id: str, revision: str, cache: Path | None) -> str:
-    """The commit that is used. A model that was fetched stays what it is until another revision is asked for."""
+def _fetch(repo_id: str, name: str, revision: str, cache: Path | None) -> Path:
+    """A file of a repository. A model that was fetched stays what it is until another revision is asked for."""
     hub = require("huggingface_hub", needed_for="Fetching a model")
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        held = hub.try_to_load_from_cache(repo_id, CONFIG, cache_dir=cache, revision=revision or None)
-        config = held if isinstance(held, str) else hub.hf_hub_download(repo_id, CONFIG, revision=revision or None, cache_dir=cache)
+        held = hub.try_to_load_from_cache(repo_id, name, cache_dir=cache, revision=revision or None)
+        return Path(held if isinstance(held, str) else hub.hf_hub_download(repo_id, name, revision=revision or None, cache_dir=cache))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(f"{repo_id} could not be fetched from Hugging Face: {_reason(error)}", HINT) from error
-    return Path(config).parent.name  # …/snapshots/<commit>/config.json
 
 
 def _reason(error: BaseException) -> str:

@@ -127,6 +127,8 @@ SOURCES: Registry[type[Source]] = Registry(
     "source",
     Entry("folder", "core.dataset.sources.folder:FolderSource", "Folder", note="With its subfolders."),
     Entry("archive", "core.dataset.sources.archive:ArchiveSource", "Archive", note="zip, tar, tar.gz, tar.bz2, tar.xz."),
+    Entry("drive", "core.dataset.sources.drive:DriveSource", "Google Drive", source="https://drive.google.com",
+          note="A folder or archive of your Google Drive, in a notebook on Colab."),
     Entry("upload", "core.dataset.sources.upload:UploadSource", "Upload", note="What came through the browser, by its record in uploads/."),
     Entry("url", "core.dataset.sources.url:UrlSource", "Address of a file", note="An archive or a picture by http or https.",
           options={"remote": True}),

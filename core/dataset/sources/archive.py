@@ -24,7 +24,8 @@ from core.base.errors import DatasetError, DiskError
 from core.base.files import explain_disk_errors
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
-from core.dataset.items import Skipped, natural_key
+from core.dataset.images.files import natural_key
+from core.dataset.items import Skipped
 from core.dataset.sources import CAPTION_SUFFIXES, IMPORT_SUFFIXES, SourceContent, SourceFile, is_junk, is_table
 from core.dataset.sources.tars import Tar
 

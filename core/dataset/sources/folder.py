@@ -9,7 +9,8 @@ from types import TracebackType
 
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
-from core.dataset.items import Skipped, natural_key
+from core.dataset.images.files import natural_key
+from core.dataset.items import Skipped
 from core.dataset.sources import SourceContent, SourceFile, is_junk
 
 

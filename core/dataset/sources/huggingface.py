@@ -20,7 +20,8 @@ from core.base.errors import DatasetError, require
 from core.base.files import explain_disk_errors, sha256
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.dataset.items import Skipped, natural_name_key
+from core.dataset.images.files import natural_name_key
+from core.dataset.items import Skipped
 from core.dataset.sources import CAPTION_SUFFIXES, HUB_HOSTS, SourceContent, SourceFile, is_junk, is_table
 from core.dataset.sources.archive import ArchiveSource
 from core.dataset.sources.download import Listening, download, folder_of

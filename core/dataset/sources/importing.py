@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import threading
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from core.base.errors import DatasetError, DiskError, StudioError
 from core.base.files import write_new
@@ -21,9 +21,10 @@ from core.dataset.captions.files import (
     caption_path_for,
     forget_caches,
     remove_caption,
+    revision_of,
     write_caption,
 )
-from core.dataset.images.baking import FIRST_OF, Baked, bake
+from core.dataset.images.baking import Baked, bake
 from core.dataset.items import Skipped, list_items
 from core.dataset.moving import among_movers
 from core.dataset.parallel import bounded_map
@@ -32,8 +33,10 @@ from core.dataset.renaming_steps import giving_names
 from core.dataset.sources import SOURCES, Source, SourceContent, SourceFile, kind_of, source_kind
 from core.dataset.sources.captions import Words, captions_by_name, read_words
 from core.dataset.sources.download import refuse_full, refuse_password, shown_address
+from core.dataset.sources.drive import on_drive
 from core.dataset.sources.gallery import GallerySettings
 from core.dataset.sources.huggingface import HubSettings
+from core.dataset.sources.import_report import Imported, ImportReport
 from core.dataset.sources.ledger import ImportRecord, Ledger
 from core.dataset.sources.url import UrlSettings
 
@@ -46,7 +49,7 @@ class ImportSettings(Settings):
 
     title = "Import"
 
-    kind: Literal["auto", "folder", "archive", "url", "huggingface", "gallery"] = setting(
+    kind: Literal["auto", "folder", "archive", "drive", "url", "huggingface", "gallery"] = setting(
         "auto", "From", "auto looks at what is there.")
     source: str = setting(..., "Folder or archive", "A folder with images, or a zip or tar archive. It is never changed. Of other "
                           "kinds: the address, the repository, or the tags that are looked for.", min_length=1)
@@ -71,51 +74,6 @@ class ImportSettings(Settings):
             return self.changed(source=shown_address(self.source))
         except ValueError:  # nobody can read it; the source itself says so
             return self.changed(source=f"{scheme}://***")
-
-
-@dataclass(frozen=True)
-class Imported:
-    """One image that came in."""
-
-    name: str
-    """Its name in the project."""
-    source: str
-    """Its name in the source."""
-    changes: tuple[str, ...]
-    """What had to be changed; empty: copied byte for byte."""
-
-
-@dataclass
-class ImportReport:
-    """What an import did."""
-
-    imported: list[Imported] = field(default_factory=list)
-    already: list[Imported] = field(default_factory=list)
-    """Content that was in the project before, under the name given."""
-    skipped: list[Skipped] = field(default_factory=list)
-    captions: int = 0
-    ignored: int = 0
-    """Files in the source that are neither images nor captions."""
-    known: int = 0
-    """Files that were not fetched, because an earlier import fetched them."""
-    again: str = ""
-    """How these can be fetched all the same."""
-
-    def sentence(self) -> str:
-        """The result in one line."""
-        changed = sum(bool(image.changes) for image in self.imported)
-        first = sum(any(change.startswith(FIRST_OF) for change in image.changes) for image in self.imported)
-        parts = [f"{len(self.imported)} images imported", f"{self.captions} captions" if self.captions else "",
-                 f"{changed} made upright or converted" if changed else "",
-                 f"of {first} only the first frame or page" if first else "", f"{len(self.already)} already there" if self.already else "",
-                 f"{self.known} fetched by an earlier import" if self.known else "",
-                 f"{len(self.skipped)} skipped" if self.skipped else ""]
-        again = self.again if self.known and not self.imported and not self.already else ""
-        return f"{', '.join(part for part in parts if part)}. {again}".rstrip()
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -172,7 +130,7 @@ def _opened(project: Project, settings: ImportSettings, progress: Progress) -> S
     if SOURCES.entry(kind).options.get("remote"):
         refuse_password(settings.source)
         return SOURCES.load(kind)(settings.source, project.hidden / "downloads", settings.recursive, getattr(settings, kind), progress)
-    location = typed_path(settings.source)
+    location = on_drive(settings.source) if kind == "drive" else typed_path(settings.source)
     if settings.kind != "auto":
         kind_of(location)
     _refuse_own(project, location)
@@ -255,11 +213,14 @@ class _Importer:
             self.report.already.append(Imported(present or "", file.name, ()))
             image = self.ledger.image_of(result.sha256)
             if image is not None:
-                self._bring_caption(result.words, self.project.images / image)
+                brought = self._bring_caption(result.words, self.project.images / image)
+                if brought is not None:
+                    self.ledger.note_caption(result.sha256, image, brought.revision)
             return
         while True:
             name = self.ledger.claim(result.sha256, Path(file.name).stem, result.baked.suffix)
-            self.ledger.record(ImportRecord(name, result.sha256, self._place(file), result.size, result.mtime_ns, result.written))
+            self.ledger.record(ImportRecord(name, result.sha256, self._place(file), result.size, result.mtime_ns, result.written,
+                                            self._revision_of(result.words)))
             target = self.project.images / name
             self.ledger.forget_latents(name)
             forget_caches(caption_path_for(target))
@@ -285,6 +246,12 @@ class _Importer:
                 return Words()
         with self.reading.setdefault(Path(file.name).name.partition(".")[0].casefold(), threading.Lock()):
             return read_words(self.captions, file.name)
+
+    def _revision_of(self, words: Words) -> str | None:
+        """What the ledger notes of the source's caption: its revision; empty: there is none; None: it was not looked at."""
+        if not self.settings.captions:
+            return None
+        return revision_of(words.text.encode("utf-8")) if words.text else ""
 
     def _bring_caption(self, words: Words, image: Path) -> Caption | None:
         """The caption goes before the image, so that an image in the project is never there without it. Returns: what was written."""

@@ -7,11 +7,12 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from core.base.files import append_line, safe_stem, sha256
-from core.dataset.items import IMAGE_SUFFIXES
+from core.dataset.images.files import IMAGE_SUFFIXES
 from core.dataset.project import Project
 
 LEDGER_FILE = "imports.jsonl"
@@ -32,6 +33,8 @@ class ImportRecord:
     mtime_ns: int
     written: str = ""
     """SHA-256 of the file in images/; empty in records of older versions."""
+    caption: str | None = None
+    """Revision of the caption that the source had then; empty: it had none; None: it was not looked at, or by an older version."""
 
     def describes(self, content: str) -> bool:
         """Whether a file with this SHA-256 under the record's name is what was imported. Args: content: empty when it is not known."""
@@ -167,17 +170,30 @@ class Ledger:
 
     def record(self, record: ImportRecord) -> None:
         """Note an image, and take its name. Raises: DiskError."""
-        append_line(self.project.hidden / LEDGER_FILE, json.dumps(asdict(record), ensure_ascii=False))
+        _append(self.project, asdict(record))
         self._note(record)
         self._here[record.written] = record.name
         self.images.add(record.name)
         self._looked_at.add(record.name)
         self._stems.add(fold(Path(record.name).stem))
 
+    def note_caption(self, sha: str, name: str, caption: str) -> None:
+        """Note the caption that the source has now, for an image that came in before. Args: caption: its revision. Raises: DiskError."""
+        record = next((one for one in reversed(self._records.get(sha, [])) if one.name == name), None)
+        if record is not None and record.caption != caption:
+            noted = replace(record, caption=caption)
+            _append(self.project, asdict(noted))
+            self._note(noted)
+
     def _note(self, record: ImportRecord) -> None:
         self._records.setdefault(record.sha256, []).append(record)
         self._last[_stem(record)] = record
         self._places[record.source, record.size, record.mtime_ns] = record.sha256
+
+
+def _append(project: Project, values: dict[str, Any]) -> None:
+    """Add a line to the ledger; a source may have a name that is no UTF-8. Raises: DiskError."""
+    append_line(project.hidden / LEDGER_FILE, json.dumps(values, ensure_ascii=False), errors="backslashreplace")
 
 
 def fold(stem: str) -> str:

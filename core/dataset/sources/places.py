@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from core.base.paths import projects_dir
-from core.dataset.items import natural_name_key
+from core.dataset.images.files import natural_name_key
 from core.dataset.sources import CAPTION_SUFFIXES, IMPORT_SUFFIXES, is_junk
 
 DRIVE = Path("/content/drive/MyDrive")
@@ -52,8 +52,8 @@ def drive_hint(on_colab: bool) -> str:
     """How pictures on Google Drive are reached; empty where it is mounted, and outside of Colab."""
     if not on_colab or DRIVE.is_dir():
         return ""
-    return (f"Google Drive is not mounted: write KEEP_ON_DRIVE = True into the first cell and run it again, or run "
-            f"from google.colab import drive; drive.mount('/content/drive'). Then it is the folder {DRIVE}.")
+    return (f"Google Drive is not mounted: choose Google Drive under From and connect it, or write KEEP_ON_DRIVE = True into the "
+            f"first cell and run it again. Then it is the folder {DRIVE}.")
 
 
 def list_folder(folder: Path) -> Listing:

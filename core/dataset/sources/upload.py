@@ -22,7 +22,8 @@ from core.base.files import append_lines, explain_disk_errors
 from core.base.paths import ROOT
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.dataset.items import Skipped, natural_key
+from core.dataset.images.files import natural_key
+from core.dataset.items import Skipped
 from core.dataset.project import Project
 from core.dataset.sources import (
     ARCHIVE_SUFFIXES,

@@ -126,11 +126,9 @@ def read_datasets(tables: dict[str, Any], arguments: dict[str, Any], warn: Calla
     unknown = set(tables) - {"general", "datasets"}
     if unknown:
         raise ConfigError(f"dataset.toml has the unknown table or key {sorted(unknown)[0]!r}.", "Only [general] and [[datasets]] are read.")
-    arguments = {RENAMED.get(key, key): value for key, value in arguments.items()}
-    general = tables.get("general", {})
     datasets = []
     for table in tables.get("datasets", []):
-        found = _read_dataset(table, general, arguments, ears)
+        found = _read_dataset(table, tables, arguments, ears)
         if found.images:
             datasets.append(found)
     if not datasets:
@@ -148,24 +146,45 @@ def _checked(table: dict[str, Any], where: str) -> dict[str, Any]:
     return table
 
 
-def _read_dataset(table: dict[str, Any], general: dict[str, Any], arguments: dict[str, Any], ears: Ears) -> TrainDataset:
-    levels = [_checked(table, "[[datasets]]"), _checked(general, "[general]"), arguments]
+@dataclass(frozen=True)
+class Levels:
+    """The tables in which a key of `dataset.toml` is looked for, the nearest first: `[[datasets]]`, `[general]`, the arguments."""
 
-    def look(key: str, default: Any, *nearer: dict[str, Any]) -> Any:
-        return next((level[key] for level in (*nearer, *levels) if level.get(key) is not None), default)
+    tables: tuple[dict[str, Any], ...]
 
-    width, height = _resolution(look("resolution", None))
-    rule = BucketRule((width, height), *(look(key, BucketRule.__dataclass_fields__[key].default) for key in BUCKET_KEYS)).checked()
-    dataset = TrainDataset(rule, int(look("batch_size", 1)))
-    for values in table.get("subsets", []):
-        _checked(values, "[[datasets.subsets]]")
+    @classmethod
+    def of(cls, table: dict[str, Any], tables: dict[str, Any], arguments: dict[str, Any]) -> Levels:
+        """Of one `[[datasets]]` table. Args: tables: the whole file. arguments: flattened config.toml."""
+        return cls((table, tables.get("general", {}), {RENAMED.get(key, key): value for key, value in arguments.items()}))
+
+    def look(self, key: str, default: Any, *nearer: dict[str, Any]) -> Any:
+        """The value of a key, from the nearest table that has it."""
+        return next((level[key] for level in (*nearer, *self.tables) if level.get(key) is not None), default)
+
+    def rule(self) -> BucketRule:
+        """How its images find their size. Raises: ConfigError."""
+        width, height = _resolution(self.look("resolution", None))
+        return BucketRule((width, height), *(self.look(key, BucketRule.__dataclass_fields__[key].default) for key in BUCKET_KEYS)).checked()
+
+    def subset(self, values: dict[str, Any]) -> Subset:
+        """One `[[datasets.subsets]]` table with what it takes from above. Raises: ConfigError: it names no folder."""
         if not values.get("image_dir"):
             raise ConfigError("A subset of dataset.toml has no image_dir.", "Say where its images lie.")
-        captions = CaptionRule(**{key: look(key, CaptionRule.__dataclass_fields__[key].default, values) for key in CAPTION_KEYS})
-        extension = look("caption_extension", ".caption", values)
-        subset = Subset(typed_path(values["image_dir"]), bool(values.get("is_reg", False)), look("class_tokens", None, values),
-                        int(look("num_repeats", 1, values)), extension if extension.startswith(".") else f".{extension}",
-                        bool(look("flip_aug", False, values)), captions)
+        captions = CaptionRule(**{key: self.look(key, CaptionRule.__dataclass_fields__[key].default, values) for key in CAPTION_KEYS})
+        extension = self.look("caption_extension", ".caption", values)
+        return Subset(typed_path(values["image_dir"]), bool(values.get("is_reg", False)), self.look("class_tokens", None, values),
+                      int(self.look("num_repeats", 1, values)), extension if extension.startswith(".") else f".{extension}",
+                      bool(self.look("flip_aug", False, values)), captions)
+
+
+def _read_dataset(table: dict[str, Any], tables: dict[str, Any], arguments: dict[str, Any], ears: Ears) -> TrainDataset:
+    _checked(table, "[[datasets]]")
+    _checked(tables.get("general", {}), "[general]")
+    levels = Levels.of(table, tables, arguments)
+    rule = levels.rule()
+    dataset = TrainDataset(rule, int(levels.look("batch_size", 1)))
+    for values in table.get("subsets", []):
+        subset = levels.subset(_checked(values, "[[datasets.subsets]]"))
         if subset.num_repeats < 1:
             ears.warn(f"{subset.image_dir} is left out: its num_repeats is {subset.num_repeats}.")
         elif any((other.image_dir, other.is_reg) == (subset.image_dir, subset.is_reg) for other in dataset.subsets):

@@ -180,12 +180,15 @@ def _caches(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     if not network.network_train_unet_only:
         yield Finding("error", "Captions are cached, but the text encoder is trained too, which would change them.",
                       "Switch network_train_unet_only on, or cache_text_encoder_outputs off.")
-    if data.shuffle_caption:
-        yield Finding("error", "Captions are cached, but their tags are shuffled at each step.",
-                      "Switch shuffle_caption or cache_text_encoder_outputs off.")
-    if data.caption_dropout_rate:
-        yield Finding("error", f"Captions are cached, but a share of {data.caption_dropout_rate:g} is to be shown empty.",
-                      "Set caption_dropout_rate to 0, or switch cache_text_encoder_outputs off.")
+    for name, change in (("shuffle_caption", "their tags are shuffled at each step"),
+                         ("caption_dropout_rate", f"a share of {data.caption_dropout_rate:g} is to be shown empty"),
+                         ("caption_dropout_every_n_epochs", "they are left out in some epochs"),
+                         ("caption_tag_dropout_rate", f"a share of {data.caption_tag_dropout_rate:g} of their tags is left out"),
+                         ("enable_wildcard", "their wildcards are drawn at each step")):
+        value = getattr(data, name)
+        if value:
+            remedy = f"Switch {name} off" if value is True else f"Set {name} to 0"
+            yield Finding("error", f"Captions are cached, but {change}.", f"{remedy}, or switch cache_text_encoder_outputs off.")
 
 
 def _precision(settings: TrainingSettings, backend: str) -> Iterator[Finding]:

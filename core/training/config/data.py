@@ -26,7 +26,10 @@ class DataSettings(Part):
 
     title: ClassVar[str] = "Dataset"
     section: ClassVar[str] = "data"
-    general: ClassVar[tuple[str, ...]] = ("shuffle_caption", "keep_tokens", "caption_dropout_rate", "flip_aug", "color_aug", "random_crop")
+    general: ClassVar[tuple[str, ...]] = (
+        "shuffle_caption", "keep_tokens", "caption_separator", "keep_tokens_separator", "secondary_separator", "enable_wildcard",
+        "caption_prefix", "caption_suffix", "caption_dropout_rate", "caption_dropout_every_n_epochs", "caption_tag_dropout_rate",
+        "flip_aug", "color_aug", "random_crop")
     """Written into `[general]` of `dataset.toml`."""
     dataset: ClassVar[tuple[str, ...]] = ("batch_size", "enable_bucket", "min_bucket_reso", "max_bucket_reso", "bucket_reso_steps",
                                           "bucket_no_upscale")
@@ -55,8 +58,22 @@ class DataSettings(Part):
     keep_tokens: int = setting(1, "Keep first tags", "So many tags at the front stay there: 1 for a trigger word.", ge=0,
                                source="training-reference: 1 for both families")
     caption_dropout_rate: float = setting(0.0, "Empty captions", "Share of pictures that are shown without their caption.",
-                                          level="advanced",
-                                          ge=0, le=1)
+                                          level="advanced", ge=0, le=1)
+    caption_dropout_every_n_epochs: int = setting(0, "Empty each n-th epoch", "Every so many epochs all captions are left out; 0 for "
+                                                  "never.", level="expert", unit="epochs", ge=0)
+    caption_tag_dropout_rate: float = setting(0.0, "Left-out tags", "Share of the tags that are left out, others each time; the first tags "
+                                              "that are kept stay.", level="advanced", ge=0, le=1)
+    enable_wildcard: bool = setting(False, "Wildcards", "One of {red|blue|green} is taken each time, and one line of a caption with "
+                                    "several; {{ and }} stand for braces.", level="expert")
+    caption_prefix: str | None = setting(None, "Before each caption", "Words that are put before every caption, with a space between.",
+                                         level="expert")
+    caption_suffix: str | None = setting(None, "After each caption", "Words that are put behind every caption, with a space between.",
+                                         level="expert")
+    caption_separator: str = setting(",", "Tag separator", "What stands between two tags.", level="expert", min_length=1)
+    keep_tokens_separator: str | None = setting(None, "Mark for kept tags", "Such as |||: the tags before it stay in front, those behind a "
+                                                "second one at the end. It goes before 'Keep first tags'.", level="expert")
+    secondary_separator: str | None = setting(None, "Mark for groups", "Such as ;;;: tags that it joins are moved together, then it "
+                                              "becomes a tag separator.", level="expert")
     flip_aug: bool = setting(False, "Mirror pictures", "Also show them mirrored. Not for characters with a side to them.")
     color_aug: bool = setting(False, "Vary colours", "Slightly vary hue and saturation; excludes cached latents.", level="expert")
     random_crop: bool = setting(False, "Random crop", "Cut at a random place instead of the middle; excludes cached latents.",
@@ -93,4 +110,5 @@ class DataSettings(Part):
         dataset |= {name: values[name] for name in self.dataset}
         if self.num_repeats is not None:
             dataset["num_repeats"] = self.num_repeats
-        return {"general": {name: values[name] for name in self.general}, "datasets": [{**dataset, "subsets": subsets}]}
+        general = {name: values[name] for name in self.general if values[name] is not None}
+        return {"general": general, "datasets": [{**dataset, "subsets": subsets}]}

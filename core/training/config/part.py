@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, get_args
 
 from pydantic import model_validator
 
+from core.base.families import TrainedFamily
 from core.base.settings import Settings
 
-Family = Literal["sd15", "sdxl"]
+Family = TrainedFamily
 """Model families that training knows; the names of `core.diffusion.FAMILIES`."""
 KNOWLEDGE = "https://github.com/kohya-ss/sd-scripts/tree/48d368fa557731ad0488c07304dfeba8c07910eb"
 

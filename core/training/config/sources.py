@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.base.errors import ConfigError, DatasetError, ModelError
+from core.base.families import TRAINED, caption_family
 from core.base.files import read_text
 from core.base.findings import Finding
 from core.base.paths import place_of, typed_path
-from core.dataset.items import IMAGE_SUFFIXES
+from core.dataset.images.files import IMAGE_SUFFIXES
 from core.diffusion import FAMILIES
 from core.diffusion.checkpoints import TITLES, family_of, kind_of
 from core.training.config.counting import count_steps
@@ -23,7 +24,7 @@ from core.training.config.data import Subset
 from core.training.config.model import ModelSettings
 from core.training.config.training import TrainingSettings
 
-FAMILY_NAMES = {**TITLES, "sd15": "Stable Diffusion 1.5", "sdxl": "SDXL"}
+FAMILY_NAMES = {**TITLES, **{name: caption_family(name).title for name in TRAINED}}
 """Families as the forms call them."""
 SHOWN = 3
 LONGEST = 10_000

@@ -4,10 +4,11 @@ import pytest
 
 from core.base.errors import Cancelled
 from core.base.progress import Progress
-from core.dataset.checking import DEMO_MARKER, DEMO_RESOLUTION, RESOLUTIONS, TRAINING_FILE, check_dataset
+from core.dataset.checking import DEMO_MARKER, DEMO_RESOLUTION, RESOLUTIONS, check_dataset
 from core.dataset.index import Index
 from core.dataset.items import list_items
 from core.dataset.project import FAMILIES
+from core.dataset.training_file import TRAINING_FILE
 from tests.core.dataset.small_things import picture
 
 

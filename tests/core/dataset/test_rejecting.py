@@ -1,6 +1,7 @@
 """Rejected images are moved with all that is theirs, keep the reason, and come back under a free name."""
 
 import json
+import os
 import random
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from core.base.errors import Cancelled
 from core.base.progress import Progress
 from core.dataset.items import list_items
-from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, rejected_images, restore_images
+from core.dataset.rejected import rejected_images
+from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images
 from core.stages import run_stage
 from tests.core.dataset.small_things import picture
 from tests.dying import killed
@@ -144,6 +146,15 @@ def test_images_that_a_person_put_aside_by_hand_come_back_too(project, images):
     (aside,) = rejected_images(project)
     assert aside.reason == ""
     assert restore(project).done == ["b.png"] and (images / "b.txt").exists()
+
+
+def test_an_image_whose_name_is_no_utf8_goes_and_comes_back_with_its_caption(project, images):
+    name = os.fsdecode(b"\x83\x7e\x83J")
+    picture(images / f"{name}.png")
+    (images / f"{name}.txt").write_text("a hat")
+    assert reject(project, name, reason="blurred").done == [f"{name}.png"]
+    assert [(item.name, item.reason) for item in rejected_images(project)] == [(f"{name}.png", "blurred")]
+    assert restore(project).done == [f"{name}.png"] and (images / f"{name}.txt").read_text() == "a hat"
 
 
 def test_cancel_keeps_what_was_moved(project, images):

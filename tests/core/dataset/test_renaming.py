@@ -21,7 +21,8 @@ from core.dataset.manager import DatasetManager
 from core.dataset.project import trained_on
 from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images
 from core.dataset.renaming import RenameSettings, plain_stem, plan_rename, rename_images, taken, undo_rename
-from core.dataset.renaming_steps import Rename, last_renaming, mend, rename_stems
+from core.dataset.renaming_journal import Rename, last_renaming
+from core.dataset.renaming_steps import mend, rename_stems
 from core.dataset.sources.importing import ImportSettings, import_images
 from core.dataset.versions import VersionSettings, compare_versions, name_version, plan_restore
 from tests.core.dataset.small_things import picture
@@ -327,7 +328,8 @@ def test_an_open_project_moves_and_tags_nothing_while_a_renaming_is_half_done(pr
 CODE = """
 import sys
 from core.dataset.project import Project
-from core.dataset.renaming_steps import Rename, rename_stems
+from core.dataset.renaming_journal import Rename
+from core.dataset.renaming_steps import rename_stems
 from tests.dying import begin
 project, seed = Project.open(sys.argv[1]), int(sys.argv[2])
 import random

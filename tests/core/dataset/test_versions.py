@@ -1,5 +1,6 @@
 """Undo, redo, the way back and forth, named versions, and comparing."""
 
+import os
 import time
 
 import pytest
@@ -133,6 +134,16 @@ def test_a_named_version_is_exactly_what_was_there_also_by_hand(three):
     assert restore_version(three, "mine").changed == 3 and texts(three) == kept
     undo_last(three)
     assert texts(three) == later
+
+
+def test_a_version_with_a_picture_whose_name_is_no_utf8_can_be_gone_back_to(three):
+    name = os.fsdecode(b"\x83\x7e\x83J")
+    (three.images / "a.png").rename(three.images / f"{name}.png")
+    (three.images / "a.txt").rename(three.images / f"{name}.txt")
+    name_version(three, VersionSettings(name="before"))
+    add(three, "smile")
+    restore_version(three, "before")
+    assert texts(three) == {"b": "b, hat", name: "a, hat", "c": "smile"}
 
 
 def test_a_version_can_belong_to_a_run_and_names_are_given_once(three):

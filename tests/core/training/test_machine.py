@@ -142,7 +142,8 @@ def test_more_pixels_pictures_and_a_larger_family_take_longer_and_more_cores_les
 
 def test_the_demo_model_is_exempt_and_one_that_is_not_here_counts_as_of_full_size(project, no_gpu):
     demo = fit_to_project(load_preset("demo"), project).with_values(model={"pretrained_model_name_or_path": str(DEMO_ASSETS / "model")})
-    assert check_machine(demo, "builtin", project.folder) == []
+    (told,) = check_machine(demo, "builtin", project.folder)
+    assert told.level == "info" and "trained in minutes all the same" in told.what
     assert is_small(demo) and not is_small(character(project)) and not is_small(TrainingSettings())
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import threading
 import time
 
 import pytest
@@ -21,11 +20,8 @@ from widgets.dataset.one_picture import who
 @pytest.fixture
 def chat(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    server = Chat()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with Chat() as server:
+        yield server
 
 
 @pytest.fixture

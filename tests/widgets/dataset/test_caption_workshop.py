@@ -29,7 +29,7 @@ def test_a_change_can_only_be_made_after_its_preview_and_is_exactly_that(session
     assert texts(project) == before and "Changes 1 of 3 captions." in panel.status.text
     assert panel.changes.rows == [{"name": "1", "before": "mychar, red background", "after": "mychar"}] and not panel.apply.disabled
     panel.apply.click()
-    assert texts(project) == {**before, "1": "mychar"} and panel.status.text.startswith("Done: 1 captions changed")
+    assert texts(project) == {**before, "1": "mychar"} and panel.status.text.startswith("Done: 1 caption changed")
     assert panel.apply.disabled and panel.changes.total == 0
 
 
@@ -136,8 +136,9 @@ def test_a_finding_lays_its_change_out_in_the_bulk_edit_panel(session, project):
     (project.images / "1.txt").write_text("red background, mychar", encoding="utf-8")
     statistics = StatisticsPanel(session)
     statistics.main.click()
-    assert "do not begin with" in statistics._found.children[1].value
-    mend = statistics._found.children[2].children[0]
+    words, buttons = statistics._found.children[1].children
+    assert "do not begin with" in words.value
+    mend = buttons.children[0]
     mend.click()
     assert "is not shown yet" in statistics.status.text
     edit = session.panels["edit"] = EditPanel(session)
@@ -159,7 +160,7 @@ def test_the_bulk_edit_takes_any_settings_apart_again(session):
 def test_a_large_change_is_a_job(session, project, monkeypatch):
     import time
 
-    monkeypatch.setattr("widgets.dataset.editing.QUICK", 1)
+    monkeypatch.setattr(EditPanel, "quick", 1)
     panel = EditPanel(session)
     choose(panel, "add_last", tags="smile")
     panel.main.click()

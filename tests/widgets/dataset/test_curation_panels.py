@@ -191,7 +191,7 @@ def test_a_cut_picks_out_what_lies_beyond_it_at_once(session, pictures):
 
 
 def test_what_is_spared_stays_and_the_rest_is_put_aside_with_its_reason(session, pictures):
-    from core.dataset.rejecting import rejected_images
+    from core.dataset.rejected import rejected_images
 
     panel = QualityPanel(session)
     finished(panel)
@@ -242,6 +242,18 @@ def test_another_resolution_is_worked_out_at_once_and_an_impossible_one_is_told(
     assert "min_bucket_reso (256) is larger than the resolution" in shown.status.text
 
 
+def test_a_resolution_that_is_changed_while_it_looks_is_worked_out_next(shown, monkeypatch):
+    resolution, overview = shown.form.control("resolution").widget, DatasetManager.overview
+
+    def slowly(manager, settings):
+        resolution.value = 768
+        return overview(manager, settings)
+
+    monkeypatch.setattr(DatasetManager, "overview", slowly)
+    shown.main.click()
+    assert "768 x 768" in shown._numbers.value
+
+
 def test_a_number_of_the_matrix_filters_the_gallery_or_says_that_it_is_not_there(session, shown):
     shown.guard(lambda: shown._show_in_gallery("behind", "full body"))
     assert "The Gallery panel is not shown yet" in shown.status.text
@@ -249,3 +261,10 @@ def test_a_number_of_the_matrix_filters_the_gallery_or_says_that_it_is_not_there
     shown.guard(lambda: shown._show_in_gallery("behind", "full body"))
     assert shown.status.text == "Done: panel 10, Gallery, shows them."
     assert gallery.shelf._wanted[0] == 'tag:"from behind" tag:"full body" | tag:"facing away" tag:"full body"'
+
+
+@pytest.mark.parametrize("kind", [DuplicatesPanel, QualityPanel])
+def test_a_look_that_ended_before_is_shown_again_by_a_panel_that_opens_later(session, pictures, kind):
+    finished(kind(session))
+    later = kind(session)
+    assert section_names(later) and "broken.png" in later._skipped.value

@@ -62,7 +62,7 @@ def test_an_import_is_a_job_whose_report_is_shown(session, project, tmp_path):
     panel = ImportPanel(session)
     panel.form.control("source").widget.value = str(source)
     panel.main.click()
-    assert wait(panel).startswith("Done: 1 images imported")
+    assert wait(panel).startswith("Done: 1 image imported")
     assert (project.images / "white.png").is_file()
     assert "broken.png" in panel._skipped.value
     assert ImportPanel(session).status.text == panel.status.text

@@ -10,6 +10,7 @@ import pytest
 from core.dataset.sources import SOURCES, places
 from core.dataset.sources.gallery import CREDENTIALS
 from tests.core.dataset.small_things import picture
+from tests.core.dataset.sources.colab import make_colab
 from widgets.dataset.importing import KINDS, WORDS, ImportPanel
 
 
@@ -32,7 +33,8 @@ def shown_sections(panel: ImportPanel) -> list[str]:
 
 
 def test_every_source_of_the_network_is_a_choice_and_shows_only_its_own_fields(panel):
-    assert [kind for _, kind in KINDS] == list(WORDS) == [kind for _, kind in panel.form.control("kind").widget.options]
+    shown = [kind for _, kind in panel.form.control("kind").widget.options]
+    assert [kind for _, kind in KINDS] == [kind for kind in WORDS if kind != "drive"] == shown
     for _, kind in KINDS:
         choose(panel, kind)
         assert shown_sections(panel) == ([] if kind == "auto" else [kind])
@@ -42,7 +44,7 @@ def test_every_source_of_the_network_is_a_choice_and_shows_only_its_own_fields(p
 
 def test_the_fields_of_the_chosen_kind_reach_the_job(panel, monkeypatch):
     orders = []
-    monkeypatch.setattr("widgets.dataset.importing.start_job", lambda folder, stage, values: orders.append((stage, values)))
+    monkeypatch.setattr("widgets.panel.start_job", lambda folder, stage, values: orders.append((stage, values)))
     choose(panel, "huggingface")
     panel.form.control("source").widget.value = "me/cats"
     panel.form.control("huggingface.only").widget.value = "train/*"
@@ -135,3 +137,57 @@ def test_an_address_with_a_password_is_refused_before_anything_is_written(panel)
     panel.main.click()
     assert "holds a password" in panel.status.text and "s3cret" not in panel.status.text and panel.job is None
     assert not [path for path in panel.session.folder.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
+
+
+def test_google_drive_is_a_row_on_colab_only(panel, session, monkeypatch, tmp_path):
+    assert "drive" not in [kind for _, kind in panel.form.control("kind").widget.options]
+    make_colab(tmp_path, monkeypatch)
+    assert [kind for _, kind in ImportPanel(session).form.control("kind").widget.options][:2] == ["auto", "drive"]
+
+
+def test_google_drive_is_connected_browsed_and_imported_from(session, monkeypatch, tmp_path):
+    drive = make_colab(tmp_path, monkeypatch)
+    panel = ImportPanel(session)
+    choose(panel, "drive")
+    assert "Connect Google Drive first" in panel.form.control("source")._note.value
+    assert panel.connect.layout.display == "" and panel.drive_browser.view.layout.display == "none"
+    assert panel.browser.view.layout.display == "none"
+    panel.connect.click()
+    assert panel.status.text.startswith(f"Done: Google Drive is connected as {drive}.")
+    assert panel.connect.layout.display == "none" and panel.drive_browser.toggle.value
+    assert panel.drive_browser.listing.folder == drive and "first" not in panel.form.control("source")._note.value
+    picture(drive / "sets" / "cats" / "a.png")
+    panel.drive_browser.show(drive)
+    assert [value for _, value in panel.drive_browser.list.options] == ["sets"]  # and no way above
+    panel.drive_browser.open_button.click()
+    panel.drive_browser.open_button.click()
+    panel.drive_browser.here_button.click()
+    orders = []
+    monkeypatch.setattr("widgets.panel.start_job", lambda folder, stage, values: orders.append(values))
+    panel.main.click()
+    assert (orders[0]["kind"], orders[0]["source"]) == ("drive", str(drive / "sets" / "cats"))
+
+
+def test_a_refusal_of_google_is_told_and_the_button_stays(session, monkeypatch, tmp_path):
+    make_colab(tmp_path, monkeypatch)
+    monkeypatch.setenv("REFUSED", "1")
+    panel = ImportPanel(session)
+    choose(panel, "drive")
+    panel.connect.click()
+    assert panel.status.text.startswith("Needs attention: Google Drive was not connected: credential propagation")
+    assert panel.connect.layout.display == ""
+
+
+def test_the_way_up_from_a_shortcut_leads_back_to_my_drive(session, monkeypatch, tmp_path):
+    drive = make_colab(tmp_path, monkeypatch)
+    picture(drive.parent / ".shortcut-targets-by-id" / "x" / "a.png")
+    drive.mkdir()
+    (drive / "shared").symlink_to(drive.parent / ".shortcut-targets-by-id" / "x")
+    browser = ImportPanel(session).drive_browser
+    browser.toggle.value = True
+    browser.list.value = "shared"
+    browser.open_button.click()
+    assert "1 picture" in browser._here.value
+    browser.list.value = ".."
+    browser.open_button.click()
+    assert browser.listing.folder == drive

@@ -90,3 +90,47 @@ def test_the_remembered_project_that_is_gone_is_named(projects, tmp_path):
     for panel in (ProjectPanel(session), TrainerProjectPanel(session)):
         assert "Gone does not exist." in panel._facts.value
     assert TaggingPanel(session).main.disabled
+
+
+def test_opening_reports_what_the_project_holds_and_leaves_out_what_is_zero(project):
+    (project.images / "3.txt").unlink()
+    (project.variants / "1_mask.png").write_bytes(b"x")
+    session = Session()
+    panel = ProjectPanel(session)
+    session.open(project.folder)
+    for name, words in (("Pictures", "3"), ("Captions", "2 saved, 1 picture without one"), ("Masks", "1")):
+        assert f"<tr><th>{name}</th><td>{words}</td></tr>" in panel._facts.value
+    assert "Rejected" not in panel._facts.value and "Variants" not in panel._facts.value
+    assert "0" not in panel._facts.value.split("Folder")[0]
+
+
+def test_opening_tells_of_captions_beside_the_sources_and_where_they_are_shown(projects, tmp_path):
+    from core.dataset.manager import DatasetManager
+    from tests.core.dataset.small_things import picture
+
+    picture(tmp_path / "source" / "a.png")
+    manager = DatasetManager.create("Cats")
+    manager.import_from(tmp_path / "source")
+    (tmp_path / "source" / "a.txt").write_text("late")
+    session = Session()
+    panel = ProjectPanel(session)
+    session.open(manager.project.folder)
+    assert "captions for 1 picture without one" in panel._facts.value and "in the panel Captions beside the sources" in panel._facts.value
+    manager.take_source_captions(manager.find_source_captions().found)
+    session.tell()
+    assert "1 saved" in panel._facts.value and "Captions beside the sources" not in panel._facts.value
+
+
+def test_opening_tells_what_can_be_gone_on_with(project):
+    from core.dataset.history import History
+
+    history = History.of(project)
+    with history.entry("Sorted <the> tags") as record:
+        record.change("1", "1.txt", "mychar, red background", "red background, mychar")
+    path = project.hidden / "history.jsonl"
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if '"end"' not in line))
+    session = Session()
+    panel = ProjectPanel(session)
+    session.open(project.folder)
+    assert "&#x27;Sorted &lt;the&gt; tags&#x27; of captions was interrupted half-way." in panel._facts.value
+    assert "in the panel History of captions" in panel._facts.value

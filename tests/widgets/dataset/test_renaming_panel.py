@@ -49,6 +49,19 @@ def test_a_preview_is_forgotten_when_a_field_changes_and_refused_when_the_pictur
     assert "dog_0001" not in names(project)
 
 
+def test_a_preview_of_fields_that_were_changed_while_it_was_made_is_not_shown(session, project, monkeypatch):
+    panel = RenamePanel(session)
+    plan = panel.plan
+
+    def slowly(manager, settings):
+        panel.form.control("name").widget.value = "dog"
+        return plan(manager, settings)
+
+    monkeypatch.setattr(panel, "plan", slowly)
+    assert "changed meanwhile" in press(panel, "Preview")
+    assert panel.apply.disabled and panel.changes.total == 0
+
+
 def test_there_must_be_something_to_take_back(session):
     panel = RenamePanel(session)
     button = next(button for button, _ in panel._actions if button.description.startswith("Take back"))

@@ -89,7 +89,7 @@ def test_what_came_is_imported_by_the_import_stage(panel, page, project):
     page.small(**{"x/new.png": png_bytes((1, 2, 3)), "broken.png": b"no picture", "x/new.txt": b"mychar, new"})
     assert panel.status.text == "Working 3 of 2 files: uploading" and panel.main.disabled
     page.end()
-    wait(panel, "Done: 1 images imported")
+    wait(panel, "Done: 1 image imported")
     assert (project.images / "new.txt").read_text() == "mychar, new" and "broken.png" in panel._skipped.value
     later = UploadPanel(panel.session)
     assert later.status.text == panel.status.text and not later.main.disabled

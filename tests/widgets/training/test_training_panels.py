@@ -148,6 +148,16 @@ def test_a_wrong_value_is_told_not_saved_and_stops_the_launch(session):
     assert "Rank" not in (train.main.tooltip or "")
 
 
+def test_why_a_training_did_not_start_is_told_until_the_settings_change(session, models):
+    settings, train = SettingsPanel(session), TrainPanel(session)
+    train.main.click()
+    assert train.status.state == "attention" and "No model is chosen" in train.status.text
+    train.refresh()
+    assert "No model is chosen" in train.status.text
+    settings.model.list.value = settings.model.list.options[-1][1]
+    assert train.status.state != "attention"
+
+
 def test_prompts_that_were_emptied_stay_empty_whatever_is_pressed_after(session):
     panel = SettingsPanel(session)
     assert panel.prompts.value == "mychar"

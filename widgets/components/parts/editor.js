@@ -1,4 +1,4 @@
-/* One picture and its caption, as tags or as text. Leaving a changed caption saves it first, and so does a rest. */
+/* One picture and its caption, as tags or as text. Leaving a changed caption saves it first, and so does a pause in typing. */
 
 /** What a key means in the editor; null for an ordinary key. */
 export function wish(event) {
@@ -39,133 +39,23 @@ export function tokenWords({ count: tokens, exact }) {
   return `${about}${tokens} tokens: more than 225, the rest is cut off`;
 }
 
-/** A text with a heading and buttons: what stands on the disk, or what was written and not saved. Hidden while there is none. */
-function aside(testid, actions) {
-  const view = make("div", "lb-captions-aside");
-  view.dataset.testid = testid;
-  const heading = make("p");
-  heading.setAttribute("aria-live", "polite");
-  const text = make("blockquote");
-  const row = make("div", "lb-captions-buttons");
-  const buttons = actions.map(([words, act]) => makeButton(words, act));
-  row.append(...buttons);
-  view.append(heading, text, row);
-  view.hidden = true;
-  return {
-    view,
-    hide() { view.hidden = true; },
-    show(words, quoted, ...shown) {
-      heading.textContent = words;
-      text.textContent = quoted ?? "";
-      text.hidden = quoted === null;
-      buttons.forEach((button, place) => { button.hidden = !shown[place]; });
-      view.hidden = false;
-    },
-  };
-}
-
-/** The picture, and words where there is none: the kernel's preview, until it comes the thumbnail that the grid has. */
-function createPicture(model, thumbnail, enlarged) {
-  const view = document.createElement("figure");
-  const img = document.createElement("img");
-  const unseen = make("div", "lb-captions-unseen");
-  const place = document.createElement("figcaption");
-  const larger = makeButton("Larger", enlarge, "larger");
-  larger.setAttribute("aria-pressed", "false");
-  const foot = make("div", "lb-captions-place");
-  foot.append(place, larger);
-  view.append(img, unseen, foot);
-  let address = null, opening = null, large = false;
-  function enlarge() {
-    large = !large;
-    larger.textContent = large ? "Smaller" : "Larger";
-    larger.setAttribute("aria-pressed", String(large));
-    enlarged(large);
-  }
-  function draw() {
-    const data = model.get("picture");
-    const words = model.get("unseen");
-    const shown = model.get("shown");
-    clearTimeout(opening);
-    if (address) URL.revokeObjectURL(address);
-    address = data && data.byteLength ? URL.createObjectURL(new Blob([data])) : null;
-    const source = address ?? (words ? null : thumbnail(shown.id));
-    img.hidden = !source;
-    unseen.hidden = Boolean(source);
-    unseen.textContent = words ? `This picture cannot be shown: ${words}` : "";
-    if (source) img.src = source;
-    else img.removeAttribute("src");
-    img.classList.toggle("lb-soon", Boolean(source) && !address);
-    if (!source && !words) opening = setTimeout(() => { unseen.textContent = "The picture is being opened."; }, 400);
-  }
-  function small() {
-    img.classList.toggle("lb-small", Boolean(address) && img.naturalWidth < 200);
-  }
-  img.addEventListener("load", small);
-  return {
-    view,
-    draw,
-    name(shown) {
-      place.textContent = [shown.place, shown.name, shown.facts].filter(Boolean).join(" · ");
-      img.alt = `Picture ${shown.name}`;
-    },
-    leave() {
-      img.removeEventListener("load", small);
-      clearTimeout(opening);
-      if (address) URL.revokeObjectURL(address);
-    },
-  };
-}
-
-/** The buttons and lines of the editor, without any behaviour. */
-function layOut(acts) {
-  const view = make("div", "lb-captions-editor");
-  const side = make("div", "lb-captions-side");
-  const head = make("div", "lb-captions-head");
-  const label = make("label", "", "Caption");
-  const box = document.createElement("textarea");
-  box.id = label.htmlFor = `lb-caption-${Math.random().toString(36).slice(2)}`;
-  box.spellcheck = false;
-  box.dataset.testid = "caption";
-  const modes = make("div", "lb-captions-modes");
-  modes.setAttribute("role", "group");
-  modes.setAttribute("aria-label", "How the caption is shown");
-  const asTags = makeButton("Tags", () => acts.mode("tags"), "as-tags");
-  const asText = makeButton("Text", () => acts.mode("text"), "as-text");
-  const undo = makeButton("Undo", () => acts.press("undo"), "caption-undo");
-  const redo = makeButton("Redo", () => acts.press("redo"), "caption-redo");
-  modes.append(asTags, asText, undo, redo);
-  head.append(label, modes);
-  const number = make("div", "lb-captions-count");
-  const buttons = make("div", "lb-captions-buttons");
-  const save = makeButton("Save", () => acts.ask("save"), "caption-save");
-  const next = makeButton("Save and next", () => acts.ask("next"), "caption-next", "lb-captions-main");
-  const reject = makeButton("Reject this picture", () => acts.reject(), "caption-reject");
-  buttons.append(makeButton("Previous", () => acts.ask("previous"), "caption-previous"), save, next, reject);
-  const note = make("div", "lb-captions-note");
-  note.setAttribute("role", "status");
-  note.dataset.testid = "caption-note";
-  const keys = make("p", "lb-captions-keys",
-    "Keys: Ctrl+Enter saves and goes on, Alt+← and Alt+→ go back and forth, Ctrl+Z undoes, Escape returns to the pictures. A rest saves.");
-  return { view, side, head, box, asTags, asText, undo, redo, number, buttons, save, next, reject, note, keys };
-}
-
 /**
  * The editor of a model with the traits of CaptionEditor. Calls: `thumbnail(id)` gives an address or nothing, `escaped()` when the person
  * wants back to the pictures, `reject()` to put the shown picture aside, `enlarged(on)` for a picture as wide as the panel.
  */
 export function createEditor(model, { thumbnail, escaped, reject, enlarged }) {
-  const parts = layOut({ ask, press, reject, mode: setMode });
+  const parts = layOut({ ask, press, reject, mode: setMode, stop: () => model.send({ kind: "stop-asking" }) });
   const { view, side, box, number, note } = parts;
   const picture = createPicture(model, thumbnail, enlarged);
   const chips = createChips({ text: () => box.value, write: (text) => edit(text, "tag"), needed });
-  const other = aside("caption-other", [["Read again", () => ask("again")], ["Keep mine", () => ask("keep")]]);
-  const mine = aside("caption-mine", [["Put it into the box", putBack], ["Let it go", () => mine.hide()]]);
-  side.append(parts.head, box, chips.view, number, parts.buttons, note, other.view, mine.view, parts.keys);
+  const other = createAside("caption-other", [["Read again", () => ask("again")], ["Keep mine", () => ask("keep")]]);
+  const mine = createAside("caption-mine", [["Put it into the box", putBack], ["Go to that picture", goTo], ["Let it go", letGo]]);
+  side.append(parts.head, box, chips.view, number, parts.buttons, note, other.view, mine.view, parts.model, parts.keys);
   view.append(picture.view, side);
   const steps = new Steps();
-  let key = null, name = "", original = "", revision = "", unread = "", conflict = false;
-  let sent = null, later = null, slow = null, mineText = "", tokens = null, counted = "", focusNext = false;
+  const drafts = createDrafts(tabStorage());
+  let key = null, place = {}, name = "", original = "", revision = "", unread = "", conflict = false;
+  let sent = null, later = null, slow = null, laid = null, written = false, tokens = null, counted = "", focusNext = false;
   const autosave = rested(() => {
     if (!sent && !conflict && !unread && box.value !== original && box.value.trim()) ask("save");
   }, model.get("rest") || 1000);
@@ -212,33 +102,68 @@ export function createEditor(model, { thumbnail, escaped, reject, enlarged }) {
     parts.save.disabled = Boolean(unread);
     chips.shut(shut);
     drawSteps();
+    drawAsked();
     view.setAttribute("aria-busy", String(Boolean(sent)));
     if (focusNext && !shut) { focusNext = false; enter(); }
   }
   function putBack() {
     if (box.readOnly) return;
-    edit(mineText, "back");
+    edit(laid.text, "back");
+    laid = null;
     mine.hide();
     enter();
+  }
+  function goTo() {
+    ask("open", laid.id);
+  }
+  function letGo() {
+    drafts.drop(laid.home, laid.id);
+    laid = null;
+    mine.hide();
+    remember();
+    offer();
+  }
+  /** Keep what is in the box and not on the disk in the tab's own storage: a kernel that dies, or a page that is loaded again, loses nothing. */
+  function remember() {
+    const { id, home } = model.get("shown");
+    if (!id) return;
+    const isNew = box.value !== original && Boolean(box.value.trim());
+    if (isNew) drafts.keep({ home, id, name, text: box.value });
+    else if (written) drafts.drop(home, id);
+    written = isNew;
+  }
+  /** Lay out what was written before and not saved: for this picture, else for another one of the project. */
+  function offer() {
+    const shown = model.get("shown");
+    if (laid || !shown.id) return;
+    const found = drafts.of(shown.home);
+    const here = found.find((draft) => draft.id === shown.id && draft.text !== box.value);
+    const draft = here ?? found.find((one) => one.id !== shown.id);
+    if (draft) lay(`What you wrote for ${draft.name} before, and what was not saved:`, draft);
   }
   /** Put a new text into the box, as one step that can be undone. */
   function edit(text, kind) {
     if (box.readOnly) return;
     box.value = text;
     steps.note(text, kind, performance.now());
-    recount();
-    rest();
+    changed();
   }
   function step(text) {
     if (text === null || box.readOnly) return;
     box.value = text;
+    changed();
+  }
+  function changed() {
+    remember();
     recount();
     rest();
   }
-  /** Args: here: whether it was written for the caption that is shown; only then it may go into its box. */
-  function lay(words, text, here) {
-    mineText = text;
-    mine.show(words, text, here, true);
+  /** Show a text beside the box; only what was written for the picture that is shown may go into its box. */
+  function lay(words, draft) {
+    laid = draft;
+    const { id, home } = model.get("shown");
+    const here = draft.id === id && draft.home === home;
+    mine.show(words, draft.text, here, !here && draft.home === home, true);
   }
   function draw() {
     const shown = model.get("shown");
@@ -247,9 +172,12 @@ export function createEditor(model, { thumbnail, escaped, reject, enlarged }) {
     const fate = verdict({ key, text: box.value, original, revision }, shown, sent);
     if (fate === "show") change(shown);
     if (fate === "show" || fate === "adopt") [original, revision, unread] = [shown.caption, shown.revision, shown.unread];
+    remember();
+    offer();
     conflict = fate === "conflict";
     picture.name(shown);
     parts.reject.hidden = Boolean(shown.closed);
+    drawAsked();
     drawOther(shown);
     drawNote();
     lock();
@@ -259,10 +187,11 @@ export function createEditor(model, { thumbnail, escaped, reject, enlarged }) {
   function change(shown) {
     const now = `${shown.home}:${shown.id}`;
     const left = now !== key || (sent?.kind === "again" && box.value !== shown.caption);
-    if (left && box.value !== original) lay(`Your text for ${name}, which was not saved:`, box.value, now === key);
-    else if (now !== key) mine.hide();
-    if (now !== key) { steps.begin(shown.caption); tokens = null; autosave.cancel(); }
-    [key, name] = [now, shown.name];
+    const unsaved = left && key !== null && box.value !== original && box.value.trim()
+      ? { ...place, name, text: box.value } : null;
+    if (now !== key) { steps.begin(shown.caption); tokens = null; written = false; autosave.cancel(); laid = null; mine.hide(); }
+    if (unsaved) lay(`Your text for ${name}, which was not saved:`, unsaved);
+    [key, place, name] = [now, { home: shown.home, id: shown.id }, shown.name];
     if (box.value === shown.caption) return;
     const caret = box.selectionStart;
     const follows = sent && sent.kind === "save";
@@ -284,6 +213,15 @@ export function createEditor(model, { thumbnail, escaped, reject, enlarged }) {
     note.textContent = told ? model.get("note")
       : "The caption was changed on the disk while you wrote. Nothing of yours is lost; choose which text to keep.";
     note.classList.toggle("lb-captions-wrong", model.get("wrong") || conflict);
+  }
+  /** The buttons that let a model look at this picture, and what came of it. */
+  function drawAsked() {
+    const shown = model.get("shown"), asked = model.get("asked");
+    parts.model.hidden = Boolean(shown.closed);
+    parts.tag.disabled = parts.describe.disabled = Boolean(asked.busy || unread || box.readOnly);
+    parts.stop.hidden = !asked.busy;
+    parts.told.textContent = asked.home === shown.home && (asked.busy || asked.id === shown.id) ? asked.words ?? "" : "";
+    parts.told.classList.toggle("lb-captions-wrong", Boolean(asked.wrong));
   }
   function drawSteps() {
     parts.undo.disabled = box.readOnly || !steps.canUndo();
@@ -342,12 +280,11 @@ export function createEditor(model, { thumbnail, escaped, reject, enlarged }) {
   }
   function wrote() {
     steps.note(box.value, "typing", performance.now());
-    recount();
-    rest();
+    changed();
   }
   view.addEventListener("keydown", pressed);
   box.addEventListener("input", wrote);
-  const watched = [["shown", draw], ["note", drawNote], ["wrong", drawNote], ["answer", answered], ["mode", drawMode],
+  const watched = [["shown", draw], ["note", drawNote], ["wrong", drawNote], ["answer", answered], ["mode", drawMode], ["asked", drawAsked],
     ["picture", picture.draw], ["unseen", picture.draw]];
   for (const [trait, act] of watched) model.on(`change:${trait}`, act);
   drawMode();

@@ -134,6 +134,7 @@ export function createGrid(model, { opened, act, changed }) {
     if (url) { if (img.getAttribute("src") !== url) img.src = url; } else img.removeAttribute("src");
     const words = info ? info.name : "";
     if (name.textContent !== words) name.textContent = words;
+    name.dataset.count = info?.tags || "";
     cell.title = info ? [info.name, info.rejected, info.trouble || info.caption].filter(Boolean).join("\n") : "";
     cell.classList.toggle("lb-open", Boolean(info) && info.key === openKey);
     cell.classList.toggle("lb-untagged", Boolean(info) && !info.tags);
@@ -153,7 +154,7 @@ export function createGrid(model, { opened, act, changed }) {
     if (!rows.length || !view.clientHeight) return;
     serial += 1;
     waiting = serial;
-    model.send({ kind: "want", version, serial, rows });
+    model.send({ kind: "want", version, serial, rows, seen: rows.filter((row) => urls.has(infos.get(row)?.key)) });
     clearTimeout(overdue);
     overdue = setTimeout(() => { waiting = null; want(); }, 4000);
   }

@@ -1,4 +1,8 @@
-"""Embedders by name: what a picture shows, as a vector. To add one: a function like `find_plain`, one entry, one test, one line of docs."""
+"""Embedders by name: what a picture shows, as a vector. To add one: a function like `find_plain`, one entry, one test, one line of docs.
+
+An entry with a "likeness" says from which cosine on two pictures are the same picture; one without is of no use for finding duplicates.
+Each is also a scorer (`core/dataset/curation/scorers`): how unlike the others a picture is.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +59,11 @@ EMBEDDERS: Registry[Any] = Registry(
     Entry("dinov2", NEURAL, "DINOv2 base", needs=NEEDS, licence="Apache-2.0", source="https://huggingface.co/facebook/dinov2-base",
           options={"likeness": 0.95, "repo_id": "facebook/dinov2-base", "model_class": "Dinov2Model", "output": "pooler_output"},
           note="Knows shapes rather than words; its likeness is a first guess. 350 MB."),
+    Entry("ccip", "core.dataset.curation.embedders.ccip:find_ccip", "CCIP (anime characters)", needs=("onnxruntime",),
+          licence="OpenRAIL", source="https://huggingface.co/deepghs/ccip_onnx",
+          options={"repo_id": "deepghs/ccip_onnx", "within": "ccip-caformer-24-randaug-pruned", "unlike_cut": 0.18},
+          note="Knows which drawn character is shown, in any clothes and pose; one character a picture. 150 MB."),
 )
 
-EmbedderName = Literal[("none", *EMBEDDERS.names())]  # type: ignore[valid-type]
-"""The names above, as a choice for a settings class; "none" for no embedding at all."""
+EmbedderName = Literal[("none", *(entry.name for entry in EMBEDDERS if "likeness" in entry.options))]  # type: ignore[valid-type]
+"""Those above that know the same picture again, as a choice for a settings class; "none" for no embedding at all."""

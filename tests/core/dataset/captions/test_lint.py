@@ -97,12 +97,13 @@ def test_slips_of_the_finger_are_told_from_other_tags():
 
 
 def test_the_estimate_of_tokens_is_called_one(monkeypatch):
-    from core.dataset.captions import lint
+    from core.dataset.captions import lint_family, target
     from core.dataset.captions.tokens import TokenCounter, estimate_tokens
 
     caption = "mika, " + ", ".join(f"something {number}" for number in range(60))
     for exact in (True, False):
-        monkeypatch.setattr(lint, "token_counter", lambda exact=exact: TokenCounter(estimate_tokens, exact))
+        for module in (lint_family, target):
+            monkeypatch.setattr(module, "token_counter", lambda name, exact=exact: TokenCounter(estimate_tokens, exact))
         assert ("by an estimate" in kinds({**sound(), "0": caption})["tokens"].what) is not exact
         assert "tokens" not in kinds({**sound(), "0": caption[:300]}, max_token_length=150)
 

@@ -35,6 +35,8 @@ CASES = [
     ({"op": "sort", "by": "name", "keep_first": 2}, "mika, zebra, hat, apple", "mika, zebra, apple, hat"),
     ({"op": "sort"}, "mika, rare, hat", "mika, hat, rare"),
     ({"op": "deduplicate"}, "mika, hat, Hat, (hat:1.2), red_hair, red hair", "mika, hat, red_hair"),
+    ({"op": "deduplicate"}, "mika, (hat, Hat, bow:1.2), [bow], cap", "mika, (hat, bow:1.2), cap"),
+    ({"op": "fix_format", "underscores": True}, "mika, score_9, long_hair", "mika, score_9, long hair"),
     ({"op": "fix_format"}, " mika,,  hat ,\u200bred\u3001blue, ", "mika, hat, red, blue"),
     ({"op": "fix_format", "underscores": True, "lower": True}, "mika, Long_Hair, ^_^", "mika, long hair, ^_^"),
     ({"op": "rating", "action": "remove"}, "mika, general, hat, rating:safe", "mika, hat"),
@@ -42,6 +44,10 @@ CASES = [
     ({"op": "rating", "action": "last"}, "mika, safe, hat", "mika, hat, safe"),
     ({"op": "shorten", "max_tags": 2, "max_tokens": 0}, "mika, hat, red", "mika, hat"),
     ({"op": "shorten", "max_tokens": 3}, "mika, hat, red", "mika, hat"),
+    ({"op": "shorten", "max_tokens": 3, "sentences": True}, "mika, hat, red", "mika, hat"),
+    ({"op": "shorten", "max_tokens": 9, "sentences": True}, "A cat sits on a mat. It looks up. It runs.", "A cat sits on a mat."),
+    ({"op": "shorten", "max_tokens": 2, "sentences": True}, "A cat sits on a mat. It looks up.", "A cat sits on a mat. It looks up."),
+    ({"op": "rating"}, "mika, rating_safe, nsfw, rating:e, hat", "mika, hat"),
 ]
 PROSE = "mika, the photo of a girl who wears a hat and looks at 1,000 birds, and one dog. She smiles."
 

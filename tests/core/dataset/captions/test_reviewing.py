@@ -3,9 +3,11 @@
 import pytest
 
 from core.base.errors import DatasetError
+from core.dataset.captions import reviewing
 from core.dataset.captions.reviewing import ReviewSettings, find_doubts, review_image
+from core.dataset.captions.swapping import swap_captions
 from core.dataset.captions.tagging import TagSettings, tag_images
-from core.dataset.history import undo_last
+from core.dataset.history import History, undo_last
 from tests.core.dataset.small_things import picture
 
 NEAR = ReviewSettings(character=False)
@@ -69,6 +71,29 @@ def test_no_later_tagging_takes_out_what_was_kept_or_brings_back_what_was_droppe
     assert text(two) == "red theme, dark red theme"
     tag_images(two, settings(existing="merge", general_threshold=0.05))
     assert "green theme" not in text(two)
+
+
+def test_a_decision_is_not_written_for_another_picture_that_has_the_name_now(two):
+    seen = find_doubts(two, NEAR)[0]
+    for old, new in (("a", "c"), ("b", "a"), ("c", "b")):
+        (two.images / f"{old}.png").rename(two.images / f"{new}.png")
+        (two.images / f"{old}.txt").rename(two.images / f"{new}.txt")
+    with pytest.raises(DatasetError, match="a is no longer the picture that was looked at"):
+        review_image(two, "a", keep=["green theme"], sha256=seen.sha256)
+    assert "green theme" not in text(two, "a") and len(History.of(two).entries()) == 1
+    assert review_image(two, "b", keep=["green theme"], sha256=seen.sha256).caption == "red theme, green theme"
+
+
+def test_a_decision_that_could_not_be_written_counts_for_nothing(two, monkeypatch):
+    def too_late(folder, swaps, **given):
+        (folder / "a.txt").write_text("red theme, by hand")
+        return swap_captions(folder, swaps, **given)
+
+    monkeypatch.setattr(reviewing, "swap_captions", too_late)
+    with pytest.raises(DatasetError, match="changed by something else"):
+        review_image(two, "a", keep=["red theme", "green theme"])
+    assert text(two) == "red theme, by hand"
+    assert History.of(two).authored({"a": ""}) == {"a": {"red theme"}}
 
 
 def test_a_caption_never_becomes_empty_and_one_without_file_needs_a_word(two):

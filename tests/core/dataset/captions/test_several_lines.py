@@ -1,0 +1,117 @@
+"""Caption files of several lines (sd-scripts draws one of them at each step): what changes them gives them back as they were."""
+
+import pytest
+
+from core.dataset.captions.choosing import TagSettings
+from core.dataset.captions.editing import EditSettings, edit_captions
+from core.dataset.captions.files import read_caption
+from core.dataset.captions.reviewing import review_image
+from core.dataset.captions.tagging import tag_images
+from core.dataset.history import History, finish, redo_last, undo_last
+from core.dataset.manager import DatasetManager
+from core.dataset.project import Project
+from core.dataset.versions import START, captions_at
+from tests.core.dataset.small_things import make_tagger, picture
+from tests.dying import killed
+
+LINES = "a girl with a hat\na portrait,\r\nlong hair\n"
+JOINED = "a girl with a hat, a portrait, long hair"
+
+
+@pytest.fixture
+def project(tmp_path):
+    made = Project.create(tmp_path / "project", "Test")
+    for name, text in (("1", LINES), ("2", "hat, bow\n"), ("3", "smile")):
+        picture(made.images / f"{name}.png", (200, 0, 0), size=(8, 8))
+        write(made, name, text)
+    return made
+
+
+def write(project, name, text):
+    (project.images / f"{name}.txt").write_bytes(text.encode("utf-8"))
+
+
+def text_of(project, name):
+    return (project.images / f"{name}.txt").read_bytes().decode("utf-8")
+
+
+def test_a_bulk_edit_is_undone_with_its_line_breaks_and_made_again(project):
+    edit_captions(project, EditSettings(add_last="outdoors"))
+    assert text_of(project, "1") == f"{JOINED}, outdoors"
+    for _ in range(2):
+        assert undo_last(project).skipped == []
+        assert (text_of(project, "1"), text_of(project, "2"), text_of(project, "3")) == (LINES, "hat, bow", "smile")
+        assert redo_last(project).skipped == []
+        assert text_of(project, "1") == f"{JOINED}, outdoors"
+
+
+def test_two_changes_are_undone_one_after_the_other(project):
+    edit_captions(project, EditSettings(add_last="outdoors"))
+    edit_captions(project, EditSettings(add_first="photo"))
+    undo_last(project)
+    assert text_of(project, "1") == f"{JOINED}, outdoors"
+    assert captions_at(project, START)["1.txt"].after == LINES
+    undo_last(project)
+    assert text_of(project, "1") == LINES
+
+
+def test_a_tagging_and_a_review_are_undone_with_the_line_breaks(project, tmp_path):
+    pytest.importorskip("onnx")
+    tag_images(project, TagSettings(model_dir=str(make_tagger(tmp_path / "tagger")), device="cpu"))
+    assert "red theme" in text_of(project, "1")
+    undo_last(project)
+    assert text_of(project, "1") == LINES
+    review_image(project, "1", keep=["bow"])
+    assert text_of(project, "1") == f"{JOINED}, bow"
+    undo_last(project)
+    assert text_of(project, "1") == LINES
+
+
+def test_what_a_person_writes_over_several_lines_can_be_undone_and_the_same_words_change_nothing(project):
+    manager = DatasetManager(project)
+    seen = manager.read_caption("1")
+    same = manager.save_caption("1", seen.text, seen.revision)
+    assert text_of(project, "1") == LINES and same.revision == seen.revision and History.of(project).entries() == []
+    manager.save_caption("1", "a girl", seen.revision)
+    assert text_of(project, "1") == "a girl"
+    manager.save_caption("2", "bow", manager.read_caption("2").revision)
+    assert [entry.what for entry in History.of(project).entries()] == ["Caption of 1 written over several lines"]
+    manager.undo()
+    assert (text_of(project, "1"), text_of(project, "2")) == (LINES, "bow")
+
+
+def test_what_was_kept_over_a_text_of_several_lines_can_be_undone(project):
+    manager = DatasetManager(project)
+    manager.keep_caption("1", "mine", manager.read_caption("1").revision)
+    assert text_of(project, "1") == "mine"
+    manager.undo()
+    assert text_of(project, "1") == LINES
+
+
+EDITOR = """
+import sys
+from pathlib import Path
+from core.dataset.captions.editing import EditSettings, edit_captions
+from core.dataset.project import Project
+from tests.dying import begin
+project = Project.open(Path(sys.argv[1]))
+begin()
+edit_captions(project, EditSettings(add_last="outdoors"))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["undo", "finish"])
+def test_a_kill_at_each_step_of_an_edit_leaves_lines_that_come_back(project, way):
+    for step in range(1, 60):
+        was_killed = killed(EDITOR, project.folder, step=step)
+        for number in (1, 2, 3):
+            assert read_caption(project.images / f"{number}.txt").text
+        for entry in History.of(project).interrupted() if way == "finish" else ():
+            finish(project, entry.id)
+        if History.of(project).applied():
+            assert undo_last(project).skipped == []
+        assert text_of(project, "1") == LINES and text_of(project, "3") == "smile"
+        if not was_killed:
+            break
+    assert not was_killed and step > 8

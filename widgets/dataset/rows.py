@@ -1,0 +1,32 @@
+"""Rows of the gallery's grid: the facts of one, and ranges of them."""
+
+from __future__ import annotations
+
+from array import array
+
+from core.dataset.captions.files import caption_path_for, read_caption_text
+from core.dataset.captions.tags import parse_tags
+from core.dataset.listing import Listing
+from widgets.components.gallery import Row
+
+CAPTION_SHOWN = 240
+
+
+def row_of(listing: Listing, row: int, place: int) -> Row:
+    """Facts of one row, its caption as it is now (in a thread)."""
+    caption = read_caption_text(caption_path_for(listing.path(place))) or ""
+    rejected = listing.reasons.get(listing.names[place], "") if listing.is_rejected(place) else None
+    return Row(row, listing.key(place), listing.names[place], caption[:CAPTION_SHOWN], len(parse_tags(caption)), rejected)
+
+
+def only_rejected(listing: Listing, rows: array[int]) -> bool:
+    """Whether rejected pictures are shown and no others."""
+    return bool(rows) and all(listing.is_rejected(row) for row in rows)
+
+
+def ranges_of(given: object) -> list[list[int]]:
+    """Ranges that the browser sent, as numbers; what is no range is passed over."""
+    if not isinstance(given, (list, tuple)):
+        return []
+    pairs = [pair for pair in given if isinstance(pair, (list, tuple)) and len(pair) == 2]
+    return [[int(low), int(high)] for low, high in pairs if isinstance(low, (int, float)) and isinstance(high, (int, float)) and low < high]
