@@ -57,7 +57,7 @@ def test_base_knows_only_the_standard_library_and_pydantic():
     assert breaches("core/base", forbidden) == []
 
 
-@pytest.mark.parametrize("folder", ["core", "custom", "benchmarks"])
+@pytest.mark.parametrize("folder", ["core", "custom"])
 def test_nothing_below_the_screen_imports_widgets(folder):
     assert breaches(folder, lambda path, name: name.split(".")[0] in {"widgets", "ipywidgets", "anywidget", "IPython"}) == []
 

@@ -12,8 +12,10 @@ import ipywidgets as ipw
 from pydantic.fields import FieldInfo
 
 from core.base.paths import typed_path
-from core.base.settings import choices_of, field_extra
+from core.base.settings import choices_of, field_extra, many_of
 
+MOST_ROWS = 6
+"""Of a list of which several may be chosen."""
 WIDE_NAMES = ("path", "dir", "source", "prompt", "prompts", "negative")
 """Last words of the names of text fields that need the whole width."""
 Choices = Sequence[Any]
@@ -60,6 +62,8 @@ class Control:
         self.view.add_class("lb-field").add_class(f"lb-field-{name}")
         if self.wide or (isinstance(self.widget, ipw.Text) and name.split("_")[-1] in WIDE_NAMES):
             self.view.add_class("lb-wide")
+        if isinstance(self.widget, ipw.SelectMultiple):
+            self.view.add_class("lb-list")
         self.complain("")
 
     def make(self, choices: Choices) -> ipw.Widget:
@@ -123,6 +127,21 @@ class ChoiceControl(Control):
         self.widget.options = pairs
         if present in [value for _, value in pairs]:
             self.widget.value = present
+
+
+class ManyControl(Control):
+    """A list of which several may be chosen, or none."""
+
+    def make(self, choices: Choices) -> ipw.Widget:
+        self.help = f"{self.help} Hold Ctrl (⌘ on a Mac) to choose several, or to let one go.".lstrip()
+        options = _pairs(list(choices or many_of(self.field)))
+        return ipw.SelectMultiple(options=options, rows=min(len(options), MOST_ROWS), description=self.label)
+
+    def read(self) -> Any:
+        return list(self.widget.value)
+
+    def write(self, value: Any) -> None:
+        self.widget.value = tuple(value or ())
 
 
 class SuggestionControl(Control):
@@ -267,6 +286,8 @@ def _control_class(field: FieldInfo, choices: Choices) -> type[Control]:
     origin = get_origin(kind) or kind
     if isinstance(choices, Suggestions):
         return SuggestionControl
+    if many_of(field):
+        return ManyControl
     if choices or choices_of(field):
         return ChoiceControl
     if kind is bool and not optional:

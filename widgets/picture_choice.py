@@ -11,7 +11,7 @@ from core.base.errors import DatasetError
 from core.dataset.images.files import image_files
 from core.dataset.project import Project
 from widgets.dataset.watching import FolderWatch
-from widgets.panel import Panel, row
+from widgets.panel import Panel
 
 MOST_NAMES = 2000
 """Names that are offered while a picture's is typed; any other can be typed too."""
@@ -22,11 +22,10 @@ class PictureChoice:
 
     Args:
         panel: in whose frame it stands.
-        changed: called when another picture is chosen, or when it is typed anew.
-        extras: further buttons of its row.
+        changed: called when another picture is chosen, and when the names were listed anew.
     """
 
-    def __init__(self, panel: Panel, changed: Callable[[], None], *extras: ipw.Widget) -> None:
+    def __init__(self, panel: Panel, changed: Callable[[], None]) -> None:
         self.panel, self._changed = panel, changed
         self.names: list[str] = []
         self._home: Path | None = None
@@ -34,9 +33,10 @@ class PictureChoice:
         self.field = ipw.Combobox(description="Picture", placeholder="its name", continuous_update=False)
         self.field.tooltip = "Name of a picture without its ending"
         self.field.observe(lambda _: panel.loop.soon(lambda: panel.guard(changed)), "value")
-        self.view = [ipw.VBox([self.field]).add_class("lb-field"),
-                     row(panel.action("Previous picture", lambda: self._turn(-1), panel.blocked),
-                         panel.action("Next picture", lambda: self._turn(1), panel.blocked), *extras)]
+        self.view = ipw.VBox([self.field]).add_class("lb-field")
+        self.turning = [panel.action("Previous picture", lambda: self._turn(-1), panel.blocked),
+                        panel.action("Next picture", lambda: self._turn(1), panel.blocked)]
+        """Buttons, to be put beside the panel's own."""
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10))
 
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 """What file systems without hard links answer (FAT, FUSE drives, some network drives)."""
+OLD = 3600.0
+"""Seconds after which a file that is half written belongs to nobody any more."""
 
 
 @contextlib.contextmanager
@@ -145,6 +148,14 @@ def write_with(path: Path, save: Callable[[Path], None]) -> None:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def clear_old_parts(folder: Path) -> None:
+    """Take away what a killed process left half written in a folder. What is younger than `OLD` may still be written."""
+    for part in folder.glob(".*.part*"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > OLD:
+                part.unlink()
 
 
 def read_text(path: Path) -> str:

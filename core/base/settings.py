@@ -38,6 +38,9 @@ def setting(default: Any, title: str, help: str = "", *, level: Level = "basic",
         return pydantic.Field(default_factory=lambda: default.copy(), title=title, description=help, json_schema_extra=extra, **bounds)
     return pydantic.Field(default, title=title, description=help, json_schema_extra=extra, **bounds)
 
+CONTAINERS = (list, tuple, set, frozenset)
+"""Types of fields that take several values."""
+
 
 class Settings(BaseModel):
     """Base of every settings class: frozen, unknown names refused, errors in words."""
@@ -77,11 +80,21 @@ def field_extra(field: FieldInfo, key: str, default: Any = "") -> Any:
 
 
 def choices_of(field: FieldInfo) -> tuple[Any, ...]:
-    """The values of a Literal field (also inside an optional one), else ()."""
+    """The values of a Literal field (also inside an optional one), else (). Several at once: `many_of`."""
     annotation = field.annotation
-    for candidate in (annotation, *get_args(annotation)):
+    members = () if get_origin(annotation) in CONTAINERS else get_args(annotation)
+    for candidate in (annotation, *members):
         if get_origin(candidate) is Literal:
             return get_args(candidate)
+    return ()
+
+
+def many_of(field: FieldInfo) -> tuple[Any, ...]:
+    """The values of a field that takes several of them (a list or tuple of a Literal), else ()."""
+    if get_origin(field.annotation) in CONTAINERS:
+        for member in get_args(field.annotation):
+            if get_origin(member) is Literal:
+                return get_args(member)
     return ()
 
 

@@ -30,6 +30,7 @@ class Brush(Settings):
     hidden_value: int = setting(7, "Deep", level="advanced", le=10)
     rare: str = setting("x", "Rare", level="expert")
     colours: list[Colour] = setting([], "Colours")
+    tips: tuple[Literal["oak", "ash", "elm"], ...] = setting((), "Tips", "What it is made of.")
 
 
 class Picture(Settings):
@@ -43,7 +44,7 @@ def test_an_untouched_form_gives_the_defaults():
 
 def test_every_kind_of_control_gives_back_what_it_was_filled_with():
     brush = Brush(width=5, rate=3e-6, kind="flat", soft=True, words=["a b", "c"], seeds=[4], limit=12, folder=Path("/tmp/x"),
-                  hidden_value=9, rare="y", colours=[Colour(name="blue")])
+                  hidden_value=9, rare="y", colours=[Colour(name="blue")], tips=("elm", "oak"))
     form = Form(Brush)
     form.fill(brush)
     assert form.value() == brush
@@ -80,6 +81,15 @@ def test_two_wrong_values_are_told_each_at_its_own_field():
         form.value()
     assert "Rate" not in form.control("width").view.children[1].value
     assert "more than 0" in form.control("rate").view.children[1].value
+
+
+def test_of_a_list_of_choices_several_can_be_chosen_or_none():
+    form = Form(Brush)
+    control = form.control("tips")
+    assert isinstance(control.widget, ipw.SelectMultiple) and form.value().tips == ()
+    control.widget.value = ("ash", "elm")
+    assert form.value().tips == ("ash", "elm")
+    assert "Ctrl" in control.view.children[1].value
 
 
 def test_a_cleared_optional_field_is_none_and_scientific_notation_is_read():

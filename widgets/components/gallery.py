@@ -98,12 +98,9 @@ class Gallery(CaptionEditor):
                    "troubles": dict(troubles)}
         self.send(message, list(thumbs.values()))
 
-    def send_tokens(self, text: str, count: int, exact: bool, words: str = "", over: bool = False) -> None:
-        """How many tokens a text has.
-
-        Args: exact: counted with the model family's own tokenizer. words: how that is said. over: a part of the text is not read.
-        """
-        self.send({"kind": "tokens", "text": text, "count": count, "exact": exact, "words": words, "over": over})
+    def send_tokens(self, text: str, words: str, over: bool) -> None:
+        """How many tokens a text has. Args: words: how that is said. over: a part of the text is not read."""
+        self.send({"kind": "tokens", "text": text, "words": words, "over": over})
 
     def send_tags(self, tags: Sequence[tuple[str, int]]) -> None:
         """Tags that the project knows, with how often they are used, the most frequent first."""

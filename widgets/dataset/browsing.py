@@ -16,7 +16,7 @@ from core.dataset.images.thumbnails import Thumbnail, Thumbnails, Wanted
 from core.dataset.listing import Listing, read_captions, remember, remembered, scan, tag_counts
 from core.dataset.project import Project
 from widgets.components.gallery import Gallery, View
-from widgets.dataset.rows import only_rejected, ranges_of, row_of
+from widgets.dataset.rows import facts_of_row, only_rejected, ranges_of
 from widgets.kernel_loop import KernelLoop
 
 MOST_ROWS = 400
@@ -155,7 +155,7 @@ class Shelf:
         wanted = [Wanted(listing.key(place), listing.path(place), *listing.marks[place]) for place in unseen]
 
         def looked(found: list[Thumbnail]) -> None:
-            infos = [row_of(listing, row, place) for row, place in places.items()]
+            infos = [facts_of_row(listing, row, place) for row, place in places.items()]
             thumbs_found = {item.key: item.data for item in found}
             self.loop.soon(lambda: self.gallery.send_rows(version, serial, infos, thumbs_found, {}))
 

@@ -105,9 +105,9 @@ class CaptionDesk:
         """Tell the editor how many tokens a text has."""
         folder = self.session.folder
 
-        def counted() -> tuple[int, bool, str, bool]:
+        def counted() -> tuple[str, bool]:
             measure = (find_target(Project(folder)) if folder is not None else plain_target()).measure(text)
-            return measure.count, measure.exact, measure.words, measure.over
+            return measure.words, measure.over
 
         self.loop.beside(counted, lambda result, error: self._fail(error) if error else self.editor.send_tokens(text, *result))
 

@@ -9,20 +9,16 @@ from pathlib import Path
 
 import ipywidgets as ipw
 
-from core.base.errors import DatasetError, StudioError
+from core.base.errors import StudioError
 from core.dataset.captions.caption_texts import CaptionSettings
 from core.dataset.captions.captioners import CAPTIONERS
 from core.dataset.captions.captioners.keeping import KeptCaptioner
 from core.dataset.captions.captioning import Description
 from core.dataset.captions.told import Told
-from core.dataset.images.files import image_files
 from core.dataset.items import image_path_of
-from core.dataset.project import Project
-from widgets.dataset.watching import FolderWatch
 from widgets.panel import Panel, Work, part, row
+from widgets.picture_choice import PictureChoice
 
-MOST_NAMES = 2000
-"""Names that are offered while a picture's is typed; any other can be typed too."""
 IDLE_SECONDS = 600.0
 """After so long without a question the model is unloaded."""
 Shown = tuple[bytes, str, str, list[Told]]
@@ -41,56 +37,28 @@ class OnePicture:
     def __init__(self, panel: Panel, asked: Callable[[], CaptionSettings], working: Callable[[], bool]) -> None:
         self.panel, self._asked, self._working = panel, asked, working
         self.kept = KeptCaptioner()
-        self.names: list[str] = []
         self._home: Path | None = None
-        self._watch = FolderWatch()
         self._wanted = ""
         self._used = 0.0
         self._latest: Description | None = None
-        self.name = ipw.Combobox(description="Picture", placeholder="its name", continuous_update=False)
-        self.name.tooltip = "Name of a picture without its ending; nothing is written while you try."
-        self.name.observe(lambda _: panel.loop.soon(lambda: panel.guard(self._show)), "value")
+        self.choice = PictureChoice(panel, self._show)
         self._picture = ipw.Image(layout=ipw.Layout(max_width="100%", max_height="360px", object_fit="contain", display="none"))
         self._caption = ipw.HTML()
         self._texts = ipw.VBox().add_class("lb-form")
-        field = ipw.VBox([self.name]).add_class("lb-field")
-        buttons = row(panel.action("Try on this picture", self._try, self._try_blocked),
-                      panel.action("Previous picture", lambda: self._turn(-1), panel.blocked),
-                      panel.action("Next picture", lambda: self._turn(1), panel.blocked),
+        buttons = row(panel.action("Try on this picture", self._try, self._try_blocked), *self.choice.turning,
                       panel.action("Unload the model", self._unload, self._unload_blocked))
         beside = ipw.VBox([self._caption, self._texts], layout=ipw.Layout(flex="1 1 280px"))
         picture = ipw.VBox([self._picture], layout=ipw.Layout(flex="0 1 320px"))
         both = row(picture, beside).add_class("lb-told")
         both.layout.align_items = "flex-start"
-        self.view = [part("One picture"), field, buttons, both]
+        self.view = [part("One picture"), self.choice.view, buttons, both]
 
     def update(self) -> None:
         """For another project, its first picture; where pictures came or went, their names; what captioners say now."""
-        folder = self.panel.session.folder
-        if folder != self._home:
-            self._home, self._wanted, self._watch = folder, "", FolderWatch()
-            self._offer([])
-            self.name.value = ""
-        if folder is not None and self._watch.changed(Project(folder).images):
-            self._list(folder)
+        if self.panel.session.folder != self._home:
+            self._home, self._wanted = self.panel.session.folder, ""
+        self.choice.update()
         self._show()
-
-    def _list(self, folder: Path) -> None:
-        """Beside the kernel: putting ten thousand names in order takes a quarter of a second."""
-        def listed(names: list[str] | None, error: BaseException | None) -> None:
-            if error is not None:
-                self.panel.fail(error)
-            elif names is not None and folder == self._home:
-                self._offer(names)
-                self._show()
-
-        self.panel.loop.beside(lambda: [path.stem for path in image_files(Project(folder).images)], listed)
-
-    def _offer(self, names: list[str]) -> None:
-        if names != self.names:
-            self.names, self.name.options = names, names[:MOST_NAMES]
-            if self.name.value not in names:
-                self._wanted, self.name.value = "", names[0] if names else ""
 
     def unload(self) -> None:
         """Give the model's memory back."""
@@ -98,7 +66,7 @@ class OnePicture:
 
     def _try(self) -> Work:
         """Ask the captioner; no caption is touched."""
-        settings, name, manager = self._asked(), self._chosen(), self.panel.session.dataset
+        settings, name, manager = self._asked(), self.choice.chosen(), self.panel.session.dataset
         entry = CAPTIONERS.entry(settings.captioner)
         disk = "" if settings.model_dir or not entry.options["disk"] else f" (the first time {entry.options['disk']:g} GiB are fetched)"
         return Work(f"{entry.title} looks at {name}{disk}", lambda: manager.describe(name, settings, self.kept), self._tried)
@@ -126,21 +94,10 @@ class OnePicture:
     def _try_blocked(self) -> str:
         return self.panel.blocked() or ("It is working. Wait for it, or cancel it." if self._working() else "")
 
-    def _turn(self, way: int) -> None:
-        place = self.names.index(self.name.value) if self.name.value in self.names else -way
-        if self.names:
-            self.name.value = self.names[(place + way) % len(self.names)]
-
-    def _chosen(self) -> str:
-        name = self.name.value.strip()
-        if name not in self.names:
-            raise DatasetError(f"No image is called {name!r}." if name else "No picture is chosen.", "Choose one in 'Picture'.")
-        return name
-
     def _show(self) -> None:
         """Beside the kernel: the picture, its caption, and what captioners said. Of several that are asked for only the last is shown."""
-        name, home = self.name.value.strip(), self._home
-        if home is None or name not in self.names:
+        name, home = self.choice.name, self._home
+        if home is None or name not in self.choice.names:
             self._put(name, (b"", "" if not name else f"No image is called {name!r}.", "", []))
             return
         if name != self._wanted:

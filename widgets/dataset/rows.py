@@ -12,7 +12,7 @@ from widgets.components.gallery import Row
 CAPTION_SHOWN = 240
 
 
-def row_of(listing: Listing, row: int, place: int) -> Row:
+def facts_of_row(listing: Listing, row: int, place: int) -> Row:
     """Facts of one row, its caption as it is now (in a thread)."""
     caption = read_caption_text(caption_path_for(listing.path(place))) or ""
     rejected = listing.reasons.get(listing.names[place], "") if listing.is_rejected(place) else None

@@ -31,8 +31,9 @@ class TaggingPanel(CaptionJobPanel):
     def controls(self) -> list[ipw.Widget]:
         """Which tagger, and which of its tags."""
         self.which = WhichChoice(self.session, self.refresh)
-        self.form = Form(TagSettings, choices={"tagger": [(f"{entry.title}: {entry.note}" if entry.note else entry.title, entry.name)
-                                                          for entry in TAGGERS]}, hide=tuple(WhichImages.fields()))
+        offered = [(f"{entry.title}: {entry.note}" if entry.note else entry.title, entry.name) for entry in TAGGERS]
+        others = [(entry.title, entry.name) for entry in TAGGERS]
+        self.form = Form(TagSettings, choices={"tagger": offered, "more_taggers": others}, hide=tuple(WhichImages.fields()))
         return [self.which.view, self.form.view]
 
     def opened(self) -> None:

@@ -9,7 +9,7 @@ import ipywidgets as ipw
 
 from core.base.errors import StudioError
 from core.training.preview import ImagePreview, PreviewSettings, SeenCaption
-from widgets.panel import Panel, part
+from widgets.panel import Panel, part, row
 from widgets.picture_choice import PictureChoice
 
 Shown = tuple[ImagePreview, bytes, bytes]
@@ -29,8 +29,8 @@ class PreviewPanel(Panel):
         """Which picture."""
         self._draw = 0
         self._wanted: tuple[str, int] | None = None
-        self.choice = PictureChoice(self, self._show, self.action("Draw the captions anew", self._anew, self.blocked))
-        return self.choice.view
+        self.choice = PictureChoice(self, self._show)
+        return [self.choice.view, row(*self.choice.turning, self.action("Draw the captions anew", self._anew, self.blocked))]
 
     def results(self) -> list[ipw.Widget]:
         """The picture, and its captions."""

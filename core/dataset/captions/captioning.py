@@ -162,9 +162,14 @@ def use_text(project: Project, image_id: str, text: str, settings: CaptionSettin
     """Write a captioner's text that a person chose for an image, as one entry of the history.
 
     Existing captions: as in `settings`; with "keep" it replaces what models wrote, for it was chosen.
-    Returns: the caption as it is now. Raises: DatasetError: the caption cannot be read, or was changed at this very moment; DiskError.
+    Returns: the caption as it is now. Raises: DatasetError: no captioner said it of the picture that has that name now, the caption
+        cannot be read, or it was changed at this very moment; DiskError.
     """
     item, report = one_item(project, image_id), CaptionReport()
+    with ToldStore.of(project) as store:
+        if text not in (told.text for told in store.of_image(item.sha256)):
+            raise DatasetError(f"That text was not said of the picture {item.path.name} as it is now, so nothing was written.",
+                               "The picture was changed or renamed meanwhile: look at it again.")
     trigger = one_trigger(settings.trigger_word) or project.trigger_word
     history = History.of(project)
     with history.entry(f"Chose a text for {image_id}") as record:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.base.errors import DatasetError, DiskError, StudioError
-from core.base.files import write_new
+from core.base.files import clear_old_parts, write_new
 from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
@@ -103,6 +103,7 @@ def import_images(project: Project, settings: ImportSettings, progress: Progress
         Cancelled: what came in stays. DiskError: no space, no permission; what came in stays whole.
     """
     report = ImportReport()
+    clear_old_parts(project.images)
     with giving_names(project, progress), _opened(project, settings, progress) as source, closing(source.parts()) as parts:
         importer: _Importer | None = None
         for content in parts:

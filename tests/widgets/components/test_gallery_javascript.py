@@ -129,12 +129,6 @@ def test_after_a_rest_typing_is_a_new_step(js):
     assert js(script) == ["ab", "a", False, True]
 
 
-def test_tokens_are_told_against_what_trainers_take(js):
-    assert js("m.tokenWords({count: 75, exact: true})") == "75 of 75 tokens"
-    assert js("m.tokenWords({count: 76, exact: false})") == "about 76 tokens: needs max_token_length 150"
-    assert js("m.tokenWords({count: 226, exact: true})") == "226 tokens: more than 225, the rest is cut off"
-
-
 def test_keys_of_the_editor(js):
     keys = ('[{ctrlKey: true, key: "Enter"}, {metaKey: true, key: "s"}, {altKey: true, key: "ArrowLeft"}, {key: "Enter"}, '
             '{ctrlKey: true, altKey: true, key: "ArrowLeft"}, {ctrlKey: true, key: "z"}, {ctrlKey: true, shiftKey: true, key: "Z"}]')

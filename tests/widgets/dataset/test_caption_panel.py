@@ -6,9 +6,12 @@ import time
 
 import pytest
 
+from core.base.errors import DatasetError
 from core.base.jobs import Job
 from core.dataset.captions.captioners import CAPTIONERS
 from core.dataset.captions.captioning import CaptionSettings
+from core.dataset.captions.told import ToldStore
+from core.dataset.items import one_item
 from core.dataset.manager import DatasetManager
 from core.dataset.project import Project
 from tests.core.dataset.captions.captioners.chat_server import Chat
@@ -78,7 +81,7 @@ def test_the_card_follows_the_precision_and_only_what_the_captioner_knows_is_off
 
 
 def test_a_try_says_what_would_become_and_writes_nothing(panel, project, chat):
-    panel.one.name.value = "2"
+    panel.one.choice.field.value = "2"
     press(panel, "Try on this picture")
     assert "A server (OpenAI-compatible) needed" in panel.status.text and panel.status.text.endswith("nothing was written.")
     assert caption(project, "2") == "mychar, green background" and len(chat.asked) == 1
@@ -86,9 +89,9 @@ def test_a_try_says_what_would_become_and_writes_nothing(panel, project, chat):
     press(panel, "Try on this picture")
     assert "said this before" in panel.status.text and len(chat.asked) == 1
     press(panel, "Next picture")
-    assert panel.one.name.value == "3" and texts(panel) == [] and "blue background" in panel.one._caption.value
+    assert panel.one.choice.field.value == "3" and texts(panel) == [] and "blue background" in panel.one._caption.value
     press(panel, "Next picture")
-    assert panel.one.name.value == "1"
+    assert panel.one.choice.field.value == "1"
 
 
 def test_texts_of_several_captioners_stand_side_by_side_and_one_is_chosen(panel, project):
@@ -106,17 +109,31 @@ def test_texts_of_several_captioners_stand_side_by_side_and_one_is_chosen(panel,
 
 def test_a_chosen_text_takes_the_place_of_the_one_before_and_of_no_word_of_a_person(panel, project):
     manager, settings = DatasetManager.open(project.folder), CaptionSettings(captioner="server", trigger_word="mychar")
+    said = ("The first one.", "The second one.", "A third.")
+    with ToldStore.of(project) as store:
+        for text in said:
+            store.remember("server", text, [(one_item(project, "1").sha256, "question", text)])
     assert manager.use_text("1", "The first one.", settings) == "mychar, red background, The first one."
     assert manager.use_text("1", "The second one.", settings) == "mychar, red background, The second one."
     assert manager.use_text("1", "A third.", settings.changed(existing="merge")) == "mychar, red background, The second one. A third."
 
 
+def test_a_text_is_not_written_to_another_picture_that_has_the_name_now(panel, project):
+    manager = DatasetManager.open(project.folder)
+    press(panel, "Try on this picture")
+    (told,) = manager.told("1")
+    os.replace(project.images / "2.png", project.images / "1.png")
+    with pytest.raises(DatasetError, match=r"was not said of the picture 1\.png as it is now"):
+        manager.use_text("1", told.text, CaptionSettings(captioner="server"))
+    assert caption(project, "1") == "mychar, red background"
+
+
 def test_what_cannot_be_asked_is_said_and_nothing_is_sent(panel, chat):
-    panel.one.name.value = "no such"
+    panel.one.choice.field.value = "no such"
     assert "No image is called" in panel.one._caption.value
     press(panel, "Try on this picture")
     assert "Needs attention: No image is called 'no such'" in panel.status.text
-    panel.one.name.value = "1"
+    panel.one.choice.field.value = "1"
     panel.form.fill(CaptionSettings.make(captioner="blip-base", schema_guided=True))
     for words in ("Try on this picture", panel.button):
         press(panel, words)
@@ -154,22 +171,22 @@ def test_pictures_are_only_listed_anew_where_the_folder_changed(panel, session, 
     copy_of_first(project, "4.png")
     os.utime(project.images, (long_ago, long_ago))
     session.tell()
-    assert panel.one.names == ["1", "2", "3"]
+    assert panel.one.choice.names == ["1", "2", "3"]
     os.utime(project.images, (long_ago + 1, long_ago + 1))
     session.tell()
-    assert panel.one.names == ["1", "2", "3", "4"]
+    assert panel.one.choice.names == ["1", "2", "3", "4"]
 
 
 def test_pictures_are_listed_beside_the_kernel(session, project):
     async def kernel():
         panel = CaptionPanel(session)
-        assert panel.one.names == []
-        while panel.one.names != ["1", "2", "3"]:
+        assert panel.one.choice.names == []
+        while panel.one.choice.names != ["1", "2", "3"]:
             await asyncio.sleep(0.01)
         copy_of_first(project, "4.png")
         session.tell()
-        assert len(panel.one.names) == 3
-        while len(panel.one.names) != 4:
+        assert len(panel.one.choice.names) == 3
+        while len(panel.one.choice.names) != 4:
             await asyncio.sleep(0.01)
         panel.close()
 
@@ -179,7 +196,7 @@ def test_pictures_are_listed_beside_the_kernel(session, project):
 def test_another_project_brings_its_own_pictures_and_none_takes_them_away(panel, session, projects):
     other = Project.create(projects / "other", "other")
     session.open(other.folder)
-    assert panel.one.names == [] and panel.one.name.value == ""
+    assert panel.one.choice.names == [] and panel.one.choice.field.value == ""
 
 
 def test_no_model_is_held_by_a_server_nor_before_a_try(panel):
@@ -203,12 +220,12 @@ def test_a_model_stays_loaded_between_tries_and_is_unloaded_by_a_press_and_befor
     press(panel, "Try on this picture")
     held = panel.one.kept._model
     assert "BLIP base needed" in panel.status.text and held is not None and not unload.disabled
-    panel.one.name.value = "2"
+    panel.one.choice.field.value = "2"
     press(panel, "Try on this picture")
     assert panel.one.kept._model is held
     unload.click()
     assert "BLIP base was unloaded" in panel.status.text and held.model is None and unload.disabled
-    panel.one.name.value = "3"
+    panel.one.choice.field.value = "3"
     press(panel, "Try on this picture")
     held = panel.one.kept._model
     press(panel, panel.button)

@@ -30,15 +30,6 @@ export function verdict(box, shown, sent) {
   return shown.revision === box.revision ? "stay" : "conflict";
 }
 
-/** Tokens against what trainers take: 75, or 150 or 225 where max_token_length says so. */
-export function tokenWords({ count: tokens, exact }) {
-  const limit = [75, 150, 225].find((most) => tokens <= most);
-  const about = exact ? "" : "about ";
-  if (limit === 75) return `${about}${tokens} of 75 tokens`;
-  if (limit) return `${about}${tokens} tokens: needs max_token_length ${limit}`;
-  return `${about}${tokens} tokens: more than 225, the rest is cut off`;
-}
-
 /**
  * The editor of a model with the traits of CaptionEditor. Calls: `thumbnail(id)` gives an address or nothing, `escaped()` when the person
  * wants back to the pictures, `reject()` to put the shown picture aside, `enlarged(on)` for a picture as wide as the panel.
@@ -231,9 +222,9 @@ export function createEditor(model, { thumbnail, escaped, reject, enlarged }) {
     const tags = count(box.value);
     const state = box.value !== original ? box.value.trim() ? "not saved yet" : "empty, so it is not saved" : "saved";
     const none = revision === "none" && !box.value;
-    number.textContent = [`${tags} ${tags === 1 ? "tag" : "tags"}`, tokens && tokenWords(tokens), none ? "no caption yet" : state]
+    number.textContent = [`${tags} ${tags === 1 ? "tag" : "tags"}`, tokens?.words, none ? "no caption yet" : state]
       .filter(Boolean).join(" · ");
-    number.classList.toggle("lb-over", Boolean(tokens && tokens.count > 75));
+    number.classList.toggle("lb-over", Boolean(tokens?.over));
     if (counted !== box.value || !tokens) recountTokens();
     chips.draw();
     drawSteps();

@@ -106,8 +106,8 @@ function layOut(acts) {
   const model = make("div", "lb-captions-buttons lb-captions-model");
   const tag = makeButton("Tag this picture", () => acts.ask("tag"), "ask-tag");
   const describe = makeButton("Caption this picture", () => acts.ask("caption"), "ask-caption");
-  tag.title = "With the settings of the Tag panel. Your own words stay.";
-  describe.title = "With the settings of the Caption panel. Your own words stay.";
+  tag.title = "With the settings of the Tag panel, whose undo takes it back.";
+  describe.title = "With the settings of the Caption panel, whose undo takes it back.";
   const stop = makeButton("Cancel", () => acts.stop(), "ask-cancel");
   const told = make("span", "lb-captions-told");
   told.setAttribute("role", "status");
