@@ -10,7 +10,6 @@ caption among many takes at most a second more than among few.
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.figures import show
+from benchmarks.figures import flags, show
 from tests.e2e.whole_way import on_the_way
 
 FEW = 20
@@ -60,10 +59,9 @@ def walk(place: Path, count: int, size: int) -> dict[str, float]:
 
 def main() -> int:
     """Go it with few and with many."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = flags("How long a person waits at each panel.")
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lorabook-") as folder:
         few = walk(Path(folder) / "few", FEW, given.size)

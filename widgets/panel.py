@@ -281,10 +281,10 @@ class Panel:
 
 def no_pictures(folder: Path | None) -> str:
     """Why nothing can be done with a project without pictures; empty when it has some."""
-    from core.dataset.images.files import count_images
+    from core.dataset.images.files import has_images
     from core.dataset.project import Project  # the first panel of a notebook needs no settings, and is there sooner without them
 
-    return "" if folder is None or count_images(Project(folder).images) else "The project has no pictures yet. Import some first."
+    return "" if folder is None or has_images(Project(folder).images) else "The project has no pictures yet. Import some first."
 
 
 def row(*widgets: ipw.Widget) -> ipw.HBox:

@@ -60,10 +60,23 @@ def image_files(folder: Path, recursive: bool = False) -> list[Path]:
         raise DatasetError(f"No permission to read {error.filename}.", "Change its rights, or copy the folder.") from error
 
 
+def has_images(folder: Path) -> bool:
+    """Whether a folder has an image, at the price of the first one only; False where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(_is_image(entry.name) for entry in entries)
+    except OSError:
+        return False
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+
+
 def count_images(folder: Path) -> int:
     """How many images a folder has, without putting them in order; 0 where it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            return sum(entry.name.lower().endswith(IMAGE_SUFFIXES) and not entry.name.startswith(".") for entry in entries)
+            return sum(_is_image(entry.name) for entry in entries)
     except OSError:
         return 0

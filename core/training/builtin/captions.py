@@ -85,7 +85,8 @@ def _parts(caption: str, rule: CaptionRule) -> tuple[list[str], list[str], list[
 
 def _with_wildcards(caption: str, chance: random.Random) -> str:
     """One of the lines, and one of the words of each {a|b|c}; {{ and }} stay as braces."""
-    caption = chance.choice(caption.split("\n"))
+    if "\n" in caption:
+        caption = chance.choice(caption.split("\n"))
     caption = caption.replace("{{", "\0").replace("}}", "\1")
     caption = re.sub(r"\{([^}]+)\}", lambda match: chance.choice(match[1].split("|")), caption)
     return caption.replace("\0", "{").replace("\1", "}")

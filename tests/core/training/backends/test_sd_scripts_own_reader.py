@@ -2,8 +2,10 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 
 from core.base.paths import ROOT
 from core.training.backends.sd_scripts import SCRIPTS, checkout, interpreter
+from core.training.builtin.captions import CaptionRule, make_caption
 from core.training.config.contract import DATA
 from core.training.config.counting import count_steps
 from core.training.config.pair import read_pair, write_pair
@@ -46,6 +49,29 @@ print("RESULT " + json.dumps({"counts": counts, "args": vars(args), "unknown": s
 """
 
 
+CAPTIONER = """
+import json, random, sys, types
+from library.train_util import BaseDataset
+rules, captions = json.load(open(sys.argv[1]))
+out = []
+for rule in rules:
+    subset = types.SimpleNamespace(token_warmup_step=0, token_warmup_min=1, **rule)
+    dataset = types.SimpleNamespace(current_epoch=3, replacements={}, max_train_steps=100, current_step=0)
+    for caption in captions:
+        for seed in range(12):
+            random.seed(seed)
+            out.append(BaseDataset.process_caption(dataset, subset, caption))
+print("RESULT " + json.dumps(out))
+"""
+CAPTIONS = ("mychar, hat, red hair, long dress, smile", "mychar, {red|blue|green} hat, {{braces}}, a ;;; b",
+            "one line\nanother, line\nthird", "mychar, solo ||| hat, bow, tie ||| best quality, end", "Ein Satz, mit Komma.", "mychar")
+RULES = ({}, {"shuffle_caption": True, "keep_tokens": 1}, {"shuffle_caption": True, "keep_tokens_separator": "|||"},
+         {"enable_wildcard": True, "shuffle_caption": True}, {"caption_dropout_rate": 0.5}, {"caption_dropout_every_n_epochs": 3},
+         {"caption_tag_dropout_rate": 0.4, "keep_tokens": 2}, {"caption_prefix": "photo of", "caption_suffix": "end"},
+         {"shuffle_caption": True, "secondary_separator": ";;;", "caption_separator": ","},
+         {"shuffle_caption": True, "caption_tag_dropout_rate": 0.3, "caption_dropout_rate": 0.2, "enable_wildcard": True})
+
+
 def given_checkout() -> Path:
     if not os.environ.get("SD_SCRIPTS_DIR"):
         pytest.skip("SD_SCRIPTS_DIR names no checkout of sd-scripts")
@@ -76,7 +102,9 @@ def test_sd_scripts_reads_every_value_of_a_preset_as_written(name, tmp_path):
     given_checkout()
     subsets = [{"image_dir": str(tmp_path / "ü 'girl'"), "num_repeats": 10, "class_tokens": "1girl"},
                {"image_dir": str(tmp_path / "reg"), "is_reg": True, "caption_extension": ".caption"}]
-    settings = load_preset(name).with_values(data={"subsets": subsets}, sampling={"sample_prompts": ["mikoneko --n bad --s 5"]})
+    captions = {"enable_wildcard": True, "caption_prefix": "photo of", "keep_tokens_separator": "|||", "secondary_separator": ";;;",
+                "caption_dropout_every_n_epochs": 4, "caption_tag_dropout_rate": 0.1}
+    settings = load_preset(name).with_values(data={"subsets": subsets, **captions}, sampling={"sample_prompts": ["mikoneko --n bad --s 5"]})
     pair = write_pair(settings, tmp_path / "run")
     seen = read_by_sd_scripts(SCRIPTS[settings.model.family], pair.config, pair.dataset)
     config, dataset = read_pair(pair.config, pair.dataset)
@@ -88,6 +116,21 @@ def test_sd_scripts_reads_every_value_of_a_preset_as_written(name, tmp_path):
     for written, read in zip(dataset["datasets"][0]["subsets"], seen["subsets"], strict=True):
         expected = {**dataset["general"], **written}
         assert {key: read[key] for key in expected} == expected
+
+
+def test_every_caption_is_drawn_as_sd_scripts_draws_it(tmp_path):
+    """The same random numbers give the same text, letter by letter."""
+    folder, python = given_checkout(), interpreter()
+    if python is None:
+        pytest.skip("sd-scripts has no Python environment (SD_SCRIPTS_PYTHON)")
+    rules = [CaptionRule(**rule) for rule in RULES]
+    (tmp_path / "asked.json").write_text(json.dumps([[asdict(rule) for rule in rules], CAPTIONS]), encoding="utf-8")
+    done = subprocess.run([str(python), "-c", CAPTIONER, str(tmp_path / "asked.json")], cwd=folder, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    theirs = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))[7:])
+    ours = [make_caption(caption, rule, random.Random(seed), 3) for rule in rules for caption in CAPTIONS for seed in range(12)]
+    assert ours == theirs and len(set(ours)) > 100
 
 
 def test_batches_are_counted_as_sd_scripts_counts_them(tmp_path):
