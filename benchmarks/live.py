@@ -31,6 +31,8 @@ from core.dataset.project import Project
 LATEST, SHARE = 2.0, 0.05
 """Goals: seconds until the latest caption is shown, share of one core at 10,000 pictures."""
 TURNS, EACH, ON_SCREEN = 20, 100, 40
+MOST_LINKS = 50_000
+"""Names that one file may have: ext4 takes 65,000."""
 WRITER = """
 import sys, time
 from pathlib import Path
@@ -50,10 +52,14 @@ def make_project(folder: Path, count: int) -> Project:
     from PIL import Image
 
     project = Project.create(folder, folder.name)
-    first = project.images / "picture_000000.png"
-    Image.new("RGB", (96, 96), (60, 120, 180)).save(first)
-    for row in range(1, count):
-        os.link(first, project.images / f"picture_{row:06d}.png")
+    first = project.images
+    for row in range(count):
+        path = project.images / f"picture_{row:06d}.png"
+        if row % MOST_LINKS:
+            os.link(first, path)
+        else:
+            Image.new("RGB", (96, 96), (60, 120, 180)).save(path)
+            first = path
     return project
 
 

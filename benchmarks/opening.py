@@ -8,7 +8,6 @@ ratio travels. Sources and project lie on the same disk.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
 import json
@@ -25,7 +24,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.figures import show
+from benchmarks.figures import flags, show
 from core.base.files import append_lines
 from core.dataset.captions.files import revision_of
 from core.dataset.manager import DatasetManager
@@ -108,8 +107,7 @@ def measure(count: int) -> dict[str, object]:
 
 def main() -> int:
     """Print the figures. Returns: 0 when the goal is met."""
-    parser = argparse.ArgumentParser(description="How long the report of opening takes.")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser = flags("How long the report of opening takes.")
     parser.add_argument("--images", type=int, default=10_000)
     given = parser.parse_args()
     return show(measure(given.images), given.json)

@@ -59,6 +59,7 @@ _ALL = (
     Stage("trigger", "Put the trigger word first", "core.dataset.captions.editing:TriggerSettings", DATASET, "set_trigger", heavy=False),
     Stage("findings", "What is doubtful in captions", "core.dataset.captions.lint:LintSettings", DATASET, "findings", heavy=False),
     Stage("edit", "Add, take out or replace tags", "core.dataset.captions.editing:EditSettings", DATASET, "edit", heavy=False),
+    Stage("pack", "Pack the dataset to take it home", "core.dataset.packing:PackSettings", DATASET, "pack", heavy=False),
     Stage("reject", "Reject images", "core.dataset.rejecting:RejectSettings", DATASET, "reject", heavy=False),
     Stage("restore", "Put rejected images back", "core.dataset.rejecting:RestoreSettings", DATASET, "restore", heavy=False),
     Stage("regularise", "Draw regularisation pictures", "core.training.regularisation:RegularisationSettings", TRAINING, "regularise",

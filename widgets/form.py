@@ -151,7 +151,7 @@ class Form(Generic[S]):
         if self._levels["basic"]:
             parts.append(self._grid("basic"))
         self._folds: dict[str, ipw.ToggleButton] = {}
-        folds = [self._fold(level, words) for level, words in FOLDS.items() if self._levels[level]]
+        folds = [self._fold(level) for level in FOLDS if self._levels[level]]
         if folds:
             toggles = ipw.HBox([toggle for toggle, _ in folds]).add_class("lb-row")
             parts += [toggles, *(box for _, box in folds)]
@@ -190,16 +190,26 @@ class Form(Generic[S]):
         grid = ipw.VBox([self._controls[name].view for name in self._levels[level]])
         return grid.add_class("lb-fields")
 
-    def _fold(self, level: str, words: str) -> tuple[ipw.ToggleButton, ipw.VBox]:
-        count = len(self._levels[level])
+    def _fold_words(self, level: str, is_open: bool) -> str:
+        """"Show more settings (17), 1 changed": what is folded away and differs from what is usual must not be forgotten."""
+        names = self._levels[level]
+        usual = {name: self.cls.fields()[name].get_default(call_default_factory=True) for name in names
+                 if not self.cls.fields()[name].is_required()}
+        changed = 0 if is_open else sum(_plain(self._present(name)) != _plain(value) for name, value in usual.items())
+        return f"{'Hide' if is_open else 'Show'} {FOLDS[level]} ({len(names)}){f', {changed} changed' if changed else ''}"
+
+    def _present(self, name: str) -> Any:
+        return self._controls[name].read() if name in self._controls else self._values.get(name)
+
+    def _fold(self, level: str) -> tuple[ipw.ToggleButton, ipw.VBox]:
         box = ipw.VBox(layout=ipw.Layout(display="none"))
-        toggle = ipw.ToggleButton(description=f"Show {words} ({count})").add_class("lb-fold").add_class(f"lb-fold-{level}")
+        toggle = ipw.ToggleButton(description=self._fold_words(level, False)).add_class("lb-fold").add_class(f"lb-fold-{level}")
 
         def turn(change: dict[str, Any]) -> None:
             if change["new"] and not box.children:
                 box.children = [self._grid(level)]
             box.layout.display = "" if change["new"] else "none"
-            toggle.description = f"{'Hide' if change['new'] else 'Show'} {words} ({count})"
+            toggle.description = self._fold_words(level, change["new"])
 
         toggle.observe(turn, "value")
         self._folds[level] = toggle
@@ -210,6 +220,8 @@ class Form(Generic[S]):
             self._tell()
 
     def _tell(self) -> None:
+        for level, toggle in self._folds.items():
+            toggle.description = self._fold_words(level, toggle.value)
         for listener in self._listeners:
             listener()
 
@@ -230,6 +242,11 @@ class Form(Generic[S]):
             self._controls[name].complain(_sentence_of(self.cls, alone))
         if not wrong or wrong - set(self._controls):
             self._wrong.value = f'<p class="lb-wrong">Needs attention: {html.escape(str(error))}</p>'
+
+
+def _plain(value: Any) -> Any:
+    """A value as it is compared: a control gives lists where the settings have tuples, and texts for numbers in them."""
+    return [str(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def _is_settings(kind: Any) -> bool:

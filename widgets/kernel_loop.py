@@ -58,7 +58,7 @@ class KernelLoop:
         if self._loop is None:
             act()
         else:
-            self.soon(lambda: self._start(wait))
+            self._start(wait)
 
     def repeat(self, look: Callable[[], bool], seconds: float) -> None:
         """Call `look` every `seconds` until it returns False. Outside a kernel it is not called at all."""
@@ -96,11 +96,16 @@ class KernelLoop:
             self._start(wait)
 
     def _start(self, coroutine: Callable[[], Any]) -> None:
-        if self._loop is None:
+        loop = self._loop
+        if loop is None:
             return
-        task = self._loop.create_task(coroutine())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def begin() -> None:
+            task = loop.create_task(coroutine())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        self.soon(begin)  # a task that another thread makes lies there until something else wakes the loop
 
     def stop(self) -> None:
         """End what is repeated."""

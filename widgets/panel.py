@@ -69,7 +69,8 @@ class Panel:
         self._told: tuple[str, str] | None = None
         self._busy = False
         self._actions: list[tuple[ipw.Button, Callable[[], str]]] = []
-        self.main = self.action(self.button, self.run, self.blocked).add_class("lb-main")
+        self._hints: dict[ipw.Button, Callable[[], str]] = {}
+        self.main = self.action(self.button, self.run, self.blocked, self.hint).add_class("lb-main")
         self.stop = self.action("Cancel", self.cancel)
         self.main.layout.display = "" if self.button else "none"
         self.stop.layout.display = "none"
@@ -78,7 +79,8 @@ class Panel:
 
     def _build(self) -> None:
         controls, buttons = self.controls(), row(self.main, self.stop, *self.extras())
-        self.view.children = [stylesheet(), self._head(), *controls, buttons, self.status, *self.results(), self.log]
+        status = [] if self.status in controls else [self.status]  # one that is used far above the button has it where one looks
+        self.view.children = [stylesheet(), self._head(), *controls, buttons, *status, *self.results(), self.log]
         self.view.add_class("lb-panel").add_class(f"lb-panel-{self.name}")
         self.session.subscribe(self.refresh)
         self.refresh()
@@ -110,6 +112,10 @@ class Panel:
         """Why the main button cannot be pressed now; empty when it can."""
         return self.no_project() or (no_pictures(self.session.folder) if self.needs_pictures else "")
 
+    def hint(self) -> str:
+        """What stands at the main button when one points at it and it can be pressed; empty: nothing."""
+        return ""
+
     def opened(self) -> None:
         """Begin anew: another project is open now, or the first one, or none. The newest job of its own is taken up after that."""
 
@@ -129,12 +135,26 @@ class Panel:
         """Start the panel's stage on the open project. Raises: StudioError: none is open."""
         return start_job(self.session.dataset.project.folder, self.stage, settings.model_dump(mode="json"))
 
-    def action(self, words: str, act: Callable[[], Any], blocked: Callable[[], str] = lambda: "") -> ipw.Button:
-        """A button whose errors become sentences. Args: blocked: why it cannot be pressed now, empty when it can."""
+    def action(self, words: str, act: Callable[[], Any], blocked: Callable[[], str] = lambda: "",
+               hint: Callable[[], str] = lambda: "") -> ipw.Button:
+        """A button whose errors become sentences.
+
+        Args: blocked: why it cannot be pressed now, empty when it can. hint: what stands there when one points at it and it can.
+        """
         button = ipw.Button(description=words)
-        button.on_click(lambda _: self.loop.settled(lambda: self.guard(act)))
+        self._hints[button] = hint
+
+        def press() -> None:
+            if not button.disabled:  # else it was pressed twice, and the first time has made it impossible
+                self.guard(act)
+
+        button.on_click(lambda _: self.loop.settled(press))
         self._actions.append((button, blocked))
         return button
+
+    def heard(self, act: Callable[[], Any]) -> Callable[..., None]:
+        """The same act for a control that changed: in the panel's own thread, for newer kernels take values in in another one."""
+        return lambda *_: self.loop.soon(lambda: self.guard(act))
 
     def guard(self, act: Callable[[], Any]) -> None:
         """Do it and follow what comes of it: the one place where errors are turned into words."""
@@ -238,7 +258,7 @@ class Panel:
             reason = blocked()
             if button is self.main and working:
                 reason = "It is working. Wait for it, or cancel it."
-            button.disabled, button.tooltip = bool(reason), reason or None
+            button.disabled, button.tooltip = bool(reason), reason or self._hints[button]() or None
         self.stop.layout.display = "" if working and not self._busy else "none"
 
     def _look(self) -> bool:

@@ -32,7 +32,7 @@ class PictureChoice:
         self._watch = FolderWatch()
         self.field = ipw.Combobox(description="Picture", placeholder="its name", continuous_update=False)
         self.field.tooltip = "Name of a picture without its ending"
-        self.field.observe(lambda _: panel.loop.soon(lambda: panel.guard(changed)), "value")
+        self.field.observe(panel.heard(changed), "value")
         self.view = ipw.VBox([self.field]).add_class("lb-field")
         self.turning = [panel.action("Previous picture", lambda: self._turn(-1), panel.blocked),
                         panel.action("Next picture", lambda: self._turn(1), panel.blocked)]

@@ -99,3 +99,9 @@ def hub_cache(download_dir: str = "") -> Path | None:
     if download_dir:
         return typed_path(download_dir)
     return None if os.environ.get("HF_HOME") or os.environ.get("HF_HUB_CACHE") else models_dir() / "hub"
+
+
+def hub_folder(download_dir: str = "") -> Path:
+    """The folder of `hub_cache`, also where the environment names it. Raises: ConfigError: as `typed_path`."""
+    own = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", ""), "hub")
+    return hub_cache(download_dir) or typed_path(own)

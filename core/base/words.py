@@ -1,8 +1,20 @@
-"""Numbers in sentences."""
+"""Numbers and models in sentences."""
 
 from __future__ import annotations
+
+from pathlib import PurePath
 
 
 def counted(number: int, thing: str) -> str:
     """"1 picture", "2 pictures". Args: thing: one of them; several have an s."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def model_words(title: str, folder: str = "", repository: str = "") -> str:
+    """What really looked: a model's title, or the folder or repository that was given in its place.
+
+    Args: folder: "~/models/tagger", said as "the model in tagger/". repository: "owner/name".
+    """
+    if folder.strip():
+        return f"the model in {PurePath(folder.strip()).name or folder.strip()}/"
+    return f"the model of {repository.strip()}" if repository.strip() else title

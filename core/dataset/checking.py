@@ -11,6 +11,7 @@ from typing import Literal
 from core.base.errors import ConfigError, DatasetError, StudioError
 from core.base.findings import Finding
 from core.base.progress import SILENT, Progress
+from core.base.words import counted
 from core.dataset.captions.files import decode_caption
 from core.dataset.captions.lint import TRIGGER_CHECKS, find_in_captions
 from core.dataset.captions.target import find_target
@@ -59,7 +60,8 @@ def check_dataset(project: Project, progress: Progress = SILENT) -> list[Finding
     findings += find_in_captions({item.id: item.caption for item in items}, trigger=project.trigger_word, checks=TRIGGER_CHECKS,
                                  target=find_target(project))
     if len(items) < FEW_IMAGES:
-        findings.append(Finding("info", f"There are only {len(items)} images.", "15 to 50 good ones are usual for a character."))
+        findings.append(Finding("info", f"There {'is' if len(items) == 1 else 'are'} only {counted(len(items), 'image')}.",
+                                "15 to 50 good ones are usual for a character."))
     return sorted(findings, key=lambda finding: ("error", "warning", "info").index(finding.level))
 
 
@@ -103,8 +105,9 @@ def _tiny_pictures(project: Project, items: Sequence[ImageItem]) -> list[Finding
     tiny = [item.path.name for item in items if 0 < min(item.width, item.height) < half and item.width * item.height < side * side]
     if not tiny:
         return []
-    what = (f"{len(tiny)} of {len(items)} pictures are tiny for a training at {side} px, {why}: their shorter side is below {half} px "
-            f"({_some(tiny)}).")
+    are, their = ("is", "its") if len(tiny) == 1 else ("are", "their")
+    what = (f"{len(tiny)} of {counted(len(items), 'picture')} {are} tiny for a training at {side} px, {why}: {their} shorter side "
+            f"is below {half} px ({_some(tiny)}).")
     return [Finding("warning", what, "The trainer enlarges them; the LoRA learns their blur. Take larger originals, or leave them out.")]
 
 

@@ -115,6 +115,21 @@ def _term(shown: str, minus: str, name: str, quoted: str | None, word: str) -> T
     return Term("tag", whole, negated)
 
 
+def mistyped(wanted: Filter) -> str:
+    """What was probably meant by a filter that shows nothing: "tags<6" is read as a tag. Empty: nothing looks mistyped."""
+    for term in wanted.terms():
+        if term.field != "tag" or term.quoted:
+            continue
+        if found := re.fullmatch(rf"({'|'.join(NUMBERS)})\s*([<>]=?|=)\s*(\d[\d.]*)", term.value):
+            return f"'{term.value}' was looked for as a tag. Did you mean {found[1]}:{found[2].removeprefix('=')}{found[3]}?"
+        name, colon, _ = term.value.partition(":")
+        if colon and name.isalpha():
+            known = ", ".join(f"{one}:" for one in (*NUMBERS, "tag", "text", "name"))
+            return (f"'{term.value}' was looked for as a tag, for the filter has no '{name}:'. It has {known}, and the words "
+                    f"{', '.join(WORDS)} ('untagged' finds pictures without a caption).")
+    return ""
+
+
 def _numbers(name: str, value: str) -> tuple[Callable[[float, float], bool], float, float]:
     """What a number is compared with: the comparison and one number, or a range (then the second is its end)."""
     span = re.fullmatch(r"(\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?)", value)

@@ -16,7 +16,7 @@ from core.base.errors import ConfigError, DatasetError
 from core.base.locks import locked
 from core.base.progress import SILENT, Progress
 from core.base.words import counted
-from core.dataset.captions.files import tag_key
+from core.dataset.captions.files import read_caption_text, tag_key
 from core.dataset.captions.swapping import Swap, clear_leftovers, swap_captions
 from core.dataset.history_file import Change, HistoryEntry, HistoryFile, Summary, append_values, lines_of, naming
 from core.dataset.items import Skipped
@@ -34,17 +34,22 @@ class UndoReport:
     """What an undo (or redo, or a way back to a version) did."""
 
     what: str
-    """The entry that was undone, in words."""
+    """The entry that was undone, in words; where it was a way over several, the whole of it."""
     restored: int
     skipped: list[Skipped] = field(default_factory=list)
     """Captions that were edited since; they were left as they are."""
     verb: str = "undone"
+    way: bool = False
+    """Whether it was a way over several entries."""
 
     def sentence(self) -> str:
         """The result in one line."""
-        left = f" {len(self.skipped)} were edited since and stay as they are." if self.skipped else ""
+        some = len(self.skipped)
+        stay = "was edited since and stays as it is" if some == 1 else "were edited since and stay as they are"
+        left = f" {some} {stay}." if some else ""
         was = "was" if self.restored == 1 else "were"
-        return f"{self.verb}: {self.what}. {counted(self.restored, 'caption')} {was} changed.{left}"
+        words = self.what if self.way else f"{self.what!r} is {self.verb}"
+        return f"{words}. {counted(self.restored, 'caption')} {was} changed.{left}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -104,16 +109,16 @@ class Recorder:
 class History:
     """The history of a project's captions.
 
-    Args: path: history.jsonl; None for a plain folder, where nothing is recorded.
+    Args: path: history.jsonl; None for a plain folder, where nothing is recorded. images: the folder of the captions.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
+    def __init__(self, path: Path | None, images: Path | None = None) -> None:
+        self.path, self._images = path, images
 
     @classmethod
     def of(cls, project: Project) -> History:
         """The history of a project."""
-        return cls(project.hidden / HISTORY_FILE)
+        return cls(project.hidden / HISTORY_FILE, project.images)
 
     @contextlib.contextmanager
     def entry(self, what: str, trigger: tuple[str, str] | None = None) -> Iterator[Recorder]:
@@ -167,13 +172,20 @@ class History:
             return tags
         worth = naming(images, self.summary().renames)
         with open(self.path, "rb") as file:
-            for change in (change for entry in entries for change in entry.newest_changes(file, worth)):
+            for change, broken_off in ((change, entry.unfinished) for entry in entries for change in entry.newest_changes(file, worth)):
                 wanted = change.image in images and change.image not in tags and change.written is not None
-                if wanted and (not change.sha256 or images[change.image] in ("", change.sha256)):
+                same = wanted and (not change.sha256 or images[change.image] in ("", change.sha256))
+                if same and not (broken_off and self._stands_as_before(change)):
                     tags[change.image] = {tag_key(tag) for tag in change.written or ()}
                     if len(tags) == len(images):
                         break
         return tags
+
+    def _stands_as_before(self, change: Change) -> bool:
+        """Whether a kill came before a caption was written: then its tags are none that a person took out."""
+        if self._images is None or change.before == change.after:
+            return False
+        return (read_caption_text(self._images / change.file) or None) == (change.before or None)
 
     def mark(self, event: str, entries: Sequence[HistoryEntry]) -> None:
         """Note what becomes of entries: undoing, undone, redoing, redone; it is on the disk when this returns. Raises: DiskError."""
@@ -225,14 +237,16 @@ def go_to(project: Project, entry_id: str, progress: Progress = SILENT) -> UndoR
         names, next_names = [entry.id for entry in applied], [entry.id for entry in redo]
         if entry_id in next_names:
             steps = redo[:next_names.index(entry_id) + 1]
-            return _turn(project, history, steps, "redo", f"{len(steps)} changes, up to {steps[-1].what}", progress)
+            words = f"forward to {steps[-1].what!r}, {counted(len(steps), 'change')} made again"
+            return _turn(project, history, steps, "redo", words, progress, way_over=True)
         if entry_id != START and entry_id not in names:
             raise ConfigError(f"No change {entry_id!r} can be gone to.", "What was undone before a new change cannot come back.")
         kept = 0 if entry_id == START else names.index(entry_id) + 1
         steps = applied[kept:][::-1]
         if not steps:
             raise DatasetError("The captions are there already: nothing was changed since.")
-        return _turn(project, history, steps, "undo", f"{len(steps)} changes, back to {_words(history, entry_id)}", progress)
+        words = f"back to {_words(history, entry_id)}, {counted(len(steps), 'change')} undone"
+        return _turn(project, history, steps, "undo", words, progress, way_over=True)
 
 
 def finish(project: Project, entry_id: str, progress: Progress = SILENT) -> UndoReport:
@@ -264,7 +278,7 @@ def alone(project: Project) -> Iterator[History]:
 
 
 def _turn(project: Project, history: History, steps: Sequence[HistoryEntry], way: str, what: str, progress: Progress,
-          verb: str = "") -> UndoReport:
+          verb: str = "", way_over: bool = False) -> UndoReport:
     """Undo or redo entries, in the order given, as one replacement of each caption."""
     swaps = list(net_swaps(steps, way).values())
     progress.start("Taking back" if way == "undo" else "Making again", len(swaps))
@@ -276,7 +290,7 @@ def _turn(project: Project, history: History, steps: Sequence[HistoryEntry], way
         if entry.trigger:
             project.change_info(partial(_turn_trigger, words=entry.trigger if way == "redo" else entry.trigger[::-1]))
     history.mark(done, steps)
-    return UndoReport(what, report.done, report.skipped, verb or done)
+    return UndoReport(what, report.done, report.skipped, verb or ("made again" if way == "redo" else done), way_over)
 
 
 def _note_lines(history: History, steps: Sequence[HistoryEntry], texts: Mapping[str, str]) -> None:
@@ -308,4 +322,4 @@ def net_swaps(steps: Sequence[HistoryEntry], way: str) -> dict[str, Swap]:
 
 
 def _words(history: History, entry_id: str) -> str:
-    return "the beginning" if entry_id == START else history.summary().entries[entry_id].what
+    return "the beginning" if entry_id == START else repr(history.summary().entries[entry_id].what)

@@ -28,6 +28,7 @@ from typing import Any, BinaryIO
 
 from core.base.files import append_lines
 from core.dataset.captions.files import one_line
+from core.dataset.images.files import stem_of
 
 ROWS = 1000
 """Changes in one line."""
@@ -121,7 +122,8 @@ class HistoryEntry:
             for place, length in self.spans:
                 file.seek(place)
                 for change in self._changes_of(file.read(length)):
-                    before = in_lines.get(change.file)
+                    now = under_present_name(change, self.renames, place) if in_lines else None
+                    before = in_lines.get(now.file) if now is not None else None
                     as_it_was = before is not None and one_line(before) == change.before
                     yield place, replace(change, before=before) if as_it_was else change
 
@@ -129,12 +131,14 @@ class HistoryEntry:
         return (change for change in _changes_of(line) if change.file not in self.left)
 
     def _in_lines(self, file: BinaryIO) -> dict[str, str]:
-        """Captions as they stood in several lines, by file name."""
+        """Captions as they stood in several lines, by the name that their file has now."""
         found: dict[str, str] = {}
         for place, length in self.line_spans:
             file.seek(place)
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                found.update(json.loads(file.read(length))["texts"])
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                for name, text in json.loads(file.read(length))["texts"].items():
+                    now = under_present_name(Change(stem_of(name), name, text, None), self.renames, place)
+                    found.update({now.file: text} if now is not None else {})
         return found
 
 

@@ -23,6 +23,7 @@ from core.dataset.captions.reviewing import Doubtful, Reviewed, ReviewSettings, 
 from core.dataset.captions.tagging import TagReport, TagSettings, tag_images
 from core.dataset.captions.told import Told
 from core.dataset.checking import check_dataset
+from core.dataset.curation.different import Alike, call_alike, call_different, called_different
 from core.dataset.curation.duplicates import DuplicateReport, DuplicateSettings, find_duplicates
 from core.dataset.curation.overview import Overview, OverviewSettings, look_over
 from core.dataset.curation.putting_aside import rejected_because
@@ -31,6 +32,7 @@ from core.dataset.history import UndoReport, finish, go_to, redo_last, undo_last
 from core.dataset.images.previews import preview_image
 from core.dataset.items import ImageItem, caption_path_of, list_items
 from core.dataset.opening_report import OpeningReport, OpeningSettings, look_at_project
+from core.dataset.packing import PackReport, PackSettings, pack_dataset
 from core.dataset.project import Project, folder_for
 from core.dataset.rejecting import MoveReport, RejectSettings, RestoreSettings, reject_images, restore_images
 from core.dataset.renaming import RenamePlan, RenameReport, RenameSettings, plan_rename, rename_images, undo_rename
@@ -210,6 +212,18 @@ class DatasetManager:
         """Group pictures that show the same. Args: stored_only: open nothing, use what was found out before."""
         return find_duplicates(self.project, settings, progress, stored_only)
 
+    def call_different(self, pictures: Sequence[str]) -> None:
+        """Keep it in the project that these are different pictures. Args: pictures: SHA-256 of the files. Raises: DiskError."""
+        call_different(self.project, pictures)
+
+    def call_alike(self, pictures: Sequence[str]) -> None:
+        """Forget that these were called different. Raises: DiskError."""
+        call_alike(self.project, pictures)
+
+    def called_different(self) -> list[Alike]:
+        """SHA-256 of the pictures of each group that was called different."""
+        return called_different(self.project)
+
     def measure_quality(self, settings: QualitySettings, progress: Progress = SILENT) -> QualityReport:
         """Measure sharpness, bars and the like, and score by a model if one is chosen."""
         return measure_quality(self.project, settings, progress)
@@ -278,6 +292,10 @@ class DatasetManager:
     def check(self, progress: Progress = SILENT) -> list[Finding]:
         """What would go wrong in training."""
         return check_dataset(self.project, progress)
+
+    def pack(self, settings: PackSettings, progress: Progress = SILENT) -> PackReport:
+        """The dataset as one zip in the project's folder, to take it home. Raises: DatasetError, DiskError, Cancelled."""
+        return pack_dataset(self.project, settings, progress)
 
     def hand_to_trainer(self) -> Path:
         """Make this the project that the Trainer notebook opens. Returns: the file that says so."""

@@ -98,9 +98,10 @@ class Project:
 
         path = self.folder / PROJECT_FILE
         try:
-            return ProjectInfo.make(**toml.loads(read_text(path)))
-        except toml.TomlDecodeError as error:
+            values = toml.loads(read_text(path))
+        except (toml.TomlDecodeError, IndexError) as error:  # version 0.10.2 raises both for wrong text
             raise ConfigError(f"{path} is not valid TOML: {error}.", "Mend it in a text editor.") from error
+        return ProjectInfo.make(**values)
 
     def write_info(self, info: ProjectInfo) -> None:
         """Write project.toml, atomically. Raises: DiskError."""

@@ -63,8 +63,8 @@ class RenamePlan:
     def sentence(self) -> str:
         """The plan in one line."""
         total = len(self.renames) + self.unchanged + len(self.skipped)
-        left = f"; {len(self.skipped)} keep theirs" if self.skipped else ""
-        return f"Gives {len(self.renames)} of {total} images another name{left}."
+        left = f"; {len(self.skipped)} {'keeps its' if len(self.skipped) == 1 else 'keep their'} name" if self.skipped else ""
+        return f"Would give {len(self.renames)} of {counted(total, 'image')} another name{left}."
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the first hundred."""
@@ -84,7 +84,7 @@ class RenameReport:
 
     def sentence(self) -> str:
         """The result in one line."""
-        left = f" {len(self.skipped)} kept their names." if self.skipped else ""
+        left = f" {len(self.skipped)} kept {'its name' if len(self.skipped) == 1 else 'their names'}." if self.skipped else ""
         was, captions = ("was", "its caption") if self.done == 1 else ("were", "their captions")
         return f"{counted(self.done, 'image')} {was} {self.verb}, with {captions}.{left}"
 
@@ -126,7 +126,7 @@ def rename_images(project: Project, settings: RenameSettings, progress: Progress
     if settings.plan and settings.plan != plan.mark:
         raise ConfigError("The images are others now than in the preview, so nothing was renamed.", "Look at the preview again.")
     words = {"numbered": "Numbered", "plain": "Made plain", "time": "Named by time"}[settings.how]
-    done = rename_stems(project, plan.renames, f"{words}: {len(plan.renames)} images", progress) if plan.renames else []
+    done = rename_stems(project, plan.renames, f"{words}: {counted(len(plan.renames), 'image')}", progress) if plan.renames else []
     return _report(plan, done, "renamed")
 
 

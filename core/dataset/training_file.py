@@ -18,5 +18,5 @@ def kept_settings(project: Project, section: str) -> dict[str, Any]:
 
     try:
         return dict(toml.loads(read_text(project.folder / TRAINING_FILE)).get(section, {}))
-    except (OSError, DatasetError, toml.TomlDecodeError, TypeError, ValueError):
+    except (OSError, DatasetError, toml.TomlDecodeError, IndexError, TypeError, ValueError):  # as `read_toml` of the other side
         return {}

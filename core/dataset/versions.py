@@ -59,7 +59,7 @@ class Comparison:
     def sentence(self) -> str:
         """The result in one line."""
         differ = "differs" if len(self.changes) == 1 else "differ"
-        return f"{counted(len(self.changes), 'caption')} {differ}, {self.same} are the same."
+        return f"{counted(len(self.changes), 'caption')} {differ}, {self.same} {'is' if self.same == 1 else 'are'} the same."
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the first hundred."""

@@ -109,6 +109,15 @@ def reject_and_return_duplicates(page, dataset: DatasetManager, mark: str) -> No
     expect(status).to_contain_text(f"{DOUBLES} images put back")
     assert rejected(dataset) == [] and len(list(dataset.project.images.glob("*.*g"))) == PICTURES
 
+    first.get_by_role("button", name="They are different").click()
+    expect(status).to_contain_text("1 group that you called different is left alone")
+    panel.get_by_role("button", name="Show the group that you called different").click()
+    expect(first.locator(".lb-card")).to_have_count(3)
+    keep_picture(page, "duplicates", f"different_{mark}")
+    first.get_by_role("button", name="They are alike after all").click()
+    expect(status).to_contain_text(f"{DOUBLES} of")
+    expect(panel.get_by_role("button", name="Show what you called different")).to_be_disabled()
+
 
 def rename_meanwhile(group, status, dataset: DatasetManager) -> None:
     """Two of a group take each other's names and take them back: nothing is moved, and each card shows what its picture is now."""
@@ -146,9 +155,10 @@ def move_a_cut(page, dataset: DatasetManager, mark: str) -> None:
         page.keyboard.press("ArrowLeft")
     expect(words).not_to_contain_text("below 60")
     expect(cards).not_to_have_count(before)
+    page.wait_for_timeout(150)  # the slider tells its last place 70 ms after the last key
     panel.get_by_label("Cut", exact=True).fill("60")
     page.keyboard.press("Enter")
-    expect(words).to_contain_text("below 60")
+    expect(words).to_contain_text("below 60", timeout=20_000)  # when all places of the slider are taken in
     expect(cards).to_have_count(before)
     panel.locator(".lb-quality-which select").select_option("Proportion")
     expect(cards).to_have_count(1)
@@ -174,8 +184,8 @@ def press_the_matrix(page, mark: str) -> None:
     cell.click()
     expect(panel.get_by_role("status")).to_contain_text("shows them")
     wanted = 'tag:"from behind" tag:"full body" | tag:"facing away" tag:"full body"'
-    expect(gallery.get_by_label("Filter", exact=False).first).to_have_value(wanted)
-    expect(gallery).to_contain_text(f"{count} of")
+    expect(gallery.get_by_label("Filter", exact=False).first).to_have_value(wanted, timeout=20_000)
+    expect(gallery).to_contain_text(f"{count} of", timeout=20_000)
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 1400), ("light", 420)])

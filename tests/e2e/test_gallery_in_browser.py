@@ -124,6 +124,10 @@ def test_pictures_are_filtered_sorted_rejected_and_put_back(tmp_path, dataset):
         keep_picture(page, "gallery", "gallery_before_reject")
         page.get_by_test_id("reject").click()
         expect(count).to_have_text(re.compile("^27 of 297 pictures"))
+        expect(page.get_by_test_id("reason")).to_have_value("")
+        below = page.locator(".lb-panel-gallery .lb-status-line")
+        expect(below).to_contain_text("3 images rejected")
+        assert below.bounding_box()["y"] < page.get_by_text("Trigger word", exact=True).first.bounding_box()["y"]
         assert sorted(path.name for path in dataset.project.rejected.iterdir()) == ["280.png", "290.png", "300.png"]
         box.fill("rejected")
         expect(count).to_have_text("3 of 300 pictures")
@@ -142,6 +146,23 @@ def test_pictures_are_filtered_sorted_rejected_and_put_back(tmp_path, dataset):
         expect(page.locator(".lb-captions figcaption")).to_contain_text("1 of 297 · 299.png")
         page.get_by_test_id("unreject").click()
         expect(count).to_have_text(re.compile("^298 pictures"))
+
+        aside, nothing = page.get_by_test_id("show-rejected"), page.get_by_test_id("no-hits")
+        expect(aside).to_have_text("Rejected (2)")
+        aside.click()
+        expect(count).to_have_text("2 of 300 pictures")
+        expect(aside).to_have_attribute("aria-pressed", "true")
+        keep_picture(page, "gallery", "gallery_rejected_shown")
+        aside.click()
+        expect(count).to_have_text(re.compile("^298 pictures"))
+        expect(nothing).to_be_hidden()
+        box.fill("tags<6")
+        expect(nothing).to_contain_text("No picture fits this filter.")
+        expect(nothing).to_contain_text("Did you mean tags:<6?")
+        keep_picture(page, "gallery", "gallery_without_a_hit")
+        page.get_by_test_id("clear-filter").click()
+        expect(count).to_have_text(re.compile("^298 pictures"))
+        shown(page, 0)
         assert context.errors == []
 
 

@@ -91,7 +91,7 @@ def test_opening_found_captions_and_google_drive(tmp_path, monkeypatch, theme):
         expect(project).to_contain_text("2 saved, 3 pictures without one")
         keep_picture(page, "found", f"open_found_saved_{theme}")
         found.get_by_role("button", name="Undo the last change of captions").click()
-        says(found, "^Done: undone: 2 captions taken from beside the sources")
+        says(found, "^Done: '2 captions taken from beside the sources.*is undone")
         assert {item.id: item.caption for item in list_items(manager.project)}["photo 1"] is None
 
         imports.get_by_label("From").select_option("Google Drive")

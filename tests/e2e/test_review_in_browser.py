@@ -88,7 +88,7 @@ def test_doubtful_tags_are_kept_and_dropped_with_one_key_and_taken_back(tmp_path
         assert caption(dataset, first) != caption(dataset, second) and ", smile" in caption(dataset, first)
 
         page.keyboard.press("z")  # nothing is decided here: the last picture's decisions go back
-        expect(panel.get_by_role("status")).to_contain_text("undone: Reviewed")
+        expect(panel.get_by_role("status")).to_contain_text("'Reviewed")
         assert caption(dataset, first) == "mychar, solo, outdoors, looking at viewer, an old hat"
         expect(panel.locator(".lb-review-where")).to_have_text("1 of 3")
         page.keyboard.press("n")
@@ -98,3 +98,40 @@ def test_doubtful_tags_are_kept_and_dropped_with_one_key_and_taken_back(tmp_path
         assert caption(dataset, first) == caption(dataset, second) and context.errors == []
 
 
+def test_a_press_anywhere_in_the_panel_keeps_the_keys_in_it(tmp_path, dataset):
+    cells = "() => window.jupyterapp.shell.currentWidget.content.widgets.length"
+    with Lab(tmp_path, {"LORABOOK_PROJECTS": str(tmp_path / "projects")}) as lab, Browser() as context:
+        page = lab.open(context, "review.ipynb")
+        run_all(page)
+        page.evaluate("async () => { await window.jupyterapp.commands.execute('notebook:insert-cell-below'); }")
+        panel = page.locator(".lb-panel-review")
+        for place in (".lb-title", ".lb-purpose", ".lb-status-line"):  # also before anything is shown
+            panel.locator(place).click()
+            page.keyboard.type("ddxx")
+            assert page.evaluate(cells) == 2, place
+        main = panel.get_by_role("button", name="Show the doubtful tags")
+        main.click()
+        doubts = panel.get_by_test_id("doubts")
+        expect(doubts.locator("li")).to_have_count(5)
+        expect(doubts).to_be_focused()
+        for place in (".lb-title", ".lb-purpose", ".lb-status-line", ".lb-review-picture", ".lb-review-name", ".lb-review-help"):
+            panel.locator(place).click()
+            expect(doubts).to_be_focused()
+            for key in "xddzz":
+                page.keyboard.press(key)
+                assert page.evaluate(cells) == 2, (place, key)
+        main.focus()
+        page.keyboard.type("dd")
+        assert page.evaluate(cells) == 2
+
+        field = panel.locator("input[type=text], input[type=number]").first  # fields are typed into as ever
+        field.click()
+        page.keyboard.press("Control+a")
+        page.keyboard.type("0.5")
+        assert field.input_value() == "0.5"
+        panel.locator(".lb-purpose").click(click_count=3)  # words can be chosen with the mouse, to be copied
+        assert "not sure of" in page.evaluate("() => getSelection().toString()")
+        panel.locator(".lb-title").click()
+        page.keyboard.press("Shift+Enter")  # the notebook's own keys that delete nothing still work
+        page.wait_for_function("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex === 1")
+        assert context.errors == []

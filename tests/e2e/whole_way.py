@@ -67,11 +67,12 @@ class Way:
         self.does("import", "import", "Import", "^Done: .* images imported")
 
     def curate(self) -> None:
-        """Same names in a row, doubles and blurred ones put aside."""
+        """Names looked at, doubles put aside, all measured. There must be doubles."""
         self.does("rename preview", "rename", "Preview the names", "Done: |would|new names")
         self.does("duplicates", "duplicates", "Look for duplicates")
-        if self.panel("duplicates").get_by_role("button", name="Keep the best of every group").is_enabled():
-            self.does("keep the best", "duplicates", "Keep the best of every group", "rejected")
+        keep = "Keep the best of every group"
+        expect(self.panel("duplicates").get_by_role("button", name=keep)).to_be_enabled(timeout=1000 * self.patience)
+        self.does("keep the best", "duplicates", keep, "rejected")
         self.does("quality", "quality", "Measure the pictures")
 
     def caption(self) -> None:

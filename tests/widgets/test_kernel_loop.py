@@ -119,3 +119,12 @@ def test_what_is_put_off_comes_later_and_never_to_a_panel_that_was_let_go():
     now = []
     KernelLoop().after(lambda: now.append(1), 60)
     assert now == [1]
+
+
+def test_work_that_another_thread_asks_for_begins_though_nothing_else_wakes_the_loop():
+    async def kernel():
+        loop, done = KernelLoop(), asyncio.Event()
+        threading.Timer(0.2, lambda: loop.beside(lambda: 1, lambda result, error: done.set())).start()  # the loop sleeps by then
+        await asyncio.wait_for(done.wait(), 5)
+
+    asyncio.run(kernel())

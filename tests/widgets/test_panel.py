@@ -3,6 +3,8 @@
 import asyncio
 import errno
 import os
+import threading
+import time
 
 import pytest
 
@@ -212,3 +214,36 @@ def test_findings_say_their_level_in_words_and_hold_no_markup_of_others():
     assert shown.index("Must be mended") < shown.index("Good to know")
     assert "<b>40</b>" not in shown and "&lt;b&gt;40" in shown
     assert "&lt;i&gt;" in table([("Name", "<i>")])
+
+
+def test_what_the_first_press_makes_impossible_is_not_done_by_the_second_one(session):
+    async def kernel():
+        panel, runs = CountingPanel(session), []
+        panel.answer = Work("counting", lambda: runs.append(1) or time.sleep(0.3), lambda _: "counted.")
+        panel.main.click()
+        panel.main.click()
+        while panel._busy or not runs:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.3)
+        assert runs == [1] and panel.status.text == "Done: counted."
+        panel.close()
+
+    asyncio.run(kernel())
+
+
+def test_a_control_that_changes_in_another_thread_is_heard_in_the_panels_own(session):
+    async def kernel():
+        panel, threads, done = CountingPanel(session), [], asyncio.Event()
+
+        def act():
+            threads.append(threading.get_ident())
+            done.set()
+            raise ConfigError("It is too many.")
+
+        heard = panel.heard(act)
+        threading.Thread(target=lambda: heard({"new": 1})).start()
+        await asyncio.wait_for(done.wait(), 5)
+        assert threads == [threading.get_ident()] and panel.status.text == "Needs attention: It is too many."
+        panel.close()
+
+    asyncio.run(kernel())

@@ -1,5 +1,10 @@
 const REST = 60;   // ms without scrolling after which what is seen is asked for
 
+/** Whether a section's button is the one that stands out: the chosen one where they are a choice, else the first. */
+export function isMain(section, name, place) {
+  return typeof section.pressed === "string" ? section.pressed === name : place === 0;
+}
+
 /** Keys of cards that are seen and have no thumbnail yet, without doubles. */
 export function wanted(seen, have, failed) {
   return [...new Set(seen)].filter((key) => !have.has(key) && !failed.has(key));
@@ -110,7 +115,8 @@ function render({ model, el }) {
     const head = make("div", "lb-cards-head");
     head.append(make("b", "", section.title));
     section.actions.forEach(([name, words], place) => {
-      const button = make("button", place ? "" : "lb-cards-main", words);
+      const button = make("button", isMain(section, name, place) ? "lb-cards-main" : "", words);
+      if (typeof section.pressed === "string") button.setAttribute("aria-pressed", String(section.pressed === name));
       button.type = "button";
       button.dataset.act = name;
       button.dataset.section = section.key;

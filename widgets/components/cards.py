@@ -41,6 +41,8 @@ class Section:
     cards: tuple[Card, ...]
     actions: tuple[tuple[str, str], ...] = ()
     """Name and words of each button; the first one is the usual one."""
+    pressed: str | None = None
+    """Where the buttons are a choice: the name of the chosen one; empty: none is yet."""
     change: tuple[str, ...] = ()
     """A text before and after, shown beside the pictures: what goes struck out, what comes underlined."""
 

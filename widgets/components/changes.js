@@ -17,6 +17,7 @@ function render({ model, el }) {
   function row(change) {
     const item = make("li");
     item.append(make("b", "", change.name));
+    if (!change.before && !change.after) return item;   // the name says it all
     const text = make("div", "lb-changes-text");
     text.append(marked(change.before, change.after));
     if (!change.before) text.prepend(make("span", "lb-diff-cut", "new caption: "));

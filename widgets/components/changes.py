@@ -23,7 +23,7 @@ class TextChange:
     before: str
     """Empty: there was none."""
     after: str
-    """Empty: there is none any more."""
+    """Empty: there is none any more; both empty: the name says it all."""
 
 
 class ChangesView(anywidget.AnyWidget):

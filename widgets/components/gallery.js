@@ -2,6 +2,11 @@
 
 const REASONS = ["blurred", "watermark", "duplicate", "wrong character", "bad anatomy", "cut off", "off topic"];
 
+/** Whether the filter asks for all rejected pictures and nothing else. */
+export function asksForRejected(filter) {
+  return filter.trim() === "rejected";
+}
+
 /** How many pictures are shown and selected, in words. */
 export function countWords(view, selected) {
   const number = (count) => count.toLocaleString("en");
@@ -71,8 +76,10 @@ function createFoot(act) {
   const reject = makeButton("Reject", () => act("reject"), "reject");
   const restore = makeButton("Put back", () => act("restore"), "restore");
   const undo = makeButton("Put those back", () => act("unreject"), "unreject");
-  view.append(words, reason, known, reject, restore, undo);
-  return { view, words, reason, reject, restore, undo };
+  const aside = makeButton("Rejected", () => act("show-rejected"), "show-rejected");
+  aside.title = "Shows the pictures that were put into rejected/; press again for all others";
+  view.append(words, aside, reason, known, reject, restore, undo);
+  return { view, words, reason, reject, restore, undo, aside };
 }
 
 function render({ model, el }) {
@@ -92,12 +99,23 @@ function render({ model, el }) {
   let next = null;
   const editor = createEditor(model, { thumbnail: (id) => grid.url(id), escaped: () => grid.focus(), reject: () => act("reject-shown"),
     enlarged: (on) => body.classList.toggle("lb-large", on) });
-  left.append(bar.view, trouble, grid.view, foot.view);
+  const stage = make("div", "lb-gallery-stage");
+  const empty = make("div", "lb-gallery-empty");
+  const why = make("p"), meant = make("p");
+  empty.setAttribute("role", "status");
+  empty.dataset.testid = "no-hits";
+  empty.append(why, meant, makeButton("Show all pictures", () => filterBy(""), "clear-filter"));
+  stage.append(grid.view, empty);
+  left.append(bar.view, trouble, stage, foot.view);
   body.append(left, editor.view);
   el.append(nothing, body);
 
   function find() {
     model.send({ kind: "filter", text: bar.filter.value, sort: bar.sort.value });
+  }
+  function filterBy(text) {
+    bar.filter.value = text;
+    find();
   }
   /** A picture was gone to: it is opened once the keys rest, for held arrows pass many. */
   function opened(row, info, enter) {
@@ -109,8 +127,10 @@ function render({ model, el }) {
   }
   function act(kind) {
     if (kind === "reject" && !grid.count()) return;
+    if (kind === "show-rejected") { filterBy(asksForRejected(model.get("view").filter) ? "" : "rejected"); return; }
     const shown = model.get("shown");
     model.send({ kind, reason: foot.reason.value, id: shown.id ?? "", ...grid.selection() });
+    if (kind.startsWith("reject")) foot.reason.value = "";   // it was said of these pictures, not of the next ones
   }
   function changed() {
     tell();
@@ -124,6 +144,10 @@ function render({ model, el }) {
     foot.restore.hidden = !view.rejected;
     foot.restore.disabled = !count;
     foot.reason.hidden = view.rejected;
+    const aside = asksForRejected(view.filter);
+    foot.aside.hidden = !view.aside && !aside;
+    foot.aside.textContent = `Rejected (${view.aside.toLocaleString("en")})`;
+    foot.aside.setAttribute("aria-pressed", String(aside));
     foot.undo.hidden = !view.undo;
     foot.undo.textContent = view.undo;
   }
@@ -131,7 +155,10 @@ function render({ model, el }) {
     const view = model.get("view");
     nothing.hidden = view.all > 0;
     nothing.textContent = model.get("nothing");
-    body.hidden = !view.all;
+    body.hidden = !view.all && !view.aside;
+    empty.hidden = view.total > 0 || !view.filter || Boolean(view.trouble);
+    why.textContent = asksForRejected(view.filter) ? "No picture is rejected." : "No picture fits this filter.";
+    meant.textContent = view.meant;
     trouble.textContent = view.trouble;
     trouble.hidden = !view.trouble;
     if (document.activeElement !== bar.filter) bar.filter.value = view.trouble ? bar.filter.value : view.filter;

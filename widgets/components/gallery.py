@@ -35,6 +35,10 @@ class View:
     """Rejected pictures are shown."""
     trouble: str = ""
     """Why the filter cannot be understood."""
+    meant: str = ""
+    """What was probably meant by a filter that shows nothing."""
+    aside: int = 0
+    """How many pictures are rejected."""
     working: str = ""
     undo: str = ""
     """Words of the button that puts back what was rejected last; empty for none."""

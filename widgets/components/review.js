@@ -40,6 +40,7 @@ function render({ model, el }) {
   const list = make("ul", "lb-review-tags");
   list.tabIndex = 0;
   list.dataset.testid = "doubts";
+  list.dataset.lbKeys = "";   // a press anywhere in the panel gives it the keys
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", "Doubtful tags of this picture. " + KEYS);
   const bar = make("div", "lb-review-bar");
@@ -150,7 +151,7 @@ function render({ model, el }) {
     }
   }
   function pressed(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter")) return;
     const act = meaning(event.key);
     if (!act) return;
     event.preventDefault();
@@ -161,9 +162,15 @@ function render({ model, el }) {
     const item = event.target.closest("li");
     if (item) { chosen = [...list.children].indexOf(item); draw(); }
   }
+  /** What was asked for is here: its keys work at once, unless somebody writes elsewhere meanwhile. */
+  function received(message) {
+    const at = document.activeElement;
+    if (message.kind === "focus" && (!at || at.contains(el) || el.closest(".lb-panel")?.contains(at))) list.focus({ preventScroll: true });
+  }
   el.dataset.id = `lb-review-${Math.random().toString(36).slice(2)}`;
   list.addEventListener("keydown", pressed);
   list.addEventListener("click", clicked);
+  model.on("msg:custom", received);
   model.on("change:image", renew);
   model.on("change:place", words);
   model.on("change:nothing", words);
@@ -175,6 +182,7 @@ function render({ model, el }) {
     list.removeEventListener("keydown", pressed);
     list.removeEventListener("click", clicked);
     for (const act of Object.keys(made)) made[act].removeEventListener("click", acts[act]);
+    model.off("msg:custom", received);
     model.off("change:image", renew);
     for (const trait of ["place", "nothing"]) model.off(`change:${trait}`, words);
     for (const trait of ["picture", "unseen"]) model.off(`change:${trait}`, show);

@@ -48,6 +48,10 @@ class ReviewView(anywidget.AnyWidget):
             self.image, self.place, self.total, self.nothing = dict(image), place, total, nothing
             self.picture, self.unseen = b"", ""
 
+    def take_keys(self) -> None:
+        """Let the list of tags have the keyboard, unless somebody writes elsewhere."""
+        self.send({"kind": "focus"})
+
     def show_picture(self, token: str, picture: bytes, unseen: str = "") -> None:
         """Its picture, or why there is none. One that comes too late is passed over."""
         if token == self.image.get("token"):

@@ -1,5 +1,40 @@
+/** Whether the notebook may have this key although the panel holds the keyboard: single keys there delete, cut or move cells. */
+export function forNotebook(event) {
+  return event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
+}
+
+/**
+ * Keeps the keyboard in the panel that `el` stands in, wherever in it one presses; every panel has one status line.
+ * Returns: takes the listeners off.
+ */
+function guardKeys(el) {
+  let held = null, marked = null;
+  const panel = () => {
+    const found = el.closest(".lb-panel");
+    if (found && found !== held) { held = found; held.tabIndex = -1; }   // a press beside its controls gives it the focus, not the cell
+    return held;
+  };
+  const pressed = (event) => { if (el.isConnected) panel()?.contains(event.target); };
+  const keyed = (event) => {
+    marked?.removeAttribute("data-lm-suppress-shortcuts");
+    marked = null;
+    const { target } = event;   // JupyterLab looks at the place that has the focus before it looks at what stands around it
+    if (!el.isConnected || !panel()?.contains(target) || target.hasAttribute("data-lm-suppress-shortcuts")) return;
+    if (!forNotebook(event)) { marked = target; marked.setAttribute("data-lm-suppress-shortcuts", ""); }
+  };
+  const clicked = () => {   // where the panel has a part that works by keys, that one takes them; words that were marked stay marked
+    if (!held || document.activeElement !== held || !getSelection().isCollapsed) return;
+    const home = held.querySelector("[data-lb-keys]");
+    if (home?.checkVisibility()) home.focus({ preventScroll: true });
+  };
+  const listened = [["pointerdown", pressed], ["keydown", keyed], ["click", clicked]];
+  for (const [name, act] of listened) window.addEventListener(name, act, true);
+  return () => { for (const [name, act] of listened) window.removeEventListener(name, act, true); };
+}
+
 function render({ model, el }) {
   el.classList.add("lb-status");
+  const unguard = guardKeys(el);
   const line = document.createElement("div");
   line.className = "lb-status-line";
   line.setAttribute("role", "status");
@@ -29,6 +64,9 @@ function render({ model, el }) {
   const names = ["state", "text", "fraction", "left"];
   for (const name of names) model.on(`change:${name}`, draw);
   draw();
-  return () => { for (const name of names) model.off(`change:${name}`, draw); };
+  return () => {
+    unguard();
+    for (const name of names) model.off(`change:${name}`, draw);
+  };
 }
 export default { render };

@@ -52,7 +52,7 @@ function render({ model, el }) {
     fill.setAttribute("aria-hidden", "true");
     button.append(fill, make("span", "lb-tag-name", tags[place]), make("span", "lb-tag-count", `${counts[place].toLocaleString("en")}`),
       make("span", "lb-tag-share", percent(counts[place], captions)));
-    button.setAttribute("aria-label", `${tags[place]}: ${counts[place]} of ${captions} captions. Narrow to it.`);
+    button.setAttribute("aria-label", `${tags[place]}: ${counts[place]} of ${captions} caption${captions === 1 ? "" : "s"}. Narrow to it.`);
     return button;
   }
 
@@ -68,7 +68,8 @@ function render({ model, el }) {
     }));
     chosen.hidden = !picked.length;
     const rare = model.get("left_out") ? `, and ${model.get("left_out").toLocaleString("en")} rarer ones that are not listed` : "";
-    note.textContent = captions ? `${places.length.toLocaleString("en")} tags in ${captions.toLocaleString("en")} captions${picked.length ? " with " + picked.join(" and ") : ""}${rare}.` : "";
+    const many = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
+    note.textContent = captions ? `${many(places.length, "tag")} in ${many(captions, "caption")}${picked.length ? " with " + picked.join(" and ") : ""}${rare}.` : "";
     list.replaceChildren(...places.slice(0, shown).map((place) => barOf(place, counts, tags, captions)));
     more.hidden = places.length <= shown;
     el.hidden = !captions && !picked.length;

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.base.errors import StudioError
+from core.base.failures import words_for
 from core.base.jobs import Job, JobStatus
 from widgets.components.gallery import Gallery
 from widgets.dataset.caption_job import CaptionJobPanel
 from widgets.jobs_view import working_words
-from widgets.kernel_loop import KernelLoop
+from widgets.kernel_loop import KernelLoop, patient
 from widgets.session import Session
 
 LOOK_SECONDS = 0.4
@@ -29,11 +30,11 @@ class OneAsked:
         self.job: Job | None = None
         self._key = self._home = self._worker = self._title = ""
 
-    def ask(self, stage: str, key: str) -> None:
-        """Let it look at the picture. What hinders it is said in the editor, where the button was pressed."""
-        if self.job is not None:
+    def ask(self, stage: str, key: str, home: str) -> None:
+        """Let it look at the picture of the project `home`. What hinders it is said in the editor, where the button was pressed."""
+        if self.job is not None or home != str(self.session.folder):
             return
-        self._key, self._home, self._title = key, str(self.session.folder), TITLES[stage][0]
+        self._key, self._home, self._title = key, home, TITLES[stage][0]
         try:
             panel = self._panel(stage)
             self.job = panel.run_one(Path(key).stem)
@@ -42,7 +43,8 @@ class OneAsked:
             return
         self._worker = panel.worker
         self.look()
-        self.loop.repeat(self.look, LOOK_SECONDS)
+        self.loop.repeat(patient(self.look, lambda error: self._say(f"Needs attention: {words_for(error, '')}", wrong=True, busy=True)),
+                         LOOK_SECONDS)
 
     def cancel(self) -> None:
         """Ask the job to stop."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import StudioError
-from core.dataset.filtering import SORTS, Filter, choose, parse_filter, prepare, sort_needs
+from core.dataset.filtering import SORTS, Filter, choose, mistyped, parse_filter, prepare, sort_needs
 from core.dataset.images.thumbnails import Thumbnail, Thumbnails, Wanted
 from core.dataset.listing import Listing, read_captions, remember, remembered, scan, tag_counts
 from core.dataset.project import Project
@@ -65,10 +65,11 @@ class Shelf:
             return
         self.close()
         self.project, self.rows, self._wanted = project, array("I"), ("", "name", Filter(((),)))
+        self._picked_out = frozenset()
         self.listing = remembered(project) if project is not None else None
         if self.listing is not None:
             self.rows = array("I", range(self.listing.kept))
-        self.view = View(version=self.view.version + 1, total=len(self.rows), all=len(self.rows))
+        self.view = View(version=self.view.version + 1, total=len(self.rows), all=len(self.rows), aside=rejected_of(self.listing))
         if project is not None:
             self._thumbs = Thumbnails(project.hidden / "thumbs", self._made)
         self._show()
@@ -278,6 +279,7 @@ class Shelf:
         same = before is not None and before.names == listing.names and before.kept == listing.kept and rows == old_rows and not picked
         everything = len(listing) if chosen.shows_rejected() else listing.kept
         facts: dict[str, Any] = {"all": everything, "filter": text, "sort": sort, "rejected": only_rejected(listing, rows),
+                                 "aside": rejected_of(listing), "meant": "" if rows else mistyped(chosen),
                                  "trouble": "", "working": ""}
         if same and before is not None:
             stale = [] if listing.marks == before.marks else [
@@ -318,3 +320,8 @@ class Shelf:
 
     def _show(self) -> None:
         self.gallery.show_view(self.view)
+
+
+def rejected_of(listing: Listing | None) -> int:
+    """How many pictures are rejected."""
+    return 0 if listing is None else len(listing) - listing.kept

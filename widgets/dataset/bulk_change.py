@@ -61,7 +61,7 @@ class BulkChangePanel(Panel):
         raise NotImplementedError
 
     def preview(self, plan: Any) -> tuple[list[TextChange], str]:
-        """Each change before and after, and the sentence for the status line."""
+        """Each change before and after, and the sentence for the status line, of what would be."""
         raise NotImplementedError
 
     def make(self, manager: DatasetManager, settings: Any) -> Any:
@@ -98,7 +98,7 @@ class BulkChangePanel(Panel):
             self.apply.description, self._left.value = self.change, ""
             self.refresh()
 
-    def _show(self, plan: Any, settings: Any) -> str:
+    def _show(self, plan: Any, settings: Any) -> str | None:
         if self._wanted is not settings:
             return "the fields were changed meanwhile. Look at the preview again."
         lines, sentence = self.preview(plan)
@@ -107,7 +107,8 @@ class BulkChangePanel(Panel):
         self._left.value = left_out(plan.skipped)
         if lines:
             self.apply.description = self.counted.replace("…", str(len(lines))).removesuffix("s" if len(lines) == 1 else "")
-        return sentence
+        self.say("done", f"Preview: {sentence}")  # not Done: nothing is
+        return None
 
     def _apply(self) -> Work | Job | None:
         """Make the very change that was shown."""
@@ -129,4 +130,5 @@ def left_out(skipped: Sequence[Skipped], most: int = 20) -> str:
         return ""
     more = f"<li>and {len(skipped) - most} more</li>" if len(skipped) > most else ""
     lines = "".join(f"<li><b>{html.escape(item.name)}</b>: {html.escape(item.reason)}</li>" for item in skipped[:most])
-    return f"<details><summary>{len(skipped)} are left out</summary><ul>{lines}{more}</ul></details>"
+    are = "is" if len(skipped) == 1 else "are"
+    return f"<details><summary>{len(skipped)} {are} left out</summary><ul>{lines}{more}</ul></details>"

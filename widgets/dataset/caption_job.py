@@ -7,15 +7,21 @@ from typing import Any, ClassVar
 
 import ipywidgets as ipw
 
+from core.base.errors import StudioError
+from core.base.files import read_json
 from core.base.jobs import Job, JobStatus
-from core.base.words import counted
-from core.dataset.captions.which import for_one
+from core.dataset.captions.which import WhichImages, for_one
 from core.dataset.project import Project
+from widgets.dataset.history import takes_back
 from widgets.dataset.importing import skipped_list
 from widgets.dataset.which import WhichChoice
 from widgets.form import Form
 from widgets.jobs_view import newest_job
 from widgets.panel import Panel
+
+ONCE = {"trigger_word", "force_download", "ask_again"}
+"""Settings that the next tagging or captioning does not take over: the trigger word is the project's, and nothing is fetched or asked twice
+because it was once."""
 
 
 class CaptionJobPanel(Panel):
@@ -32,7 +38,7 @@ class CaptionJobPanel(Panel):
 
     def extras(self) -> list[ipw.Widget]:
         """Undo."""
-        return [self.action("Undo the last change of captions", self._undo, self._undo_blocked)]
+        return [self.action("Undo the last change of captions", self._undo, self._undo_blocked, lambda: takes_back(self.session))]
 
     def results(self) -> list[ipw.Widget]:
         """What came out, and what was left out."""
@@ -44,13 +50,26 @@ class CaptionJobPanel(Panel):
         return ""
 
     def opened(self) -> None:
-        """For another project, begin anew."""
+        """For another project, begin anew: with the settings of its newest job, or the usual ones."""
         self.found.value = ""
+        last = self.last_settings()
         if self._filled_for is not None:
             self.form.fill(self.form.cls())
             self.which.begin()
             self._trigger = ""
+        if last is not None:  # a trigger word that was written already stays
+            self.form.fill(last.changed(trigger_word=self.form.control("trigger_word").read() or ""))
         self._filled_for = self.session.folder
+
+    def last_settings(self) -> Any:
+        """What the project's newest job was started with, without what was meant for that time only; None: there was none."""
+        job = newest_job(self.session.folder, self.stage) if self.session.folder is not None else None
+        fields = self.form.cls.fields().keys() - WhichImages.fields().keys() - ONCE
+        try:
+            given = read_json(job.folder / "settings.json")["settings"] if job is not None else {}
+            return self.form.cls.make(**{name: given[name] for name in fields & given.keys()}) if given else None
+        except (StudioError, AttributeError, KeyError, TypeError):
+            return None  # an older version's, or damaged: the usual ones are as good
 
     def update(self) -> None:
         """The project's trigger word stands in its field."""
@@ -101,7 +120,4 @@ class CaptionJobPanel(Panel):
         return self.no_project() or (f"{self.worker} is at work. Wait for it, or cancel it." if working else "")
 
     def _undo(self) -> str:
-        report = self.session.dataset.undo()
-        left = f" {len(report.skipped)} were edited since and stay as they are." if report.skipped else ""
-        are = "is" if report.restored == 1 else "are"
-        return f"undone: {report.what}. {counted(report.restored, 'caption')} {are} as before.{left}"
+        return self.session.dataset.undo().sentence()

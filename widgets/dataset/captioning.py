@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.base.errors import DatasetError, StudioError
 from core.dataset.captions.files import Caption, CaptionConflict, caption_path_for, read_caption
@@ -16,6 +17,9 @@ from widgets.components.gallery import Gallery
 from widgets.dataset.browsing import Shelf
 from widgets.kernel_loop import KernelLoop
 from widgets.session import Session
+
+if TYPE_CHECKING:
+    from core.dataset.manager import DatasetManager
 
 UNREAD = "unread"
 """Stands for the revision of a caption that cannot be read; no save carries it through."""
@@ -29,11 +33,12 @@ class CaptionDesk:
     """Answers the editor's wishes on the pictures of a shelf. A save carries project, picture and revision.
 
     Args:
-        fail: tells the person what is wrong; calm: that it is past. ask: lets a model look at a picture: "tag" or "caption", and its key.
+        fail: tells the person what is wrong; calm: that it is past. ask: lets a model look at a picture: "tag" or "caption", its key, and
+            its project.
     """
 
     def __init__(self, editor: Gallery, shelf: Shelf, session: Session, loop: KernelLoop, fail: Callable[[BaseException], None],
-                 calm: Callable[[], None], ask: Callable[[str, str], None]) -> None:
+                 calm: Callable[[], None], ask: Callable[[str, str, str], None]) -> None:
         self.editor, self.shelf, self.session, self.loop = editor, shelf, session, loop
         self._fail, self._calm, self._ask = fail, calm, ask
         self._row = 0
@@ -83,10 +88,10 @@ class CaptionDesk:
             return
         target = self._target(wish)
         saves = wish.kind in ("save", "keep") or (wish.changed and wish.kind != "again")
-        self._busy = True
+        self._busy, home, dataset = True, self.home(), self.session.dataset if saves else None
 
         def act() -> tuple[Caption | None, Found | None]:
-            saved = self._save(wish) if saves else None
+            saved = self._save(wish, dataset) if dataset is not None else None
             return saved, self._read(target[1]) if target is not None else None
 
         def acted(result: tuple[Caption | None, Found | None] | None, error: BaseException | None) -> None:
@@ -94,6 +99,8 @@ class CaptionDesk:
             try:
                 if error is not None:
                     self._refused(wish, error)
+                elif home != self.home():  # another project was opened meanwhile
+                    self.look()
                 elif result is not None:
                     self._done(wish, target, *result)
             finally:
@@ -141,7 +148,7 @@ class CaptionDesk:
             self._row = target[0]
             self._put(target[1], target[0], read, f"{note} Now {Path(target[1]).stem}.".strip() if wish.kind != "open" else note)
         elif wish.kind in ("tag", "caption"):
-            self._ask(wish.kind, wish.id)
+            self._ask(wish.kind, wish.id, self.home())
         elif wish.kind == "open" and not wish.to.isdecimal():
             self.editor.note = f"{note} {wish.to} is not shown by the filter; empty the filter, then go to it.".strip()
         elif wish.kind in ("next", "previous"):
@@ -162,11 +169,11 @@ class CaptionDesk:
         self.editor.refuse(str(error) if isinstance(error, StudioError) else "it was not saved; the status line says why.")
         self._fail(error)
 
-    def _save(self, wish: Wish) -> Caption:
-        """Write the caption (in a thread). Raises: DatasetError, DiskError."""
+    def _save(self, wish: Wish, dataset: DatasetManager) -> Caption:
+        """Write the caption into the project of the wish (in a thread). Raises: DatasetError, DiskError."""
         if wish.id.startswith("rejected/"):
             raise DatasetError(f"{Path(wish.id).name} is rejected; its caption is not changed.", "Put the picture back first.")
-        save = self.session.dataset.keep_caption if wish.kind == "keep" else self.session.dataset.save_caption
+        save = dataset.keep_caption if wish.kind == "keep" else dataset.save_caption
         return save(Path(wish.id).stem, wish.text, wish.revision)
 
     def _read(self, key: str) -> Found:

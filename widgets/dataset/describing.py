@@ -38,7 +38,7 @@ class CaptionPanel(CaptionJobPanel):
         self.which = WhichChoice(self.session, self.refresh)
         self.form = Form(CaptionSettings, choices={"captioner": [(entry.title, entry.name) for entry in CAPTIONERS]},
                          hide=tuple(WhichImages.fields()))
-        self.form.on_change(self._adapt)
+        self.form.on_change(self.heard(self._adapt))
         return [self.which.view, self.form.view]
 
     def results(self) -> list[ipw.Widget]:
@@ -70,7 +70,8 @@ class CaptionPanel(CaptionJobPanel):
             return ""
         parts = [f"{report['captioner']} on {report['provider']}" if report["provider"] else "",
                  f"{report['remembered']} texts were known from before" if report["remembered"] else ""]
-        return html.escape("; ".join(filter(None, parts)) + "." if any(parts) else "")
+        words = "; ".join(filter(None, parts)) + "." if any(parts) else ""
+        return html.escape(words[:1].upper() + words[1:])
 
     def _working(self) -> bool:
         return self._busy or (self.job is not None and not self.job.status().ended)

@@ -15,6 +15,7 @@ from core.dataset.captions.operations import OPERATIONS
 from core.dataset.manager import DatasetManager
 from widgets.components.changes import TextChange
 from widgets.dataset.bulk_change import BulkChangePanel
+from widgets.dataset.history import takes_back
 from widgets.form import Form
 from widgets.panel import Work, part, row
 
@@ -36,7 +37,7 @@ class EditPanel(BulkChangePanel):
         self._ids: tuple[str, ...] = ()
         self._taken = False
         self.choice = ipw.Dropdown(options=[(entry.title, entry.name) for entry in OPERATIONS], description="What to do")
-        self.choice.observe(lambda _: self._choose(), "value")
+        self.choice.observe(self.heard(self._choose), "value")
         box = ipw.VBox([self.choice]).add_class("lb-field")
         self._place = ipw.VBox()
         self._chosen = ipw.HTML()
@@ -44,14 +45,15 @@ class EditPanel(BulkChangePanel):
         self._all = self.action("All captions instead", self._forget_ids)
         self.clear = self.action("Forget these steps", self._forget_steps)
         self.condition = Form(Condition)
-        self.condition.on_change(self.forget)
+        self.condition.on_change(self.heard(self.forget))
         self._choose()
         return [box, self._place, row(self.action("Keep this step and add another", self._add_step), self.clear), self._chosen,
                 part(Condition.title), row(self._only, self._all), self.condition.view]
 
     def extras(self) -> list[ipw.Widget]:
         """The change itself, and undo."""
-        return [*super().extras(), self.action("Undo the last change of captions", self._undo, self.no_project)]
+        self.undo = self.action("Undo the last change of captions", self._undo, self.no_project, lambda: takes_back(self.session))
+        return [*super().extras(), self.undo]
 
     def opened(self) -> None:
         """Another project begins without steps."""
@@ -81,7 +83,7 @@ class EditPanel(BulkChangePanel):
     def preview(self, plan: EditPlan) -> tuple[list[TextChange], str]:
         """Captions before and after."""
         lines = [TextChange(one.image, one.before or "", one.after or "") for one in plan.changes]
-        return lines, f"{plan.what}. {plan.sentence()} Nothing is changed yet."
+        return lines, f"would {self._wanted.promise()}. {plan.sentence()} Nothing is changed yet."
 
     def make(self, manager: DatasetManager, settings: EditSettings) -> EditReport:
         """Make the very change that was shown."""
@@ -102,7 +104,7 @@ class EditPanel(BulkChangePanel):
     def _choose(self) -> None:
         kind = OPERATIONS.load(self.choice.value)
         self.form: Form[Operation] = Form(kind)
-        self.form.on_change(self.forget)
+        self.form.on_change(self.heard(self.forget))
         about = ipw.HTML(f'<p class="lb-help">{html.escape((kind.__doc__ or "").strip())}</p>')
         self._place.children = [about, self.form.view]
         self.forget()

@@ -9,7 +9,7 @@ from pathlib import Path
 import ipywidgets as ipw
 
 from core.dataset.sources.places import Listing, known_places, list_folder
-from widgets.panel import row
+from widgets.panel import Panel, row
 
 UP = ".. (one up)"
 
@@ -18,12 +18,13 @@ class FolderBrowser:
     """A list of folders and archives to walk through, hidden until it is wanted.
 
     Args:
+        panel: in whose frame it stands.
         take: is called with the folder or archive that was chosen.
         root: the folder to begin in and to stay in; None: the whole machine.
         words: of the button that opens it.
     """
 
-    def __init__(self, take: Callable[[Path], None], root: Path | None = None, words: str = "Browse this machine") -> None:
+    def __init__(self, panel: Panel, take: Callable[[Path], None], root: Path | None = None, words: str = "Browse this machine") -> None:
         self._take, self._root, self._words = take, root, words
         self.listing: Listing | None = None
         self.toggle = ipw.ToggleButton(description=words).add_class("lb-fold")
@@ -41,9 +42,8 @@ class FolderBrowser:
         self.view = ipw.VBox([row(self.toggle), self._box]).add_class("lb-wide")
         self.toggle.observe(self._turn, "value")
         self.places.observe(self._begin, "value")
-        self.open_button.on_click(lambda _: self._open())
-        self.take_button.on_click(lambda _: self._chosen())
-        self.here_button.on_click(lambda _: self._done(self.listing.folder) if self.listing else None)
+        for button, act in ((self.open_button, self._open), (self.take_button, self._chosen), (self.here_button, self._shown)):
+            button.on_click(lambda _, act=act: panel.loop.settled(lambda: panel.guard(act)))
 
     def show(self, folder: Path) -> None:
         """List a folder."""
@@ -86,6 +86,10 @@ class FolderBrowser:
     def _chosen(self) -> None:
         if self.listing is not None and self.list.value not in (None, ".."):
             self._done(self.listing.folder / self.list.value)
+
+    def _shown(self) -> None:
+        if self.listing is not None:
+            self._done(self.listing.folder)
 
     def _done(self, path: Path) -> None:
         self._take(path)

@@ -17,7 +17,7 @@ from widgets.panel import Panel, Work, row
 
 PAGE = 20
 """Captions that are shown at once."""
-SHOW = [("All", ""), ("Pictures without a caption", "missing"), ("Changed after the import", "changed")]
+SHOW = [("All", ""), ("Pictures without a caption", "missing"), ("Changed or brought anew", "changed")]
 UNSAVED = "Nothing is written before it is saved."
 
 
@@ -26,8 +26,8 @@ class FoundCaptionsPanel(Panel):
 
     name = "found"
     title = "Captions beside the sources"
-    purpose = ("Captions that stand beside your own files and not in the project: missing here, or changed there after the import. You see "
-               "each one before it is taken. Your own files stay as they are.")
+    purpose = ("Captions that stand beside your own files and not in the project: missing here, or changed there or brought "
+               "anew after the import. You see each one before it is taken. Your own files stay as they are.")
     button = "Look beside the sources"
     needs_pictures = True
 
@@ -47,7 +47,7 @@ class FoundCaptionsPanel(Panel):
     def results(self) -> list[ipw.Widget]:
         """The captions."""
         self.show = ipw.Dropdown(options=SHOW, description="Show")
-        self.show.observe(lambda _: self._turn(0), "value")
+        self.show.observe(self.heard(lambda: self._turn(0)), "value")
         self.take_all = self.action("Take all shown", lambda: self._decide_all("take"), self._nothing_shown)
         self.leave_all = self.action("Leave all shown", lambda: self._decide_all("leave"), self._nothing_shown)
         self.forget = self.action("Decide anew", lambda: self._decide_all(""), self._nothing_decided)
@@ -81,6 +81,8 @@ class FoundCaptionsPanel(Panel):
         still = set(report.found)
         self._decisions = {one: word for one, word in self._decisions.items() if one in still}
         away = "".join(f"<li>{html.escape(place)} is not there now.</li>" for place in report.gone)
+        away += "".join(f"<li>{html.escape(place)} is an archive that is not looked into. Unpack it and import the folder.</li>"
+                        for place in report.closed)
         self._left.value = (f'<ul class="lb-findings">{away}</ul>' if away else "") + left_out(report.skipped)
         self._turn(0)
         return f"{report.sentence()} {UNSAVED}" if report.found else report.sentence()
@@ -108,7 +110,7 @@ class FoundCaptionsPanel(Panel):
         actions = (("take", "Will be taken" if word == "take" else "Take it"), ("leave", "Will be left" if word == "leave" else "Leave it"))
         badge = {"take": "Take", "leave": "Leave"}.get(word, "")
         card = Card(one.image, one.image, (), badge, word == "take", one.sha256)
-        return Section(one.image, f"Beside the source: {one.place}", (card,), actions, (one.present or "", one.found))
+        return Section(one.image, f"Beside the source: {one.place}", (card,), actions, word, (one.present or "", one.found))
 
     def _asked(self, kind: str, given: Mapping[str, Any]) -> None:
         if kind == "want":
@@ -145,11 +147,11 @@ class FoundCaptionsPanel(Panel):
         def act() -> tuple[TakeReport, FoundReport]:
             return manager.take_source_captions(take, leave), manager.find_source_captions(settings)
 
-        return Work("saving captions", act, self._saved)
+        written = dict(self._decisions)
+        return Work("saving captions", act, lambda result: self._saved(result[0], result[1], written))
 
-    def _saved(self, result: tuple[TakeReport, FoundReport]) -> str:
-        report, found = result
-        self._decisions = {}
+    def _saved(self, report: TakeReport, found: FoundReport, written: Mapping[FoundCaption, str]) -> str:
+        self._decisions = {one: word for one, word in self._decisions.items() if written.get(one) != word}  # decided meanwhile
         self._found(found)
         self._left.value += left_out(report.skipped)
         return report.sentence() + (" Undo takes it back." if report.taken else "")
@@ -162,4 +164,5 @@ class FoundCaptionsPanel(Panel):
         return self.blocked() or ("" if self.shown() else "Nothing is shown. Look beside the sources first.")
 
     def _nothing_decided(self) -> str:
-        return self.blocked() or ("" if self._decisions else "Nothing was decided yet: take or leave captions first.")
+        working = "It is working. Wait for it." if self._busy else ""
+        return self.blocked() or working or ("" if self._decisions else "Nothing was decided yet: take or leave captions first.")

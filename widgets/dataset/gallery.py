@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,9 @@ class GalleryPanel(Panel):
                                filtering.SORTS, grammar, "There are no pictures yet. Import some first.")
         self.shelf = Shelf(self.gallery, self.loop, self.fail, self._rows_changed)
         self.one = OneAsked(self.gallery, self.session, self.loop, self._asked_one)
-        self.desk = CaptionDesk(self.gallery, self.shelf, self.session, self.loop, self.fail, self._calm, self.one.ask)
+        self.desk = CaptionDesk(self.gallery, self.shelf, self.session, self.loop, self.fail, self._calm, self._ask_one)
         self.form, self._filled_for = Form(TriggerSettings), ""
-        return [self.gallery, part("Trigger word"), self.form.view]
+        return [self.gallery, self.status, part("Trigger word"), self.form.view]
 
     def blocked(self) -> str:
         """There must be pictures."""
@@ -113,6 +113,10 @@ class GalleryPanel(Panel):
         self.guard(self.desk.glance)
         return True
 
+    def _ask_one(self, stage: str, key: str, home: str) -> None:
+        """Let a model look at one picture, when what was chosen in its panel before is taken in."""
+        self.loop.settled(lambda: self.guard(lambda: self.one.ask(stage, key, home)))
+
     def _asked_one(self) -> None:
         """A model has looked at one picture."""
         self.guard(self.desk.glance)
@@ -159,18 +163,28 @@ class GalleryPanel(Panel):
         if not names:
             return
         settings, dataset = RejectSettings.make(images=names, reason=reason.strip()), self.session.dataset
-        self.loop.beside(lambda: dataset.reject(settings), self._moved)
+        self._move(lambda: dataset.reject(settings))
 
     def _restore(self, names: Sequence[str]) -> None:
         if not names:
             return
         settings, dataset = RestoreSettings.make(images=tuple(names)), self.session.dataset
-        self.loop.beside(lambda: dataset.restore(settings), self._moved)
+        self._move(lambda: dataset.restore(settings))
 
-    def _moved(self, report: MoveReport | None, error: BaseException | None) -> None:
-        if error is not None or report is None:
-            self.fail(error or RuntimeError("nothing came back"))
-            return
+    def _move(self, act: Callable[[], MoveReport]) -> None:
+        home = self.session.folder
+
+        def moved(report: MoveReport | None, error: BaseException | None) -> None:
+            if home != self.session.folder:
+                return  # what can be put back lies in a project that is not open any more
+            if error is not None or report is None:
+                self.fail(error or RuntimeError("nothing came back"))
+            else:
+                self._moved(report)
+
+        self.loop.beside(act, moved)
+
+    def _moved(self, report: MoveReport) -> None:
         self._rejected = report.places if report.word == "rejected" else []
         count = len(self._rejected)
         self.shelf.offer_undo(f"Put {'it' if count == 1 else f'those {count}'} back" if count else "")

@@ -6,11 +6,13 @@ import time
 
 import ipywidgets as ipw
 
-from core.dataset.history import START
+from core.base.words import counted
+from core.dataset.history import START, History
 from core.dataset.versions import Comparison, Step, VersionSettings
 from widgets.components.changes import ChangesView, TextChange
 from widgets.form import Form
 from widgets.panel import Panel, Work, part, row
+from widgets.session import Session
 
 STATES = {"in effect": "", "undone": "undone, can be made again", "replaced": "undone, other changes followed",
           "interrupted": "interrupted half-way", "version": "version"}
@@ -30,7 +32,7 @@ class HistoryPanel(Panel):
         """The list."""
         self._steps: list[Step] = []
         self.list = ipw.Select(options=[], rows=9, description="Changes and versions", layout=ipw.Layout(width="auto"))
-        self.list.observe(lambda _: self._enable(), "value")
+        self.list.observe(self.heard(self._enable), "value")
         return [ipw.VBox([self.list]).add_class("lb-field").add_class("lb-list")]
 
     def extras(self) -> list[ipw.Widget]:
@@ -50,6 +52,10 @@ class HistoryPanel(Panel):
     def opened(self) -> None:
         """A comparison of another project is of no use."""
         self.changes.clear()
+
+    def hint(self) -> str:
+        """What the main button takes back."""
+        return takes_back(self.session)
 
     def update(self) -> None:
         """Read the list again."""
@@ -128,10 +134,16 @@ class HistoryPanel(Panel):
         return f"the captions as they are now are kept as {settings.name!r}."
 
 
+def takes_back(session: Session) -> str:
+    """What an undo of captions would take back now, in words; empty where there is nothing."""
+    applied = History.of(session.dataset.project).applied() if session.folder is not None else []
+    return f"Takes back: {applied[-1].what}." if applied else ""
+
+
 def line_of(step: Step) -> str:
     """One line of the list."""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(step.time))
     state = STATES[step.state]
     run = f", run {step.run}" if step.run else ""
     what = step.what if len(step.what) <= 80 else step.what[:79] + "…"
-    return f"{when}   {what}   ({step.captions} captions{run})" + (f"   [{state}]" if state else "")
+    return f"{when}   {what}   ({counted(step.captions, 'caption')}{run})" + (f"   [{state}]" if state else "")

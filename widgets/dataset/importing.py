@@ -55,8 +55,8 @@ class ImportPanel(Panel):
         self._kind = "auto"
         kinds = [*KINDS[:1], *([DRIVE] if is_colab() else []), *KINDS[1:]]
         self.form = Form(ImportSettings, choices={"kind": kinds, "gallery.site": SITE_NAMES})
-        self.browser = FolderBrowser(self._take)
-        self.drive_browser = FolderBrowser(self._take, places.DRIVE, "Browse Google Drive")
+        self.browser = FolderBrowser(self, self._take)
+        self.drive_browser = FolderBrowser(self, self._take, places.DRIVE, "Browse Google Drive")
         self.connect = self.action("Connect Google Drive", self._connect)
         self.form.control("kind").widget.observe(lambda _: self._show_kind(), "value")
         self.form.control("gallery.site").widget.observe(lambda _: self._show_readiness(), "value")

@@ -10,6 +10,7 @@ from pathlib import Path
 import ipywidgets as ipw
 
 from core.base.errors import StudioError
+from core.base.words import model_words
 from core.dataset.captions.caption_texts import CaptionSettings
 from core.dataset.captions.captioners import CAPTIONERS
 from core.dataset.captions.captioners.keeping import KeptCaptioner
@@ -41,6 +42,7 @@ class OnePicture:
         self._wanted = ""
         self._used = 0.0
         self._latest: Description | None = None
+        self._shown: object = None
         self.choice = PictureChoice(panel, self._show)
         self._picture = ipw.Image(layout=ipw.Layout(max_width="100%", max_height="360px", object_fit="contain", display="none"))
         self._caption = ipw.HTML()
@@ -69,7 +71,8 @@ class OnePicture:
         settings, name, manager = self._asked(), self.choice.chosen(), self.panel.session.dataset
         entry = CAPTIONERS.entry(settings.captioner)
         disk = "" if settings.model_dir or not entry.options["disk"] else f" (the first time {entry.options['disk']:g} GiB are fetched)"
-        return Work(f"{entry.title} looks at {name}{disk}", lambda: manager.describe(name, settings, self.kept), self._tried)
+        looking = f"{model_words(entry.title, settings.model_dir)} looks at {name}{disk}"
+        return Work(looking, lambda: manager.describe(name, settings, self.kept), self._tried)
 
     def _tried(self, said: Description) -> str:
         self._latest, self._used = said, time.monotonic()
@@ -128,7 +131,12 @@ class OnePicture:
         words = f"<b>Caption now:</b> {html.escape(caption)}" if caption else "It has no caption yet." if data else ""
         kind, words = ("lb-wrong", html.escape(trouble)) if trouble else ("lb-purpose", words)
         self._caption.value = f'<p class="{kind}">{words}</p>' if words else ""
-        self._texts.children = [self._text(name, one) for one in texts]
+        said = (self._home, name, texts, self._latest)
+        if said != self._shown:  # the same buttons stay, and with them the keyboard's focus
+            self._shown, gone = said, self._texts.children
+            self._texts.children = [self._text(name, one) for one in texts]
+            for box in gone:
+                let_go(box)
 
     def _text(self, name: str, told: Told) -> ipw.VBox:
         """One captioner's text, with the button that takes it."""
@@ -144,8 +152,17 @@ class OnePicture:
         return f"the caption of {name} is now: {caption}"
 
 
+def let_go(widget: ipw.Widget) -> None:
+    """Close a widget and what stands in it; ipywidgets keeps all that are not closed as long as the kernel lives."""
+    for inside in getattr(widget, "children", ()):
+        let_go(inside)
+    widget.close()
+
+
 def who(told: Told) -> str:
-    """Which captioner said it: its title, with the precision, or with the model of a server."""
+    """Which captioner said it: its title, with the precision, or with the model of a server; or the folder that it lies in."""
+    if told.model.startswith("/"):
+        return model_words("", told.model.partition(":")[0])
     title = CAPTIONERS.entry(told.captioner).title if told.captioner in CAPTIONERS else told.captioner
     last = told.model.rsplit(" ", 1)[-1]
     return f"{title}, {last}" if last and last != "bf16" else title

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import ipywidgets as ipw
 
 from core.base.errors import StudioError
+from core.base.words import counted
 from core.dataset.curation.coverage import NOT_SAID, THIN_COUNT, THIN_SHARE
 from core.dataset.curation.overview import Fate, Overview, OverviewSettings
 from widgets.components.matrix import Matrix
@@ -32,15 +33,15 @@ class OverviewPanel(Panel):
         """At which resolution."""
         self._overview: Overview | None = None
         self.form = Form(OverviewSettings)
-        self.form.on_change(lambda: self.guard(self._again))
+        self.form.on_change(self.heard(self._again))
         return [self.form.view]
 
     def results(self) -> list[ipw.Widget]:
         """Findings, numbers, coverage."""
         self._findings, self._numbers = ipw.HTML(), ipw.HTML()
         self.outfit = ipw.Dropdown(description="Outfit", options=[("All outfits", "")])
-        self.outfit.observe(lambda _: self.guard(self._show_matrix), "value")
-        self.matrix = Matrix(lambda row, column: self.loop.soon(lambda: self.guard(lambda: self._show_in_gallery(row, column))))
+        self.outfit.observe(self.heard(self._show_matrix), "value")
+        self.matrix = Matrix(lambda row, column: self.loop.settled(lambda: self.guard(lambda: self._show_in_gallery(row, column))))
         choice = ipw.VBox([self.outfit]).add_class("lb-field")
         self._covered = ipw.VBox([part("What is shown how often"), ipw.VBox([choice]).add_class("lb-fields"), self.matrix])
         self._show()
@@ -105,7 +106,7 @@ def _numbers(overview: Overview) -> str:
     width, height = overview.rule.resolution
     rows = [("Pictures", f"{overview.images}, {overview.captioned} with a caption"), ("Put aside", overview.rejected),
             ("Shortest side", f"{least} to {most} px, half of them below {middle}"), ("Training resolution", f"{width} x {height}"),
-            ("Repeats", f"{overview.repeats}: an epoch then shows {overview.repeats * len(overview.fates)} pictures")]
+            ("Repeats", f"{overview.repeats}: an epoch then shows {counted(overview.repeats * len(overview.fates), 'picture')}")]
     buckets = [(f"{wide} x {high}", count) for (wide, high), count in overview.buckets()]
     return "".join((table(rows), _bars("Training sizes (buckets)", buckets), _bars("Proportions", overview.proportions()),
                     _fates("Cut off", overview.cropped(), lambda fate: f"loses {fate.cropped:.0%}, trained at {_size(fate.bucket)}"),

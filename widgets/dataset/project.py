@@ -177,6 +177,8 @@ class ProjectPanel(Panel):
 
         info = self.form.value()
         manager = DatasetManager.create(info.name, trigger=info.trigger_word, family=info.family)
+        for name in ("name", "trigger_word"):  # the next project is another one
+            self.form.control(name).write("")
         return self._opened(manager.project.folder, "created")
 
     def _open(self) -> str:

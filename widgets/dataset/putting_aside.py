@@ -40,6 +40,7 @@ class PutAsidePanel(Panel):
     _place = 0
     """The first one that is shown."""
     _looks = 0
+    _any_aside = False
 
     def extras(self) -> list[ipw.Widget]:
         """All back."""
@@ -50,7 +51,7 @@ class PutAsidePanel(Panel):
         """The cards, whose pictures are made beside the kernel. Args: what, help: as `Cards` wants them."""
         self.cards = Cards(lambda kind, given: self.loop.soon(lambda: self.guard(lambda: self._asked(kind, given))), what, help, self.page)
         self.feed = PictureFeed(self.cards, self.loop, self.fail)
-        self._watch, self._skipped = FolderWatch(), ipw.HTML()
+        self._watch, self._skipped, self._rejected_watch = FolderWatch(), ipw.HTML(), FolderWatch()
         return self.cards
 
     # What a subclass gives
@@ -159,4 +160,8 @@ class PutAsidePanel(Panel):
         return moved.sentence()
 
     def _none_rejected(self) -> str:
-        return self.no_project() or ("" if self.session.dataset.rejected_because(self.reason) else self.none_aside)
+        if reason := self.no_project():
+            return reason
+        if self._rejected_watch.changed(self.session.dataset.project.rejected):  # not with each place of the slider: the record grows
+            self._any_aside = bool(self.session.dataset.rejected_because(self.reason))
+        return "" if self._any_aside else self.none_aside

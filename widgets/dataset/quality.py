@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as ipw
 
 from core.base.jobs import JobStatus
+from core.base.words import counted
 from core.dataset.curation.putting_aside import QUALITY
 from core.dataset.curation.quality import MEASURES, Measure, Quality, QualitySettings, measure_named
 from core.dataset.curation.quality import Histogram as Spread
@@ -40,7 +41,8 @@ class QualityPanel(PutAsidePanel):
 
     name = "quality"
     title = "Quality"
-    purpose = "Measure the pictures, move a cut, look at what lies beyond it, and put that aside. It can be put back."
+    purpose = ("Measure the pictures, move a cut, look at what lies beyond it, and put that aside. Press a picture to spare it. What was "
+               "put aside can be put back.")
     button = "Measure the pictures"
     stage = "quality"
     reason, page = QUALITY, 24
@@ -58,13 +60,13 @@ class QualityPanel(PutAsidePanel):
     def results(self) -> list[ipw.Widget]:
         """The histogram, and the pictures beyond its cut."""
         self.which = ipw.Dropdown(description="Show", options=_options(MEASURES)).add_class("lb-quality-which")
-        self.which.observe(lambda _: self.guard(self._chosen), "value")
+        self.which.observe(self.heard(self._chosen), "value")
         self.exact = ipw.FloatText(description="Cut", step=None).add_class("lb-quality-cut")
-        self.exact.observe(lambda change: self.guard(lambda: self._cut_to(float(change["new"]))), "value")
+        self.exact.observe(lambda change: self._typed(float(change["new"])), "value")
         self.histogram = Histogram(lambda share: self.loop.soon(lambda: self.guard(lambda: self._moved_to(share))))
         self.reject = self.action("Reject them", self._reject, self._nothing_picked)
         self._help = ipw.HTML()
-        cards = self.cards_of("picture", "Spare it, or pick it out again.")
+        cards = self.cards_of("picture", "Press to spare it, or to pick it out again.")
         fields = ipw.VBox([ipw.VBox([widget]).add_class("lb-field") for widget in (self.which, self.exact)]).add_class("lb-fields")
         parts = [part("Cut"), fields, self._help, self.histogram, row(self.reject), cards]
         self._box = ipw.VBox(parts)
@@ -165,6 +167,12 @@ class QualityPanel(PutAsidePanel):
             measure = self.measure
             self._cut_to(round(spread.value_at(share), measure.digits if measure is not None else 2))
 
+    def _typed(self, cut: float) -> None:
+        """Places of the slider that were sent before are taken in first, or they would win over what was typed after them."""
+        which, measure = self.which.value, self.measure
+        if measure is not None and cut != self._cuts.get(measure.name, measure.cut):  # else it was the panel that wrote it
+            self.loop.settled(lambda: self.guard(lambda: self._cut_to(cut) if self.which.value == which else None))
+
     def _cut_to(self, cut: float) -> None:
         measure = self.measure
         if measure is None or self._cuts.get(measure.name, measure.cut) == cut:
@@ -180,14 +188,15 @@ class QualityPanel(PutAsidePanel):
         if measure is not None and spread is not None and self._found is not None:
             cut = self._cuts.get(measure.name, measure.cut)
             side = "below" if measure.bad == "low" else "above"
-            of = f"{len(picked.names)} of {len(self._found.items)} pictures {side} {measure.words(cut)}"
-            self.histogram.say(spread.share_of(cut), of if picked.names or not measure.ranks else f"{len(shown.names)} pictures, {first}")
+            of = f"{len(picked.names)} of {counted(len(self._found.items), 'picture')} {side} {measure.words(cut)}"
+            ranked = f"{counted(len(shown.names), 'picture')}, {first}"
+            self.histogram.say(spread.share_of(cut), of if picked.names or not measure.ranks else ranked)
             if self.exact.value != cut:
                 self.exact.value = cut
         page = range(self._place, min(len(shown.names), self._place + self.page))
         cards = [self._card(shown.names[place], shown.values[place], shown.hashes[place], bool(picked.names)) for place in page]
         spared = f", {len(self._spared)} spared" if self._spared else ""
-        title = f"{picked.reason[:1].upper()}{picked.reason[1:]}: {going} picked out{spared}"
+        title = f"{picked.reason[:1].upper()}{picked.reason[1:]}: {going} picked out{spared}; press a picture to spare it"
         if measure is not None and not picked.names:
             title = f"{measure.title}, {first}: none is picked out before you move the cut"
         self.cards.show([Section("picked", title, tuple(cards))] if cards else [], self._place, len(shown.names),

@@ -28,7 +28,7 @@ class RenamePanel(BulkChangePanel):
         self.form = Form(RenameSettings, hide=("images", "plan"), choices={
             "how": [("numbered: name_0001", "numbered"), ("plain letters", "plain"), ("the time they were taken", "time")],
             "order": [("their present names", "name"), ("the time they were taken", "time")]})
-        self.form.on_change(self.forget)
+        self.form.on_change(self.heard(self.forget))
         return [self.form.view]
 
     def extras(self) -> list[ipw.Widget]:
@@ -41,7 +41,9 @@ class RenamePanel(BulkChangePanel):
 
     def preview(self, plan: RenamePlan) -> tuple[list[TextChange], str]:
         """Old and new names."""
-        return [TextChange(one.old, one.old, one.new) for one in plan.renames], f"{plan.sentence()} Nothing is renamed yet."
+        sentence = plan.sentence()
+        lines = [TextChange(f"{one.old} → {one.new}", "", "") for one in plan.renames]
+        return lines, f"{sentence[:1].lower()}{sentence[1:]} Nothing is renamed yet."
 
     def make(self, manager: DatasetManager, settings: RenameSettings) -> RenameReport:
         """Give the very names that were shown."""

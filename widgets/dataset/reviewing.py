@@ -87,6 +87,8 @@ class ReviewPanel(Panel):
     def _found(self, images: list[Doubtful]) -> str:
         self._images, self._place, self._decisions = images, 0, 0
         self._show()
+        if images:
+            self.view_of_tags.take_keys()
         count = sum(len(image.tags) for image in images)
         return f"{counted(count, 'doubtful tag')} in {counted(len(images), 'picture')}." if images else "there is no doubtful tag."
 

@@ -12,6 +12,7 @@ import ipywidgets as ipw
 
 from core.base.errors import ConfigError, StudioError
 from core.base.families import CAPTION_FAMILIES
+from core.base.words import counted
 from core.dataset.captions.arranging import Sort
 from core.dataset.captions.editing import EditSettings
 from core.dataset.captions.lint import CaptionFinding, LintSettings, find_in_captions, target_of
@@ -58,7 +59,7 @@ class StatisticsPanel(Panel):
         self._looked: Looked | None = None
         self._chosen: list[str] = []
         self.form = Form(LintSettings, choices={"family": FAMILY_CHOICES})
-        self.form.on_change(self._tell_target)
+        self.form.on_change(self.heard(self._tell_target))
         self._target: tuple[object, ...] = ()
         self._about = ipw.HTML()
         return [self.form.view, self._about]
@@ -117,8 +118,8 @@ class StatisticsPanel(Panel):
         self._chosen = [tag for tag in self._chosen if tag in looked.counts]
         self._show(looked)
         with_caption = sum(1 for text in looked.captions.values() if text)
-        found = f"{len(looked.findings)} findings" if looked.findings else "nothing doubtful"
-        return f"{len(looked.counts)} different tags in {with_caption} captions, {found}."
+        found = counted(len(looked.findings), "finding") if looked.findings else "nothing doubtful"
+        return f"{counted(len(looked.counts), 'different tag')} in {counted(with_caption, 'caption')}, {found}."
 
     def _show(self, looked: Looked | None) -> None:
         self._looked = looked
@@ -152,10 +153,10 @@ class StatisticsPanel(Panel):
         return self.blocked() or ("" if self._chosen else "Press a tag in the list first.")
 
     def _findings(self, findings: Sequence[CaptionFinding]) -> list[ipw.Widget]:
+        self._actions = [(button, blocked) for button, blocked in self._actions if "lb-mend" not in button._dom_classes]
         if not findings:
             return [part("Findings"), ipw.HTML('<p class="lb-help">Nothing doubtful was found.</p>')]
         shown: list[ipw.Widget] = [part("Findings")]
-        self._actions = [(button, blocked) for button, blocked in self._actions if "lb-mend" not in button._dom_classes]
         for finding in findings[:MOST_FINDINGS]:
             buttons: list[ipw.Button] = []
             if finding.fix is not None:

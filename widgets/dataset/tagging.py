@@ -37,9 +37,9 @@ class TaggingPanel(CaptionJobPanel):
         return [self.which.view, self.form.view]
 
     def opened(self) -> None:
-        """For the demo project, choose the demo's tagger."""
+        """For the demo project, choose the demo's tagger, unless another one was used."""
         super().opened()
-        if is_demo(self.session.folder):
+        if is_demo(self.session.folder) and self.last_settings() is None:
             self.form.control("tagger").write("demo")
 
     def summary(self, status: JobStatus) -> str:

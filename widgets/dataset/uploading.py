@@ -12,7 +12,7 @@ from typing import Any
 
 import ipywidgets as ipw
 
-from core.base.errors import DiskError, StudioError
+from core.base.errors import DatasetError, DiskError, StudioError
 from core.base.failures import words_for
 from core.base.files import read_json
 from core.base.jobs import Job, JobStatus, start_job
@@ -20,7 +20,7 @@ from core.base.words import counted
 from core.dataset.project import Project
 from core.dataset.sources import JUNK, TABLES, UPLOAD_SUFFIX, VIDEO_SUFFIXES
 from core.dataset.sources.receiving import Outcome, OutOfStep, Receiver
-from core.dataset.sources.upload import TAKEN, UploadSettings, current_upload, list_uploads, not_imported, own_folder
+from core.dataset.sources.upload import TAKEN, UploadSettings, current_upload, importable, list_uploads, own_folder
 from core.dataset.sources.upload_parts import PARTS, Occupied, Offer, digest_spans, forget_part, unfinished
 from widgets.components.upload import Upload
 from widgets.dataset.importing import skipped_list
@@ -152,15 +152,18 @@ class UploadPanel(Panel):
         own = own_folder(project) if settings.where == "own" else None
         with self.zone.hold_sync():
             self.zone.home, self.zone.blocked = str(project.folder), ""
-            self.zone.target = (f"They go into {own}, where this project's pictures came from. Nothing that is there is changed." if own
-                                else f"They go into {project.folder / 'uploads'}.")
+            self.zone.target = (f"They go into {own}, your own folder that this project's pictures came from. No file that is there is "
+                                "changed, and what is there already is not stored twice. To keep them apart, choose project at 'Where to'."
+                                if own else f"They go into {project.folder / 'uploads'}.")
             self.zone.unfinished = [{"path": part.path, "size": part.size, "have": part.have, "place": str(part.place)}
                                     for part in unfinished(project, settings)] if self._under_way is None else []
 
     def run(self) -> Job:
-        """Import the oldest upload that was not imported yet, else the last one again."""
-        project = self.session.dataset.project
-        return self._import(str((not_imported(project) or list_uploads(project)[-1:])[0].path))
+        """Import the oldest upload that was not imported yet, else the last one with pictures. Raises: DatasetError: there is none."""
+        record = importable(self.session.dataset.project)
+        if record is None:
+            raise DatasetError("There are no pictures in what was uploaded.", "Drop some above.")
+        return self._import(str(record.path))
 
     def show_report(self, status: JobStatus) -> None:
         """List what was skipped."""

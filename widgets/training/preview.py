@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+from pathlib import Path
 
 import ipywidgets as ipw
 
@@ -28,7 +29,7 @@ class PreviewPanel(Panel):
     def controls(self) -> list[ipw.Widget]:
         """Which picture."""
         self._draw = 0
-        self._wanted: tuple[str, int] | None = None
+        self._wanted: tuple[Path | None, str, int] | None = None
         self.choice = PictureChoice(self, self._show)
         return [self.choice.view, row(*self.choice.turning, self.action("Draw the captions anew", self._anew, self.blocked))]
 
@@ -49,7 +50,7 @@ class PreviewPanel(Panel):
     def _show(self) -> None:
         """Beside the kernel; of several that are asked for only the last is shown."""
         name = self.choice.name
-        self._wanted = (name, self._draw)
+        self._wanted = wanted = (self.session.folder, name, self._draw)
         if self.session.folder is None or name not in self.choice.names:
             words = self.blocked() or (f"No image is called {name!r}." if name else "")
             self._found.value = f'<p class="lb-purpose">{html.escape(words)}</p>'
@@ -66,7 +67,7 @@ class PreviewPanel(Panel):
         def show(found: Shown | StudioError | None, error: BaseException | None) -> None:
             if error is not None:
                 self.fail(error)
-            elif found is not None and self._wanted == (name, asked.seed):
+            elif found is not None and self._wanted == wanted:
                 self._found.value = (f'<p class="lb-wrong">{html.escape(str(found))}</p>' if isinstance(found, StudioError)
                                      else page(*found))
 

@@ -10,6 +10,7 @@ from typing import Literal
 from core.base.errors import ConfigError
 from core.base.families import TokenizerName
 from core.base.settings import setting
+from core.base.words import counted
 from core.dataset.captions.choosing import spaced
 from core.dataset.captions.family_words import RATING_LEVELS, UNDERSCORED
 from core.dataset.captions.operation import Context, Operation, Tags, lead_of, wanted
@@ -196,5 +197,5 @@ class Shorten(Operation):
         return change
 
     def sentence(self) -> str:
-        limits = [f"{self.max_tags} tags" if self.max_tags else "", f"{self.max_tokens} tokens" if self.max_tokens else ""]
+        limits = [counted(self.max_tags, "tag") if self.max_tags else "", counted(self.max_tokens, "token") if self.max_tokens else ""]
         return f"Shortened to {' and '.join(filter(None, limits))}"

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import DatasetError
+from core.base.hub import is_fetched
 from core.base.progress import SILENT, Progress
-from core.base.words import counted
+from core.base.words import counted, model_words
 from core.dataset.captions.caption_texts import CaptionSettings, put_together
 from core.dataset.captions.captioners import CAPTIONERS, CaptionerModel
 from core.dataset.captions.captioners.keeping import KeptCaptioner
@@ -31,6 +32,8 @@ class CaptionReport:
     """What a captioning did."""
 
     captioner: str = ""
+    by: str = ""
+    """"the model in captioner/", where a folder was given in place of the captioner's own."""
     provider: str = ""
     """What computed; empty when every text was known already."""
     written: int = 0
@@ -47,7 +50,8 @@ class CaptionReport:
     def sentence(self) -> str:
         """The result in one line."""
         cut = f" ({self.cut} cut off; raise 'Longest text')" if self.cut else ""
-        parts = [f"{counted(self.written, 'caption')} written{cut}", f"{self.unchanged} as before" if self.unchanged else "",
+        by = f" by {self.by}" if self.by else ""
+        parts = [f"{counted(self.written, 'caption')} written{by}{cut}", f"{self.unchanged} as before" if self.unchanged else "",
                  f"{self.kept} kept" if self.kept else "", f"{len(self.skipped)} skipped" if self.skipped else ""]
         hint = " To change these, choose replace or merge under 'Existing captions'." if self.kept and not self.written else ""
         return ", ".join(part for part in parts if part) + "." + hint
@@ -75,9 +79,14 @@ def caption_images(target: Project | Sequence[ImageItem], settings: CaptionSetti
     entry = CAPTIONERS.entry(settings.captioner)
     check_question(settings)
     chosen = select(target, settings, only, "caption")
-    report = CaptionReport(captioner=entry.title, kept=chosen.kept)
+    called = model_words(entry.title, settings.model_dir)
+    report = CaptionReport(captioner=called, by=called if settings.model_dir else "", kept=chosen.kept)
     asking = Questions(settings, chosen.trigger, ToldStore.of(target) if isinstance(target, Project) else None, report, model)
-    with chosen.history.entry(f"Captioned with {entry.title}") as record, asking:
+    loading = "" if model is not None else loading_words(settings)
+    if loading:
+        progress.start(loading)
+        asking.loading = _Loading(progress, loading).tell
+    with chosen.history.entry(f"Captioned with {called}") as record, asking:
         asking.authored = chosen.authored()
         composer = _Composer(settings, chosen.trigger, asking.authored, report)
         writer: CaptionWriter[str] = CaptionWriter(composer.change, report, record, progress)
@@ -87,6 +96,37 @@ def caption_images(target: Project | Sequence[ImageItem], settings: CaptionSetti
         writer.take(asking.answers(chosen.todo))
     report.seconds = round(time.monotonic() - started, 3)
     return report
+
+
+def loading_words(settings: CaptionSettings) -> str:
+    """What happens before the first text comes, for the status line; empty for a server."""
+    entry = CAPTIONERS.entry(settings.captioner)
+    disk, repository = entry.options["disk"], entry.options.get("repo_id", "")
+    if not disk or settings.model_dir:
+        return f"Loading {model_words(entry.title, settings.model_dir)}" if disk else ""
+    there = any(is_fetched(repository, f"*{ending}", settings.download_dir) for ending in (".safetensors", ".bin"))
+    return f"Loading {entry.title}" if there else f"Fetching {entry.title} from Hugging Face, {disk:g} GiB"
+
+
+@dataclass
+class _Loading:
+    """Shows in the progress of a captioning that its model is loaded, and goes on after that."""
+
+    progress: Progress
+    words: str
+    _before: tuple[str, int, int] = ("", 0, 0)
+
+    def tell(self, begins: bool) -> None:
+        """The loading begins, or has ended."""
+        progress = self.progress
+        if begins:
+            self._before = (progress.what, progress.total, progress.done)
+            progress.start(self.words)
+            return
+        what, total, done = self._before
+        progress.start(what, total)
+        if done:
+            progress.advance(by=done)
 
 
 @dataclass
@@ -145,7 +185,7 @@ def describe_image(project: Project, image_id: str, settings: CaptionSettings, k
     check_question(settings)
     item, started = one_item(project, image_id), time.monotonic()
     trigger = one_trigger(settings.trigger_word) or project.trigger_word
-    found = Description(CAPTIONERS.entry(settings.captioner).title, "", "")
+    found = Description(model_words(CAPTIONERS.entry(settings.captioner).title, settings.model_dir), "", "")
     authored = History.of(project).authored({item.id: item.sha256})
     with Questions(for_one(settings, image_id), trigger, ToldStore.of(project), found, kept=kept, authored=authored) as questions:
         (_, text), = (one for answered in questions.answers([item]) for one in answered)
@@ -167,9 +207,9 @@ def use_text(project: Project, image_id: str, text: str, settings: CaptionSettin
     """
     item, report = one_item(project, image_id), CaptionReport()
     with ToldStore.of(project) as store:
-        if text not in (told.text for told in store.of_image(item.sha256)):
+        if not store.was_said(item.sha256, text):
             raise DatasetError(f"That text was not said of the picture {item.path.name} as it is now, so nothing was written.",
-                               "The picture was changed or renamed meanwhile: look at it again.")
+                               "The picture was changed or renamed meanwhile, or the captioner was asked again: look at it again.")
     trigger = one_trigger(settings.trigger_word) or project.trigger_word
     history = History.of(project)
     with history.entry(f"Chose a text for {image_id}") as record:

@@ -11,6 +11,7 @@ from pydantic import field_validator
 
 from core.base.errors import ConfigError
 from core.base.settings import setting
+from core.base.words import model_words
 from core.dataset.captions.files import tag_key
 from core.dataset.captions.scores import TagScores
 from core.dataset.captions.taggers import SCORE_FLOOR, TAGGERS, TaggerName
@@ -95,6 +96,12 @@ class TagSettings(WhichImages):
     def taggers(self) -> list[str]:
         """Names of all that look, each once."""
         return list(dict.fromkeys([self.tagger, *self.more_taggers]))
+
+    @property
+    def called(self) -> str:
+        """All that look, in words: their titles, or the folder or repository that is used in place of the first."""
+        return " and ".join(model_words(TAGGERS.entry(name).title, *((self.model_dir, self.repo_id) if name == self.tagger else ()))
+                            for name in self.taggers)
 
     def cuts(self, tagger: str) -> tuple[float, float]:
         """Thresholds of one tagger for general tags and for characters."""

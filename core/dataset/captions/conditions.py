@@ -9,6 +9,7 @@ from typing import Literal
 
 from core.base.errors import ConfigError
 from core.base.settings import Settings, setting
+from core.base.words import counted
 from core.dataset.captions.tags import caption_keys, key_of, parse_tags
 
 Test = Callable[[str], bool]
@@ -49,8 +50,8 @@ class Condition(Settings):
         """The condition in words; empty when it takes all."""
         words = [f"hold {self.has_all}" if self.has_all else "", f"hold any of {self.has_any}" if self.has_any else "",
                  f"hold none of {self.has_none}" if self.has_none else "", f"contain {self.contains!r}" if self.contains else "",
-                 f"have at least {self.min_tags} tags" if self.min_tags else "",
-                 f"have at most {self.max_tags} tags" if self.max_tags else "",
+                 f"have at least {counted(self.min_tags, 'tag')}" if self.min_tags else "",
+                 f"have at most {counted(self.max_tags, 'tag')}" if self.max_tags else "",
                  f"are {self.caption}" if self.caption != "any" else ""]
         return (" and " if self.match == "all" else " or ").join(filter(None, words))
 

@@ -96,7 +96,13 @@ class EditSettings(Settings):
 
     def sentence(self) -> str:
         """What it does, for the history. Raises: ConfigError: as `steps`."""
-        words = "; ".join(step.sentence() for step in self.steps())
+        return self._where("; ".join(step.sentence() for step in self.steps()))
+
+    def promise(self) -> str:
+        """What it would do, for a preview. Raises: ConfigError: as `steps`."""
+        return self._where("; ".join(step.promise() for step in self.steps()))
+
+    def _where(self, words: str) -> str:
         return words + (f", where captions {where}" if (where := self.condition.sentence()) else "")
 
 
@@ -144,8 +150,9 @@ class EditPlan:
 
     def sentence(self) -> str:
         """The plan in one line."""
-        skipped = f"; {len(self.skipped)} are left out" if self.skipped else ""
-        return f"Changes {len(self.changes)} of {self.total} captions{skipped}."
+        left = len(self.skipped)
+        skipped = f"; {left} {'is' if left == 1 else 'are'} left out" if left else ""
+        return f"Would change {len(self.changes)} of {counted(self.total, 'caption')}{skipped}."
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the first hundred changes."""
@@ -205,7 +212,9 @@ def apply_plan(project: Project, plan: EditPlan, progress: Progress = SILENT) ->
         progress.note(f"{skipped.name}: {skipped.reason}")
     if report.skipped:
         first = report.skipped[0]
-        progress.warn(f"{len(report.skipped)} captions were left as they are; the first: {first.name}: {first.reason}")
+        some = len(report.skipped)
+        left = "1 caption was left as it is" if some == 1 else f"{some} captions were left as they are; the first"
+        progress.warn(f"{left}: {first.name}: {first.reason}")
     return report
 
 

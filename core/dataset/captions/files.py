@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ NO_FILE = "none"
 """Revision of a caption that does not exist."""
 STALE_CACHES = ("_te_outputs.npz", "_sd3_te.npz", "_flux_te.npz", "_lumina_te.npz", "_hi_te.npz", "_anima_te.npz")
 """Text-encoder outputs that sd-scripts keeps beside an image; it never notices that the caption changed."""
+FEW = 500
+"""Captions up to which files beside them are looked for one by one, not by listing the whole folder."""
 
 
 class CaptionConflict(DatasetError):
@@ -147,9 +150,18 @@ def forget_caches(caption_path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def find_caches(folder: Path) -> dict[str, list[str]]:
-    """Name of a caption file → names of the text-encoder outputs that a trainer keeps of it. Raises: OSError."""
+def find_caches(folder: Path, captions: Collection[str] | None = None) -> dict[str, list[str]]:
+    """Name of a caption file → names of the text-encoder outputs that a trainer keeps of it.
+
+    Args: captions: only of these; a few are looked for by name, which does not grow with the folder. None: of all.
+    Raises: OSError.
+    """
     found: dict[str, list[str]] = {}
+    if captions is not None and len(captions) <= FEW:
+        for caption in captions:
+            names = [caption.removesuffix(CAPTION_EXTENSION) + ending for ending in STALE_CACHES]
+            found[caption] = [name for name in names if (folder / name).exists()]
+        return found
     with os.scandir(folder) as entries:
         for entry in entries:
             ending = next((one for one in STALE_CACHES if entry.name.endswith(one)), "")

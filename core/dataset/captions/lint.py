@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.base.progress import SILENT, Progress
+from core.base.words import counted
 from core.dataset.captions.doubts import CaptionFinding, Check, LintSettings, Looked
 from core.dataset.captions.lint_family import find_long, find_quality, find_ratings, find_style, find_underscores
 from core.dataset.captions.lint_tags import (
@@ -48,7 +49,7 @@ class LintReport:
         """The result in one line."""
         count = len(self.findings)
         found = "nothing doubtful" if not count else f"{count} finding{'' if count == 1 else 's'}"
-        return f"{self.captions} captions for {self.target.family.title}: {found}."
+        return f"{counted(self.captions, 'caption')} for {self.target.family.title}: {found}."
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; each finding with its change as settings of the stage "edit"."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from core.dataset.captions.arranging import Shorten
 from core.dataset.captions.doubts import SHOWN, CaptionFinding, Looked, more, one_edit, rename, some
 from core.dataset.captions.family_words import QUALITY_KEYS, RATING_LEVELS, UNDERSCORED
+from core.dataset.captions.lint_tags import names_in
 from core.dataset.captions.operation import Context
 from core.dataset.captions.operations import Remove
 from core.dataset.captions.tags import key_of
@@ -94,7 +95,8 @@ def find_underscores(looked: Looked) -> Iterator[CaptionFinding]:
     words = {key_of(word): word for word in family.own_words() if word in UNDERSCORED}
     wrong = {key: word for key, word in words.items() if set(counts.spellings.get(key, ())) - {word}}
     if wrong:
-        ids = [name for name, tags in looked.parts.items() if any(key_of(tag) in wrong and tag != wrong[key_of(tag)] for tag in tags)]
+        ids = [name for name, tags in looked.parts.items()
+               if any(key_of(word) in wrong and word != wrong[key_of(word)] for tag in tags for word in names_in(tag))]
         shown = [f"{spelling} ({word})" for key, word in wrong.items() for spelling in counts.spellings[key] if spelling != word]
         right = list(wrong.values())
         yield CaptionFinding("warning", f"Words that {family.title} knows in another spelling: {', '.join(shown[:SHOWN])}{more(shown)}.",

@@ -14,6 +14,10 @@ from core.dataset.captions.texts import clean_text
 
 Tags = list[str]
 
+PROMISES = {"Added ": "add ", "Inserted ": "insert ", "Took out ": "take out ", "Replaced ": "replace ", "Sorted ": "sort ",
+            "Mended ": "mend ", "Put ": "put ", "Shortened ": "shorten "}
+"""How a sentence begins of what was done, and of what would be."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -57,6 +61,11 @@ class Operation(Settings):
     def sentence(self) -> str:
         """What it did, for the history: "Added smile"."""
         return self.title
+
+    def promise(self) -> str:
+        """What it would do, for a preview: "add smile"."""
+        words = self.sentence()
+        return next((will + words.removeprefix(did) for did, will in PROMISES.items() if words.startswith(did)), words)
 
 
 def wanted(text: str, title: str) -> Tags:

@@ -8,6 +8,7 @@ from typing import Any
 from core.base.errors import ConfigError
 from core.base.registry import Entry, Registry
 from core.base.settings import setting
+from core.base.words import counted
 from core.dataset.captions.arranging import Deduplicate, FixFormat, Insert, Rating, Shorten, Sort
 from core.dataset.captions.conditions import finder
 from core.dataset.captions.operation import Context, Operation, Tags, lead_of, wanted
@@ -92,7 +93,8 @@ class ReplaceTags(Operation):
         if not any(old):
             raise ConfigError("There is no tag to replace.", "Fill in 'Replace these tags'.")
         if len(new) not in (1, len(old)):
-            raise ConfigError(f"{len(old)} tags are to be replaced by {len(new)}.", "Give as many on both sides, or one for all.")
+            raise ConfigError(f"{counted(len(old), 'tag')} {'is' if len(old) == 1 else 'are'} to be replaced by {len(new)}.",
+                              "Give as many on both sides, or one for all.")
         table = {key_of(tag): parse_tags(new[place if len(new) > 1 else 0]) for place, tag in enumerate(old) if tag}
 
         def rename(name: str) -> Sequence[str]:
@@ -168,6 +170,9 @@ class PutTrigger(Operation):
 
     def sentence(self) -> str:
         return f"Trigger word {self.trigger_word!r} put first" if self.trigger_word else "Trigger word put first"
+
+    def promise(self) -> str:
+        return f"put the trigger word {self.trigger_word!r} first" if self.trigger_word else "put the trigger word first"
 
 
 OPERATIONS: Registry[type[Operation]] = Registry(

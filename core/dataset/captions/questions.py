@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -72,6 +72,8 @@ class Questions:
     """Opens the model, and keeps it open."""
     authored: dict[str, set[str]] = field(default_factory=dict)
     """Id of an image → keys of what models wrote into its caption."""
+    loading: Callable[[bool], None] = lambda begins: None
+    """Told when the model begins to be loaded, and when it is."""
     _mine: CaptionerModel | None = None
     _failures: int = 0
     _answered: bool = False
@@ -107,7 +109,9 @@ class Questions:
         if model is None and self.kept is not None:
             model = self.kept.open(self.settings.captioner, ask(self.settings))
         elif model is None:
+            self.loading(True)
             model = self._mine = open_captioner(self.settings.captioner, ask(self.settings))
+            self.loading(False)
         self.report.provider = model.provider
         for answered in (self._at_once if model.parallel > 1 else self._together)(model, fresh, prompts):
             yield [self._taken(item, one) for item, one in answered]

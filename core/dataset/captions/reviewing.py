@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from core.base.errors import DatasetError
+from core.base.errors import DatasetError, DiskError
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.captions.choosing import CHARACTER_FLOOR, TagSettings, caption_names, drop_overlapping, largest_gap, split_series
@@ -197,8 +197,12 @@ def review_image(project: Project, image_id: str, keep: Sequence[str] = (), drop
     words = "; ".join(f"{verb} {', '.join(tags)}" for verb, tags in (("kept", keep), ("dropped", drop)) if tags)
     with history.entry(f"Reviewed {image_id}: {words}") as record:
         record.change(image_id, path.name, present.text, text, written, sha256)
-        swapped = swap_captions(path.parent, [Swap(path.name, present.text, text)], lines=record.lines) if text != present.text else None
-        if swapped is not None and swapped.skipped:
+        try:
+            if text != present.text:
+                swapped = swap_captions(path.parent, [Swap(path.name, present.text, text)], lines=record.lines)
+                if swapped.skipped:
+                    raise DatasetError(f"{path.name}: {swapped.skipped[0].reason}")
+        except (DatasetError, DiskError):
             record.made(0)
-            raise DatasetError(f"{path.name}: {swapped.skipped[0].reason}")
+            raise
     return Reviewed(text, record.id)

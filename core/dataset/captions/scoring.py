@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
 from core.base.errors import DatasetError, StudioError
+from core.base.hub import is_fetched
 from core.base.progress import Progress
+from core.base.words import model_words
 from core.dataset.captions.choosing import TagSettings
 from core.dataset.captions.scores import ScoreStore, TagScores
 from core.dataset.captions.taggers import TAGGERS, TaggerFiles
@@ -16,6 +19,7 @@ from core.dataset.items import ImageItem, is_unchanged
 
 Answers = dict[str, TagScores]
 """Tagger → its scores."""
+MODEL_FILE = "model.onnx"
 CHUNK = 1000
 """Images whose kept scores are read at a time."""
 LOST = "Its kept scores could not be read, so the caption was left as it was."
@@ -33,6 +37,21 @@ def find_taggers(settings: TagSettings) -> dict[str, TaggerFiles]:
                                          force_download=settings.force_download,
                                          **(given if name == settings.tagger else {}))
     return found
+
+
+def finding_words(settings: TagSettings) -> str:
+    """What `find_taggers` does, for the status line; empty where every tagger lies in a folder."""
+    asked = []
+    for name in settings.taggers:
+        entry, repository = TAGGERS.entry(name), settings.repo_id if name == settings.tagger else ""
+        if (name == settings.tagger and settings.model_dir) or ("asset" in entry.options and not repository):
+            continue
+        is_there = not settings.force_download and is_fetched(repository or entry.options["repo_id"], MODEL_FILE, settings.download_dir)
+        size = re.search(r"[\d.]+ GB", entry.note) if not repository else None
+        asked.append((is_there, model_words(entry.title, repository=repository) + (f" ({size[0]})" if size and not is_there else "")))
+    words = " and ".join(title for _, title in asked)
+    missing = " and ".join(title for is_there, title in asked if not is_there)
+    return f"Fetching from Hugging Face: {missing}" if missing else f"Asking Hugging Face whether {words} is the newest" if words else ""
 
 
 @dataclass

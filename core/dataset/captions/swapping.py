@@ -79,7 +79,7 @@ def swap_captions(folder: Path, swaps: Sequence[Swap], progress: Progress = SILE
     Raises: Cancelled: whole batches are done or not begun; DiskError: no space or no permission, nothing is half written.
     """
     report = SwapReport()
-    with explain_disk_errors(folder), _Folder(folder) as place:
+    with explain_disk_errors(folder), _Folder(folder, [swap.file for swap in swaps]) as place:
         for start in range(0, len(swaps), max(1, BATCH)):
             _swap_batch(place, swaps[start:start + max(1, BATCH)], report, progress, lines)
     return report
@@ -94,9 +94,9 @@ def clear_leftovers(folder: Path) -> None:
 class _Folder:
     """An open folder, and threads that let go of replaced files."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, captions: Sequence[str]) -> None:
         self.path = path
-        self.caches = {} if is_trained_on(path) else find_caches(path)  # a training that runs reads them at each step
+        self.caches = {} if is_trained_on(path) else find_caches(path, captions)  # a training that runs reads them at each step
         self.handle = os.open(path, os.O_RDONLY)
         self._closers = ThreadPoolExecutor(CLOSERS, thread_name_prefix="captions")
         self._closing: deque[Future[None]] = deque()

@@ -16,8 +16,7 @@ from core.dataset.captions.choosing import TagSettings, choose_tags, parse_repla
 from core.dataset.captions.files import read_caption, split_tags, tag_key
 from core.dataset.captions.joining import compose, taken_out
 from core.dataset.captions.scores import ScoreStore
-from core.dataset.captions.scoring import Answers, Asking, find_taggers
-from core.dataset.captions.taggers import TAGGERS
+from core.dataset.captions.scoring import Answers, Asking, find_taggers, finding_words
 from core.dataset.captions.which import has_words
 from core.dataset.captions.writing import CaptionWriter, leaves_captions, select
 from core.dataset.history import Change
@@ -33,6 +32,8 @@ class TagReport:
 
     tagger: str = ""
     """Repositories and commits, or folders."""
+    by: str = ""
+    """"the model in tagger/", where a folder or repository was given in place of the tagger's own."""
     provider: str = ""
     """What computed: "CUDAExecutionProvider", "CPUExecutionProvider"; empty when every score was known already."""
     written: int = 0
@@ -50,6 +51,7 @@ class TagReport:
     def sentence(self) -> str:
         """The result in one line."""
         by = {"CUDAExecutionProvider": " on the GPU", "CPUExecutionProvider": " on the CPU"}.get(self.provider, "")
+        by += f" by {self.by}" if self.by else ""
         parts = [f"{counted(self.written, 'caption')} written{by}", f"{self.unchanged} as before" if self.unchanged else "",
                  f"{self.kept} kept" if self.kept else "", f"{len(self.skipped)} skipped" if self.skipped else ""]
         return ", ".join(part for part in parts if part) + "."
@@ -77,11 +79,14 @@ def tag_images(target: Project | Sequence[ImageItem], settings: TagSettings, pro
     started = time.monotonic()
     parse_replacements(settings.tag_replacement)
     chosen = select(target, settings, only, "tag")
+    if finding := finding_words(settings):
+        progress.start(finding)
     taggers = find_taggers(settings)
     report = TagReport(tagger=" and ".join(files.stated for files in taggers.values()), kept=chosen.kept)
     project = target if isinstance(target, Project) else None
-    titles = " and ".join(TAGGERS.entry(name).title for name in taggers)
-    with chosen.history.entry(f"Tagged with {titles}") as record, ScoreStore.of(project) if project else ScoreStore(Path()) as store:
+    what = f"Tagged with {settings.called}"
+    report.by = settings.called if settings.model_dir or settings.repo_id else ""
+    with chosen.history.entry(what) as record, ScoreStore.of(project) if project else ScoreStore(Path()) as store:
         asking = Asking(taggers, settings, store if project else None, progress)
         progress.start("Tagging", len(chosen.items) + asking.steps(chosen.todo))
         if report.kept:

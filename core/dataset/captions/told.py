@@ -87,3 +87,8 @@ CREATE TABLE IF NOT EXISTS told (sha256 TEXT, model TEXT, asked TEXT, captioner 
         for one in self._try(look, nothing):
             newest.setdefault(one.model, one)
         return list(newest.values())
+
+    def was_said(self, sha256: str, text: str) -> bool:
+        """Whether a captioner said that text of that content, whatever it was asked."""
+        found = self._try(lambda db: db.execute("SELECT 1 FROM told WHERE sha256 = ? AND text = ?", (sha256, text)).fetchone(), None)
+        return found is not None

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from core.base.errors import DatasetError, StudioError
+from core.base.errors import DatasetError, DiskError, StudioError
+from core.base.files import sha256
 from core.base.progress import Progress
+from core.dataset.captions.files import read_caption_text
 from core.dataset.captions.swapping import Swap, swap_captions
 from core.dataset.captions.which import has_words, wanted_images
 from core.dataset.history import Change, History, Recorder
-from core.dataset.items import ImageItem, Skipped, list_items
+from core.dataset.items import ImageItem, Skipped, is_unchanged, list_items
 from core.dataset.project import Project, one_trigger
 
 F = TypeVar("F")
@@ -98,6 +100,8 @@ class CaptionWriter(Generic[F]):
     record: Recorder
     progress: Progress
     _waiting: list[tuple[ImageItem, F]] = field(default_factory=list)
+    _taken: set[Path] = field(default_factory=set)
+    """Caption files that are written to already: of two images that share one, the first has it."""
     _since: float = field(default_factory=time.monotonic)
 
     def add(self, found: Sequence[tuple[ImageItem, F | StudioError]]) -> None:
@@ -125,18 +129,28 @@ class CaptionWriter(Generic[F]):
         waiting, self._waiting, self._since = self._waiting, [], time.monotonic()
         folders: dict[Path, list[tuple[ImageItem, Change]]] = {}
         for item, found in waiting:
+            if not _is_there(item):
+                self.skip(item, DatasetError("The picture was changed, renamed or put aside meanwhile, so nothing was written for it."))
+                continue
             try:
                 change = self.change(item, found)
             except DatasetError as error:
                 self.skip(item, error)
                 continue
-            if change is not None:
+            if change is not None and item.caption_path in self._taken:
+                self.skip(item, DatasetError(f"Another image shares its caption {item.caption_name}."))
+            elif change is not None:
+                self._taken.add(item.caption_path)
                 folders.setdefault(item.folder, []).append((item, change))
         self.record.changes([change for pairs in folders.values() for _, change in pairs])
         for folder, pairs in folders.items():
             names = {change.file: item for item, change in pairs}
-            swapped = swap_captions(folder, [Swap(change.file, change.before, change.after) for _, change in pairs],
-                                    lines=self.record.lines)
+            try:
+                swapped = swap_captions(folder, [Swap(change.file, change.before, change.after) for _, change in pairs],
+                                        lines=self.record.lines)
+            except DiskError:
+                self.record.left([one.file for _, one in pairs if read_caption_text(folder / one.file) != one.after])
+                raise
             self.report.written += swapped.done
             self.report.unchanged += swapped.same
             self.record.left([skipped.name for skipped in swapped.skipped])
@@ -147,3 +161,11 @@ class CaptionWriter(Generic[F]):
         """Name an image whose caption stays as it is."""
         self.report.skipped.append(Skipped(item.path.name, error.message))
         self.progress.warn(f"{item.path.name}: {error}")
+
+
+def _is_there(item: ImageItem) -> bool:
+    """Whether the picture still lies under its name. Its time alone says nothing: some network drives round it later."""
+    try:
+        return is_unchanged(item) or (sha256(item.path) == item.sha256 if item.sha256 else item.path.exists())
+    except OSError:
+        return False

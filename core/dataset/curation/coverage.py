@@ -81,9 +81,13 @@ class Coverage:
                 found.append(Finding("info", f"Few or no pictures {words.format(', '.join(thin))}.",
                                      "Add some if the LoRA shall draw them; it has to guess what it never saw."))
         for outfit in self.outfits:
-            shown = {framing for (_, framing, worn), count in self.cells.items() if worn == outfit and count and framing != NOT_SAID}
-            if len(shown) == 1 and self.totals["outfit"][outfit] > THIN_COUNT:
-                found.append(Finding("info", f"{outfit!r} is only ever shown as {shown.pop()}.", "Add another framing of it."))
+            shown: Counter[str] = Counter()
+            for (_, framing, worn), count in self.cells.items():
+                shown[framing] += count if worn == outfit else 0
+            silent = shown.pop(NOT_SAID, 0)
+            named = [framing for framing, count in shown.items() if count]
+            if len(named) == 1 and shown[named[0]] > silent and self.totals["outfit"][outfit] > THIN_COUNT:
+                found.append(Finding("info", f"{outfit!r} is only ever shown as {named[0]}.", "Add another framing of it."))
         return found
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +13,7 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.base.words import counted
 from core.dataset.captions.tags import parse_tags
+from core.dataset.curation.different import Alike, Pair, called_different, pairs_of
 from core.dataset.curation.embedders import EMBEDDERS, EmbedderName
 from core.dataset.curation.embedding import Vectors, embed, find_embedder
 from core.dataset.curation.looking import Looks, look_at
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
 DHASH_MORE = 4
 """Bits by which the second hash may differ more than the first: both must agree, which keeps plain pictures apart."""
 SHOWN_SKIPPED = 200
-Tier = Literal["best", "file", "pixels", "hash", "embedding"]
-TIERS: dict[str, str] = {"file": "the same file", "pixels": "the same pixels", "hash": "looks the same", "embedding": "shows the same"}
+Tier = Literal["best", "file", "pixels", "hash", "embedding", "different"]
+TIERS: dict[str, str] = {"file": "the same file", "pixels": "the same pixels", "hash": "looks the same", "embedding": "shows the same",
+                         "different": "called different"}
 
 
 class DuplicateSettings(Settings):
@@ -36,13 +39,16 @@ class DuplicateSettings(Settings):
 
     title = "Duplicates"
 
-    hash_distance: int = setting(8, "Different bits", "Of 64 bits of a perceptual hash. 0: only what is equal; 8: other sizes, JPEG, other "
-                                 "brightness; above 12 different pictures begin to come in.", unit="of 64", ge=0, le=24)
+    hash_distance: int = setting(8, "Different bits", "Higher finds more, and more that is wrong. 0: only what is equal; "
+                                 "8: also other sizes, JPEG, other brightness; above 12 different ones begin to come in. (Bits of a hash.)",
+                                 unit="of 64", level="advanced", ge=0, le=24)
     mirrored: bool = setting(True, "Mirrored too", "A picture and its mirror image count as the same.")
     embedder: EmbedderName = setting(  # type: ignore[valid-type]
-        "plain", "Embedder", "Also finds crops and changed colours; a neural network (CLIP, SigLIP 2, DINOv2), the same content.")
-    likeness: float = setting(0.0, "Likeness", "Cosine of two embeddings from which on they count as the same. 0: the embedder's own.",
-                              ge=0, le=1, source="dataset-recipes: CLIP .96 to .985, SigLIP2 .97")
+        "plain", "Embedder", "Looks at what the pictures show: the plain one also finds crops and changed colours; a neural network "
+        "(CLIP, SigLIP 2, DINOv2), the same content.")
+    likeness: float = setting(0.0, "Likeness", "How alike the embedder must find two pictures, up to 1, which is equal. Lower finds more. "
+                              "0: the embedder's own. (Cosine of two embeddings.)", level="advanced", ge=0, le=1,
+                              source="dataset-recipes: CLIP .96 to .985, SigLIP2 .97")
     model_dir: str = setting("", "Embedder's folder", "A local folder with the model; nothing is fetched then.", level="advanced")
     repo_id: str = setting("", "Embedder's repository", "Another one of the same kind on Hugging Face.", level="advanced")
     revision: str = setting("", "Embedder's revision", "Branch, tag or commit; empty: the newest.", level="expert")
@@ -106,6 +112,8 @@ class DuplicateReport:
     """Groups of pictures that show the same."""
 
     groups: list[Group] = field(default_factory=list)
+    different: list[Group] = field(default_factory=list)
+    """Groups that a person called different; no two of one are in one of `groups`."""
     looked: int = 0
     """Pictures that were compared."""
     unknown: int = 0
@@ -117,16 +125,19 @@ class DuplicateReport:
 
     def sentence(self) -> str:
         """The result in one line."""
-        more = sum(len(group.others) for group in self.groups)
-        found = (f"{more} of {self.looked} pictures {'is' if more == 1 else 'are'} like another one, in "
-                 f"{counted(len(self.groups), 'group')}" if more else f"no two of {self.looked} pictures are alike")
+        more, looked = sum(len(group.others) for group in self.groups), counted(self.looked, "picture")
+        found = (f"{more} of {looked} {'is' if more == 1 else 'are'} like another one, in "
+                 f"{counted(len(self.groups), 'group')}" if more else f"no two of {looked} are alike")
         unknown = f", {self.unknown} not compared" if self.unknown else ""
         skipped = f", {len(self.skipped)} could not be opened" if self.skipped else ""
-        return f"{found}{unknown}{skipped}."
+        apart = len(self.different)
+        different = f"; {counted(apart, 'group')} that you called different {'is' if apart == 1 else 'are'} left alone" if apart else ""
+        return f"{found}{unknown}{skipped}{different}."
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"groups": [[asdict(member) for member in group.members] for group in self.groups], "looked": self.looked,
+        return {"groups": [[asdict(member) for member in group.members] for group in self.groups],
+                "different": [[asdict(member) for member in group.members] for group in self.different], "looked": self.looked,
                 "unknown": self.unknown, "skipped": [vars(item) for item in self.skipped[:SHOWN_SKIPPED]], "embedder": self.embedder,
                 "seconds": self.seconds}
 
@@ -150,8 +161,9 @@ def find_duplicates(project: Project, settings: DuplicateSettings, progress: Pro
             files = find_embedder(settings.embedder, settings.model_dir, settings.repo_id, settings.revision)
             vectors = embed(looks.items, files, store, settings.device, progress, stored_only)
     progress.start("Comparing", 0)
-    report = DuplicateReport(group_alike(looks, vectors, settings), len(looks), looks.unknown, looks.skipped,
-                             vectors.stated if vectors is not None else "")
+    decided = called_different(project)
+    report = DuplicateReport(group_alike(looks, vectors, settings, pairs_of(decided)), group_different(looks, decided), len(looks),
+                             looks.unknown, looks.skipped, vectors.stated if vectors is not None else "")
     if vectors is not None:
         report.skipped += vectors.skipped
         report.unknown += vectors.unknown
@@ -159,22 +171,41 @@ def find_duplicates(project: Project, settings: DuplicateSettings, progress: Pro
     return report
 
 
-def group_alike(looks: Looks, vectors: Vectors | None, settings: DuplicateSettings) -> list[Group]:
-    """The groups of what was looked at. Exact; memory grows with the number of pictures, not of pairs."""
+def group_alike(looks: Looks, vectors: Vectors | None, settings: DuplicateSettings, apart: Collection[Pair] = ()) -> list[Group]:
+    """The groups of what was looked at. Exact; memory grows with the number of pictures, not of pairs.
+
+    Args: apart: pictures that a person called different; no two of them come into one group.
+    """
     if len(looks) < 2:
         return []
-    kin = _Kin(looks, vectors, settings)
+    kin = _Kin(looks, vectors, settings, frozenset(apart))
     groups = [group for together in kin.linked() for group in kin.split(together)]
     return sorted(groups, key=lambda group: (-len(group.members), group.best.name))
+
+
+def group_different(looks: Looks, decided: Sequence[Alike]) -> list[Group]:
+    """The groups that a person called different, of what is still there, as they would be sorted among those that are alike."""
+    kin = _Kin(looks, None, DuplicateSettings(embedder="none")) if decided else None
+    places: dict[str, list[int]] = {}
+    for place, item in enumerate(looks.items):
+        places.setdefault(item.sha256, []).append(place)
+    found = []
+    for said in map(Counter, decided):
+        there = [place for one in said for place in places.get(one, ())]
+        hashes = [looks.items[place].sha256 for place in there]
+        if kin is not None and (len(set(hashes)) > 1 or (any(said[one] > 1 for one in hashes) and len(hashes) > 1)):
+            found.append(kin.side_by_side(there))
+    return sorted(found, key=lambda group: (-len(group.members), group.best.name))
 
 
 class _Kin:
     """Who is like whom."""
 
-    def __init__(self, looks: Looks, vectors: Vectors | None, settings: DuplicateSettings) -> None:
+    def __init__(self, looks: Looks, vectors: Vectors | None, settings: DuplicateSettings, apart: frozenset[Pair] = frozenset()) -> None:
         import numpy
 
-        self.items, self.settings = looks.items, settings
+        self.items, self.settings, self.apart = looks.items, settings, apart
+        self.decided = {sha256 for pair in apart for sha256 in pair}
         digests = numpy.ascontiguousarray(looks.column("pixels")).view("<u8").reshape(-1, 2)
         self.pixels = numpy.unique(digests, axis=0, return_inverse=True)[1].reshape(-1)
         """A number for each content."""
@@ -216,12 +247,30 @@ class _Kin:
             best, left = left[0], left[1:]
             tiers, likeness, mirrored = self._likeness(int(best), left)
             near = tiers > 0
+            if self.apart:
+                self._part(int(best), left, near)
             if near.any():
                 members = [self._member(int(best), "best", 0.0, False)]
                 members += [self._member(int(who), KINDS[int(tier)], float(value), bool(turned)) for who, tier, value, turned in
                             zip(left[near], tiers[near], likeness[near], mirrored[near], strict=True)]
                 yield Group(tuple(members))
             left = left[~near]
+
+    def side_by_side(self, group: Sequence[int]) -> Group:
+        """Pictures that were called different, as a group."""
+        order = sorted(group, key=self._rank)
+        return Group(tuple(self._member(who, "different" if place else "best", 0.0, False) for place, who in enumerate(order)))
+
+    def _part(self, best: int, others: numpy.ndarray, near: numpy.ndarray) -> None:
+        """Take out of the group who was called different from one that is in it. Args: near: who is in it; changed in place."""
+        import numpy
+
+        together = [self.items[best].sha256]
+        for place in numpy.flatnonzero(near):
+            sha256 = self.items[others[place]].sha256
+            if sha256 in self.decided:
+                near[place] = not any(Pair.of(sha256, other) in self.apart for other in together)
+                together += [sha256] if near[place] else []
 
     def _rank(self, who: int) -> tuple[Any, ...]:
         """Sorts the best first: larger, sharper (each in steps, so that the next one counts among equals), captioned, larger file."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from core.base.errors import ConfigError
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
+from core.base.words import counted
 from core.dataset.curation.looking import look_at
 from core.dataset.curation.scorers import SCORERS, ScorerName, measures_of
 from core.dataset.curation.scoring import score, stored_scores
@@ -66,14 +67,15 @@ class Measure:
 
 
 MEASURES = (
-    Measure("sharpness", "Sharpness", "low", 60, "90th percentile of the Laplacian's variance over 8 x 8 tiles of a copy of at most 1024 "
-            "pixels: a portrait before a blurred background is sharp.", True, 0),
-    Measure("side", "Shortest side", "low", 512, "Pixels. What is smaller than the training resolution is enlarged.", True, 0),
+    Measure("sharpness", "Sharpness", "low", 60, "Low: blurred, out of focus, or enlarged. The sharpest part of a picture counts, so a "
+            "portrait before a blurred background is sharp. (90th percentile of the Laplacian's variance in 8 x 8 tiles, at 1024 pixels.)",
+            True, 0),
+    Measure("side", "Shortest side", "low", 512, "In pixels. What is smaller than the training resolution is enlarged for it.", True, 0),
     Measure("aspect", "Proportion", "high", 2, "Long side by short side. Above 2 much is cut off or trained very small."),
-    Measure("bytes", "File size", "high", 20, "MiB. Very large files slow every epoch down.", True),
-    Measure("flat", "Flat", "high", 0.95, "Share of 8 x 8 tiles without any content."),
-    Measure("bars", "Bars", "high", 0.02, "Share of the area that is uniform bars with a straight edge: letterbox, frames."),
-    Measure("colour", "Colourfulness", "low", 3, "Hasler and Süsstrunk's measure: 0 is black and white, 45 ordinary.", False, 1),
+    Measure("bytes", "File size", "high", 20, "In MiB. Very large files slow the training down.", True),
+    Measure("flat", "Flat", "high", 0.95, "How much of a picture is without any content: 0.95 is nearly all of it."),
+    Measure("bars", "Bars", "high", 0.02, "How much of a picture is plain bars along its edges, as films have: 0.02 is a fiftieth."),
+    Measure("colour", "Colourfulness", "low", 3, "0 is black and white, 45 ordinary. (Hasler and Süsstrunk's measure.)", False, 1),
 )
 
 
@@ -166,7 +168,7 @@ class Quality:
 
 @dataclass
 class QualityReport:
-    """What was looked at, and how many pictures lie beyond the usual cuts."""
+    """What was looked at, and how many pictures are worth a look: those beyond the usual cuts."""
 
     looked: int = 0
     beyond: dict[str, int] = field(default_factory=dict)
@@ -178,10 +180,10 @@ class QualityReport:
 
     def sentence(self) -> str:
         """The result in one line."""
-        some = ", ".join(f"{count} {title.lower()}" for title, count in self.beyond.items() if count)
+        some = ", ".join(f"{count} for {title[:1].lower()}{title[1:]}" for title, count in self.beyond.items() if count)
         skipped = f", {len(self.skipped)} broken" if self.skipped else ""
-        beyond = f"; beyond the usual cuts: {some}" if some else "; none beyond the usual cuts"
-        return f"{self.looked} pictures measured{skipped}{beyond}." if self.looked else f"no picture measured{skipped}."
+        beyond = f"; worth a look: {some}" if some else "; none stands out"
+        return f"{counted(self.looked, 'picture')} measured{skipped}{beyond}." if self.looked else f"no picture measured{skipped}."
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

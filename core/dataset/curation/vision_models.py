@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ConfigError, ModelError, require
 from core.base.failures import explain
+from core.base.hub import WAY_OUT, hub_trouble
 from core.base.paths import hub_cache, typed_path
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 CONFIG = "config.json"
-HINT = "Check the connection, or give a folder that holds the model (model_dir)."
+HINT = f"{WAY_OUT}, in 'Local model folder', 'Embedder's folder' or 'Scorer's folder' under 'Show more settings'."
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def _fetch(repo_id: str, name: str, revision: str, cache: Path | None) -> Path:
         held = hub.try_to_load_from_cache(repo_id, name, cache_dir=cache, revision=revision or None)
         return Path(held if isinstance(held, str) else hub.hf_hub_download(repo_id, name, revision=revision or None, cache_dir=cache))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise ModelError(f"{repo_id} could not be fetched from Hugging Face: {_reason(error)}", HINT) from error
+        raise ModelError(f"{repo_id} could not be fetched from Hugging Face: {hub_trouble(error)}.", HINT) from error
 
 
 def _reason(error: BaseException) -> str:

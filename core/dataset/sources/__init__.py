@@ -46,6 +46,8 @@ class SourceFile:
     """Brings it to `path`, from where it is taken away again once it was read. Raises: DatasetError, DiskError."""
     data: bytes | None = None
     """Its content, where it is no file of its own."""
+    called: str = ""
+    """Its path as the maker knows it, where it was stored under another name."""
 
     def read(self) -> bytes:
         """Its content. Raises: OSError; DatasetError, DiskError: as `fetch`."""
@@ -77,6 +79,8 @@ class SourceContent:
     """How these can be fetched all the same, as a sentence."""
     refused: list[str] = field(default_factory=list)
     """Names of the images that were not taken, noted by the import."""
+    closed: bool = False
+    """Whether its captions cannot be looked at again later."""
 
     def add(self, file: SourceFile) -> None:
         """Sort one file by its ending."""

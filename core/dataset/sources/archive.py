@@ -14,7 +14,7 @@ import time
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +37,8 @@ MAX_ENTRIES = 100_000
 """So many files, or more, are taken for an attack; whoever has so many pictures unpacks them."""
 MAX_DIRECTORY = 64 * 2**20
 """Bytes of a zip file's list of contents, which is read into memory whole: 100,000 long names are 20 MiB."""
+MAX_TEXT = 64 * 2**20
+"""Bytes of a caption or a table that is read inside an archive."""
 SPARE = 256 * 2**20
 """Bytes that must stay free on the disk."""
 STALE = 24 * 3600
@@ -79,8 +81,9 @@ class ArchiveSource:
 
         Raises: DatasetError: the archive cannot be read at all. DiskError: no space.
         """
-        found = SourceContent()
-        reader = self._zip_members if zipfile.is_zipfile(self.location) else self._tar_members
+        is_zip = zipfile.is_zipfile(self.location)
+        found = SourceContent(closed=not is_zip)
+        reader = self._zip_members if is_zip else self._tar_members
         try:
             for number, (name, size, opened, refusal) in enumerate(reader()):
                 if number % 100 == 0:
@@ -213,6 +216,25 @@ def _refusal(info: zipfile.ZipInfo) -> str:
     if info.file_size > BOMB_SIZE and info.file_size > BOMB_RATIO * max(1, info.compress_size):
         return "It grows more than a thousandfold when unpacked, as no picture does."
     return ""
+
+
+def texts_of_zip(location: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the captions and tables of a zip that are wanted, without unpacking the rest.
+
+    Raises: DatasetError: it cannot be read.
+    """
+    try:
+        if _directory_size(location) > MAX_DIRECTORY:
+            raise DatasetError("Its list of contents is too long.")
+        with zipfile.ZipFile(location) as archive:
+            for info in archive.filelist:
+                name = zip_name(info)
+                if info.is_dir() or _refusal(info) or outside(name) or info.file_size > MAX_TEXT or not wanted(name):
+                    continue
+                with archive.open(info) as stream:
+                    yield name, stream.read(MAX_TEXT)
+    except BROKEN as error:
+        raise DatasetError(f"The archive cannot be read ({error}).") from error
 
 
 def _is_of_use(name: str) -> bool:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.base.errors import DatasetError
 from core.dataset.captions.files import one_line
 from core.dataset.images.files import stem_of
 from core.dataset.index import CaptionMark, Index
 from core.dataset.items import Skipped
 from core.dataset.project import Project
 from core.dataset.scanning import SETTLED_NS
-from core.dataset.sources import ARCHIVE_SUFFIXES, CAPTION_SUFFIXES, UPLOAD_SUFFIX, SourceContent, SourceFile, is_junk, is_table
+from core.dataset.sources import ARCHIVE_SUFFIXES, CAPTION_SUFFIXES, SourceContent, SourceFile, is_junk, is_table
+from core.dataset.sources.archive import texts_of_zip
 from core.dataset.sources.captions import captions_by_name
-from core.dataset.sources.upload import UploadRecord
+from core.dataset.sources.upload import record_at
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Home:
     place: str
     """As the project and the ledger call it."""
     folder: Path
+    """Or the archive."""
 
     @property
     def begin(self) -> str:
@@ -34,19 +39,20 @@ class Home:
 
 
 def homes_of(project: Project) -> tuple[list[Home], list[str]]:
-    """The project's sources that can be looked into: folders and uploads, the innermost first. Archives and addresses are none.
+    """The project's sources that can be looked into: folders, uploads and archives, the innermost first. Addresses are none.
 
     Returns: also those that are not there now, a drive that is not mounted, say.
     """
     homes, gone = [], []
     for place in project.info().sources:
         path = Path(place)
-        if not path.is_absolute() or path.suffix.lower() in ARCHIVE_SUFFIXES:
+        if not path.is_absolute():
             continue
-        folder = UploadRecord(path).folder() if path.suffix == UPLOAD_SUFFIX else path
-        if folder is not None and folder.is_dir():
+        record = record_at(project, place)
+        folder = record.folder() if record is not None else path
+        if folder is not None and (folder.is_dir() or (record is None and folder.is_file())):
             homes.append(Home(place, folder))
-        elif not path.is_file():
+        elif path.suffix.lower() not in ARCHIVE_SUFFIXES and not (record.path if record is not None else path).is_file():
             gone.append(place)
     return sorted(homes, key=lambda home: -len(home.place)), gone
 
@@ -63,6 +69,8 @@ class Beside:
     """Name of a caption file → when its content changed, in ns."""
     skipped: list[Skipped] = field(default_factory=list)
     """What could not be read."""
+    closed: list[str] = field(default_factory=list)
+    """Archives that are not looked into."""
 
 
 class SourceTexts:
@@ -83,12 +91,17 @@ class SourceTexts:
             folder, _, name = image.rpartition("/")
             wanted.setdefault(folder, set()).update((stem_of(name).casefold(), name.casefold()))
         above = {parent for folder in wanted for parent in _parents(folder)} - wanted.keys()
+        archives: dict[Path, str] = {}
         for folder in sorted(wanted.keys() | above):
             try:
                 self._list(home.folder / folder, f"{folder}/" if folder else "", wanted.get(folder), content, found)
+            except NotADirectoryError:
+                archives.update(_archive_in(home.folder, folder))
             except OSError as error:
                 if folder in wanted:
                     found.skipped.append(Skipped(str(home.folder / folder), f"The folder cannot be read ({error.strerror})."))
+        for archive, inside in archives.items():
+            self._list_archive(archive, inside, {**dict.fromkeys(above), **wanted}, content, found)
         found.captions, problems = captions_by_name(content)
         found.skipped += problems
         return found
@@ -102,10 +115,34 @@ class SourceTexts:
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = entry.name
-                if is_table(name) and not is_junk(name):
+                if is_junk(name) or not entry.is_file():  # as in an import; a pipe would never end
+                    continue
+                if is_table(name):
                     content.tables.append(SourceFile(inside + name, Path(entry.path)))
-                elif stems and name.lower().endswith(CAPTION_SUFFIXES) and not is_junk(name) and stem_of(name).casefold() in stems:
+                elif stems and name.lower().endswith(CAPTION_SUFFIXES) and stem_of(name).casefold() in stems:
                     content.captions.append(self._file(entry, inside + name, folder, found))
+
+    def _list_archive(self, archive: Path, inside: str, stems: dict[str, set[str]] | dict[str, set[str] | None], content: SourceContent,
+                      found: Beside) -> None:
+        """Sort what lies in a zip. Args: inside: its path in the source, with "/", or "". stems: by folder, as `_list` takes them."""
+        def wanted(name: str) -> bool:
+            folder, _, file = f"{inside}{name}".rpartition("/")
+            is_caption = file.lower().endswith(CAPTION_SUFFIXES) and stem_of(file).casefold() in (stems.get(folder) or ())
+            return not is_junk(name) and (is_caption or (is_table(file) and folder in stems))
+
+        try:
+            if not zipfile.is_zipfile(archive):
+                found.closed.append(str(archive))
+                return
+            changed = archive.stat().st_mtime_ns
+            for name, data in texts_of_zip(archive, wanted):
+                file = SourceFile(f"{inside}{name}", archive, data=data)
+                content.add(file)
+                found.changed[file.name] = changed
+                with contextlib.suppress(UnicodeError):
+                    found.texts[file.name] = one_line(data.decode("utf-8"))
+        except (DatasetError, OSError) as error:
+            found.skipped.append(Skipped(str(archive), str(error)))
 
     def _file(self, entry: os.DirEntry[str], name: str, folder: Path, found: Beside) -> SourceFile:
         """A caption file with its content, where that can be read; where not, `read_words` says why."""
@@ -130,6 +167,14 @@ class SourceTexts:
         if 0 < max(mark[0], mark[1]) < self._settled:
             self._fresh.append((entry.path, mark, text))
         return SourceFile(name, folder, data=data)
+
+
+def _archive_in(home: Path, folder: str) -> dict[Path, str]:
+    """The file that stands where a folder should be, with its path in the source as names inside it begin; none where there is none."""
+    for inside in [folder, *_parents(folder)]:
+        if (place := home / inside).is_file():
+            return {place: f"{inside}/" if inside else ""}
+    return {}
 
 
 def _parents(folder: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from core.base.errors import DatasetError
 from core.base.files import append_lines
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
+from core.base.words import counted
 from core.dataset.captions.editing import EditPlan, apply_plan
 from core.dataset.captions.files import CAPTION_EXTENSION, read_caption, revision_of
 from core.dataset.history import Change
@@ -27,9 +28,11 @@ from core.dataset.items import Skipped, list_items
 from core.dataset.project import Project
 from core.dataset.sources.beside import Beside, Home, SourceTexts, homes_of
 from core.dataset.sources.captions import read_words
-from core.dataset.sources.ledger import ImportRecord, read_ledger
+from core.dataset.sources.ledger import ImportRecord, PlaceRecord, read_ledger, read_places
 
 DECISIONS = "source_captions.jsonl"
+DEEPEST = 4
+"""Parts of a picture's path that are tried in another source."""
 
 
 class FindSettings(Settings):
@@ -37,7 +40,8 @@ class FindSettings(Settings):
 
     title = "Captions beside the sources"
 
-    decided: bool = setting(False, "Also what was decided", "Show captions again that were taken or left before.", level="advanced")
+    decided: bool = setting(False, "Also what was decided", "Show captions again that were taken or left before, and differ from the "
+                            "project's now: after an undo, say.")
 
 
 class TakeSettings(Settings):
@@ -87,6 +91,10 @@ class FoundReport:
     gone: list[str] = field(default_factory=list)
     """Sources that are not there now."""
     skipped: list[Skipped] = field(default_factory=list)
+    decided: int = 0
+    """Captions that were taken or left before, differ from the project's now, and are not shown."""
+    closed: list[str] = field(default_factory=list)
+    """Archives that are not looked into."""
 
     def count(self, kind: str) -> int:
         """How many are of that kind."""
@@ -96,17 +104,22 @@ class FoundReport:
         """The result in one line."""
         missing, changed = self.count("missing"), self.count("changed")
         parts = [f"{missing} for images without a caption" if missing else "",
-                 f"{changed} changed there after the import" if changed else ""]
+                 f"{changed} changed there or brought anew after the import" if changed else ""]
         away = f" {len(self.gone)} of the sources cannot be looked into now." if self.gone else ""
+        if self.decided:
+            away = f" {counted(self.decided, 'caption')} that you decided on before {'is' if self.decided == 1 else 'are'} not shown.{away}"
+        if self.closed:
+            archives = "archive is" if len(self.closed) == 1 else "archives are"
+            away = f" {len(self.closed)} {archives} not looked into.{away}"
         if not self.found:
-            return f"No caption beside the sources is missing here.{away}"
+            return f"No {'other ' if self.decided else ''}caption beside the sources is missing here.{away}"
         word = "caption" if len(self.found) == 1 else "captions"
         return f"{len(self.found)} {word} found beside the sources: {', '.join(filter(None, parts))}.{away}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"found": [{**asdict(one), "kind": one.kind} for one in self.found], "gone": self.gone,
-                "skipped": [vars(item) for item in self.skipped]}
+        return {"found": [{**asdict(one), "kind": one.kind} for one in self.found], "gone": self.gone, "decided": self.decided,
+                "closed": self.closed, "skipped": [vars(item) for item in self.skipped]}
 
 
 @dataclass
@@ -153,36 +166,80 @@ def find_for(project: Project, images: Sequence[Here], index: Index, decided: bo
     """The same for a list of images that is known already."""
     homes, gone = homes_of(project)
     report = FoundReport(gone=gone)
-    records = {record.name: record for record in read_ledger(project)} if homes else {}
-    before = set() if decided else _decisions(project)
-    texts, found = SourceTexts(index), dict[str, FoundCaption]()
+    before = set() if decided else read_decisions(project)
+    texts, found, decided_on = SourceTexts(index), dict[str, tuple[int, FoundCaption]](), set[str]()
     progress.start("Looking beside the sources", len(homes))
-    for home, pairs in _by_home(homes, images, records):
-        beside = texts.look(home, [inside for inside, _, _ in pairs])
+    places = _places(project, images) if homes else {}
+    for home, pairs in _by_home(homes, images, places):
+        pairs = pairs or _of_the_same_size(home, images, places)
+        beside = texts.look(home, [inside for inside, _, _, _ in pairs])
         report.skipped += beside.skipped
-        for inside, here, record in pairs:
+        report.closed += beside.closed
+        for inside, here, record, rank in pairs:
             one = _found(project, inside, here, record, beside, report)
-            if one is not None and (one.source, one.revision) not in before:
-                found[one.image] = one
+            if one is not None and (one.source, one.revision) in before:
+                decided_on.add(one.image)
+            elif one is not None and (one.image not in found or rank > found[one.image][0]):
+                found[one.image] = rank, one
         progress.advance(home.place)
     texts.remember(all_seen=not gone)
-    report.found = [found[here.name] for here in images if here.name in found]
+    report.found = [found[here.name][1] for here in images if here.name in found]
+    report.decided = len(decided_on - found.keys())
     return report
 
 
-def _by_home(homes: Sequence[Home], images: Iterable[Here],
-             records: Mapping[str, ImportRecord]) -> list[tuple[Home, list[tuple[str, Here, ImportRecord]]]]:
-    """Sources with their images: path inside it, the image, and what the ledger says of it."""
-    found: list[tuple[Home, list[tuple[str, Here, ImportRecord]]]] = [(home, []) for home in homes]
-    begins = [(home.begin, pairs) for home, pairs in found]
+def _places(project: Project, images: Iterable[Here]) -> dict[str, list[ImportRecord]]:
+    """Where each image and its captions stand, by the image's name: first where it came from, then where it came once more."""
+    records = {record.name: record for record in read_ledger(project)}
+    more: dict[str, list[PlaceRecord]] = {}
+    for place in read_places(project):
+        more.setdefault(place.sha256, []).append(place)
+    found: dict[str, list[ImportRecord]] = {}
     for here in images:
         record = records.get(here.name)
-        if record is None or not record.describes(here.sha256):
+        if not more:
+            if record is not None and record.describes(here.sha256):
+                found[here.name] = [record]
             continue
-        for begin, pairs in begins:
-            if record.source.startswith(begin):
-                pairs.append((record.source[len(begin):], here, record))
-                break
+        origin = [record] if record is not None and record.describes(here.sha256) else []
+        contents = dict.fromkeys([*(one.sha256 for one in origin), here.sha256])
+        others = [ImportRecord(here.name, place.sha256, place.source, 0, 0, caption=place.caption)
+                  for content in contents if content for place in more.get(content, ())]
+        if origin or others:
+            found[here.name] = [*origin, *others]
+    return found
+
+
+def _of_the_same_size(home: Home, images: Iterable[Here],
+                      places: Mapping[str, Sequence[ImportRecord]]) -> list[tuple[str, Here, ImportRecord, int]]:
+    """The images that lie in a source too, by name and size, where the ledger says nothing of it: of an import by an earlier version."""
+    found: list[tuple[str, Here, ImportRecord, int]] = []
+    if not home.folder.is_dir():
+        return found
+    for here in images:
+        for record in places.get(here.name, ())[:1]:
+            parts = record.source.split("/")
+            for depth in range(min(len(parts), DEEPEST), 0, -1):
+                inside = "/".join(parts[-depth:])
+                with contextlib.suppress(OSError, ValueError):
+                    if (home.folder / inside).stat().st_size == record.size:
+                        same = ImportRecord(here.name, record.sha256, f"{home.begin}{inside}", record.size, 0)
+                        found.append((inside, here, same, 0))
+                        break
+    return found
+
+
+def _by_home(homes: Sequence[Home], images: Iterable[Here],
+             places: Mapping[str, Sequence[ImportRecord]]) -> list[tuple[Home, list[tuple[str, Here, ImportRecord, int]]]]:
+    """Sources with their images: path inside it, the image, what the ledger says of it, and a number that is higher for what came later."""
+    found: list[tuple[Home, list[tuple[str, Here, ImportRecord, int]]]] = [(home, []) for home in homes]
+    begins = [(home.begin, pairs) for home, pairs in found]
+    for here in images:
+        for rank, record in enumerate(places.get(here.name, ())):
+            for begin, pairs in begins:
+                if record.source.startswith(begin):
+                    pairs.append((record.source[len(begin):], here, record, rank))
+                    break
     return found
 
 
@@ -259,7 +316,7 @@ def _note(project: Project, decisions: Sequence[tuple[str, FoundCaption]]) -> No
         append_lines(project.hidden / DECISIONS, ["\n".join(lines)], sync=True, errors="surrogateescape")
 
 
-def _decisions(project: Project) -> set[tuple[str, str]]:
+def read_decisions(project: Project) -> set[tuple[str, str]]:
     """Source and text of everything that was taken or left; half a line is passed over."""
     path: Path = project.hidden / DECISIONS
     found: set[tuple[str, str]] = set()

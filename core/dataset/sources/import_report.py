@@ -37,9 +37,18 @@ class ImportReport:
     """Files that were not fetched, because an earlier import fetched them."""
     again: str = ""
     """How these can be fetched all the same."""
+    differ: int = 0
+    """Captions at the source that are not the project's, for pictures that are there: they wait for review."""
+    same: int = 0
+    """Captions that came without their pictures and are no news."""
+    captions_only: bool = False
+    """Whether the source held no pictures."""
 
     def sentence(self) -> str:
         """The result in one line."""
+        look = f"look at {'it' if self.differ == 1 else 'them'} in the panel Captions beside the sources."
+        if self.captions_only:
+            return self._of_captions(look)
         changed = sum(bool(image.changes) for image in self.imported)
         first = sum(any(change.startswith(FIRST_OF) for change in image.changes) for image in self.imported)
         parts = [f"{counted(len(self.imported), 'image')} imported", counted(self.captions, "caption") if self.captions else "",
@@ -48,7 +57,17 @@ class ImportReport:
                  f"{self.known} fetched by an earlier import" if self.known else "",
                  f"{len(self.skipped)} skipped" if self.skipped else ""]
         again = self.again if self.known and not self.imported and not self.already else ""
-        return f"{', '.join(part for part in parts if part)}. {again}".rstrip()
+        differ = f"{counted(self.differ, 'caption')} {'differs' if self.differ == 1 else 'differ'} from the project's: {look}"
+        return " ".join(filter(None, [f"{', '.join(part for part in parts if part)}.", again, differ if self.differ else ""]))
+
+    def _of_captions(self, look: str) -> str:
+        """The result where no picture came."""
+        fits = "that fits a picture" if self.differ == 1 else "that fit pictures"
+        these = "this caption" if self.same == 1 else f"these {self.same:,} captions"
+        words = (f"No pictures, but {counted(self.differ, 'caption')} {fits} of this project: {look}" if self.differ else
+                 f"No pictures, and nothing new: the project has {these} already, or you decided on "
+                 f"{'it' if self.same == 1 else 'them'} before.")
+        return f"{words} {len(self.skipped)} skipped." if self.skipped else words
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

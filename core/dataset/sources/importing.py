@@ -14,6 +14,7 @@ from core.base.files import clear_old_parts, write_new
 from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
+from core.base.words import counted
 from core.dataset.captions.files import (
     NO_FILE,
     Caption,
@@ -30,7 +31,8 @@ from core.dataset.moving import among_movers
 from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
 from core.dataset.renaming_steps import giving_names
-from core.dataset.sources import SOURCES, Source, SourceContent, SourceFile, kind_of, source_kind
+from core.dataset.sources import SOURCES, UPLOAD_SUFFIX, Source, SourceContent, SourceFile, kind_of, source_kind
+from core.dataset.sources.again import CaptionsAgain
 from core.dataset.sources.captions import Words, captions_by_name, read_words
 from core.dataset.sources.download import refuse_full, refuse_password, shown_address
 from core.dataset.sources.drive import on_drive
@@ -106,21 +108,23 @@ def import_images(project: Project, settings: ImportSettings, progress: Progress
     clear_old_parts(project.images)
     with giving_names(project, progress), _opened(project, settings, progress) as source, closing(source.parts()) as parts:
         importer: _Importer | None = None
+        pictures, looks = False, settings.captions and Path(source.place).is_absolute()
         for content in parts:
             report.skipped += content.skipped
             report.ignored += content.ignored
             report.known += content.known
             report.again = content.again or report.again
-            if not content.images:
+            if not (content.images or (looks and (content.captions or content.tables))):
                 continue
-            if importer is None:
+            if content.images:
                 _note_source(project, source.place)
+                pictures = True
+            if importer is None:
                 ledger = Ledger(project, [(item.path.name, item.sha256) for item in list_items(project)])
                 importer = _Importer(project, settings, source.place, ledger, report, progress)
             importer.take(content)
-        if importer is None and not report.known:
-            raise DatasetError(f"{source.place} holds no images{'' if settings.recursive else ' (subfolders were left out)'}.",
-                               "Taken are PNG, JPEG, WebP, BMP, TIFF, AVIF, GIF and, with pi-heif, HEIC files." + _first_reason(report))
+        if not pictures and not report.known:
+            _conclude_without(project, settings, source.place, report, importer.again.unmatched if importer is not None else [])
     return report
 
 
@@ -136,6 +140,25 @@ def _opened(project: Project, settings: ImportSettings, progress: Progress) -> S
         kind_of(location)
     _refuse_own(project, location)
     return SOURCES.load(kind)(location, project.hidden / "unpacked", settings.recursive, None, progress)
+
+
+def _conclude_without(project: Project, settings: ImportSettings, place: str, report: ImportReport, unmatched: list[str]) -> None:
+    """What is to be said where no picture came. Raises: DatasetError: nothing that came belongs to the project."""
+    is_upload = place.endswith(UPLOAD_SUFFIX)
+    report.captions_only = bool(report.differ or report.same)
+    if report.captions_only or is_upload:  # an upload is not to be offered again
+        _note_source(project, place)
+    if report.captions_only:
+        report.skipped += [Skipped(name, "It fits no picture of this project.") for name in unmatched]
+        return
+    which = "What was uploaded" if is_upload else place
+    if unmatched:
+        first = ", ".join(unmatched[:3]) + (" …" if len(unmatched) > 3 else "")
+        its = f"its {counted(len(unmatched), 'caption')} {'fits' if len(unmatched) == 1 else 'fit'}"
+        raise DatasetError(f"{which} holds no images, and {its} no picture of this project: {first}.",
+                           "A caption fits where it is called like its picture." + _first_reason(report))
+    raise DatasetError(f"{which} holds no images{'' if settings.recursive else ' (subfolders were left out)'}.",
+                       "Taken are PNG, JPEG, WebP, BMP, TIFF, AVIF, GIF and, with pi-heif, HEIC files." + _first_reason(report))
 
 
 def _first_reason(report: ImportReport) -> str:
@@ -157,15 +180,22 @@ class _Importer:
     captions: dict[str, SourceFile] = field(default_factory=dict)
     reading: dict[str, threading.Lock] = field(default_factory=dict)
     """By how the name begins: images of one stem share a caption, which is fetched to one place."""
+    looks: bool = False
+    """Whether captions of the part that comes in now can be looked at again later."""
+
+    def __post_init__(self) -> None:
+        self.again = CaptionsAgain(self.project, self.ledger, self.report)
 
     def take(self, content: SourceContent) -> None:
         """Bring in one part of the source. Raises: Cancelled, DiskError."""
         self.captions, problems = captions_by_name(content)
+        self.looks = self.settings.captions and Path(self.home).is_absolute() and not content.closed
         for problem in problems:
             self._skip(problem.name, problem.reason)
         if missing := sum(file.stamp[0] for file in content.images if file.fetch and file.stamp and not self._is_known(file)):
             refuse_full(self.project.hidden, missing, f"the pictures of {self.home}")
-        self.progress.start("Importing", len(content.images))
+        if content.images:
+            self.progress.start("Importing", len(content.images))
         self.progress.check()
         with closing(bounded_map(self.prepare, content.images, self.settings.workers)) as prepared:
             for file, result in prepared:
@@ -173,6 +203,8 @@ class _Importer:
                 if isinstance(result, StudioError):
                     content.refused.append(file.name)
                 self.progress.advance(file.name)
+        if self.looks:
+            self.again.alone(self.home, content, self.captions)
 
     def prepare(self, file: SourceFile) -> _Prepared:
         """Read, hash and decode one file, and read its caption (in a thread). Raises: DatasetError: why it is skipped; DiskError."""
@@ -217,6 +249,8 @@ class _Importer:
                 brought = self._bring_caption(result.words, self.project.images / image)
                 if brought is not None:
                     self.ledger.note_caption(result.sha256, image, brought.revision)
+                if self.looks:
+                    self.report.differ += self.again.is_news(result.sha256, image, self._place(file), result.words)
             return
         while True:
             name = self.ledger.claim(result.sha256, Path(file.name).stem, result.baked.suffix)
@@ -243,7 +277,7 @@ class _Importer:
             return Words()
         if known:
             image = self.ledger.image_of(known)
-            if image is None or caption_path_for(self.project.images / image).exists():
+            if image is None or (not self.looks and caption_path_for(self.project.images / image).exists()):
                 return Words()
         with self.reading.setdefault(Path(file.name).name.partition(".")[0].casefold(), threading.Lock()):
             return read_words(self.captions, file.name)

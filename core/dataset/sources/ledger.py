@@ -7,6 +7,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from core.dataset.images.files import IMAGE_SUFFIXES
 from core.dataset.project import Project
 
 LEDGER_FILE = "imports.jsonl"
+PLACES_FILE = "places.jsonl"
 LATENTS = re.compile(r"(.+)_\d{4,}x\d{4,}_[a-z0-9]+\.npz")
 """Names of the latents that sd-scripts keeps beside an image: stem, size, model family. It never notices that the image changed."""
 
@@ -53,6 +55,33 @@ def read_ledger(project: Project) -> list[ImportRecord]:
         except (json.JSONDecodeError, TypeError):
             continue
     return records
+
+
+@dataclass(frozen=True)
+class PlaceRecord:
+    """Another place where an image of the project, or a caption that fits it, stands: it came once more."""
+
+    sha256: str
+    """Of the image, as its `ImportRecord` has it; where there is none, of the file in images/."""
+    source: str
+    caption: str | None
+    """Revision of the caption there that is no news; empty: any would be; None: captions were not looked at."""
+
+
+def read_places(project: Project) -> list[PlaceRecord]:
+    """Every record, oldest first, the last one of each place; half a line is passed over."""
+    path, found = project.hidden / PLACES_FILE, dict[tuple[str, str], PlaceRecord]()
+    if path.exists():
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+            with suppress(ValueError, TypeError):
+                place = PlaceRecord(**json.loads(line))
+                found[place.sha256, place.source] = place
+    return list(found.values())
+
+
+def note_place(project: Project, place: PlaceRecord) -> None:
+    """Add a record. Raises: DiskError."""
+    append_line(project.hidden / PLACES_FILE, json.dumps(asdict(place), ensure_ascii=False), errors="backslashreplace")
 
 
 class Ledger:
@@ -179,11 +208,30 @@ class Ledger:
 
     def note_caption(self, sha: str, name: str, caption: str) -> None:
         """Note the caption that the source has now, for an image that came in before. Args: caption: its revision. Raises: DiskError."""
-        record = next((one for one in reversed(self._records.get(sha, [])) if one.name == name), None)
+        record = self.record_of(sha, name)
         if record is not None and record.caption != caption:
             noted = replace(record, caption=caption)
             _append(self.project, asdict(noted))
             self._note(noted)
+
+    def record_of(self, sha: str, name: str) -> ImportRecord | None:
+        """The newest record of this content under this name."""
+        return next((one for one in reversed(self._records.get(sha, [])) if one.name == name), None)
+
+    def by_stem(self) -> dict[str, list[tuple[str, str, str]]]:
+        """The images by their stems, folded, here and at the source: name, SHA-256 as the ledger knows it, source (empty: not known)."""
+        contents = {name: sha for sha, name in self._here.items()}
+        found: dict[str, list[tuple[str, str, str]]] = {}
+        for name in sorted(self.images):
+            if Path(name).suffix.lower() not in IMAGE_SUFFIXES:
+                continue
+            stem, content = fold(Path(name).stem), contents.get(name, "")
+            record = self._last.get(stem)
+            known = record is not None and record.name == name and record.describes(content)
+            sha, source = (record.sha256, record.source) if record is not None and known else (content, "")
+            for one in {stem, fold(Path(source).stem)} - {""}:
+                found.setdefault(one, []).append((name, sha, source))
+        return found
 
     def _note(self, record: ImportRecord) -> None:
         self._records.setdefault(record.sha256, []).append(record)

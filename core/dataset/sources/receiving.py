@@ -13,7 +13,7 @@ from typing import Literal
 
 from core.base.errors import DatasetError, DiskError
 from core.dataset.project import Project
-from core.dataset.sources.upload import Arrived, UploadRecord, UploadSettings, folder_for_new, make_folder, refusal
+from core.dataset.sources.upload import Arrived, UploadRecord, UploadSettings, folder_for_new, make_folder, refusal, uploads_of
 from core.dataset.sources.upload_names import UploadNames
 from core.dataset.sources.upload_parts import (
     BLOCK,
@@ -75,7 +75,8 @@ class Receiver:
         self.record = UploadRecord.of(project, upload)
         self.folder = self.record.folder() or folder_for_new(project, upload, settings)
         self._arrived = {file.path: file for file in self.record.arrived()}
-        self._names = UploadNames(self.folder, [(file.path, file.name) for file in self._arrived.values()])
+        own = not self.folder.is_relative_to(uploads_of(project))
+        self._names = UploadNames(self.folder, [(file.path, file.name) for file in self._arrived.values()], own)
         self._parts = parts_of(project, self.folder)
         self._open: dict[str, Partial] = {}
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -50,8 +51,8 @@ class UploadSettings(Settings):
     title = "Upload"
 
     where: Literal["own", "project"] = setting(
-        "own", "Where to", "own: into the folder that this project's pictures came from, where there is one; nothing there is changed. "
-        "project: into the folder uploads/ of the project.")
+        "own", "Where to", "own: new files are added to your own folder that this project's pictures came from, where there is one; no "
+        "file that is there is changed, and the same file is not stored twice. project: into uploads/ of the project, apart from them.")
     import_after: bool = setting(True, "Import when everything is here", "The pictures then go on into the project by themselves.")
 
 
@@ -142,8 +143,37 @@ def list_uploads(project: Project) -> list[UploadRecord]:
 
 def not_imported(project: Project) -> list[UploadRecord]:
     """Uploads with files that no import has read yet, oldest first."""
-    read = set(project.info().sources)
-    return [record for record in list_uploads(project) if str(record.path) not in read and record.arrived()]
+    read = {record.path for place in project.info().sources if (record := record_at(project, place)) is not None}
+    return [record for record in list_uploads(project) if record.path not in read and record.arrived()]
+
+
+def importable(project: Project) -> UploadRecord | None:
+    """The oldest upload that was not imported yet, else the last one that can bring pictures; None: there is none."""
+    waiting = not_imported(project)
+    return waiting[0] if waiting else next((record for record in reversed(list_uploads(project)) if _brings_pictures(record)), None)
+
+
+def _brings_pictures(record: UploadRecord) -> bool:
+    """Whether there are pictures or archives in it."""
+    try:
+        facts = record.path.stat()
+    except OSError:
+        return False
+    return _has_pictures(record.path, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=256)
+def _has_pictures(path: Path, changed: int, size: int) -> bool:
+    return any(file.name.lower().endswith((*IMPORT_SUFFIXES, *ARCHIVE_SUFFIXES)) for file in UploadRecord(path).arrived())
+
+
+def record_at(project: Project, place: str) -> UploadRecord | None:
+    """The upload that a source of the project is; of a project that was moved or copied, the record that went along. None: it is none."""
+    path = Path(place)
+    if path.suffix != UPLOAD_SUFFIX:
+        return None
+    here = uploads_of(project) / path.name
+    return UploadRecord(here if here.is_file() else path)
 
 
 def current_upload(project: Project, settings: UploadSettings) -> str:
@@ -223,10 +253,10 @@ class UploadSource:
         folder, archives = record.folder(), []
         if folder is None:
             raise DatasetError(f"{self.location} is no record of an upload.", "Upload the files again.")
-        for name in dict.fromkeys(file.name for file in record.arrived()):
+        for name, called in {file.name: file.path for file in record.arrived()}.items():
             if not self.recursive and "/" in name:
                 continue
-            file = SourceFile(name, folder / name)
+            file = SourceFile(name, folder / name, called=called)
             if Path(name).suffix.lower() in ARCHIVE_SUFFIXES:
                 archives.append(file)
             else:

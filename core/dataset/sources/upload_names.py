@@ -19,10 +19,13 @@ class UploadNames:
     Args:
         folder: where the files go.
         before: paths and names that this upload gave already.
+        own: it is the maker's own folder, which is meant by a folder of its name that was dropped as a whole.
     """
 
-    def __init__(self, folder: Path, before: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, folder: Path, before: Iterable[tuple[str, str]] = (), own: bool = False) -> None:
         self.folder = folder
+        before = list(before)
+        self._itself = f"{unicodedata.normalize('NFC', folder.name)}/" if own and self._is_meant(before) else ""
         self._folders: dict[tuple[str, ...], str] = {(): ""}
         self._stems: dict[tuple[str, str], str] = {}
         self._taken: set[tuple[str, str]] = set()
@@ -32,7 +35,7 @@ class UploadNames:
 
     def place(self, path: str) -> str:
         """The name under which this path is stored, inside the folder, with "/"."""
-        *above, file = _clean(path).split("/")
+        *above, file = self._clean(path).split("/")
         folder = self._folder(tuple(above))
         stem, ending = cut(file)
         if (folder, stem) not in self._stems:
@@ -45,7 +48,7 @@ class UploadNames:
 
     def other(self, path: str) -> str:
         """Another name for this path and all of its stem: something else lies under the first one."""
-        *above, file = _clean(path).split("/")
+        *above, file = self._clean(path).split("/")
         folder = self._folder(tuple(above))
         stem, ending = cut(file)
         name, number = f"{safe_stem(stem)}-2", 2
@@ -55,6 +58,15 @@ class UploadNames:
         self._taken.add((folder, fold(name)))
         self._stems[folder, stem] = name
         return f"{folder}{name}{ending}"
+
+    def _is_meant(self, before: Iterable[tuple[str, str]]) -> bool:
+        """Whether a dropped folder of this folder's name is this folder: not where it has such a subfolder. It stays as it was begun."""
+        begin = f"{unicodedata.normalize('NFC', self.folder.name)}/"
+        depths = [name.count("/") < path.count("/") for path, name in before if _clean(path).startswith(begin)]
+        return depths[0] if depths else not (self.folder / self.folder.name).is_dir()
+
+    def _clean(self, path: str) -> str:
+        return _clean(path).removeprefix(self._itself)
 
     def _here(self, folder: str) -> dict[str, set[str]]:
         """What lay in a folder when it was first looked at: folded stem → names of files."""
@@ -84,7 +96,7 @@ class UploadNames:
         return name
 
     def _remember(self, path: str, name: str) -> None:
-        *above, file = _clean(path).split("/")
+        *above, file = self._clean(path).split("/")
         *places, _ = name.split("/")
         if len(above) != len(places):
             return

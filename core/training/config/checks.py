@@ -191,6 +191,15 @@ def _caches(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
             yield Finding("error", f"Captions are cached, but {change}.", f"{remedy}, or switch cache_text_encoder_outputs off.")
 
 
+def _captions(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
+    data = settings.data
+    for name, value in (("caption_dropout_rate", data.caption_dropout_rate),
+                        ("caption_dropout_every_n_epochs", data.caption_dropout_every_n_epochs)):
+        if value == 1:
+            yield Finding("warning", f"No caption is ever learned ({name} is 1): the trigger word will call nothing.",
+                          f"Set {name} to 0, or to {'0.1' if name.endswith('rate') else 'a larger number'}.")
+
+
 def _precision(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     memory = settings.memory
     for name, wanted in (("full_fp16", "fp16"), ("full_bf16", "bf16")):
@@ -224,5 +233,6 @@ def _saving(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         yield Finding("error", f"The name {saving.output_name!r} begins or ends with a space or a dot.", "Take it away.")
 
 
-RULES: tuple[Rule, ...] = (_model, _v_prediction, _network, _optimizer, _length, _buckets, _caches, _precision, _samples, _saving)
+RULES: tuple[Rule, ...] = (_model, _v_prediction, _network, _optimizer, _length, _buckets, _caches, _captions, _precision, _samples,
+                           _saving)
 """In the order in which a person meets the settings."""

@@ -170,16 +170,16 @@ def test_tiny_pictures_are_counted_for_the_resolution_of_the_family(project):
         picture(project.images / f"{name}.png", size=size)
     (project.images / "broken.png").write_bytes(b"x")
     said = tiny(project)
-    assert "1 of 5 pictures are tiny for a training at 512 px, which is usual for this model family" in said
+    assert "1 of 5 pictures is tiny for a training at 512 px, which is usual for this model family" in said
     assert "shorter side is below 256 px (small.png)" in said and "enlarges" in said
     project.write_info(project.info().changed(family="sdxl"))
     assert "4 of 5 pictures are tiny for a training at 1024 px" in tiny(project)
 
 
 @pytest.mark.parametrize(("kept", "said"), [
-    ("[data]\nresolution = 768\n", "1 of 1 pictures are tiny for a training at 768 px, as set in Trainer"),
+    ("[data]\nresolution = 768\n", "1 of 1 picture is tiny for a training at 768 px, as set in Trainer"),
     ("[data]\nresolution = 1024\nresolution_height = 256\n", ""), ("[data]\nresolution = 768\nbucket_no_upscale = true\n", ""),
-    ("[data]\nresolution = 768\nbucket_no_upscale = true\nenable_bucket = false\n", "1 of 1 pictures are tiny for a training at 768 px"),
+    ("[data]\nresolution = 768\nbucket_no_upscale = true\nenable_bucket = false\n", "1 of 1 picture is tiny for a training at 768 px"),
     ("[data]\nresolution = 'large'\n", ""), ("not toml", ""), ("", "")])
 def test_a_resolution_that_was_set_in_trainer_counts(project, kept, said):
     picture(project.images / "a.png", size=(300, 300))

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from core.dataset.filtering import FilterError, choose, parse_filter, prepare, sort_needs
+from core.dataset.filtering import FilterError, choose, mistyped, parse_filter, prepare, sort_needs
 from core.dataset.listing import Listing, read_captions, scan, tag_counts
 from core.dataset.project import Project
 from core.dataset.rejecting import RejectSettings, reject_images
@@ -86,3 +86,11 @@ def test_tags_in_weighted_brackets_and_with_escaped_ones_are_tags_of_their_own(p
     assert shown(listing, 'tag:"miku (vocaloid)"') == "b" == shown(listing, r"miku_\(vocaloid\)")
     assert shown(listing, "tags:2") == "abc"
     assert tag_counts(listing) == [("mychar", 3), ("blue sky", 1), ("grass", 1), (r"miku \(vocaloid\)", 1), ("sky", 1)]
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("tags<6", "Did you mean tags:<6?"), ("-hat size>=512", "Did you mean size:>=512?"), ("no:caption", "'untagged' finds"),
+    ("tags:<6", ""), (":d", ""), ("hat -dog", ""), ("1girl:2", ""), ('"tags<6"', "")])
+def test_what_was_probably_mistyped_gets_a_word(text, words):
+    said = mistyped(parse_filter(text))
+    assert words in said if words else not said

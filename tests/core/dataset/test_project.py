@@ -117,8 +117,9 @@ def test_a_misspelt_key_in_project_toml_is_named(project):
         Project.open(project.folder)
 
 
-def test_a_broken_project_toml_is_named_with_its_place(project):
-    (project.folder / "project.toml").write_text("name = \n")
+@pytest.mark.parametrize("text", ["name = \n", 'name = "x"\nsources = [{a="b", =1}]\n'])
+def test_a_broken_project_toml_is_named_with_its_place(project, text):
+    (project.folder / "project.toml").write_text(text)
     with pytest.raises(ConfigError, match="project.toml is not valid TOML"):
         project.info()
 

@@ -60,7 +60,7 @@ def test_images_are_numbered_with_their_captions_in_natural_order(project):
     fill(project, "2", "10", "a b")
     plan = plan_rename(project, RenameSettings.make(name="my cat"))
     assert [(one.old, one.new) for one in plan.renames] == [("2", "my cat_0001"), ("10", "my cat_0002"), ("a b", "my cat_0003")]
-    assert plan.sentence() == "Gives 3 of 3 images another name." and list(who_is_who(project)) == ["2", "10", "a b"]
+    assert plan.sentence() == "Would give 3 of 3 images another name." and list(who_is_who(project)) == ["2", "10", "a b"]
     report = rename(project, name="my cat", plan=plan.mark)
     assert report.sentence() == "3 images were renamed, with their captions."
     assert who_is_who(project) == {"my cat_0001": (0, "picture 0"), "my cat_0002": (1, "picture 1"), "my cat_0003": (2, "picture 2")}

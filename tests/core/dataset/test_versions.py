@@ -129,7 +129,7 @@ def test_a_named_version_is_exactly_what_was_there_also_by_hand(three):
     name_version(three, VersionSettings(name="mine"))
     (three.images / "a.txt").write_text("later")
     later = add(three, "two")
-    assert plan_restore(three, "mine").sentence() == "Changes 3 of 3 captions."
+    assert plan_restore(three, "mine").sentence() == "Would change 3 of 3 captions."
     assert texts(three) == later
     assert restore_version(three, "mine").changed == 3 and texts(three) == kept
     undo_last(three)

@@ -37,3 +37,9 @@ def test_a_cell_tells_its_number_in_words(tmp_path):
     assert js(tmp_path, "matrix", "m.label('behind', 'full body', 1, 2)") == "behind, full body: 1 picture, few. Show them in the gallery."
     assert js(tmp_path, "matrix", "m.label('front', 'wide', 0, 2)") == "front, wide: 0 pictures, none. Show them in the gallery."
     assert js(tmp_path, "matrix", "[m.strength(0, 9), m.strength(9, 9), m.strength(1, 4), m.strength(0, 0)]") == [0, 1, 0.5, 0]
+
+
+def test_the_chosen_button_stands_out_and_where_there_is_no_choice_the_first(tmp_path):
+    names = "['take', 'leave'].map((name, place) => m.isMain({pressed: %s}, name, place))"
+    assert js(tmp_path, "cards", names % "'leave'") == [False, True] and js(tmp_path, "cards", names % "'take'") == [True, False]
+    assert js(tmp_path, "cards", names % "''") == [False, False] and js(tmp_path, "cards", names % "null") == [True, False]

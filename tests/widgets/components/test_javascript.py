@@ -86,3 +86,8 @@ def test_tags_are_searched_and_ordered(tmp_path):
 def test_shares_are_shown_in_few_signs(tmp_path):
     shares = "[m.percent(24, 24), m.percent(1, 300), m.percent(0, 5), m.percent(1, 0)]"
     assert js(tmp_path, "tag_bars", shares) == ["100 %", "0.3 %", "0 %", ""]
+
+
+def test_of_a_panels_keys_the_notebook_gets_only_those_that_change_no_cell_by_themselves(tmp_path):
+    keys = "[{key: 'd'}, {key: 'x'}, {key: 'Enter'}, {key: 'D', shiftKey: true}, {key: 'Enter', shiftKey: true}, {key: 's', ctrlKey: true}]"
+    assert js(tmp_path, "status", f"{keys}.map((key) => Boolean(m.forNotebook(key)))") == [False, False, False, False, True, True]

@@ -1,9 +1,11 @@
 """The editor's buttons that let a model look at one picture, and what the gallery reads again while captions are written."""
 
+import asyncio
 import time
 
 import pytest
 
+from core.base.files import read_json
 from core.dataset.captions.choosing import TagSettings
 from tests.core.dataset.small_things import make_tagger
 from widgets.components.caption_editor import Wish
@@ -134,3 +136,30 @@ def test_thumbnails_that_the_browser_has_are_not_sent_again(gallery):
         assert time.monotonic() < deadline
     assert rows([0]) == {"2.png"} and rows([0, 1]) == set()
     assert [row["name"] for row in sent[0]["rows"]] == ["1.png", "2.png"]
+
+
+def test_it_asks_with_what_was_chosen_before_the_press_though_that_comes_later(session, project, tmp_path):
+    pytest.importorskip("onnx")
+    model = str(make_tagger(tmp_path / "tagger"))
+
+    async def kernel():
+        gallery, panel = GalleryPanel(session), TaggingPanel(session)
+        session.panels["tag"] = panel
+        panel.form.fill(TagSettings(model_dir=model, device="cpu", drop_overlap=False))
+        gallery._ask_one("tag", "1.png", str(project.folder))
+        panel.form.fill(panel.form.value().changed(general_threshold=0.77))
+        deadline = time.monotonic() + 20
+        while gallery.one.job is None:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+        assert read_json(gallery.one.job.folder / "settings.json")["settings"]["general_threshold"] == 0.77
+        while gallery.one.job is not None:
+            assert time.monotonic() < deadline + 60
+            await asyncio.sleep(0.1)
+        gallery._ask_one("tag", "1.png", str(project.folder.parent / "another"))
+        await asyncio.sleep(0.3)
+        assert gallery.one.job is None
+        panel.close()
+        gallery.close()
+
+    asyncio.run(kernel())

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from core.base.errors import DatasetError
-from core.base.jobs import Job
+from core.base.jobs import Job, write_order
 from core.dataset.captions.captioners import CAPTIONERS
 from core.dataset.captions.captioning import CaptionSettings
 from core.dataset.captions.told import ToldStore
@@ -219,12 +219,12 @@ def test_a_model_stays_loaded_between_tries_and_is_unloaded_by_a_press_and_befor
     unload = button(panel, "Unload the model")
     press(panel, "Try on this picture")
     held = panel.one.kept._model
-    assert "BLIP base needed" in panel.status.text and held is not None and not unload.disabled
+    assert "the model in blip/ needed" in panel.status.text and held is not None and not unload.disabled
     panel.one.choice.field.value = "2"
     press(panel, "Try on this picture")
     assert panel.one.kept._model is held
     unload.click()
-    assert "BLIP base was unloaded" in panel.status.text and held.model is None and unload.disabled
+    assert "the model in blip/ was unloaded" in panel.status.text and held.model is None and unload.disabled
     panel.one.choice.field.value = "3"
     press(panel, "Try on this picture")
     held = panel.one.kept._model
@@ -232,3 +232,24 @@ def test_a_model_stays_loaded_between_tries_and_is_unloaded_by_a_press_and_befor
     assert held.model is None
     ended(panel.job)
     assert panel.job.status().report["remembered"] == 3 and caption(project, "1").startswith("mychar, red background, ")
+
+
+def test_the_buttons_of_texts_stay_while_nothing_changes_and_are_let_go_when_others_come(panel):
+    press(panel, "Try on this picture")
+    before = panel.one._texts.children
+    panel.session.tell()
+    assert before and panel.one._texts.children is before
+    press(panel, "Next picture")
+    assert before[0].comm is None and before[0].children[1].children[0].comm is None
+
+
+def test_the_settings_of_the_newest_captioning_come_back_with_the_project(session, project):
+    folder = project.folder / "jobs" / "20260101-100000-caption"
+    folder.mkdir(parents=True)
+    asked = CaptionSettings.make(captioner="qwen3-vl-8b", precision="4-bit", mode="short", existing="merge", ask_again=True, ids=("1",))
+    write_order(folder, {"stage": "caption", "project": str(project.folder), "settings": asked.model_dump(mode="json")})
+    panel = CaptionPanel(session)
+    value = panel.form.value()
+    assert (value.captioner, value.precision, value.mode, value.existing) == ("qwen3-vl-8b", "4-bit", "short", "merge")
+    assert not value.ask_again and not value.ids
+    panel.close()

@@ -26,7 +26,8 @@ def test_a_change_can_only_be_made_after_its_preview_and_is_exactly_that(session
     choose(panel, "remove", tags="red background")
     assert panel.apply.disabled and "preview first" in panel.apply.tooltip
     panel.main.click()
-    assert texts(project) == before and "Changes 1 of 3 captions." in panel.status.text
+    assert texts(project) == before and panel.changes.title == "Would change 1 of 3 captions."
+    assert panel.status.text == "Preview: would take out red background. Would change 1 of 3 captions. Nothing is changed yet."
     assert panel.changes.rows == [{"name": "1", "before": "mychar, red background", "after": "mychar"}] and not panel.apply.disabled
     panel.apply.click()
     assert texts(project) == {**before, "1": "mychar"} and panel.status.text.startswith("Done: 1 caption changed")
@@ -40,7 +41,7 @@ def test_a_setting_that_changes_after_the_preview_takes_the_preview_away(session
     panel.condition.control("has_all").widget.value = "red background"
     assert panel.apply.disabled and panel.changes.total == 0
     panel.main.click()
-    assert "Changes 1 of 3" in panel.status.text
+    assert "Would change 1 of 3 captions" in panel.status.text
 
 
 def test_captions_that_changed_since_the_preview_are_not_changed(session, project):
@@ -75,8 +76,10 @@ def test_undo_stands_beside_the_change(session, project):
     choose(panel, "add_last", tags="smile")
     panel.main.click()
     panel.apply.click()
+    assert panel.undo.tooltip == "Takes back: Added smile."
     panel.guard(panel._undo)
-    assert texts(project) == before and "undone: Added smile" in panel.status.text
+    assert panel.undo.tooltip is None
+    assert texts(project) == before and panel.status.text.startswith("Done: 'Added smile' is undone.")
 
 
 def test_the_history_lists_undoes_redoes_and_goes_back(session, project):
@@ -86,11 +89,13 @@ def test_the_history_lists_undoes_redoes_and_goes_back(session, project):
     panel = HistoryPanel(session)
     assert [label.split("   ")[1] for label, _ in panel.list.options[:-1]] == ["Added three", "Added two", "Added one"]
     panel.main.click()
-    assert texts(project)["1"].endswith("one, two") and panel.status.text.startswith("Done: undone: Added three")
+    assert texts(project)["1"].endswith("one, two") and panel.status.text.startswith("Done: 'Added three' is undone.")
+    assert panel.main.tooltip == "Takes back: Added two."
     panel.guard(panel._redo)
     assert texts(project)["1"].endswith("two, three")
     panel.list.value = panel.list.options[-1][1]
     panel.guard(panel._go_back)
+    assert panel.status.text.startswith("Done: back to the beginning, 3 changes undone. ")
     assert texts(project) == before and "undone, can be made again" in panel.list.options[0][0]
     panel.main.click()
     assert panel.status.text == "Needs attention: There is no change to undo."
@@ -170,3 +175,32 @@ def test_a_large_change_is_a_job(session, project, monkeypatch):
         time.sleep(0.1)
         panel.refresh()
     assert panel.status.text.startswith("Done: 3 captions changed") and texts(project)["3"].endswith("smile")
+
+
+@pytest.mark.parametrize(("op", "values", "promise"), [
+    ("add_first", {"tags": "a"}, "add a in front"), ("replace_tags", {"search": "a", "replacement": "b"}, "replace a by b"),
+    ("deduplicate", {}, "take out double tags"), ("put_trigger", {"trigger_word": "cat"}, "put the trigger word 'cat' first")])
+def test_a_preview_speaks_of_what_would_be(session, project, op, values, promise):
+    panel = EditPanel(session)
+    choose(panel, op, **values)
+    assert panel.settings().promise() == promise
+
+
+def test_every_operation_can_say_what_it_would_do():
+    from core.dataset.captions.operations import OPERATIONS
+
+    for name in OPERATIONS.names():
+        kind = OPERATIONS.load(name)
+        words = kind.model_construct(**{field: "a" for field, facts in kind.model_fields.items() if facts.is_required()}).promise()
+        assert words[:1].islower() and words.split()[0] in ("add", "insert", "take", "replace", "put", "sort", "mend", "shorten"), words
+
+
+def test_one_caption_is_told_as_one(session, project):
+    from core.dataset.items import Skipped
+    from widgets.dataset.bulk_change import left_out
+
+    session.dataset.edit(EditSettings(remove="red background"))
+    assert HistoryPanel(session).list.options[0][0].endswith("Took out red background   (1 caption)")
+    assert "<summary>1 is left out</summary>" in left_out([Skipped("a", "b")])
+    (project.images / "1.txt").write_text("by another hand", encoding="utf-8")
+    assert session.dataset.undo().sentence().endswith("1 was edited since and stays as it is.")

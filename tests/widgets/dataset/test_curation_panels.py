@@ -1,5 +1,8 @@
 """Duplicates, quality and overview panels on real pictures: found, put aside, put back, led to the gallery."""
 
+import asyncio
+import os
+import threading
 import time
 
 import numpy
@@ -7,6 +10,7 @@ import pytest
 from PIL import Image
 
 from core.base.jobs import Job, list_jobs
+from core.dataset.curation.overview import OverviewSettings
 from core.dataset.manager import DatasetManager
 from core.dataset.rejecting import RejectSettings
 from widgets.dataset.duplicates import DuplicatesPanel
@@ -74,6 +78,7 @@ def test_another_one_can_be_kept_and_a_group_left_alone(session, pictures):
 def test_groups_follow_the_settings_without_another_job(session, pictures):
     panel = DuplicatesPanel(session)
     finished(panel)
+    panel.form.open_folds()
     panel.form.control("embedder").widget.value = "none"
     panel.form.control("hash_distance").widget.value = 0
     assert section_names(panel)[0][:2] == ["0.png", "0-copy.png"]
@@ -268,3 +273,116 @@ def test_a_look_that_ended_before_is_shown_again_by_a_panel_that_opens_later(ses
     finished(kind(session))
     later = kind(session)
     assert section_names(later) and "broken.png" in later._skipped.value
+
+
+def test_a_typed_cut_wins_over_places_of_the_slider_that_were_sent_before_it_and_come_later(session, pictures):
+    measured = QualityPanel(session)
+    finished(measured)
+
+    async def kernel():
+        panel = QualityPanel(session)
+        while panel._found is None:
+            await asyncio.sleep(0.02)
+        panel.which.value = "side"
+
+        def queue():  # one message in each turn of the loop, as the kernel takes them from its main queue
+            if shares:
+                panel.histogram._heard(None, {"cut": shares.pop(0)}, [])
+                time.sleep(0.04)
+                asyncio.get_running_loop().call_soon(queue)
+
+        shares, deadline = [0.1, 0.2, 0.3, 0.4], time.monotonic() + 10
+        asyncio.get_running_loop().call_soon(queue)
+        threading.Thread(target=lambda: setattr(panel.exact, "value", 90.0)).start()  # while a subshell takes what was typed
+        while shares or panel._cuts.get("side") != 90.0:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        assert panel.exact.value == 90.0 and panel.picked().names == ("0-small.png",)
+        panel.close()
+
+    asyncio.run(kernel())
+
+
+def test_groups_come_though_the_work_of_another_project_was_still_going_on(session, pictures, project):
+    panel = DuplicatesPanel(session)
+    finished(panel)
+    other = DatasetManager.create("other").project
+    session.open(other.folder)
+    panel._busy = True
+    session.open(project.folder)
+    assert section_names(panel) == []
+    panel._busy = False
+    session.tell()
+    assert section_names(panel) == [["0.png", "0-copy.png", "0-small.png"]]
+
+
+def test_a_number_of_the_matrix_goes_by_the_outfit_that_was_chosen_before_it_was_pressed(session, pictures):
+    for name, tags in (("0", "from side, portrait, red dress"), ("1", "from side, portrait, blue dress")):
+        (pictures.images / f"{name}.txt").write_text(f"mychar, {tags}")
+
+    async def kernel():
+        panel, gallery = OverviewPanel(session), GalleryPanel(session)
+        session.panels["gallery"] = gallery
+        panel.form.fill(OverviewSettings(outfits={"red": "red dress", "blue": "blue dress"}))
+        panel.main.click()
+        while len(panel.outfit.options) < 2:
+            await asyncio.sleep(0.02)
+        panel.matrix._heard(None, {"row": "side", "column": ""}, [])
+        panel.outfit.value = "red"  # sent before the press, taken in after it
+        deadline = time.monotonic() + 20
+        while gallery.shelf.view.filter == "":
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+        assert "red dress" in gallery.shelf.view.filter
+        panel.close()
+        gallery.close()
+
+    asyncio.run(kernel())
+
+
+def test_the_record_of_rejected_pictures_is_read_again_only_where_some_came_or_went(session, pictures, monkeypatch):
+    manager = session.dataset
+    manager.reject(RejectSettings.make(images=("2.png",), reason="quality: flat"))
+    long_ago = time.time() - 60
+    os.utime(pictures.rejected, (long_ago, long_ago))
+    reads, read = [], type(manager).rejected_because
+    monkeypatch.setattr(type(manager), "rejected_because", lambda self, reason: reads.append(reason) or read(self, reason))
+    panel = QualityPanel(session)
+    assert not panel.put_back.disabled and reads == ["quality"]
+    for _ in range(3):
+        session.tell()
+    assert reads == ["quality"]
+    panel.put_back.click()
+    assert panel.put_back.disabled and (pictures.images / "2.png").exists()
+
+
+def test_what_was_called_different_is_kept_in_the_project_and_has_a_way_back(session, pictures, project):
+    panel = DuplicatesPanel(session)
+    finished(panel)
+    assert panel.told_different.disabled
+    panel.guard(lambda: panel._asked("act", {"section": "0.png", "name": "leave"}))
+    assert panel.status.text == "Done: no two of 5 pictures are alike, 1 not compared; 1 group that you called different is left alone."
+    session.open(DatasetManager.create("other").project.folder)
+    session.open(project.folder)
+    later = DuplicatesPanel(session)
+    for one in (panel, later):
+        assert section_names(one) == [] and one.keep_all.disabled and "1 group that you called different" in one.status.text
+    assert later.told_different.description == "Show the group that you called different"
+    later.told_different.click()
+    assert section_names(later) == [["0.png", "0-copy.png", "0-small.png"]] and later.keep_all.disabled
+    assert later.told_different.description == "Back to the groups that are alike"
+    later.guard(lambda: later._asked("act", {"section": later.cards.sections[0]["key"], "name": "alike"}))
+    assert section_names(later) == [["0.png", "0-copy.png", "0-small.png"]] and not later.keep_all.disabled
+    assert later.status.text == "Done: 2 of 5 pictures are like another one, in 1 group, 1 not compared." and later.told_different.disabled
+
+
+def test_what_another_notebook_called_different_is_not_put_aside(session, pictures):
+    panel = DuplicatesPanel(session)
+    finished(panel)
+    other = DuplicatesPanel(session)
+    DatasetManager(pictures).call_different([card["content"] for card in panel.cards.sections[0]["cards"]])
+    panel.keep_all.click()
+    assert not pictures.rejected.exists() or names_in(pictures.rejected) == []
+    assert "were called different meanwhile, so nothing was moved" in panel.status.text and section_names(panel) == []
+    session.tell()
+    assert section_names(other) == [] and other.told_different.description == "Show the group that you called different"

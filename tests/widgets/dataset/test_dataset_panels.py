@@ -89,6 +89,16 @@ def test_the_handed_over_project_is_open_in_trainer(session, project):
     assert later.folder == project.folder
 
 
+def test_the_dataset_is_packed_in_a_job_and_the_way_home_is_told(session, project):
+    panel = HandoverPanel(session)
+    pack = next(button for button, _ in panel._actions if button.description == "Pack pictures and captions")
+    pack.click()
+    assert wait(panel).startswith("Done: 3 pictures and 3 captions are in ") and "Download" in panel._where.value
+    with zipfile.ZipFile(next(project.folder.glob("*_dataset.zip"))) as archive:
+        assert sorted(archive.namelist()) == sorted(path.name for path in project.images.iterdir())
+    assert HandoverPanel(session).status.text == panel.status.text
+
+
 @pytest.mark.parametrize("name", PANELS.names())
 def test_every_panel_can_be_made_with_and_without_a_project(session, name):
     for open_session in (Session(), session):

@@ -45,8 +45,8 @@ def test_nothing_is_shown_before_it_was_looked(panel):
 
 def test_each_is_shown_with_its_picture_what_is_here_and_what_stands_there(panel):
     panel.main.click()
-    assert panel.status.text == ("Done: 4 captions found beside the sources: 3 for images without a caption, 1 changed there after the "
-                                 "import. Nothing is written before it is saved.")
+    assert panel.status.text == ("Done: 4 captions found beside the sources: 3 for images without a caption, 1 changed there or "
+                                 "brought anew after the import. Nothing is written before it is saved.")
     sections = panel.cards.sections
     assert [section["key"] for section in sections] == ["0.png", "1.png", "2.png", "3.png"]
     assert list(sections[0]["change"]) == ["old, tags", "old, new tags"] and list(sections[1]["change"]) == ["", "caption 1"]
@@ -67,6 +67,26 @@ def test_what_is_taken_is_written_when_it_is_saved_and_undo_takes_it_back(panel)
     assert [section["key"] for section in panel.cards.sections] == ["3.png"] and panel.save.disabled
     panel._undo().act()
     assert captions(panel)["0"] == "old, tags" and captions(panel)["1"] is None
+
+
+def test_the_button_of_the_decision_looks_pressed_and_no_other(panel):
+    panel.main.click()
+    assert {section["pressed"] for section in panel.cards.sections} == {""}
+    press(panel, "1.png", "leave")
+    press(panel, "2.png", "take")
+    assert [section["pressed"] for section in panel.cards.sections] == ["", "leave", "take", ""]
+
+
+def test_after_undo_a_look_says_what_was_decided_before(panel):
+    panel.main.click()
+    panel.take_all.click()
+    panel.save.click()
+    panel._undo().act()
+    panel.main.click()
+    assert panel.status.text.endswith("4 captions that you decided on before are not shown.")
+    panel.form.control("decided").widget.value = True
+    panel.main.click()
+    assert len(panel.cards.sections) == 4
 
 
 def test_the_same_button_once_more_takes_the_decision_back(panel):
@@ -122,3 +142,13 @@ def test_a_section_that_is_not_shown_is_not_decided(panel):
     panel.cards._heard(None, {"kind": "act", "section": "4.png", "name": "take"}, [])
     panel.cards._heard(None, {"kind": "act", "section": "1.png", "name": "delete"}, [])
     assert panel._decisions == {}
+
+
+def test_what_is_decided_while_others_are_saved_stays_decided(panel):
+    panel.main.click()
+    press(panel, "1.png", "take")
+    work = panel._save()
+    press(panel, "2.png", "leave")
+    work.then(work.act())
+    assert captions(panel)["1"] == "caption 1" and captions(panel)["2"] is None
+    assert panel.save.description == "Save: take 0, leave 1"

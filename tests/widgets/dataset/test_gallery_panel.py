@@ -229,3 +229,45 @@ def test_tags_that_were_chosen_in_the_statistics_filter_the_grid(session, projec
     assert "shows them" in statistics.status.text
     assert names(panel) == ["2.png"] and panel.gallery.view["filter"] == 'tag:"green background"'
     panel.close()
+
+
+def test_what_was_rejected_in_a_project_is_not_offered_back_in_another_one(panel, session, project, monkeypatch):
+    ended = []
+    monkeypatch.setattr(panel.loop, "beside", lambda work, then: ended.append(lambda: then(work(), None)))
+    panel._reject(["1.png"], "blurred")
+    other = Project.create(project.folder.parent / "other", "Other")
+    monkeypatch.undo()
+    session.open(other.folder)
+    ended[0]()
+    assert panel._rejected == [] and panel.shelf.view.undo == "" and (project.rejected / "1.png").exists()
+
+
+def test_a_caption_goes_into_the_project_that_it_was_written_in_though_another_one_is_opened(panel, session, project, monkeypatch):
+    other = Project.create(project.folder.parent / "other", "Other")
+    Image.new("RGB", (64, 64), "white").save(other.images / "1.png")
+    (other.images / "1.txt").write_bytes((project.images / "1.txt").read_bytes())
+    shown, works = panel.gallery.shown, []
+    monkeypatch.setattr(panel.loop, "beside", lambda work, then: works.append((work, then)))
+    panel.desk.hear(Wish("tag", shown["id"], shown["revision"], "my words", True, shown["home"], "0.1"))
+    monkeypatch.undo()
+    session.open(other.folder)
+    work, then = works[0]
+    then(work(), None)
+    assert (project.images / "1.txt").read_text() == "my words" and (other.images / "1.txt").read_text() == "mychar, red background"
+    assert panel.one.job is None and (panel.gallery.shown["home"], panel.gallery.shown["id"]) == (str(other.folder), "1.png")
+    assert panel.gallery.shown["caption"] == "mychar, red background"
+
+
+def test_how_many_are_rejected_and_what_a_filter_without_a_hit_meant_is_told(screen, panel):
+    assert panel.gallery.view["aside"] == 0
+    screen.ask("reject", version=panel.shelf.view.version, ranges=[[0, 2]], reason="blurred")
+    assert panel.gallery.view["aside"] == 2
+    screen.ask("filter", text="tags<6", sort="name")
+    assert names(panel) == [] and "tags:<6" in panel.gallery.view["meant"]
+    screen.ask("filter", text="", sort="name")
+    assert panel.gallery.view["meant"] == ""
+
+
+def test_the_status_line_stands_directly_beneath_the_pictures_and_only_once(panel):
+    shown = list(panel.view.children)
+    assert shown.index(panel.status) == shown.index(panel.gallery) + 1 and shown.count(panel.status) == 1

@@ -1,5 +1,6 @@
 """The import panel: one kind of source at a time, and a way to look for folders."""
 
+import asyncio
 import json
 import sys
 import types
@@ -191,3 +192,21 @@ def test_the_way_up_from_a_shortcut_leads_back_to_my_drive(session, monkeypatch,
     browser.list.value = ".."
     browser.open_button.click()
     assert browser.listing.folder == drive
+
+
+def test_open_it_opens_what_was_chosen_before_the_press_though_that_comes_later(session, tmp_path):
+    for name in ("cats", "dogs"):
+        (tmp_path / "sets" / name).mkdir(parents=True)
+
+    async def kernel():
+        panel = ImportPanel(session)
+        panel.browser.show(tmp_path / "sets")
+        panel.browser.take_button.click()
+        panel.browser.list.value = "dogs"
+        source = panel.form.control("source").widget
+        while not source.value:
+            await asyncio.sleep(0.02)
+        assert source.value == str(tmp_path / "sets" / "dogs")
+        panel.close()
+
+    asyncio.run(kernel())

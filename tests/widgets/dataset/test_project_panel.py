@@ -51,6 +51,7 @@ def test_the_folder_that_would_be_made_is_told_before(projects):
     panel.main.click()
     assert (projects / "Mika_ the _cat_" / "project.toml").is_file()
     assert panel.status.text.startswith("Done: Mika: the <cat> is created.")
+    name.value = "Mika: the <cat>"
     assert "is the project that is open." in panel._place.value
 
 
@@ -134,3 +135,12 @@ def test_opening_tells_what_can_be_gone_on_with(project):
     session.open(project.folder)
     assert "&#x27;Sorted &lt;the&gt; tags&#x27; of captions was interrupted half-way." in panel._facts.value
     assert "in the panel History of captions" in panel._facts.value
+
+
+def test_the_form_of_a_project_that_was_made_is_empty_for_the_next_one(projects):
+    panel = ProjectPanel(Session())
+    for name, words in (("name", "First"), ("trigger_word", "mychar")):
+        panel.form.control(name).widget.value = words
+    panel.main.click()
+    assert panel.status.text.startswith("Done: First is created.")
+    assert [panel.form.control(name).widget.value for name in ("name", "trigger_word")] == ["", ""]

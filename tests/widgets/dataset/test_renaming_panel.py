@@ -29,8 +29,9 @@ def test_names_are_shown_then_given_then_taken_back(session, project):
     panel = RenamePanel(session)
     panel.form.control("name").widget.value = "cat"
     assert panel.apply.disabled and "preview" in panel.apply.tooltip
-    assert press(panel, "Preview").startswith(f"Done: Gives {len(before)} of {len(before)} images another name.")
-    assert panel.changes.rows[0]["after"] == "cat_0001" and names(project) == before
+    assert press(panel, "Preview").startswith(
+        f"Preview: would give {len(before)} of {len(before)} images another name. Nothing is renamed yet.")
+    assert panel.changes.rows[0] == {"name": f"{before[0]} → cat_0001", "before": "", "after": ""} and names(project) == before
     assert panel.apply.description == f"Rename {len(before)} pictures"
     assert "renamed" in press(panel, "Rename")
     assert names(project) == [f"cat_{number:04}" for number in range(1, len(before) + 1)]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.base.jobs import write_order
 from core.dataset.project import Project
 from widgets.dataset.tagging import TaggingPanel
 from widgets.session import Session
@@ -63,3 +64,23 @@ def test_a_project_that_gets_its_first_trigger_word_fills_the_empty_field(projec
 
 def test_the_help_says_what_empty_means(session):
     assert "empty takes the project's" in TaggingPanel(session).form.control("trigger_word").help.lower()
+
+
+def test_the_settings_of_the_newest_job_come_back_with_its_project(project, other):
+    jobs = {"20260101-100000-tag": {"general_threshold": 0.2}, "20260102-100000-tag": {
+        "general_threshold": 0.6, "tagger": "wd-vit-v3", "undesired_tags": "hat", "existing": "replace", "device": "cpu",
+        "trigger_word": "once", "which": "untagged", "force_download": True, "of_an_older_version": 1}}
+    for name, settings in jobs.items():
+        (project.folder / "jobs" / name).mkdir(parents=True)
+        write_order(project.folder / "jobs" / name, {"stage": "tag", "project": str(project.folder), "settings": settings})
+    session = Session()
+    panel = TaggingPanel(session)
+    for opened, threshold, tagger in ((project, 0.6, "wd-vit-v3"), (other, 0.35, "wd-eva02-large-v3"), (project, 0.6, "wd-vit-v3")):
+        session.open(opened.folder)
+        value = panel.form.value()
+        assert (value.general_threshold, value.tagger) == (threshold, tagger)
+        assert value.trigger_word == opened.trigger_word and not value.force_download and value.which == "all"
+    assert (value.undesired_tags, value.existing, value.device) == ("hat", "replace", "cpu")
+    assert any("1 changed" in fold.description for fold in panel.form._folds.values())
+    (project.folder / "jobs" / "20260102-100000-tag" / "settings.json").write_text('{"stage": "tag", "settings": {"tagger": "gone"}}')
+    assert TaggingPanel(session).form.value().tagger == "wd-eva02-large-v3"

@@ -68,7 +68,9 @@ def test_where_files_go_is_said_beforehand(panel, project, tmp_path):
     own.mkdir()
     project.write_info(project.info().changed(sources=(str(own),)))
     panel.refresh()
-    assert panel.zone.target == f"They go into {own}, where this project's pictures came from. Nothing that is there is changed."
+    assert panel.zone.target == (f"They go into {own}, your own folder that this project's pictures came from. No file that is there is "
+                                 "changed, and what is there already is not stored twice. To keep them apart, "
+                                 "choose project at 'Where to'.")
     panel.form.control("where").widget.value = "project"
     assert str(project.folder / "uploads") in panel.zone.target
 
@@ -94,6 +96,16 @@ def test_what_came_is_imported_by_the_import_stage(panel, page, project):
     later = UploadPanel(panel.session)
     assert later.status.text == panel.status.text and not later.main.disabled
     later.close()
+
+
+@pytest.mark.slow
+def test_an_upload_without_pictures_says_so_once_and_cannot_be_imported_for_ever(panel, page, project):
+    page.begin()
+    page.small(**{"cat.txt": b"a cat"})
+    page.end()
+    wait(panel, "Needs attention: What was uploaded holds no images, and its 1 caption fits no picture of this project")
+    panel.main.click()
+    assert panel.status.text == "Needs attention: There are no pictures in what was uploaded. Drop some above."
 
 
 def test_large_files_are_asked_for_piece_by_piece(panel, page, project):

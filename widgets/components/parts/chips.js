@@ -103,7 +103,7 @@ export function createChips({ text, write, needed }) {
       chip.dataset.place = place;
       chip.disabled = shut;
       chip.tabIndex = place === focused ? 0 : -1;
-      chip.title = "Click: take it out. Drag: move it.";
+      chip.title = `Remove ${tag} (drag it to move it)`;
       chip.setAttribute("aria-label", `${tag}, tag ${place + 1} of ${tags.length}. Delete takes it out, Shift with arrows moves it.`);
       item.append(chip);
       return item;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from core.base.words import model_words
 from core.dataset.captions.captioners import CAPTIONERS, CaptionerModel, Request, identity_of, open_captioner
 
 
@@ -29,10 +30,11 @@ class KeptCaptioner:
 
     @property
     def holds(self) -> str:
-        """Title of the captioner whose memory is held; empty when none is. A server takes none."""
+        """The captioner whose memory is held, in words; empty when none is. A server takes none."""
         if self._model is None or not any(CAPTIONERS.entry(self._name[0]).options["memory"].values()):
             return ""
-        return CAPTIONERS.entry(self._name[0]).title
+        request: Request | None = getattr(self._model, "request", None)
+        return model_words(CAPTIONERS.entry(self._name[0]).title, request.model_dir if request is not None else "")
 
     def close(self) -> None:
         """Let go of it, and of its memory."""

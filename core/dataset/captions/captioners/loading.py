@@ -6,12 +6,12 @@ import gc
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ConfigError, DatasetError, DiskError, ModelError, require
 from core.base.failures import explain
-from core.base.paths import hub_cache
+from core.base.hub import WAY_OUT
+from core.base.paths import hub_cache, hub_folder
 from core.base.registry import Entry
 from core.dataset.captions.captioners import WITHOUT_GPU, Request, find_captioner
 from core.setup.hardware import memory_gib
@@ -81,7 +81,7 @@ class TorchCaptioner(ABC):
             reason = known[0] if known else (lines[0].rstrip(".") if lines else type(error).__name__) + "."
             raise ModelError(f"{self.entry.title} could not be fetched or opened: {reason}",
                              (known[1] if known else "")
-                             or "Check the connection, or give a folder that holds the model (model_dir).") from error
+                             or f"{WAY_OUT}, in 'Local model folder' under 'Show more settings'.") from error
         if self.request.precision == "bf16":
             model = model.to(self.provider)
         return model.eval(), processor
@@ -136,12 +136,13 @@ def _check_room(torch: Any, entry: Entry, request: Request, device: str) -> None
         if 0 < free < needed:
             raise ConfigError(f"{entry.title} takes about {needed:g} GiB without a GPU, but this machine has {free:.1f} GiB free.",
                               "Choose a smaller captioner such as blip-large, or a server.")
-    place = Path(hub_cache(request.download_dir) or Path.home())
-    snapshots = [root / f"models--{entry.options['repo_id'].replace('/', '--')}" / "snapshots" for root in (place, place / "hub")]
-    if request.model_dir or any(next(folder.glob(f"*/*{ending}"), None) for folder in snapshots for ending in (".safetensors", ".bin")):
+    place = hub_folder(request.download_dir)
+    snapshots = place / f"models--{entry.options['repo_id'].replace('/', '--')}" / "snapshots"
+    if request.model_dir or any(next(snapshots.glob(f"*/*{ending}"), None) for ending in (".safetensors", ".bin")):
         return
     present = next(parent for parent in (place, *place.parents) if parent.exists())
     room = shutil.disk_usage(present).free / GIB
     if room < float(entry.options["disk"]):
+        variable = "LORABOOK_MODELS" if hub_cache() else "HF_HOME"
         raise DiskError(f"{entry.title} takes {entry.options['disk']:g} GiB to download, but {present} has {room:.1f} GiB free.",
-                        "Free some space, or set LORABOOK_MODELS to another disk.")
+                        f"Free some space, set {variable} to another disk, or give another download folder (download_dir).")

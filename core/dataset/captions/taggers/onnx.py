@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.base.errors import ConfigError, ModelError, require
 from core.base.files import read_text
+from core.base.hub import WAY_OUT, hub_trouble
 from core.base.paths import hub_cache, typed_path
 from core.dataset.captions.scores import TagScores, rounded
 from core.dataset.captions.taggers import SCORE_FLOOR
@@ -175,9 +176,8 @@ def _fetch(opener: type[OnnxTagger], repo_id: str, revision: str, download_dir: 
         except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
             if name in further and isinstance(error, RemoteEntryNotFoundError):
                 continue  # this one the model does not have; a lost connection is another error
-            reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-            raise ModelError(f"The tagger {repo_id} could not be fetched from Hugging Face ({reason}).",
-                             "Check the connection, or give a folder that holds the model (model_dir).") from error
+            raise ModelError(f"The tagger {repo_id} could not be fetched from Hugging Face: {hub_trouble(error)}.",
+                             f"{WAY_OUT}, in 'Local model folder' under 'Show more settings'.") from error
     commit = found[MODEL_FILE].parent.name  # …/snapshots/<commit>/model.onnx
     return OnnxFiles(found[MODEL_FILE], found[TAGS_FILE], f"{repo_id}@{commit}", commit, opener,
                      {name: path for name, path in found.items() if name in further})
@@ -203,7 +203,7 @@ def open_session(model: Path, device: str) -> tuple[Any, str]:
     Args: device: "auto" takes CUDA where it works; "cuda" insists on it.
     Raises: ModelError: the file is no ONNX model. ConfigError: CUDA was asked for and is not to be had.
     """
-    runtime = require("onnxruntime", needed_for="The tagger")
+    runtime = require("onnxruntime", needed_for="The model")
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     providers = ["CPUExecutionProvider"]

@@ -71,6 +71,12 @@ def test_a_familys_own_words_are_let_alone_and_of_plain_sdxl_nothing_is_known(fa
     assert not {"quality", "ratings", "underscores", "variants"} & set(kinds({**sound(), "x": caption}, family=family))
 
 
+def test_words_in_brackets_are_mended_with_those_outside(project):
+    captions = {**sound(), "x": "mika, score 9, hat", "y": "mika, (score 9:1.2), hat"}
+    finding, after = mend(project, captions, "underscores", family="pony")
+    assert finding.ids == ("x", "y") and (after["x"], after["y"]) == ("mika, score_9, hat", "mika, (score_9:1.2), hat")
+
+
 def test_a_caption_of_quality_words_alone_is_not_promised_to_be_mended():
     assert "quality" not in kinds({**sound(), "x": "masterpiece, best quality"}, trigger="", family="pony")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.base.errors import DatasetError
+from core.base.errors import DatasetError, DiskError
 from core.dataset.captions import reviewing
 from core.dataset.captions.reviewing import ReviewSettings, find_doubts, review_image
 from core.dataset.captions.swapping import swap_captions
@@ -94,6 +94,16 @@ def test_a_decision_that_could_not_be_written_counts_for_nothing(two, monkeypatc
         review_image(two, "a", keep=["red theme", "green theme"])
     assert text(two) == "red theme, by hand"
     assert History.of(two).authored({"a": ""}) == {"a": {"red theme"}}
+
+
+def test_a_decision_that_a_full_disk_did_not_take_counts_for_nothing(two, monkeypatch):
+    def full(*_, **__):
+        raise DiskError("The disk is full.")
+
+    monkeypatch.setattr(reviewing, "swap_captions", full)
+    with pytest.raises(DiskError):
+        review_image(two, "a", keep=["green theme"], drop=["red theme"])
+    assert text(two) == "red theme" and names(find_doubts(two, NEAR)) == {"a": [("green theme", False), ("red theme", True)]}
 
 
 def test_a_caption_never_becomes_empty_and_one_without_file_needs_a_word(two):

@@ -10,6 +10,8 @@ from core.dataset.captions.tagging import tag_images
 from core.dataset.history import History, finish, redo_last, undo_last
 from core.dataset.manager import DatasetManager
 from core.dataset.project import Project
+from core.dataset.renaming_journal import Rename
+from core.dataset.renaming_steps import rename_stems
 from core.dataset.versions import START, captions_at
 from tests.core.dataset.small_things import make_tagger, picture
 from tests.dying import killed
@@ -86,6 +88,18 @@ def test_what_was_kept_over_a_text_of_several_lines_can_be_undone(project):
     assert text_of(project, "1") == "mine"
     manager.undo()
     assert text_of(project, "1") == LINES
+
+
+def test_lines_that_were_noted_under_another_name_come_back(project):
+    edit_captions(project, EditSettings(add_last="outdoors"))
+    undo_last(project)
+    rename_stems(project, [Rename("1", "x")], "Renamed")
+    others = "a girl with a hat,\na portrait\nlong hair"
+    write(project, "x", others)
+    redo_last(project)
+    assert text_of(project, "x") == f"{JOINED}, outdoors"
+    undo_last(project)
+    assert text_of(project, "x") == others
 
 
 EDITOR = """

@@ -6,7 +6,7 @@ import pytest
 
 from core.base.errors import Cancelled
 from core.base.progress import Progress
-from core.dataset.captions import swapping
+from core.dataset.captions import files, swapping
 from core.dataset.captions.swapping import Swap, swap_captions
 
 
@@ -100,3 +100,19 @@ def test_files_are_synced_one_by_one_where_the_system_cannot_do_them_together(fo
     monkeypatch.setattr(swapping, "SYNC_EACH", 0)
     monkeypatch.setattr(swapping, "_syncfs", lambda: None)
     assert swap_captions(folder, [Swap("a.txt", "a", "A")]).done == 1 and (folder / "a.txt").read_text() == "A"
+
+
+def test_a_few_captions_of_a_large_folder_are_replaced_without_listing_it(folder, monkeypatch):
+    (folder / "a_te_outputs.npz").write_bytes(b"x")
+    (folder / "b_te_outputs.npz").write_bytes(b"x")
+    monkeypatch.setattr(files.os, "scandir", None)
+    assert swap_captions(folder, [Swap("a.txt", "a", "A")]).done == 1
+    assert not (folder / "a_te_outputs.npz").exists() and (folder / "b_te_outputs.npz").exists()
+
+
+def test_the_trainers_caches_of_many_captions_go_too(folder, monkeypatch):
+    monkeypatch.setattr(files, "FEW", 1)
+    (folder / "a_te_outputs.npz").write_bytes(b"x")
+    (folder / "c_te_outputs.npz").write_bytes(b"x")
+    assert swap_captions(folder, [Swap("a.txt", "a", "A"), Swap("b.txt", "b", "B")]).done == 2
+    assert not (folder / "a_te_outputs.npz").exists() and (folder / "c_te_outputs.npz").exists()

@@ -35,7 +35,7 @@ def test_each_image_gets_the_tags_of_its_colour(three, settings):
     report = tag_images(three, settings(batch_size=2))
     assert texts(three) == {"a": "red theme, dark red theme, mika (sea)", "b": "green theme", "c": "blue theme"}
     assert (report.written, report.provider, report.skipped) == (3, "CPUExecutionProvider", [])
-    assert report.sentence() == "3 captions written on the CPU."
+    assert report.sentence() == "3 captions written on the CPU by the model in tagger/."
     assert report.tags["green theme"] == 1
 
 
@@ -338,3 +338,11 @@ def test_where_one_of_two_answers_is_lost_the_caption_stays(three, settings):
     lock.other.close()
     assert report.written == 0 and texts(three) == {"a": "mine"}
     assert len(report.skipped) == 3 and "could not be read" in report.skipped[0].reason
+
+
+def test_a_folder_that_is_used_in_place_of_the_tagger_is_named_by_itself(three, settings, tagger):
+    report = tag_images(three, settings())
+    assert report.sentence() == f"3 captions written on the CPU by the model in {tagger.name}/."
+    assert undo_last(three).what == f"Tagged with the model in {tagger.name}/"
+    assert settings(model_dir="", repo_id="me/mine", more_taggers=["wd-vit-v3"]).called == "the model of me/mine and WD ViT v3"
+    assert settings(model_dir="").called == "WD EVA02-Large v3"

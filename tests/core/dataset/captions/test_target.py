@@ -52,8 +52,9 @@ def test_what_is_set_in_trainer_goes_before_it(project):
     assert facts(find_target(project)) == ("sdxl", 75, True)
     keep_training(project, family="sd15", v2=True, max_token_length=225)
     assert facts(find_target(project)) == ("sd2", 225, True)
-    (project.folder / TRAINING_FILE).write_text("[model\nfamily")
-    assert facts(find_target(project)) == ("sd15", 75, False)
+    for wrong in ("[model\nfamily", '[data]\nsubsets = [{image_dir="a", =1}]\n'):
+        (project.folder / TRAINING_FILE).write_text(wrong)
+        assert facts(find_target(project)) == ("sd15", 75, False)
 
 
 def test_what_a_person_chose_for_the_project_goes_before_all_until_it_is_forgotten(project):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from core.base.errors import Cancelled
 from core.base.progress import Progress
+from core.dataset.curation.different import call_alike, call_different
 from core.dataset.curation.duplicates import DuplicateSettings, find_duplicates, names_of
 from core.dataset.curation.store import Store
 from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images
@@ -174,3 +175,42 @@ def test_the_report_can_be_written_as_json(photos):
 
     shown = json.loads(json.dumps(plain(find_duplicates(photos, DuplicateSettings()))))
     assert len(shown["groups"]) == 5 and shown["groups"][0][0]["tier"] == "best" and shown["summary"].startswith("5 of 11")
+
+
+def hashes(project, *names):
+    from core.base.files import sha256
+
+    return [sha256(project.images / name) for name in names]
+
+
+def test_pictures_that_were_called_different_are_in_no_group_together_and_are_told(photos):
+    before = find_duplicates(photos, ONLY_HASHES)
+    call_different(photos, hashes(photos, "rocket.png", "rocket-small.jpg"))
+    after = find_duplicates(photos, ONLY_HASHES)
+    assert set(shown(before)) - set(shown(after)) == {"rocket.png"} and "rocket-small.jpg" not in names_of(after.groups)
+    assert [[member.name for member in group.members] for group in after.different] == [["rocket.png", "rocket-small.jpg"]]
+    assert after.sentence().endswith(f"in {len(after.groups)} groups; 1 group that you called different is left alone.")
+    (photos.images / "rocket.png").rename(photos.images / "other.png")
+    assert "other.png" not in shown(find_duplicates(photos, ONLY_HASHES))
+    call_alike(photos, hashes(photos, "rocket-small.jpg", "other.png"))
+    again = find_duplicates(photos, ONLY_HASHES)
+    assert "other.png" in shown(again) and again.different == []
+
+
+def test_two_that_were_called_different_are_not_both_put_aside_for_a_third(project):
+    big = photographs()["rocket"]
+    big.save(project.images / "1.png")
+    big.resize((300, 200)).save(project.images / "2.png")
+    big.resize((240, 160)).save(project.images / "3.png")
+    call_different(project, hashes(project, "2.png", "3.png"))
+    assert names_of(find_duplicates(project, ONLY_HASHES).groups) == ["2.png"]
+
+
+def test_copies_of_one_file_can_be_called_different_and_half_a_line_is_passed_over(photos):
+    call_different(photos, hashes(photos, "astronaut.png", "astronaut-copy.png"))
+    with open(photos.hidden / "different.jsonl", "a", encoding="utf-8") as file:
+        file.write('{"event": "alike", "pictures": ["')
+    report = find_duplicates(photos, ONLY_HASHES)
+    assert "astronaut.png" not in shown(report) and len(report.different) == 1
+    (photos.images / "astronaut-copy.png").unlink()
+    assert find_duplicates(photos, ONLY_HASHES).different == []

@@ -75,3 +75,10 @@ def test_what_is_thin_is_said_and_own_groups_can_be_named():
     assert "No caption names any angle." in str(cover(["a, b"]).findings()[0])
     own = cover(["mychar, red hair", "mychar, hat"], angles={"red": "red hair; scarlet hair"}, framings={"hat": "hat"})
     assert own.matrix() == [[0, 1], [1, 0]] and own.outfits == {}
+
+
+def test_one_framing_is_only_called_the_only_one_where_most_captions_name_one():
+    mostly_silent = cover(["white dress, close-up", *["white dress"] * 9])
+    assert "only ever" not in " ".join(finding.what for finding in mostly_silent.findings())
+    mostly_said = cover([*["white dress, close-up"] * 9, "white dress"])
+    assert "'white dress' is only ever shown as close-up." in [finding.what for finding in mostly_said.findings()]

@@ -28,7 +28,7 @@ def test_each_measure_picks_out_what_it_is_for(measured):
     assert beyond == {"sharpness": ["flat.png"], "side": ["wide.png", "coffee.png"], "aspect": ["wide.png"], "bytes": [],
                       "flat": ["flat.png"], "bars": [], "colour": ["flat.png"]}
     assert [item.name for item in report.skipped] == ["broken.png"] == quality.unknown
-    assert report.sentence().startswith("3 pictures measured, 1 broken; beyond the usual cuts: 1 sharpness, 2 shortest side")
+    assert report.sentence().startswith("3 pictures measured, 1 broken; worth a look: 1 for sharpness, 2 for shortest side")
 
 
 def test_a_cut_moves_without_opening_a_picture(measured, monkeypatch):

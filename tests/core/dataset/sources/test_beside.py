@@ -1,5 +1,7 @@
 """What lies beside the files of a source."""
 
+import os
+
 from core.dataset.index import Index
 from core.dataset.project import Project
 from core.dataset.sources.beside import Home, SourceTexts, homes_of
@@ -32,6 +34,13 @@ def test_a_text_file_goes_before_a_table_above(tmp_path):
     (tmp_path / "metadata.csv").write_text("file_name,text\ntrain/a.png,table\ntrain/b.png,table\n")
     (tmp_path / "train" / "a.txt").write_text("file")
     assert words(tmp_path, "train/a.png")[0] == "file" and words(tmp_path, "train/b.png")[0] == "table"
+
+
+def test_what_is_no_file_is_passed_over(tmp_path):
+    os.mkfifo(tmp_path / "a.txt")
+    (tmp_path / "b.txt").mkdir()
+    (tmp_path / "c.txt").symlink_to(tmp_path / "gone")
+    assert words(tmp_path, "a.png", ["a.png", "b.png", "c.png"])[0] == ""
 
 
 def test_a_broken_table_or_a_missing_folder_is_named_and_the_rest_is_read(tmp_path):

@@ -121,6 +121,8 @@ def test_what_was_taken_or_left_is_not_shown_again_unless_it_changes(manager, so
     assert found(manager) == {}
     manager.undo()
     assert found(manager) == {}
+    assert manager.find_source_captions().sentence() == ("No other caption beside the sources is missing here. 2 captions that you decided "
+                                                         "on before are not shown.")
     assert found(manager, decided=True) == {"p1": (None, "one"), "p2": (None, "two")}
     (source / "sub" / "p2.txt").write_text("two, and more")
     assert found(DatasetManager.open(manager.project.folder)) == {"p2": (None, "two, and more")}

@@ -245,6 +245,30 @@ def test_nothing_in_the_makers_own_folder_is_changed(project, tmp_path):
     assert send(receiver, "big.zip", os.urandom(2 * BLOCK)).state == "here" and not (own / PARTS).exists()
 
 
+def test_the_makers_own_folder_dropped_as_a_whole_is_that_folder_and_nothing_is_stored_twice(project, tmp_path):
+    own = tmp_path / "cats"
+    (own / "sub").mkdir(parents=True)
+    (own / "cat.png").write_bytes(png_bytes())
+    (own / "sub" / "dog.png").write_bytes(png_bytes((4, 4, 4)))
+    project.write_info(project.info().changed(sources=(str(own),)))
+    files = {"cats/cat.png": png_bytes(), "cats/sub/dog.png": png_bytes((4, 4, 4)), "cats/new.png": b"new"}
+    for upload in (UPLOAD, UPLOAD, "upload_20260101-130000"):
+        receiver = Receiver(project, upload, UploadSettings())
+        outcomes = small(receiver, **files)
+        assert [outcome.name for outcome in outcomes.values()] == ["cat.png", "sub/dog.png", "new.png"]
+        big = send(receiver, "cats/big.zip", bytes(2 * BLOCK))
+        assert (big.name, files_in(own)) == ("big.zip", ["big.zip", "cat.png", "new.png", "sub/dog.png"])
+        receiver.close()
+    apart = Receiver(project, "upload_20260101-140000", HERE)
+    assert small(apart, **{"cats/cat.png": png_bytes()})["cats/cat.png"].name == "cats/cat.png"
+
+
+def test_a_subfolder_of_the_folders_own_name_stays_one(project, tmp_path):
+    (tmp_path / "cats" / "cats").mkdir(parents=True)
+    project.write_info(project.info().changed(sources=(str(tmp_path / "cats"),)))
+    assert small(Receiver(project, UPLOAD, UploadSettings()), **{"cats/new.png": b"new"})["cats/new.png"].name == "cats/new.png"
+
+
 def test_a_link_in_the_way_is_not_followed(receiver, tmp_path):
     receiver.folder.mkdir(parents=True)
     (receiver.folder / "a.png").symlink_to(tmp_path / "nowhere.png")

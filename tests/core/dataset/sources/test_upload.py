@@ -1,12 +1,15 @@
 """Where uploads go, their records, and the import that reads them."""
 
 import io
+import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from core.base.errors import DatasetError
+from core.dataset.project import Project
+from core.dataset.sources.found_captions import find_source_captions
 from core.dataset.sources.importing import ImportSettings, import_images
 from core.dataset.sources.receiving import Receiver
 from core.dataset.sources.upload import UploadRecord, UploadSettings, not_imported, own_folder
@@ -96,6 +99,18 @@ def test_a_project_that_moved_finds_its_uploads(project, tmp_path):
     project.folder.rename(moved)
     record = UploadRecord(moved / "uploads" / f"{UPLOAD}.upload")
     assert record.folder() == moved / "uploads" / UPLOAD and record.arrived()[0].name == "a.png" and receiver.arrived == 1
+
+
+@pytest.mark.parametrize("bring_over", [shutil.move, shutil.copytree])
+def test_a_project_that_moved_knows_what_it_imported_and_what_lies_beside_it(project, tmp_path, bring_over):
+    receiver = upload(project, {"a.png": png_bytes()})
+    bring(project, receiver.record)
+    moved = Project(tmp_path / "elsewhere")
+    bring_over(project.folder, moved.folder)
+    assert not_imported(moved) == []
+    (moved.folder / "uploads" / UPLOAD / "a.txt").write_text("a cat")
+    found = find_source_captions(moved)
+    assert found.gone == [] and [one.found for one in found.found] == ["a cat"]
 
 
 @pytest.mark.parametrize("name", ["../evil", "upload_1", "upload_20260101-120000/x", ""])

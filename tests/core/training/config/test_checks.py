@@ -109,6 +109,8 @@ def test_without_buckets_their_bounds_do_not_matter():
     ({"schedule": {"max_train_epochs": None, "max_train_steps": 50, "lr_warmup_steps": 100}}, "as long as the whole"),
     ({"sampling": {"sample_every_n_epochs": None}}, "when to draw"),
     ({"memory": {"xformers": True}}, "xformers"),
+    ({"data": {"caption_dropout_rate": 1}}, "No caption is ever learned"),
+    ({"data": {"caption_dropout_every_n_epochs": 1}}, "No caption is ever learned"),
     ({"saving": {"save_state": True, "save_every_n_epochs": None}}, "nothing is saved on the way"),
 ])
 def test_what_is_likely_a_mistake_is_a_warning(changes, words):

@@ -86,7 +86,8 @@ def test_captions_are_written_by_a_model_of_this_machine(project, folders):
     assert (project.images / "0.txt").read_text().startswith("mika, ")
     described = describe_image(project, "0", settings)
     assert described.remembered == 1 and described.provider == "" and texts_of_image(project, "0")[0].text == described.text
-    assert described.sentence() == f"Florence-2 base says, as it said before: {described.text}"
+    assert described.sentence() == f"the model in {folders['florence-2-base'].name}/ says, as it said before: {described.text}"
+    assert report.sentence().startswith(f"3 captions written by the model in {folders['florence-2-base'].name}/")
 
 
 def test_a_kept_captioner_is_loaded_once_and_gives_its_memory_back(project, folders):
@@ -94,7 +95,7 @@ def test_a_kept_captioner_is_loaded_once_and_gives_its_memory_back(project, fold
     kept, settings = KeptCaptioner(), CaptionSettings.make(captioner="florence-2-base", model_dir=str(folders["florence-2-base"]),
                                                            device="cpu", max_new_tokens=8)
     assert kept.holds == ""
-    assert describe_image(project, "a", settings, kept).provider == "cpu" and kept.holds == "Florence-2 base"
+    assert describe_image(project, "a", settings, kept).provider == "cpu" and kept.holds.startswith("the model in florence")
     first = kept._model
     describe_image(project, "a", settings.changed(max_new_tokens=9), kept)
     assert kept._model is first and first.request.max_new_tokens == 9
@@ -102,7 +103,7 @@ def test_a_kept_captioner_is_loaded_once_and_gives_its_memory_back(project, fold
     other = settings.changed(captioner="blip-base", model_dir=str(folders["blip-base"]))
     describe_image(project, "a", other, kept)
     gc.collect()
-    assert weights() is None and kept.holds == "BLIP base"
+    assert weights() is None and kept.holds.startswith("the model in blip")
     kept.close()
     assert kept.holds == "" and not (project.images / "a.txt").exists()
 
@@ -135,6 +136,25 @@ def test_what_cannot_be_loaded_is_said_in_a_sentence(tmp_path, folders, monkeypa
     monkeypatch.setattr(loading, "memory_gib", lambda: (64.0, 64.0))
     with pytest.raises(DiskError, match=r"Qwen3-VL 4B takes 8.9 GiB to download, but .* has 1.0 GiB free"):
         open_captioner("qwen3-vl-4b", Request(device="cpu", download_dir=str(tmp_path / "models" / "new")))
+
+
+@pytest.mark.parametrize(("variable", "below"), [("HF_HOME", "hub"), ("HF_HUB_CACHE", "")])
+def test_room_is_looked_for_on_the_disk_that_the_environment_names(tmp_path, monkeypatch, variable, below):
+    for name in ("HF_HOME", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "large disk"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(loading, "memory_gib", lambda: (64.0, 64.0))
+    monkeypatch.setattr(loading.shutil, "disk_usage", lambda place: Usage(0, 0, 2**30 if place == tmp_path else 2**40))
+    with pytest.raises(DiskError, match=f"but {tmp_path} has 1.0 GiB free") as caught:
+        open_captioner("qwen3-vl-4b", Request(device="cpu"))
+    assert "set HF_HOME" in caught.value.hint
+    weights = tmp_path / "large disk" / below / "models--Qwen--Qwen3-VL-4B-Instruct" / "snapshots" / "1" / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    monkeypatch.setattr(loading.shutil, "disk_usage", lambda place: Usage(0, 0, 0))
+    with pytest.raises(ModelError):  # it is tried to open: what is there takes no room
+        open_captioner("qwen3-vl-4b", Request(device="cpu"))
 
 
 def in_cache(cache, repo: str, commit: str, fill) -> None:

@@ -127,3 +127,24 @@ def test_every_tagger_and_source_stands_in_the_docs():
 
     page = (ROOT / "docs" / "dataset.md").read_text(encoding="utf-8")
     assert [name for name in (*TAGGERS.names(), *SOURCES.names()) if f"| `{name}` |" not in page] == []
+
+
+def test_without_a_network_the_way_out_is_said_in_the_words_of_the_panel(tmp_path, monkeypatch):
+    from core.dataset.captions.choosing import TagSettings
+    from core.dataset.captions.scoring import find_taggers, finding_words
+
+    monkeypatch.setenv("LORABOOK_MODELS", str(tmp_path))
+    monkeypatch.delenv("HF_HOME", raising=False)
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert finding_words(TagSettings()) == "Fetching from Hugging Face: WD EVA02-Large v3 (1.3 GB)"
+    assert finding_words(TagSettings(tagger="demo")) == finding_words(TagSettings(model_dir="there")) == ""
+    with pytest.raises(ModelError) as told:
+        find_taggers(TagSettings())
+    assert str(told.value).startswith(
+        "The tagger SmilingWolf/wd-eva02-large-tagger-v3 could not be fetched from Hugging Face: it could not be reached.")
+    assert "'Local model folder'" in told.value.hint and "model_dir" not in str(told.value) and "cache" not in str(told.value)
+    held = tmp_path / "hub" / "models--SmilingWolf--wd-eva02-large-tagger-v3" / "snapshots" / "abc"
+    held.mkdir(parents=True)
+    (held / "model.onnx").write_bytes(b"")
+    assert finding_words(TagSettings()) == "Asking Hugging Face whether WD EVA02-Large v3 is the newest"

@@ -69,4 +69,4 @@ def test_without_a_network_it_is_said_what_can_be_done(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError) as told:
         find_embedder("clip")
-    assert "could not be fetched from Hugging Face" in str(told.value) and "model_dir" in told.value.hint
+    assert "could not be fetched from Hugging Face" in str(told.value) and "Embedder's folder" in told.value.hint
