@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import TypeVar
 
+from core.base.errors import StudioError
+from core.base.files import read_json
 from core.base.jobs import Job, JobStatus, list_jobs
+from core.base.settings import Settings
 from core.base.words import counted
 
+S = TypeVar("S", bound=Settings)
 
-def newest_job(project: Path, stage: str) -> Job | None:
+
+def newest_job(project: Path | None, stage: str) -> Job | None:
     """The project's last job of that stage, None where it never ran. Jobs of others are told by their ids; their files are not read."""
-    return next((job for job in list_jobs(project) if f"-{stage}" in job.id and job.stage == stage), None)
+    jobs = list_jobs(project) if project is not None else []
+    return next((job for job in jobs if f"-{stage}" in job.id and job.stage == stage), None)
+
+
+def newest_settings(project: Path | None, stage: str, kind: type[S], without: Collection[str] = ()) -> S | None:
+    """What the project's last job of that stage was started with; None: it never ran, or they are damaged or another version's.
+
+    Args: without: fields that are left as they usually are.
+    """
+    job = newest_job(project, stage)
+    try:
+        given = read_json(job.folder / "settings.json")["settings"] if job is not None else {}
+        return kind.make(**{name: given[name] for name in (kind.fields().keys() - without) & given.keys()}) if given else None
+    except (StudioError, AttributeError, KeyError, TypeError):
+        return None
 
 
 def time_left(seconds: float | None) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Any
 
 SLOW_SECONDS = 10.0
@@ -79,8 +80,11 @@ class KernelLoop:
         else:
             self._start(wait)
 
-    def beside(self, work: Callable[[], Any], then: Callable[[Any, BaseException | None], None]) -> None:
-        """Run `work` in a thread, then `then(result, error)` in the loop's thread. Outside a kernel both run now."""
+    def beside(self, work: Callable[[], Any], then: Callable[[Any, BaseException | None], None], pool: Executor | None = None) -> None:
+        """Run `work` in a thread, then `then(result, error)` in the loop's thread. Outside a kernel both run now.
+
+        Args: pool: whose threads work; None: the kernel's own few, where nothing should wait for something else.
+        """
         def done() -> tuple[Any, BaseException | None]:
             try:
                 return work(), None
@@ -88,7 +92,7 @@ class KernelLoop:
                 return None, error
 
         async def wait() -> None:
-            then(*await asyncio.to_thread(done))
+            then(*await asyncio.get_running_loop().run_in_executor(pool, done))
 
         if self._loop is None:
             then(*done())

@@ -19,6 +19,7 @@ from widgets.components.log import LogView
 from widgets.components.status import StatusLine
 from widgets.jobs_view import ended_words, job_log, newest_job, share, time_left, working_words
 from widgets.kernel_loop import KernelLoop, patient
+from widgets.pieces import row
 from widgets.session import Session
 from widgets.style import stylesheet
 
@@ -67,9 +68,9 @@ class Panel:
         self.job: Job | None = None
         self._seen: tuple[Any, ...] = ()
         self._told: tuple[str, str] | None = None
-        self._busy = False
-        self._actions: list[tuple[ipw.Button, Callable[[], str]]] = []
-        self._hints: dict[ipw.Button, Callable[[], str]] = {}
+        self._works = 0
+        """How many works run beside the kernel now."""
+        self._actions: list[tuple[ipw.Button, Callable[[], str], Callable[[], str]]] = []
         self.main = self.action(self.button, self.run, self.blocked, self.hint).add_class("lb-main")
         self.stop = self.action("Cancel", self.cancel)
         self.main.layout.display = "" if self.button else "none"
@@ -131,6 +132,15 @@ class Panel:
         """Why nothing can be done at all; empty when a project is open, or none is needed."""
         return "No project is open yet. Open one in the Project panel." if self.needs_project and self.session.folder is None else ""
 
+    @property
+    def _busy(self) -> bool:
+        """Whether it works beside the kernel."""
+        return self._works > 0
+
+    def working(self) -> bool:
+        """Whether it is at work: beside the kernel, or in a job."""
+        return self._busy or (self.job is not None and not self.job.status().ended)
+
     def start(self, settings: Settings) -> Job:
         """Start the panel's stage on the open project. Raises: StudioError: none is open."""
         return start_job(self.session.dataset.project.folder, self.stage, settings.model_dump(mode="json"))
@@ -142,14 +152,13 @@ class Panel:
         Args: blocked: why it cannot be pressed now, empty when it can. hint: what stands there when one points at it and it can.
         """
         button = ipw.Button(description=words)
-        self._hints[button] = hint
 
         def press() -> None:
             if not button.disabled:  # else it was pressed twice, and the first time has made it impossible
                 self.guard(act)
 
         button.on_click(lambda _: self.loop.settled(press))
-        self._actions.append((button, blocked))
+        self._actions.append((button, blocked, hint))
         return button
 
     def heard(self, act: Callable[[], Any]) -> Callable[..., None]:
@@ -232,15 +241,14 @@ class Panel:
         self.update()
         if self.job is not None and self.status.state == "working":
             self._look()
-        if not self._busy and (self.job is None or self.job.status().ended):
+        if not self.working():
             self._settle()
         self._enable()
 
     def _take_up_job(self) -> None:
-        if self.stage and self.session.folder is not None:
-            job = newest_job(self.session.folder, self.stage)
-            if job is not None:
-                self.follow(job)
+        job = newest_job(self.session.folder, self.stage) if self.stage else None
+        if job is not None:
+            self.follow(job)
 
     def _settle(self) -> None:
         """Say Ready or what is missing, unless a result or an error is still to be read."""
@@ -253,12 +261,12 @@ class Panel:
             self.status.say("ready", "Ready")
 
     def _enable(self) -> None:
-        working = self._busy or (self.job is not None and not self.job.status().ended)
-        for button, blocked in self._actions:
+        working = self.working()
+        for button, blocked, hint in self._actions:
             reason = blocked()
             if button is self.main and working:
                 reason = "It is working. Wait for it, or cancel it."
-            button.disabled, button.tooltip = bool(reason), reason or self._hints[button]() or None
+            button.disabled, button.tooltip = bool(reason), reason or hint() or None
         self.stop.layout.display = "" if working and not self._busy else "none"
 
     def _look(self) -> bool:
@@ -281,14 +289,13 @@ class Panel:
         return False
 
     def _work(self, work: Work) -> None:
-        self._busy = True
+        self._works += 1
         self.status.say("working", f"Working: {work.what}")
         self._enable()
-
         folder = self.session.folder
 
         def finish(result: Any, error: BaseException | None) -> None:
-            self._busy = False
+            self._works -= 1
             if error is not None:
                 self.fail(error)
             elif not self.needs_project or self.session.folder == folder:  # else it belongs to a project that is not open any more
@@ -305,28 +312,3 @@ def no_pictures(folder: Path | None) -> str:
     from core.dataset.project import Project  # the first panel of a notebook needs no settings, and is there sooner without them
 
     return "" if folder is None or has_images(Project(folder).images) else "The project has no pictures yet. Import some first."
-
-
-def row(*widgets: ipw.Widget) -> ipw.HBox:
-    """Widgets side by side, wrapped where the window is narrow."""
-    return ipw.HBox(list(widgets)).add_class("lb-row")
-
-
-def part(title: str) -> ipw.HTML:
-    """A heading inside a panel."""
-    return ipw.HTML(f'<div class="lb-part" role="heading" aria-level="4">{html.escape(title)}</div>')
-
-
-def findings_list(findings: Sequence[Finding]) -> str:
-    """Findings as a list in HTML; each begins with its level in words."""
-    words = {"error": "Must be mended", "warning": "Worth a look", "info": "Good to know"}
-    order = sorted(findings, key=lambda finding: list(words).index(finding.level))
-    lines = [f'<li class="lb-{finding.level}"><b>{words[finding.level]}:</b> {html.escape(finding.what)}'
-             + (f'<span class="lb-remedy">{html.escape(finding.remedy)}</span>' if finding.remedy else "") + "</li>" for finding in order]
-    return f'<ul class="lb-findings">{"".join(lines)}</ul>' if lines else ""
-
-
-def table(rows: Sequence[tuple[str, object]]) -> str:
-    """Names and values as a small table in HTML."""
-    lines = [f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>" for name, value in rows]
-    return f'<div class="lb-scroll"><table>{"".join(lines)}</table></div>'

@@ -7,7 +7,7 @@ zimage, hunyuan_image utilities); words of quality and rating: the models' own p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from core.base.errors import ConfigError
@@ -69,7 +69,7 @@ class CaptionFamily:
     """Tags and sentences may stand side by side."""
     quality: tuple[str, ...] | None = None
     """Quality tags that it knows, letter by letter; None: not known, or another one for each model."""
-    ratings: Mapping[str, str] | None = field(default=None)
+    ratings: Mapping[str, str] | None = None
     """How it writes the ratings of `RATINGS`; None: not known."""
 
     @property

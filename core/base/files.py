@@ -180,6 +180,23 @@ def read_json(path: Path) -> Any:
         raise DatasetError(f"{path} is not valid JSON (line {error.lineno}: {error.msg}).") from error
 
 
+def read_json_lines(path: Path, errors: str = "replace") -> Iterator[dict[str, Any]]:
+    """The objects in a file of JSON lines, from the first on; none where there is no file. Half a line is passed over.
+
+    Args: errors: what `bytes.decode` does with what is no UTF-8.
+    """
+    if not path.exists():
+        return
+    with open(path, encoding="utf-8", errors=errors) as file:
+        for line in file:
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(value, dict):
+                yield value
+
+
 def append_line(path: Path, line: str, errors: str = "strict") -> None:
     """Append one line. See `append_lines`."""
     append_lines(path, [line], errors=errors)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from core.base.failures import explain, known_kind
 from core.base.paths import hub_folder
 
@@ -33,5 +31,5 @@ def hub_trouble(error: BaseException) -> str:
 
 def is_fetched(repo_id: str, name: str, download_dir: str = "") -> bool:
     """Whether some version of a repository's file lies on this machine. Args: name: a file, or a pattern such as "*.safetensors"."""
-    snapshots = Path(hub_folder(download_dir)) / f"models--{repo_id.replace('/', '--')}" / "snapshots"
+    snapshots = hub_folder(download_dir) / f"models--{repo_id.replace('/', '--')}" / "snapshots"
     return any(snapshots.glob(f"*/{name}"))

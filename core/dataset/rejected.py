@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.base.files import append_line
+from core.base.files import append_line, read_json_lines
 from core.dataset.images.files import image_files
 from core.dataset.moving import RECORD_FILE
 from core.dataset.project import Project
@@ -57,14 +57,4 @@ def note_move(project: Project, value: dict[str, Any]) -> None:
 
 def read_record(project: Project) -> Iterator[dict[str, Any]]:
     """The lines of the record, oldest first; half a line is passed over."""
-    path = project.hidden / RECORD_FILE
-    if not path.exists():
-        return
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                value = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if isinstance(value, dict) and {"event", "stored"} <= set(value):
-                yield value
+    return (value for value in read_json_lines(project.hidden / RECORD_FILE) if {"event", "stored"} <= set(value))

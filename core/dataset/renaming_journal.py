@@ -10,11 +10,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.base.files import append_lines
+from core.base.files import append_lines, read_json_lines
 from core.dataset.project import Project
 
 JOURNAL = "renames.jsonl"
@@ -77,22 +78,15 @@ def last_renaming(project: Project) -> Renamed | None:
 
 def read_journal(project: Project) -> list[JournalEntry]:
     """Every renaming of the journal, oldest first; half a line is passed over."""
-    path = project.hidden / JOURNAL
     acts: dict[str, JournalEntry] = {}
-    if not path.exists():
-        return []
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            try:
-                value = json.loads(line)
-                act = acts.get(value["id"])
-                if value["event"] == "begin":
-                    groups = [Group(old, new, [tuple(one) for one in files]) for old, new, files in value["groups"]]
-                    acts[value["id"]] = JournalEntry(value["id"], value["what"], value["time"], groups, value.get("undoes", ""))
-                elif act is not None:
-                    _take_in(act, value)
-            except (ValueError, KeyError, TypeError):
-                continue
+    for value in read_json_lines(project.hidden / JOURNAL, errors="surrogateescape"):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            act = acts.get(value["id"])
+            if value["event"] == "begin":
+                groups = [Group(old, new, [tuple(one) for one in files]) for old, new, files in value["groups"]]
+                acts[value["id"]] = JournalEntry(value["id"], value["what"], value["time"], groups, value.get("undoes", ""))
+            elif act is not None:
+                _take_in(act, value)
     return list(acts.values())
 
 

@@ -15,7 +15,8 @@ from core.base.jobs import Job, append_event
 from core.base.process import mark_of
 from core.dataset.project import Project, folder_for
 from widgets import panel as panel_module
-from widgets.panel import Panel, Work, findings_list, table
+from widgets.panel import Panel, Work
+from widgets.pieces import findings_list, table
 from widgets.session import Session
 
 

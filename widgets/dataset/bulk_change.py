@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from widgets.form import Form
 from widgets.panel import Panel, Work
 
 
-class BulkChangePanel(Panel):
+class BulkChangePanel(Panel, ABC):
     """The main button shows a preview, another one makes the change that it showed. What a field changes, forgets the preview.
 
     A subclass gives the words below, and how the change is planned and made; plans have a `mark`, `skipped` and `sentence()`.
@@ -56,17 +57,17 @@ class BulkChangePanel(Panel):
         """The change as it stands in the panel. Raises: ConfigError."""
         return self.form.value()
 
+    @abstractmethod
     def plan(self, manager: DatasetManager, settings: Any) -> Any:
         """What would change; beside the kernel."""
-        raise NotImplementedError
 
+    @abstractmethod
     def preview(self, plan: Any) -> tuple[list[TextChange], str]:
         """Each change before and after, and the sentence for the status line, of what would be."""
-        raise NotImplementedError
 
+    @abstractmethod
     def make(self, manager: DatasetManager, settings: Any) -> Any:
         """Make the change; beside the kernel. Returns: a report."""
-        raise NotImplementedError
 
     def made(self, report: Any) -> str:
         """What was done, for the status line."""

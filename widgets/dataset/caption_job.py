@@ -7,16 +7,14 @@ from typing import Any, ClassVar
 
 import ipywidgets as ipw
 
-from core.base.errors import StudioError
-from core.base.files import read_json
 from core.base.jobs import Job, JobStatus
 from core.dataset.captions.which import WhichImages, for_one
 from core.dataset.project import Project
-from widgets.dataset.history import takes_back
+from widgets.dataset.history import undo_button
 from widgets.dataset.importing import skipped_list
 from widgets.dataset.which import WhichChoice
 from widgets.form import Form
-from widgets.jobs_view import newest_job
+from widgets.jobs_view import newest_job, newest_settings
 from widgets.panel import Panel
 
 ONCE = {"trigger_word", "force_download", "ask_again"}
@@ -38,7 +36,7 @@ class CaptionJobPanel(Panel):
 
     def extras(self) -> list[ipw.Widget]:
         """Undo."""
-        return [self.action("Undo the last change of captions", self._undo, self._undo_blocked, lambda: takes_back(self.session))]
+        return [undo_button(self, self._undo_blocked)]
 
     def results(self) -> list[ipw.Widget]:
         """What came out, and what was left out."""
@@ -63,13 +61,7 @@ class CaptionJobPanel(Panel):
 
     def last_settings(self) -> Any:
         """What the project's newest job was started with, without what was meant for that time only; None: there was none."""
-        job = newest_job(self.session.folder, self.stage) if self.session.folder is not None else None
-        fields = self.form.cls.fields().keys() - WhichImages.fields().keys() - ONCE
-        try:
-            given = read_json(job.folder / "settings.json")["settings"] if job is not None else {}
-            return self.form.cls.make(**{name: given[name] for name in fields & given.keys()}) if given else None
-        except (StudioError, AttributeError, KeyError, TypeError):
-            return None  # an older version's, or damaged: the usual ones are as good
+        return newest_settings(self.session.folder, self.stage, self.form.cls, WhichImages.fields().keys() | ONCE)
 
     def update(self) -> None:
         """The project's trigger word stands in its field."""
@@ -89,7 +81,7 @@ class CaptionJobPanel(Panel):
 
     def at_work(self) -> str:
         """Why no job can be started for one picture now; empty when one can."""
-        job = newest_job(self.session.folder, self.stage) if self.session.folder is not None else None
+        job = newest_job(self.session.folder, self.stage)
         return f"{self.worker} is at work. Wait for it, or cancel it." if job is not None and not job.status().ended else ""
 
     def asked(self) -> Any:
@@ -118,6 +110,3 @@ class CaptionJobPanel(Panel):
     def _undo_blocked(self) -> str:
         working = self.job is not None and self.job.status().state == "running"
         return self.no_project() or (f"{self.worker} is at work. Wait for it, or cancel it." if working else "")
-
-    def _undo(self) -> str:
-        return self.session.dataset.undo().sentence()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,8 @@ UNREAD = "unread"
 """Stands for the revision of a caption that cannot be read; no save carries it through."""
 Found = tuple[str, str, str]
 """Revision, text, and why it cannot be read (empty when it can)."""
-ONE_AT_A_TIME = threading.Lock()
-"""Two large pictures opened at once take twice the memory and help nobody."""
+ONE_AT_A_TIME = ThreadPoolExecutor(1, "previews")
+"""Two large pictures opened at once take twice the memory and help nobody; those that wait must not hold a thread that saves."""
 
 
 class CaptionDesk:
@@ -210,11 +210,10 @@ class CaptionDesk:
         self._wanted = path
 
         def opened() -> tuple[bytes, str, str]:
-            with ONE_AT_A_TIME:
-                try:
-                    return (dataset.preview(path), "", facts_of(path)) if self._wanted == path else (b"", "", "")
-                except StudioError as error:
-                    return b"", str(error), ""
+            try:
+                return (dataset.preview(path), "", facts_of(path)) if self._wanted == path else (b"", "", "")
+            except StudioError as error:
+                return b"", str(error), ""
 
         def show(result: tuple[bytes, str, str], error: BaseException | None) -> None:
             if error is not None:
@@ -223,7 +222,7 @@ class CaptionDesk:
                 self.editor.show_picture(key, home, *result)
                 self._prepare(row + 1, path)
 
-        self.loop.beside(opened, show)
+        self.loop.beside(opened, show, ONE_AT_A_TIME)
 
     def _prepare(self, row: int, present: Path) -> None:
         """Make the next picture's preview before it is asked for."""
@@ -232,11 +231,10 @@ class CaptionDesk:
         dataset, path = self.session.dataset, self.shelf.place(self.shelf.key(row))
 
         def make() -> None:
-            with ONE_AT_A_TIME:
-                if self._wanted == present:
-                    dataset.preview(path)
+            if self._wanted == present:
+                dataset.preview(path)
 
-        self.loop.beside(make, lambda _, error: None)  # what is wrong with it is told when it is shown
+        self.loop.beside(make, lambda _, error: None, ONE_AT_A_TIME)  # what is wrong with it is told when it is shown
 
 
 def facts_of(path: Path) -> str:

@@ -8,7 +8,8 @@ import ipywidgets as ipw
 
 from core.base.findings import Finding, errors_of
 from core.base.words import counted
-from widgets.panel import Panel, Work, findings_list
+from widgets.panel import Panel, Work
+from widgets.pieces import findings_list
 
 
 class CheckPanel(Panel):

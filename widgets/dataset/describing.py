@@ -44,7 +44,7 @@ class CaptionPanel(CaptionJobPanel):
     def results(self) -> list[ipw.Widget]:
         """What came out, and one picture."""
         found = super().results()
-        self.one = OnePicture(self, self.asked, self._working)
+        self.one = OnePicture(self, self.asked)
         self._adapt()
         return [*found, *self.one.view]
 
@@ -72,9 +72,6 @@ class CaptionPanel(CaptionJobPanel):
                  f"{report['remembered']} texts were known from before" if report["remembered"] else ""]
         words = "; ".join(filter(None, parts)) + "." if any(parts) else ""
         return html.escape(words[:1].upper() + words[1:])
-
-    def _working(self) -> bool:
-        return self._busy or (self.job is not None and not self.job.status().ended)
 
     def asked(self) -> CaptionSettings:
         """The form's settings. Raises: ConfigError: a value is wrong, or the captioner cannot be asked so."""

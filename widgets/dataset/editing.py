@@ -15,9 +15,10 @@ from core.dataset.captions.operations import OPERATIONS
 from core.dataset.manager import DatasetManager
 from widgets.components.changes import TextChange
 from widgets.dataset.bulk_change import BulkChangePanel
-from widgets.dataset.history import takes_back
+from widgets.dataset.history import undo_button
 from widgets.form import Form
-from widgets.panel import Work, part, row
+from widgets.panel import Work
+from widgets.pieces import part, row
 
 
 class EditPanel(BulkChangePanel):
@@ -52,7 +53,7 @@ class EditPanel(BulkChangePanel):
 
     def extras(self) -> list[ipw.Widget]:
         """The change itself, and undo."""
-        self.undo = self.action("Undo the last change of captions", self._undo, self.no_project, lambda: takes_back(self.session))
+        self.undo = undo_button(self, first=self.forget)
         return [*super().extras(), self.undo]
 
     def opened(self) -> None:
@@ -131,8 +132,3 @@ class EditPanel(BulkChangePanel):
         self.clear.layout.display = "" if items else "none"
         self._only.value = f"Only the captions of {counted(len(self._ids), 'chosen image')}." if self._ids else ""
         self._all.layout.display = "" if self._ids else "none"
-
-    def _undo(self) -> Work:
-        manager = self.session.dataset
-        self.forget()
-        return Work("taking back the last change", manager.undo, lambda report: report.sentence())

@@ -9,7 +9,8 @@ from pathlib import Path
 import ipywidgets as ipw
 
 from core.dataset.sources.places import Listing, known_places, list_folder
-from widgets.panel import Panel, row
+from widgets.panel import Panel
+from widgets.pieces import row
 
 UP = ".. (one up)"
 

@@ -11,9 +11,11 @@ import ipywidgets as ipw
 from core.dataset.sources.found_captions import FindSettings, FoundCaption, FoundReport, TakeReport
 from widgets.components.cards import Card, Cards, Section
 from widgets.dataset.bulk_change import left_out
+from widgets.dataset.history import undo_button
 from widgets.dataset.pictures import PictureFeed
 from widgets.form import Form
-from widgets.panel import Panel, Work, row
+from widgets.panel import Panel, Work
+from widgets.pieces import row
 
 PAGE = 20
 """Captions that are shown at once."""
@@ -42,7 +44,8 @@ class FoundCaptionsPanel(Panel):
     def extras(self) -> list[ipw.Widget]:
         """Saving, and undo."""
         self.save = self.action("Save the decisions", self._save, self._nothing_decided).add_class("lb-main")
-        return [self.save, self.action("Undo the last change of captions", self._undo, self.no_project)]
+        self.undo = undo_button(self)
+        return [self.save, self.undo]
 
     def results(self) -> list[ipw.Widget]:
         """The captions."""
@@ -102,7 +105,8 @@ class FoundCaptionsPanel(Panel):
         self.cards.show([self._section(one) for one in shown[self._place:self._place + PAGE]], self._place, len(shown), nothing)
         taken, left = (sum(word == which for word in self._decisions.values()) for which in ("take", "leave"))
         self.save.description = "Save the decisions" if not self._decisions else f"Save: take {taken:,}, leave {left:,}"
-        self.take_all.description, self.leave_all.description = f"Take all {len(shown):,} shown", f"Leave all {len(shown):,} shown"
+        those = "the one" if len(shown) == 1 else f"all {len(shown):,}"
+        self.take_all.description, self.leave_all.description = f"Take {those} shown", f"Leave {those} shown"
         self._enable()
 
     def _section(self, one: FoundCaption) -> Section:
@@ -155,10 +159,6 @@ class FoundCaptionsPanel(Panel):
         self._found(found)
         self._left.value += left_out(report.skipped)
         return report.sentence() + (" Undo takes it back." if report.taken else "")
-
-    def _undo(self) -> Work:
-        manager = self.session.dataset
-        return Work("taking back the last change", manager.undo, lambda report: report.sentence())
 
     def _nothing_shown(self) -> str:
         return self.blocked() or ("" if self.shown() else "Nothing is shown. Look beside the sources first.")

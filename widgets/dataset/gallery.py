@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets as ipw
 
+from core.base.errors import StudioError
 from core.dataset import filtering
 from core.dataset.captions.editing import EditReport, TriggerSettings
 from core.dataset.project import Project
@@ -18,8 +19,9 @@ from widgets.dataset.browsing import Shelf
 from widgets.dataset.captioning import CaptionDesk
 from widgets.dataset.rows import ranges_of
 from widgets.form import Form
-from widgets.panel import Panel, Work, part
-from widgets.session import Picked
+from widgets.panel import Panel, Work
+from widgets.pieces import part
+from widgets.session import Picked, Session
 
 GLANCE_SECONDS = 1.0
 """How often the folder's time is looked at: another notebook, a job or a file manager may have changed something."""
@@ -191,3 +193,11 @@ class GalleryPanel(Panel):
         self.log.show("\n".join(f"{item.name}: {item.reason}" for item in report.skipped))
         self.done(report.sentence())
         self.session.tell()
+
+
+def shown_gallery(session: Session) -> GalleryPanel:
+    """The gallery of the notebook. Raises: StudioError: it is not on screen."""
+    panel = session.panels.get("gallery")
+    if not isinstance(panel, GalleryPanel):
+        raise StudioError("The Gallery panel is not shown yet.", "Run its cell, then press again.")
+    return panel

@@ -54,5 +54,4 @@ class HandoverPanel(Panel):
         return self.start(PackSettings.make(what=what))
 
     def _no_packing(self) -> str:
-        working = self.job is not None and not self.job.status().ended
-        return self.blocked() or ("It is packing. Wait for it, or cancel it." if working else "")
+        return self.blocked() or ("It is packing. Wait for it, or cancel it." if self.working() else "")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import ipywidgets as ipw
 
 from core.base.words import counted
-from core.dataset.history import START, History
+from core.dataset.history import START, History, UndoReport
 from core.dataset.versions import Comparison, Step, VersionSettings
 from widgets.components.changes import ChangesView, TextChange
 from widgets.form import Form
-from widgets.panel import Panel, Work, part, row
+from widgets.panel import Panel, Work
+from widgets.pieces import part, row
 from widgets.session import Session
 
 STATES = {"in effect": "", "undone": "undone, can be made again", "replaced": "undone, other changes followed",
@@ -138,6 +140,19 @@ def takes_back(session: Session) -> str:
     """What an undo of captions would take back now, in words; empty where there is nothing."""
     applied = History.of(session.dataset.project).applied() if session.folder is not None else []
     return f"Takes back: {applied[-1].what}." if applied else ""
+
+
+def undo_button(panel: Panel, blocked: Callable[[], str] | None = None, first: Callable[[], object] = lambda: None,
+                then: Callable[[UndoReport], str] = UndoReport.sentence) -> ipw.Button:
+    """The button of each panel that changes captions; pointing at it says what it takes back.
+
+    Args: blocked: why it cannot be pressed now, where that needs more than a project. first: done before. then: shows what became of it.
+    """
+    def undo() -> Work:
+        first()
+        return Work("taking back the last change", panel.session.dataset.undo, then)
+
+    return panel.action("Undo the last change of captions", undo, blocked or panel.no_project, lambda: takes_back(panel.session))
 
 
 def line_of(step: Step) -> str:

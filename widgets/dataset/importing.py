@@ -17,7 +17,8 @@ from core.dataset.sources.importing import ImportSettings
 from widgets.dataset.folder_browser import FolderBrowser
 from widgets.demo import demo_pictures, is_demo
 from widgets.form import Form
-from widgets.panel import Panel, row
+from widgets.panel import Panel
+from widgets.pieces import row
 
 SITE_NAMES = [("an address", "address"), ("Gelbooru", "gelbooru"), ("Danbooru", "danbooru"), ("Safebooru", "safebooru"),
               ("Konachan", "konachan"), ("yande.re", "yandere"), ("Pixiv", "pixiv")]

@@ -17,8 +17,9 @@ from core.dataset.captions.captioners.keeping import KeptCaptioner
 from core.dataset.captions.captioning import Description
 from core.dataset.captions.told import Told
 from core.dataset.items import image_path_of
-from widgets.panel import Panel, Work, part, row
+from widgets.panel import Panel, Work
 from widgets.picture_choice import PictureChoice
+from widgets.pieces import let_go, part, row
 
 IDLE_SECONDS = 600.0
 """After so long without a question the model is unloaded."""
@@ -32,11 +33,10 @@ class OnePicture:
     Args:
         panel: in whose frame it stands.
         asked: the settings as they stand in the form; it raises ConfigError where they are wrong.
-        working: whether the panel is at work.
     """
 
-    def __init__(self, panel: Panel, asked: Callable[[], CaptionSettings], working: Callable[[], bool]) -> None:
-        self.panel, self._asked, self._working = panel, asked, working
+    def __init__(self, panel: Panel, asked: Callable[[], CaptionSettings]) -> None:
+        self.panel, self._asked = panel, asked
         self.kept = KeptCaptioner()
         self._home: Path | None = None
         self._wanted = ""
@@ -81,7 +81,7 @@ class OnePicture:
         return f"{said.captioner} {how}. Its text stands below; nothing was written."
 
     def _rest(self) -> None:
-        if time.monotonic() - self._used >= IDLE_SECONDS and not self._working():
+        if time.monotonic() - self._used >= IDLE_SECONDS and not self.panel.working():
             self.panel.guard(self._unload)
 
     def _unload(self) -> str | None:
@@ -90,12 +90,12 @@ class OnePicture:
         return f"{title} was unloaded; its memory is free again." if title else None
 
     def _unload_blocked(self) -> str:
-        if self._working():
+        if self.panel.working():
             return "It is working. Wait for it."
         return "" if self.kept.holds else "No model is loaded here."
 
     def _try_blocked(self) -> str:
-        return self.panel.blocked() or ("It is working. Wait for it, or cancel it." if self._working() else "")
+        return self.panel.blocked() or ("It is working. Wait for it, or cancel it." if self.panel.working() else "")
 
     def _show(self) -> None:
         """Beside the kernel: the picture, its caption, and what captioners said. Of several that are asked for only the last is shown."""
@@ -150,13 +150,6 @@ class OnePicture:
     def _use(self, name: str, told: Told) -> str:
         caption = self.panel.session.dataset.use_text(name, told.text, self._asked())
         return f"the caption of {name} is now: {caption}"
-
-
-def let_go(widget: ipw.Widget) -> None:
-    """Close a widget and what stands in it; ipywidgets keeps all that are not closed as long as the kernel lives."""
-    for inside in getattr(widget, "children", ()):
-        let_go(inside)
-    widget.close()
 
 
 def who(told: Told) -> str:

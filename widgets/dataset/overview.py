@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 
 import ipywidgets as ipw
 
-from core.base.errors import StudioError
 from core.base.words import counted
 from core.dataset.curation.coverage import NOT_SAID, THIN_COUNT, THIN_SHARE
 from core.dataset.curation.overview import Fate, Overview, OverviewSettings
 from widgets.components.matrix import Matrix
-from widgets.dataset.gallery import GalleryPanel
+from widgets.dataset.gallery import shown_gallery
 from widgets.form import Form
-from widgets.panel import Panel, Work, findings_list, part, table
+from widgets.panel import Panel, Work
+from widgets.pieces import findings_list, part, table
 
 SHOWN = 12
 """Lines of a list."""
@@ -93,9 +93,7 @@ class OverviewPanel(Panel):
 
     def _show_in_gallery(self, row: str, column: str) -> str:
         """Only those pictures. Raises: StudioError: the gallery is not on screen."""
-        panel = self.session.panels.get("gallery")
-        if not isinstance(panel, GalleryPanel):
-            raise StudioError("The Gallery panel is not shown yet.", "Run its cell, then press again.")
+        panel = shown_gallery(self.session)
         assert self._overview is not None
         panel.show_filter(self._overview.coverage.filter_for(row, column, self.outfit.value or ""))
         return f"panel {panel.number}, {panel.title}, shows them."

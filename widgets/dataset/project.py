@@ -12,7 +12,8 @@ from core.base.errors import ConfigError, DatasetError
 from core.dataset.project import PROJECT_FILE, Project, ProjectInfo, folder_for, named_projects, shown_name
 from widgets.demo import open_demo
 from widgets.form import Form
-from widgets.panel import Panel, Work, findings_list, part, row, table
+from widgets.panel import Panel, Work
+from widgets.pieces import findings_list, part, row, table
 
 if TYPE_CHECKING:
     from core.dataset.opening_report import OpeningReport

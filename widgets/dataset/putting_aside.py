@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from widgets.form import Form
 from widgets.panel import Panel, Work
 
 
-class PutAsidePanel(Panel):
+class PutAsidePanel(Panel, ABC):
     """Its job looks at the pictures once; what was found is then read from the store. One press puts back all that was put aside here.
 
     A subclass gives the words below, `look` and `show`.
@@ -56,13 +57,13 @@ class PutAsidePanel(Panel):
 
     # What a subclass gives
 
+    @abstractmethod
     def look(self) -> Callable[[], Any]:
         """What reads from the store what is found now; it is called beside the kernel."""
-        raise NotImplementedError
 
+    @abstractmethod
     def show(self) -> None:
         """Show what was found."""
-        raise NotImplementedError
 
     def show_page(self) -> None:
         """Show the cards from `_place` on."""

@@ -19,7 +19,8 @@ from widgets.components.cards import Card, Section
 from widgets.components.histogram import Histogram
 from widgets.dataset.putting_aside import PutAsidePanel
 from widgets.form import Form
-from widgets.panel import Work, part, row
+from widgets.panel import Work
+from widgets.pieces import part, row
 
 BROKEN = "broken"
 """Stands beside the measures: pictures that cannot be opened."""

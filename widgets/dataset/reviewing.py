@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import ipywidgets as ipw
 
 from core.base.errors import DatasetError
-from core.base.files import read_json
 from core.base.words import counted
 from core.dataset.captions.choosing import TagSettings
 from core.dataset.captions.reviewing import Doubtful, ReviewSettings
 from core.dataset.history import UndoReport
 from widgets.components.review import ReviewView
+from widgets.dataset.history import undo_button
 from widgets.form import Form
-from widgets.jobs_view import newest_job
+from widgets.jobs_view import newest_job, newest_settings
 from widgets.panel import Panel, Work
 
 THRESHOLDS = ("general_threshold", "character_threshold")
@@ -46,7 +46,7 @@ class ReviewPanel(Panel):
 
     def extras(self) -> list[ipw.Widget]:
         """Undo."""
-        return [self.action("Undo the last change of captions", self._undo, self.no_project)]
+        return [undo_button(self, then=self._undone)]
 
     def results(self) -> list[ipw.Widget]:
         """The images."""
@@ -63,7 +63,7 @@ class ReviewPanel(Panel):
 
     def update(self) -> None:
         """After a tagging, take over its thresholds."""
-        job = newest_job(self.session.folder, "tag") if self.session.folder is not None else None
+        job = newest_job(self.session.folder, "tag")
         if job is not None and job.id != self._tag_job:
             tagging, shown = self._tagging(), self.form.value()
             newest = {name: getattr(tagging, name) for name in THRESHOLDS}
@@ -78,11 +78,7 @@ class ReviewPanel(Panel):
 
     def _tagging(self) -> TagSettings:
         """The settings of the project's newest tagging; the usual ones where there was none."""
-        job = newest_job(self.session.folder, "tag") if self.session.folder is not None else None
-        try:
-            return TagSettings.make(**read_json(job.folder / "settings.json")["settings"]) if job is not None else TagSettings()
-        except (DatasetError, KeyError, TypeError):
-            return TagSettings()
+        return newest_settings(self.session.folder, "tag", TagSettings) or TagSettings()
 
     def _found(self, images: list[Doubtful]) -> str:
         self._images, self._place, self._decisions = images, 0, 0
@@ -136,7 +132,7 @@ class ReviewPanel(Panel):
                 return
             self._decisions += len(kept) + len(dropped)
             self.done(f"{image.id}: {', '.join([*(f'{tag} kept' for tag in kept), *(f'{tag} dropped' for tag in dropped)])}. "
-                      f"{self._decisions} tags decided.")
+                      f"{counted(self._decisions, 'tag')} decided.")
 
         self.loop.beside(write, written)
 
@@ -145,10 +141,6 @@ class ReviewPanel(Panel):
         self._show()
         if self._place >= len(self._images):
             self.session.tell()
-
-    def _undo(self) -> Work:
-        manager = self.session.dataset
-        return Work("taking back the last change", manager.undo, self._undone)
 
     def _take_back(self) -> Work:
         """Take back the newest change if it was decided here; a decision that is being written comes first."""

@@ -22,9 +22,10 @@ from core.dataset.captions.target import choose_family, chosen_family, find_targ
 from core.dataset.manager import DatasetManager
 from core.dataset.project import Project
 from widgets.components.tag_bars import TagBar, TagBars
-from widgets.dataset.gallery import GalleryPanel
+from widgets.dataset.gallery import shown_gallery
 from widgets.form import Form
-from widgets.panel import Panel, Work, findings_list, part, row
+from widgets.panel import Panel, Work
+from widgets.pieces import findings_list, let_go, part, row
 
 MOST_FINDINGS = 40
 MEND = {"missing": "Give them the trigger word …", "trigger": "Put the trigger word first …", "trigger_first": "Put it first …",
@@ -124,7 +125,11 @@ class StatisticsPanel(Panel):
     def _show(self, looked: Looked | None) -> None:
         self._looked = looked
         self._tags.layout.display = "none" if looked is None else ""
+        gone = self._found.children
+        self._actions = [action for action in self._actions if "lb-mend" not in action[0]._dom_classes]
         self._found.children = self._findings(looked.findings) if looked is not None else []
+        for box in gone:
+            let_go(box)
         self._show_tags()
 
     def _show_tags(self) -> None:
@@ -153,7 +158,6 @@ class StatisticsPanel(Panel):
         return self.blocked() or ("" if self._chosen else "Press a tag in the list first.")
 
     def _findings(self, findings: Sequence[CaptionFinding]) -> list[ipw.Widget]:
-        self._actions = [(button, blocked) for button, blocked in self._actions if "lb-mend" not in button._dom_classes]
         if not findings:
             return [part("Findings"), ipw.HTML('<p class="lb-help">Nothing doubtful was found.</p>')]
         shown: list[ipw.Widget] = [part("Findings")]
@@ -162,32 +166,25 @@ class StatisticsPanel(Panel):
             if finding.fix is not None:
                 buttons.append(self.action(MEND.get(finding.kind, "Show the change …"), partial(self._lay_out, finding.fix)))
             if finding.ids:
-                count = f"{len(finding.ids)} picture{'' if len(finding.ids) == 1 else 's'}"
-                buttons.append(self.action(f"Select {count} in the gallery", partial(self._select, finding.ids)))
-            words, buttons = ipw.HTML(findings_list([finding])), [button.add_class("lb-mend") for button in buttons]
-            below = row(*buttons)
+                words = f"Select {counted(len(finding.ids), 'picture')} in the gallery"
+                buttons.append(self.action(words, partial(self._select, finding.ids)))
+            told = ipw.HTML(findings_list([finding]))
+            below = row(*(button.add_class("lb-mend") for button in buttons))
             below.layout.margin = "0 0 8px 16px"  # under the words, not under the bar before them
-            shown.append(ipw.VBox([words, *([below] if buttons else [])]).add_class("lb-finding"))
+            shown.append(ipw.VBox([told, *([below] if buttons else [])]).add_class("lb-finding"))
         if len(findings) > MOST_FINDINGS:
             shown.append(ipw.HTML(f'<p class="lb-help">and {len(findings) - MOST_FINDINGS} more; mend these first, then look again.</p>'))
         return shown
 
-    def _gallery(self) -> GalleryPanel:
-        """Raises: StudioError: it is not on screen."""
-        panel = self.session.panels.get("gallery")
-        if not isinstance(panel, GalleryPanel):
-            raise StudioError("The Gallery panel is not shown yet.", "Run its cell, then press again.")
-        return panel
-
     def _select(self, ids: Sequence[str]) -> str:
         """Select a finding's pictures, so that they can be looked at, tagged or captioned. Raises: StudioError: no gallery."""
-        panel = self._gallery()
+        panel = shown_gallery(self.session)
         panel.select(ids)
         return f"{len(ids)} selected in panel {panel.number}, {panel.title}; Tag and Caption offer 'Selected in the gallery'."
 
     def _show_in_gallery(self) -> str:
         """Only the pictures that hold all chosen tags. Raises: StudioError: the gallery is not on screen."""
-        panel = self._gallery()
+        panel = shown_gallery(self.session)
         panel.show_filter(" ".join(f'tag:"{quoted}"' for quoted in (tag.replace('"', '?') for tag in self._chosen)))
         return f"panel {panel.number}, {panel.title}, shows them."
 

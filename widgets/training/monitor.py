@@ -11,7 +11,8 @@ from core.training.monitor import RunStatus
 from widgets.components.chart import Chart, Curve
 from widgets.components.samples import Picture, Samples
 from widgets.jobs_view import share, time_left
-from widgets.panel import Panel, part, table
+from widgets.panel import Panel
+from widgets.pieces import part, table
 from widgets.training.launch import go_on_words, words_for_end
 
 LOOK_SECONDS = 2.0

@@ -10,8 +10,9 @@ import ipywidgets as ipw
 
 from core.base.errors import StudioError
 from core.training.preview import ImagePreview, PreviewSettings, SeenCaption
-from widgets.panel import Panel, part, row
+from widgets.panel import Panel
 from widgets.picture_choice import PictureChoice
+from widgets.pieces import part, row
 
 Shown = tuple[ImagePreview, bytes, bytes]
 """What is made of the picture, the picture as it is, and as it is learned."""

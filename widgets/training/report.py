@@ -8,7 +8,8 @@ from pathlib import Path
 import ipywidgets as ipw
 
 from widgets.components.page import PageView
-from widgets.panel import Panel, Work, part, table
+from widgets.panel import Panel, Work
+from widgets.pieces import part, table
 from widgets.training.monitor import RunPicker
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import re
 from collections.abc import Callable
 from typing import Literal
 
@@ -14,7 +13,17 @@ from core.base.words import counted
 from core.dataset.captions.choosing import spaced
 from core.dataset.captions.family_words import RATING_LEVELS, UNDERSCORED
 from core.dataset.captions.operation import Context, Operation, Tags, lead_of, wanted
-from core.dataset.captions.tags import change_names, is_prose, join_parts, key_of, keys_in, keys_of, parse_clauses, parse_tags
+from core.dataset.captions.tags import (
+    SENTENCE_GAP,
+    change_names,
+    is_prose,
+    join_parts,
+    key_of,
+    keys_in,
+    keys_of,
+    parse_clauses,
+    parse_tags,
+)
 from core.dataset.captions.texts import clean_text
 from core.dataset.captions.tokens import token_counter
 
@@ -124,10 +133,6 @@ class FixFormat(Operation):
 
     def sentence(self) -> str:
         return "Mended the format"
-
-
-SENTENCE_GAP = re.compile(r"(?<=[.!?])\s+(?=\S)")
-"""Between two sentences."""
 
 
 class Rating(Operation):

@@ -110,6 +110,14 @@ class TagSettings(WhichImages):
         given = [float(part) for part in self.model_thresholds.get(tagger, "").split(",") if part.strip()]
         return (given[0] if given else general, given[1] if len(given) > 1 else self.character_threshold)
 
+    def cut(self, tagger: str, category: str, scores: Mapping[str, float]) -> float:
+        """The threshold of one tagger for one image. Args: category: "general" or "character". scores: of the image's tags of it."""
+        cut = self.cuts(tagger)[0 if category == "general" else 1]
+        if not self.mcut:
+            return cut
+        gap = largest_gap(scores.values(), cut)
+        return max(CHARACTER_FLOOR, gap) if category == "character" else gap
+
 
 def _threshold_text(name: str, given: Any) -> str:
     """One or two thresholds as text. Raises: ValueError: no such tagger, or no such numbers."""
@@ -168,10 +176,8 @@ def _kept(answers: Mapping[str, TagScores], settings: TagSettings, category: str
     """Tags of a category above their tagger's threshold, the best first."""
     kept: set[str] = set()
     for tagger, scores in answers.items():
-        found, cut = scores.get(category, {}), settings.cuts(tagger)[0 if category == "general" else 1]
-        if settings.mcut:
-            cut = largest_gap(found.values(), cut)
-            cut = max(CHARACTER_FLOOR, cut) if category == "character" else cut
+        found = scores.get(category, {})
+        cut = settings.cut(tagger, category, found)
         kept.update(tag for tag, score in found.items() if score >= cut)
     best = _best(answers, category)
     return sorted(kept, key=lambda tag: (-best[tag], tag))

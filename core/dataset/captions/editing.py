@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import field_serializer, field_validator
@@ -236,7 +236,7 @@ def plan_trigger(project: Project, settings: TriggerSettings) -> EditPlan:
     condition = Condition(caption="any" if settings.write_missing else "present")
     steps = [PutTrigger(trigger_word=trigger, instead_of=old)] if trigger or old else []
     plan = _plan(chosen(list_items(project), ()), what, steps, Context(trigger or old), condition.test())
-    return EditPlan(plan.what, plan.changes, plan.unchanged, plan.skipped, (old, trigger))
+    return replace(plan, trigger=(old, trigger))
 
 
 def chosen(items: list[ImageItem], ids: Sequence[str]) -> list[ImageItem]:

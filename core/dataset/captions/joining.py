@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 from core.dataset.captions.choosing import TagSettings
 from core.dataset.captions.files import one_line, split_tags, tag_key
-from core.dataset.captions.tags import PAIRS, Piece, caption_keys, is_prose, join_kept, key_of, keys_in, keys_of, parse_clauses, parse_tags
-
-BEHIND_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+from core.dataset.captions.tags import (
+    PAIRS,
+    SENTENCE_GAP,
+    Piece,
+    caption_keys,
+    is_prose,
+    join_kept,
+    key_of,
+    keys_in,
+    keys_of,
+    parse_clauses,
+    parse_tags,
+)
 
 
 def taken_out(present: str | None, authored: set[str], settings: TagSettings) -> set[str]:
@@ -63,4 +72,4 @@ def _parts(text: str, authored: Collection[str], separator: str) -> list[str]:
     if separator.strip() not in ("", ","):
         return split_tags(text, separator)
     return [part for whole in (parse_clauses if is_prose(text) else parse_tags)(text)
-            for part in ([whole] if whole[0] in PAIRS or tag_key(whole) in authored else BEHIND_SENTENCE.split(whole))]
+            for part in ([whole] if whole[0] in PAIRS or tag_key(whole) in authored else SENTENCE_GAP.split(whole))]

@@ -47,8 +47,7 @@ class LintReport:
 
     def sentence(self) -> str:
         """The result in one line."""
-        count = len(self.findings)
-        found = "nothing doubtful" if not count else f"{count} finding{'' if count == 1 else 's'}"
+        found = counted(len(self.findings), "finding") if self.findings else "nothing doubtful"
         return f"{counted(self.captions, 'caption')} for {self.target.family.title}: {found}."
 
     def as_dict(self) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from core.dataset.captions.arranging import Shorten
 from core.dataset.captions.doubts import SHOWN, CaptionFinding, Looked, more, one_edit, rename, some
 from core.dataset.captions.family_words import QUALITY_KEYS, RATING_LEVELS, UNDERSCORED
-from core.dataset.captions.lint_tags import names_in
 from core.dataset.captions.operation import Context
 from core.dataset.captions.operations import Remove
-from core.dataset.captions.tags import key_of
+from core.dataset.captions.tags import key_of, names_in
 from core.dataset.captions.tokens import KINDS, token_counter
 
 MANY_PARTS = 3

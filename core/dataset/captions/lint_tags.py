@@ -13,7 +13,7 @@ from core.dataset.captions.editing import EditSettings
 from core.dataset.captions.family_words import UNDERSCORED
 from core.dataset.captions.operations import Remove
 from core.dataset.captions.spelling import near_misses
-from core.dataset.captions.tags import PAIRS, key_of, keys_of, parse_tags, unwrap
+from core.dataset.captions.tags import key_of, keys_of, names_in
 from core.dataset.captions.texts import clean_text
 
 
@@ -65,12 +65,6 @@ def find_variants(looked: Looked) -> Iterator[CaptionFinding]:
             if (key := key_of(name_of_tag)) in variants)]
         yield CaptionFinding("warning", f"Tags written in several ways: {'; '.join(words[:SHOWN])}{more(words)}.",
                              "Write each as it is written most often.", "variants", tuple(ids), one_edit(rename(usual, usual), ids))
-
-
-def names_in(tag: str) -> list[str]:
-    """The tags in one part of a caption, without brackets and weight."""
-    prefix, inner, _ = unwrap(tag) if tag[:1] in PAIRS else ("", tag, "")
-    return parse_tags(inner) if prefix else [tag]
 
 
 def find_misspelt(looked: Looked) -> Iterator[CaptionFinding]:

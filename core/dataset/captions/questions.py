@@ -61,7 +61,10 @@ def check_question(settings: CaptionSettings) -> None:
 
 @dataclass
 class Questions:
-    """The questions of one captioning; used with `with`. The model is opened with the first image whose text is not known."""
+    """The questions of one captioning, whose settings passed `check_question`; used with `with`.
+
+    The model is opened with the first image whose text is not known.
+    """
 
     settings: CaptionSettings
     trigger: str
@@ -80,7 +83,6 @@ class Questions:
 
     def __enter__(self) -> Questions:
         settings = self.settings
-        check_question(settings)
         self._identity = identity_of(settings.captioner, ask(settings))
         self._question = settings.prompt.strip() or prompt_of(settings.captioner, settings.mode)
         return self

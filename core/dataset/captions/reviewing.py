@@ -13,7 +13,7 @@ from typing import Any
 from core.base.errors import DatasetError, DiskError
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.dataset.captions.choosing import CHARACTER_FLOOR, TagSettings, caption_names, drop_overlapping, largest_gap, split_series
+from core.dataset.captions.choosing import TagSettings, caption_names, drop_overlapping, split_series
 from core.dataset.captions.editing import EMPTY, caption_change
 from core.dataset.captions.files import read_caption, tag_key
 from core.dataset.captions.operations import AddLast, Context, Operation, Remove
@@ -152,20 +152,12 @@ class _Judge:
         split = category == "character" and self.tagging.character_tag_expand
         for tagger, answer in answers.items():
             scores = answer.get(category, {})
-            cut = self._cut(tagger, category, scores)
+            cut = self.tagging.cut(tagger, category, scores)
             for whole, score in scores.items():
                 for tag in split_series(whole) if split else (whole,):
                     if score >= SCORE_FLOOR and (tag not in furthest or score - cut > furthest[tag][0]):
                         furthest[tag] = (round(score - cut, 6), score, cut)
         return furthest
-
-    def _cut(self, tagger: str, category: str, scores: dict[str, float]) -> float:
-        """The threshold of a tagger for this image, as the tagging had it."""
-        cut = self.tagging.cuts(tagger)[0 if category == "general" else 1]
-        if self.tagging.mcut:
-            cut = largest_gap(scores.values(), cut)
-            cut = max(CHARACTER_FLOOR, cut) if category == "character" else cut
-        return cut
 
     def _said(self, tag: str, kept: list[str]) -> bool:
         """Whether a tag that is kept says it already."""

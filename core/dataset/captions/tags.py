@@ -17,6 +17,8 @@ ESCAPED = re.compile(r"\\([()\[\]{}])")
 CLAUSES = re.compile(r",(?=\s|$)")
 """Commas that part clauses of prose; the one of "1,000" is none."""
 SENTENCE_END = re.compile(r"[.!?](?:\s|$)")
+SENTENCE_GAP = re.compile(r"(?<=[.!?])\s+(?=\S)")
+"""Between two sentences."""
 LONG_PART = 8
 """Words: nobody writes a tag of as many, so that a part of this length makes the caption prose."""
 KEYS_KEPT = 200_000
@@ -138,14 +140,19 @@ def key_of(name: str) -> str:
     return tag_key(ESCAPED.sub(r"\1", name) if "\\" in name else name)
 
 
+def names_in(tag: str) -> list[str]:
+    """The tags in one part of a caption, without brackets and weight."""
+    prefix, inner, _ = unwrap(tag) if tag[:1] in PAIRS else ("", tag, "")
+    return parse_tags(inner) if prefix else [tag]
+
+
 class _Keys(dict[str, tuple[str, ...]]):
     """Part of a caption → keys of its tags, worked out once."""
 
     def __missing__(self, tag: str) -> tuple[str, ...]:
         if len(self) > KEYS_KEPT:
             self.clear()
-        prefix, inner, _ = unwrap(tag) if tag[:1] in PAIRS else ("", tag, "")
-        keys = self[tag] = tuple(map(key_of, parse_tags(inner))) if prefix else (key_of(tag),)
+        keys = self[tag] = tuple(map(key_of, names_in(tag)))
         return keys
 
 

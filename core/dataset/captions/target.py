@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.base.families import CAPTION_FAMILIES, CaptionFamily, Reader, caption_family
+from core.base.families import CAPTION_FAMILIES, CaptionFamily, caption_family
 from core.base.files import write_text
 from core.dataset.captions.tokens import KINDS, token_counter
 from core.dataset.project import Project
@@ -120,7 +120,7 @@ def _target(name: str, tokens: int, trained: dict[str, object], why: str) -> Tar
     if said == "":  # Trainer's way to say: as the model itself reads
         return Target(family, usual.reads, True, why)
     if isinstance(said, int) and not isinstance(said, bool) and said > usual.around:
-        return Target(family, Reader(usual.tokenizer, said, usual.around).reads, True, why)
+        return Target(family, said - usual.around, True, why)
     return Target(family, usual.reads, False, why)
 
 

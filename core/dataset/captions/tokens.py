@@ -30,8 +30,6 @@ class TokenCounter:
     count: Callable[[str], int]
     exact: bool
     """With the model's own vocabulary; otherwise an estimate."""
-    title: str = "CLIP"
-    """Of the model that reads."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def token_counter(tokenizer: TokenizerName = "clip") -> TokenCounter:
 
 def estimator(tokenizer: TokenizerName = "clip") -> TokenCounter:
     """The counter that needs no vocabulary."""
-    return TokenCounter(lambda text: estimate_tokens(text, tokenizer), exact=False, title=KINDS[tokenizer].title)
+    return TokenCounter(lambda text: estimate_tokens(text, tokenizer), exact=False)
 
 
 def read_counter(folder: Path, tokenizer: TokenizerName = "clip") -> TokenCounter | None:
@@ -95,7 +93,7 @@ def read_counter(folder: Path, tokenizer: TokenizerName = "clip") -> TokenCounte
         return None
     found.no_truncation()  # some files cut at their model's length
     found.no_padding()
-    return TokenCounter(lambda text: len(found.encode(text, add_special_tokens=False).ids), exact=True, title=kind.title)
+    return TokenCounter(lambda text: len(found.encode(text, add_special_tokens=False).ids), exact=True)
 
 
 def _class_in(folder: Path) -> str:

@@ -40,34 +40,29 @@ CREATE TABLE IF NOT EXISTS told (sha256 TEXT, model TEXT, asked TEXT, captioner 
 
     def find(self, model: str, asked: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Texts of one model. Args: asked: SHA-256 of the image and the question's mark; images of one content may be asked otherwise."""
-        wanted = {(sha, mark) for sha, mark in asked if sha}
-        hashes = sorted({sha for sha, _ in wanted})
-
-        def look(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
-            found: dict[tuple[str, str], str] = {}
-            for start in range(0, len(hashes), CHUNK):
-                part = hashes[start:start + CHUNK]
-                query = f"SELECT sha256, asked, text FROM told WHERE model = ? AND sha256 IN ({','.join('?' * len(part))})"
-                found.update({(sha, mark): text for sha, mark, text in db.execute(query, (model, *part)) if (sha, mark) in wanted})
-            return found
-
-        nothing: dict[tuple[str, str], str] = {}
-        return self._try(look, nothing)
+        wanted = set(asked)
+        return {(sha, mark): text for sha, mark, text in self._told(model, (sha for sha, _ in wanted)) if (sha, mark) in wanted}
 
     def texts(self, model: str, hashes: Sequence[str]) -> dict[str, list[str]]:
         """All texts of one model, whatever it was asked, by the image's SHA-256."""
-        wanted = [sha for sha in hashes if sha]
+        found: dict[str, list[str]] = {}
+        for sha, _, text in self._told(model, hashes):
+            found.setdefault(sha, []).append(text)
+        return found
 
-        def look(db: sqlite3.Connection) -> dict[str, list[str]]:
-            found: dict[str, list[str]] = {}
+    def _told(self, model: str, hashes: Iterable[str]) -> list[tuple[str, str, str]]:
+        """All that one model said of these contents: SHA-256, the question's mark, text."""
+        wanted = sorted({sha for sha in hashes if sha})
+
+        def look(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
+            found: list[tuple[str, str, str]] = []
             for start in range(0, len(wanted), CHUNK):
                 part = wanted[start:start + CHUNK]
-                query = f"SELECT sha256, text FROM told WHERE model = ? AND sha256 IN ({','.join('?' * len(part))})"
-                for sha, text in db.execute(query, (model, *part)):
-                    found.setdefault(sha, []).append(text)
+                query = f"SELECT sha256, asked, text FROM told WHERE model = ? AND sha256 IN ({','.join('?' * len(part))})"
+                found += db.execute(query, (model, *part))
             return found
 
-        nothing: dict[str, list[str]] = {}
+        nothing: list[tuple[str, str, str]] = []
         return self._try(look, nothing)
 
     def remember(self, captioner: str, model: str, texts: Sequence[tuple[str, str, str]]) -> None:

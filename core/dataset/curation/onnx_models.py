@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ModelError
-from core.dataset.captions.taggers.onnx import open_session
+from core.dataset.captions.taggers.onnx import open_session, run_session
 
 if TYPE_CHECKING:
     import numpy
@@ -25,13 +25,12 @@ class OnnxVision:
     def __init__(self, model: Path, device: str, side: int, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         import numpy
 
-        self.session, self.provider = open_session(model, device)
-        self._input, self._output = self.session.get_inputs()[0], self.session.get_outputs()[0].name
-        shape: list[Any] = self._input.shape
+        self._session, self.provider = open_session(model, device)
+        self._output = self._session.get_outputs()[0].name
+        shape: list[Any] = self._session.get_inputs()[0].shape
         if len(shape) != 4 or shape[1] != 3 or (isinstance(shape[2], int) and shape[2] != shape[3]):
             raise ModelError(f"{model} takes an input of shape {shape}, not (batch, 3, side, side).", "It is another kind of model.")
         self.side = shape[2] if isinstance(shape[2], int) else side
-        self._fixed = shape[0] if isinstance(shape[0], int) else 0
         self._mean, self._std = (numpy.array(values, numpy.float32).reshape(3, 1, 1) for values in (mean, std))
 
     def prepare(self, picture: Picture) -> numpy.ndarray:
@@ -44,19 +43,6 @@ class OnnxVision:
 
     def run(self, batch: numpy.ndarray) -> numpy.ndarray:
         """(n, 3, side, side) → (n, d). What does not fit into memory is halved. Raises: ModelError: it failed on a single picture."""
-        import numpy
-        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
-
-        step, rows = self._fixed or len(batch), []
-        for start in range(0, len(batch), step):
-            part = batch[start:start + step]
-            filled = numpy.concatenate([part, numpy.repeat(part[-1:], step - len(part), axis=0)]) if len(part) < step else part
-            try:
-                rows.append(self.session.run([self._output], {self._input.name: filled})[0][:len(part)])
-            except (Fail, RuntimeException, InvalidArgument, MemoryError) as error:
-                if len(part) == 1 or self._fixed:
-                    raise ModelError(f"The model failed on one picture: {str(error).splitlines()[0]}.",
-                                     "Choose device 'cpu', or a smaller model.") from error
-                half = len(part) // 2
-                rows += [self.run(part[:half]), self.run(part[half:])]
-        return numpy.concatenate(rows)
+        return run_session(self._session, self._output, batch,
+                           failed=("The model failed on one picture", "Choose device 'cpu', or a smaller model."),
+                           refused=("The model refused its input", "It is another kind of model."))

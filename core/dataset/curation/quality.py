@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import ValidationInfo, field_validator
+
 from core.base.errors import ConfigError
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
@@ -39,6 +41,15 @@ class QualitySettings(Settings):
     repo_id: str = setting("", "Scorer's repository", "Another one of the same kind on Hugging Face.", level="advanced")
     revision: str = setting("", "Scorer's revision", "Branch, tag or commit; empty: the newest.", level="expert")
     device: Literal["auto", "cuda", "cpu"] = setting("auto", "Device", "What the scorer runs on.", level="advanced")
+
+    @field_validator("model_dir", "repo_id", "revision")
+    @classmethod
+    def _only_where_it_counts(cls, value: str, info: ValidationInfo) -> str:
+        """Of a scorer that brings its own model another one cannot be chosen."""
+        name, title = info.data.get("scorer", "none"), cls.model_fields[str(info.field_name)].title
+        if value and name != "none" and not SCORERS.entry(name).options.get("repo_id"):
+            raise ValueError(f"{title} is {value!r}, but {SCORERS.entry(name).title} takes no other model than its own: leave it empty.")
+        return value
 
 
 @dataclass(frozen=True)

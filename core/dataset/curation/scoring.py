@@ -20,6 +20,7 @@ from core.dataset.parallel import bounded_map
 if TYPE_CHECKING:
     import numpy
 
+
 class Chosen(Protocol):
     """The fields of a settings class that say which files and device."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -103,6 +103,13 @@ class SourceContent:
             self.skipped.append(Skipped(name, "It is a video, not an image."))
         else:
             self.ignored += 1
+
+    def below(self, path: str) -> SourceContent:
+        """The same, its files named below the path of the archive that they lie in: two archives may hold the same names."""
+        def moved(files: list[SourceFile]) -> list[SourceFile]:
+            return [replace(file, name=f"{path}/{file.name}") for file in files]
+
+        return replace(self, images=moved(self.images), captions=moved(self.captions), tables=moved(self.tables))
 
 
 class Source(Protocol):

@@ -90,18 +90,19 @@ class SourceTexts:
         for image in images:
             folder, _, name = image.rpartition("/")
             wanted.setdefault(folder, set()).update((stem_of(name).casefold(), name.casefold()))
-        above = {parent for folder in wanted for parent in _parents(folder)} - wanted.keys()
+        for above in {parent for folder in wanted for parent in _parents(folder)}:
+            wanted.setdefault(above, set())
         archives: dict[Path, str] = {}
-        for folder in sorted(wanted.keys() | above):
+        for folder, stems in sorted(wanted.items()):
             try:
-                self._list(home.folder / folder, f"{folder}/" if folder else "", wanted.get(folder), content, found)
+                self._list(home.folder / folder, f"{folder}/" if folder else "", stems, content, found)
             except NotADirectoryError:
                 archives.update(_archive_in(home.folder, folder))
             except OSError as error:
-                if folder in wanted:
+                if stems:
                     found.skipped.append(Skipped(str(home.folder / folder), f"The folder cannot be read ({error.strerror})."))
         for archive, inside in archives.items():
-            self._list_archive(archive, inside, {**dict.fromkeys(above), **wanted}, content, found)
+            self._list_archive(archive, inside, wanted, content, found)
         found.captions, problems = captions_by_name(content)
         found.skipped += problems
         return found
@@ -110,8 +111,8 @@ class SourceTexts:
         """Keep what was read now. Args: all_seen: every source was there, so that what was not seen is gone."""
         self._index.remember_source_captions(self._fresh, gone=self._known.keys() - self._seen if all_seen else ())
 
-    def _list(self, folder: Path, inside: str, stems: set[str] | None, content: SourceContent, found: Beside) -> None:
-        """Sort a folder's files. Args: inside: its path in the source. stems: of images with captions here; None: only tables count."""
+    def _list(self, folder: Path, inside: str, stems: set[str], content: SourceContent, found: Beside) -> None:
+        """Sort a folder's files. Args: inside: its path in the source. stems: of images with captions here; empty: only tables count."""
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = entry.name
@@ -119,15 +120,14 @@ class SourceTexts:
                     continue
                 if is_table(name):
                     content.tables.append(SourceFile(inside + name, Path(entry.path)))
-                elif stems and name.lower().endswith(CAPTION_SUFFIXES) and stem_of(name).casefold() in stems:
+                elif name.lower().endswith(CAPTION_SUFFIXES) and stem_of(name).casefold() in stems:
                     content.captions.append(self._file(entry, inside + name, folder, found))
 
-    def _list_archive(self, archive: Path, inside: str, stems: dict[str, set[str]] | dict[str, set[str] | None], content: SourceContent,
-                      found: Beside) -> None:
+    def _list_archive(self, archive: Path, inside: str, stems: dict[str, set[str]], content: SourceContent, found: Beside) -> None:
         """Sort what lies in a zip. Args: inside: its path in the source, with "/", or "". stems: by folder, as `_list` takes them."""
         def wanted(name: str) -> bool:
             folder, _, file = f"{inside}{name}".rpartition("/")
-            is_caption = file.lower().endswith(CAPTION_SUFFIXES) and stem_of(file).casefold() in (stems.get(folder) or ())
+            is_caption = file.lower().endswith(CAPTION_SUFFIXES) and stem_of(file).casefold() in stems.get(folder, ())
             return not is_junk(name) and (is_caption or (is_table(file) and folder in stems))
 
         try:

@@ -11,11 +11,10 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from core.base.errors import DatasetError
-from core.base.files import append_lines
+from core.base.files import append_lines, read_json_lines
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.base.words import counted
@@ -197,12 +196,8 @@ def _places(project: Project, images: Iterable[Here]) -> dict[str, list[ImportRe
     found: dict[str, list[ImportRecord]] = {}
     for here in images:
         record = records.get(here.name)
-        if not more:
-            if record is not None and record.describes(here.sha256):
-                found[here.name] = [record]
-            continue
         origin = [record] if record is not None and record.describes(here.sha256) else []
-        contents = dict.fromkeys([*(one.sha256 for one in origin), here.sha256])
+        contents = dict.fromkeys([*(one.sha256 for one in origin), here.sha256]) if more else ()
         others = [ImportRecord(here.name, place.sha256, place.source, 0, 0, caption=place.caption)
                   for content in contents if content for place in more.get(content, ())]
         if origin or others:
@@ -318,11 +313,8 @@ def _note(project: Project, decisions: Sequence[tuple[str, FoundCaption]]) -> No
 
 def read_decisions(project: Project) -> set[tuple[str, str]]:
     """Source and text of everything that was taken or left; half a line is passed over."""
-    path: Path = project.hidden / DECISIONS
     found: set[tuple[str, str]] = set()
-    if path.exists():
-        for line in path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"):
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                value = json.loads(line)
-                found.add((value["source"], value["text"]))
+    for value in read_json_lines(project.hidden / DECISIONS, errors="surrogateescape"):
+        with contextlib.suppress(KeyError, TypeError):
+            found.add((value["source"], value["text"]))
     return found

@@ -102,6 +102,7 @@ class GallerySource:
             return
         if not self._content.refused:
             shutil.rmtree(self.folder, ignore_errors=True)
+            return
         kept = {name for image in self._content.refused for name in (image, f"{image}.txt")}
         for file in (*self._content.images, *self._content.captions):
             if file.name not in kept:

@@ -226,7 +226,7 @@ class HubSource:
         """The parts of an archive or a table that was fetched. Raises: DatasetError: it cannot be read."""
         if ARCHIVES.search(file.path):
             with ArchiveSource(whole, place / "unpacked", self.recursive, None, self.progress) as archive:
-                yield self._cut(_below(archive.content(), file.path))
+                yield self._cut(archive.content().below(file.path))
             return
         for part in table_parts(whole, file.path, content_number(file), self.options.image_column, self.options.caption_column):
             yield self._cut(part)
@@ -251,14 +251,6 @@ def _beside(content: SourceContent) -> list[SourceFile]:
     """The captions that stand beside an image that is taken: no others need be fetched."""
     stems = {file.name.rsplit(".", 1)[0].casefold() for file in content.images} | {file.name.casefold() for file in content.images}
     return [file for file in content.captions if file.name.rsplit(".", 1)[0].casefold() in stems]
-
-
-def _below(content: SourceContent, path: str) -> SourceContent:
-    """The same, named below the archive's own path: two archives may hold the same names."""
-    def moved(files: list[SourceFile]) -> list[SourceFile]:
-        return [SourceFile(f"{path}/{file.name}", file.path, file.stamp, file.fetch, file.data) for file in files]
-
-    return SourceContent(moved(content.images), moved(content.captions), moved(content.tables), content.skipped, content.ignored)
 
 
 def _only_skipped(name: str, reason: str) -> SourceContent:

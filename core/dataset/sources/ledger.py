@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.base.files import append_line, safe_stem, sha256
+from core.base.files import append_line, read_json_lines, safe_stem, sha256
 from core.dataset.images.files import IMAGE_SUFFIXES
 from core.dataset.project import Project
 
@@ -45,15 +45,10 @@ class ImportRecord:
 
 def read_ledger(project: Project) -> list[ImportRecord]:
     """Every record, oldest first; half a line is passed over."""
-    path = project.hidden / LEDGER_FILE
-    if not path.exists():
-        return []
     records = []
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
-        try:
-            records.append(ImportRecord(**json.loads(line)))
-        except (json.JSONDecodeError, TypeError):
-            continue
+    for values in read_json_lines(project.hidden / LEDGER_FILE):
+        with suppress(TypeError):  # a mark that is no image
+            records.append(ImportRecord(**values))
     return records
 
 
@@ -70,12 +65,11 @@ class PlaceRecord:
 
 def read_places(project: Project) -> list[PlaceRecord]:
     """Every record, oldest first, the last one of each place; half a line is passed over."""
-    path, found = project.hidden / PLACES_FILE, dict[tuple[str, str], PlaceRecord]()
-    if path.exists():
-        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
-            with suppress(ValueError, TypeError):
-                place = PlaceRecord(**json.loads(line))
-                found[place.sha256, place.source] = place
+    found: dict[tuple[str, str], PlaceRecord] = {}
+    for values in read_json_lines(project.hidden / PLACES_FILE):
+        with suppress(TypeError):
+            place = PlaceRecord(**values)
+            found[place.sha256, place.source] = place
     return list(found.values())
 
 

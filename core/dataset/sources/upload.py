@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from core.base.errors import DatasetError
-from core.base.files import append_lines, explain_disk_errors
+from core.base.files import append_lines, explain_disk_errors, read_json_lines
 from core.base.paths import ROOT
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
@@ -117,17 +117,7 @@ class UploadRecord:
         return bool(lines) and "ended" in lines[-1]
 
     def _lines(self) -> list[dict[str, Any]]:
-        try:
-            text = self.path.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return []
-        found = []
-        for line in text.split("\n"):
-            with contextlib.suppress(ValueError):
-                value = json.loads(line)
-                if isinstance(value, dict):
-                    found.append(value)
-        return found
+        return list(read_json_lines(self.path))
 
 
 def uploads_of(project: Project) -> Path:
@@ -271,13 +261,8 @@ class UploadSource:
             if kind_of(archive.path) != "archive":
                 raise DatasetError("It is no archive.")
             with ArchiveSource(archive.path, self.scratch, self.recursive, None, self.progress) as source:
-                inside = source.content()
-
-                def named(files: list[SourceFile]) -> list[SourceFile]:
-                    return [replace(file, name=f"{archive.name}/{file.name}") for file in files]
-
-                yield replace(inside, images=named(inside.images), captions=named(inside.captions), tables=named(inside.tables),
-                              skipped=[Skipped(f"{archive.name}/{item.name}", item.reason) for item in inside.skipped])
+                inside = source.content().below(archive.name)
+                yield replace(inside, skipped=[Skipped(f"{archive.name}/{item.name}", item.reason) for item in inside.skipped])
         except DatasetError as error:
             yield SourceContent(skipped=[Skipped(archive.name, str(error))])
 

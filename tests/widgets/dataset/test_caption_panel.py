@@ -40,7 +40,7 @@ def press(panel, words: str) -> None:
 
 
 def button(panel, words: str):
-    return next(button for button, _ in panel._actions if button.description == words)
+    return next(button for button, *_ in panel._actions if button.description == words)
 
 
 def caption(project, name: str) -> str:

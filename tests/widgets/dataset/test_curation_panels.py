@@ -308,10 +308,10 @@ def test_groups_come_though_the_work_of_another_project_was_still_going_on(sessi
     finished(panel)
     other = DatasetManager.create("other").project
     session.open(other.folder)
-    panel._busy = True
+    panel._works = 1
     session.open(project.folder)
     assert section_names(panel) == []
-    panel._busy = False
+    panel._works = 0
     session.tell()
     assert section_names(panel) == [["0.png", "0-copy.png", "0-small.png"]]
 

@@ -91,7 +91,7 @@ def test_the_handed_over_project_is_open_in_trainer(session, project):
 
 def test_the_dataset_is_packed_in_a_job_and_the_way_home_is_told(session, project):
     panel = HandoverPanel(session)
-    pack = next(button for button, _ in panel._actions if button.description == "Pack pictures and captions")
+    pack = next(button for button, *_ in panel._actions if button.description == "Pack pictures and captions")
     pack.click()
     assert wait(panel).startswith("Done: 3 pictures and 3 captions are in ") and "Download" in panel._where.value
     with zipfile.ZipFile(next(project.folder.glob("*_dataset.zip"))) as archive:
@@ -153,7 +153,7 @@ def test_undo_cannot_be_pressed_while_a_tag_job_runs(session, project):
     write_own_mark(job)
     append_event(job, "start", what="Tagging", total=3)
     panel = TaggingPanel(session)
-    undo = next(button for button, _ in panel._actions if button.description.startswith("Undo"))
+    undo = next(button for button, *_ in panel._actions if button.description.startswith("Undo"))
     assert undo.disabled and "tagger is at work" in undo.tooltip
     append_event(job, "done", message="3 captions written.")
     panel.refresh()

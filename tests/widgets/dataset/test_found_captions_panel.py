@@ -65,7 +65,7 @@ def test_what_is_taken_is_written_when_it_is_saved_and_undo_takes_it_back(panel)
     assert panel.status.text == "Done: 2 captions taken from beside the sources, 1 left there. Undo takes it back."
     assert captions(panel) == {"0": "old, new tags", "1": "caption 1", "2": None, "3": None, "4": None}
     assert [section["key"] for section in panel.cards.sections] == ["3.png"] and panel.save.disabled
-    panel._undo().act()
+    panel.undo.click()
     assert captions(panel)["0"] == "old, tags" and captions(panel)["1"] is None
 
 
@@ -81,7 +81,7 @@ def test_after_undo_a_look_says_what_was_decided_before(panel):
     panel.main.click()
     panel.take_all.click()
     panel.save.click()
-    panel._undo().act()
+    panel.undo.click()
     panel.main.click()
     assert panel.status.text.endswith("4 captions that you decided on before are not shown.")
     panel.form.control("decided").widget.value = True

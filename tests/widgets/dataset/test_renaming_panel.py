@@ -20,7 +20,7 @@ def names(project) -> list[str]:
 
 
 def press(panel, words):
-    next(button for button, _ in panel._actions if button.description.startswith(words)).click()
+    next(button for button, *_ in panel._actions if button.description.startswith(words)).click()
     return wait(panel)
 
 
@@ -65,5 +65,5 @@ def test_a_preview_of_fields_that_were_changed_while_it_was_made_is_not_shown(se
 
 def test_there_must_be_something_to_take_back(session):
     panel = RenamePanel(session)
-    button = next(button for button, _ in panel._actions if button.description.startswith("Take back"))
+    button = next(button for button, *_ in panel._actions if button.description.startswith("Take back"))
     assert button.disabled and button.tooltip == "No renaming can be taken back."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from core.base.errors import ConfigError, DatasetError
+from core.base.hub import is_fetched
 from core.base.registry import Entry, Registry
 from core.dataset.curation.vision_models import VisionFiles, find_vision
 
@@ -89,7 +90,7 @@ class Card:
     note: str = ""
     without_gpu: float = 0.0
     """GiB of the machine's memory where there is no GPU; 0: it needs one, or takes nothing of this machine."""
-    missing: tuple[str, ...] = field(default=())
+    missing: tuple[str, ...] = ()
     """Packages that are not installed."""
 
     def sentence(self) -> str:
@@ -167,9 +168,8 @@ def card_of(name: str, precision: str = "bf16") -> Card:
     if precision not in memory:
         raise ConfigError(f"{entry.title} cannot be loaded in {precision}.", f"It is small: choose {', '.join(memory)}.")
     needs = (*entry.needs, "bitsandbytes", "accelerate") if precision != "bf16" and memory[precision] else entry.needs
-    missing = tuple(package for package in needs if package in Entry("", "", "", needs=needs).missing())
     return Card(entry.title, entry.licence, entry.source, memory[precision], entry.options["disk"], entry.note,
-                WITHOUT_GPU * memory[precision] if precision == "bf16" else 0.0, missing)
+                WITHOUT_GPU * memory[precision] if precision == "bf16" else 0.0, replace(entry, needs=needs).missing())
 
 
 def prompt_of(name: str, mode: str) -> str:
@@ -192,6 +192,11 @@ def find_captioner(name: str, request: Request) -> VisionFiles:
     """Where the files of a captioner are; its weights are fetched when it is opened. Raises: ModelError: as `find_vision`."""
     return find_vision(CAPTIONERS.entry(name).options["repo_id"], request.model_dir, request.revision, request.precision,
                        request.download_dir)
+
+
+def has_weights(entry: Entry, download_dir: str = "") -> bool:
+    """Whether some version of a captioner's weights lies on this machine."""
+    return any(is_fetched(entry.options["repo_id"], f"*{ending}", download_dir) for ending in (".safetensors", ".bin"))
 
 
 def open_captioner(name: str, request: Request) -> CaptionerModel:

@@ -33,8 +33,7 @@ class KeptCaptioner:
         """The captioner whose memory is held, in words; empty when none is. A server takes none."""
         if self._model is None or not any(CAPTIONERS.entry(self._name[0]).options["memory"].values()):
             return ""
-        request: Request | None = getattr(self._model, "request", None)
-        return model_words(CAPTIONERS.entry(self._name[0]).title, request.model_dir if request is not None else "")
+        return model_words(CAPTIONERS.entry(self._name[0]).title, self._model.request.model_dir)
 
     def close(self) -> None:
         """Let go of it, and of its memory."""

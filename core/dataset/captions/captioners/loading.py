@@ -13,7 +13,7 @@ from core.base.failures import explain
 from core.base.hub import WAY_OUT
 from core.base.paths import hub_cache, hub_folder
 from core.base.registry import Entry
-from core.dataset.captions.captioners import WITHOUT_GPU, Request, find_captioner
+from core.dataset.captions.captioners import WITHOUT_GPU, Request, find_captioner, has_weights
 from core.setup.hardware import memory_gib
 
 if TYPE_CHECKING:
@@ -136,10 +136,9 @@ def _check_room(torch: Any, entry: Entry, request: Request, device: str) -> None
         if 0 < free < needed:
             raise ConfigError(f"{entry.title} takes about {needed:g} GiB without a GPU, but this machine has {free:.1f} GiB free.",
                               "Choose a smaller captioner such as blip-large, or a server.")
-    place = hub_folder(request.download_dir)
-    snapshots = place / f"models--{entry.options['repo_id'].replace('/', '--')}" / "snapshots"
-    if request.model_dir or any(next(snapshots.glob(f"*/*{ending}"), None) for ending in (".safetensors", ".bin")):
+    if request.model_dir or has_weights(entry, request.download_dir):
         return
+    place = hub_folder(request.download_dir)
     present = next(parent for parent in (place, *place.parents) if parent.exists())
     room = shutil.disk_usage(present).free / GIB
     if room < float(entry.options["disk"]):

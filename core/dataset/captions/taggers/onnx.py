@@ -66,13 +66,11 @@ class OnnxTagger(ABC):
         self.session, self.provider = open_session(files.model, device)
         node = self.session.get_inputs()[0]
         self.size = self.side_of(node.shape, files)
-        self.fixed_batch = node.shape[0] if isinstance(node.shape[0], int) else None
         self.output = self.choose_output([one.name for one in self.session.get_outputs()])
         count = next(one for one in self.session.get_outputs() if one.name == self.output).shape[-1]
         if isinstance(count, int) and count != len(self.tags):
             raise ModelError(f"{files.model} answers with {count} tags, but {files.tags.name} lists {len(self.tags)}.",
                              "The two files belong to different models; fetch both again.")
-        self._input = node.name
         self._columns = {category: numpy.array([column for column, (_, kind) in enumerate(self.tags) if kind == category], dtype=int)
                          for category in CATEGORIES.values()}
 
@@ -103,29 +101,9 @@ class OnnxTagger(ABC):
 
         Raises: ModelError: the model failed; of no memory only when a single image is too much.
         """
-        return [self._by_category(row) for row in self._run(batch)]
-
-    def _run(self, batch: numpy.ndarray) -> numpy.ndarray:
-        """Probabilities (n, tags). A batch that does not fit into memory is halved; a fixed batch axis is filled up."""
-        import numpy
-        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
-
-        step = self.fixed_batch or len(batch)
-        results = []
-        for start in range(0, len(batch), step):
-            part = batch[start:start + step]
-            filled = numpy.concatenate([part, numpy.repeat(part[-1:], step - len(part), axis=0)]) if len(part) < step else part
-            try:
-                results.append(self.session.run([self.output], {self._input: filled})[0][:len(part)])
-            except (Fail, RuntimeException, MemoryError) as error:
-                if len(part) == 1 or self.fixed_batch:
-                    raise ModelError(f"The tagger failed on one image: {str(error).splitlines()[0]}.",
-                                     "Choose a smaller tagger.") from error
-                half = len(part) // 2
-                results += [self._run(part[:half]), self._run(part[half:])]
-            except InvalidArgument as error:
-                raise ModelError(f"The tagger refused its input: {str(error).splitlines()[0]}.", f"It is not a {self.kind}.") from error
-        return numpy.concatenate(results)
+        rows = run_session(self.session, self.output, batch, failed=("The tagger failed on one image", "Choose a smaller tagger."),
+                           refused=("The tagger refused its input", f"It is not a {self.kind}."))
+        return [self._by_category(row) for row in rows]
 
     def _by_category(self, row: numpy.ndarray) -> TagScores:
         found: TagScores = {}
@@ -223,3 +201,34 @@ def open_session(model: Path, device: str) -> tuple[Any, str]:
         raise ConfigError("CUDA was asked for, but ONNX Runtime cannot use it here.",
                           "Run: python3 installer.py --doctor, or choose device 'auto'.")
     return session, provider
+
+
+def run_session(session: Any, output: str, batch: numpy.ndarray, failed: tuple[str, str], refused: tuple[str, str]) -> numpy.ndarray:
+    """One output for a whole batch (n, ...). What does not fit into memory is halved; a fixed batch axis is filled up.
+
+    Args: failed, refused: what is said, and what to do, of a single picture that is too much, and of an input of the wrong kind.
+    Raises: ModelError: one of these.
+    """
+    import numpy
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
+
+    node, results = session.get_inputs()[0], []
+    fixed = node.shape[0] if isinstance(node.shape[0], int) else 0
+    step = fixed or len(batch)
+    for start in range(0, len(batch), step):
+        part = batch[start:start + step]
+        filled = numpy.concatenate([part, numpy.repeat(part[-1:], step - len(part), axis=0)]) if len(part) < step else part
+        try:
+            results.append(session.run([output], {node.name: filled})[0][:len(part)])
+        except InvalidArgument as error:
+            raise _said(refused, error) from error
+        except (Fail, RuntimeException, MemoryError) as error:
+            if len(part) == 1 or fixed:
+                raise _said(failed, error) from error
+            half = len(part) // 2
+            results += [run_session(session, output, piece, failed, refused) for piece in (part[:half], part[half:])]
+    return numpy.concatenate(results)
+
+
+def _said(words: tuple[str, str], error: BaseException) -> ModelError:
+    return ModelError(f"{words[0]}: {(str(error).splitlines() or [type(error).__name__])[0]}.", words[1])

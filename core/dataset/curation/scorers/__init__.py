@@ -1,11 +1,13 @@
 """Scorers by name: a number of a picture by a model. To add one: a function like `find_open_nsfw`, an entry, a test, a line of docs.
 
 Options of an entry: "bad" and "cut" as a `Measure` has them; "ranks": it sorts and has no usual cut; "measure": title of its number, where
-that is not the scorer's; "more": further numbers that it gives.
+that is not the scorer's; "more": further numbers that it gives; "repo_id": where its model is fetched from. One without brings its model
+along, and takes no other.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -46,7 +48,7 @@ class ScorerFiles(Protocol):
         """Load the model. Args: device: "auto", "cuda" or "cpu". Raises: ModelError, MissingDependency."""
 
 
-class VectorScorer:
+class VectorScorer(ABC):
     """A scorer that opens no picture: it needs the vectors of an embedder, which are worked out once and kept."""
 
     identity: str
@@ -54,9 +56,9 @@ class VectorScorer:
     stated: str
     embedder: EmbedderFiles
 
+    @abstractmethod
     def score_all(self, vectors: numpy.ndarray) -> numpy.ndarray:
         """(n, d) float32 of length 1, of all pictures together → (n,). Raises: ModelError: the vectors do not fit."""
-        raise NotImplementedError
 
 
 def _unlike(embedder: Entry) -> Entry:
@@ -65,7 +67,8 @@ def _unlike(embedder: Entry) -> Entry:
     told = f"Above {cut} it is another character to this model." if cut else ""
     title = f"Unlike others: {embedder.title.partition(' (')[0]}"
     return Entry(f"unlike-{embedder.name}", f"{ROOM}.unlike:find_unlike", title, embedder.source, embedder.needs, embedder.licence,
-                 embedder.extra, options={"bad": "high", "digits": 3, "embedder": embedder.name, **usual},
+                 embedder.extra, options={"bad": "high", "digits": 3, "embedder": embedder.name,
+                                           "repo_id": embedder.options.get("repo_id", ""), **usual},
                  note="Difference from most of the other pictures: 0 the same, 0.5 nothing in common. The highest may not belong: look at "
                       f"them first. {told}".strip())
 

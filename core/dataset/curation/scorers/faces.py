@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.base.errors import require
 from core.base.registry import Entry
+from core.dataset.curation.scorers.packaged import PackageFiles, at_most, find_package
 from core.dataset.curation.vision_models import choose_device
 
 if TYPE_CHECKING:
@@ -36,31 +36,9 @@ class Face(NamedTuple):
         return self.bottom - self.top
 
 
-@dataclass(frozen=True)
-class FaceFiles:
-    """The package's own models."""
-
-    stated: str
-
-    @property
-    def identity(self) -> str:
-        """Package and version."""
-        return f"{self.stated} {LONGEST} {SURE}"
-
-    def open(self, device: str = "auto") -> Faces:
-        """Load them. Raises: MissingDependency."""
-        return Faces(device)
-
-
-def find_faces(entry: Entry, model_dir: str = "", repo_id: str = "", revision: str = "") -> FaceFiles:
-    """The models of the installed package. Raises: MissingDependency."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    require(PACKAGE, needed_for="Looking for faces", extra="curation")
-    try:
-        return FaceFiles(f"facenet-pytorch {version('facenet-pytorch')}")
-    except PackageNotFoundError:
-        return FaceFiles("facenet-pytorch")
+def find_faces(entry: Entry, model_dir: str = "", repo_id: str = "", revision: str = "") -> PackageFiles:
+    """The models of the installed package."""
+    return find_package("facenet-pytorch", Faces, f"{LONGEST} {SURE}")
 
 
 class Faces:
@@ -78,10 +56,7 @@ class Faces:
         """(h, w, 3) uint8 RGB, at most LONGEST a side."""
         import numpy
 
-        if max(picture.size) > LONGEST:
-            picture = picture.copy()
-            picture.thumbnail((LONGEST, LONGEST), reducing_gap=2.0)
-        return numpy.array(picture.convert("RGB"))
+        return numpy.array(at_most(picture, LONGEST))
 
     def find(self, pixels: numpy.ndarray) -> list[Face]:
         """What `prepare` gave → the faces, the largest first."""

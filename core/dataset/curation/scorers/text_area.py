@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import require
 from core.base.registry import Entry
+from core.dataset.curation.scorers.packaged import PackageFiles, at_most, find_package
 
 if TYPE_CHECKING:
     import numpy
@@ -18,31 +18,9 @@ SURE = 0.6
 """Confidence of the recognised string below which a box is taken for texture, not text."""
 
 
-@dataclass(frozen=True)
-class TextAreaFiles:
-    """The package's own models."""
-
-    stated: str
-
-    @property
-    def identity(self) -> str:
-        """Package and version."""
-        return f"{self.stated} {SURE}"
-
-    def open(self, device: str = "auto") -> TextArea:
-        """Load them. Raises: MissingDependency."""
-        return TextArea()
-
-
-def find_text_area(entry: Entry, model_dir: str = "", repo_id: str = "", revision: str = "") -> TextAreaFiles:
-    """The models of the installed package. Raises: MissingDependency."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    require(PACKAGE, needed_for="Looking for text", extra="curation")
-    try:
-        return TextAreaFiles(f"rapidocr-onnxruntime {version('rapidocr-onnxruntime')}")
-    except PackageNotFoundError:
-        return TextAreaFiles("rapidocr-onnxruntime")
+def find_text_area(entry: Entry, model_dir: str = "", repo_id: str = "", revision: str = "") -> PackageFiles:
+    """The models of the installed package."""
+    return find_package("rapidocr-onnxruntime", TextArea, f"{SURE}")
 
 
 class TextArea:
@@ -52,7 +30,7 @@ class TextArea:
     batch = 1
     provider = "CPUExecutionProvider"
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "auto") -> None:
         package: Any = require(PACKAGE, needed_for="Looking for text", extra="curation")
         self._engine = package.RapidOCR()
 
@@ -60,10 +38,7 @@ class TextArea:
         """(h, w, 3) uint8 BGR, at most LONGEST a side."""
         import numpy
 
-        if max(picture.size) > LONGEST:
-            picture = picture.copy()
-            picture.thumbnail((LONGEST, LONGEST), reducing_gap=2.0)
-        return numpy.ascontiguousarray(numpy.asarray(picture.convert("RGB"))[..., ::-1])
+        return numpy.ascontiguousarray(numpy.asarray(at_most(picture, LONGEST))[..., ::-1])
 
     def score(self, batch: list[numpy.ndarray]) -> list[float]:
         """Shares, 0 to 1."""

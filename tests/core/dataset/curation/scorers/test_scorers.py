@@ -5,7 +5,7 @@ import math
 import pytest
 from PIL import Image, ImageDraw
 
-from core.base.errors import MissingDependency, ModelError
+from core.base.errors import ConfigError, MissingDependency, ModelError
 from core.dataset.curation.quality import QualitySettings, measure_quality, stored_quality
 from core.dataset.curation.scorers import SCORERS
 from core.dataset.curation.scorers.text_area import covered
@@ -70,6 +70,15 @@ def test_innocent_photographs_score_low_with_the_packages_own_weights(project):
     measure_quality(project, QualitySettings(scorer="nsfw", device="cpu"))
     values = stored_quality(project).values["nsfw"]
     assert len(values) == 4 and values.min() >= 0 and values.max() < 0.2
+
+
+@pytest.mark.parametrize("scorer", ["nsfw", "text", "faces", "unlike-plain"])
+@pytest.mark.parametrize("chosen", [{"model_dir": "/models/other"}, {"repo_id": "one/other"}, {"revision": "v2"}])
+def test_a_scorer_that_brings_its_model_along_says_that_it_takes_no_other(scorer, chosen):
+    title = {"model_dir": "Scorer's folder", "repo_id": "Scorer's repository", "revision": "Scorer's revision"}[next(iter(chosen))]
+    with pytest.raises(ConfigError, match=f"^{title} is '{next(iter(chosen.values()))}', but .* takes no other model than its own"):
+        QualitySettings.make(scorer=scorer, **chosen)
+    assert QualitySettings.make(scorer="none", **chosen) and QualitySettings.make(scorer="unlike-clip", **chosen)
 
 
 def test_a_missing_package_is_named_with_the_command_that_brings_it(monkeypatch):

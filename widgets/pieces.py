@@ -1,0 +1,42 @@
+"""What panels are put together from: rows, headings, lists of findings, tables."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import ipywidgets as ipw
+
+from core.base.findings import Finding
+
+
+def row(*widgets: ipw.Widget) -> ipw.HBox:
+    """Widgets side by side, wrapped where the window is narrow."""
+    return ipw.HBox(list(widgets)).add_class("lb-row")
+
+
+def part(title: str) -> ipw.HTML:
+    """A heading inside a panel."""
+    return ipw.HTML(f'<div class="lb-part" role="heading" aria-level="4">{html.escape(title)}</div>')
+
+
+def findings_list(findings: Sequence[Finding]) -> str:
+    """Findings as a list in HTML; each begins with its level in words."""
+    words = {"error": "Must be mended", "warning": "Worth a look", "info": "Good to know"}
+    order = sorted(findings, key=lambda finding: list(words).index(finding.level))
+    lines = [f'<li class="lb-{finding.level}"><b>{words[finding.level]}:</b> {html.escape(finding.what)}'
+             + (f'<span class="lb-remedy">{html.escape(finding.remedy)}</span>' if finding.remedy else "") + "</li>" for finding in order]
+    return f'<ul class="lb-findings">{"".join(lines)}</ul>' if lines else ""
+
+
+def table(rows: Sequence[tuple[str, object]]) -> str:
+    """Names and values as a small table in HTML."""
+    lines = [f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>" for name, value in rows]
+    return f'<div class="lb-scroll"><table>{"".join(lines)}</table></div>'
+
+
+def let_go(widget: ipw.Widget) -> None:
+    """Close a widget and what stands in it; ipywidgets keeps all that are not closed as long as the kernel lives."""
+    for inside in getattr(widget, "children", ()):
+        let_go(inside)
+    widget.close()
