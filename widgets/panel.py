@@ -70,6 +70,10 @@ class Panel:
         self._told: tuple[str, str] | None = None
         self._works = 0
         """How many works run beside the kernel now."""
+        self._doing: ipw.Button | None = None
+        """The button whose press they came of."""
+        self._waiting: dict[object, Callable[[], None]] = {}
+        """Presses that came while a work ran, in their order."""
         self._actions: list[tuple[ipw.Button, Callable[[], str], Callable[[], str]]] = []
         self.main = self.action(self.button, self.run, self.blocked, self.hint).add_class("lb-main")
         self.stop = self.action("Cancel", self.cancel)
@@ -155,11 +159,29 @@ class Panel:
 
         def press() -> None:
             if not button.disabled:  # else it was pressed twice, and the first time has made it impossible
+                self._doing = button
                 self.guard(act)
+                self._doing = button if self._busy else None
 
-        button.on_click(lambda _: self.loop.settled(press))
+        def pressed() -> None:
+            if button is self.stop:
+                press()
+            elif not (self._busy and self._doing is button):
+                self.when_free(press, button)
+
+        button.on_click(lambda _: self.loop.settled(pressed))
         self._actions.append((button, blocked, hint))
         return button
+
+    def when_free(self, act: Callable[[], None], what: object = None) -> None:
+        """Call it now, or once the work beside the kernel has ended: what a person pressed meanwhile is not lost.
+
+        Args: what: names the press; one that waits already counts once. None: each counts.
+        """
+        if self._busy:
+            self._waiting.setdefault(object() if what is None else what, act)
+        else:
+            act()
 
     def heard(self, act: Callable[[], Any]) -> Callable[..., None]:
         """The same act for a control that changed: in the panel's own thread, for newer kernels take values in in another one."""
@@ -235,6 +257,7 @@ class Panel:
         seen = (self.session.folder,)
         if seen != self._seen:
             self._seen, self._told, self.job = seen, None, None
+            self._waiting.clear()  # they were meant for another project
             self.log.show("")
             self.opened()
             self._take_up_job()
@@ -296,12 +319,15 @@ class Panel:
 
         def finish(result: Any, error: BaseException | None) -> None:
             self._works -= 1
+            self._doing = self._doing if self._busy else None
             if error is not None:
                 self.fail(error)
             elif not self.needs_project or self.session.folder == folder:  # else it belongs to a project that is not open any more
                 self.guard(lambda: self.conclude(result, work.then(result)))
             self._enable()
             self.session.tell()
+            while self._waiting and not self._busy:
+                self._waiting.pop(next(iter(self._waiting)))()
 
         self.loop.beside(work.act, finish)
 

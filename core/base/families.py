@@ -47,6 +47,8 @@ class Reader:
     """sd-scripts' argument that sets the limit; empty: it is fixed."""
     choices: tuple[int, ...] = ()
     """Usual limits, where there are several."""
+    preset: int = 0
+    """The limit that Trainer's presets set; 0: they leave it as it is."""
 
     @property
     def reads(self) -> int:
@@ -82,7 +84,7 @@ class CaptionFamily:
         return (*(self.quality or ()), *(self.ratings or {}).values())
 
 
-CLIP = Reader("clip", 75, argument="max_token_length", choices=(75, 150, 225))
+CLIP = Reader("clip", 75, argument="max_token_length", choices=(75, 150, 225), preset=225)
 """75 a time, two or three times where max_token_length says so; begin and end come on top."""
 CLIP_ONCE = Reader("clip", 75)
 """77 with begin and end, and never more."""

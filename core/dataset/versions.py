@@ -7,7 +7,7 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.base.words import counted
 from core.dataset.captions.editing import EditPlan, EditReport, apply_plan
+from core.dataset.captions.files import has_lines, one_line, read_lines
 from core.dataset.history import START, History, net_swaps
 from core.dataset.history_file import Change, VersionMark, append_values, under_present_name
-from core.dataset.items import list_items
+from core.dataset.items import ImageItem, list_items
 from core.dataset.project import Project
 
 NOW = "now"
@@ -97,7 +98,7 @@ def name_version(project: Project, settings: VersionSettings) -> VersionMark:
     authored = history.authored({item.id: item.sha256 for item in items})
     lines = []
     for item in items:
-        row: list[Any] = [item.id, item.caption_name, item.caption]
+        row: list[Any] = [item.id, item.caption_name, _as_it_stands(item) or item.caption]
         if item.id in authored:
             row += [sorted(authored[item.id]), item.sha256]
         lines.append(json.dumps(row, ensure_ascii=False))
@@ -112,7 +113,7 @@ def name_version(project: Project, settings: VersionSettings) -> VersionMark:
 
 
 def captions_at(project: Project, version: str) -> dict[str, Change]:
-    """Caption file → what it held, as a change from nothing (with the tags that a model had written, where a snapshot knows them).
+    """Caption file → what it held, in one line, as a change from nothing (with a model's tags, where a snapshot knows them).
 
     Args: version: id or name of a version, id of an entry that holds (right after it), `START` or `NOW`.
     Raises: ConfigError: there is no such version; DatasetError: its snapshot is gone or damaged.
@@ -120,7 +121,7 @@ def captions_at(project: Project, version: str) -> dict[str, Change]:
     history = History.of(project)
     mark = next((mark for mark in history.summary().versions if version in (mark.id, mark.name)), None)
     if mark is not None:
-        return _read_snapshot(project, mark)
+        return {file: replace(change, after=one_line(change.after or "")) for file, change in _read_snapshot(project, mark).items()}
     present = {item.caption_name: Change(item.id, item.caption_name, None, item.caption) for item in list_items(project) if item.caption}
     if version == NOW:
         return present
@@ -151,9 +152,12 @@ def plan_restore(project: Project, version: str) -> EditPlan:
     mark = next((mark for mark in History.of(project).summary().versions if version in (mark.id, mark.name)), None)
     if mark is None:
         raise ConfigError(f"No version is called {version!r}.", "The history panel lists them.")
-    images = {item.caption_name for item in list_items(project)}
+    images = {item.caption_name: item for item in list_items(project)}
     wanted = {file: change for file, change in _read_snapshot(project, mark).items() if file in images}
-    difference = _compare(captions_at(project, NOW), wanted)
+    present = captions_at(project, NOW)
+    for file in [file for file, change in wanted.items() if file in present and has_lines(change.after or "")]:
+        present[file] = replace(present[file], after=_as_it_stands(images[file]) or present[file].after)
+    difference = _compare(present, wanted)
     changes = [Change(one.image, one.file, one.before, one.after, wanted[one.file].written, wanted[one.file].sha256)
                for one in difference.changes if one.after]
     return EditPlan(f"Back to the version {mark.name!r}", changes, len(wanted) - len(changes), [])
@@ -165,6 +169,14 @@ def restore_version(project: Project, version: str, progress: Progress = SILENT)
     Raises: ConfigError, DatasetError: as for `plan_restore`; Cancelled; DiskError.
     """
     return apply_plan(project, plan_restore(project, version), progress)
+
+
+def _as_it_stands(item: ImageItem) -> str | None:
+    """A caption of several lines as its file has it; None: it has one, or cannot be read."""
+    try:
+        return read_lines(item.caption_path)
+    except DatasetError:
+        return None
 
 
 def _read_snapshot(project: Project, mark: VersionMark) -> dict[str, Change]:

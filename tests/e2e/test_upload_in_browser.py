@@ -87,9 +87,9 @@ def choose(page, *files: Path):
     page.get_by_test_id("file-input").set_input_files([str(file) for file in files])
 
 
-def drop(page, *paths: Path):
+def drop(page, *paths: Path, onto: str = "[data-testid=drop-zone]"):
     """As from a file manager: the browser itself makes the entries of files and folders."""
-    box = page.get_by_test_id("drop-zone").bounding_box()
+    box = page.locator(onto).first.bounding_box()
     client = page.context.new_cdp_session(page)
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
@@ -122,6 +122,18 @@ def test_a_dropped_folder_comes_with_its_subfolders_and_is_imported(tmp_path, da
         page.wait_for_timeout(400)
         keep_picture(page, "upload", f"upload_{theme}_narrow")
         assert overflowing(page, ".lb-upload, .lb-upload *", ("hidden", "auto", "scroll")) == [] and context.errors == []
+
+
+def test_a_file_that_falls_beside_the_panel_does_not_take_the_notebooks_place(tmp_path, dataset, home):
+    with Lab(tmp_path) as lab, Browser(width=1100, height=1300) as context:
+        page = opened(lab, context, dataset)
+        address, tabs = page.url, len(page.context.pages)
+        drop(page, home / "cat 0.png", onto=".jp-CodeCell .jp-InputArea")
+        drop(page, home / "cat 1.png", onto=".lb-panel-upload .lb-status")
+        page.wait_for_timeout(500)
+        assert page.url == address and len(page.context.pages) == tabs
+        drop(page, home / "cat 2.png")
+        says(page, "^Done: 1 image imported")
 
 
 def test_an_upload_is_paused_and_goes_on(tmp_path, dataset):

@@ -90,13 +90,16 @@ class Way:
             expect(self.page.get_by_test_id("caption-note")).to_have_text(re.compile("^Saved"))
         self.does("statistics", "statistics", "Look at the captions", "Done: ")
         edit = self.panel("edit")
+        self.press("statistics", "Sort by frequency …")
+        expect(edit).to_be_in_viewport()  # it comes into view with the change that was laid out
+        expect(edit).to_be_focused()
         edit.get_by_label("What to do").select_option(label="Add at the end")
         expect(edit).to_contain_text("they stay where they are")  # the fields of that change
         edit.get_by_label("Tags", exact=True).first.fill("studio photo")
         self.does("edit preview", "edit", "Preview the change", r"Would change \d+ of")
         with self.timed("edit"):
-            self.panel("edit").get_by_role("button", name=re.compile(r"^Change \d+ captions?$")).click()
-            expect(self.panel("edit").get_by_role("status").first).to_have_text(re.compile("changed"), timeout=1000 * self.patience)
+            edit.get_by_role("button", name=re.compile(r"^Change \d+ captions?$")).click()
+            expect(edit.get_by_role("status").first).to_have_text(re.compile("^Done: .*changed"), timeout=1000 * self.patience)
         self.does("undo", "history", "Undo the last change")
 
     def end(self) -> None:

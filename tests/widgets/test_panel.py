@@ -232,6 +232,42 @@ def test_what_the_first_press_makes_impossible_is_not_done_by_the_second_one(ses
     asyncio.run(kernel())
 
 
+def test_a_press_that_comes_while_something_else_works_is_done_after_it(session):
+    async def kernel():
+        panel, runs = CountingPanel(session), []
+        other = panel.action("Other", lambda: Work("other", lambda: runs.append("other"), lambda _: "other."))
+        plain = panel.action("Plain", lambda: runs.append("plain"))
+        panel.guard(lambda: Work("by itself", lambda: time.sleep(0.3) or runs.append("first"), lambda _: "first."))
+        for button in (other, plain, other):
+            button.click()
+        deadline = time.monotonic() + 10
+        while (panel._busy or len(runs) < 3) and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.3)
+        assert runs == ["first", "other", "plain"], "and what waits is pressed once"
+        other.click()
+        while len(runs) < 4 and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        assert runs[3:] == ["other"]
+        panel.close()
+
+    asyncio.run(kernel())
+
+
+def test_a_press_that_waits_is_not_done_in_another_project(session):
+    async def kernel():
+        panel, runs = CountingPanel(session), []
+        panel.guard(lambda: Work("by itself", lambda: time.sleep(0.3), lambda _: "first."))
+        panel.when_free(lambda: runs.append(1))
+        session.open(Project.create(folder_for("another"), "another").folder)
+        while panel._busy:
+            await asyncio.sleep(0.02)
+        assert runs == []
+        panel.close()
+
+    asyncio.run(kernel())
+
+
 def test_a_control_that_changes_in_another_thread_is_heard_in_the_panels_own(session):
     async def kernel():
         panel, threads, done = CountingPanel(session), [], asyncio.Event()

@@ -61,11 +61,20 @@ function render({ model, el }) {
     fill.style.width = `${Math.max(0, fraction) * 100}%`;
     bar.setAttribute("aria-valuenow", String(Math.round(Math.max(0, fraction) * 100)));
   }
+  function come(message) {   // another panel has put something into this one: it is brought into view
+    const panel = message.kind === "come" && el.closest(".lb-panel");
+    if (!panel) return;
+    panel.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    panel.tabIndex = -1;
+    panel.focus({ preventScroll: true });
+  }
   const names = ["state", "text", "fraction", "left"];
   for (const name of names) model.on(`change:${name}`, draw);
+  model.on("msg:custom", come);
   draw();
   return () => {
     unguard();
+    model.off("msg:custom", come);
     for (const name of names) model.off(`change:${name}`, draw);
   };
 }

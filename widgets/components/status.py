@@ -32,3 +32,7 @@ class StatusLine(anywidget.AnyWidget):
         """Change everything in one message to the browser."""
         with self.hold_sync():
             self.state, self.text, self.fraction, self.left = state, text, min(fraction, 1.0), left
+
+    def come(self) -> None:
+        """Bring the panel into view in the browser, and give it the keyboard."""
+        self.send({"kind": "come"})

@@ -187,8 +187,14 @@ function render({ model, el }) {
     dropped(event.dataTransfer).then(take, (problem) => { station.load().trouble = `The drop cannot be read: ${problem.message}`; draw(); });
   }
   function hold(event) { event.stopPropagation(); }
+  function beside(event) {   // a file that falls beside the panel would be opened in the notebook's place
+    if (event.defaultPrevented || !el.isConnected || ![...(event.dataTransfer?.types ?? [])].includes("Files")) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "none";
+  }
   const heard = [["dragenter", over], ["dragover", over], ["dragleave", left], ["drop", fell], ["keydown", hold]];
   for (const [name, act] of heard) el.addEventListener(name, act);
+  for (const name of ["dragover", "drop"]) window.addEventListener(name, beside);
   const names = ["blocked", "target", "kinds", "unfinished", "home"];
   for (const name of names) model.on(`change:${name}`, draw);
   station.views.add(draw);
@@ -197,6 +203,7 @@ function render({ model, el }) {
     clearTimeout(due);
     station.views.delete(draw);
     for (const [name, act] of heard) el.removeEventListener(name, act);
+    for (const name of ["dragover", "drop"]) window.removeEventListener(name, beside);
     for (const name of names) model.off(`change:${name}`, draw);
   };
 }

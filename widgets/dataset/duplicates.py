@@ -171,7 +171,7 @@ class DuplicatesPanel(PutAsidePanel):
 
     def _decide(self, group: Group, kind: str, name: object) -> Work | None:
         """Keep it in the project that a group is no group, or forget that."""
-        if self._busy or kind != "act" or name not in ("leave", "alike"):
+        if kind != "act" or name not in ("leave", "alike"):
             return None
         manager, look, pictures = self.session.dataset, self.look(), [member.sha256 for member in group.members]
         note = manager.call_different if name == "leave" else manager.call_alike

@@ -96,6 +96,7 @@ class OverviewPanel(Panel):
         panel = shown_gallery(self.session)
         assert self._overview is not None
         panel.show_filter(self._overview.coverage.filter_for(row, column, self.outfit.value or ""))
+        panel.status.come()
         return f"panel {panel.number}, {panel.title}, shows them."
 
 

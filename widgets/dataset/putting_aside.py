@@ -79,7 +79,7 @@ class PutAsidePanel(Panel, ABC):
 
     def put_aside(self, names: Sequence[str], seen: Mapping[str, str], reason: str) -> Work | None:
         """Put pictures aside. Args: seen: SHA-256 of all that a person saw, by name; if one of them is another now, nothing is moved."""
-        if self._busy or not names:
+        if not names:
             return None
         manager, wanted = self.session.dataset, RejectSettings.make(images=tuple(names), reason=reason)
         return self._move(f"putting {self.things} aside", lambda: manager.reject(wanted, seen=seen))
@@ -127,7 +127,7 @@ class PutAsidePanel(Panel, ABC):
 
         self.loop.beside(self.look(), show)
 
-    def _asked(self, kind: str, given: Mapping[str, Any]) -> Work | None:
+    def _asked(self, kind: str, given: Mapping[str, Any]) -> None:
         if kind == "want":
             self.feed.want(given["keys"])
         elif kind == "large":
@@ -136,12 +136,9 @@ class PutAsidePanel(Panel, ABC):
             self._place = int(given["place"]) // self.page * self.page
             self.show_page()
         else:
-            return self.pressed(kind, given)
-        return None
+            self.when_free(lambda: self.guard(lambda: self.pressed(kind, given)))
 
-    def _put_back(self) -> Work | None:
-        if self._busy:
-            return None
+    def _put_back(self) -> Work:
         manager = self.session.dataset
 
         def act() -> MoveReport:

@@ -180,12 +180,14 @@ class StatisticsPanel(Panel):
         """Select a finding's pictures, so that they can be looked at, tagged or captioned. Raises: StudioError: no gallery."""
         panel = shown_gallery(self.session)
         panel.select(ids)
+        panel.status.come()
         return f"{len(ids)} selected in panel {panel.number}, {panel.title}; Tag and Caption offer 'Selected in the gallery'."
 
     def _show_in_gallery(self) -> str:
         """Only the pictures that hold all chosen tags. Raises: StudioError: the gallery is not on screen."""
         panel = shown_gallery(self.session)
         panel.show_filter(" ".join(f'tag:"{quoted}"' for quoted in (tag.replace('"', '?') for tag in self._chosen)))
+        panel.status.come()
         return f"panel {panel.number}, {panel.title}, shows them."
 
     def _lay_out_tag(self, what: str) -> str:
@@ -199,6 +201,7 @@ class StatisticsPanel(Panel):
         if panel is None:
             raise StudioError("The Bulk edit panel is not shown yet.", "Run its cell, then press again.")
         panel.guard(lambda: panel.take(settings))
+        panel.status.come()
         return f"the change is laid out in panel {panel.number}, {panel.title}: look at the preview there."
 
 

@@ -33,8 +33,8 @@ class LintSettings(Settings):
     trigger_word: str = setting("", "Trigger word", "Empty takes the project's.")
     style: Literal["auto", "tags", "prose"] = setting("auto", "Written in", "auto: what the family wants; where it takes either, whatever "
                                                       "most of them are.")
-    max_token_length: int = setting(0, "Tokens that are read", "What comes behind is not seen. 0: as set in Trainer, else as the family "
-                                    "usually reads.", ge=0, level="advanced", unit="tokens")
+    max_token_length: int = setting(0, "Tokens that are read", "What comes behind is not seen. 0: as set in Trainer, else as its presets "
+                                    "and the family do.", ge=0, level="advanced", unit="tokens")
     fused_share: float = setting(0.85, "Nearly always", "From this part of the captions on, a tag cannot be told from the trigger word.",
                                  ge=0.5, le=1, level="advanced")
 

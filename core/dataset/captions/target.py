@@ -67,7 +67,8 @@ class Target:
     def reading(self) -> str:
         """Who reads how much of a caption, and whether that can be counted exactly here."""
         first = self.family.reader
-        parts = [f"{KINDS[first.tokenizer].title} reads {self.reads} tokens"]
+        by_preset = " with Trainer's presets" if not self.is_set and self.reads == first.preset - first.around else ""
+        parts = [f"{KINDS[first.tokenizer].title} reads {self.reads} tokens{by_preset}"]
         parts += [f"{KINDS[reader.tokenizer].title} the first {reader.reads}" for reader in self.family.readers[1:]]
         estimated = dict.fromkeys(KINDS[reader.tokenizer].title for reader in self.family.readers
                                   if not token_counter(reader.tokenizer).exact)
@@ -92,14 +93,14 @@ def find_target(project: Project, family: str = "auto", tokens: int = 0) -> Targ
     Args:
         family: a name of `CAPTION_FAMILIES`; "auto": what a person chose for this project, else what is set in Trainer, else the
             project's model family.
-        tokens: how many are read; 0: as set in Trainer, else what the family usually reads.
+        tokens: how many are read; 0: as set in Trainer, else as its presets set it, else what the family usually reads.
     Raises: ConfigError: no family is called so.
     """
     chosen = family if family != "auto" else chosen_family(project)
-    trained = kept_settings(project, "model")
+    trained = kept_settings(project, "model") or None
     if chosen:
         return _target(chosen, tokens, trained, "chosen here" if family != "auto" else "chosen for this project")
-    named = "sd2" if trained.get("v2") is True else trained.get("family")
+    named = None if trained is None else "sd2" if trained.get("v2") is True else trained.get("family")
     if isinstance(named, str) and named in CAPTION_FAMILIES:
         return _target(named, tokens, trained, "as set in Trainer")
     own = project.info().family
@@ -111,11 +112,14 @@ def plain_target(family: str = "auto", tokens: int = 0) -> Target:
     return _target("sd15" if family == "auto" else family, tokens, {}, "")
 
 
-def _target(name: str, tokens: int, trained: dict[str, object], why: str) -> Target:
+def _target(name: str, tokens: int, trained: dict[str, object] | None, why: str) -> Target:
+    """Args: trained: the model's settings as they are kept; None: none are yet, so that a preset will say."""
     family = caption_family(name)
     if tokens:
         return Target(family, tokens, True, why)
     usual = family.reader
+    if trained is None:
+        return Target(family, (usual.preset or usual.limit) - usual.around, False, why)
     said = trained.get(usual.argument) if usual.argument else None
     if said == "":  # Trainer's way to say: as the model itself reads
         return Target(family, usual.reads, True, why)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from core.base.buckets import BucketRule, Size, fitting_repeats, select_bucket
@@ -18,6 +19,7 @@ from core.dataset.curation.coverage import ANGLES, FRAMINGS, Coverage, cover
 from core.dataset.images.files import count_images
 from core.dataset.items import ImageItem, Skipped, list_items
 from core.dataset.project import Project
+from core.dataset.training_file import kept_settings
 
 USUAL: dict[str, tuple[int, int]] = {"sd15": (512, 1024), "sdxl": (1024, 4096)}
 """Model family → resolution, longest side of a bucket (training-reference)."""
@@ -26,6 +28,7 @@ MUCH_CROPPED = 0.1
 MUCH_ENLARGED = 1.05
 """Factor above which it is named that a picture is enlarged."""
 FEW_IN_BUCKET = 2
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 PROPORTIONS = ((1, 2), (9, 16), (2, 3), (3, 4), (1, 1), (4, 3), (3, 2), (16, 9), (2, 1))
 """Of the histogram; a picture counts for the nearest one (by factor)."""
 
@@ -35,25 +38,37 @@ class OverviewSettings(Settings):
 
     title = "Training sizes"
 
-    resolution: int = setting(0, "Resolution", "Side of the training pictures. 0: usual for the project's model family.", unit="px", ge=0,
-                              le=8192, source="training-reference: SD 1.5 512, SDXL 1024")
+    resolution: int = setting(0, "Resolution", "Side of the training pictures. 0: as in Trainer, else usual for the family.", unit="px",
+                              ge=0, le=8192, source="training-reference: SD 1.5 512, SDXL 1024")
     enable_bucket: bool = setting(True, "Keep proportions", "Sort pictures into buckets of like proportions; off: all are cropped to one.")
     bucket_no_upscale: bool = setting(False, "Never enlarge", "Small pictures get buckets of their own size.")
     min_bucket_reso: int = setting(256, "Shortest side", "No bucket is narrower.", level="advanced", unit="px", ge=8)
-    max_bucket_reso: int = setting(0, "Longest side", "No bucket is longer. 0: usual for the model family.", level="advanced", unit="px",
-                                   ge=0, source="training-reference: SD 1.5 256-1024, SDXL 256-4096")
+    max_bucket_reso: int = setting(0, "Longest side", "No bucket is longer. 0: as in Trainer, else as usual.", level="advanced",
+                                   unit="px", ge=0, source="training-reference: SD 1.5 256-1024, SDXL 256-4096")
     bucket_reso_steps: int = setting(64, "Bucket step", "Sides of buckets are multiples of this.", level="expert", unit="px", ge=8)
     angles: dict[str, str] = setting(ANGLES, "Angles", "What captions call them: name = tags with semicolons between.", level="advanced")
     framings: dict[str, str] = setting(FRAMINGS, "Framings", "What the captions call them.", level="advanced")
     outfits: dict[str, str] = setting({}, "Outfits", "Empty: the commonest clothes in the captions.", level="advanced")
 
-    def rule(self, family: str) -> BucketRule:
-        """The trainer's bucket rule. Raises: ConfigError: the resolution lies outside the limits."""
-        resolution, longest = USUAL.get(family, USUAL["sd15"])
-        side = self.resolution or resolution
-        rule = BucketRule((side, side), self.enable_bucket, self.min_bucket_reso, self.max_bucket_reso or max(longest, side),
-                          self.bucket_reso_steps, self.bucket_no_upscale)
+    def rule(self, family: str, kept: Mapping[str, Any] = NOTHING) -> BucketRule:
+        """The trainer's bucket rule.
+
+        Args: kept: the section `data` of the settings that Trainer keeps; it fills what is left open here.
+        Raises: ConfigError: the resolution lies outside the limits.
+        """
+        usual, longest = USUAL.get(family, USUAL["sd15"])
+        width = self.resolution or _side(kept, "resolution") or usual
+        height = width if self.resolution else _side(kept, "resolution_height") or width
+        most = self.max_bucket_reso or _side(kept, "max_bucket_reso") or longest
+        rule = BucketRule((width, height), self.enable_bucket, self.min_bucket_reso,
+                          self.max_bucket_reso or max(most, width, height), self.bucket_reso_steps, self.bucket_no_upscale)
         return rule.checked()
+
+
+def _side(kept: Mapping[str, Any], name: str) -> int:
+    """A side that Trainer keeps, px; 0: none, or no such number."""
+    side = kept.get(name)
+    return side if isinstance(side, int) and not isinstance(side, bool) and side > 0 else 0
 
 
 @dataclass(frozen=True)
@@ -155,7 +170,7 @@ def look_over(project: Project, settings: OverviewSettings, progress: Progress =
     Raises: ConfigError: the sizes do not fit together; DatasetError: the folder cannot be read.
     """
     items = list_items(project)
-    rule = settings.rule(project.info().family)
+    rule = settings.rule(project.info().family, kept_settings(project, "data"))
     fates, unreadable = fates_of(items, rule)
     captions = [item.caption for item in items if item.caption]
     coverage = cover(captions, settings.angles, settings.framings, settings.outfits or None)

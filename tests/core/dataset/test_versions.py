@@ -221,4 +221,29 @@ def test_a_version_is_read_whatever_signs_a_caption_holds(three):
     name_version(three, VersionSettings.make(name="odd"))
     add(three, "new")
     restore_version(three, "odd")
-    assert texts(three)["b"] == "b, hat" and texts(three)["a"] == "hat red, tall"
+    assert texts(three)["b"] == "b, hat" and texts(three)["a"] == odd
+
+
+def test_a_version_keeps_the_lines_of_captions_that_have_several(three):
+    in_lines = "a, hat\na girl with a hat"
+    (three.images / "a.txt").write_text(in_lines)
+    name_version(three, VersionSettings(name="lines"))
+    assert compare_versions(three, "lines").changes == [], "to words it is the same"
+    assert plan_restore(three, "lines").changes == []
+    after = add(three, "one")
+    assert after["a"] == "a, hat, a girl with a hat, one" and len(compare_versions(three, "lines").changes) == 3
+    restore_version(three, "lines")
+    assert texts(three) == {"a": in_lines, "b": "b, hat", "c": after["c"]}
+    undo_last(three)
+    assert texts(three) == after
+    redo_last(three)
+    assert texts(three)["a"] == in_lines
+    (three.images / "a.txt").write_text("a, hat, a girl with a hat")
+    restore_version(three, "lines")
+    assert texts(three)["a"] == in_lines, "the same words, but in one line"
+    (three.images / "b.txt").write_text("b\nhat")
+    (three.images / "a.txt").write_text("a\nother")
+    restore_version(three, "lines")
+    assert texts(three) == {"a": in_lines, "b": "b\nhat", "c": after["c"]}, "b says the same in lines and stays"
+    undo_last(three)
+    assert texts(three)["a"] == "a\nother"

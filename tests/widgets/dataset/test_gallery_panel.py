@@ -159,7 +159,7 @@ def test_tags_for_completion_and_token_counts_are_sent(screen, panel):
     screen.ask("tags")
     assert screen.last("tags")["tags"][0] == ["mychar", 3]
     screen.ask("count", text="mychar, hat")
-    assert screen.last("tokens")["text"] == "mychar, hat" and " of 75 tokens" in screen.last("tokens")["words"]
+    assert screen.last("tokens")["text"] == "mychar, hat" and " of 225 tokens" in screen.last("tokens")["words"]
 
 
 def test_what_another_program_changes_is_seen_at_the_next_glance(screen, panel, project):

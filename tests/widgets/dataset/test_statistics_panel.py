@@ -51,6 +51,7 @@ def test_the_chosen_family_is_remembered_for_the_project_and_the_gallery(told, s
 
 def test_the_length_is_that_which_is_set_in_trainer(session, project):
     (project.images / "1.txt").write_text("mychar, " + ", ".join(f"hat {number}" for number in range(40)), encoding="utf-8")
+    (project.folder / TRAINING_FILE).write_text('[model]\nfamily = "sd15"\nmax_token_length = ""\n')
     panel = StatisticsPanel(session)
     panel.main.click()
     assert finding_of(panel, "Captions longer than 75 tokens")

@@ -221,7 +221,7 @@ def test_the_report_says_for_which_model_and_its_changes_can_be_made_from_json(p
 
     fill(project, {**sound(), "x": "mika, masterpiece, hat"})
     report = json.loads(json.dumps(run_stage("findings", project.folder, {"family": "pony"})))
-    assert report["summary"] == "13 captions for Pony V6 (SDXL): 1 finding." and (report["family"], report["reads"]) == ("pony", 75)
+    assert report["summary"] == "13 captions for Pony V6 (SDXL): 1 finding." and (report["family"], report["reads"]) == ("pony", 225)
     assert report["findings"][0]["ids"] == ["x"]
     run_stage("edit", project.folder, report["findings"][0]["fix"])
     assert (project.images / "x.txt").read_text() == "mika, hat"

@@ -37,12 +37,16 @@ def test_each_family_says_who_reads_its_captions():
         caption_family("flux")
 
 
-def test_without_trainer_the_projects_family_and_its_usual_length_hold(project):
-    assert facts(find_target(project)) == ("sd15", 75, False)
+def test_before_trainer_the_projects_family_holds_and_the_length_that_presets_set(project):
+    assert facts(find_target(project)) == ("sd15", 225, False)
+    assert "CLIP reads 225 tokens with Trainer's presets" in find_target(project).sentence()
+    hats = ", ".join(["hat"] * 120)
+    assert find_target(project).measure(hats).words.endswith("239 tokens: more than 225, the rest is cut off")
+    assert facts(find_target(project, "flux1")) == ("flux1", 511, False), "of it there is no preset"
     project.write_info(project.info().changed(family="sdxl"))
-    assert facts(find_target(project)) == ("sdxl", 75, False)
+    assert facts(find_target(project)) == ("sdxl", 225, False)
     project.write_info(project.info().changed(family="something else"))
-    assert facts(find_target(project)) == ("sd15", 75, False)
+    assert facts(find_target(project)) == ("sd15", 225, False)
 
 
 def test_what_is_set_in_trainer_goes_before_it(project):
@@ -54,7 +58,14 @@ def test_what_is_set_in_trainer_goes_before_it(project):
     assert facts(find_target(project)) == ("sd2", 225, True)
     for wrong in ("[model\nfamily", '[data]\nsubsets = [{image_dir="a", =1}]\n'):
         (project.folder / TRAINING_FILE).write_text(wrong)
-        assert facts(find_target(project)) == ("sd15", 75, False)
+        assert facts(find_target(project)) == ("sd15", 225, False)
+
+
+def test_presets_set_the_length_that_the_families_name():
+    from core.training.config.presets import load_preset, preset_names
+
+    lengths = {preset: load_preset(preset).model.max_token_length for preset in preset_names() if preset != "demo"}
+    assert lengths and set(lengths.values()) == {caption_family("sd15").reader.preset}
 
 
 def test_what_a_person_chose_for_the_project_goes_before_all_until_it_is_forgotten(project):

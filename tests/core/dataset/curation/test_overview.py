@@ -9,6 +9,7 @@ from core.dataset.curation.coverage import NOT_SAID, cover
 from core.dataset.curation.overview import OverviewSettings, look_over
 from core.dataset.filtering import choose, parse_filter, prepare
 from core.dataset.listing import read_captions, scan
+from core.dataset.training_file import TRAINING_FILE
 
 
 def fill(project, sizes, captions=()):
@@ -82,3 +83,13 @@ def test_one_framing_is_only_called_the_only_one_where_most_captions_name_one():
     assert "only ever" not in " ".join(finding.what for finding in mostly_silent.findings())
     mostly_said = cover([*["white dress, close-up"] * 9, "white dress"])
     assert "'white dress' is only ever shown as close-up." in [finding.what for finding in mostly_said.findings()]
+
+
+def test_what_is_left_open_is_as_trainer_keeps_it(project):
+    (project.folder / TRAINING_FILE).write_text('[data]\nresolution = 768\nresolution_height = 640\nmax_bucket_reso = 1536\n')
+    rule = look_over(project, OverviewSettings()).rule
+    assert (rule.resolution, rule.max_bucket_reso) == ((768, 640), 1536)
+    rule = look_over(project, OverviewSettings(resolution=512, max_bucket_reso=1024)).rule
+    assert (rule.resolution, rule.max_bucket_reso) == ((512, 512), 1024)
+    (project.folder / TRAINING_FILE).write_text('[data]\nresolution = "wide"\nmax_bucket_reso = -4\n')
+    assert look_over(project, OverviewSettings()).rule.resolution == (512, 512), "Trainer says what is wrong with its file"
