@@ -15,6 +15,8 @@ TICK, CALM_TICKS = 0.01, 3
 """Seconds between two looks at the loop's calm, and how many calm ones in a row are enough."""
 BUSY = 0.03
 """Seconds by which a tick that comes late says that the loop had something else to do."""
+CALM_SECONDS = 1.5
+"""How long wishes for the same look are gathered: a change is told several times, and other work of the person should go first."""
 LONGEST_WAIT = 2.0
 """Seconds after which a press is obeyed even though the loop is never calm."""
 
@@ -33,6 +35,7 @@ class KernelLoop:
             self._loop = None
         self._thread = threading.get_ident()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._gathered: set[Callable[[], None]] = set()
 
     def soon(self, act: Callable[[], None]) -> None:
         """Call `act` in the loop's thread; at once when this is that thread."""
@@ -79,6 +82,18 @@ class KernelLoop:
             act()
         else:
             self._start(wait)
+
+    def calmly(self, act: Callable[[], None], seconds: float = CALM_SECONDS) -> None:
+        """Call `act` once, some seconds after the first of several wishes for it; outside a kernel now."""
+        def now() -> None:
+            self._gathered.discard(act)
+            act()
+
+        if self._loop is None:
+            act()
+        elif act not in self._gathered:
+            self._gathered.add(act)
+            self.after(now, seconds)
 
     def beside(self, work: Callable[[], Any], then: Callable[[Any, BaseException | None], None], pool: Executor | None = None) -> None:
         """Run `work` in a thread, then `then(result, error)` in the loop's thread. Outside a kernel both run now.

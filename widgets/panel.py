@@ -70,8 +70,6 @@ class Panel:
         self._told: tuple[str, str] | None = None
         self._works = 0
         """How many works run beside the kernel now."""
-        self._doing: ipw.Button | None = None
-        """The button whose press they came of."""
         self._waiting: dict[object, Callable[[], None]] = {}
         """Presses that came while a work ran, in their order."""
         self._actions: list[tuple[ipw.Button, Callable[[], str], Callable[[], str]]] = []
@@ -150,26 +148,21 @@ class Panel:
         return start_job(self.session.dataset.project.folder, self.stage, settings.model_dump(mode="json"))
 
     def action(self, words: str, act: Callable[[], Any], blocked: Callable[[], str] = lambda: "",
-               hint: Callable[[], str] = lambda: "") -> ipw.Button:
+               hint: Callable[[], str] = lambda: "", alone: bool = False) -> ipw.Button:
         """A button whose errors become sentences.
 
-        Args: blocked: why it cannot be pressed now, empty when it can. hint: what stands there when one points at it and it can.
+        Args:
+            blocked: why it cannot be pressed now, empty when it can.
+            hint: what stands there when one points at it and it can.
+            alone: whether it waits for a work that runs beside the kernel, since that may change what it acts on.
         """
         button = ipw.Button(description=words)
 
         def press() -> None:
             if not button.disabled:  # else it was pressed twice, and the first time has made it impossible
-                self._doing = button
                 self.guard(act)
-                self._doing = button if self._busy else None
 
-        def pressed() -> None:
-            if button is self.stop:
-                press()
-            elif not (self._busy and self._doing is button):
-                self.when_free(press, button)
-
-        button.on_click(lambda _: self.loop.settled(pressed))
+        button.on_click(lambda _: self.loop.settled(lambda: self.when_free(press, button) if alone else press()))
         self._actions.append((button, blocked, hint))
         return button
 
@@ -319,7 +312,6 @@ class Panel:
 
         def finish(result: Any, error: BaseException | None) -> None:
             self._works -= 1
-            self._doing = self._doing if self._busy else None
             if error is not None:
                 self.fail(error)
             elif not self.needs_project or self.session.folder == folder:  # else it belongs to a project that is not open any more

@@ -15,6 +15,14 @@ from core.dataset.index import CaptionMark, Index
 
 SETTLED_NS = 2_000_000_000
 """A file that is older than this cannot change again without a new time; the coarsest clock (FAT) ticks every two seconds."""
+FINE_SETTLED_NS = 100_000_000
+"""The same where times have parts of a millisecond: such a file system takes them from the kernel's clock, which ticks every 1 to 10 ms."""
+
+
+def is_settled(changed_ns: int) -> bool:
+    """Whether a file of that time would get another one if it changed now; with 0 or a time to come nothing is known."""
+    grain = SETTLED_NS if changed_ns % 1_000_000 == 0 else min(SETTLED_NS, FINE_SETTLED_NS)
+    return 0 < changed_ns < time.time_ns() - grain
 
 
 def scan_folder(folder: Path) -> tuple[dict[str, tuple[int, int]], dict[str, CaptionMark]]:
@@ -73,7 +81,6 @@ class CaptionTexts:
         self._folder, self._present, self._index = folder, present, index
         self._known = index.captions()
         self._fresh: list[tuple[str, CaptionMark, str]] = []
-        self._settled = time.time_ns() - SETTLED_NS
 
     def of(self, name: str) -> str | None:
         """The caption; None where there is none that can be read."""
@@ -83,8 +90,9 @@ class CaptionTexts:
         known = self._known.get(name)
         if known is not None and known[0] == mark:
             return known[1]
+        settled = is_settled(max(mark[0], mark[1]))  # asked before it is read
         text = read_caption_text(self._folder / name)
-        if text is not None and 0 < max(mark[0], mark[1]) < self._settled:
+        if text is not None and settled:
             self._fresh.append((name, mark, text))
         return text
 

@@ -44,11 +44,11 @@ class TrainingManager:
 
         return list(preset_names(self.project.family))
 
-    def preset(self, name: str) -> TrainingSettings:
-        """A preset to begin with, fitted to the project, with sample prompts proposed. Raises: ConfigError: no preset has that name."""
+    def preset(self, name: str, propose: bool = True) -> TrainingSettings:
+        """A preset to begin with, fitted to the project. Args: propose: sample prompts too. Raises: ConfigError: none has that name."""
         from core.training.config.presets import load_preset
 
-        return self.configure(load_preset(name), propose=True)
+        return self.configure(load_preset(name), propose)
 
     def configure(self, settings: TrainingSettings, propose: bool = False) -> TrainingSettings:
         """The settings with what is empty filled in from the project: folder of images, name, trigger word.
@@ -59,20 +59,21 @@ class TrainingManager:
 
         return fit_to_project(settings, self.project, propose)
 
-    def settings(self) -> TrainingSettings:
+    def settings(self, propose: bool = True) -> TrainingSettings:
         """The settings that are kept for the project, with its pictures as they are now; before any are, the first preset for its family.
 
+        Args: propose: sample prompts for a preset, which takes a look at the captions.
         Raises: ConfigError: the file is wrong.
         """
         if kept.settings_file(self.project.folder).is_file():
             return kept.read_kept(self.project)
-        return self.preset(self.presets()[0])
+        return self.preset(self.presets()[0], propose)
 
     def preview(self, settings: PreviewSettings, progress: Progress = SILENT) -> ImagePreview:
         """One picture as the trainer will see it, with the kept settings. Raises: DatasetError, ConfigError."""
         from core.training.preview import preview_image
 
-        return preview_image(self.project, settings, self.settings())
+        return preview_image(self.project, settings, self.settings(propose=False))
 
     def preview_pictures(self, preview: ImagePreview) -> tuple[bytes, bytes]:
         """The picture as it is (small), and as it is learned: the files' bytes. Raises: DatasetError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
@@ -51,7 +52,8 @@ def _mark(images: Path) -> tuple[object, ...]:
     anew, as all of Lorabook's are, and the names in it. What another program changes inside a caption file counts at the next change.
     """
     try:
-        return images.stat().st_mtime_ns, frozenset(path.name for path in images.iterdir())
+        with os.scandir(images) as entries:
+            return images.stat().st_mtime_ns, frozenset(entry.name for entry in entries)
     except OSError:
         return ()
 

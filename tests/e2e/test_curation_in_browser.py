@@ -97,6 +97,7 @@ def reject_and_return_duplicates(page, dataset: DatasetManager, mark: str) -> No
     keep_picture(page, "duplicates", f"duplicates_{mark}")
     assert overflowing(page, allowed=("hidden", "auto", "scroll")) == []
 
+    look_closer(page, first, mark)
     rename_meanwhile(first, status, dataset)
     first.get_by_role("button", name="Keep astronaut.png, reject the other 2").click()
     expect(status).to_contain_text("2 images rejected")
@@ -117,6 +118,25 @@ def reject_and_return_duplicates(page, dataset: DatasetManager, mark: str) -> No
     first.get_by_role("button", name="They are alike after all").click()
     expect(status).to_contain_text(f"{DOUBLES} of")
     expect(panel.get_by_role("button", name="Show what you called different")).to_be_disabled()
+
+
+def look_closer(page, group, mark: str) -> None:
+    """One of a group stands large beside the one that is kept; arrows lead to the next, and there too another one can be kept."""
+    group.get_by_role("button", name="Look closer at astronaut-copy.png").click()
+    dialog = page.locator(".lb-cards-large[open]")
+    expect(dialog.locator("figure img")).to_have_count(2)
+    expect(dialog.locator("figcaption b")).to_have_text(["astronaut.png · Best · Kept", "astronaut-copy.png"])
+    keep_picture(page, "duplicates", f"closer_{mark}")
+    assert dialog.evaluate("box => box.scrollWidth <= box.clientWidth")
+    page.keyboard.press("ArrowRight")
+    expect(dialog.locator("figcaption b")).to_have_text(["astronaut.png · Best · Kept", "astronaut-small.jpg"])
+    expect(dialog.get_by_role("button", name="Next")).to_be_disabled()
+    dialog.get_by_role("button", name="Keep this one").click()
+    expect(dialog.locator("figcaption b")).to_have_text(["astronaut-small.jpg · Kept", "astronaut.png · Best"])
+    dialog.get_by_role("button", name="Keep this one").click()
+    expect(dialog.locator("figcaption b").first).to_have_text("astronaut.png · Best · Kept")
+    page.keyboard.press("Escape")
+    expect(page.locator(".lb-cards-large[open]")).to_have_count(0)
 
 
 def rename_meanwhile(group, status, dataset: DatasetManager) -> None:

@@ -102,7 +102,7 @@ def test_opening_found_captions_and_google_drive(tmp_path, monkeypatch, theme):
         (drive / "pictures").mkdir()
         list(photographs().values())[7].save(drive / "pictures" / "d.png")
         (drive / "pictures" / "d.txt").write_text("from the drive")
-        imports.get_by_role("button", name="Close the browser").click()
+        imports.get_by_role("button", name="Close the folders").click()
         imports.get_by_role("button", name="Browse Google Drive").click()
         imports.get_by_label("Inside").locator("visible=true").select_option("pictures/")
         imports.get_by_role("button", name="Open it").locator("visible=true").click()

@@ -23,11 +23,26 @@ export function neighbour(place, count, key) {
   return next === undefined || next < 0 || next >= count ? -1 : next;
 }
 
+/** Places of the cards that are shown large: the one looked at, in a group beside the one that is kept. */
+export function besides(cards, at, together) {
+  if (!together || cards.length < 2) return [at];
+  const kept = Math.max(0, cards.findIndex((one) => one.chosen));
+  return [kept, at === kept ? (kept ? 0 : 1) : at];
+}
+
+/** The next card to look at closely; -1: there is none. */
+export function onward(cards, at, way, together) {
+  const shown = besides(cards, at, together);
+  const others = cards.map((_, place) => place).filter((place) => shown.length === 1 || place !== shown[0]);
+  return others[others.indexOf(shown.at(-1)) + way] ?? -1;
+}
+
 function render({ model, el }) {
   el.classList.add("lb-cards");
   el.dataset.testid = "cards";
   const addresses = new Map(), failed = new Map(), seen = new Set();
-  let timer = 0, opened = "", largeAddress = "", contents = new Map();
+  const large = new Map();   // key of a picture in the dialog → its address
+  let timer = 0, looked = null, contents = new Map();
   const nothing = make("p", "lb-cards-nothing");
   const bar = make("div", "lb-cards-bar");
   const back = make("button", "", "Earlier"), where = make("span", "lb-cards-where"), on = make("button", "", "Further");
@@ -38,9 +53,12 @@ function render({ model, el }) {
   const below = bar.cloneNode(true);
   const [belowBack, belowWhere, belowOn] = below.children;
   const dialog = make("dialog", "lb-cards-large");
-  const large = make("img"), caption = make("p"), shut = make("button", "", "Close");
-  shut.type = "button";
-  dialog.append(large, caption, shut);
+  dialog.tabIndex = -1;
+  const pair = make("div", "lb-cards-pair"), steps = make("div", "lb-cards-bar");
+  const earlier = make("button", "", "Previous"), later = make("button", "", "Next"), shut = make("button", "lb-cards-main", "Close");
+  for (const button of [earlier, later, shut]) button.type = "button";
+  steps.append(earlier, later, shut);
+  dialog.append(pair, steps);
   el.append(nothing, bar, list, below, dialog);
 
   const watcher = new IntersectionObserver((entries) => {
@@ -69,12 +87,53 @@ function render({ model, el }) {
       });
       for (const [key, words] of Object.entries(message.troubles)) failed.set(key, words);
       for (const holder of list.querySelectorAll(".lb-card-picture")) fill(holder);
-    } else if (message?.large !== undefined && message.large === opened) {
-      if (largeAddress) URL.revokeObjectURL(largeAddress);
-      largeAddress = URL.createObjectURL(new Blob([buffers[0]]));
-      large.src = largeAddress;
-      large.hidden = false;
+      if (looked) drawLarge();
+    } else if (message?.large !== undefined && looked?.section.cards.some((one) => one.key === message.large)) {
+      if (!large.has(message.large)) large.set(message.large, URL.createObjectURL(new Blob([buffers[0]])));
+      drawLarge();
     }
+  }
+
+  function look(section, at) {
+    looked = { section, at };
+    for (const { key } of shownLarge()) if (!large.has(key)) model.send({ kind: "large", key });
+    drawLarge();
+    if (!dialog.open) { dialog.showModal(); dialog.focus(); }   // arrows work from the first moment on
+  }
+  const together = () => model.get("what") === "group";
+  const shownLarge = () => besides(looked.section.cards, looked.at, together()).map((place) => looked.section.cards[place]);
+  function drawLarge() {
+    const { section, at } = looked, shown = shownLarge();
+    pair.replaceChildren(...shown.map((one) => {
+      const figure = make("figure"), words = make("figcaption");
+      const picture = large.has(one.key) ? make("img") : make("span", "lb-card-trouble", failed.get(one.key) ?? "…");
+      if (large.has(one.key)) { picture.src = large.get(one.key); picture.alt = one.title; }
+      words.append(make("b", "", [one.title, one.badge].filter(Boolean).join(" · ")), ...one.lines.map((line) => make("span", "", line)));
+      if (shown.length > 1 && !one.chosen && model.get("press")) {
+        const keep = make("button", "", "Keep this one");
+        keep.type = "button";
+        keep.dataset.press = one.key;
+        keep.dataset.section = section.key;
+        words.append(keep);
+      }
+      figure.append(picture, words);
+      return figure;
+    }));
+    pair.classList.toggle("lb-cards-two", shown.length > 1);
+    const more = section.cards.length > shown.length;
+    earlier.hidden = later.hidden = !more;
+    earlier.disabled = onward(section.cards, at, -1, together()) < 0;
+    later.disabled = onward(section.cards, at, 1, together()) < 0;
+    if (dialog.open && !dialog.contains(el.getRootNode().activeElement)) dialog.focus();   // what had the keyboard is gone
+  }
+  function step(way) {
+    const next = onward(looked.section.cards, looked.at, way, together());
+    if (next >= 0) look(looked.section, next);
+  }
+  function closed() {
+    for (const address of large.values()) URL.revokeObjectURL(address);
+    large.clear();
+    looked = null;
   }
   function fill(holder) {
     const key = holder.dataset.key;
@@ -101,11 +160,12 @@ function render({ model, el }) {
     if (one.badge) button.append(make("span", "lb-card-badge", one.badge));
     const text = make("div", "lb-card-text");
     text.append(make("b", "", one.title), ...one.lines.map((line) => make("span", "", line)));
-    const look = make("button", "lb-card-look", "Look closer");
-    look.type = "button";
-    look.dataset.large = one.key;
-    look.setAttribute("aria-label", `Look closer at ${one.title}`);
-    text.append(look);
+    const closer = make("button", "lb-card-look", "Look closer");
+    closer.type = "button";
+    closer.dataset.large = one.key;
+    closer.dataset.section = section.key;
+    closer.setAttribute("aria-label", `Look closer at ${one.title}`);
+    text.append(closer);
     item.append(button, text);
     return item;
   }
@@ -157,6 +217,12 @@ function render({ model, el }) {
     back.disabled = belowBack.disabled = place <= 0;
     on.disabled = belowOn.disabled = place + page >= total;
     el.hidden = !sections.length && !model.get("nothing");
+    if (looked) {
+      const section = sections.find((one) => one.key === looked.section.key);
+      const at = section ? section.cards.findIndex((one) => one.key === looked.section.cards[looked.at].key) : -1;
+      if (at < 0) dialog.close();
+      else look(section, at);
+    }
     if (focused) {
       const same = [...list.querySelectorAll("[data-press], [data-act]")].find((node) =>
         node.dataset.section === focused.section && node.dataset.press === focused.press && node.dataset.act === focused.act);
@@ -174,16 +240,17 @@ function render({ model, el }) {
     if (button.dataset.press !== undefined) model.send({ kind: "press", section: button.dataset.section, key: button.dataset.press });
     else if (button.dataset.act !== undefined) model.send({ kind: "act", section: button.dataset.section, name: button.dataset.act });
     else if (button.dataset.large !== undefined) {
-      opened = caption.textContent = large.alt = button.dataset.large;
-      large.hidden = true;
-      dialog.showModal();
-      model.send({ kind: "large", key: opened });
+      const section = model.get("sections").find((one) => one.key === button.dataset.section);
+      if (section) look(section, section.cards.findIndex((one) => one.key === button.dataset.large));
     } else if (button === shut) dialog.close();
+    else if (button === earlier) step(-1);
+    else if (button === later) step(1);
     else if (button === back || button === belowBack) turn(-1);
     else if (button === on || button === belowOn) turn(1);
   }
   function keyed(event) {
     event.stopPropagation();
+    if (looked && ["ArrowLeft", "ArrowRight"].includes(event.key)) { step(event.key === "ArrowLeft" ? -1 : 1); return; }
     const button = event.target.closest?.(".lb-card-press");
     if (!button) return;
     const row = [...button.closest(".lb-cards-row").querySelectorAll(".lb-card-press")];
@@ -193,6 +260,7 @@ function render({ model, el }) {
   el.dataset.lmSuppressShortcuts = "true";
   el.addEventListener("click", pressed);
   el.addEventListener("keydown", keyed);
+  dialog.addEventListener("close", closed);
   model.on("msg:custom", received);
   const names = ["sections", "total", "place", "nothing"];
   for (const name of names) model.on(`change:${name}`, draw);
@@ -204,7 +272,7 @@ function render({ model, el }) {
     el.removeEventListener("keydown", keyed);
     model.off("msg:custom", received);
     for (const name of names) model.off(`change:${name}`, draw);
-    if (largeAddress) URL.revokeObjectURL(largeAddress);
+    closed();
     forget(new Map());
   };
 }

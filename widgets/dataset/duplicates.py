@@ -51,7 +51,7 @@ class DuplicatesPanel(PutAsidePanel):
 
     def extras(self) -> list[ipw.Widget]:
         """All groups at once, and all back."""
-        self.keep_all = self.action("Keep the best of every group", self._keep_every_best, self._no_groups)
+        self.keep_all = self.action("Keep the best of every group", self._keep_every_best, self._no_groups, alone=True)
         self.told_different = self.action(SHOW_DIFFERENT, self._turn_over, self._none_different)
         return [self.keep_all, self.told_different, *super().extras()]
 

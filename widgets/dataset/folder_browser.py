@@ -59,7 +59,7 @@ class FolderBrowser:
 
     def _turn(self, change: dict[str, object]) -> None:
         self._box.layout.display = "" if change["new"] else "none"
-        self.toggle.description = "Close the browser" if change["new"] else self._words
+        self.toggle.description = "Close the folders" if change["new"] else self._words
         if change["new"] and self._root is not None:
             self.show(self.listing.folder if self.listing and not self.listing.problem else self._root)
         elif change["new"]:

@@ -117,7 +117,10 @@ class ProjectPanel(Panel):
         self.picker.look(self.session.folder)
         self._show_place()
         self._show_facts()
-        self._count()
+        if self._report is None:
+            self._count()
+        else:
+            self.loop.calmly(self._count)
 
     def _show_facts(self) -> None:
         folder = self.session.folder

@@ -45,7 +45,7 @@ class PutAsidePanel(Panel, ABC):
 
     def extras(self) -> list[ipw.Widget]:
         """All back."""
-        self.put_back = self.action(self.back, self._put_back, self._none_rejected)
+        self.put_back = self.action(self.back, self._put_back, self._none_rejected, alone=True)
         return [self.put_back]
 
     def cards_of(self, what: str, help: str) -> Cards:
@@ -96,7 +96,13 @@ class PutAsidePanel(Panel, ABC):
     def update(self) -> None:
         """Where pictures came, went or have other names, look anew without a word."""
         if self._found is not None and not self._busy and self._watch.changed(self.session.dataset.project.images):
-            self.look_again()
+            self.loop.calmly(self._look_calmly)
+
+    def _look_calmly(self) -> None:
+        if self._busy:
+            self.loop.calmly(self._look_calmly)
+        elif self._found is not None:
+            self.guard(self.look_again)
 
     def run(self) -> Job:
         """Start the job."""

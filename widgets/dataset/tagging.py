@@ -31,10 +31,15 @@ class TaggingPanel(CaptionJobPanel):
     def controls(self) -> list[ipw.Widget]:
         """Which tagger, and which of its tags."""
         self.which = WhichChoice(self.session, self.refresh)
-        offered = [(f"{entry.title}: {entry.note}" if entry.note else entry.title, entry.name) for entry in TAGGERS]
-        others = [(entry.title, entry.name) for entry in TAGGERS]
-        self.form = Form(TagSettings, choices={"tagger": offered, "more_taggers": others}, hide=tuple(WhichImages.fields()))
+        offered = [(entry.title, entry.name) for entry in TAGGERS]
+        self.form = Form(TagSettings, choices={"tagger": offered, "more_taggers": offered}, hide=tuple(WhichImages.fields()))
+        self.form.on_change(self.heard(self._tell_tagger))
+        self._tell_tagger()
         return [self.which.view, self.form.view]
+
+    def _tell_tagger(self) -> None:
+        tagger = self.form.control("tagger")
+        tagger.remark(TAGGERS.entry(tagger.read()).note)
 
     def opened(self) -> None:
         """For the demo project, choose the demo's tagger, unless another one was used."""

@@ -118,7 +118,8 @@ class UploadPanel(Panel):
         """The drop zone, and where the files go."""
         self._under_way: dict[str, Any] | None = None
         self._heard_at, self._paused, self._trouble = 0.0, False, ""
-        self.form = Form(UploadSettings)
+        self.form = Form(UploadSettings, choices={"where": [("own: my folder, where there is one", "own"),
+                                                            ("project: into its uploads", "project")]})
         self.desk = Desk(self.form.value)
         self.zone = Upload(self._asked, self._forget, KINDS, LARGEST_ON_COLAB if "google.colab" in sys.modules else LARGEST)
         self.form.on_change(self.refresh)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-from core.dataset.scanning import SETTLED_NS
+from core.dataset.scanning import is_settled
 
 
 class FolderWatch:
@@ -21,5 +20,5 @@ class FolderWatch:
         except OSError:
             mtime_ns = 0
         before, now = self._seen, (folder, mtime_ns)
-        self._seen = now if 0 < mtime_ns < time.time_ns() - SETTLED_NS else None
+        self._seen = now if is_settled(mtime_ns) else None
         return now != before

@@ -42,7 +42,10 @@ class PreviewPanel(Panel):
     def update(self) -> None:
         """The present picture with the settings as they are now."""
         self.choice.update()
-        self._show()
+        if self._wanted == (self.session.folder, self.choice.name, self._draw):
+            self.loop.calmly(self._show)
+        else:
+            self._show()
 
     def _anew(self) -> None:
         self._draw += 1
@@ -101,8 +104,9 @@ def _captions(preview: ImagePreview) -> str:
         told = f"It is the same each time. {told}"
     rows = "".join(f"<li>{_caption(caption)}</li>" for caption in seen)
     last = seen[-1].epoch
-    span = "in the first epoch" if last == 1 else f"in {last} epochs ({preview.repeats} each)"
-    told = f"{told} The picture comes up so often {span}; a real run draws in its own way, by the same rules."
+    times = (f"its first {len(seen)} times of the {preview.repeats} in an epoch" if last == 1 < preview.repeats else
+             f"the first {len(seen)} times that the picture comes up, {preview.repeats} in each epoch")
+    told = f"{told} Shown are {times}; a real run draws in its own way, by the same rules."
     return (f'{part(f"Its caption, {len(seen)} times").value}<p class="lb-help">{html.escape(told)}</p>'
             f'<ol class="lb-seen-captions" data-testid="preview-captions">{rows}</ol>')
 

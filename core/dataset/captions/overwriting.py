@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
+from core.base.errors import StudioError
 from core.dataset.captions.files import Caption, check_revision, line_to_write, one_line, read_caption, read_lines, write_caption
-from core.dataset.history import History
+from core.dataset.history import History, Recorder
 from core.dataset.items import caption_path_of
 from core.dataset.project import Project
 
@@ -21,7 +25,7 @@ def save_caption(project: Project, image_id: str, text: str, revision: str) -> C
     with History.of(project).entry(f"Caption of {image_id} written over several lines") as record:
         record.change(image_id, path.name, one_line(before), line)
         record.lines({path.name: before})
-        return write_caption(path, line, revision, image_id)
+        return _write(path, line, revision, image_id, record)
 
 
 def overwrite_caption(project: Project, image_id: str, text: str, revision: str) -> Caption:
@@ -40,4 +44,14 @@ def overwrite_caption(project: Project, image_id: str, text: str, revision: str)
         if line != other:
             record.change(image_id, path.name, other, line)
             record.lines({path.name: in_lines} if in_lines is not None else {})
+        return _write(path, line, revision, image_id, record)
+
+
+def _write(path: Path, line: str, revision: str, image_id: str, record: Recorder) -> Caption:
+    """Write what was noted; what could not be written is no change of the entry. Raises: as `write_caption`."""
+    try:
         return write_caption(path, line, revision, image_id)
+    except StudioError:
+        with contextlib.suppress(StudioError):  # the disk may be full
+            record.left([path.name])
+        raise

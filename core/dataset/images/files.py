@@ -44,18 +44,19 @@ def image_files(folder: Path, recursive: bool = False) -> list[Path]:
     if not folder.is_dir():
         raise DatasetError(f"The folder {folder} does not exist.", "Check the path, and that its drive is connected.")
 
-    def walk(place: Path) -> Iterator[Path]:
-        for path in place.iterdir():
-            if path.name.startswith("."):
-                continue
-            if path.is_dir():
-                if recursive and not path.is_symlink():
-                    yield from walk(path)
-            elif path.suffix.lower() in IMAGE_SUFFIXES:
-                yield path
+    def walk(place: Path, inside: str) -> Iterator[str]:
+        with os.scandir(place) as entries:  # tells files from folders without a look at each
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    if recursive and not entry.is_symlink():
+                        yield from walk(place / entry.name, f"{inside}{entry.name}/")
+                elif _is_image(entry.name):
+                    yield inside + entry.name
 
     try:
-        return sorted(walk(folder), key=lambda path: natural_key(path.relative_to(folder)))
+        return [folder / name for name in sorted(walk(folder, ""), key=natural_name_key)]
     except PermissionError as error:
         raise DatasetError(f"No permission to read {error.filename}.", "Change its rights, or copy the folder.") from error
 

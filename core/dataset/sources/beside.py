@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from core.dataset.images.files import stem_of
 from core.dataset.index import CaptionMark, Index
 from core.dataset.items import Skipped
 from core.dataset.project import Project
-from core.dataset.scanning import SETTLED_NS
+from core.dataset.scanning import is_settled
 from core.dataset.sources import ARCHIVE_SUFFIXES, CAPTION_SUFFIXES, SourceContent, SourceFile, is_junk, is_table
 from core.dataset.sources.archive import texts_of_zip
 from core.dataset.sources.captions import captions_by_name
@@ -81,7 +80,6 @@ class SourceTexts:
         self._known = index.source_captions()
         self._seen: set[str] = set()
         self._fresh: list[tuple[str, CaptionMark, str]] = []
-        self._settled = time.time_ns() - SETTLED_NS
 
     def look(self, home: Home, images: list[str]) -> Beside:
         """What lies beside these images. Args: images: their paths inside the source."""
@@ -164,7 +162,7 @@ class SourceTexts:
         except UnicodeError:  # neither such a text nor such a name can be kept
             return SourceFile(name, folder, data=data)
         found.texts[name] = one_line(text)
-        if 0 < max(mark[0], mark[1]) < self._settled:
+        if is_settled(max(mark[0], mark[1])):
             self._fresh.append((entry.path, mark, text))
         return SourceFile(name, folder, data=data)
 

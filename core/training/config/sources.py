@@ -40,8 +40,8 @@ def image_files(folder: Path) -> list[Path]:
     endings = (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES))
     with os.scandir(folder) as entries:  # tells files from folders without a look at each, which counts on a network drive
         names = [entry.name for entry in entries
-                 if Path(entry.name).suffix in endings and not entry.name.startswith(".") and entry.is_file()]
-    return sorted((Path(folder) / name for name in names), key=str)
+                 if entry.name.endswith(endings) and not entry.name.startswith(".") and entry.is_file()]
+    return [Path(folder) / name for name in sorted(names)]
 
 
 def image_counts(settings: TrainingSettings) -> list[int]:

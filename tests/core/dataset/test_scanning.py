@@ -43,7 +43,19 @@ def test_a_caption_of_the_same_length_and_time_is_seen_by_the_time_of_its_change
     assert captions(project) == {"a": "cap"}
 
 
-def test_a_caption_that_was_written_just_now_is_read_again_as_its_clock_may_not_have_ticked(project):
+@pytest.mark.parametrize(("age_ns", "end_ns", "settled"), [
+    (1_000_000_000, 0, False), (3_000_000_000, 0, True),  # full milliseconds: a clock that may tick every two seconds
+    (1_000_000_000, 123_457, True), (1_000_000, 123_457, False),
+    (-5_000_000_000, 123_457, False), (10**20, 0, False)])
+def test_how_long_a_time_is_not_trusted_depends_on_the_file_systems_clock(monkeypatch, age_ns, end_ns, settled):
+    now = 1_800_000_000_000_000_000
+    monkeypatch.setattr(scanning.time, "time_ns", lambda: now)
+    assert scanning.is_settled(max(0, now - age_ns) // 1_000_000 * 1_000_000 + (end_ns if age_ns < now else 0)) is settled
+
+
+def test_a_caption_that_was_written_just_now_is_read_again_as_its_clock_may_not_have_ticked(project, monkeypatch):
+    monkeypatch.setattr(scanning, "SETTLED_NS", 10**13)
+    monkeypatch.setattr(scanning, "FINE_SETTLED_NS", 10**13)
     picture(project.images / "a.png")
     (project.images / "a.txt").write_text("hat")
     assert captions(project) == {"a": "hat"}

@@ -23,6 +23,22 @@ def test_arrows_lead_to_the_neighbours_and_no_further(tmp_path):
     assert js(tmp_path, "cards", f"{keys}.map(key => m.neighbour(2, 3, key))") == [1, -1, 0, 2, -1]
 
 
+def test_a_picture_of_a_group_is_looked_at_beside_the_one_that_is_kept(tmp_path):
+    cards = "[{chosen: false}, {chosen: true}, {chosen: false}, {chosen: false}]"
+    assert js(tmp_path, "cards", f"[0, 1, 2, 3].map(at => m.besides({cards}, at, true))") == [[1, 0], [1, 0], [1, 2], [1, 3]]
+    assert js(tmp_path, "cards", f"[0, 1, 2, 3].map(at => m.onward({cards}, at, 1, true))") == [2, 2, 3, -1]
+    assert js(tmp_path, "cards", f"[0, 1, 2, 3].map(at => m.onward({cards}, at, -1, true))") == [-1, -1, 0, 2]
+    assert js(tmp_path, "cards", "m.besides([{chosen: true}, {}], 0, true)") == [0, 1]
+    assert js(tmp_path, "cards", "[m.besides([{}], 0, true), m.onward([{}], 0, 1, true)]") == [[0], -1]
+
+
+def test_where_there_are_no_groups_pictures_are_looked_at_one_after_the_other(tmp_path):
+    cards = "[{chosen: true}, {chosen: true}, {chosen: false}]"
+    assert js(tmp_path, "cards", f"[0, 2].map(at => m.besides({cards}, at, false))") == [[0], [2]]
+    assert js(tmp_path, "cards", f"[0, 1, 2].map(at => [m.onward({cards}, at, -1, false), m.onward({cards}, at, 1, false)])") == [
+        [-1, 1], [0, 2], [1, -1]]
+
+
 def test_a_bar_with_one_picture_can_be_seen(tmp_path):
     assert js(tmp_path, "histogram", "m.heights([0, 1, 1000])") == [0, 0.03, 1]
     assert js(tmp_path, "histogram", "m.heights([0, 0])") == [0, 0]

@@ -2,9 +2,10 @@
 
 import pytest
 
-from core.base.errors import DatasetError
+from core.base.errors import DatasetError, DiskError
+from core.dataset.captions import files
 from core.dataset.captions.files import NO_FILE, CaptionConflict, read_caption
-from core.dataset.captions.overwriting import overwrite_caption
+from core.dataset.captions.overwriting import overwrite_caption, save_caption
 from core.dataset.history import History, undo_last
 from tests.core.dataset.small_things import picture
 
@@ -46,3 +47,16 @@ def test_what_is_no_text_is_not_overwritten(project, caption):
     with pytest.raises(DatasetError, match="not UTF-8"):
         overwrite_caption(project, "a", "mine", "any")
     assert caption.read_bytes() == b"caf\xe9"
+
+
+@pytest.mark.parametrize("text", ["theirs", "theirs,\nin lines"])
+def test_what_could_not_be_written_is_no_change(project, caption, monkeypatch, text):
+    caption.write_text(text)
+    seen = read_caption(caption).revision
+    monkeypatch.setattr(files, "write_text", lambda *given, **more: (_ for _ in ()).throw(DiskError("No space is left.", "Free some.")))
+    with pytest.raises(DiskError):
+        (overwrite_caption if text == "theirs" else save_caption)(project, "a", "mine", seen)
+    assert caption.read_text() == text and [(entry.count, entry.unfinished) for entry in History.of(project).entries()] == [(0, "")]
+    monkeypatch.undo()
+    undo_last(project)
+    assert caption.read_text() == text

@@ -244,7 +244,7 @@ def test_an_unchanged_text_is_not_read_from_the_source_again(manager, source, mo
     text.write_text("one")
     old = time.time() - 60
     os.utime(text, (old, old))
-    monkeypatch.setattr("core.dataset.sources.beside.SETTLED_NS", -10**12)
+    monkeypatch.setattr("core.dataset.scanning.SETTLED_NS", -10**12)
     assert found(manager) == {"p1": (None, "one")}
     read = []
     real = Path.read_bytes
