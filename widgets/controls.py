@@ -23,7 +23,14 @@ Choices = Sequence[Any]
 
 
 class Suggestions(list[Any]):
-    """Choices beside which anything else can be typed."""
+    """Choices beside which anything else can be typed: a path, where a subclass does not say otherwise."""
+
+    nothing = "choose one"
+    """Stands in the list where the text is empty."""
+    typed = "or its path"
+    placeholder = "a path on this machine"
+    quotes = "\"'"
+    """What may stand around the text and is no part of it: a file manager's "Copy as path" adds quotes."""
 
 
 def plain_type(annotation: Any) -> tuple[Any, bool]:
@@ -151,10 +158,11 @@ class SuggestionControl(Control):
     _marking = False
 
     def make(self, choices: Choices) -> ipw.Widget:
+        self._kind = choices if isinstance(choices, Suggestions) else Suggestions()
         self._offered = _pairs(choices)
         self.list = ipw.Dropdown(description=self.label, options=self._options(""), value="")
         self.list.tooltip = self.help or None
-        text = ipw.Text(description="or its path", placeholder="a path on this machine", continuous_update=False)
+        text = ipw.Text(description=self._kind.typed, placeholder=self._kind.placeholder, continuous_update=False)
         self.list.observe(self._choose, "value")
         text.observe(lambda change: self._mark(change["new"].strip()), "value")
         return text
@@ -164,8 +172,8 @@ class SuggestionControl(Control):
         return (self.list,)
 
     def read(self) -> Any:
-        """The text without the quotes that a file manager's "Copy as path" adds."""
-        text = self.widget.value.strip().strip("\"'").strip()
+        """The text without the quotes that are no part of it."""
+        text = self.widget.value.strip().strip(self._kind.quotes).strip()
         return None if not text and (self.optional or self.field.is_required()) else text
 
     def offer(self, choices: Choices) -> None:
@@ -174,7 +182,7 @@ class SuggestionControl(Control):
         self._mark(self.widget.value.strip())
 
     def _options(self, text: str) -> list[tuple[str, Any]]:
-        known = [("choose one", ""), *self._offered]
+        known = [(self._kind.nothing, ""), *self._offered]
         return known if text in [value for _, value in known] else [*known, (text, text)]
 
     def _mark(self, text: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
+import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from core.base.settings import Settings
 
 POLL_SECONDS = 0.5
+DOUBLE_PRESS = 0.3
+"""Seconds within which two presses of a button are a double click, which many are used to, and mean one."""
 
 
 @dataclass(frozen=True)
@@ -148,33 +151,53 @@ class Panel:
         return start_job(self.session.dataset.project.folder, self.stage, settings.model_dump(mode="json"))
 
     def action(self, words: str, act: Callable[[], Any], blocked: Callable[[], str] = lambda: "",
-               hint: Callable[[], str] = lambda: "", alone: bool = False) -> ipw.Button:
-        """A button whose errors become sentences.
+               hint: Callable[[], str] = lambda: "", alone: bool = False, about: Callable[[], Collection[Any]] = tuple,
+               repeats: bool = False) -> ipw.Button:
+        """A button whose errors become sentences. A double click counts once.
 
         Args:
             blocked: why it cannot be pressed now, empty when it can.
             hint: what stands there when one points at it and it can.
             alone: whether it waits for a work that runs beside the kernel, since that may change what it acts on.
+            about: what it acts on; see `when_free`.
+            repeats: whether it is pressed quickly again and again, as what leads to the next picture is.
         """
-        button = ipw.Button(description=words)
+        button, before = ipw.Button(description=words), 0.0
 
         def press() -> None:
             if not button.disabled:  # else it was pressed twice, and the first time has made it impossible
                 self.guard(act)
 
-        button.on_click(lambda _: self.loop.settled(lambda: self.when_free(press, button) if alone else press()))
+        def clicked(_: ipw.Button) -> None:
+            nonlocal before
+            last, before = before, time.monotonic()
+            if repeats or not self.loop.is_kernels or before - last > DOUBLE_PRESS:
+                self.loop.settled(lambda: self.when_free(press, button, about) if alone else press())
+
+        button.on_click(clicked)
         self._actions.append((button, blocked, hint))
         return button
 
-    def when_free(self, act: Callable[[], None], what: object = None) -> None:
+    def when_free(self, act: Callable[[], None], what: object = None, about: Callable[[], Collection[Any]] = tuple) -> None:
         """Call it now, or once the work beside the kernel has ended: what a person pressed meanwhile is not lost.
 
-        Args: what: names the press; one that waits already counts once. None: each counts.
+        Args:
+            what: names the press; one that waits already counts once. None: each counts.
+            about: what it acts on. If the work brought something new there, nobody has seen that: nothing is done, and that is said.
         """
-        if self._busy:
-            self._waiting.setdefault(object() if what is None else what, act)
-        else:
+        if not self._busy:
             act()
+            return
+        seen = set(about())
+
+        def later() -> None:
+            if seen.issuperset(about()):
+                act()
+            else:
+                self.say("attention", "Needs attention: What was pressed has changed meanwhile, so nothing was done. Look at it, then "
+                                      "press again.")
+
+        self._waiting.setdefault(object() if what is None else what, later)
 
     def heard(self, act: Callable[[], Any]) -> Callable[..., None]:
         """The same act for a control that changed: in the panel's own thread, for newer kernels take values in in another one."""
@@ -316,10 +339,10 @@ class Panel:
                 self.fail(error)
             elif not self.needs_project or self.session.folder == folder:  # else it belongs to a project that is not open any more
                 self.guard(lambda: self.conclude(result, work.then(result)))
-            self._enable()
+            self.guard(self._enable)
             self.session.tell()
             while self._waiting and not self._busy:
-                self._waiting.pop(next(iter(self._waiting)))()
+                self.guard(self._waiting.pop(next(iter(self._waiting))))
 
         self.loop.beside(work.act, finish)
 

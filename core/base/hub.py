@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 from core.base.failures import explain, known_kind
 from core.base.paths import hub_folder
 
@@ -31,5 +34,10 @@ def hub_trouble(error: BaseException) -> str:
 
 def is_fetched(repo_id: str, name: str, download_dir: str = "") -> bool:
     """Whether some version of a repository's file lies on this machine. Args: name: a file, or a pattern such as "*.safetensors"."""
+    return any(fetched_files(repo_id, name, download_dir))
+
+
+def fetched_files(repo_id: str, name: str, download_dir: str = "") -> Iterator[Path]:
+    """The versions of a repository's file on this machine. Args: as `is_fetched`. Raises: ConfigError: as `typed_path`."""
     snapshots = hub_folder(download_dir) / f"models--{repo_id.replace('/', '--')}" / "snapshots"
-    return any(snapshots.glob(f"*/{name}"))
+    return snapshots.glob(f"*/{name}")

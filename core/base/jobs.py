@@ -107,6 +107,9 @@ class _Seen:
     left: float | None = None
     message: str = ""
     warnings: list[str] = field(default_factory=list)
+    report: dict[str, Any] = field(default_factory=dict)
+    report_mark: tuple[int, ...] = ()
+    """Of the file that the report was read from: inode, time, size."""
 
     def take_in(self, event: Mapping[str, Any]) -> None:
         """One event more."""
@@ -166,9 +169,18 @@ class Job:
             state, left, message = "lost", None, f"The process ended without a word. Its last lines are in {self.folder / 'log.txt'}."
             if self.cancel_asked():
                 state, message = "cancelled", str(Cancelled())
-        report = self.folder / "report.json"
-        return JobStatus(state, seen.what, seen.done, seen.total, left, message, tuple(seen.warnings),
-                         read_json(report) if report.is_file() else {})
+        return JobStatus(state, seen.what, seen.done, seen.total, left, message, tuple(seen.warnings), self._report(seen))
+
+    def _report(self, seen: _Seen) -> dict[str, Any]:
+        """The stage's report, read once: after an import of ten thousand pictures it is a long one, and panels look often."""
+        path = self.folder / "report.json"
+        with contextlib.suppress(FileNotFoundError):
+            facts = path.stat()
+            mark = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
+            if mark != seen.report_mark:
+                seen.report, seen.report_mark = read_json(path), mark
+            return seen.report
+        return {}
 
     def _read_on(self) -> _Seen:
         """Take in the new events; a file that shrank or was replaced is read anew."""

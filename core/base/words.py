@@ -10,6 +10,11 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
+def told_size(size: int) -> str:
+    """"3.4 MiB", "71 KiB". Args: size: bytes."""
+    return f"{size / 2**20:,.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
+
+
 def model_words(title: str, folder: str = "", repository: str = "") -> str:
     """What really looked: a model's title, or the folder or repository that was given in its place.
 

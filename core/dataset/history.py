@@ -7,7 +7,7 @@ import fcntl
 import secrets
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from core.base.errors import ConfigError, DatasetError
 from core.base.locks import locked
 from core.base.progress import SILENT, Progress
 from core.base.words import counted
-from core.dataset.captions.files import read_caption_text, tag_key
+from core.dataset.captions.files import one_line, read_caption_text, tag_key
 from core.dataset.captions.swapping import Swap, clear_leftovers, swap_captions
 from core.dataset.history_file import Change, HistoryEntry, HistoryFile, Summary, append_values, lines_of, naming
 from core.dataset.items import Skipped
@@ -25,6 +25,7 @@ from core.dataset.project import Project, ProjectInfo
 __all__ = ["Change", "History", "HistoryEntry", "Recorder", "UndoReport", "finish", "go_to", "redo_last", "undo_last"]
 
 HISTORY_FILE = "history.jsonl"
+BY_HAND = "It was edited by hand since and stays as it is."
 START = "start"
 """Stands for the state before the first entry."""
 
@@ -246,7 +247,9 @@ def go_to(project: Project, entry_id: str, progress: Progress = SILENT) -> UndoR
         if not steps:
             raise DatasetError("The captions are there already: nothing was changed since.")
         words = f"back to {_words(history, entry_id)}, {counted(len(steps), 'change')} undone"
-        return _turn(project, history, steps, "undo", words, progress, way_over=True)
+        report = _turn(project, history, steps, "undo", words, progress, way_over=True)
+        turned = {change.file for entry in steps for change in entry.read_changes()}
+        return replace(report, skipped=[*report.skipped, *_by_hand_since(project, applied[kept - 1:kept], turned)])
 
 
 def finish(project: Project, entry_id: str, progress: Progress = SILENT) -> UndoReport:
@@ -275,6 +278,13 @@ def alone(project: Project) -> Iterator[History]:
         if any(entry.unfinished for entry in history.entries()):
             clear_leftovers(project.images)
         yield history
+
+
+def _by_hand_since(project: Project, entries: Sequence[HistoryEntry], turned: Collection[str]) -> list[Skipped]:
+    """Captions of these entries that no later entry changed, and a hand did. Args: turned: files that later entries changed."""
+    return [Skipped(change.file, BY_HAND) for entry in entries for change in entry.read_changes()
+            if change.file not in turned and change.after
+            and read_caption_text(project.images / change.file) not in (None, one_line(change.after))]
 
 
 def _turn(project: Project, history: History, steps: Sequence[HistoryEntry], way: str, what: str, progress: Progress,

@@ -15,10 +15,19 @@ from core.base.progress import SILENT, Progress
 from core.dataset.captions.caption_texts import CaptionSettings
 from core.dataset.captions.captioners.keeping import KeptCaptioner
 from core.dataset.captions.captioning import CaptionReport, Description, caption_images, describe_image, texts_of_image, use_text
-from core.dataset.captions.editing import EditPlan, EditReport, EditSettings, TriggerSettings, add_trigger, edit_captions, plan_edit
+from core.dataset.captions.editing import (
+    EditPlan,
+    EditReport,
+    EditSettings,
+    TriggerSettings,
+    add_trigger,
+    edit_captions,
+    plan_edit,
+    plan_trigger,
+)
 from core.dataset.captions.files import Caption, read_caption
 from core.dataset.captions.lint import CaptionFinding, LintReport, LintSettings, check_captions, report_captions
-from core.dataset.captions.overwriting import overwrite_caption, save_caption
+from core.dataset.captions.overwriting import overwrite_caption, save_caption, take_caption_away
 from core.dataset.captions.reviewing import Doubtful, Reviewed, ReviewSettings, find_doubts, review_image
 from core.dataset.captions.tagging import TagReport, TagSettings, tag_images
 from core.dataset.captions.told import Told
@@ -168,6 +177,10 @@ class DatasetManager:
         """Take back the newest change if it is one of these entries. Raises: DatasetError: it is another one, or as for `undo`."""
         return undo_last(self.project, decisions=decisions)
 
+    def plan_trigger(self, settings: TriggerSettings) -> EditPlan:
+        """What putting the trigger word first would do; nothing is touched."""
+        return plan_trigger(self.project, settings)
+
     def set_trigger(self, settings: TriggerSettings, progress: Progress = SILENT) -> EditReport:
         """Put the trigger word first in every caption."""
         return add_trigger(self.project, settings, progress)
@@ -204,9 +217,13 @@ class DatasetManager:
         """Save over a text that someone else wrote meanwhile; undo brings that back. Raises: CaptionConflict, DatasetError, DiskError."""
         return overwrite_caption(self.project, image_id, text, revision)
 
-    def preview(self, picture: Path) -> bytes:
+    def remove_caption(self, image_id: str, revision: str) -> Caption:
+        """Take one caption away; undo brings it back. Raises: CaptionConflict: it changed on disk since; DatasetError, DiskError."""
+        return take_caption_away(self.project, image_id, revision)
+
+    def preview(self, picture: Path, large: bool = False) -> bytes:
         """A picture as a small file for a screen, made once. Raises: DatasetError: it is missing or cannot be shown."""
-        return preview_image(picture, self.project.hidden / "previews")
+        return preview_image(picture, self.project.hidden / "previews", large)
 
     def find_duplicates(self, settings: DuplicateSettings, progress: Progress = SILENT, stored_only: bool = False) -> DuplicateReport:
         """Group pictures that show the same. Args: stored_only: open nothing, use what was found out before."""

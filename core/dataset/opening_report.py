@@ -20,7 +20,7 @@ from core.dataset.index import Index
 from core.dataset.project import PENDING, Project
 from core.dataset.scanning import CaptionTexts, scan_folder
 from core.dataset.sources.found_captions import FoundReport, Here, find_for
-from core.dataset.sources.upload import UploadSettings, not_imported
+from core.dataset.sources.upload import HOLDS_NOTHING, UploadSettings, not_imported
 from core.dataset.sources.upload_parts import unfinished
 
 KINDS = {"_mask": "mask", "_transparent": "transparent", "_resized": "resized", "_upscaled": "upscaled", "_inpainted": "inpainted"}
@@ -59,7 +59,7 @@ class OpeningReport:
     found: FoundReport | None = None
     """What stands beside the sources; None: it was not looked."""
     unfinished: list[Finding] = field(default_factory=list)
-    """What was begun and can be gone on with."""
+    """What was begun and can be gone on with; what says no remedy only tells how it ended."""
 
     @property
     def uncaptioned(self) -> int:
@@ -87,7 +87,7 @@ class OpeningReport:
 
     def sentence(self) -> str:
         """The report in one line."""
-        count = len(self.unfinished)
+        count = sum(bool(finding.remedy) for finding in self.unfinished)
         begun = f" {count} {'thing' if count == 1 else 'things'} can be gone on with." if count else ""
         return "; ".join(f"{name}: {words}" for name, words in self.rows()) + f".{begun}"
 
@@ -161,7 +161,9 @@ def _interrupted_jobs(project: Project) -> list[Finding]:
             status = job.status() if words else None
         except (StudioError, OSError, ValueError, KeyError):  # a job's folder that is damaged tells nothing
             continue
-        if words and status is not None and _broke_off(status):
+        if job.stage == "import" and status is not None and status.state == "failed" and status.message.startswith(HOLDS_NOTHING):
+            found.append(Finding("info", f"The last import brought nothing. {status.message}"))
+        elif words and status is not None and _broke_off(status):
             how = {"cancelled": "was cancelled", "lost": "was interrupted", "failed": "failed"}[status.state]
             far = f" after {status.done:,} of {status.total:,}" if status.total else ""
             found.append(Finding("info" if status.state == "cancelled" else "warning", f"The last {words[0]} {how}{far}.", words[1]))

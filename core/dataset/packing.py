@@ -12,7 +12,7 @@ from core.base.errors import DatasetError, DiskError
 from core.base.files import explain_disk_errors, safe_stem, write_with
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.base.words import counted
+from core.base.words import counted, told_size
 from core.dataset.items import Skipped, list_items
 from core.dataset.project import Project
 
@@ -44,7 +44,7 @@ class PackReport:
         held = [counted(self.pictures, "picture")] if self.pictures else []
         held.append(counted(self.captions, "caption"))
         left = f" {counted(len(self.skipped), 'file')} could not be read." if self.skipped else ""
-        return f"{' and '.join(held)} are in {self.place} ({self.bytes / 2**20:,.1f} MiB).{left}"
+        return f"{' and '.join(held)} are in {self.place} ({told_size(self.bytes)}).{left}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -32,8 +32,8 @@ class ProjectInfo(Settings):
     title = "Project"
 
     name: str = setting(..., "Name", "A word or two, shown in both notebooks. The project's folder is called so too.", min_length=1)
-    trigger_word: str = setting("", "Trigger word", "The invented word that calls what the LoRA learns. It stands first in every caption. "
-                                "Empty: none yet; the Gallery panel sets one later.")
+    trigger_word: str = setting("", "Trigger word", "The invented word that calls what the LoRA learns. Tag and Caption write it first, "
+                                "and the Gallery panel puts it into captions that you bring along. Empty: none yet.")
     family: str = setting("sd15", "Model family", "The kind of base model that will be trained.")
     sources: tuple[str, ...] = setting((), "Sources", "Folders and archives that were imported. They are never changed.", level="advanced")
 

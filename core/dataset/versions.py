@@ -113,7 +113,9 @@ def name_version(project: Project, settings: VersionSettings) -> VersionMark:
 
 
 def captions_at(project: Project, version: str) -> dict[str, Change]:
-    """Caption file → what it held, in one line, as a change from nothing (with a model's tags, where a snapshot knows them).
+    """Caption file → what it held, as a change from nothing (with the tags that a model had written, where a snapshot knows them).
+
+    Lines are kept where they are known: in a snapshot, and in what an entry replaced. What is there now is told in one line.
 
     Args: version: id or name of a version, id of an entry that holds (right after it), `START` or `NOW`.
     Raises: ConfigError: there is no such version; DatasetError: its snapshot is gone or damaged.
@@ -121,27 +123,34 @@ def captions_at(project: Project, version: str) -> dict[str, Change]:
     history = History.of(project)
     mark = next((mark for mark in history.summary().versions if version in (mark.id, mark.name)), None)
     if mark is not None:
-        return {file: replace(change, after=one_line(change.after or "")) for file, change in _read_snapshot(project, mark).items()}
+        return _read_snapshot(project, mark)
     present = {item.caption_name: Change(item.id, item.caption_name, None, item.caption) for item in list_items(project) if item.caption}
     if version == NOW:
         return present
     applied = history.applied()
     names = [entry.id for entry in applied]
+    wrote = applied[names.index(version)].read_changes() if version in names else ()
     if version != START and version not in names:
         raise ConfigError(f"The captions have no version {version!r}.", "Only what is in effect, and named versions, can be compared.")
     later = applied[0 if version == START else names.index(version) + 1:]
     images = {change.file: change.image for entry in later for change in entry.read_changes()}
-    for file, swap in net_swaps(later[::-1], "undo").items():
+    swaps = net_swaps(later[::-1], "undo")
+    for file, swap in swaps.items():
         if swap.after:
             present[file] = Change(images[file], file, None, swap.after)
         else:
             present.pop(file, None)
+    for change in wrote:  # what was written by hand since is not in the history, but what stood there then is
+        if change.file not in swaps and change.after:
+            present[change.file] = Change(change.image, change.file, None, change.after)
     return present
 
 
 def compare_versions(project: Project, before: str, after: str = NOW) -> Comparison:
-    """How the captions differ between two versions (as for `captions_at`). Raises: ConfigError, DatasetError."""
-    return _compare(captions_at(project, before), captions_at(project, after))
+    """How the words of the captions differ between two versions (as for `captions_at`). Raises: ConfigError, DatasetError."""
+    one, other = ({file: replace(change, after=one_line(change.after or "")) for file, change in captions_at(project, version).items()}
+                  for version in (before, after))
+    return _compare(one, other)
 
 
 def plan_restore(project: Project, version: str) -> EditPlan:

@@ -67,6 +67,7 @@ def test_findings_follow_the_family_and_lead_to_what_mends_them(tmp_path, datase
         mended.get_by_role("button", name="Select 1 picture in the gallery").click()
         expect(panel.get_by_role("status")).to_contain_text("1 selected in panel 6")
         expect(page.locator(".lb-panel-gallery [aria-selected=true]")).to_have_count(1)
+        expect(page.locator(".lb-panel-gallery")).to_contain_text("4 of 24 · picture 03.png")  # it stands in the editor too
         mended.get_by_role("button", name="Take them out").click()
         expect(edit.get_by_test_id("changes").locator("li")).to_have_count(1)
         edit.get_by_role("button", name="Change 1 caption").click()

@@ -136,6 +136,49 @@ def test_when_the_file_changes_while_a_person_writes_both_texts_are_seen_and_eit
         assert context.errors == []
 
 
+def test_what_was_done_to_a_caption_can_be_undone_after_other_pictures_and_an_emptied_one_holds_nobody(tmp_path, dataset):
+    with Lab(tmp_path) as lab, Browser() as context:
+        page, box, note = opened(lab, context)
+        box.press_sequentially(", hat")
+        box.press("Control+Enter")
+        expect(box).to_have_value("mychar, number 2")
+        expect(page.get_by_test_id("caption-undo")).to_be_disabled()
+        box.press("Alt+ArrowLeft")
+        expect(box).to_have_value("mychar, number 1, hat")
+        box.press("Control+z")
+        expect(box).to_have_value("mychar, number 1")
+        box.press("Control+Shift+Z")
+        expect(box).to_have_value("mychar, number 1, hat")
+
+        box.fill("")
+        box.press("Alt+ArrowRight")
+        expect(box).to_have_value("mychar, number 2")
+        expect(note).to_have_text("1.png keeps its caption: an empty one is not saved. Now 2.")
+        box.fill("")
+        page.locator(".lb-cell[data-row='0']").click()
+        expect(box).to_have_value("mychar, number 1, hat")
+        expect(note).to_have_text("2.png keeps its caption: an empty one is not saved.")
+        page.get_by_test_id("caption-undo").click()
+        expect(box).to_have_value("")
+        page.get_by_test_id("caption-undo").click()
+        expect(box).to_have_value("mychar, number 1, hat")
+        assert caption(dataset, 1) == "mychar, number 1, hat" and caption(dataset, 2) == "mychar, number 2"
+
+        page.get_by_test_id("caption-remove").click()
+        expect(note).to_have_text("1.png has no caption now. Undo in the History panel brings it back.")
+        expect(page.locator(".lb-captions-count")).to_contain_text("no caption yet")
+        expect(page.get_by_test_id("caption-remove")).to_be_hidden()
+        keep_picture(page, "gallery", "captions_removed")
+        assert not (dataset.project.images / "1.txt").exists() and dataset.undo().restored == 1
+        in_kernel(page, "session.tell()")
+        expect(box).to_have_value("mychar, number 1, hat")
+
+        page.wait_for_function("document.querySelector('.lb-captions figure img').naturalWidth === 768")
+        page.get_by_test_id("larger").click()
+        page.wait_for_function("document.querySelector('.lb-captions figure img').naturalWidth === 900", timeout=20_000)
+        assert context.errors == []
+
+
 def test_a_caption_that_is_no_text_and_a_broken_picture_are_no_dead_ends(tmp_path, dataset):
     (dataset.project.images / "3.png").write_bytes(b"<html>")
     write(dataset, 2, b"caf\xe9")

@@ -157,6 +157,21 @@ def test_panels_can_be_worked_by_keyboard_with_a_visible_focus(notebooks, projec
         says(page, "project", "^Done: By keys is created")
 
 
+def test_after_a_kernel_restart_every_panel_says_that_the_cells_must_be_run_again(notebooks, projects):
+    with Lab(notebooks, {"LORABOOK_PROJECTS": str(projects)}) as lab, Browser(height=2000) as context:
+        page = lab.open(context, "Dataset_Maker.ipynb")
+        run_all(page)
+        press(page, "project", "Open the demo project")
+        says(page, "project", "^Done: ")
+        page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }")
+        gone = "^Needs attention: The kernel was restarted or has ended"
+        lines = page.locator(".lb-status-line")
+        expect(lines).to_have_text([re.compile(gone)] * len(MAKER_PANELS.names()))
+        keep_picture(page, "tag", "tag_kernel_gone")
+        run_all(page)
+        expect(lines.filter(has_text=re.compile(gone))).to_have_count(0)
+
+
 CHART = """
 from widgets.components.chart import Chart, Curve
 from widgets.components.samples import Picture, Samples

@@ -232,23 +232,79 @@ def test_what_the_first_press_makes_impossible_is_not_done_by_the_second_one(ses
     asyncio.run(kernel())
 
 
+def test_a_double_click_counts_once_but_where_presses_follow_each_other(session):
+    async def kernel():
+        panel, runs = CountingPanel(session), []
+        once = panel.action("Once", lambda: runs.append("once"))
+        again = panel.action("Again", lambda: runs.append("again"), repeats=True)
+        for button in (once, once, again, again):
+            button.click()
+        await asyncio.sleep(0.5)
+        once.click()
+        await asyncio.sleep(0.3)
+        assert sorted(runs) == ["again", "again", "once", "once"]
+        panel.close()
+
+    asyncio.run(kernel())
+
+
 def test_a_press_that_must_wait_for_a_work_is_done_after_it(session):
     async def kernel():
         panel, runs = CountingPanel(session), []
         other = panel.action("Other", lambda: Work("other", lambda: runs.append("other"), lambda _: "other."), alone=True)
         plain = panel.action("Plain", lambda: runs.append("plain"))
-        panel.guard(lambda: Work("by itself", lambda: time.sleep(0.3) or runs.append("first"), lambda _: "first."))
-        for button in (other, plain, other):
-            button.click()
+        panel.guard(lambda: Work("by itself", lambda: time.sleep(1) or runs.append("first"), lambda _: "first."))
+        other.click()
+        plain.click()
+        await asyncio.sleep(0.4)
+        other.click()
         deadline = time.monotonic() + 10
         while (panel._busy or len(runs) < 3) and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.5)
         assert runs == ["plain", "first", "other"], "only what acts on what the work may change waits; pressed twice it counts once"
         other.click()
         while len(runs) < 4 and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         assert runs[3:] == ["other"]
+        panel.close()
+
+    asyncio.run(kernel())
+
+
+def test_a_press_that_waits_is_done_though_the_buttons_cannot_be_looked_at_just_then(session):
+    async def kernel():
+        panel, runs, gone = CountingPanel(session), [], []
+
+        def blocked():
+            if gone:
+                raise OSError("the drive is gone")
+            return ""
+
+        panel.action("Other", lambda: None, blocked)
+        panel.guard(lambda: Work("by itself", lambda: time.sleep(0.1), lambda _: "first."))
+        panel.when_free(lambda: runs.append(1))
+        gone.append(True)
+        while panel._busy:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
+        assert runs == [1]
+        panel.close()
+
+    asyncio.run(kernel())
+
+
+def test_a_press_is_not_done_where_the_work_before_it_brought_something_new(session):
+    async def kernel():
+        panel, runs, there = CountingPanel(session), [], {"a", "b"}
+        panel.guard(lambda: Work("by itself", lambda: time.sleep(0.1), lambda _: "first."))
+        panel.when_free(lambda: runs.append("fewer"), about=lambda: there & {"a"})
+        panel.when_free(lambda: runs.append("more"), about=lambda: there)
+        there.symmetric_difference_update({"b", "c"})
+        while panel._busy:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
+        assert runs == ["fewer"] and "has changed meanwhile, so nothing was done" in panel.status.text
         panel.close()
 
     asyncio.run(kernel())

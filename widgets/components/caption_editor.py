@@ -40,8 +40,8 @@ class Wish:
     """What the person asked for."""
 
     kind: str
-    """save, next, previous, open (another picture), again (read it from the disk), keep (write it over the text of someone else), tag or
-    caption (let a model look at it)."""
+    """save, next, previous, open (another picture), again (read it from the disk), keep (write it over the text of someone else),
+    remove (take the caption away), tag or caption (let a model look at it), larger or smaller (how large its picture is shown)."""
     id: str
     revision: str
     text: str
@@ -55,14 +55,16 @@ class Wish:
     """The row that is to be opened, or the picture's id."""
 
 
-KINDS = ("save", "next", "previous", "open", "again", "keep", "tag", "caption")
+LOOKS = ("larger", "smaller")
+"""Wishes that need no answer: the box stays open."""
+KINDS = ("save", "next", "previous", "open", "again", "keep", "remove", "tag", "caption", *LOOKS)
 
 
 class CaptionEditor(anywidget.AnyWidget):
     """The editor's side of the gallery: picture, caption, Previous, Save, Save and next. Leaving a changed caption saves it first.
 
-    Every wish must be answered (`answered`): the box is read-only until then, so that nothing is typed into a picture that is
-    about to go.
+    Every wish but those of `LOOKS` must be answered (`answered`): the box is read-only until then, so that nothing is typed into a
+    picture that is about to go.
 
     Attributes:
         shown: the fields of `Shown`, and the revision that an answered save carried; empty when there is no picture.

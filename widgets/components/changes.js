@@ -17,7 +17,10 @@ function render({ model, el }) {
   function row(change) {
     const item = make("li");
     item.append(make("b", "", change.name));
-    if (!change.before && !change.after) return item;   // the name says it all
+    if (!change.before && !change.after) {   // the name says it all
+      item.className = "lb-changes-whole";
+      return item;
+    }
     const text = make("div", "lb-changes-text");
     text.append(marked(change.before, change.after));
     if (!change.before) text.prepend(make("span", "lb-diff-cut", "new caption: "));

@@ -96,7 +96,7 @@ function render({ model, el }) {
   const grid = createGrid(model, { opened, act, changed });
   const open = rested(() => { if (next) editor.open(next.row); }, 90);
   const tell = rested(() => model.send({ kind: "select", ...grid.selection() }), 150);
-  let next = null;
+  let next = null, putAside = "";
   const editor = createEditor(model, { thumbnail: (id) => grid.url(id), escaped: () => grid.focus(), reject: () => act("reject-shown"),
     enlarged: (on) => body.classList.toggle("lb-large", on) });
   const stage = make("div", "lb-gallery-stage");
@@ -129,6 +129,10 @@ function render({ model, el }) {
     if (kind === "reject" && !grid.count()) return;
     if (kind === "show-rejected") { filterBy(asksForRejected(model.get("view").filter) ? "" : "rejected"); return; }
     const shown = model.get("shown");
+    if (kind === "reject-shown") {   // pressed twice before the next picture is there, it counts once
+      if (putAside === shown.id) return;
+      putAside = shown.id;
+    }
     model.send({ kind, reason: foot.reason.value, id: shown.id ?? "", ...grid.selection() });
     if (kind.startsWith("reject")) foot.reason.value = "";   // it was said of these pictures, not of the next ones
   }
@@ -168,13 +172,15 @@ function render({ model, el }) {
   }
   function follow() {
     const shown = model.get("shown");
+    putAside = shown.id === putAside ? putAside : "";
     grid.show(shown.id ?? "", shown.version === model.get("view").version ? shown.row : -1, editor.steps());
   }
   function received(message, buffers) {
     if (message.kind === "rows") {
       grid.received(message, buffers);
       if (!model.get("picture")?.byteLength && message.thumbs.includes(editor.showsKey())) editor.picture();
-    } else editor.received(message);
+    } else if (message.kind === "go") opened(message.row);
+    else editor.received(message);
   }
   function pressed(event) {
     event.stopPropagation(); // JupyterLab's own keys stay out of it

@@ -59,9 +59,10 @@ class Row:
 
 
 ASKED = {"want": ("version", "serial", "rows", "seen"), "stop-asking": (),
-         "filter": ("text", "sort"), "select": ("version", "ranges"), "count": ("text",), "tags": (),
+         "filter": ("text", "sort"), "select": ("version", "ranges"), "count": ("text",), "tags": ("lists",),
          "reject": ("version", "ranges", "reason"), "restore": ("version", "ranges"), "unreject": (), "reject-shown": ("id", "reason")}
-"""Messages that the browser may send besides wishes, with their fields. `seen`: of the rows, those whose thumbnail it has."""
+"""Messages that the browser may send besides wishes, with their fields. `seen`: of the rows, those whose thumbnail it has. `lists`: whether
+the tags of the taggers' lists are wanted, too."""
 
 
 class Gallery(CaptionEditor):
@@ -102,13 +103,20 @@ class Gallery(CaptionEditor):
                    "troubles": dict(troubles)}
         self.send(message, list(thumbs.values()))
 
+    def send_go(self, row: int) -> None:
+        """Go to a picture as if it had been pressed: what is being written is saved first."""
+        self.send({"kind": "go", "row": row})
+
     def send_tokens(self, text: str, words: str, over: bool) -> None:
         """How many tokens a text has. Args: words: how that is said. over: a part of the text is not read."""
         self.send({"kind": "tokens", "text": text, "words": words, "over": over})
 
-    def send_tags(self, tags: Sequence[tuple[str, int]]) -> None:
-        """Tags that the project knows, with how often they are used, the most frequent first."""
-        self.send({"kind": "tags", "tags": [list(pair) for pair in tags]})
+    def send_tags(self, tags: Sequence[tuple[str, int]], listed: Sequence[str] | None = None) -> None:
+        """Tags that the project knows, with how often they are used, the most frequent first.
+
+        Args: listed: others, that taggers know; None: the browser keeps those that it has.
+        """
+        self.send({"kind": "tags", "tags": [list(pair) for pair in tags], "listed": None if listed is None else list(listed)})
 
     def _heard(self, widget: Any, message: Mapping[str, Any], buffers: Sequence[bytes]) -> None:
         kind = message.get("kind")

@@ -32,6 +32,9 @@ function guardKeys(el) {
   return () => { for (const [name, act] of listened) window.removeEventListener(name, act, true); };
 }
 
+const GONE = "Needs attention: The kernel was restarted or has ended, so that this panel does nothing any more. Run the cells again "
+  + "(menu Run, Run All Cells). What was saved is safe; a job goes on by itself.";
+
 function render({ model, el }) {
   el.classList.add("lb-status");
   const unguard = guardKeys(el);
@@ -61,6 +64,15 @@ function render({ model, el }) {
     fill.style.width = `${Math.max(0, fraction) * 100}%`;
     bar.setAttribute("aria-valuenow", String(Math.round(Math.max(0, fraction) * 100)));
   }
+  function live() {   // after the notebook's own listener, which marks what the kernel knows no more
+    requestAnimationFrame(() => {
+      if (!el.closest(".lb-panel")?.classList.contains("jupyter-widgets-disconnected")) { draw(); return; }
+      el.dataset.state = "attention";
+      line.textContent = GONE;
+      left.textContent = "";
+      bar.hidden = true;
+    });
+  }
   function come(message) {   // another panel has put something into this one: it is brought into view
     const panel = message.kind === "come" && el.closest(".lb-panel");
     if (!panel) return;
@@ -71,10 +83,12 @@ function render({ model, el }) {
   const names = ["state", "text", "fraction", "left"];
   for (const name of names) model.on(`change:${name}`, draw);
   model.on("msg:custom", come);
+  model.on("comm_live_update", live);
   draw();
   return () => {
     unguard();
     model.off("msg:custom", come);
+    model.off("comm_live_update", live);
     for (const name of names) model.off(`change:${name}`, draw);
   };
 }

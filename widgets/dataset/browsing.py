@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import StudioError
-from core.dataset.filtering import SORTS, Filter, choose, mistyped, parse_filter, prepare, sort_needs
+from core.dataset.captions.taggers.lists import listed_tags
+from core.dataset.filter_hints import meant_by
+from core.dataset.filtering import SORTS, Filter, choose, parse_filter, prepare, sort_needs
 from core.dataset.images.thumbnails import Thumbnail, Thumbnails, Wanted
 from core.dataset.listing import Listing, read_captions, remember, remembered, scan, tag_counts
 from core.dataset.project import Project
@@ -57,6 +59,8 @@ class Shelf:
         self._ready: list[Thumbnail] = []
         self._lock = threading.Lock()
         self._scanning = self._again = False
+        self._meant = ("", "")
+        """A filter without a hit, and what was probably meant by it."""
 
     def open(self, project: Project | None) -> None:
         """Show a project; what was kept of it comes at once, the rest when its folder has been listed."""
@@ -65,7 +69,7 @@ class Shelf:
             return
         self.close()
         self.project, self.rows, self._wanted = project, array("I"), ("", "name", Filter(((),)))
-        self._picked_out = frozenset()
+        self._picked_out, self._meant = frozenset(), ("", "")
         self.listing = remembered(project) if project is not None else None
         if self.listing is not None:
             self.rows = array("I", range(self.listing.kept))
@@ -144,7 +148,7 @@ class Shelf:
         elif kind == "select" and given["version"] == self.view.version:
             self.view = replace(self.view, selected=ranges_of(given["ranges"]))
         elif kind == "tags":
-            self._tags()
+            self._tags(bool(given.get("lists")))
 
     def _want(self, version: int, serial: int, rows: Sequence[int], seen: set[int]) -> None:
         """Facts of rows, and the thumbnails of those whose the browser has not seen."""
@@ -192,19 +196,21 @@ class Shelf:
         self.look()
 
     def pick_out(self, ids: Collection[str]) -> None:
-        """Select these pictures; the filter is emptied, so that they are shown. Args: ids: without rejected ones."""
+        """Select these pictures and go to the first; the filter is emptied, so that they are shown. Args: ids: without rejected ones."""
         self._picked_out = frozenset(ids)
         self._filter("", self.view.sort)
 
-    def _tags(self) -> None:
+    def _tags(self, lists: bool) -> None:
+        """Tell which tags can be offered. Args: lists: also those of the taggers on this machine."""
         listing = self.listing
         if listing is None:
             return
 
-        def count() -> list[tuple[str, int]]:
-            return tag_counts(listing if listing.captions is not None else read_captions(listing))
+        def count() -> tuple[list[tuple[str, int]], list[str] | None]:
+            tags = tag_counts(listing if listing.captions is not None else read_captions(listing))
+            return tags, listed_tags(tags) if lists else None
 
-        self.loop.beside(count, lambda tags, error: self._fail(error) if error else self.gallery.send_tags(tags))
+        self.loop.beside(count, lambda result, error: self._fail(error) if error else self.gallery.send_tags(*result))
 
     # Looking at the folder
 
@@ -279,7 +285,7 @@ class Shelf:
         same = before is not None and before.names == listing.names and before.kept == listing.kept and rows == old_rows and not picked
         everything = len(listing) if chosen.shows_rejected() else listing.kept
         facts: dict[str, Any] = {"all": everything, "filter": text, "sort": sort, "rejected": only_rejected(listing, rows),
-                                 "aside": rejected_of(listing), "meant": "" if rows else mistyped(chosen),
+                                 "aside": rejected_of(listing), "meant": "" if rows or self._meant[0] != text else self._meant[1],
                                  "trouble": "", "working": ""}
         if same and before is not None:
             stale = [] if listing.marks == before.marks else [
@@ -296,6 +302,26 @@ class Shelf:
                                 selected=self._ranges(selected), **facts)
         self._show()
         self._changed()
+        if picked and self.view.selected:
+            self.gallery.send_go(self.view.selected[0][0])
+        if rows or not text:
+            self._meant = ("", "")
+        elif self._meant[0] != text:
+            self._find_meant(listing, text, chosen)
+
+    def _find_meant(self, listing: Listing, text: str, chosen: Filter) -> None:
+        """Say beside a filter without a hit what was probably meant, as soon as it is known: in a large set that takes seconds."""
+        self._meant = (text, "")
+
+        def found(meant: str | None, error: BaseException | None) -> None:
+            if error is not None:
+                self._fail(error)
+            elif self._meant[0] == text and listing.project is self.project:
+                self._meant = (text, meant or "")
+                self.view = replace(self.view, meant="" if self.rows else self._meant[1])
+                self._show()
+
+        self.loop.beside(lambda: meant_by(chosen, listing), found)
 
     def _ranges(self, keys: set[str]) -> list[list[int]]:
         """Where pictures stand now, as ranges of rows."""

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.base.errors import DatasetError, StudioError
-from core.dataset.captions.files import Caption, CaptionConflict, caption_path_for, read_caption
+from core.dataset.captions.files import Caption, CaptionConflict, caption_path_for, one_line, read_caption
 from core.dataset.captions.target import find_target, plain_target
 from core.dataset.images.opening import inspect_image
 from core.dataset.project import Project
-from widgets.components.caption_editor import Shown, Wish
+from widgets.components.caption_editor import LOOKS, Shown, Wish
 from widgets.components.gallery import Gallery
 from widgets.dataset.browsing import Shelf
 from widgets.kernel_loop import KernelLoop
@@ -44,6 +44,8 @@ class CaptionDesk:
         self._row = 0
         self._wanted = Path()
         self._busy = False
+        self._large = False
+        """Whether the person looks at the picture as large as the panel is wide."""
 
     def home(self) -> str:
         """The open project's folder, which each save carries."""
@@ -82,12 +84,18 @@ class CaptionDesk:
 
     def hear(self, wish: Wish) -> None:
         """Do what the person asked for; whatever comes of it, the wish is answered."""
+        if wish.kind in LOOKS:
+            self._large = wish.kind == "larger"
+            if wish.id and (wish.id, wish.home) == (self.editor.shown.get("id"), self.home()):
+                self._show_large(wish.id)
+            return
         if wish.id and wish.home != self.home():
             self.editor.refuse("Another project is open now; nothing was saved. Copy the text, and open its project again.")
             self.editor.answered(wish)
             return
         target = self._target(wish)
-        saves = wish.kind in ("save", "keep") or (wish.changed and wish.kind != "again")
+        emptied = wish.changed and wish.kind in ("next", "previous", "open") and not one_line(wish.text)
+        saves = wish.kind in ("save", "keep", "remove") or (wish.changed and wish.kind != "again" and not emptied)
         self._busy, home, dataset = True, self.home(), self.session.dataset if saves else None
 
         def act() -> tuple[Caption | None, Found | None]:
@@ -135,10 +143,14 @@ class CaptionDesk:
 
     def _done(self, wish: Wish, target: tuple[int, str] | None, saved: Caption | None, read: Found | None) -> None:
         note = ""
+        if saved is None and wish.changed and not one_line(wish.text) and wish.kind != "again" and self.editor.shown.get("caption"):
+            note = f"{Path(wish.id).name} keeps its caption: an empty one is not saved."
         if saved is not None:
             note = f"Saved {Path(wish.id).stem}."
             if wish.kind == "keep":
                 note += " The other text is in the history; Undo in the Tag panel brings it back."
+            elif wish.kind == "remove":
+                note = f"{Path(wish.id).name} has no caption now. Undo in the History panel brings it back."
             self.editor.saved(wish.id, saved.revision, saved.text or "", after=wish.revision, note=note)
             self.shelf.touched()
             self._calm()
@@ -173,6 +185,8 @@ class CaptionDesk:
         """Write the caption into the project of the wish (in a thread). Raises: DatasetError, DiskError."""
         if wish.id.startswith("rejected/"):
             raise DatasetError(f"{Path(wish.id).name} is rejected; its caption is not changed.", "Put the picture back first.")
+        if wish.kind == "remove":
+            return dataset.remove_caption(Path(wish.id).stem, wish.revision)
         save = dataset.keep_caption if wish.kind == "keep" else dataset.save_caption
         return save(Path(wish.id).stem, wish.text, wish.revision)
 
@@ -220,7 +234,28 @@ class CaptionDesk:
                 self._fail(error)
             elif self._wanted == path:
                 self.editor.show_picture(key, home, *result)
+                self._show_large(key)
                 self._prepare(row + 1, path)
+
+        self.loop.beside(opened, show, ONE_AT_A_TIME)
+
+    def _show_large(self, key: str) -> None:
+        """Where the person looks closely: the same picture with more pixels, in place of the small one as soon as it is made."""
+        if not self._large:
+            return
+        home, dataset, path = self.home(), self.session.dataset, self.shelf.place(key)
+
+        def opened() -> bytes:
+            try:
+                return dataset.preview(path, large=True) if self._large and self._wanted == path else b""
+            except StudioError:
+                return b""  # the small one stays; where there is none, its place says why
+
+        def show(picture: bytes | None, error: BaseException | None) -> None:
+            if error is not None:
+                self._fail(error)
+            elif picture and self._wanted == path:
+                self.editor.show_picture(key, home, picture)
 
         self.loop.beside(opened, show, ONE_AT_A_TIME)
 

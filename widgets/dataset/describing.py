@@ -11,14 +11,25 @@ from core.base.jobs import Job, JobStatus
 from core.base.settings import Settings
 from core.dataset.captions.caption_texts import CaptionSettings
 from core.dataset.captions.captioners import CAPTIONERS, card_of
+from core.dataset.captions.captioners.prompts import PROMPTS, ready_questions
 from core.dataset.captions.questions import check_question
 from core.dataset.captions.which import WhichImages
+from widgets.controls import Suggestions
 from widgets.dataset.caption_job import CaptionJobPanel
 from widgets.dataset.one_picture import OnePicture
 from widgets.dataset.which import WhichChoice
 from widgets.form import Form
 
 SERVER_FIELDS = ("server_url", "server_model", "key_variable")
+
+
+class ReadyQuestions(Suggestions):
+    """Questions that are chosen from a list and changed as one likes."""
+
+    nothing = "the kind's own question"
+    typed = "or your own words"
+    placeholder = "Describe {trigger} …"
+    quotes = " "
 
 
 class CaptionPanel(CaptionJobPanel):
@@ -36,7 +47,8 @@ class CaptionPanel(CaptionJobPanel):
         """Which captioner, and what it is asked."""
         self._adapted: tuple[str, str, str] = ("", "", "")
         self.which = WhichChoice(self.session, self.refresh)
-        self.form = Form(CaptionSettings, choices={"captioner": [(entry.title, entry.name) for entry in CAPTIONERS]},
+        self.form = Form(CaptionSettings, choices={"captioner": [(entry.title, entry.name) for entry in CAPTIONERS],
+                                               "prompt": ReadyQuestions(ready_questions(PROMPTS).items())},
                          hide=tuple(WhichImages.fields()))
         self.form.on_change(self.heard(self._adapt))
         return [self.which.view, self.form.view]
@@ -90,6 +102,7 @@ class CaptionPanel(CaptionJobPanel):
             self._adapted = (name, precision, fields["mode"].read())  # what is offered now brings one back here
             for field, choices in (("precision", list(memory)), ("mode", list(modes) or ["descriptive"])):
                 fields[field].offer(choices)  # type: ignore[attr-defined]
+            self.form.control("prompt").offer(list(ready_questions(modes).items()))  # type: ignore[attr-defined]
             _show(fields["mode"].view, bool(modes))
             _show(fields["precision"].view, len(memory) > 1 and any(memory.values()))
             for field in SERVER_FIELDS:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import ipywidgets as ipw
 
 from core.base.errors import DatasetError
 from core.base.jobs import Job, JobStatus
-from core.base.words import counted
+from core.base.words import counted, told_size
 from core.dataset.curation.different import Alike, Pair, pairs_of
 from core.dataset.curation.duplicates import DuplicateReport, DuplicateSettings, Group, Member
 from core.dataset.curation.embedders import EMBEDDERS
@@ -51,7 +51,8 @@ class DuplicatesPanel(PutAsidePanel):
 
     def extras(self) -> list[ipw.Widget]:
         """All groups at once, and all back."""
-        self.keep_all = self.action("Keep the best of every group", self._keep_every_best, self._no_groups, alone=True)
+        self.keep_all = self.action("Keep the best of every group", self._keep_every_best, self._no_groups, alone=True,
+                                    about=lambda: [_content(group) for group in self.groups()])
         self.told_different = self.action(SHOW_DIFFERENT, self._turn_over, self._none_different)
         return [self.keep_all, self.told_different, *super().extras()]
 
@@ -169,6 +170,11 @@ class DuplicatesPanel(PutAsidePanel):
         self.show()
         return None
 
+    def about(self, given: Mapping[str, Any]) -> Collection[Any]:
+        """The pictures of the group."""
+        group = self._group(str(given["section"]))
+        return () if group is None else (_content(group),)
+
     def _decide(self, group: Group, kind: str, name: object) -> Work | None:
         """Keep it in the project that a group is no group, or forget that."""
         if kind != "act" or name not in ("leave", "alike"):
@@ -211,13 +217,16 @@ def _key(group: Group) -> str:
     return "/".join(member.name for member in group.members) if group.members[-1].tier == "different" else group.best.name
 
 
+def _content(group: Group) -> frozenset[tuple[str, str]]:
+    """Which pictures a group holds."""
+    return frozenset((member.name, member.sha256) for member in group.members)
+
+
 def _card(member: Member, kept: bool, best: str) -> Card:
     captioned = counted(member.tags, "tag") if member.tags else "no caption"
-    lines = (f"{member.width} × {member.height}, {_bytes(member.size)}", f"sharpness {member.sharpness:.0f}, {captioned}",
+    lines = (f"{member.width} × {member.height}, {told_size(member.size)}", f"sharpness {member.sharpness:.0f}, {captioned}",
              *((member.words(),) if member.tier != "best" else ()))
     badge = " · ".join(filter(None, (best, "Kept" if kept else "")))
     return Card(member.name, member.name, lines, badge, kept, member.sha256)
 
 
-def _bytes(size: int) -> str:
-    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"

@@ -16,6 +16,7 @@ from core.dataset.manager import DatasetManager
 from widgets.components.changes import TextChange
 from widgets.dataset.bulk_change import BulkChangePanel
 from widgets.dataset.history import undo_button
+from widgets.dataset.which import WhichChoice
 from widgets.form import Form
 from widgets.panel import Work
 from widgets.pieces import part, row
@@ -45,11 +46,12 @@ class EditPanel(BulkChangePanel):
         self._only = ipw.HTML()
         self._all = self.action("All captions instead", self._forget_ids)
         self.clear = self.action("Forget these steps", self._forget_steps)
+        self.which = WhichChoice(self.session, self.heard(self._look_which), missing=False)  # the condition asks for captions
         self.condition = Form(Condition)
         self.condition.on_change(self.heard(self.forget))
         self._choose()
         return [box, self._place, row(self.action("Keep this step and add another", self._add_step), self.clear), self._chosen,
-                part(Condition.title), row(self._only, self._all), self.condition.view]
+                self.which.view, row(self._only, self._all), part(Condition.title), self.condition.view]
 
     def extras(self) -> list[ipw.Widget]:
         """The change itself, and undo."""
@@ -60,10 +62,21 @@ class EditPanel(BulkChangePanel):
         """Another project begins without steps."""
         self._forget_steps()
         self._forget_ids()
+        self.which.begin()
+
+    def blocked(self) -> str:
+        """There must be pictures, among them those that are chosen."""
+        return super().blocked() or ("" if self._ids else self.which.blocked())
+
+    def close(self) -> None:
+        """Let go."""
+        super().close()
+        self.which.close()
 
     def take(self, settings: EditSettings) -> Work:
         """Lay out a change that another panel found, and show its preview at once."""
         self._steps, self._ids, self._taken = list(settings.steps()), settings.ids, True
+        self.which.begin()  # the gallery's selection must not narrow what was found
         first = self._steps.pop()
         self.choice.value = first.op
         self.form.fill(first)
@@ -75,7 +88,8 @@ class EditPanel(BulkChangePanel):
 
     def settings(self) -> EditSettings:
         """The change as it stands in the panel. Raises: ConfigError."""
-        return EditSettings(operations=(*self._steps, self.form.value()), condition=self.condition.value(), ids=self._ids)
+        return EditSettings(operations=(*self._steps, self.form.value()), condition=self.condition.value(),
+                            ids=self._ids or self.which.ids())
 
     def plan(self, manager: DatasetManager, settings: EditSettings) -> EditPlan:
         """What would change."""
@@ -125,6 +139,13 @@ class EditPanel(BulkChangePanel):
         self._ids = ()
         self.forget()
         self._show_steps()
+        self.refresh()  # whether there are pictures to change is now the choice's matter
+
+    def _look_which(self) -> None:
+        """Forget a preview of other pictures than those that are chosen now."""
+        if self._wanted is not None and not self._ids and (self.which.blocked() or {*self.which.ids()} != {*self._wanted.ids}):
+            self.forget()
+        self.refresh()
 
     def _show_steps(self) -> None:
         items = "".join(f"<li>{html.escape(step.sentence())}</li>" for step in self._steps)
@@ -132,3 +153,4 @@ class EditPanel(BulkChangePanel):
         self.clear.layout.display = "" if items else "none"
         self._only.value = f"Only the captions of {counted(len(self._ids), 'chosen image')}." if self._ids else ""
         self._all.layout.display = "" if self._ids else "none"
+        self.which.view.layout.display = "none" if self._ids else ""

@@ -10,7 +10,7 @@ import ipywidgets as ipw
 
 from core.base.errors import StudioError
 from core.dataset import filtering
-from core.dataset.captions.editing import EditReport, TriggerSettings
+from core.dataset.captions.editing import EditPlan, EditReport, TriggerSettings
 from core.dataset.project import Project
 from core.dataset.rejecting import MoveReport, RejectSettings, RestoreSettings
 from widgets.components.gallery import Gallery
@@ -37,7 +37,9 @@ class GalleryPanel(Panel):
     title = "Gallery"
     purpose = ("Look through your pictures, mend captions, and put aside what is bad. What you write is saved by itself one second after "
                "you stop typing; nothing is ever deleted.")
-    button = "Put the trigger word first everywhere"
+    button = "Preview the trigger word"
+    _planned: tuple[EditPlan, TriggerSettings] | None = None
+    """What the trigger word would change, as it was told, and the settings that do that and nothing else."""
 
     def controls(self) -> list[ipw.Widget]:
         """The grid and the editor, then the trigger word."""
@@ -50,8 +52,18 @@ class GalleryPanel(Panel):
         self.shelf = Shelf(self.gallery, self.loop, self.fail, self._rows_changed)
         self.one = OneAsked(self.gallery, self.session, self.loop, self._asked_one)
         self.desk = CaptionDesk(self.gallery, self.shelf, self.session, self.loop, self.fail, self._calm, self._ask_one)
-        self.form, self._filled_for = Form(TriggerSettings), ""
+        self.form, self._filled_for = Form(TriggerSettings, hide=("plan",)), ""
+        self.form.on_change(self.heard(self._forget_plan))
         return [self.gallery, self.status, part("Trigger word"), self.form.view]
+
+    def extras(self) -> list[ipw.Widget]:
+        """What does what was told."""
+        self.apply = self.action("Put the trigger word first everywhere", self._put_first, self._not_told).add_class("lb-main")
+        return [self.apply]
+
+    def opened(self) -> None:
+        """What was told belongs to the project that was open then."""
+        self._forget_plan()
 
     def blocked(self) -> str:
         """There must be pictures."""
@@ -59,9 +71,38 @@ class GalleryPanel(Panel):
         return super().blocked() or ("The project has no pictures yet. Import some first." if empty else "")
 
     def run(self) -> Work:
-        """Put the trigger word first in every caption."""
+        """Tell what putting the trigger word first would change; nothing is touched."""
         settings, manager = self.form.value(), self.session.dataset
-        return Work("changing captions", lambda: manager.add_trigger(**dict(settings)), self._changed)
+        return Work("working out what would change", lambda: manager.plan_trigger(settings), lambda plan: self._tell(plan, settings))
+
+    def _tell(self, plan: EditPlan, settings: TriggerSettings) -> str | None:
+        if self.form.value() != settings:
+            return "the fields were changed meanwhile. Look at the preview again."
+        self._planned = plan, settings.changed(plan=plan.mark)
+        self.log.show("\n".join(f"{item.name}: {item.reason}" for item in plan.skipped))
+        self.say("done", f"Preview: {plan.sentence()} Nothing is changed yet.")  # not Done: nothing is
+        return None
+
+    def _put_first(self) -> Work | None:
+        if self._planned is None:
+            return None
+        (_, settings), manager = self._planned, self.session.dataset
+        self._forget_plan()
+        return Work("changing captions", lambda: manager.set_trigger(settings), self._changed)
+
+    def _forget_plan(self) -> None:
+        if self._planned is not None:
+            self._planned, self._told = None, None
+            self._settle()
+            self._enable()
+
+    def _not_told(self) -> str:
+        if reason := self.blocked():
+            return reason
+        if self._planned is None:
+            return "Look at the preview first."
+        plan = self._planned[0]
+        return "" if plan.changes or (plan.trigger and plan.trigger[0] != plan.trigger[1]) else "The preview changes nothing."
 
     def _changed(self, report: EditReport) -> str:
         self.log.show("\n".join(f"{item.name}: {item.reason}" for item in report.skipped))

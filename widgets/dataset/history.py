@@ -152,7 +152,10 @@ def undo_button(panel: Panel, blocked: Callable[[], str] | None = None, first: C
         first()
         return Work("taking back the last change", panel.session.dataset.undo, then)
 
-    return panel.action("Undo the last change of captions", undo, blocked or panel.no_project, lambda: takes_back(panel.session))
+    def not_now() -> str:  # pressed twice it takes back one change, not two
+        return (blocked or panel.no_project)() or ("It is working. Wait for it." if panel.working() else "")
+
+    return panel.action("Undo the last change of captions", undo, not_now, lambda: takes_back(panel.session))
 
 
 def line_of(step: Step) -> str:

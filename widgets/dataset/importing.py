@@ -13,6 +13,7 @@ from core.dataset.sources import SOURCES, places
 from core.dataset.sources.download import refuse_password
 from core.dataset.sources.drive import connect_drive, is_colab, is_connected
 from core.dataset.sources.gallery import SITES, check_credentials, find_program
+from core.dataset.sources.import_report import words_of_others
 from core.dataset.sources.importing import ImportSettings
 from widgets.dataset.folder_browser import FolderBrowser
 from widgets.demo import demo_pictures, is_demo
@@ -144,6 +145,8 @@ class ImportPanel(Panel):
 
 def skipped_list(status: JobStatus) -> str:
     """What a job left out and why, as a list in HTML; empty when nothing was."""
-    lines = [f"<li class='lb-warning'><b>{html.escape(str(item['name']))}</b> was left out: {html.escape(str(item['reason']))}</li>"
-             for item in status.report.get("skipped", [])]
+    others = words_of_others(status.report.get("others", {}))
+    lines = [f"<li class='lb-info'>{html.escape(others)}</li>"] if others else []
+    lines += [f"<li class='lb-warning'><b>{html.escape(str(item['name']))}</b> was left out: {html.escape(str(item['reason']))}</li>"
+              for item in status.report.get("skipped", [])]
     return f'<ul class="lb-findings">{"".join(lines)}</ul>' if lines else ""

@@ -77,6 +77,8 @@ class OnePicture:
     def _tried(self, said: Description) -> str:
         self._latest, self._used = said, time.monotonic()
         self.panel.loop.after(self._rest, IDLE_SECONDS)
+        if said.cut:
+            return f"{said.sentence()} Nothing was written, and it is not kept."
         how = f"needed {said.seconds:.1f} s on {said.provider}" if said.provider else "said this before"
         return f"{said.captioner} {how}. Its text stands below; nothing was written."
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import ipywidgets as ipw
 
@@ -14,10 +15,15 @@ from widgets.components.matrix import Matrix
 from widgets.dataset.gallery import shown_gallery
 from widgets.form import Form
 from widgets.panel import Panel, Work
-from widgets.pieces import findings_list, part, table
+from widgets.pieces import findings_list, part, row, table
 
 SHOWN = 12
 """Lines of a list."""
+FATES: dict[str, tuple[Callable[[Overview], list[Fate]], Callable[[Fate], str]]] = {
+    "Cut off": (Overview.cropped, lambda fate: f"loses {fate.cropped:.0%}, trained at {_size(fate.bucket)}"),
+    "Enlarged": (Overview.enlarged, lambda fate: f"{fate.scale:.1f} times, from {_size(fate.size)}"),
+}
+"""Lists of pictures: title → which, and what is said of each."""
 
 
 class OverviewPanel(Panel):
@@ -39,13 +45,14 @@ class OverviewPanel(Panel):
     def results(self) -> list[ipw.Widget]:
         """Findings, numbers, coverage."""
         self._findings, self._numbers = ipw.HTML(), ipw.HTML()
+        self._fates = {title: self._fate_list(title) for title in FATES}
         self.outfit = ipw.Dropdown(description="Outfit", options=[("All outfits", "")])
         self.outfit.observe(self.heard(self._show_matrix), "value")
         self.matrix = Matrix(lambda row, column: self.loop.settled(lambda: self.guard(lambda: self._show_in_gallery(row, column))))
         choice = ipw.VBox([self.outfit]).add_class("lb-field")
         self._covered = ipw.VBox([part("What is shown how often"), ipw.VBox([choice]).add_class("lb-fields"), self.matrix])
         self._show()
-        return [self._findings, self._numbers, self._covered]
+        return [self._findings, self._numbers, *(box for box, _ in self._fates.values()), self._covered]
 
     def opened(self) -> None:
         """Numbers of another project are of no use."""
@@ -81,6 +88,26 @@ class OverviewPanel(Panel):
             self.outfit.value = ""
         self._show_matrix()
 
+        for title, (box, words) in self._fates.items():
+            of, say = FATES[title]
+            fates = of(overview) if overview is not None else []
+            words.value = _fates(title, fates, say)
+            box.layout.display = "" if fates else "none"
+
+    def _fate_list(self, title: str) -> tuple[ipw.VBox, ipw.HTML]:
+        """A list of pictures, with the button that leads to them, and its words alone."""
+        words, show = ipw.HTML(), self.action("Show them in the gallery", lambda: self._select(title))
+        return ipw.VBox([words, row(show)]), words
+
+    def _select(self, title: str) -> str:
+        """Select the pictures of a list, all of them. Raises: StudioError: the gallery is not on screen."""
+        panel = shown_gallery(self.session)
+        assert self._overview is not None
+        fates = FATES[title][0](self._overview)
+        panel.select([Path(fate.name).stem for fate in fates])
+        panel.status.come()
+        return f"{counted(len(fates), 'picture')} selected in panel {panel.number}, {panel.title}."
+
     def _show_matrix(self) -> None:
         overview, outfit = self._overview, self.outfit.value or ""
         if overview is None:
@@ -108,8 +135,7 @@ def _numbers(overview: Overview) -> str:
             ("Repeats", f"{overview.repeats}: an epoch then shows {counted(overview.repeats * len(overview.fates), 'picture')}")]
     buckets = [(f"{wide} x {high}", count) for (wide, high), count in overview.buckets()]
     return "".join((table(rows), _bars("Training sizes (buckets)", buckets), _bars("Proportions", overview.proportions()),
-                    _fates("Cut off", overview.cropped(), lambda fate: f"loses {fate.cropped:.0%}, trained at {_size(fate.bucket)}"),
-                    _fates("Enlarged", overview.enlarged(), lambda fate: f"{fate.scale:.1f} times, from {_size(fate.size)}")))
+                    _bars("Shortest side", overview.ranges())))
 
 
 def _bars(title: str, counts: Sequence[tuple[str, int]]) -> str:

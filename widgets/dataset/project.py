@@ -25,13 +25,14 @@ class ProjectPicker:
     """A list of the known projects, each by its name, and the folder of the chosen one."""
 
     def __init__(self) -> None:
+        self._present: Path | None = None
         self.list = ipw.Dropdown(description="Your projects", options=[("none yet", "")])
         self.place = ipw.HTML()
         self.list.observe(lambda _: self._show_place(), "value")
         self.view = ipw.VBox([self.list, self.place]).add_class("lb-field").add_class("lb-field-projects")
 
     def look(self, present: Path | None) -> None:
-        """Read the folder again; the open project is the chosen one."""
+        """Read the folder again; when another project was opened, it is the chosen one."""
         known = [(name, str(path)) for name, path in named_projects()]
         if present is not None and str(present) not in [value for _, value in known]:
             name = shown_name(present)
@@ -42,6 +43,9 @@ class ProjectPicker:
             self.list.options = options
             if chosen in [value for _, value in options]:
                 self.list.value = chosen
+        if present is not None and present != self._present:
+            self.list.value = str(present)
+        self._present = present
 
     def choose(self, folder: Path) -> None:
         """Mark a project as the chosen one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 import ipywidgets as ipw
@@ -71,6 +71,10 @@ class PutAsidePanel(Panel, ABC):
 
     def pressed(self, kind: str, given: Mapping[str, Any]) -> Work | None:
         """A card was pressed, or an action of its section."""
+
+    def about(self, given: Mapping[str, Any]) -> Collection[Any]:
+        """What such a press acts on; see `when_free`."""
+        return ()
 
     def take_over(self, found: Any) -> None:
         """Show what is found after pictures came, went or got other names."""
@@ -142,7 +146,7 @@ class PutAsidePanel(Panel, ABC):
             self._place = int(given["place"]) // self.page * self.page
             self.show_page()
         else:
-            self.when_free(lambda: self.guard(lambda: self.pressed(kind, given)))
+            self.when_free(lambda: self.guard(lambda: self.pressed(kind, given)), about=lambda: self.about(given))
 
     def _put_back(self) -> Work:
         manager = self.session.dataset
@@ -158,9 +162,9 @@ class PutAsidePanel(Panel, ABC):
         return Work(words, lambda: (act(), look()), self._moved)
 
     def _moved(self, result: tuple[MoveReport, Any]) -> str:
-        moved, self._found = result
+        moved, found = result
         self.log.show("\n".join(f"{item.name}: {item.reason}" for item in moved.skipped))
-        self.show()
+        self.take_over(found)
         return moved.sentence()
 
     def _none_rejected(self) -> str:

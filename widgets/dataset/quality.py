@@ -65,7 +65,7 @@ class QualityPanel(PutAsidePanel):
         self.exact = ipw.FloatText(description="Cut", step=None).add_class("lb-quality-cut")
         self.exact.observe(lambda change: self._typed(float(change["new"])), "value")
         self.histogram = Histogram(lambda share: self.loop.soon(lambda: self.guard(lambda: self._moved_to(share))))
-        self.reject = self.action("Reject them", self._reject, self._nothing_picked, alone=True)
+        self.reject = self.action("Reject them", self._reject, self._nothing_picked, alone=True, about=self._going)
         self._help = ipw.HTML()
         cards = self.cards_of("picture", "Press to spare it, or to pick it out again.")
         fields = ipw.VBox([ipw.VBox([widget]).add_class("lb-field") for widget in (self.which, self.exact)]).add_class("lb-fields")
@@ -108,7 +108,10 @@ class QualityPanel(PutAsidePanel):
     @property
     def measure(self) -> Measure | None:
         """The measure that is shown; None for broken pictures, or when there is nothing to show."""
-        return measure_named(self.which.value) if self.which.value not in (None, BROKEN) else None
+        name = self.which.value
+        if name in (None, BROKEN) or (self._found is not None and name not in self._found.values):
+            return None
+        return measure_named(name)
 
     def picked(self) -> Picked:
         """What lies beyond the cut."""
@@ -116,7 +119,7 @@ class QualityPanel(PutAsidePanel):
         if quality is None:
             return Picked((), (), "")
         if measure is None:
-            names = [name for name in quality.unknown if name in self._broken]
+            names = [name for name in quality.unknown if name in self._broken] if self.which.value == BROKEN else []
             return Picked(tuple(names), (0.0,) * len(names), "broken", tuple(quality.hashes[name] for name in names))
         return self._beyond(quality, measure, self._cuts.get(measure.name, measure.cut))
 
@@ -218,13 +221,17 @@ class QualityPanel(PutAsidePanel):
         self._spared ^= {str(given["key"])}
         self.show_page()
 
-    def _reject(self) -> Work | None:
+    def _going(self) -> dict[str, str]:
+        """Name → SHA-256 of the pictures that are picked out and not spared."""
         picked = self.picked()
-        seen = {name: sha256 for name, sha256 in zip(picked.names, picked.hashes, strict=True) if name not in self._spared}
-        return self.put_aside(tuple(seen), seen, f"{QUALITY}: {picked.reason}")
+        return {name: sha256 for name, sha256 in zip(picked.names, picked.hashes, strict=True) if name not in self._spared}
+
+    def _reject(self) -> Work | None:
+        seen = self._going()
+        return self.put_aside(tuple(seen), seen, f"{QUALITY}: {self.picked().reason}")
 
     def _nothing_picked(self) -> str:
-        return self.blocked() or ("" if set(self.picked().names) - self._spared else "No picture is picked out.")
+        return self.blocked() or ("" if self._going() else "No picture is picked out.")
 
 
 def _options(measures: Sequence[Measure]) -> list[tuple[str, str]]:

@@ -14,20 +14,25 @@ from core.base.errors import ConfigError, StudioError
 from core.base.families import CAPTION_FAMILIES
 from core.base.words import counted
 from core.dataset.captions.arranging import Sort
+from core.dataset.captions.doubts import rename
 from core.dataset.captions.editing import EditSettings
 from core.dataset.captions.lint import CaptionFinding, LintSettings, find_in_captions, target_of
-from core.dataset.captions.operations import Remove, ReplaceTags
+from core.dataset.captions.operations import Remove
 from core.dataset.captions.statistics import TagCounts, holding, tag_frequencies
 from core.dataset.captions.target import choose_family, chosen_family, find_target, plain_target
 from core.dataset.manager import DatasetManager
 from core.dataset.project import Project
 from widgets.components.tag_bars import TagBar, TagBars
 from widgets.dataset.gallery import shown_gallery
+from widgets.dataset.watching import FolderWatch
 from widgets.form import Form
 from widgets.panel import Panel, Work
 from widgets.pieces import findings_list, let_go, part, row
 
 MOST_FINDINGS = 40
+GLANCE_SECONDS = 1.0
+"""How often the folder's time is looked at once the captions were counted."""
+STALE = "Captions were changed since the findings were looked for. Press 'Look at the captions' to look again."
 MEND = {"missing": "Give them the trigger word …", "trigger": "Put the trigger word first …", "trigger_first": "Put it first …",
         "trigger_spelling": "Write it alike …", "tokens": "Shorten them …", "quality": "Take them out …", "ratings": "Write them anew …",
         "underscores": "Write them anew …", "contradiction": "Take the rarer one out …", "doubles": "Take the second out …",
@@ -59,6 +64,7 @@ class StatisticsPanel(Panel):
         """For which training."""
         self._looked: Looked | None = None
         self._chosen: list[str] = []
+        self._watch, self._watching, self._counts = FolderWatch(), False, 0
         self.form = Form(LintSettings, choices={"family": FAMILY_CHOICES})
         self.form.on_change(self.heard(self._tell_target))
         self._target: tuple[object, ...] = ()
@@ -75,9 +81,9 @@ class StatisticsPanel(Panel):
         self._which = ipw.HTML()
         self._tag_row = row(self.show, self.take_out, self.replace, self.sort)
         self._tags = ipw.VBox([part("Tags"), self.bars, self._which, self._tag_row])
-        self._found = ipw.VBox()
+        self._found, self._stale = ipw.VBox(), ipw.HTML()
         self._show(None)
-        return [self._found, self._tags]
+        return [self._stale, self._found, self._tags]
 
     def opened(self) -> None:
         """Numbers of another project are of no use; the family that was chosen for this one is shown."""
@@ -88,13 +94,49 @@ class StatisticsPanel(Panel):
         self._tell_target()
 
     def update(self) -> None:
-        """Trainer may say something else by now."""
+        """Trainer may say something else by now, and captions may be others."""
         self._tell_target()
+        self._glance()
+        if not self._watching:
+            self._watching = True
+            self.loop.repeat(self.patient(self._glance), GLANCE_SECONDS)
+
+    def _glance(self) -> bool:
+        """Where captions were changed after a look, count them anew. Finding what is doubtful takes too long for that."""
+        if self._looked is not None and self._watch.changed(self.session.dataset.project.images):
+            self.loop.calmly(self._count_again)
+        return True
+
+    def _count_again(self) -> None:
+        """Count beside the kernel, without a word; what is chosen stays."""
+        before = self._looked
+        if before is None:
+            return
+        if self._busy:
+            self.loop.calmly(self._count_again)
+            return
+        self._counts += 1
+        count, manager = self._counts, self.session.dataset
+
+        def show(found: tuple[dict[str, str | None], TagCounts] | None, error: BaseException | None) -> None:
+            if self._looked is not before or count != self._counts:
+                return
+            if found is None:
+                self.fail(error or RuntimeError("nothing came back"))
+            elif found[0] != before.captions:
+                self._looked = Looked(*found, before.findings)
+                self._chosen = [tag for tag in self._chosen if tag in found[1]]
+                self._stale.value = f'<p class="lb-help">{html.escape(STALE)}</p>'
+                self._show_tags()
+                self._enable()
+
+        self.loop.beside(lambda: count_tags(manager), show)
 
     def run(self) -> Work:
         """Read all captions, count, and look; the chosen family is remembered, so that the gallery counts for it too."""
         settings, manager = self.form.value(), self.session.dataset
         choose_family(manager.project, settings.family)
+        self._watch.changed(manager.project.images)
         return Work("reading the captions", lambda: look(manager, settings), self._done)
 
     def _tell_target(self) -> None:
@@ -123,7 +165,7 @@ class StatisticsPanel(Panel):
         return f"{counted(len(looked.counts), 'different tag')} in {counted(with_caption, 'caption')}, {found}."
 
     def _show(self, looked: Looked | None) -> None:
-        self._looked = looked
+        self._looked, self._stale.value = looked, ""
         self._tags.layout.display = "none" if looked is None else ""
         gone = self._found.children
         self._actions = [action for action in self._actions if "lb-mend" not in action[0]._dom_classes]
@@ -192,7 +234,7 @@ class StatisticsPanel(Panel):
 
     def _lay_out_tag(self, what: str) -> str:
         tag = self._chosen[-1]
-        operation = Remove(tags=tag) if what == "remove" else ReplaceTags(search=tag, replacement=tag)
+        operation = Remove(tags=tag) if what == "remove" else rename([tag], [tag])
         return self._lay_out(EditSettings(operations=(operation,)))
 
     def _lay_out(self, settings: EditSettings) -> str:
@@ -207,7 +249,12 @@ class StatisticsPanel(Panel):
 
 def look(manager: DatasetManager, settings: LintSettings) -> Looked:
     """Read the captions once, for numbers and findings."""
-    captions = {item.id: item.caption for item in manager.items()}
+    captions, counts = count_tags(manager)
     trigger = settings.trigger_word or manager.project.trigger_word
-    return Looked(captions, tag_frequencies({name: text for name, text in captions.items() if text}),
-                  find_in_captions(captions, settings, trigger, target=target_of(manager.project, settings)))
+    return Looked(captions, counts, find_in_captions(captions, settings, trigger, target=target_of(manager.project, settings)))
+
+
+def count_tags(manager: DatasetManager) -> tuple[dict[str, str | None], TagCounts]:
+    """All captions by picture, and how many of them hold each tag."""
+    captions = {item.id: item.caption for item in manager.items()}
+    return captions, tag_frequencies({name: text for name, text in captions.items() if text})

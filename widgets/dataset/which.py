@@ -20,14 +20,16 @@ FILTER_SHOWN = 40
 class WhichChoice:
     """The control of `WhichImages`, the same in each panel; it knows the gallery of the session.
 
-    Args: changed: called when another choice, or other numbers, may have made the main button possible or impossible.
+    Args:
+        changed: called when another choice, or other numbers, may have made the main button possible or impossible.
+        missing: whether "Without a caption" is offered; False where the panel asks for that in another way.
     """
 
-    def __init__(self, session: Session, changed: Callable[[], None]) -> None:
-        self.session, self._changed, self._renewing = session, changed, False
+    def __init__(self, session: Session, changed: Callable[[], None], missing: bool = True) -> None:
+        self.session, self._changed, self._missing, self._renewing = session, changed, missing, False
         field = WhichImages.fields()["which"]
         self.list = ipw.Dropdown(description=field.title, options=self._options(), value="all")
-        self.list.tooltip = field.description
+        self.list.tooltip = field.description if missing else None
         self._note = ipw.HTML()
         self.list.observe(lambda _: self._chosen(), "value")
         box = ipw.VBox([self.list, self._note], layout=ipw.Layout(max_width="600px"))
@@ -59,15 +61,17 @@ class WhichChoice:
 
     def put_into(self, settings: S) -> S:
         """The settings, for the chosen pictures. Raises: DatasetError: there are none."""
+        return settings.changed(which="missing" if self.list.value == "missing" else "all", ids=self.ids())
+
+    def ids(self) -> tuple[str, ...]:
+        """The chosen pictures of the gallery; none: it is not the gallery that chooses. Raises: DatasetError: none is chosen there."""
         choice = self.list.value
-        if choice in ("all", "missing"):
-            return settings.changed(which=choice, ids=())
-        if choice == "shown" and not self.session.picked.filter:
-            return settings.changed(which="all", ids=())
+        if choice in ("all", "missing") or (choice == "shown" and not self.session.picked.filter):
+            return ()
         ids = tuple(self.session.picked.names(choice))
         if not ids:
             raise DatasetError(self.blocked() or "These pictures are gone.", "Select others in the gallery.")
-        return settings.changed(which="all", ids=ids)
+        return ids
 
     def close(self) -> None:
         """Let go."""
@@ -82,7 +86,8 @@ class WhichChoice:
         picked = self.session.picked
         words = picked.filter if len(picked.filter) <= FILTER_SHOWN else picked.filter[:FILTER_SHOWN] + "…"
         by_filter = f", filter: {words}" if words else ""
-        return [("All", "all"), ("Without a caption", "missing"), (f"Selected in the gallery ({picked.selected:,})", "selected"),
+        return [("All", "all"), *([("Without a caption", "missing")] if self._missing else []),
+                (f"Selected in the gallery ({picked.selected:,})", "selected"),
                 (f"Shown in the gallery ({picked.shown:,}{by_filter})", "shown")]
 
     def _chosen(self) -> None:

@@ -10,8 +10,8 @@ from core.base.errors import ConfigError
 from core.base.families import TokenizerName
 from core.base.settings import setting
 from core.base.words import counted
-from core.dataset.captions.choosing import spaced
 from core.dataset.captions.family_words import RATING_LEVELS, UNDERSCORED
+from core.dataset.captions.files import spaced
 from core.dataset.captions.operation import Context, Operation, Tags, lead_of, wanted
 from core.dataset.captions.tags import (
     SENTENCE_GAP,
@@ -110,9 +110,9 @@ class Deduplicate(Operation):
 
 
 class FixFormat(Operation):
-    """Commas, spaces, invisible characters and empty tags put right."""
+    """Commas, spaces, invisible characters and empty tags put right; several lines become one."""
 
-    op, title = "fix_format", "Mend the format"
+    op, title, joins_lines = "fix_format", "Mend the format", True
     underscores: bool = setting(False, "Spaces for underscores", "long_hair becomes long hair; ^_^ and score_9 stay.")
     lower: bool = setting(False, "Small letters", "Red Hair becomes red hair. The trigger word and prose stay as they are.")
 

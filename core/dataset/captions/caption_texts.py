@@ -10,6 +10,7 @@ from core.base.errors import DatasetError
 from core.base.settings import setting
 from core.dataset.captions.captioners import CaptionerName, CutText, Mode, Precision, Request
 from core.dataset.captions.files import one_line, split_tags, tag_key
+from core.dataset.captions.no_caption import check_is_caption
 from core.dataset.captions.tags import caption_keys, is_prose, join_kept, parse_clauses, parse_tags
 from core.dataset.captions.which import WhichImages
 
@@ -18,9 +19,11 @@ FENCE = re.compile(r"^```\w*\s*|\s*```$")
 PREAMBLE = re.compile(r"^(?:(?:sure|certainly|of course)[,.!:]?\s+)?"
                       r"(?:here(?:'s| is| are)\b[^.:\n]{0,80}|(?:caption|description|prompt|tags)\s*):\s+",
                       re.IGNORECASE)
-REFUSAL = re.compile(r"^(?:i['’]?m (?:really )?sorry|i am sorry|sorry,|"
-                     r"i can(?:['’]t|not)\b|i['’]?m (?:not able|unable)|i am unable|as an ai\b)",
-                     re.IGNORECASE)
+OPENING = re.compile(r"^(?:(?:the|this) (?:image|picture) (?:(?:shows|depicts|features|displays|presents|portrays|captures|contains|is of)"
+                     r"|is (?=an? ))|this is an? (?:image|picture) (?:of|showing|depicting|featuring)"
+                     r"|in (?:the|this) (?:image|picture)(?:,(?: (?:we|you|one)(?: can)? see\b)?| (?:we|you|one)(?: can)? see\b))"
+                     r"\s*(?!(?:that|how|what|why|where|when|us)\b)(?=\w)", re.IGNORECASE)
+"""What says of a caption only that it is one. "The photograph shows" stays: it says what kind of picture that is."""
 
 AT_A_STRETCH = 20
 """Letters: what a model wrote of at least this length is found inside of other words."""
@@ -38,15 +41,20 @@ class CaptionSettings(WhichImages):
     key_variable: str = setting("OPENAI_API_KEY", "Variable with its key", "Name of the environment variable that holds the server's key. "
                                 "The key itself is never written down.", pattern=r"^[A-Za-z_]\w*$")
     mode: Mode = setting("descriptive", "Kind of caption", "descriptive: a paragraph. short: a sentence. prompt: phrases with commas. "
-                         "tags: booru words (a tagger knows these better). BLIP always writes a sentence.")
+                         "tags: booru words (a tagger knows these better). BLIP always writes a sentence. JoyCaption knows more: "
+                         "straightforward (plain and exact, with the text and watermarks that it sees), midjourney, tags as on e621, "
+                         "rule34 or any booru, art-critic, product-listing, social-media.")
     existing: Literal["keep", "merge", "replace", "overwrite"] = setting(
         "keep", "Existing captions", "keep: images with a caption are left alone. merge: the text is added behind. replace: what a model "
         "wrote goes, your own words stay in front. overwrite: everything goes, your own words too (undo brings them back).")
     trigger_word: str = setting("", "Trigger word", "Stands first in every caption; empty takes the project's.")
-    prompt: str = setting("", "Own question", "Asked instead of the kind's own. {trigger} stands for the trigger word, {caption} for the "
-                          "caption as it is, such as tags to be made into sentences.")
+    prompt: str = setting("", "Own question", "Asked instead of the kind's own. {trigger} stands for the trigger word (without one: 'it'), "
+                          "{caption} for the caption as it is, such as tags to be made into sentences. The list has ready ones.")
     schema_guided: bool = setting(False, "Character in parts", "Ask for subject, looks, clothes, pose, expression, framing, background and "
                                   "style each by itself, and join them. For Qwen and servers.", level="advanced")
+    strip_opening: bool = setting(True, "Without its opening", "Takes 'The image shows', 'This image depicts', 'In this image, …' off the "
+                                  "text. On, because these words say nothing of the picture, and who trains with such captions takes them "
+                                  "off by hand. 'The photograph shows' stays, for it names the kind of picture.", level="advanced")
     prefix: str = setting("", "Always in front", "Behind the trigger word, before the text.", level="advanced")
     suffix: str = setting("", "Always at the end", "Behind the text.", level="advanced")
     parallel: int = setting(4, "Requests at a time", "To a server.", ge=1, le=32, level="advanced")
@@ -76,7 +84,7 @@ def ask(settings: CaptionSettings) -> Request:
 def clean_caption(answer: str) -> str:
     """A model's answer as one line of caption: without thoughts, code fences, quotation marks, markdown and "Here is a caption:".
 
-    Raises: DatasetError: nothing is left, or it is no caption but a refusal.
+    Raises: DatasetError: nothing is left, or it is no caption (`check_is_caption`).
     """
     text = THOUGHT.sub("", answer)
     if "<think>" in text or (isinstance(answer, CutText) and not text.strip()):
@@ -90,9 +98,14 @@ def clean_caption(answer: str) -> str:
         text = text[1:-1].strip()
     if not text:
         raise DatasetError("The model said nothing; the caption was left as it was.", "Try again, or choose another captioner.")
-    if REFUSAL.match(text):
-        raise DatasetError(f"The model refused ({text[:80]}); the caption was left as it was.", "Choose another captioner.")
+    check_is_caption(text)
     return text
+
+
+def without_opening(text: str) -> str:
+    """A caption without "The image shows", "This image depicts", "In this image, …"; the rest begins with a capital letter as it did."""
+    rest = OPENING.sub("", text, count=1)
+    return rest[:1].upper() + rest[1:] if rest != text and text[:1].isupper() else rest
 
 
 def put_together(present: str | None, text: str, authored: set[str], settings: CaptionSettings, trigger: str) -> tuple[str, list[str]]:
@@ -100,6 +113,7 @@ def put_together(present: str | None, text: str, authored: set[str], settings: C
 
     Args: present: the caption as it is. text: what the model says. authored: keys of the parts that a model wrote here before.
     """
+    text = without_opening(text) if settings.strip_opening else text
     own = "" if settings.existing == "overwrite" else (present or "")
     own = own_words(own, authored if settings.existing == "replace" else set(), settings, trigger)
     if settings.existing == "merge" and text in own:

@@ -12,14 +12,11 @@ from pydantic import field_validator
 from core.base.errors import ConfigError
 from core.base.settings import setting
 from core.base.words import model_words
-from core.dataset.captions.files import tag_key
+from core.dataset.captions.files import spaced, tag_key
 from core.dataset.captions.scores import TagScores
 from core.dataset.captions.taggers import SCORE_FLOOR, TAGGERS, TaggerName
 from core.dataset.captions.which import WhichImages
 
-KAOMOJI = frozenset({"0_0", "(o)_(o)", "+_+", "+_-", "._.", "<o>_<o>", "<|>_<|>", "=_=", ">_<", "3_3", "6_9", ">_o", "@_@", "^_^",
-                     "o_o", "u_u", "x_x", "|_|", "||_||"})
-"""Faces among the tags; their underscores are drawing, not spaces."""
 USUAL_BLACKLIST = ("virtual youtuber", "parody", "style parody", "official alternate costume", "official alternate hairstyle",
                    "official alternate hair length", "alternate costume", "alternate hairstyle", "alternate hair length",
                    "alternate hair color")
@@ -210,11 +207,6 @@ def drop_overlapping(tags: list[str]) -> list[str]:
     words = {tag: re.split(r"[ _]", tag) for tag in tags}
     covered = {tuple(parts[-size:]) for parts in words.values() for size in range(1, len(parts))}
     return [tag for tag in tags if tuple(words[tag]) not in covered]
-
-
-def spaced(tag: str) -> str:
-    """Underscores as spaces, except in kaomoji."""
-    return tag if tag in KAOMOJI else tag.replace("_", " ")
 
 
 def split_series(tag: str) -> list[str]:

@@ -14,7 +14,7 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.base.words import counted
 from core.dataset.captions.conditions import Condition
-from core.dataset.captions.files import one_line, read_caption
+from core.dataset.captions.files import one_line, read_caption, read_lines
 from core.dataset.captions.operations import (
     AddFirst,
     AddLast,
@@ -35,6 +35,7 @@ from core.dataset.project import Project, one_trigger
 
 EMPTY = "The caption would become empty, so it was left as it was."
 PROSE = "It is written in sentences, which this change would tear apart."
+PLAN = "The mark of a preview: when the change would now come out otherwise, nothing is changed."
 
 
 class TriggerSettings(Settings):
@@ -45,6 +46,7 @@ class TriggerSettings(Settings):
     trigger_word: str = setting(..., "Trigger word", "An invented word without a meaning of its own, such as mychar. An earlier trigger "
                                 "word of this project is replaced. Empty takes it out.")
     write_missing: bool = setting(True, "Also where there is no caption", "An image without a caption gets the trigger word alone.")
+    plan: str = setting("", "Preview", PLAN, level="expert")
 
 
 class EditSettings(Settings):
@@ -62,8 +64,7 @@ class EditSettings(Settings):
                                                 "dataset lists them.", level="expert")
     condition: Condition = setting(Condition(), "Condition", "Which captions are changed.")
     ids: tuple[str, ...] = setting((), "Only these images", "Names of images without their endings; empty: all.", level="expert")
-    plan: str = setting("", "Preview", "The mark of a preview: when the change would now come out otherwise, nothing is changed.",
-                        level="expert")
+    plan: str = setting("", "Preview", PLAN, level="expert")
 
     @field_validator("operations", mode="before")
     @classmethod
@@ -152,7 +153,9 @@ class EditPlan:
         """The plan in one line."""
         left = len(self.skipped)
         skipped = f"; {left} {'is' if left == 1 else 'are'} left out" if left else ""
-        return f"Would change {len(self.changes)} of {counted(self.total, 'caption')}{skipped}."
+        new = sum(not one.before for one in self.changes)
+        written = f", write {counted(new, 'new one')}" if new else ""
+        return f"Would change {len(self.changes) - new} of {counted(self.total, 'caption')}{written}{skipped}."
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the first hundred changes."""
@@ -184,10 +187,14 @@ def edit_captions(project: Project, settings: EditSettings, progress: Progress =
     Args: only: ids of the images to change; None: those in the settings, or all.
     Raises: ConfigError: nothing to do was given, or it would come out otherwise than the preview that `plan` names; Cancelled; DiskError.
     """
-    plan = plan_edit(project, settings, only)
-    if settings.plan and settings.plan != plan.mark:
+    return apply_plan(project, as_shown(plan_edit(project, settings, only), settings.plan), progress)
+
+
+def as_shown(plan: EditPlan, mark: str) -> EditPlan:
+    """The plan, if it is that of the preview. Args: mark: of the preview; empty: there was none. Raises: ConfigError: it is another."""
+    if mark and mark != plan.mark:
         raise ConfigError("The captions are no longer those of the preview, so nothing was changed.", "Look at the preview again.")
-    return apply_plan(project, plan, progress)
+    return plan
 
 
 def apply_plan(project: Project, plan: EditPlan, progress: Progress = SILENT) -> EditReport:
@@ -222,9 +229,10 @@ def add_trigger(project: Project, settings: TriggerSettings, progress: Progress 
     """Write the trigger word first into every caption, and into project.toml.
 
     Returns: counts, and every caption that was skipped with the reason.
-    Raises: ConfigError: it holds a comma; Cancelled: what is done stays; DiskError.
+    Raises: ConfigError: it holds a comma, or it would come out otherwise than the preview that `plan` names; Cancelled: what is done
+    stays; DiskError.
     """
-    report = apply_plan(project, plan_trigger(project, settings), progress)
+    report = apply_plan(project, as_shown(plan_trigger(project, settings), settings.plan), progress)
     project.change_info(lambda info: info.changed(trigger_word=one_trigger(settings.trigger_word)))
     return report
 
@@ -251,7 +259,7 @@ def chosen(items: list[ImageItem], ids: Sequence[str]) -> list[ImageItem]:
 
 @without_collection()
 def _plan(items: Sequence[ImageItem], what: str, steps: Sequence[Operation], context: Context, test: Callable[[str], bool]) -> EditPlan:
-    change = caption_change(steps, context)
+    change, joins = caption_change(steps, context), any(step.joins_lines for step in steps)
     changes: list[Change] = []
     skipped: list[Skipped] = []
     unchanged = 0
@@ -262,13 +270,14 @@ def _plan(items: Sequence[ImageItem], what: str, steps: Sequence[Operation], con
                 before = read_caption(item.caption_path, item.id).text  # none, or one that cannot be read: then it says why
             text = before or ""
             after, reason = change(text) if test(text) else (text, "")
+            in_lines = read_lines(item.caption_path) if joins and text and test(text) else None
         except DatasetError as error:
             skipped.append(Skipped(item.caption_name, error.message))
             continue
         if after != text and not after:
             skipped.append(Skipped(item.caption_name, EMPTY))
-        elif after != text:
-            changes.append(Change(item.id, item.caption_name, before, after))
+        elif after != text or in_lines is not None:
+            changes.append(Change(item.id, item.caption_name, before if in_lines is None else in_lines, after))
         elif reason:
             skipped.append(Skipped(item.caption_name, reason))
         else:

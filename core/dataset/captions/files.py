@@ -20,6 +20,8 @@ NO_FILE = "none"
 """Revision of a caption that does not exist."""
 STALE_CACHES = ("_te_outputs.npz", "_sd3_te.npz", "_flux_te.npz", "_lumina_te.npz", "_hi_te.npz", "_anima_te.npz")
 """Text-encoder outputs that sd-scripts keeps beside an image; it never notices that the caption changed."""
+WORD = re.compile(r"[^\W_]{2}|[^\W_]_[^\W_]_[^\W_]")
+"""What makes a tag with underscores words and no face: two letters or digits side by side, or a_b_c."""
 FEW = 500
 """Captions up to which files beside them are looked for one by one, not by listing the whole folder."""
 
@@ -108,7 +110,7 @@ def read_lines(path: Path) -> str | None:
 
 
 def remove_caption(path: Path, revision: str) -> None:
-    """Take a caption file away (only to undo its making). Raises: CaptionConflict."""
+    """Take a caption file away; the caller has noted what it held. Raises: CaptionConflict, OSError."""
     with writing_in(path.parent):
         check_revision(path, revision)
         path.unlink(missing_ok=True)
@@ -227,6 +229,10 @@ def split_tags(text: str | None, separator: str = ",") -> list[str]:
 
 
 def tag_key(tag: str) -> str:
-    """What makes two spellings one tag: case, underscores and outer spaces do not count; kaomoji such as ^_^ stay as they are."""
-    text = tag.strip().lower()
-    return text.replace("_", " ") if re.search(r"[^\W_]{2}", text) else text
+    """What makes two spellings one tag: case, underscores and outer spaces do not count; faces such as ^_^ stay as they are."""
+    return spaced(tag.strip().lower())
+
+
+def spaced(tag: str) -> str:
+    """The tag with spaces for underscores; those of a face (^_^, t_t, <o>_<o>) are drawing and stay."""
+    return tag.replace("_", " ") if WORD.search(tag) else tag

@@ -29,7 +29,8 @@ def find_style(looked: Looked) -> Iterator[CaptionFinding]:
     panel = "Caption panel" if wanted == "prose" else "Tag panel"
     yield CaptionFinding("warning", f"{what}: {some(wrong)}.",
                          f"Write them anew as {wanted}: the button selects them in the gallery, and the {panel} takes what is selected "
-                         "there. A mixed set teaches two languages badly.", "style", tuple(wrong))
+                         "there; set its 'Existing captions' to overwrite, or your own sentences stay (undo brings them back). A mixed set "
+                         "teaches two languages badly.", "style", tuple(wrong))
 
 
 def find_long(looked: Looked) -> Iterator[CaptionFinding]:

@@ -39,6 +39,9 @@ class Operation(Settings):
     on_prose: ClassVar[bool] = True
     """False: it would tear sentences apart, and leaves prose alone."""
 
+    joins_lines: ClassVar[bool] = False
+    """A caption of several lines becomes one line, though that changes no word."""
+
     @property
     def counted(self) -> bool:
         """Whether it must know how often each tag is used."""

@@ -12,7 +12,7 @@ from core.base.words import counted
 from core.dataset.captions.arranging import Deduplicate, FixFormat, Insert, Rating, Shorten, Sort
 from core.dataset.captions.conditions import finder
 from core.dataset.captions.operation import Context, Operation, Tags, lead_of, wanted
-from core.dataset.captions.tags import change_names, key_of, keys_in, keys_of, parse_tags
+from core.dataset.captions.tags import PAIRS, change_names, key_of, keys_in, keys_of, parse_tags
 from core.dataset.captions.texts import compile_pattern, replacer, split_list
 
 
@@ -85,7 +85,8 @@ class ReplaceTags(Operation):
     """Whole tags by other tags, in their places."""
 
     op, title = "replace_tags", "Replace tags"
-    search: str = setting(..., "Replace these tags", "One tag, or several with semicolons between: hat; cap.")
+    search: str = setting(..., "Replace these tags", "One tag, or several with semicolons between: hat; cap. A semicolon itself is \\;: "
+                          "the face ;d is written \\;d.")
     replacement: str = setting("", "by these", "As many, with semicolons between, or one for all. Nothing takes the tag out.")
 
     def on_tags(self, context: Context) -> Callable[[Tags], Tags]:
@@ -151,7 +152,7 @@ class ReplacePattern(Operation):
 
 
 class PutTrigger(Operation):
-    """The trigger word at the very front, once."""
+    """The trigger word at the very front, once; brackets and weight around it go with it."""
 
     op, title = "put_trigger", "Put the trigger word first"
     trigger_word: str = setting("", "Trigger word", "Empty takes the project's.")
@@ -162,10 +163,31 @@ class PutTrigger(Operation):
         if not word and not self.instead_of:
             raise ConfigError("The project has no trigger word.", "Write one, or set it in the Gallery panel.")
         drop = {key_of(old) for old in (word, self.instead_of) if old}
-        first = [word] if word else []
+
+        def renamed(name: str) -> Tags:
+            return ([word] if word else []) if key_of(name) in drop else [name]
+
+        def others(name: str) -> Tags:
+            return [] if key_of(name) in drop else [name]
 
         def change(tags: Tags) -> Tags:
-            return [*first, *(tag for tag in tags if not drop.issuperset(keys_of(tag)))]
+            if drop.isdisjoint(keys_in(tags)):
+                return [*([word] if word else []), *tags]
+            first, weighted, rest = [word] if word else [], False, Tags()
+            for tag in tags:
+                keys = keys_of(tag)
+                if drop.isdisjoint(keys):
+                    rest.append(tag)
+                elif tag[:1] not in PAIRS:
+                    continue
+                elif weighted or not word:
+                    rest += change_names(tag, others)
+                elif keys[0] in drop:
+                    first, weighted = change_names(tag, renamed), True
+                else:  # it stands behind others in the brackets: it leaves them, with their weight
+                    first, weighted = change_names(tag, lambda name: [word] if key_of(name) in drop else []), True
+                    rest += change_names(tag, others)
+            return [*first, *rest]
         return change
 
     def sentence(self) -> str:

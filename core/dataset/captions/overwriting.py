@@ -1,13 +1,25 @@
-"""Writing one's own caption over what one line cannot say, or over a text that someone else wrote; that goes into the history."""
+"""Writing one's own caption over what one line cannot say or someone else wrote, and taking one away; that goes into the history."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
-from core.base.errors import StudioError
-from core.dataset.captions.files import Caption, check_revision, line_to_write, one_line, read_caption, read_lines, write_caption
-from core.dataset.history import History, Recorder
+from core.base.errors import DatasetError, StudioError
+from core.base.files import explain_disk_errors
+from core.dataset.captions.files import (
+    NO_FILE,
+    Caption,
+    check_revision,
+    line_to_write,
+    one_line,
+    read_caption,
+    read_lines,
+    remove_caption,
+    write_caption,
+)
+from core.dataset.history import Change, History, Recorder
 from core.dataset.items import caption_path_of
 from core.dataset.project import Project
 
@@ -47,10 +59,38 @@ def overwrite_caption(project: Project, image_id: str, text: str, revision: str)
         return _write(path, line, revision, image_id, record)
 
 
+def take_caption_away(project: Project, image_id: str, revision: str) -> Caption:
+    """Take a caption's file away, so that its picture has none; `undo_last` brings it back.
+
+    Args: revision: of the text that the person saw.
+
+    Returns: the caption as it is now: none.
+    Raises: CaptionConflict: it changed since; DatasetError: there is none, or it is no text; DiskError.
+    """
+    path = caption_path_of(project, image_id)
+    before, in_lines = read_caption(path, image_id).text, read_lines(path)
+    if before is None:
+        raise DatasetError(f"{image_id} has no caption to remove.")
+    check_revision(path, revision)
+    with History.of(project).entry(f"Caption of {image_id} removed") as record:
+        record.changes([Change(image_id, path.name, before, None)])
+        record.lines({path.name: in_lines} if in_lines is not None else {})
+        with _noted(path, record), explain_disk_errors(path):
+            remove_caption(path, revision)
+    return Caption(image_id, None, NO_FILE)
+
+
 def _write(path: Path, line: str, revision: str, image_id: str, record: Recorder) -> Caption:
     """Write what was noted; what could not be written is no change of the entry. Raises: as `write_caption`."""
-    try:
+    with _noted(path, record):
         return write_caption(path, line, revision, image_id)
+
+
+@contextlib.contextmanager
+def _noted(path: Path, record: Recorder) -> Iterator[None]:
+    """Make the change that was noted; one that could not be made is no change of the entry."""
+    try:
+        yield
     except StudioError:
         with contextlib.suppress(StudioError):  # the disk may be full
             record.left([path.name])

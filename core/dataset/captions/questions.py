@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from core.base.errors import ConfigError, DatasetError, ModelError, StudioError
-from core.dataset.captions.caption_texts import CaptionSettings, ask, clean_caption, own_words, text_parts
+from core.dataset.captions.caption_texts import CaptionSettings, ask, clean_caption, own_words, text_parts, without_opening
 from core.dataset.captions.captioners import (
     CAPTIONERS,
-    PROMPTS,
     CaptionerModel,
     CutText,
     PictureDeclined,
@@ -23,6 +22,7 @@ from core.dataset.captions.captioners import (
     prompt_of,
 )
 from core.dataset.captions.captioners.keeping import KeptCaptioner
+from core.dataset.captions.captioners.prompts import PROMPTS
 from core.dataset.captions.captioners.schema import ASK, join_parts
 from core.dataset.captions.files import tag_key
 from core.dataset.captions.told import ToldStore
@@ -194,7 +194,8 @@ class Questions:
         if self.store is None or "{caption}" not in self._question:
             return {}
         texts = self.store.texts(self._identity, [item.sha256 for item in items])
-        return {item.id: {tag_key(part) for text in texts.get(item.sha256, ()) for part in text_parts(text)} for item in items}
+        return {item.id: {tag_key(part) for text in texts.get(item.sha256, ()) for one in (text, without_opening(text))
+                          for part in text_parts(one)} for item in items}
 
     def _about(self, item: ImageItem, told: Mapping[str, set[str]]) -> str:
         """The caption that stands in the question: without what this captioner wrote into it, so that it is the same after the run."""

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from core.dataset.captions.files import read_caption, split_tags, tag_key
 from core.dataset.captions.joining import compose, taken_out
 from core.dataset.captions.scores import ScoreStore
 from core.dataset.captions.scoring import Answers, Asking, find_taggers, finding_words
+from core.dataset.captions.tags import caption_keys, is_prose
 from core.dataset.captions.which import has_words
 from core.dataset.captions.writing import CaptionWriter, leaves_captions, select
 from core.dataset.history import Change
@@ -41,6 +43,8 @@ class TagReport:
     """Captions that came out as they were."""
     kept: int = 0
     """Captions left alone, as asked."""
+    stayed: int = 0
+    """Tags of an earlier tagging that stayed, as asked, and that "replace" would have taken out."""
     remembered: int = 0
     """Images whose scores were known from an earlier run."""
     skipped: list[Skipped] = field(default_factory=list)
@@ -54,7 +58,10 @@ class TagReport:
         by += f" by {self.by}" if self.by else ""
         parts = [f"{counted(self.written, 'caption')} written{by}", f"{self.unchanged} as before" if self.unchanged else "",
                  f"{self.kept} kept" if self.kept else "", f"{len(self.skipped)} skipped" if self.skipped else ""]
-        return ", ".join(part for part in parts if part) + "."
+        stay = f"{counted(self.stayed, 'tag')} of an earlier tagging {'stays' if self.stayed == 1 else 'stay'}"
+        more = (f" {stay} that would not be written now. Choose 'replace' under 'Existing captions' to take such tags out: your own words "
+                "stay with it too.") if self.stayed else ""
+        return ", ".join(part for part in parts if part) + "." + more
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -110,6 +117,11 @@ class _Composer:
     authored: dict[str, set[str]]
     report: TagReport
 
+    @cached_property
+    def _replacing(self) -> TagSettings:
+        """The same settings, with which tags of an earlier tagging go."""
+        return self.settings.changed(existing="replace")
+
     def change(self, item: ImageItem, answers: Answers) -> Change | None:
         """What becomes of one caption; None: nothing. Raises: DatasetError: it cannot be read, or no tag was found."""
         present = read_caption(item.caption_path, item.id)
@@ -123,6 +135,10 @@ class _Composer:
         if not found and not dropped and not self._says_something(text):
             raise DatasetError("No tag was scored above the thresholds; the caption was left as it was.", "Lower the threshold.")
         self.report.tags.update({tag_key(tag) for tag in found})
+        if self.settings.existing == "merge" and authored and not is_prose(text):
+            anew = compose(present.text, found, authored, self._replacing, self.trigger)[0]
+            if found or dropped or self._says_something(anew):
+                self.report.stayed += len(caption_keys(text) - caption_keys(anew))
         if text == present.text:
             self.report.unchanged += 1
             return None

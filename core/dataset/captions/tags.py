@@ -16,6 +16,10 @@ WEIGHT = re.compile(r"(.*?)(\s*:\s*[-+]?(?:\d+\.?\d*|\.\d+))", re.DOTALL)
 ESCAPED = re.compile(r"\\([()\[\]{}])")
 CLAUSES = re.compile(r",(?=\s|$)")
 """Commas that part clauses of prose; the one of "1,000" is none."""
+NUMBER = re.compile(r"(?<!\w)\d+(?:,\d+)+(?!\w)")
+"""1,000 and 2,5; the digits of "score_9,1girl" are parts of words."""
+MAYBE_NUMBER = re.compile(r",(?<=\d,)\d")
+"""The same, roughly and fifteen times as fast."""
 SENTENCE_END = re.compile(r"[.!?](?:\s|$)")
 SENTENCE_GAP = re.compile(r"(?<=[.!?])\s+(?=\S)")
 """Between two sentences."""
@@ -32,8 +36,11 @@ PROSE_PART = 4
 def parse_tags(text: str) -> list[str]:
     """The parts of a caption between commas, in order, without empty ones.
 
-    A comma inside brackets parts nothing: "(red hair, smile:1.2), hat" are two. Where brackets do not match (":(") they are drawing.
+    A comma inside brackets or a number parts nothing: "(red hair, smile:1.2), 1,000 birds" are two. Where brackets do not match (":(")
+    they are drawing.
     """
+    if MAYBE_NUMBER.search(text) and (held := NUMBER.sub(lambda found: found[0].replace(",", "\0"), text)) != text:
+        return [part.replace("\0", ",") for part in parse_tags(held)]
     parts = text.split(",")
     for opened, closed in PAIRS.items():
         if (opened in text or closed in text) and any(part.count(opened) != part.count(closed) for part in parts):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import statistics
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -28,6 +30,8 @@ MUCH_CROPPED = 0.1
 MUCH_ENLARGED = 1.05
 """Factor above which it is named that a picture is enlarged."""
 FEW_IN_BUCKET = 2
+SIDES = (256, 512, 768, 1024, 1536, 2048)
+"""Pixels at which the ranges of the shortest side begin; a picture of less stands before the first."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 PROPORTIONS = ((1, 2), (9, 16), (2, 3), (3, 4), (1, 1), (4, 3), (3, 2), (16, 9), (2, 1))
 """Of the histogram; a picture counts for the nearest one (by factor)."""
@@ -60,8 +64,11 @@ class OverviewSettings(Settings):
         width = self.resolution or _side(kept, "resolution") or usual
         height = width if self.resolution else _side(kept, "resolution_height") or width
         most = self.max_bucket_reso or _side(kept, "max_bucket_reso") or longest
-        rule = BucketRule((width, height), self.enable_bucket, self.min_bucket_reso,
-                          self.max_bucket_reso or max(most, width, height), self.bucket_reso_steps, self.bucket_no_upscale)
+        side, least = min(width, height), self.min_bucket_reso
+        if side < least and not self.resolution:
+            least = min(_side(kept, "min_bucket_reso") or side, side)
+        rule = BucketRule((width, height), self.enable_bucket, least, self.max_bucket_reso or max(most, width, height),
+                          self.bucket_reso_steps, self.bucket_no_upscale)
         return rule.checked()
 
 
@@ -123,6 +130,12 @@ class Overview:
         sides = [min(fate.size) for fate in self.fates]
         return (min(sides), int(statistics.median(sides)), max(sides)) if sides else (0, 0, 0)
 
+    def ranges(self) -> list[tuple[str, int]]:
+        """How many pictures have a shortest side in each range; ranges without any are left out."""
+        counts = Counter(bisect_right(SIDES, min(fate.size)) for fate in self.fates)
+        words = [f"below {SIDES[0]} px", *(f"{low} to {high - 1} px" for low, high in pairwise(SIDES)), f"{SIDES[-1]} px and more"]
+        return [(words[place], counts[place]) for place in sorted(counts)]
+
     def findings(self) -> list[Finding]:
         """What is worth a look, errors first."""
         found = []
@@ -156,7 +169,7 @@ class Overview:
         """For JSON."""
         least, middle, most = self.sides()
         return {"images": self.images, "captioned": self.captioned, "rejected": self.rejected, "repeats": self.repeats,
-                "shortest_side": {"least": least, "median": middle, "greatest": most},
+                "shortest_side": {"least": least, "median": middle, "greatest": most, "ranges": dict(self.ranges())},
                 "buckets": {f"{width}x{height}": count for (width, height), count in self.buckets()},
                 "proportions": dict(self.proportions()), "cropped": [fate.name for fate in self.cropped()],
                 "enlarged": [fate.name for fate in self.enlarged()], "unreadable": [vars(item) for item in self.unreadable],

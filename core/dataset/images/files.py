@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ def image_files(folder: Path, recursive: bool = False) -> list[Path]:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                if entry.is_dir():
+                if _is_folder(entry):
                     if recursive and not entry.is_symlink():
                         yield from walk(place / entry.name, f"{inside}{entry.name}/")
                 elif _is_image(entry.name):
@@ -59,6 +60,15 @@ def image_files(folder: Path, recursive: bool = False) -> list[Path]:
         return [folder / name for name in sorted(walk(folder, ""), key=natural_name_key)]
     except PermissionError as error:
         raise DatasetError(f"No permission to read {error.filename}.", "Change its rights, or copy the folder.") from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link to itself
+            return False
+        raise
 
 
 def has_images(folder: Path) -> bool:

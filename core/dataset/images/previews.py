@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.base.errors import DatasetError, DiskError
 from core.base.files import write_bytes
@@ -17,13 +17,19 @@ if TYPE_CHECKING:
 
 LONGEST = 768
 """Longest side of a preview, in pixels; smaller pictures keep their size."""
+LARGEST = 2048
+"""The same where sharpness is judged."""
+LARGE = "-large"
+MOST_LARGE = 200
+"""Large previews that are kept; they take ten times the disk of the others, and few pictures are looked at so closely."""
 
 
-def preview_image(path: Path, cache: Path) -> bytes:
+def preview_image(path: Path, cache: Path, large: bool = False) -> bytes:
     """The file of a preview (JPEG; lossless WebP where the picture is small already), transparency laid over white.
 
     Args:
         path: the picture.
+        large: up to `LARGEST` pixels a side, not `LONGEST`.
         cache: the folder where previews are kept. A preview is true as long as the picture's time and size are; when it is made
             anew the old one goes. A folder that cannot be written costs only the time to make it again.
 
@@ -33,27 +39,39 @@ def preview_image(path: Path, cache: Path) -> bytes:
         facts = path.stat()
     except OSError as error:
         raise DatasetError(f"{path.name} is not there (any more) or cannot be read ({error.strerror or type(error).__name__}).") from error
-    name = hashlib.sha256(str(path.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    longest = LARGEST if large else LONGEST
+    name = hashlib.sha256(str(path.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:24] + (LARGE if large else "")
     kept = cache / f"{name}.{facts.st_mtime_ns}.{facts.st_size}"
     with contextlib.suppress(OSError):
         return kept.read_bytes()
-    data = _encoded(open_rgb(path, at_least=LONGEST))
+    data = _encoded(open_rgb(path, at_least=longest), longest)
     with contextlib.suppress(OSError, DiskError):
         write_bytes(kept, data)
         for other in cache.glob(f"{name}.*"):
             if other != kept:
                 other.unlink(missing_ok=True)
+        if large:
+            _forget_oldest(cache)
     return data
 
 
-def _encoded(image: Picture) -> bytes:
+def _forget_oldest(cache: Path) -> None:
+    """Keep the newest of the large previews."""
+    found = list(cache.glob(f"*{LARGE}.*"))
+    if len(found) > MOST_LARGE:
+        for path in sorted(found, key=lambda one: one.stat().st_mtime_ns)[:-MOST_LARGE]:
+            path.unlink(missing_ok=True)
+
+
+def _encoded(image: Picture, longest: int) -> bytes:
     from PIL import Image
 
     image.info = {}
     buffer = io.BytesIO()
     if max(image.size) > LONGEST:
-        image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS, reducing_gap=3.0)
-        image.save(buffer, "JPEG", quality=88)
+        image.thumbnail((longest, longest), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        finer: dict[str, Any] = {"quality": 88} if longest == LONGEST else {"quality": 93, "subsampling": 0}  # its grain must show
+        image.save(buffer, "JPEG", **finer)
     else:
         image.save(buffer, "WEBP", lossless=True, quality=20, method=1)  # pixel art and flat colours stay exact
     return buffer.getvalue()

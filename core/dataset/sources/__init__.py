@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ IMPORT_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jfif", ".jpe", ".
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".cbz")
 TABLES = ("metadata.jsonl", "metadata.csv")
 """Files that hold the captions of the images beside them (https://huggingface.co/docs/datasets/image_dataset)."""
+SIDECAR_SUFFIX = ".json"
+"""Ending of files that may hold captions among other notes: one beside each picture, or kohya's meta.json for all of them."""
 HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
 UPLOAD_SUFFIX = ".upload"
@@ -70,9 +73,13 @@ class SourceContent:
     captions: list[SourceFile] = field(default_factory=list)
     tables: list[SourceFile] = field(default_factory=list)
     """metadata.jsonl and metadata.csv."""
+    sidecars: list[SourceFile] = field(default_factory=list)
+    """.json files, which may hold captions."""
+    masks: dict[str, list[SourceFile]] = field(default_factory=dict)
+    """Name of an image → its masks, once they were told from the images."""
     skipped: list[Skipped] = field(default_factory=list)
-    ignored: int = 0
-    """Files that are neither images nor captions, and belong to no dataset."""
+    others: Counter[str] = field(default_factory=Counter)
+    """Ending → how many files of it are neither images nor captions; sidecars too, until a caption was found in them."""
     known: int = 0
     """Files that were not fetched, because an earlier import fetched them."""
     again: str = ""
@@ -92,6 +99,8 @@ class SourceContent:
         elif is_table(file.name):
             self.tables.append(file)
         else:
+            if suffix == SIDECAR_SUFFIX:
+                self.sidecars.append(file)
             self.leave(file.name)
 
     def leave(self, name: str) -> None:
@@ -102,14 +111,15 @@ class SourceContent:
         elif suffix in VIDEO_SUFFIXES:
             self.skipped.append(Skipped(name, "It is a video, not an image."))
         else:
-            self.ignored += 1
+            self.others[suffix] += 1
 
     def below(self, path: str) -> SourceContent:
         """The same, its files named below the path of the archive that they lie in: two archives may hold the same names."""
         def moved(files: list[SourceFile]) -> list[SourceFile]:
             return [replace(file, name=f"{path}/{file.name}") for file in files]
 
-        return replace(self, images=moved(self.images), captions=moved(self.captions), tables=moved(self.tables))
+        return replace(self, images=moved(self.images), captions=moved(self.captions), tables=moved(self.tables),
+                       sidecars=moved(self.sidecars), masks={f"{path}/{name}": moved(masks) for name, masks in self.masks.items()})
 
 
 class Source(Protocol):

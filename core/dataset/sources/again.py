@@ -9,7 +9,7 @@ from pathlib import Path
 from core.base.errors import DatasetError
 from core.dataset.captions.files import caption_path_for, read_caption, revision_of
 from core.dataset.project import Project
-from core.dataset.sources import SourceContent, SourceFile
+from core.dataset.sources import CAPTION_SUFFIXES, SourceContent, SourceFile
 from core.dataset.sources.captions import Words, read_words
 from core.dataset.sources.found_captions import read_decisions
 from core.dataset.sources.import_report import ImportReport
@@ -63,7 +63,7 @@ class CaptionsAgain:
         beside = {_folder_and_stem(file.name) for file in content.images}
         images = None
         for name, file in captions.items():
-            if name.startswith("folded:") or _folder_and_stem(name) in beside:
+            if name.startswith("folded:") or not name.lower().endswith(CAPTION_SUFFIXES) or _folder_and_stem(name) in beside:
                 continue
             beside.add(_folder_and_stem(name))
             images = self.ledger.by_stem() if images is None else images

@@ -153,6 +153,7 @@ class SourceTexts:
             if known is not None and known[0] == mark:
                 found.texts[name] = one_line(known[1])
                 return SourceFile(name, folder, data=known[1].encode("utf-8"))
+            settled = is_settled(max(mark[0], mark[1]))  # asked before it is read
             data = Path(entry.path).read_bytes()
         except OSError:
             return SourceFile(name, Path(entry.path))
@@ -162,7 +163,7 @@ class SourceTexts:
         except UnicodeError:  # neither such a text nor such a name can be kept
             return SourceFile(name, folder, data=data)
         found.texts[name] = one_line(text)
-        if is_settled(max(mark[0], mark[1])):
+        if settled:
             self._fresh.append((entry.path, mark, text))
         return SourceFile(name, folder, data=data)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,12 +13,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from core.base.errors import DatasetError
-from core.dataset.captions.files import decode_caption, one_line
+from core.base.files import write_text
+from core.dataset.captions.files import NO_FILE, Caption, check_revision, decode_caption, forget_caches, has_lines, one_line, revision_of
+from core.dataset.captions.locking import writing_in
 from core.dataset.items import Skipped
-from core.dataset.sources import SourceContent, SourceFile
+from core.dataset.sources import SIDECAR_SUFFIX, SourceContent, SourceFile
+from core.dataset.sources.sidecars import caption_of_json
 
 CAPTION_COLUMNS = ("text", "caption", "captions", "prompt", "tags", "description", "additional_feature")
 """Names under which data sets keep the words of a picture, the likeliest first; the first and the last are the hub's own usage."""
+BREAKS = re.compile(r"[\r\n\u2028\u2029\x0b\x0c]+")
+"""What ends a line for `one_line`."""
 NAME_COLUMNS = ("file_name", "image", "path")
 
 
@@ -31,6 +37,13 @@ class Words:
     """The file that it stands in."""
     problems: tuple[Skipped, ...] = ()
     """Files that could not be taken."""
+    lines: str = ""
+    """The same in the lines in which the file has it, to be written; empty where it is one line."""
+
+    @property
+    def from_json(self) -> bool:
+        """Whether it stood in a .json file, which is not looked into again later."""
+        return self.name.lower().endswith(SIDECAR_SUFFIX)
 
 
 def read_words(captions: Mapping[str, SourceFile], image: str) -> Words:
@@ -44,16 +57,52 @@ def read_words(captions: Mapping[str, SourceFile], image: str) -> Words:
     empty, problems = "", []
     for file in dict.fromkeys(captions[key] for key in keys if key in captions):
         try:
-            text = one_line(decode_caption(file.read(), Path(file.name).name))
+            whole = decode_caption(file.read(), Path(file.name).name)
+            text = one_line(whole)
+        except (DatasetError, OSError) as error:
+            problems.append(Skipped(file.name, f"{error} The image came in without it."))
+            continue
+        if text:
+            return Words(text, file.name, tuple(problems), clean_lines(whole) if has_lines(whole) else "")
+        empty = empty or file.name
+    for file in sidecars_of(captions, image):
+        try:
+            text = caption_of_json(file)
         except (DatasetError, OSError) as error:
             problems.append(Skipped(file.name, f"{error} The image came in without it."))
             continue
         if text:
             return Words(text, file.name, tuple(problems))
-        empty = empty or file.name
     if empty:
         problems.append(Skipped(empty, "The caption is empty. The image came in without it."))
     return Words(problems=tuple(problems))
+
+
+def sidecars_of(captions: Mapping[str, SourceFile], image: str) -> list[SourceFile]:
+    """The .json files that may hold the caption of an image, and what a meta.json says of it, the likeliest first.
+
+    Args: as `read_words`.
+    """
+    beside = (f"{image.rsplit('.', 1)[0]}.json", f"{image}.json")
+    keys = (*beside, *(f"folded:{key.casefold()}" for key in beside), f"{image}.meta")
+    return list(dict.fromkeys(captions[key] for key in keys if key in captions))
+
+
+def write_lines(path: Path, lines: str) -> Caption:
+    """Write a caption of several lines that is not there yet. Args: lines: as `clean_lines` gives them.
+
+    Raises: CaptionConflict: a file is there; DatasetError; DiskError.
+    """
+    with writing_in(path.parent):
+        check_revision(path, NO_FILE)
+        write_text(path, lines)
+    forget_caches(path)
+    return Caption(path.stem, one_line(lines), revision_of(lines.encode("utf-8")))
+
+
+def clean_lines(text: str) -> str:
+    """The lines of a caption, each as `one_line` leaves it, without empty ones: `one_line` says the same of it as of the text."""
+    return "\n".join(filter(None, map(one_line, BREAKS.split(text))))
 
 
 def captions_by_name(content: SourceContent) -> tuple[dict[str, SourceFile], list[Skipped]]:
@@ -82,7 +131,7 @@ def caption_file(image: str, words: Any) -> SourceFile | None:
     """
     if isinstance(words, (list, tuple)):
         words = ", ".join(str(word) for word in words if word)
-    text = "" if words is None else str(words).strip()
+    text = "" if words is None else one_line(str(words))
     name = f"{image}.txt"
     return SourceFile(name, Path(name), data=text.encode("utf-8", "replace")) if text else None
 

@@ -25,7 +25,7 @@ from core.base.files import explain_disk_errors
 from core.base.paths import place_of, typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.dataset.captions.files import decode_caption
+from core.dataset.captions.files import decode_caption, spaced
 from core.dataset.items import Skipped
 from core.dataset.sources import VIDEO_SUFFIXES, SourceContent, SourceFile, split_address
 from core.dataset.sources.download import folder_of, shown_address
@@ -53,8 +53,6 @@ CONFIG_FILES = ("/etc/gallery-dl.conf", "${XDG_CONFIG_HOME}/gallery-dl/config.js
 EXITS = {4: "the site answered with an error", 8: "nothing was found there", 16: "the site asks for a login",
          64: "it does not know this address", 128: "the disk could not be written"}
 """Bits of gallery-dl's exit status (gallery_dl/exception.py)."""
-KAOMOJI = re.compile(r"[^\w\s]*_[^\w\s]*|\w_\w")
-"""Tags such as ^_^ and o_o, whose underscore is part of a face."""
 SEEN = "gallery-seen.sqlite3"
 
 
@@ -247,8 +245,7 @@ def check_credentials(address: str, config: str = "") -> None:
 
 def tag_words(tag: str) -> str:
     """A booru tag with spaces for underscores; a face such as ^_^ or o_o stays."""
-    tag = tag.strip()
-    return tag if KAOMOJI.fullmatch(tag) else tag.replace("_", " ")
+    return spaced(tag.strip())
 
 
 def without_secrets(text: str) -> str:

@@ -25,6 +25,7 @@ from core.dataset.items import Skipped
 from core.dataset.sources import CAPTION_SUFFIXES, HUB_HOSTS, SourceContent, SourceFile, is_junk, is_table
 from core.dataset.sources.archive import ArchiveSource
 from core.dataset.sources.download import Listening, download, folder_of
+from core.dataset.sources.masks import set_masks_apart
 from core.dataset.sources.parquet import table_parts
 from core.dataset.sources.url import clear_stale
 
@@ -187,6 +188,7 @@ class HubSource:
 
     def _cut(self, content: SourceContent) -> SourceContent:
         """Not more pictures than asked for."""
+        set_masks_apart(content)  # they do not count
         if self._left >= 0:
             content.images = content.images[:self._left]
             self._left -= len(content.images)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,15 +32,18 @@ from core.dataset.moving import among_movers
 from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
 from core.dataset.renaming_steps import giving_names
-from core.dataset.sources import SOURCES, UPLOAD_SUFFIX, Source, SourceContent, SourceFile, kind_of, source_kind
+from core.dataset.sources import SIDECAR_SUFFIX, SOURCES, UPLOAD_SUFFIX, Source, SourceContent, SourceFile, kind_of, source_kind
 from core.dataset.sources.again import CaptionsAgain
-from core.dataset.sources.captions import Words, captions_by_name, read_words
+from core.dataset.sources.captions import Words, captions_by_name, read_words, sidecars_of, write_lines
 from core.dataset.sources.download import refuse_full, refuse_password, shown_address
 from core.dataset.sources.drive import on_drive
 from core.dataset.sources.gallery import GallerySettings
 from core.dataset.sources.huggingface import HubSettings
-from core.dataset.sources.import_report import Imported, ImportReport
+from core.dataset.sources.import_report import Imported, ImportReport, words_of_others
 from core.dataset.sources.ledger import ImportRecord, Ledger
+from core.dataset.sources.masks import bring_masks, leave_masks, set_masks_apart
+from core.dataset.sources.sidecars import sidecars_by_name
+from core.dataset.sources.upload import HOLDS_NOTHING
 from core.dataset.sources.url import UrlSettings
 
 MAX_FILE = 512 * 2**20
@@ -57,6 +61,9 @@ class ImportSettings(Settings):
                           "kinds: the address, the repository, or the tags that are looked for.", min_length=1)
     recursive: bool = setting(True, "With subfolders", "Also take the images of its subfolders.")
     captions: bool = setting(True, "With captions", "Bring the .txt and .caption files that stand beside the images.")
+    keep_lines: bool = setting(False, "Keep the lines of captions", "What becomes of a caption of several lines. On: it keeps them, for "
+                               "training with wildcards, which draws one each time. Off: they become one line, since without wildcards "
+                               "only the first is read.", level="advanced")
     transparency: Literal["keep", "white"] = setting(
         "keep", "Transparency", "keep: transparent images stay so. white: they are laid over white.", level="advanced")
     min_side: int = setting(32, "Smallest side", "Images with a shorter side are skipped.", ge=1, le=4096, unit="px", level="advanced")
@@ -110,8 +117,10 @@ def import_images(project: Project, settings: ImportSettings, progress: Progress
         importer: _Importer | None = None
         pictures, looks = False, settings.captions and Path(source.place).is_absolute()
         for content in parts:
+            set_masks_apart(content)
             report.skipped += content.skipped
-            report.ignored += content.ignored
+            for ending, count in content.others.items():
+                report.others[ending] = report.others.get(ending, 0) + count
             report.known += content.known
             report.again = content.again or report.again
             if not (content.images or (looks and (content.captions or content.tables))):
@@ -151,19 +160,20 @@ def _conclude_without(project: Project, settings: ImportSettings, place: str, re
     if report.captions_only:
         report.skipped += [Skipped(name, "It fits no picture of this project.") for name in unmatched]
         return
-    which = "What was uploaded" if is_upload else place
+    nothing = HOLDS_NOTHING if is_upload else f"{place} holds no images"
     if unmatched:
         first = ", ".join(unmatched[:3]) + (" …" if len(unmatched) > 3 else "")
         its = f"its {counted(len(unmatched), 'caption')} {'fits' if len(unmatched) == 1 else 'fit'}"
-        raise DatasetError(f"{which} holds no images, and {its} no picture of this project: {first}.",
+        raise DatasetError(f"{nothing}, and {its} no picture of this project: {first}.",
                            "A caption fits where it is called like its picture." + _first_reason(report))
-    raise DatasetError(f"{which} holds no images{'' if settings.recursive else ' (subfolders were left out)'}.",
+    raise DatasetError(f"{nothing}{'' if settings.recursive else ' (subfolders were left out)'}.",
                        "Taken are PNG, JPEG, WebP, BMP, TIFF, AVIF, GIF and, with pi-heif, HEIC files." + _first_reason(report))
 
 
 def _first_reason(report: ImportReport) -> str:
-    first = next(iter(report.skipped), None)
-    return f" Left out were {len(report.skipped)}, the first: {first.name} ({first.reason})" if first else ""
+    first, others = next(iter(report.skipped), None), words_of_others(report.others)
+    reason = f" Left out were {len(report.skipped)}, the first: {first.name} ({first.reason})" if first else ""
+    return f"{reason} {others}" if others else reason
 
 
 @dataclass
@@ -182,6 +192,8 @@ class _Importer:
     """By how the name begins: images of one stem share a caption, which is fetched to one place."""
     looks: bool = False
     """Whether captions of the part that comes in now can be looked at again later."""
+    sidecars: set[str] = field(default_factory=set)
+    """.json files of that part in which captions were found, or which are told of otherwise."""
 
     def __post_init__(self) -> None:
         self.again = CaptionsAgain(self.project, self.ledger, self.report)
@@ -189,8 +201,14 @@ class _Importer:
     def take(self, content: SourceContent) -> None:
         """Bring in one part of the source. Raises: Cancelled, DiskError."""
         self.captions, problems = captions_by_name(content)
+        self.sidecars.clear()
+        if self.settings.captions:
+            beside, damaged = sidecars_by_name(content)
+            self.captions = {**beside, **self.captions}
+            problems += damaged
         self.looks = self.settings.captions and Path(self.home).is_absolute() and not content.closed
         for problem in problems:
+            self.sidecars.add(problem.name)
             self._skip(problem.name, problem.reason)
         if missing := sum(file.stamp[0] for file in content.images if file.fetch and file.stamp and not self._is_known(file)):
             refuse_full(self.project.hidden, missing, f"the pictures of {self.home}")
@@ -199,10 +217,15 @@ class _Importer:
         self.progress.check()
         with closing(bounded_map(self.prepare, content.images, self.settings.workers)) as prepared:
             for file, result in prepared:
-                self.place(file, result)
+                masks = content.masks.get(file.name, [])
+                self.place(file, result, masks)
                 if isinstance(result, StudioError):
                     content.refused.append(file.name)
+                    leave_masks(masks, file, "That picture was not taken.", self.report)
                 self.progress.advance(file.name)
+        if told := sum(file.name in self.sidecars for file in content.sidecars):
+            self.report.others = {ending: rest for ending, count in self.report.others.items()
+                                  if (rest := count - (told if ending == SIDECAR_SUFFIX else 0))}
         if self.looks:
             self.again.alone(self.home, content, self.captions)
 
@@ -229,8 +252,8 @@ class _Importer:
         written = hashlib.sha256(baked.data).hexdigest() if baked.changes else sha
         return _Prepared(sha, baked, *stamp, written, self._words_of(file))
 
-    def place(self, file: SourceFile, result: _Prepared | StudioError) -> None:
-        """Write one image and its caption into the project. Raises: DiskError."""
+    def place(self, file: SourceFile, result: _Prepared | StudioError, masks: Sequence[SourceFile] = ()) -> None:
+        """Write one image, its caption and its masks into the project. Raises: DiskError."""
         if isinstance(result, DiskError):
             raise result
         if isinstance(result, StudioError):
@@ -239,8 +262,14 @@ class _Importer:
         with among_movers(self.project, self.progress) as moves:
             self.ledger.look_again(moves)
             self._place_prepared(file, result)
+            image = self.ledger.image_of(result.sha256) if masks else None
+            if image is not None:
+                record = self.ledger.record_of(result.sha256, image)
+                changed = record is None or record.written != record.sha256
+                bring_masks(self.project, masks, file, image, changed, self.report)
 
     def _place_prepared(self, file: SourceFile, result: _Prepared) -> None:
+        self.sidecars.update((result.words.name, *(problem.name for problem in result.words.problems)))
         present = self.ledger.name_of(result.sha256)
         if present is not None or result.baked is None:
             self.report.already.append(Imported(present or "", file.name, ()))
@@ -248,9 +277,10 @@ class _Importer:
             if image is not None:
                 brought = self._bring_caption(result.words, self.project.images / image)
                 if brought is not None:
-                    self.ledger.note_caption(result.sha256, image, brought.revision)
+                    self.ledger.note_caption(result.sha256, image, self._revision_of(result.words) or "")
                 if self.looks:
-                    self.report.differ += self.again.is_news(result.sha256, image, self._place(file), result.words)
+                    words = result.words if not result.words.from_json else Words()  # nobody looks there later
+                    self.report.differ += self.again.is_news(result.sha256, image, self._place(file), words)
             return
         while True:
             name = self.ledger.claim(result.sha256, Path(file.name).stem, result.baked.suffix)
@@ -264,7 +294,7 @@ class _Importer:
                 write_new(target, result.baked.data)
             except FileExistsError:  # somebody put a file of that name there this very moment: it stays, this one gets another name
                 if caption is not None:
-                    self.report.captions -= 1
+                    self._count_caption(result.words, -1)
                     with suppress(CaptionConflict):  # it was edited already
                         remove_caption(caption_path_for(target), caption.revision)
             else:
@@ -278,6 +308,7 @@ class _Importer:
         if known:
             image = self.ledger.image_of(known)
             if image is None or (not self.looks and caption_path_for(self.project.images / image).exists()):
+                self.sidecars.update(one.name for one in sidecars_of(self.captions, file.name))
                 return Words()
         with self.reading.setdefault(Path(file.name).name.partition(".")[0].casefold(), threading.Lock()):
             return read_words(self.captions, file.name)
@@ -297,13 +328,20 @@ class _Importer:
             self._skip(problem.name, problem.reason)
         if not words.text:
             return None
+        keeps = bool(words.lines) and self.settings.keep_lines
         try:
-            written = write_caption(target, words.text, NO_FILE)
+            written = write_lines(target, words.lines) if keeps else write_caption(target, words.text, NO_FILE)
         except (DatasetError, OSError) as error:
             self._skip(words.name, f"{error} The image came in without it.")
             return None
-        self.report.captions += 1
+        self._count_caption(words)
         return written
+
+    def _count_caption(self, words: Words, number: int = 1) -> None:
+        self.report.captions += number
+        self.report.from_json += number * words.from_json
+        self.report.in_lines += number * bool(words.lines and self.settings.keep_lines)
+        self.report.joined += number * bool(words.lines and not self.settings.keep_lines)
 
     def _is_known(self, file: SourceFile) -> bool:
         """Whether an earlier import brought it, so that it is not fetched."""

@@ -42,6 +42,8 @@ from core.dataset.sources.archive import ArchiveSource
 
 TAKEN = (*IMPORT_SUFFIXES, *CAPTION_SUFFIXES, *ARCHIVE_SUFFIXES)
 """Endings of files that are taken, besides `TABLES`."""
+HOLDS_NOTHING = "What was uploaded holds no images"
+"""How the sentence begins with which the import of an upload ends where nothing in it can be used; of a job only its words stay."""
 UPLOAD_ID = re.compile(r"upload_\d{8}-\d{6}(-\d{1,3})?")
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from core.base import jobs
 from core.base.errors import DiskError
+from core.base.files import read_json, write_json
 from core.base.jobs import Job, JobProgress, append_event, list_jobs, read_events, start_job, turn_on_the_machine
 from core.base.paths import ROOT
 from core.base.process import ProcessMark, end_group, is_alive, mark_of, start_detached
@@ -238,3 +239,18 @@ def test_a_job_that_vanished_before_it_was_cancelled_stays_lost(tmp_path):
     job = long_job(tmp_path, 0)
     (job.folder / "process.json").write_text('{"pid": 1, "started": "never"}')
     assert job.cancel() and job.status().state == "lost"
+
+
+def test_a_report_is_read_once_and_another_one_anew(tmp_path, monkeypatch):
+    folder = tmp_path / "20260101-000000-count"
+    folder.mkdir()
+    write_json(folder / "settings.json", {"stage": "count", "settings": {}})
+    job, reads = Job.open(folder), []
+    assert job.status().report == {}
+    monkeypatch.setattr(jobs, "read_json", lambda path: reads.append(path.name) or read_json(path))
+    write_json(folder / "report.json", {"counted": 3})
+    assert [job.status().report for _ in range(3)] == [{"counted": 3}] * 3 and reads.count("report.json") == 1
+    write_json(folder / "report.json", {"counted": 4})
+    assert job.status().report == {"counted": 4}
+    (folder / "report.json").unlink()
+    assert job.status().report == {}

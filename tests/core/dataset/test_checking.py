@@ -42,7 +42,7 @@ def test_every_caption_fault_is_found_and_its_file_named(project):
     (project.images / "bare.caption").write_text("x")
     assert level_of(project, "empty: empty.png") == "error"
     assert level_of(project, "not UTF-8 text: utf16.png, wrong.png") == "error"
-    assert level_of(project, "several lines, of which trainers read only the first: lines.png") == "warning"
+    assert level_of(project, "several lines, of which trainers read only the first without wildcards: lines.png") == "warning"
     assert level_of(project, "(BOM)") == "warning"
     assert level_of(project, "without a caption: bare.png") == "warning"
     assert level_of(project, "without an image: orphan.txt") == "info"

@@ -7,7 +7,7 @@ import pytest
 
 from core.base.errors import DatasetError
 from core.base.files import write_json
-from core.base.jobs import append_event
+from core.base.jobs import append_event, start_job
 from core.dataset.history import History
 from core.dataset.manager import DatasetManager
 from core.dataset.opening_report import OpeningSettings, look_at_project
@@ -138,6 +138,22 @@ def test_a_renaming_that_cannot_be_finished_now_is_told(manager):
 def test_an_import_that_broke_off_is_told_and_one_that_ended_well_is_not(manager, last, words):
     begin_job(manager.project, "import", **last)
     assert remarks(manager) == ([words] if words else [])
+
+
+def test_an_upload_in_which_nothing_could_be_used_is_told_as_what_it_was(manager):
+    receiver = manager.receive("", UploadSettings(where="project"))
+    data = memoryview(b"a dog")
+    receiver.take_small([(Offer("dog.txt", len(data)), data, block_digests(data))])
+    receiver.end()
+    job = start_job(manager.project.folder, "import", {"source": str(receiver.record.path)})
+    deadline = time.monotonic() + 60
+    while not job.status().ended and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert remarks(manager) == ["The last import brought nothing. What was uploaded holds no images, and its 1 caption fits no picture of "
+                                "this project: dog.txt. A caption fits where it is called like its picture."]
+    assert manager.opening().sentence().endswith("4 pictures without one.")  # nothing that could be gone on with
+    append_event(job.folder, "step", done=1)
+    assert "failed" not in remarks(manager)[0]
 
 
 def test_only_the_last_job_of_a_stage_counts(manager):

@@ -92,6 +92,18 @@ def test_a_caption_that_was_edited_by_hand_since_stays_on_the_way_back(three):
     assert texts(three) == {"a": "by hand", "b": "b, hat"} and [one.name for one in report.skipped] == ["a.txt"]
 
 
+def test_what_a_hand_wrote_after_a_change_is_told_apart_from_it_and_named_on_the_way_back(three):
+    add(three, "one")
+    (three.images / "a.txt").write_text("by hand")
+    add(three, "two", ids=["b"])
+    first = ids(three)[0]
+    assert {one.image: (one.before, one.after) for one in compare_versions(three, first).changes} == {
+        "a": ("a, hat, one", "by hand"), "b": ("b, hat, one", "b, hat, one, two")}
+    report = go_to(three, first)
+    assert texts(three)["a"] == "by hand" and texts(three)["b"] == "b, hat, one" and [one.name for one in report.skipped] == ["a.txt"]
+    assert report.sentence().endswith("1 was edited since and stays as it is.")
+
+
 def test_a_cancelled_change_is_undone_and_made_again_as_far_as_it_went(three, monkeypatch):
     class Stop(Progress):
         def report_step(self, item: str) -> None:

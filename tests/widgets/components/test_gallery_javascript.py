@@ -95,7 +95,7 @@ def test_a_caption_is_cut_into_tags_as_it_was_meant(js, text, tags):
 
 def test_tags_are_added_once_and_kaomoji_are_no_underscores(js):
     assert js("m.added(['long hair'], 'Long_Hair, hat,, hat , ^_^')") == ["long hair", "hat", "^_^"]
-    assert js("['A_b c', ' ^_^ ', 'x_x'].map(m.keyOf)") == ["a_b c", "^_^", "x_x"]
+    assert js("['A_b c', ' ^_^ ', 'x_x', 'a_b_c'].map(m.keyOf)") == ["a_b c", "^_^", "x_x", "a b c"]
     assert js("m.keyOf('Long_Hair')") == "long hair"
 
 
@@ -104,6 +104,14 @@ def test_completions_come_by_frequency_and_leave_out_what_is_there(js):
     assert js(f"m.completions({known}, 'ha', ['hat'])") == [["hair bow", 5], ["long hair", 9], ["blonde hair", 7], ["very long hair", 2]]
     assert js(f"m.completions({known}, 'Long_h', [])") == [["long hair", 9], ["very long hair", 2]]
     assert js(f"m.completions({known}, ' ', [])") == [] and len(js(f"m.completions({known}, 'ha', [], 2)")) == 2
+
+
+def test_tags_of_a_taggers_list_are_offered_behind_the_projects_own(js):
+    known, listed = '[["very long hair", 9], ["hat", 4]]', '["hair bow", "long hair", "Hat", "hair ribbon", "hat ribbon"]'
+    assert js(f"m.offered({known}, {listed}, 'ha', ['hair bow'])") == [
+        ["hat", 4], ["very long hair", 9], ["hair ribbon", ""], ["hat ribbon", ""], ["long hair", ""]]
+    assert js(f"m.offered({known}, {listed}, 'ha', [], 3)") == [["hat", 4], ["very long hair", 9], ["hair bow", ""]]
+    assert js(f"m.offered({known}, {listed}, '', [])") == [] == js(f"m.offered({known}, [], 'x', [])")
 
 
 def test_a_dragged_tag_falls_where_the_pointer_is(js):
@@ -127,6 +135,20 @@ def test_after_a_rest_typing_is_a_new_step(js):
     script = """(() => { const steps = new m.Steps('a'); steps.note('ab', 'typing', 0); steps.note('abc', 'typing', 2000);
       return [steps.undo(), steps.undo(), steps.canUndo(), steps.canRedo()]; })()"""
     assert js(script) == ["ab", "a", False, True]
+
+
+def test_the_steps_of_a_picture_that_was_left_come_back_with_it(js):
+    script = """(() => { const kept = m.createStepsKept(2); let steps = kept.take('p:1', 'r1', 'a'); const seen = [];
+      steps.note('ab', 'typing', 0); kept.keep('p:1', 'r2', steps);
+      steps = kept.take('p:1', 'r2', 'ab'); seen.push(steps.undo()); kept.keep('p:1', 'r3', steps);
+      steps = kept.take('p:1', 'r3', 'a'); seen.push(steps.redo(), steps.redo());
+      steps.note('abc', 'typing', 100); kept.keep('p:1', 'r4', steps);
+      steps = kept.take('p:1', 'r4', 'ab'); seen.push(steps.undo(), steps.undo(), steps.undo());
+      kept.keep('p:1', 'r4', steps); seen.push(kept.take('p:1', 'by another', 'b').canUndo(), kept.take('p:1', 'r4', 'a').canRedo());
+      for (const key of ['x', 'y', 'z']) { const one = new m.Steps('a'); one.note('b', 'tag', 0); kept.keep(key, 'r', one); }
+      seen.push(['x', 'y', 'z'].map(key => kept.take(key, 'r', 'b').canUndo()));
+      return seen; })()"""
+    assert js(script) == ["a", "ab", None, "abc", "ab", "a", False, False, [False, True, True]]
 
 
 def test_keys_of_the_editor(js):

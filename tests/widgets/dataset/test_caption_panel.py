@@ -1,14 +1,17 @@
 """The Caption panel: what it says before anything is loaded, one picture tried without writing, texts compared, and the job."""
 
 import asyncio
+import json
 import os
 import time
 
 import pytest
+import torch
 
 from core.base.errors import DatasetError
 from core.base.jobs import Job, write_order
 from core.dataset.captions.captioners import CAPTIONERS
+from core.dataset.captions.captioners.prompts import READY
 from core.dataset.captions.captioning import CaptionSettings
 from core.dataset.captions.told import ToldStore
 from core.dataset.items import one_item
@@ -78,6 +81,48 @@ def test_the_card_follows_the_precision_and_only_what_the_captioner_knows_is_off
     assert all(is_shown(panel, field) for field in ("server_url", "key_variable", "mode")) and not is_shown(panel, "precision")
     card.write("qwen3-vl-8b")
     assert is_shown(panel, "precision") and not is_shown(panel, "server_url") and "about 20 GiB" in card._note.value
+
+
+def test_ready_questions_name_the_trigger_word_and_can_be_changed(panel, project, chat):
+    question = panel.form.control("prompt")
+    assert {"Character", "Style", "Object", "Clothing", "Scene or place"} <= {label for label, _ in question.list.options}
+    assert question.read() == "" and question.list.options[0] == ("the kind's own question", "")
+    question.list.value = dict(question.list.options)["Character"]
+    assert "{trigger}" in question.widget.value
+    question.widget.value += ' Begin with "A photo"'
+    press(panel, "Try on this picture")
+    sent = chat.asked[0]["messages"][0]["content"][1]["text"]
+    assert "called mychar" in sent and sent.endswith(' Begin with "A photo"') and "{trigger}" not in sent
+    assert question.list.value == question.widget.value  # the changed one stands in the list, too
+
+
+@pytest.mark.parametrize(("name", "label", "value"), [("blip-base", "Photo", "a photo of {trigger}"),
+                                                     ("florence-2-base", "<CAPTION>", "<CAPTION>"), ("joycaption", "Style", None)])
+def test_ready_questions_are_those_that_the_captioner_understands(session, name, label, value):
+    panel = CaptionPanel(session)
+    panel.form.control("captioner").write(name)
+    offered = dict(panel.form.control("prompt").list.options)
+    assert label in offered and offered[label] == (value or READY[label])
+    assert ("Character" in offered) is (name == "joycaption")
+
+
+def test_joycaption_offers_the_kinds_that_its_makers_name(session):
+    panel = CaptionPanel(session)
+    mode = panel.form.control("mode")
+    assert "art-critic" not in dict(mode.widget.options)
+    panel.form.control("captioner").write("joycaption")
+    assert {"straightforward", "midjourney", "e621", "rule34", "booru", "art-critic", "product-listing", "social-media"} <= set(
+        dict(mode.widget.options))
+    mode.write("art-critic")
+    panel.form.control("captioner").write("qwen3-vl-4b")
+    assert mode.read() == "descriptive"
+
+
+def test_a_text_that_was_broken_off_is_shown_though_it_is_not_kept(panel, project, chat):
+    said = {"choices": [{"message": {"content": "A red pic"}, "finish_reason": "length"}]}
+    chat.answers = [(200, json.dumps(said), {})]
+    press(panel, "Try on this picture")
+    assert "cut off; raise 'Longest text'" in panel.status.text and "A red pic" in panel.status.text and texts(panel) == []
 
 
 def test_a_try_says_what_would_become_and_writes_nothing(panel, project, chat):
@@ -214,8 +259,9 @@ def ended(job: Job) -> None:
 
 def test_a_model_stays_loaded_between_tries_and_is_unloaded_by_a_press_and_before_a_captioning(panel, project, tmp_path):
     make_blip(tmp_path / "blip")
-    panel.form.fill(CaptionSettings.make(captioner="blip-base", model_dir=str(tmp_path / "blip"), device="cpu", max_new_tokens=8,
+    panel.form.fill(CaptionSettings.make(captioner="blip-base", model_dir=str(tmp_path / "blip"), device="cpu", temperature=1.0,
                                          existing="merge"))
+    torch.manual_seed(6)
     unload = button(panel, "Unload the model")
     press(panel, "Try on this picture")
     held = panel.one.kept._model

@@ -232,7 +232,7 @@ def shown(session, pictures):
 
 def test_the_overview_tells_sizes_findings_and_what_is_shown(shown):
     assert shown.status.text.startswith("Done: 6 pictures, 3 with a caption, in 1 training size")
-    assert "512 x 512" in shown._numbers.value and "broken.png" in shown._findings.value and "Enlarged: 5" in shown._numbers.value
+    assert "512 x 512" in shown._numbers.value and "broken.png" in shown._findings.value and "64 to 96" in shown._numbers.value
     counts = dict(zip(shown.matrix.rows, shown.matrix.counts, strict=True))
     assert counts["behind"][shown.matrix.columns.index("full body")] == 1 and counts["not said"][-1] == 2
     assert [name for name, _ in shown.outfit.options] == ["All outfits", "red dress (2)", "not said (1)"]
@@ -266,6 +266,24 @@ def test_a_number_of_the_matrix_filters_the_gallery_or_says_that_it_is_not_there
     shown.guard(lambda: shown._show_in_gallery("behind", "full body"))
     assert shown.status.text == "Done: panel 10, Gallery, shows them."
     assert gallery.shelf._wanted[0] == 'tag:"from behind" tag:"full body" | tag:"facing away" tag:"full body"'
+
+
+def test_all_pictures_of_a_list_are_selected_in_the_gallery_also_those_that_it_does_not_name(session, shown, pictures):
+    cut, enlarged = (shown._fates[title] for title in ("Cut off", "Enlarged"))
+    assert "Enlarged: 5" in enlarged[1].value and enlarged[0].layout.display == "" and cut[0].layout.display == "none"
+    assert "<th style=\"white-space:nowrap\">below 256 px</th><td>5</td>" in shown._numbers.value
+    for number in range(3, 15):
+        busy_picture(number, (480, 60)).save(pictures.images / f"{number}.png")
+    shown.main.click()
+    assert "and 5 more" in enlarged[1].value and cut[0].layout.display == ""
+    (button,) = enlarged[0].children[1].children
+    button.click()
+    assert "The Gallery panel is not shown yet" in shown.status.text
+    gallery = session.panels["gallery"] = GalleryPanel(session, 10)
+    button.click()
+    assert len(gallery.selected()) == 17 and shown.status.text == "Done: 17 pictures selected in panel 10, Gallery."
+    cut[0].children[1].children[0].click()
+    assert sorted(gallery.selected(), key=int) == [str(number) for number in range(3, 15)]
 
 
 @pytest.mark.parametrize("kind", [DuplicatesPanel, QualityPanel])
@@ -386,3 +404,74 @@ def test_what_another_notebook_called_different_is_not_put_aside(session, pictur
     assert "were called different meanwhile, so nothing was moved" in panel.status.text and section_names(panel) == []
     session.tell()
     assert section_names(other) == [] and other.told_different.description == "Show the group that you called different"
+
+
+async def idle(panel) -> None:
+    """Wait until a press was taken in, and what it set off has ended."""
+    await asyncio.sleep(0.2)
+    while panel._busy or panel._waiting:
+        await asyncio.sleep(0.05)
+
+
+async def looked_at(panel, shown) -> None:
+    """Let the panel look at all pictures. Args: shown: whether what it found is on screen."""
+    panel.guard(panel.run)
+    deadline = time.monotonic() + 60
+    while not shown() or panel._busy:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+
+
+def test_a_second_press_while_pictures_are_put_aside_does_not_take_the_spared_ones(session, pictures):
+    async def kernel():
+        panel = QualityPanel(session)
+        await looked_at(panel, lambda: panel._found is not None)
+        panel.which.value = "side"
+        panel._asked("press", {"section": "picked", "key": "1.png"})
+        panel.reject.click()
+        panel.reject.click()
+        await idle(panel)
+        assert names_in(pictures.rejected) == ["0-copy.png", "0-small.png", "0.png", "2.png"]
+        assert panel.reject.disabled and panel.status.text == "Done: 4 images rejected."
+        panel.close()
+
+    asyncio.run(kernel())
+
+
+def test_when_all_are_rejected_they_can_be_put_back(session, pictures):
+    panel = QualityPanel(session)
+    finished(panel)
+    panel.which.value = "side"
+    panel.reject.click()
+    assert panel.status.text == "Done: 5 images rejected." and section_names(panel) == []
+    panel.put_back.click()
+    assert panel.status.text == "Done: 5 images put back." and len(section_names(panel)[0]) == 5
+
+
+@pytest.mark.parametrize("press", ["group", "all"])
+def test_a_press_that_waits_rejects_no_picture_that_was_not_seen_in_the_group(session, pictures, press, monkeypatch):
+    look = DatasetManager.find_duplicates
+    monkeypatch.setattr(DatasetManager, "find_duplicates", lambda *given, **more: (look(*given, **more), time.sleep(0.5))[0])
+
+    async def kernel():
+        panel = DuplicatesPanel(session)
+        panel.form.open_folds()
+        panel.form.control("embedder").widget.value = "none"
+        panel.form.control("mirrored").widget.value = False
+        await looked_at(panel, lambda: section_names(panel))
+        seen = section_names(panel)
+        panel.form.control("mirrored").widget.value = True
+        assert panel._busy
+        if press == "all":
+            panel.keep_all.click()
+        else:
+            panel._asked("act", {"section": "0.png", "name": "keep"})
+        await idle(panel)
+        assert seen == [["0.png", "0-copy.png", "0-small.png"]] and len(section_names(panel)[0]) == 4
+        assert "changed meanwhile, so nothing was done" in panel.status.text
+        assert not pictures.rejected.exists() or names_in(pictures.rejected) == []
+        panel.close()
+
+    mirrored = busy_picture(0).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    mirrored.resize((64, 64)).save(pictures.images / "0-mirrored.png")
+    asyncio.run(kernel())

@@ -1,5 +1,7 @@
 """Captions in the gallery: saved, never over another's text, never in another picture's file."""
 
+import io
+
 from PIL import Image
 
 from core.dataset.project import Project
@@ -96,6 +98,24 @@ def test_the_browser_gets_a_small_picture_and_never_the_original(session, projec
     assert (project.images / "1.png").read_bytes()[:8] != panel.gallery.picture[:8]
 
 
+def test_larger_brings_a_picture_with_more_pixels_and_so_does_the_next_one(session, project):
+    for name, size in (("1", (3000, 1500)), ("2", (2200, 1100)), ("3", (1000, 500))):
+        Image.effect_noise(size, 90).save(project.images / f"{name}.png")
+    panel = GalleryPanel(session)
+
+    def width():
+        return Image.open(io.BytesIO(panel.gallery.picture)).width
+
+    assert width() == 768
+    wish(panel, "larger")
+    assert width() == 2048
+    wish(panel, "next")
+    assert panel.gallery.shown["id"] == "2.png" and width() == 2048
+    wish(panel, "smaller")
+    wish(panel, "next")
+    assert panel.gallery.shown["facts"] == "1000 × 500" and width() == 768
+
+
 def test_the_same_save_twice_is_no_conflict(session, project):
     panel = GalleryPanel(session)
     shown = panel.gallery.shown
@@ -132,6 +152,66 @@ def test_the_trigger_word_is_put_first_everywhere(session, project):
     assert panel.form.control("trigger_word").widget.value == "mychar"
     panel.form.control("trigger_word").widget.value = "otherchar"
     panel.main.click()
+    panel.apply.click()
     assert panel.status.text.startswith("Done: 3 captions changed")
     assert (project.images / "2.txt").read_text(encoding="utf-8") == "otherchar, green background"
     assert panel.gallery.shown["caption"] == "otherchar, red background"
+    session.dataset.undo()
+    assert (project.images / "2.txt").read_text(encoding="utf-8") == "mychar, green background"
+
+
+def test_what_the_trigger_word_would_change_is_told_first_and_only_that_is_done(session, project):
+    (project.images / "1.txt").write_text("hat", encoding="utf-8")
+    (project.images / "3.txt").unlink()
+    panel, word = GalleryPanel(session), None
+    assert panel.apply.disabled and "preview first" in panel.apply.tooltip
+    panel.main.click()
+    assert panel.status.text == "Preview: Would change 1 of 3 captions, write 1 new one. Nothing is changed yet."
+    assert (project.images / "1.txt").read_text(encoding="utf-8") == "hat" and not (project.images / "3.txt").exists()
+    word = panel.form.control("trigger_word").widget
+    word.value = "other"
+    assert panel.apply.disabled and panel.status.text == "Ready"
+    word.value = "mychar"
+    panel.main.click()
+    (project.images / "2.txt").write_text("by another hand", encoding="utf-8")
+    panel.apply.click()
+    assert "no longer those of the preview" in panel.status.text
+    assert (project.images / "1.txt").read_text(encoding="utf-8") == "hat"
+    panel.main.click()
+    panel.apply.click()
+    assert panel.status.text.startswith("Done: 3 captions changed")
+    assert (project.images / "3.txt").read_text(encoding="utf-8") == "mychar"
+    panel.main.click()
+    assert panel.apply.disabled and panel.apply.tooltip == "The preview changes nothing."
+
+
+def test_an_emptied_caption_holds_nobody_and_its_file_keeps_the_saved_text(session, project):
+    panel = GalleryPanel(session)
+    wish(panel, "next", " ")
+    assert (project.images / "1.txt").read_text() == "mychar, red background" and panel.gallery.shown["id"] == "2.png"
+    assert panel.gallery.note == "1.png keeps its caption: an empty one is not saved. Now 2." and not panel.gallery.wrong
+    wish(panel, "previous", "")
+    assert panel.gallery.shown["caption"] == "mychar, red background" and panel.gallery.note.startswith("2.png keeps")
+    shown = panel.gallery.shown
+    panel.desk.hear(Wish("open", shown["id"], shown["revision"], "", True, shown["home"], to="2"))
+    assert panel.gallery.shown["id"] == "3.png" and panel.gallery.note == "1.png keeps its caption: an empty one is not saved."
+    wish(panel, "save", "")
+    assert panel.gallery.wrong and "would be empty" in panel.gallery.note
+
+
+def test_spaces_where_there_was_no_caption_are_no_caption(session, project):
+    (project.images / "1.txt").unlink()
+    panel = GalleryPanel(session)
+    wish(panel, "next", "  ")
+    assert panel.gallery.shown["id"] == "2.png" and panel.gallery.note == "Now 2." and not (project.images / "1.txt").exists()
+
+
+def test_a_caption_is_removed_and_undo_brings_it_back(session, project):
+    panel = GalleryPanel(session)
+    before = panel.gallery.shown["revision"]
+    wish(panel, "remove", "mychar, not saved yet")
+    assert not (project.images / "1.txt").exists() and panel.gallery.shown["caption"] == ""
+    assert panel.gallery.shown["revision"] == "none" and panel.gallery.shown["after"] == before
+    assert panel.gallery.note == "1.png has no caption now. Undo in the History panel brings it back."
+    session.dataset.undo()
+    assert (project.images / "1.txt").read_text() == "mychar, red background"

@@ -264,6 +264,10 @@ def test_how_many_are_rejected_and_what_a_filter_without_a_hit_meant_is_told(scr
     assert panel.gallery.view["aside"] == 2
     screen.ask("filter", text="tags<6", sort="name")
     assert names(panel) == [] and "tags:<6" in panel.gallery.view["meant"]
+    screen.ask("filter", text="mychar blue_backgrund", sort="name")
+    assert names(panel) == [] and "Did you mean blue_background?" in panel.gallery.view["meant"]
+    screen.ask("filter", text="blue background", sort="name")
+    assert "blue_background, or \"blue background\" in quotes" in panel.gallery.view["meant"]
     screen.ask("filter", text="", sort="name")
     assert panel.gallery.view["meant"] == ""
 

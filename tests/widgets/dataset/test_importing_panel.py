@@ -8,11 +8,12 @@ import zipfile
 
 import pytest
 
+from core.base.jobs import JobStatus
 from core.dataset.sources import SOURCES, places
 from core.dataset.sources.gallery import CREDENTIALS
 from tests.core.dataset.small_things import picture
 from tests.core.dataset.sources.colab import make_colab
-from widgets.dataset.importing import KINDS, WORDS, ImportPanel
+from widgets.dataset.importing import KINDS, WORDS, ImportPanel, skipped_list
 
 
 @pytest.fixture
@@ -210,3 +211,12 @@ def test_open_it_opens_what_was_chosen_before_the_press_though_that_comes_later(
         panel.close()
 
     asyncio.run(kernel())
+
+
+def test_files_of_other_kinds_stand_in_the_list_of_what_was_left_out():
+    def listed(**report):
+        return skipped_list(JobStatus("done", "", 1, 1, None, "", (), report))
+
+    said = listed(others={".json": 2, ".tags": 1, ".<b>": 1}, skipped=[{"name": "a.png", "reason": "It is damaged."}])
+    assert "4 files of other kinds were left out: 2 .json, 1 .&lt;b&gt;, 1 .tags." in said and "a.png" in said
+    assert listed(others={}) == listed(ignored=3) == ""

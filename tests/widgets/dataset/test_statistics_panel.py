@@ -1,11 +1,15 @@
 """The panel of tags and findings: for which model it looks, and where its findings lead."""
 
+import asyncio
+
 import pytest
 
 from core.dataset.captions.lint import LintSettings, find_in_captions
 from core.dataset.captions.target import chosen_family
 from core.dataset.training_file import TRAINING_FILE
 from tests.core.dataset.small_things import picture
+from widgets.components.caption_editor import Wish
+from widgets.dataset.editing import EditPanel
 from widgets.dataset.gallery import GalleryPanel
 from widgets.dataset.statistics import FAMILY_CHOICES, MEND, StatisticsPanel
 
@@ -95,3 +99,67 @@ def test_each_change_has_words_of_its_own_on_its_button():
     found = find_in_captions(faulty, LintSettings(family="pony"), "mika")
     assert {finding.kind for finding in found if finding.fix is not None} <= set(MEND)
     assert len({finding.kind for finding in found if finding.fix is not None}) >= 10
+
+
+def test_a_tag_with_a_semicolon_is_laid_out_to_be_replaced(session, project):
+    (project.images / "1.txt").write_text("mychar, ;d", encoding="utf-8")
+    panel, edit = StatisticsPanel(session), EditPanel(session)
+    session.panels["edit"] = edit
+    panel.main.click()
+    panel._press(";d", True)
+    panel.replace.click()
+    assert edit.form.control("search").read() == "\\;d"
+    edit.form.control("replacement").widget.value = "smile"
+    edit.main.click()
+    assert edit.changes.rows == [{"name": "1", "before": "mychar, ;d", "after": "mychar, smile"}]
+
+
+def counted(panel) -> dict[str, int]:
+    return dict(zip(panel.bars.tags, panel.bars.counts, strict=True))
+
+
+def test_the_numbers_follow_what_changes_and_what_is_chosen_stays(session, project):
+    panel, edit = StatisticsPanel(session), EditPanel(session)
+    edit.choice.value = "add_last"
+    edit.form.control("tags").widget.value = "smile"
+    edit.main.click()
+    edit.apply.click()
+    assert counted(panel) == {}, "nothing is counted before the first look"
+    panel.main.click()
+    panel._press("smile", True)
+    said = panel.status.text
+    assert counted(panel)["smile"] == 3 and not panel._stale.value
+    (project.images / "1.txt").unlink()
+    (project.images / "2.txt").write_text("mychar, smile, hat", encoding="utf-8")
+    session.tell()
+    assert counted(panel) == {"mychar": 2, "smile": 2, "hat": 1, "blue background": 1} and panel.bars.chosen == ["smile"]
+    assert panel.status.text == said and "changed since the findings" in panel._stale.value
+    panel.main.click()
+    assert not panel._stale.value
+    for name in ("2", "3"):
+        (project.images / f"{name}.txt").write_text("mychar, hat", encoding="utf-8")
+    (project.images / "1.txt").write_text("mychar", encoding="utf-8")
+    session.tell()
+    assert panel.bars.chosen == [] and counted(panel) == {"mychar": 3, "hat": 2} and panel.take_out.disabled
+
+
+def test_an_edit_in_the_gallery_is_counted_without_a_press(session):
+    async def at_work() -> None:
+        panel, gallery = StatisticsPanel(session), GalleryPanel(session)
+        panel.guard(panel.run)
+        await until(lambda: "mychar" in counted(panel))
+        said, shown = panel.status.text, gallery.gallery.shown
+        gallery.desk.hear(Wish("save", shown["id"], shown["revision"], "mychar, crown", True, shown["home"]))
+        await until(lambda: counted(panel).get("crown") == 1)
+        assert panel.status.text == said
+        for made in (panel, gallery):
+            made.close()
+
+    async def until(held) -> None:
+        for _ in range(400):
+            if held():
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("it never came")
+
+    asyncio.run(at_work())

@@ -1,9 +1,12 @@
-"""Which pictures the Tag and Caption panels work on: the gallery's selection and filter, and those without a caption."""
+"""Which pictures the Tag, Caption and Bulk edit panels work on: the gallery's selection and filter, and those without a caption."""
 
 import pytest
 
 from core.base.jobs import Job
+from core.dataset.captions.editing import EditSettings
+from core.dataset.captions.operations import AddLast
 from widgets.dataset.describing import CaptionPanel
+from widgets.dataset.editing import EditPanel
 from widgets.dataset.gallery import GalleryPanel
 from widgets.dataset.tagging import TaggingPanel
 
@@ -127,3 +130,52 @@ def test_one_picture_is_looked_at_where_captions_are_kept_too(session, monkeypat
     panel.run_one("3")
     assert started[0]["existing"] == "replace" and panel.form.value().existing == "keep"
     panel.close()
+
+
+@pytest.fixture
+def edit(session):
+    made = session.panels["edit"] = EditPanel(session)
+    made.choice.value = "add_last"
+    made.form.control("tags").widget.value = "smile"
+    yield made
+    made.close()
+
+
+def smiling(project) -> list[str]:
+    return sorted(path.stem for path in project.images.glob("*.txt") if "smile" in path.read_text(encoding="utf-8"))
+
+
+def test_a_bulk_edit_changes_the_pictures_alone_that_are_selected_in_the_gallery(gallery, edit, project):
+    assert words(edit) == ["All", "Selected in the gallery (0)", "Shown in the gallery (3)"]
+    edit.which.list.value = "selected"
+    assert edit.main.disabled and "No picture is selected in the gallery" in edit.main.tooltip
+    select(gallery, 0, 2)
+    edit.main.click()
+    assert "of 2 captions" in edit.status.text
+    edit.apply.click()
+    assert smiling(project) == ["1", "3"]
+
+
+def test_a_preview_is_forgotten_when_the_choice_or_the_selection_changes(gallery, edit):
+    edit.main.click()
+    assert not edit.apply.disabled
+    edit.which.list.value = "selected"
+    assert edit.apply.disabled and edit.changes.total == 0
+    select(gallery, 0)
+    edit.main.click()
+    select(gallery, 0)
+    assert not edit.apply.disabled, "the same pictures are selected"
+    select(gallery, 1)
+    assert edit.apply.disabled and edit.changes.total == 0, "as many, but another one"
+
+
+def test_what_a_finding_laid_out_is_not_narrowed_by_the_gallery_and_has_a_way_back(gallery, edit):
+    select(gallery, 0)
+    edit.which.list.value = "selected"
+    edit.guard(lambda: edit.take(EditSettings(operations=(AddLast(tags="hat"),), ids=("2", "3"))))
+    assert "Only the captions of 2 chosen images." in edit._only.value and edit.which.view.layout.display == "none"
+    assert "of 2 captions" in edit.status.text and not edit.apply.disabled
+    select(gallery, 1)
+    assert not edit.apply.disabled, "the finding's pictures stay"
+    edit._all.click()
+    assert edit._only.value == "" and edit.which.view.layout.display == "" and edit.which.list.value == "all" and edit.apply.disabled

@@ -28,10 +28,10 @@ export function captionOf(tags) {
   return tags.join(", ");
 }
 
-/** What makes two spellings one tag: case, underscores and outer spaces do not count; kaomoji stay as they are. */
+/** What makes two spellings one tag (`tag_key` in core): case, underscores and outer spaces do not count; faces (^_^, x_x) stay as they are. */
 export function keyOf(tag) {
   const text = tag.trim().toLowerCase();
-  return /[\p{L}\p{N}]{2}/u.test(text) ? text.replaceAll("_", " ") : text;
+  return /[\p{L}\p{N}]{2}|[\p{L}\p{N}]_[\p{L}\p{N}]_[\p{L}\p{N}]/u.test(text) ? text.replaceAll("_", " ") : text;
 }
 
 /** The tag at `from` put before the one that is at `to` now (the number of tags: behind the last). */
@@ -66,6 +66,16 @@ export function completions(known, typed, present, most = 8) {
   return [...begin, ...within].slice(0, most);
 }
 
+/** Completions out of the project's own tags, then out of those that taggers know: [tag, ""] pairs. listed: tags, the most frequent first. */
+export function offered(known, listed, typed, present, most = 8) {
+  const own = completions(known, typed, present, most);
+  if (own.length >= most) return own;
+  const used = new Set(known.map(([tag]) => keyOf(tag)));
+  const start = keyOf(typed);
+  const near = start ? listed.filter((tag) => keyOf(tag).includes(start) && !used.has(keyOf(tag))).map((tag) => [tag, ""]) : [];
+  return [...own, ...completions(near, typed, present, most - own.length)];
+}
+
 /** Chips and the box to add. Calls: `text()` gives the caption, `write(text)` changes it, `needed()` asks for known tags. */
 export function createChips({ text, write, needed }) {
   const view = make("div", "lb-tags");
@@ -88,7 +98,7 @@ export function createChips({ text, write, needed }) {
   offers.hidden = true;
   adder.append(input, offers);
   view.append(list, adder);
-  let known = [], marked = -1, focused = 0, drag = null, shut = false, shown = null;
+  let known = [], listed = [], marked = -1, focused = 0, drag = null, shut = false, shown = null;
 
   function draw() {
     const tags = tagsOf(text());
@@ -125,13 +135,14 @@ export function createChips({ text, write, needed }) {
     if (now.length !== tags.length) write(captionOf(now));
   }
   function offer() {
-    const found = completions(known, input.value, tagsOf(text()));
+    const found = offered(known, listed, input.value, tagsOf(text()));
     marked = -1;
     offers.replaceChildren(...found.map(([tag, count], place) => {
       const option = make("li", "lb-offer", tag);
       option.id = `${offers.id}-${place}`;
       option.dataset.tag = tag;
       option.dataset.count = count;
+      if (count === "") option.title = "From a tagger's list; your captions do not have it yet.";
       option.setAttribute("role", "option");
       option.setAttribute("aria-selected", "false");
       return option;
@@ -233,7 +244,11 @@ export function createChips({ text, write, needed }) {
     view,
     draw,
     input,
-    know(tags) { known = tags; if (document.activeElement === input) offer(); },
+    know(tags, others) {
+      known = tags;
+      listed = others ?? listed;
+      if (document.activeElement === input) offer();
+    },
     shut(now) { shut = now; draw(); },
     leave() { for (const [element, name, act] of listened) element.removeEventListener(name, act); },
   };

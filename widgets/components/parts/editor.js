@@ -43,9 +43,9 @@ export function createEditor(model, { thumbnail, escaped, reject, enlarged }) {
   const mine = createAside("caption-mine", [["Put it into the box", putBack], ["Go to that picture", goTo], ["Let it go", letGo]]);
   side.append(parts.head, box, chips.view, number, parts.buttons, note, other.view, mine.view, parts.model, parts.keys);
   view.append(picture.view, side);
-  const steps = new Steps();
+  const stepsKept = createStepsKept();
   const drafts = createDrafts(tabStorage());
-  let key = null, place = {}, name = "", original = "", revision = "", unread = "", conflict = false;
+  let steps = new Steps(), key = null, place = {}, name = "", original = "", revision = "", unread = "", conflict = false;
   let sent = null, later = null, slow = null, laid = null, written = false, tokens = null, counted = "", focusNext = false;
   const autosave = rested(() => {
     if (!sent && !conflict && !unread && box.value !== original && box.value.trim()) ask("save");
@@ -91,6 +91,7 @@ export function createEditor(model, { thumbnail, escaped, reject, enlarged }) {
     box.readOnly = shut;
     box.classList.toggle("lb-captions-shut", Boolean(unread));
     parts.save.disabled = Boolean(unread);
+    parts.remove.disabled = shut;
     chips.shut(shut);
     drawSteps();
     drawAsked();
@@ -180,7 +181,15 @@ export function createEditor(model, { thumbnail, escaped, reject, enlarged }) {
     const left = now !== key || (sent?.kind === "again" && box.value !== shown.caption);
     const unsaved = left && key !== null && box.value !== original && box.value.trim()
       ? { ...place, name, text: box.value } : null;
-    if (now !== key) { steps.begin(shown.caption); tokens = null; written = false; autosave.cancel(); laid = null; mine.hide(); }
+    if (now !== key) {
+      if (key !== null) stepsKept.keep(key, revision, steps);
+      steps = stepsKept.take(now, shown.revision, shown.caption);
+      tokens = null;
+      written = false;
+      autosave.cancel();
+      laid = null;
+      mine.hide();
+    }
     if (unsaved) lay(`Your text for ${name}, which was not saved:`, unsaved);
     [key, place, name] = [now, { home: shown.home, id: shown.id }, shown.name];
     if (box.value === shown.caption) return;
@@ -222,6 +231,7 @@ export function createEditor(model, { thumbnail, escaped, reject, enlarged }) {
     const tags = count(box.value);
     const state = box.value !== original ? box.value.trim() ? "not saved yet" : "empty, so it is not saved" : "saved";
     const none = revision === "none" && !box.value;
+    parts.remove.hidden = !original || Boolean(unread);
     number.textContent = [`${tags} ${tags === 1 ? "tag" : "tags"}`, tokens?.words, none ? "no caption yet" : state]
       .filter(Boolean).join(" · ");
     number.classList.toggle("lb-over", Boolean(tokens?.over));
@@ -229,17 +239,18 @@ export function createEditor(model, { thumbnail, escaped, reject, enlarged }) {
     chips.draw();
     drawSteps();
   }
-  let asked = -Infinity;
+  let asked = -Infinity, askedIn = null;
   function needed() {
-    if (performance.now() - asked < 20000) return;
-    asked = performance.now();
-    model.send({ kind: "tags" });
+    const { home } = model.get("shown");
+    if (performance.now() - asked < 20000 && askedIn === home) return;
+    model.send({ kind: "tags", lists: askedIn !== home });   // the taggers' lists are long, and told once in a project
+    [asked, askedIn] = [performance.now(), home];
   }
   function received(message) {
     if (message.kind === "tokens" && message.text === box.value) {
       tokens = message;
       recount();
-    } else if (message.kind === "tags") chips.know(message.tags);
+    } else if (message.kind === "tags") chips.know(message.tags, message.listed);
   }
   function setMode(mode) {
     model.set("mode", mode);

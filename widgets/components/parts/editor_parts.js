@@ -42,6 +42,8 @@ function createPicture(model, thumbnail, enlarged) {
     larger.textContent = large ? "Smaller" : "Larger";
     larger.setAttribute("aria-pressed", String(large));
     enlarged(large);
+    const { id = "", home = "" } = model.get("shown");
+    model.send({ kind: large ? "larger" : "smaller", id, home });
   }
   function draw() {
     const data = model.get("picture");
@@ -102,7 +104,9 @@ function layOut(acts) {
   const save = makeButton("Save", () => acts.ask("save"), "caption-save");
   const next = makeButton("Save and next", () => acts.ask("next"), "caption-next", "lb-captions-main");
   const reject = makeButton("Reject this picture", () => acts.reject(), "caption-reject");
-  buttons.append(makeButton("Previous", () => acts.ask("previous"), "caption-previous"), save, next, reject);
+  const remove = makeButton("Remove the caption", () => acts.ask("remove"), "caption-remove");
+  remove.title = "Takes the caption's file away; Undo in the History panel brings it back.";
+  buttons.append(makeButton("Previous", () => acts.ask("previous"), "caption-previous"), save, next, remove, reject);
   const model = make("div", "lb-captions-buttons lb-captions-model");
   const tag = makeButton("Tag this picture", () => acts.ask("tag"), "ask-tag");
   const describe = makeButton("Caption this picture", () => acts.ask("caption"), "ask-caption");
@@ -119,5 +123,5 @@ function layOut(acts) {
   const keys = make("p", "lb-captions-keys",
     "What you write is saved by itself one second after you stop typing. Keys: Ctrl+Enter saves and goes on, Alt+← and Alt+→ go back and "
     + "forth, Ctrl+Z undoes, Escape returns to the pictures.");
-  return { view, side, head, box, asTags, asText, undo, redo, number, buttons, save, next, reject, model, tag, describe, stop, told, note, keys };
+  return { view, side, head, box, asTags, asText, undo, redo, number, buttons, save, next, remove, reject, model, tag, describe, stop, told, note, keys };
 }

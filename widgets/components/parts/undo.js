@@ -35,3 +35,28 @@ export class Steps {
     return this.texts[this.place];
   }
 }
+
+/**
+ * The steps of captions that were left, so that coming back to a picture finds them; of the last `most` pictures. Those of a caption that
+ * something else wrote meanwhile are forgotten: its revision tells.
+ */
+export function createStepsKept(most = 200) {
+  const kept = new Map();
+  return {
+    keep(key, revision, steps) {
+      kept.delete(key);
+      if (!steps.canUndo() && !steps.canRedo()) return;
+      steps.kind = ""; // what is typed after coming back is a step of its own
+      kept.set(key, { revision, steps });
+      if (kept.size > most) kept.delete(kept.keys().next().value);
+    },
+    /** The steps of a caption that is shown again, with its text as the present one. */
+    take(key, revision, text) {
+      const found = kept.get(key);
+      kept.delete(key);
+      if (!found || found.revision !== revision) return new Steps(text);
+      found.steps.note(text, "elsewhere", -Infinity);
+      return found.steps;
+    },
+  };
+}

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from core.base.errors import ConfigError, DatasetError
 from core.base.hub import is_fetched
 from core.base.registry import Entry, Registry
+from core.dataset.captions.captioners.prompts import JOY, PROMPTS, TASKS
 from core.dataset.curation.vision_models import VisionFiles, find_vision
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-Mode = Literal["descriptive", "short", "prompt", "tags"]
+Mode = Literal["descriptive", "short", "prompt", "tags", "straightforward", "midjourney", "e621", "rule34", "booru", "art-critic",
+               "product-listing", "social-media"]
 Precision = Literal["bf16", "8-bit", "4-bit"]
 
 
@@ -100,22 +102,6 @@ class Card:
         instead = f" Without a GPU: about {self.without_gpu:g} GiB." if self.without_gpu else ""
         return f"{self.title}: licence {self.licence}; {room}.{instead}{' ' + self.note if self.note else ''}{missing}"
 
-
-PROMPTS: dict[str, str] = {
-    "descriptive": "Describe this picture in one paragraph, as a caption for training an image model: who or what it shows, looks, "
-                   "clothes, pose, expression, framing, background, light and style. Say only what can be seen, and begin at once.",
-    "short": "Describe this picture in one sentence.",
-    "prompt": "Write a prompt for an image model that would give this picture: short phrases with commas between, the subject first. "
-              "Answer with the prompt alone.",
-    "tags": "List Danbooru-style tags for this picture: lower case, commas between, the subject first. Answer with the tags alone.",
-}
-"""What instructed models are asked, by mode."""
-JOY = {"descriptive": "Write a long detailed description for this image.",
-       "short": "Write a short descriptive caption for this image in a casual tone.",
-       "prompt": "Write a stable diffusion prompt for this image.",
-       "tags": "Generate only comma-separated Danbooru tags (lowercase_underscores)."}
-TASKS = {"short": "<CAPTION>", "prompt": "<DETAILED_CAPTION>", "descriptive": "<MORE_DETAILED_CAPTION>"}
-"""Florence-2's own task words."""
 
 HERE = "core.dataset.captions.captioners"
 TORCH = ("torch", "transformers", "PIL")

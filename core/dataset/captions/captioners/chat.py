@@ -24,8 +24,7 @@ class ChatCaptioner(TorchCaptioner):
         return self.processor(text=[text], images=[picture], return_tensors="pt")
 
     def _answer(self, inputs: Any) -> str:
-        said = self.generate(inputs)[:, inputs["input_ids"].shape[1]:]
-        return str(self.processor.batch_decode(said, skip_special_tokens=True)[0])
+        return self.texts(self.generate(inputs)[:, inputs["input_ids"].shape[1]:], 0)[0]
 
 
 class JoyCaptioner(ChatCaptioner):

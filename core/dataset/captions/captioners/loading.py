@@ -13,7 +13,7 @@ from core.base.failures import explain
 from core.base.hub import WAY_OUT
 from core.base.paths import hub_cache, hub_folder
 from core.base.registry import Entry
-from core.dataset.captions.captioners import WITHOUT_GPU, Request, find_captioner, has_weights
+from core.dataset.captions.captioners import WITHOUT_GPU, CutText, Request, find_captioner, has_weights
 from core.setup.hardware import memory_gib
 
 if TYPE_CHECKING:
@@ -111,6 +111,22 @@ class TorchCaptioner(ABC):
             chosen = {"do_sample": True, "temperature": self.request.temperature, "top_p": self.request.top_p}
         with torch.inference_mode():
             return self.model.generate(**values, max_new_tokens=self.request.max_new_tokens, **chosen, **further)
+
+    def texts(self, tokens: Any, asked: int) -> list[str]:
+        """The words of each row of tokens; `CutText` where the model was stopped by 'Longest text' before it came to an end.
+
+        Args: tokens: (pictures, length) token ids. asked: how many of each row stood there before the model began to say something.
+        """
+        ends = self.end_tokens()
+        words = self.processor.batch_decode(tokens, skip_special_tokens=True)
+        new = [row[asked:].tolist() for row in tokens]
+        return [CutText(text) if len(row) >= self.request.max_new_tokens and ends.isdisjoint(row) else str(text)
+                for text, row in zip(words, new, strict=True)]
+
+    def end_tokens(self) -> set[int]:
+        """The tokens by which the model says that it is done."""
+        ends = self.model.generation_config.eos_token_id
+        return set(ends) if isinstance(ends, list) else {ends} - {None}
 
 
 def _device(torch: Any, wanted: str) -> str:

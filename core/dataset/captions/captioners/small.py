@@ -23,7 +23,12 @@ class BlipCaptioner(TorchCaptioner):
             return [text for picture, prompt in zip(pictures, prompts, strict=True) for text in self.answer([picture], [prompt])]
         begin = {"text": list(prompts)} if prompts[0] else {}
         inputs = self.processor(images=list(pictures), **begin, return_tensors="pt")
-        return list(self.processor.batch_decode(self.generate(inputs), skip_special_tokens=True))
+        asked = inputs["input_ids"].shape[1] - 1 if begin else 1  # BLIP puts one token for its beginning, and takes the prompt's end off
+        return self.texts(self.generate(inputs), asked)
+
+    def end_tokens(self) -> set[int]:
+        """BLIP ends with its separator."""
+        return {self.model.config.text_config.sep_token_id}
 
 
 class FlorenceCaptioner(TorchCaptioner):
@@ -36,4 +41,5 @@ class FlorenceCaptioner(TorchCaptioner):
         """All pictures together; the model card's search with three beams, where nothing is left to chance."""
         inputs = self.processor(images=list(pictures), text=list(prompts), return_tensors="pt", padding=True)
         beams = {} if self.request.temperature else {"num_beams": 3}
-        return list(self.processor.batch_decode(self.generate(inputs, **beams), skip_special_tokens=True))
+        # it would be made to say its end at the limit, and nobody could tell that it was stopped there; its decoder begins with one token
+        return self.texts(self.generate(inputs, forced_eos_token_id=None, **beams), 1)

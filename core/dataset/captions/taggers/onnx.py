@@ -134,6 +134,8 @@ def find_files(opener: type[OnnxTagger], folder: str = "", repo_id: str = "", re
     """
     if folder:
         place = typed_path(folder)
+        if not place.is_dir():
+            raise ModelError(f"The folder {place} does not exist.", f"Choose one with {MODEL_FILE} and {TAGS_FILE}, or none.")
         missing = [name for name in (MODEL_FILE, TAGS_FILE) if not (place / name).is_file()]
         if missing:
             raise ModelError(f"{place} has no {' and no '.join(missing)}.", f"A tagger's folder holds {MODEL_FILE} and {TAGS_FILE}.")

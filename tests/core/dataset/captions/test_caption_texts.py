@@ -1,10 +1,14 @@
 """What is made of a captioner's answer, and that no word of a person is lost to it."""
 
+import re
+from typing import get_args
+
 import pytest
 
 from core.base.errors import ConfigError, DatasetError
 from core.dataset.captions.caption_texts import CaptionSettings, clean_caption, put_together
-from core.dataset.captions.captioners import CAPTIONERS, card_of, prompt_of
+from core.dataset.captions.captioners import CAPTIONERS, Mode, card_of, prompt_of
+from core.dataset.captions.captioners.prompts import BEGINNINGS, JOY, READY
 from core.dataset.captions.captioners.schema import join_parts
 from core.dataset.captions.files import tag_key
 
@@ -39,6 +43,32 @@ def test_an_answer_becomes_one_line_of_caption(answer, caption):
 def test_nothing_and_a_refusal_are_no_caption(answer):
     with pytest.raises(DatasetError, match="left as it was"):
         clean_caption(answer)
+
+
+@pytest.mark.parametrize("opening", ["The image shows ", "This image depicts ", "The picture features ", "This picture is of ",
+                                     "The image is ", "In this image, ",
+                                     "In the image, we can see ", "In this picture you see ", "This is an image of "])
+def test_an_opening_that_says_nothing_of_the_picture_is_taken_off(opening):
+    said = f"{opening}a girl with red hair. The image shows a boat, too."
+    assert joined(None, said)[0] == "A girl with red hair. The image shows a boat, too."
+    assert joined(None, said.lower())[0] == "a girl with red hair. the image shows a boat, too."
+    assert joined(None, said, strip_opening=False)[0] == said
+
+
+@pytest.mark.parametrize("text", ["The photograph shows a girl.", "The drawing depicts a cat.", PROSE,
+                                  "The image on the wall shows a cat.", "The image is blurry.",
+                                  "This image, torn at its edge, lies on a desk.", "In this image of hers she smiles.",
+                                  "The image shows that she smiles.", "The image shows", "The imagery shows a dream.", "image shows, hat"])
+def test_what_only_resembles_an_opening_stays(text):
+    assert joined(None, text)[0] == text
+
+
+def test_the_text_without_its_opening_is_the_model_s_and_goes_again():
+    said = "The image shows a girl with red hair, in a long coat."
+    once, written = joined("hat", said, existing="merge", trigger="mika")
+    assert once == "mika, hat, A girl with red hair, in a long coat."
+    assert joined(once, said, written, existing="merge", trigger="mika")[0] == once
+    assert joined(once, "The image shows a cat.", written, existing="replace", trigger="mika")[0] == "mika, hat, A cat."
 
 
 def test_a_text_joins_what_is_there():
@@ -130,6 +160,19 @@ def test_each_is_asked_in_its_own_words():
     assert "Danbooru" in prompt_of("joycaption", "tags") and prompt_of("qwen3-vl-4b", "short") != prompt_of("qwen3-vl-4b", "descriptive")
     with pytest.raises(ConfigError, match="Florence-2 base knows no mode 'tags'"):
         prompt_of("florence-2-base", "tags")
+
+
+def test_every_kind_of_caption_is_known_to_a_captioner_and_every_captioner_knows_only_such():
+    known = {mode for entry in CAPTIONERS for mode in entry.options["prompts"]}
+    assert known == set(get_args(Mode)) and set(JOY) == known
+    assert "art critic" in prompt_of("joycaption", "art-critic") and "e621" in prompt_of("joycaption", "e621")
+    with pytest.raises(ConfigError, match="Qwen3-VL 4B knows no mode 'art-critic'"):
+        prompt_of("qwen3-vl-4b", "art-critic")
+
+
+def test_every_ready_question_names_the_trigger_word_and_nothing_unknown():
+    for question in [*READY.values(), *BEGINNINGS.values()]:
+        assert "{trigger}" in question and set(re.findall(r"{(\w+)}", question)) <= {"trigger", "caption"}
 
 
 def test_every_captioner_stands_in_the_docs():

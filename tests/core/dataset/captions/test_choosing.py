@@ -3,9 +3,14 @@
 import pytest
 
 from core.base.errors import ConfigError
-from core.dataset.captions.choosing import TagSettings, choose_tags, drop_overlapping, largest_gap, parse_replacements, spaced
+from core.dataset.captions.arranging import FixFormat
+from core.dataset.captions.choosing import TagSettings, choose_tags, drop_overlapping, largest_gap, parse_replacements
+from core.dataset.captions.editing import caption_change
+from core.dataset.captions.files import spaced, tag_key
 from core.dataset.captions.joining import compose
+from core.dataset.captions.operation import Context
 from core.dataset.captions.taggers import TAGGERS
+from core.dataset.sources.gallery import tag_words
 
 SCORES = {"general": {"long_hair": 0.9, "very_long_hair": 0.8, "hat": 0.5, "^_^": 0.45, "parody": 0.9, "dim": 0.1},
           "character": {"mika_(sea)": 0.7, "rin": 0.9}, "rating": {"general": 0.2, "sensitive": 0.8}}
@@ -40,8 +45,24 @@ def test_a_blacklisted_tag_of_two_words_is_found_in_either_spelling():
     assert "parody" in chosen(usual_blacklist=False)
 
 
-def test_underscores_stay_in_faces_and_where_asked():
-    assert spaced("^_^") == "^_^" and spaced("long_hair") == "long hair"
+FACES = ["^_^", ">_<", "@_@", "+_+", "+_-", "=_=", "-_-", "._.", ";_;", "?_?", "!_!", "$_$", "*_*", "|_|", "||_||", "<|>_<|>",
+         "<o>_<o>", "(o)_(o)", ">_o",
+         "o_o", "0_0", "u_u", "x_x", "t_t", "T_T", "n_n", "q_q", "v_v", "3_3", "6_9", "9_9", "\\(o\\)_\\(o\\)"]
+"""Danbooru's, as far as they have an underscore."""
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_faces_keep_their_underscore_wherever_tags_are_spaced(face):
+    assert spaced(face) == face == tag_words(f" {face} ") and tag_key(face) == face.lower()
+    assert caption_change([FixFormat(underscores=True)], Context())(f"mika, {face}")[0] == f"mika, {face}"
+
+
+@pytest.mark.parametrize("tag", ["long_hair", "3d_model", "m_(bloodsport)", "v_sign", "2b_(nier)", "x-ray_vision", "^_^_face", "a_b_c"])
+def test_words_do_not(tag):
+    assert spaced(tag) == tag.replace("_", " ") == tag_words(tag) == tag_key(tag)
+
+
+def test_underscores_stay_where_asked():
     assert "very_long_hair" in chosen(remove_underscore=False)
 
 

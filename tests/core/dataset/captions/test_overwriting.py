@@ -5,8 +5,8 @@ import pytest
 from core.base.errors import DatasetError, DiskError
 from core.dataset.captions import files
 from core.dataset.captions.files import NO_FILE, CaptionConflict, read_caption
-from core.dataset.captions.overwriting import overwrite_caption, save_caption
-from core.dataset.history import History, undo_last
+from core.dataset.captions.overwriting import overwrite_caption, save_caption, take_caption_away
+from core.dataset.history import History, redo_last, undo_last
 from tests.core.dataset.small_things import picture
 
 
@@ -60,3 +60,26 @@ def test_what_could_not_be_written_is_no_change(project, caption, monkeypatch, t
     monkeypatch.undo()
     undo_last(project)
     assert caption.read_text() == text
+
+
+@pytest.mark.parametrize("text", ["theirs", "red {a|b}\nblue hair\n"])
+def test_a_caption_that_was_removed_comes_back_letter_by_letter(project, caption, text):
+    caption.write_text(text)
+    seen = read_caption(caption).revision
+    assert take_caption_away(project, "a", seen).revision == NO_FILE and not caption.exists()
+    assert undo_last(project).restored == 1 and caption.read_text() == text
+    assert redo_last(project).restored == 1 and not caption.exists()
+    undo_last(project)
+    assert read_caption(caption).revision == seen
+
+
+def test_only_the_text_that_was_seen_is_removed(project, caption):
+    seen = read_caption(caption).revision
+    caption.write_text("changed once more")
+    with pytest.raises(CaptionConflict):
+        take_caption_away(project, "a", seen)
+    assert caption.read_text() == "changed once more"
+    caption.unlink()
+    with pytest.raises(DatasetError, match="a has no caption"):
+        take_caption_away(project, "a", NO_FILE)
+    assert History.of(project).entries() == []

@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.dataset.captions.arranging import FixFormat
 from core.dataset.captions.choosing import TagSettings
 from core.dataset.captions.editing import EditSettings, edit_captions
 from core.dataset.captions.files import read_caption
@@ -45,6 +46,18 @@ def test_a_bulk_edit_is_undone_with_its_line_breaks_and_made_again(project):
         assert (text_of(project, "1"), text_of(project, "2"), text_of(project, "3")) == (LINES, "hat, bow", "smile")
         assert redo_last(project).skipped == []
         assert text_of(project, "1") == f"{JOINED}, outdoors"
+
+
+def test_mending_the_format_makes_one_line_of_several_and_is_undone(project):
+    report = edit_captions(project, EditSettings(operations=(FixFormat(),)))
+    assert (report.changed, report.unchanged) == (1, 2), "a line break at the end is no second line"
+    assert (text_of(project, "1"), text_of(project, "2")) == (JOINED, "hat, bow\n")
+    undo_last(project)
+    assert text_of(project, "1") == LINES
+    redo_last(project)
+    assert text_of(project, "1") == JOINED
+    edit_captions(project, EditSettings(operations=(FixFormat(),)))
+    assert len(History.of(project).applied()) == 1, "there is nothing to mend any more"
 
 
 def test_two_changes_are_undone_one_after_the_other(project):

@@ -26,6 +26,7 @@ def test_tags_beside_a_tag_are_counted_in_its_captions_only():
 
 def test_brackets_hold_tags_together_and_drawings_do_not():
     assert parse_tags("(a, b:1.2), c") == ["(a, b:1.2)", "c"]
+    assert parse_tags("1,000 birds, (a, 2,5 m:1.2),b") == ["1,000 birds", "(a, 2,5 m:1.2)", "b"]
     assert parse_tags(":(, a, b") == [":(", "a", "b"]
     assert parse_tags(r"a \(x, y\), b") == [r"a \(x", r"y\)", "b"]
     assert caption_keys("((a:1.2)), {b, C}") == {"a", "b", "c"}

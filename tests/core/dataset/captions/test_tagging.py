@@ -46,6 +46,28 @@ def test_moving_a_threshold_does_not_run_the_model_again(three, settings):
     assert texts(three)["a"] == "red theme, mika (sea)"
 
 
+def test_tags_of_an_earlier_tagging_that_stay_are_named_and_replace_takes_them_out_but_no_word_of_a_person(three, settings):
+    tag_images(three, settings())
+    (three.images / "a.txt").write_text("my own words, red theme, dark red theme, mika (sea)")
+    report = tag_images(three, settings(general_threshold=0.6))
+    assert (report.written, report.unchanged, report.stayed) == (0, 3, 1)
+    assert report.sentence() == (
+        "0 captions written by the model in tagger/, 3 as before. 1 tag of an earlier tagging stays that would not be written now. Choose "
+        "'replace' under 'Existing captions' to take such tags out: your own words stay with it too.")
+    replaced = tag_images(three, settings(general_threshold=0.6, existing="replace"))
+    assert texts(three)["a"] == "my own words, red theme, mika (sea)" and (replaced.written, replaced.stayed) == (1, 0)
+    assert tag_images(three, settings(general_threshold=0.6)).stayed == 0
+
+
+def test_tags_that_replace_could_not_take_out_are_not_said_to_stay(three, settings):
+    tag_images(three, settings())
+    (three.images / "b.txt").write_text("green theme, my own words")
+    report = tag_images(three, settings(general_threshold=0.999, character_threshold=0.999))
+    assert report.stayed == 1, "that of b: without a word of their own, the captions of a and c would be left as they are"
+    again = tag_images(three, settings(general_threshold=0.999, character_threshold=0.999, existing="replace"))
+    assert texts(three)["b"] == "my own words" and again.written == 1
+
+
 def test_another_model_is_not_answered_from_the_first_ones_scores(three, settings, tmp_path):
     from tests.core.dataset.small_things import make_tagger
 

@@ -29,6 +29,7 @@ def test_fates_are_the_trainers_own_arithmetic(project):
         assert fate.cropped == pytest.approx(1 - bucket[0] * bucket[1] / (resized[0] * resized[1]))
     assert [fate.name for fate in overview.enlarged()] == ["2.png"]
     assert sum(count for _, count in overview.buckets()) == 4 and overview.sides() == (200, 512, 1500)
+    assert overview.ranges() == [("below 256 px", 1), ("512 to 767 px", 2), ("1024 to 1535 px", 1)]
     assert overview.repeats == 50 and "an epoch shows 200" in overview.sentence()
 
 
@@ -93,3 +94,11 @@ def test_what_is_left_open_is_as_trainer_keeps_it(project):
     assert (rule.resolution, rule.max_bucket_reso) == ((512, 512), 1024)
     (project.folder / TRAINING_FILE).write_text('[data]\nresolution = "wide"\nmax_bucket_reso = -4\n')
     assert look_over(project, OverviewSettings()).rule.resolution == (512, 512), "Trainer says what is wrong with its file"
+
+
+def test_small_training_pictures_are_shown_in_the_buckets_that_trainer_keeps(project):
+    (project.folder / TRAINING_FILE).write_text("[data]\nresolution = 128\nmin_bucket_reso = 64\n")
+    rule = look_over(project, OverviewSettings()).rule
+    assert (rule.resolution, rule.min_bucket_reso) == ((128, 128), 64)
+    (project.folder / TRAINING_FILE).write_text("[data]\nresolution = 512\nmin_bucket_reso = 64\n")
+    assert look_over(project, OverviewSettings()).rule.min_bucket_reso == 256, "what stands in the panel counts"

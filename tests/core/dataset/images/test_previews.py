@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from core.base.errors import DatasetError
+from core.dataset.images import previews
 from core.dataset.images.previews import preview_image
 from tests.core.dataset.small_things import picture
 
@@ -21,6 +22,20 @@ def test_a_large_picture_is_sent_small_and_a_small_one_exact(tmp_path):
     assert seen(preview_image(large, tmp_path / "cache")).size == (768, 384)
     exact = seen(preview_image(small, tmp_path / "cache"))
     assert exact.size == (64, 48) and exact.getpixel((5, 5)) == (1, 2, 3)
+
+
+def test_a_closer_look_has_more_pixels_and_is_kept_beside_the_small_one(tmp_path, monkeypatch):
+    cache, path = tmp_path / "cache", tmp_path / "large.png"
+    Image.effect_noise((3000, 1500), 90).save(path)
+    small, large = preview_image(path, cache), preview_image(path, cache, large=True)
+    assert seen(large).size == (2048, 1024) and seen(small).size == (768, 384)
+    assert (preview_image(path, cache), preview_image(path, cache, large=True)) == (small, large) and len(list(cache.iterdir())) == 2
+    Image.effect_noise((1500, 1000), 90).save(path)
+    assert seen(preview_image(path, cache, large=True)).size == (1500, 1000) and len(list(cache.iterdir())) == 2
+    monkeypatch.setattr(previews, "MOST_LARGE", 2)
+    for number in range(3):
+        preview_image(picture(tmp_path / f"{number}.png"), cache, large=True)
+    assert len(list(cache.glob("*-large.*"))) == 2 and len(list(cache.iterdir())) == 3
 
 
 def test_a_photo_that_is_stored_lying_is_upright(tmp_path):

@@ -37,7 +37,7 @@ def test_a_zip_brings_images_and_captions_of_all_folders(project, tmp_path):
     pack(tmp_path / "a.zip", {"x/a.png": png_bytes(), "x/a.txt": b"hat", "y/a.png": png_bytes((9, 9, 9)), "readme.md": b"x",
                               "__MACOSX/x/._a.png": b"x", "x/.DS_Store": b"x", "Thumbs.db": b"x"})
     report = bring(project, tmp_path / "a.zip")
-    assert names(project) == ["a-2.png", "a.png", "a.txt"] and report.ignored == 1 and report.skipped == []
+    assert names(project) == ["a-2.png", "a.png", "a.txt"] and report.others == {".md": 1} and report.skipped == []
     assert list((project.hidden / "unpacked").iterdir()) == []
     assert bring(project, tmp_path / "a.zip").imported == []
 

@@ -1,6 +1,8 @@
 """What lies beside the files of a source."""
 
 import os
+import time
+from pathlib import Path
 
 from core.dataset.index import Index
 from core.dataset.project import Project
@@ -67,4 +69,21 @@ def test_texts_that_are_gone_are_forgotten_only_where_every_source_was_there(tmp
         SourceTexts(index).remember(all_seen=False)
         assert list(index.source_captions()) == ["/gone/a.txt"]
         SourceTexts(index).remember(all_seen=True)
+        assert index.source_captions() == {}
+
+
+def test_a_caption_that_may_have_changed_while_it_was_read_is_not_kept(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("one")
+    read = Path.read_bytes
+
+    def slowly(path):
+        data = read(path)
+        time.sleep(0.15)
+        return data
+
+    monkeypatch.setattr(Path, "read_bytes", slowly)
+    with Index(tmp_path / ".index.sqlite") as index:
+        texts = SourceTexts(index)
+        texts.look(Home(str(tmp_path), tmp_path), ["a.png"])
+        texts.remember(all_seen=True)
         assert index.source_captions() == {}

@@ -252,6 +252,16 @@ def test_a_number_and_a_pattern_take_a_part(project, serve):
     assert "test/x.png" not in hub.fetched() and len(hub.fetched()) == 4
 
 
+def test_masks_do_not_count_and_captions_in_json_are_fetched_where_nothing_else_says_one(project, serve):
+    hub = serve({**{f"train/{number}.png": png_bytes((number, 0, 0)) for number in range(3)},
+                 **{f"masks/{number}.png": png_bytes((255, 255, number)) for number in range(3)},
+                 "train/0.txt": b"zero", "train/0.json": b'{"caption": "not me"}', "train/1.json": b'{"caption": "one"}',
+                 "README.md": b"x"})
+    report = bring(project, most=2)
+    assert captions(project) == {"0": "zero", "1": "one"} and "train/0.json" not in hub.fetched() and "masks/2.png" not in hub.fetched()
+    assert (report.masks, report.from_json, report.others, report.skipped) == (2, 1, {".json": 1, ".md": 1}, [])
+
+
 def test_a_model_repository_and_a_folder_of_it_by_address(project, serve):
     serve({"samples/a.png": png_bytes((1, 0, 0)), "b.png": png_bytes((2, 0, 0))}, kind="models")
     bring(project, "https://huggingface.co/me/cats/tree/main/samples")

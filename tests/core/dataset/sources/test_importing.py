@@ -53,7 +53,8 @@ def test_images_come_with_their_captions_and_the_source_stays_as_it_is(project, 
     assert (project.images / "a.txt").read_bytes() == b"red hat, blue eyes"
     assert (project.images / "a.png").read_bytes() == (source / "a.png").read_bytes()
     assert (len(report.imported), report.captions, report.skipped) == (2, 2, [])
-    assert report.sentence() == "2 images imported, 2 captions."
+    assert report.sentence() == ("2 images imported, 2 captions. 1 caption of several lines is one line now "
+                                 "('Keep the lines of captions' leaves them).")
     assert fingerprint(source) == before
     assert project.info().sources == (str(source),)
     assert {item.source for item in list_items(project)} == {str(source / "a.png"), str(source / "sub" / "b.jpg")}
@@ -134,7 +135,7 @@ def test_each_broken_file_is_skipped_with_its_reason_and_the_rest_goes_on(projec
     assert sorted(image.name for image in report.imported) == ["good.png", "whole.png"]
     assert "damaged" in reasons["cut.png"] and "web page" in reasons["page.jpg"] and "video" in reasons["film.mp4"]
     assert "by itself" in reasons["pack.zip"] and "not there" in reasons["gone.png"] and "at least 32" in reasons["thin.png"]
-    assert report.ignored == 1
+    assert report.others == {".md": 1}
 
 
 def test_a_caption_that_is_not_utf8_is_left_out_and_its_image_is_not(project, tmp_path):

@@ -56,6 +56,20 @@ def test_an_upload_is_imported_with_its_captions_and_archives_each_apart(project
     assert bring(project, receiver.record).imported == []
 
 
+def test_a_mask_is_known_by_the_makers_names_though_its_picture_was_stored_under_another(project, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "a.png").write_bytes(png_bytes((9, 0, 0)))
+    import_images(project, ImportSettings(source=str(own)))
+    receiver = upload(project, {"a.png": png_bytes((1, 0, 0)), "a-masklabel.png": png_bytes((255, 255, 255)),
+                                "pack.zip": zipped({"b.png": png_bytes((2, 0, 0)), "masks/b.png": png_bytes((255, 255, 254)),
+                                                    "b.json": b'{"tags": ["hat"]}'})})
+    assert {file.path: file.name for file in receiver.record.arrived()}["a.png"] == "a-2.png"
+    report = bring(project, receiver.record)
+    assert images(project) == {"a-2.png": "", "a.png": "", "b.png": "hat"} and (report.masks, report.skipped) == (2, [])
+    assert sorted(path.name for path in project.variants.iterdir()) == ["a-2_mask.png", "b_mask.png"]
+
+
 def test_what_was_taken_away_since_is_skipped_and_the_rest_comes_in(project):
     receiver = upload(project, {"a.png": png_bytes((1, 0, 0)), "b.png": png_bytes((2, 0, 0)), "c.zip": zipped({"c.png": png_bytes()})})
     for name in ("a.png", "c.zip"):

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from core.base.errors import ConfigError, DatasetError, DiskError, ModelError
-from core.dataset.captions.captioners import CAPTIONERS, Request, card_of, identity_of, loading, open_captioner, prompt_of
+from core.dataset.captions.captioners import CAPTIONERS, CutText, Request, card_of, identity_of, loading, open_captioner, prompt_of
 from core.dataset.captions.captioners.chat import ChatCaptioner
 from core.dataset.captions.captioners.keeping import KeptCaptioner
 from core.dataset.captions.captioning import CaptionSettings, caption_images, describe_image, texts_of_image
@@ -20,6 +20,8 @@ from tests.core.dataset.captions.captioners.tiny_captioners import MAKERS
 from tests.core.dataset.small_things import picture
 
 PICTURES = [Image.new("RGB", size, colour) for size, colour in (((60, 40), "red"), ((40, 90), "green"), ((64, 64), "white"))]
+SEEDS = {"blip-base": 6, "florence-2-base": 8, "qwen3-vl-4b": 19, "joycaption": 8}
+"""With these each says some words of its own accord, and no token that is not shown."""
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -62,6 +64,48 @@ def test_a_question_is_not_part_of_the_answer_and_the_length_is_kept(folders):
         assert len(answer.split()) <= 3 and "describe the cat" not in answer
 
 
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_text_that_was_broken_off_is_told_from_one_that_ends_just_at_the_limit(folders, name):
+    model, prompt = open_captioner(name, request(folders[name])), prompt_of(name, "short")
+    assert all(isinstance(text, CutText) for text in model.describe(PICTURES, [prompt] * 3))  # the likeliest words go on and on
+
+    def said(limit: int) -> str:
+        model.request = request(folders[name], max_new_tokens=limit, temperature=1.0)
+        torch.manual_seed(SEEDS[name])
+        return model.describe(PICTURES[:1], [prompt])[0]
+
+    whole = said(300)
+    needed = len(whole.split()) + 1  # its words and its end
+    assert not isinstance(whole, CutText) and 2 < needed < 100
+    assert said(needed) == whole and not isinstance(said(needed), CutText)
+    assert said(needed - 1) == whole and isinstance(said(needed - 1), CutText)
+    assert isinstance(said(needed - 2), CutText) and whole.startswith(said(needed - 2))
+
+
+def test_the_beginning_that_blip_is_given_does_not_count_as_its_text(folders):
+    model, given = open_captioner("blip-base", request(folders["blip-base"])), "a picture of the cat"
+
+    def said(limit: int) -> str:
+        model.request = request(folders["blip-base"], max_new_tokens=limit, temperature=1.0)
+        torch.manual_seed(SEEDS["blip-base"])
+        return model.describe(PICTURES[:1], [given])[0]
+
+    needed = len(said(300).removeprefix(given).split()) + 1
+    assert not isinstance(said(needed), CutText) and isinstance(said(needed - 1), CutText) and said(needed - 1) == said(needed)
+
+
+def test_a_text_that_was_broken_off_is_told_in_the_report_and_asked_again(project, folders):
+    for number, one in enumerate(PICTURES):
+        one.save(project.images / f"{number}.png")
+    settings = CaptionSettings.make(captioner="blip-base", model_dir=str(folders["blip-base"]), device="cpu", max_new_tokens=8,
+                                    existing="overwrite")
+    report = caption_images(project, settings)
+    assert (report.written, report.cut) == (3, 3) and "(3 cut off; raise 'Longest text')" in report.sentence()
+    assert texts_of_image(project, "0") == [] and caption_images(project, settings).remembered == 0
+    described = describe_image(project, "0", settings)
+    assert described.cut == 1 and "cut off" in described.sentence() and type(described.text) is str
+
+
 def test_joycaption_is_asked_as_its_card_says(folders):
     model = open_captioner("joycaption", request(folders["joycaption"]))
     said = model.processor.batch_decode(model._inputs(PICTURES[0], "what is the cat")["input_ids"])[0]
@@ -79,8 +123,9 @@ def test_captions_are_written_by_a_model_of_this_machine(project, folders):
     for number, one in enumerate(PICTURES):
         one.save(project.images / f"{number}.png")
     (project.images / "broken.png").write_bytes(b"<html>")
-    settings = CaptionSettings.make(captioner="florence-2-base", model_dir=str(folders["florence-2-base"]), device="cpu", max_new_tokens=8,
+    settings = CaptionSettings.make(captioner="florence-2-base", model_dir=str(folders["florence-2-base"]), device="cpu", temperature=1.0,
                                     trigger_word="mika")
+    torch.manual_seed(0)
     report = caption_images(project, settings)
     assert (report.written, [one.name for one in report.skipped], report.provider) == (3, ["broken.png"], "cpu")
     assert (project.images / "0.txt").read_text().startswith("mika, ")
@@ -93,12 +138,13 @@ def test_captions_are_written_by_a_model_of_this_machine(project, folders):
 def test_a_kept_captioner_is_loaded_once_and_gives_its_memory_back(project, folders):
     picture(project.images / "a.png")
     kept, settings = KeptCaptioner(), CaptionSettings.make(captioner="florence-2-base", model_dir=str(folders["florence-2-base"]),
-                                                           device="cpu", max_new_tokens=8)
+                                                           device="cpu", temperature=1.0)
+    torch.manual_seed(0)
     assert kept.holds == ""
     assert describe_image(project, "a", settings, kept).provider == "cpu" and kept.holds.startswith("the model in florence")
     first = kept._model
-    describe_image(project, "a", settings.changed(max_new_tokens=9), kept)
-    assert kept._model is first and first.request.max_new_tokens == 9
+    describe_image(project, "a", settings.changed(max_new_tokens=299), kept)
+    assert kept._model is first and first.request.max_new_tokens == 299
     weights = weakref.ref(first.model)
     other = settings.changed(captioner="blip-base", model_dir=str(folders["blip-base"]))
     describe_image(project, "a", other, kept)
@@ -213,6 +259,40 @@ def test_a_gpu_that_only_imitates_bf16_is_given_fp16(monkeypatch, native, kind):
         given = captioner._precision(torch, transformers)
         assert given["dtype"] is kind
     assert given["quantization_config"].bnb_4bit_compute_dtype is kind
+
+
+@pytest.mark.parametrize("precision", ["bf16", "8-bit", "4-bit"])
+@pytest.mark.parametrize("name", ["qwen3-vl-4b", "joycaption"])
+def test_transformers_is_given_what_belongs_to_the_precision(folders, monkeypatch, name, precision):
+    pytest.importorskip("bitsandbytes")
+    import transformers
+
+    kind = getattr(transformers, CAPTIONERS.load(name).model_class)
+    load, given = kind.from_pretrained, {}
+
+    def from_pretrained(place, **values):
+        given.update(values)
+        return load(place, local_files_only=True)  # here is no GPU that could take it in 8 or 4 bit
+
+    monkeypatch.setattr(kind, "from_pretrained", from_pretrained)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    moved = []
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, *place: moved.append(place) or self)
+    captioner = object.__new__(CAPTIONERS.load(name))
+    captioner.entry, captioner.request = CAPTIONERS.entry(name), request(folders[name], precision=precision)
+    captioner.provider = "cuda"
+    captioner._load(torch)
+    assert given["dtype"] is torch.bfloat16
+    if precision == "bf16":
+        assert "quantization_config" not in given and "device_map" not in given and ("cuda",) in moved
+        return
+    config = given["quantization_config"]
+    assert given["device_map"] == {"": 0} and ("cuda",) not in moved  # a model in 8 or 4 bit cannot be moved
+    assert (config.load_in_8bit, config.load_in_4bit) == (precision == "8-bit", precision == "4-bit")
+    assert config.llm_int8_skip_modules == (["vision_tower", "multi_modal_projector"] if name == "joycaption" else None)
+    if precision == "4-bit":
+        assert (config.bnb_4bit_quant_type, config.bnb_4bit_use_double_quant) == ("nf4", True)
+        assert config.bnb_4bit_compute_dtype is torch.bfloat16
 
 
 def test_parts_of_a_character_are_refused_where_the_model_takes_no_questions(project):

@@ -79,6 +79,25 @@ def test_a_busy_server_is_asked_again_and_one_bad_picture_does_not_stop_the_rest
     assert [(one.name, "failed 3 times (HTTP 500: broken)" in one.reason) for one in report.skipped] == [("b.png", True)]
 
 
+def test_a_captioning_leaves_an_error_that_came_as_an_answer_and_endless_words_out(three, settings, chat):
+    (three.images / "a.txt").write_text("mine")
+    chat.answers = ["CUDA out of memory. Tried to allocate 2 GiB", "a a a a a a a", 'A sign that says "Error".']
+    report = caption_images(three, settings(existing="overwrite"))
+    assert texts(three) == {"a": "mine", "c": 'A sign that says "Error".'}
+    assert [one.name for one in report.skipped] == ["a.png", "b.png"] and "CUDA out of memory" in report.skipped[0].reason
+    assert caption_images(three, settings(existing="overwrite")).remembered == 1
+
+
+def test_a_text_is_kept_as_it_was_said_and_its_opening_taken_off_where_it_is_written(three, settings, chat):
+    own = settings(prompt="Its tags: {caption}.", existing="merge")
+    chat.answers = ["The image shows a red cat, on a mat by the door."]
+    caption_images(three, own, only=["a"])
+    assert texts(three)["a"] == "A red cat, on a mat by the door."
+    assert caption_images(three, own, only=["a"]).remembered == 1  # the question is the same: that is the model's own text
+    report = caption_images(three, own.changed(existing="overwrite", strip_opening=False), only=["a"])
+    assert report.remembered == 1 and texts(three)["a"] == "The image shows a red cat, on a mat by the door."
+
+
 @pytest.mark.parametrize("answer", ["", "I'm sorry, but I can't help with that.", "<think>hm</think>", '""'])
 def test_no_answer_and_a_refusal_are_no_captions(three, settings, chat, answer):
     (three.images / "a.txt").write_text("mine")
