@@ -67,6 +67,7 @@ def zipped(folder: Path) -> Path:
     return folder.with_suffix(".zip")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["two archives", "png and jpg"])
 def test_two_imports_at_once_lose_no_picture_and_no_caption(tmp_path, case):
     project = Project.create(tmp_path / "project", "Test")

@@ -2,6 +2,8 @@
 
 import sqlite3
 
+import pytest
+
 from core.dataset.index import ImageRow, Index
 from core.dataset.items import list_items
 from tests.core.dataset.small_things import picture
@@ -47,6 +49,7 @@ def test_it_may_be_deleted_while_it_is_open(tmp_path):
         assert index.images() == {"a.png": ROW}
 
 
+@pytest.mark.slow
 def test_a_locked_index_is_done_without_and_kept(project):
     picture(project.images / "a.png")
     list_items(project)

@@ -98,6 +98,7 @@ def test_both_onnx_runtimes_or_none_are_errors(facts: Facts) -> None:
         assert finding.level == "error" and finding.remedy == "Run: python3 installer.py"
 
 
+@pytest.mark.slow
 def test_the_active_provider_is_asked_of_a_real_session(facts: Facts) -> None:
     finding, = doctor.check_onnx(OWN, facts, GpuReport())
     assert finding.level == "info" and finding.what.endswith(("on CPU.", "on CUDA."))

@@ -155,6 +155,7 @@ def test_stop_lets_the_trainer_save_a_whole_checkpoint(tmp_path):
     assert f"The last saved LoRA is {Path(run.end()['checkpoint']).name}." in read_status(run).message
 
 
+@pytest.mark.slow
 def test_after_a_stop_it_is_said_what_a_trainer_that_ends_at_once_has_kept(tmp_path):
     run = start(make_run(tmp_path), "slow", "--delay", 0.2, "--steps", 10)
     wait_for(lambda: mean_steps(run) > 6)
@@ -242,6 +243,7 @@ def test_another_kernel_finds_the_run(tmp_path):
     assert wait_for_end(run) == "done"
 
 
+@pytest.mark.slow
 def test_a_second_run_waits_for_the_first(tmp_path):
     first = start(make_run(tmp_path / "one"), "slow", "--delay", 0.1, "--steps", 20)
     wait_for(first.trainer_mark)

@@ -223,8 +223,10 @@ def test_no_images_and_an_unusable_folder_are_named(project, settings, tmp_path)
     with pytest.raises(DatasetError, match="no images to tag"):
         tag_images(project, settings())
     picture(project.images / "a.png")
-    with pytest.raises(ModelError, match=r"has no model\.onnx and no selected_tags\.csv"):
+    with pytest.raises(ModelError, match="does not exist"):
         tag_images(project, settings(model_dir=str(tmp_path / "nothing")))
+    with pytest.raises(ModelError, match=r"has no model\.onnx and no selected_tags\.csv"):
+        tag_images(project, settings(model_dir=str(tmp_path)))
     with pytest.raises(ConfigError, match="one tag without commas"):
         tag_images(project, settings(trigger_word="a, b"))
 
@@ -278,6 +280,7 @@ def test_the_settings_may_name_the_images(three, settings):
     assert list(texts(three)) == ["c"]
 
 
+@pytest.mark.slow
 def test_moving_a_threshold_rewrites_two_thousand_captions_in_seconds(project, settings):
     """Ten thousand take a few seconds; the model would take minutes."""
     import time

@@ -79,6 +79,7 @@ def test_pictures_come_with_their_tags_as_captions(project, booru):
     assert [path.name for path in (project.hidden / "downloads").iterdir()] == [gallery.SEEN]
 
 
+@pytest.mark.slow
 def test_only_new_ones_are_fetched_the_next_time(project, booru):
     bring(project, f"{booru.address}/post?tags=mika")
     first = len(booru.fetched())

@@ -78,6 +78,7 @@ def test_sigterm_ends_with_zero_a_whole_checkpoint_and_its_event(sd_folder, tmp_
     assert [event for event in events if event["event"] == "state"]
 
 
+@pytest.mark.slow
 def test_a_resume_in_the_middle_of_an_epoch_continues_exactly(sd_folder, tmp_path):
     images = make_pictures(tmp_path / "images", [(64, 64)] * 4)
     config = {"max_train_epochs": 2, "save_every_n_steps": 3, "gradient_accumulation_steps": 1}

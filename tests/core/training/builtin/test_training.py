@@ -77,6 +77,7 @@ def test_the_file_has_kohyas_keys_shapes_and_metadata(sd_folder, tmp_path):
     assert apply_lora(model, path).unused == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["sd", "sdxl"])
 def test_a_lora_learns_a_tiny_dataset(family, request, tmp_path):
     folder = request.getfixturevalue(f"{family}_folder")
