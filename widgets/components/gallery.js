@@ -187,7 +187,7 @@ function render({ model, el }) {
   }
   el.addEventListener("keydown", pressed);
   model.on("msg:custom", received);
-  const watched = [["view", draw], ["nothing", draw], ["shown", follow]];
+  const watched = [["view", () => { putAside = ""; draw(); }], ["nothing", draw], ["shown", follow]];
   for (const [trait, act] of watched) model.on(`change:${trait}`, act);
   draw();
   follow();

@@ -21,6 +21,8 @@ from widgets.session import Session
 if TYPE_CHECKING:
     from core.dataset.manager import DatasetManager
 
+WRITES = ("save", "keep", "remove")
+"""Wishes that change the caption's file."""
 UNREAD = "unread"
 """Stands for the revision of a caption that cannot be read; no save carries it through."""
 Found = tuple[str, str, str]
@@ -43,6 +45,8 @@ class CaptionDesk:
         self._fail, self._calm, self._ask = fail, calm, ask
         self._row = 0
         self._wanted = Path()
+        self._seen: tuple[str, int, int] = ("", 0, 0)
+        """Key, size and time of the picture file that is shown: after a renaming another picture may have its name."""
         self._busy = False
         self._large = False
         """Whether the person looks at the picture as large as the panel is wide."""
@@ -63,7 +67,9 @@ class CaptionDesk:
         if shown.get("home") == self.home() and shown.get("id") and self.shelf.place(shown["id"]).exists():
             row = self.shelf.row_of(shown["id"], self._row)
             self._row = row if row >= 0 else self._row
-            if (row, self.shelf.view.version) != (shown["row"], shown["version"]):
+            if self._is_another(shown["id"]):
+                self._put(shown["id"], row, self._read(shown["id"]), f"Another picture is called {Path(shown['id']).name} now.")
+            elif (row, self.shelf.view.version) != (shown["row"], shown["version"]):
                 self.editor.moved(row, self.shelf.view.version, self._place(row))
             self._look_again()
         else:
@@ -73,8 +79,13 @@ class CaptionDesk:
     def glance(self) -> None:
         """Look whether something else wrote the caption that is shown."""
         shown = self.editor.shown
-        if not self._busy and shown.get("id") and shown.get("home") == self.home() and self.shelf.place(shown["id"]).exists():
+        here = not self._busy and shown.get("id") and shown.get("home") == self.home() and self.shelf.place(shown["id"]).exists()
+        if here and not self._is_another(shown["id"]):  # else the next look shows the other one
             self._look_again()
+
+    def _is_another(self, key: str) -> bool:
+        """Whether the picture that is shown is called otherwise now, and another one has its name."""
+        return self._seen[0] == key and self._seen != (key, *_mark(self.shelf.place(key)))
 
     def open(self, row: int, note: str = "") -> None:
         """Show the picture of a row."""
@@ -93,9 +104,14 @@ class CaptionDesk:
             self.editor.refuse("Another project is open now; nothing was saved. Copy the text, and open its project again.")
             self.editor.answered(wish)
             return
+        if wish.id == self.editor.shown.get("id") and (wish.changed or wish.kind in WRITES) and self._is_another(wish.id):
+            self.editor.refuse(f"Another picture is called {Path(wish.id).name} now; nothing was saved. Copy the text, then go to its "
+                               "picture again.")
+            self.editor.answered(wish)
+            return
         target = self._target(wish)
         emptied = wish.changed and wish.kind in ("next", "previous", "open") and not one_line(wish.text)
-        saves = wish.kind in ("save", "keep", "remove") or (wish.changed and wish.kind != "again" and not emptied)
+        saves = wish.kind in WRITES or (wish.changed and wish.kind != "again" and not emptied)
         self._busy, home, dataset = True, self.home(), self.session.dataset if saves else None
 
         def act() -> tuple[Caption | None, Found | None]:
@@ -204,6 +220,7 @@ class CaptionDesk:
 
     def _put(self, key: str, row: int, read: Found, note: str, after: str = "") -> None:
         revision, text, unread = read
+        self._seen = (key, *_mark(self.shelf.place(key)))
         closed = self.shelf.reason(key) is not None and revision != UNREAD
         self.editor.show(Shown(key, revision, text, self._place(row), Path(key).name, self.home(), unread, closed, "", row,
                                self.shelf.view.version), note, after)
@@ -270,6 +287,15 @@ class CaptionDesk:
                 dataset.preview(path)
 
         self.loop.beside(make, lambda _, error: None, ONE_AT_A_TIME)  # what is wrong with it is told when it is shown
+
+
+def _mark(path: Path) -> tuple[int, int]:
+    """Size and time of a picture's file; zeros where it is not there."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return 0, 0
+    return facts.st_size, facts.st_mtime_ns
 
 
 def facts_of(path: Path) -> str:

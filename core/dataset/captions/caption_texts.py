@@ -102,10 +102,15 @@ def clean_caption(answer: str) -> str:
     return text
 
 
-def without_opening(text: str) -> str:
-    """A caption without "The image shows", "This image depicts", "In this image, …"; the rest begins with a capital letter as it did."""
+def without_opening(text: str, trigger: str = "") -> str:
+    """A caption without "The image shows", "This image depicts", "In this image, …"; the rest begins with a capital letter as it did.
+
+    The trigger word and names such as iPhone stay as they are written: some models tell capitals apart.
+    """
     rest = OPENING.sub("", text, count=1)
-    return rest[:1].upper() + rest[1:] if rest != text and text[:1].isupper() else rest
+    first = rest.split(" ", 1)[0]
+    is_name = first != first.lower() or (trigger and rest.casefold().startswith(trigger.casefold()))
+    return rest if rest == text or is_name or not text[:1].isupper() else rest[:1].upper() + rest[1:]
 
 
 def put_together(present: str | None, text: str, authored: set[str], settings: CaptionSettings, trigger: str) -> tuple[str, list[str]]:
@@ -113,10 +118,10 @@ def put_together(present: str | None, text: str, authored: set[str], settings: C
 
     Args: present: the caption as it is. text: what the model says. authored: keys of the parts that a model wrote here before.
     """
-    text = without_opening(text) if settings.strip_opening else text
+    said, text = text, without_opening(text, trigger) if settings.strip_opening else text
     own = "" if settings.existing == "overwrite" else (present or "")
     own = own_words(own, authored if settings.existing == "replace" else set(), settings, trigger)
-    if settings.existing == "merge" and text in own:
+    if settings.existing == "merge" and (text in own or said in own):
         text = ""
     pieces = [piece for piece in (trigger, settings.prefix.strip(" ,"), own, text, settings.suffix.strip(" ,")) if piece]
     caption = ""

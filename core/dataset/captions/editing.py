@@ -213,6 +213,7 @@ def apply_plan(project: Project, plan: EditPlan, progress: Progress = SILENT) ->
         except Cancelled:
             record.made(done.done)
             raise
+        record.left([one.name for one in swapped.skipped])
     report.changed, report.unchanged = swapped.done, report.unchanged + swapped.same
     report.skipped += swapped.skipped
     for skipped in report.skipped:
@@ -243,7 +244,7 @@ def plan_trigger(project: Project, settings: TriggerSettings) -> EditPlan:
     what = f"Trigger word {trigger!r} put first" if trigger else f"Trigger word {old!r} taken out"
     condition = Condition(caption="any" if settings.write_missing else "present")
     steps = [PutTrigger(trigger_word=trigger, instead_of=old)] if trigger or old else []
-    plan = _plan(chosen(list_items(project), ()), what, steps, Context(trigger or old), condition.test())
+    plan = _plan(chosen(list_items(project), ()), what, steps, Context(trigger), condition.test())
     return replace(plan, trigger=(old, trigger))
 
 

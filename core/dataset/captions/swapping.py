@@ -177,6 +177,11 @@ def _is(text: str | None, wanted: str | None) -> bool:
     return (text or None) == (wanted or None) or (wanted is not None and text == one_line(wanted))
 
 
+def _lost_lines(text: str | None, wanted: str | None) -> bool:
+    """Whether a file says in one line what is to stand in several: a person typed, and took that back."""
+    return text is not None and wanted is not None and has_lines(wanted) and text == one_line(wanted)
+
+
 def _is_ready(place: int, swap: Swap, report: SwapReport, in_lines: dict[str, str]) -> bool:
     """Whether the file holds what must be there; otherwise the report says what is so. Args: in_lines: takes a text of several lines."""
     try:
@@ -191,7 +196,7 @@ def _is_ready(place: int, swap: Swap, report: SwapReport, in_lines: dict[str, st
         return False
     if handle >= 0:
         os.close(handle)
-    if _is(text, swap.before):
+    if _is(text, swap.before) or (swap.file not in in_lines and _lost_lines(text, swap.after)):
         return True
     in_lines.pop(swap.file, None)
     if _is(text, swap.after):
@@ -230,7 +235,7 @@ def _put(place: _Folder, swap: Swap, part: str, report: SwapReport) -> bool:
         text, handle = _look(place.handle, swap)
         if handle < 0:
             done = not swap.before and _make(place.handle, part, swap.file)
-        elif _is(text, swap.before):
+        elif _is(text, swap.before) or _lost_lines(text, swap.after):
             _forget_caches(place, swap.file)
             if swap.after is None:
                 os.unlink(swap.file, dir_fd=place.handle)

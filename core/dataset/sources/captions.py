@@ -65,7 +65,7 @@ def read_words(captions: Mapping[str, SourceFile], image: str) -> Words:
         if text:
             return Words(text, file.name, tuple(problems), clean_lines(whole) if has_lines(whole) else "")
         empty = empty or file.name
-    for file in sidecars_of(captions, image):
+    for file in sidecars_of(captions, image) if not problems else ():  # a caption that can be mended goes before another one
         try:
             text = caption_of_json(file)
         except (DatasetError, OSError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ GUIDE_FOLDERS = ("conditioning", "conditioning_data", "conditioning_data_dir", "
 """Folders as sd-scripts' `conditioning_data_dir` names them: masks, or pictures that guide a ControlNet; no name tells which."""
 MAY_BE = re.compile("mask|conditioning", re.IGNORECASE)
 """Stands in the path of every file that is looked at more closely."""
+GREY = 12
+"""Of 255: so far may the channels of a grey picture lie apart."""
 PICTURE_FOLDERS = re.compile(r"imgs?|images?|pictures?|train(ing)?|dataset|input|\d+_.+", re.IGNORECASE)
 """Folders whose pictures a folder of masks beside them belongs to. Others may be anything: "masks/1.png" beside "hats/1.png"."""
 
@@ -41,10 +44,13 @@ def set_masks_apart(content: SourceContent) -> None:
     for path, file in zip(paths, content.images, strict=True):
         pictures.setdefault(f"folded:{fold(path)}", file)
     siblings = _picture_folders(paths)
+    captioned = {_path(file) for file in content.captions}
     owners: dict[str, SourceFile | None] = {}
 
     def owner(file: SourceFile) -> SourceFile | None:
         if not MAY_BE.search(file.called or file.name):
+            return None
+        if _path(file) in captioned and not _in_folder_of_masks(file):  # "girl_mask.png" with a caption of its own is learned from
             return None
         if file.name not in owners:
             likely = _paths_of_picture(_path(file), siblings)
@@ -103,16 +109,32 @@ def leave_masks(masks: Iterable[SourceFile], picture: SourceFile, reason: str, r
 
 def _refusal(project: Project, mask: SourceFile, data: bytes, picture: SourceFile, image: str, changed: bool) -> str:
     """Why a mask is not brought; empty where it is. Raises: DatasetError: it, or the picture, is no image that can be read; OSError."""
-    if any(part.casefold() in GUIDE_FOLDERS for part in _path(mask).split("/")[:-1]):
+    if _in_folder_of_masks(mask, GUIDE_FOLDERS):
         return "Its folder may hold masks, or pictures for a ControlNet."
     facts, fits = inspect_image(data), inspect_image(project.images / image)
     if facts.format != "PNG":
         return f"It is {facts.format}; masks are kept as PNG."
+    if not _is_grey(data):
+        return "It has colours, which a mask has not."
     if (facts.width, facts.height) != (fits.width, fits.height):
         return f"It has {facts.width} x {facts.height} pixels, its picture {fits.width} x {fits.height}."
     if changed and inspect_image(picture.read()).orientation != 1:
         return "Its picture was turned upright, and nothing tells whether the mask is."
     return ""
+
+
+def _in_folder_of_masks(file: SourceFile, names: Sequence[str] = (*MASK_FOLDERS, *GUIDE_FOLDERS)) -> bool:
+    return any(part.casefold() in names for part in _path(file).split("/")[:-1])
+
+
+def _is_grey(data: bytes) -> bool:
+    """Whether a picture has no colours but grey; what a mask leaves transparent does not count."""
+    from PIL import Image, ImageChops
+
+    with Image.open(io.BytesIO(data)) as image:
+        small = image.convert("RGB").resize((64, 64), Image.Resampling.NEAREST)
+    red, green, blue = small.split()
+    return all(max(ImageChops.difference(red, other).tobytes()) <= GREY for other in (green, blue))
 
 
 def _paths_of_picture(path: str, siblings: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -137,7 +159,7 @@ def _picture_folders(paths: Iterable[str]) -> dict[str, list[str]]:
             inside = found.setdefault("/".join(parts[:number]), [])
             if PICTURE_FOLDERS.fullmatch(part) and part not in inside:
                 inside.append(part)
-    return found
+    return {place: sorted(inside) for place, inside in found.items()}
 
 
 def _path(file: SourceFile) -> str:

@@ -18,6 +18,8 @@ WORD_KEYS = ("caption", "text", "prompt", "tags", "tag_string")
 """Names under which such files keep the words of a picture, the likeliest first."""
 META = re.compile(r"meta[\w-]*\.json", re.IGNORECASE)
 """What sd-scripts' tools call theirs: meta.json, meta_cap.json, meta_clean.json …"""
+MARKUP = re.compile(r"<\w+[\s/>]|https?://", re.IGNORECASE)
+"""What an artist writes to the visitors of a site is no caption."""
 MAX_TEXT = 64 * 2**20
 """Bytes; a larger file holds no captions."""
 
@@ -35,7 +37,8 @@ def sidecars_by_name(content: SourceContent) -> tuple[dict[str, SourceFile], lis
             found.setdefault(f"folded:{file.name.casefold()}", file)
         elif META.fullmatch(PurePosixPath(file.name).name) and content.images:
             try:
-                found.update(_captions_of_meta(file, content.images))
+                for name, words in _captions_of_meta(file, content.images).items():
+                    found[name] = _joined(found[name], words) if name in found else words
             except (DatasetError, OSError) as error:
                 problems.append(Skipped(file.name, f"Its captions could not be read ({str(error).rstrip('.')})."))
     return found, problems
@@ -47,14 +50,16 @@ def caption_of_json(file: SourceFile) -> str:
     Raises: DatasetError: it is damaged, or too large; DiskError; OSError.
     """
     values = _read(file)
-    return next((text for key in WORD_KEYS if (text := _words(key, values.get(key)))), "") if isinstance(values, dict) else ""
+    texts = [_words(key, values.get(key)) for key in WORD_KEYS] if isinstance(values, dict) else []
+    return next((text for text in texts if text and not MARKUP.search(text)), "")
 
 
 def _captions_of_meta(file: SourceFile, images: Sequence[SourceFile]) -> dict[str, SourceFile]:
     """Kohya's file: name of a picture, with or without ending or folder → caption and tags, which sd-scripts joins."""
     values, found = _read(file), dict[str, SourceFile]()
-    by_stem: dict[str, list[SourceFile]] = {}
-    for image in images:
+    folder, by_stem = file.name.rpartition("/")[0], dict[str, list[SourceFile]]()
+    inside = [image for image in images if image.name.startswith(f"{folder}/")] if folder else []
+    for image in inside or images:  # two folders may hold pictures of one name, each with a file of its own
         by_stem.setdefault(PurePosixPath(_stem(image.name)).name, []).append(image)
     for key, entry in values.items() if isinstance(values, dict) else ():
         if not isinstance(entry, dict):
@@ -63,6 +68,12 @@ def _captions_of_meta(file: SourceFile, images: Sequence[SourceFile]) -> dict[st
         for image in _images_of(key.replace("\\", "/"), by_stem) if text else ():
             found[f"{image.name}.meta"] = SourceFile(file.name, file.path, data=json.dumps({"caption": text}).encode("ascii"))
     return found
+
+
+def _joined(one: SourceFile, other: SourceFile) -> SourceFile:
+    """What two files say of a picture: sd-scripts' tools write captions into one and tags into another."""
+    texts = dict.fromkeys((caption_of_json(one), caption_of_json(other)))
+    return SourceFile(one.name, one.path, data=json.dumps({"caption": ", ".join(filter(None, texts))}).encode("ascii"))
 
 
 def _images_of(key: str, by_stem: Mapping[str, Sequence[SourceFile]]) -> Sequence[SourceFile]:

@@ -215,3 +215,19 @@ def test_a_caption_is_removed_and_undo_brings_it_back(session, project):
     assert panel.gallery.note == "1.png has no caption now. Undo in the History panel brings it back."
     session.dataset.undo()
     assert (project.images / "1.txt").read_text() == "mychar, red background"
+
+
+def test_after_a_renaming_nothing_is_written_to_the_picture_that_has_the_name_now(session, project):
+    panel = GalleryPanel(session)
+    shown, images = dict(panel.gallery.shown), project.images
+    texts = {name: (images / f"{name}.txt").read_text(encoding="utf-8") for name in "12"}
+    for ending in ("png", "txt"):
+        for old, new in (("1", "aside"), ("2", "1"), ("aside", "2")):
+            (images / f"{old}.{ending}").rename(images / f"{new}.{ending}")
+    (images / "1.txt").write_text(texts["1"], encoding="utf-8")  # the same words, so that the revision agrees
+    panel.desk.hear(Wish("save", "1.png", shown["revision"], "mychar, of the first picture", True, shown["home"]))
+    assert (images / "1.txt").read_text(encoding="utf-8") == texts["1"] and (images / "2.txt").read_text(encoding="utf-8") == texts["1"]
+    panel.desk.look()
+    assert panel.gallery.note == "Another picture is called 1.png now." and panel.gallery.shown["id"] == "1.png"
+    wish(panel, "save", "mychar, mine")
+    assert (images / "1.txt").read_text(encoding="utf-8") == "mychar, mine"

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from core.base.errors import ConfigError, DatasetError
-from core.dataset.captions.caption_texts import CaptionSettings, clean_caption, put_together
+from core.dataset.captions.caption_texts import CaptionSettings, clean_caption, put_together, without_opening
 from core.dataset.captions.captioners import CAPTIONERS, Mode, card_of, prompt_of
 from core.dataset.captions.captioners.prompts import BEGINNINGS, JOY, READY
 from core.dataset.captions.captioners.schema import join_parts
@@ -180,3 +180,9 @@ def test_every_captioner_stands_in_the_docs():
 
     page = (ROOT / "docs" / "dataset.md").read_text(encoding="utf-8")
     assert [name for name in CAPTIONERS.names() if f"| `{name}` |" not in page] == []
+
+
+def test_the_trigger_word_and_names_keep_their_letters_behind_an_opening():
+    assert without_opening("In this image, mychar stands by the sea.", "mychar") == "mychar stands by the sea."
+    assert without_opening("The image shows iPhone cases.") == "iPhone cases."
+    assert without_opening("The image shows a cat.", "mychar") == "A cat."

@@ -131,3 +131,14 @@ def test_what_was_written_into_project_toml_meanwhile_stays(two):
 
     add_trigger(two, TriggerSettings(trigger_word="mika"), Meanwhile())
     assert (two.trigger_word, two.info().sources) == ("mika", ("/pictures",))
+
+
+def test_an_emptied_trigger_word_goes_from_every_caption_and_into_none(project):
+    project.change_info(lambda info: info.changed(trigger_word="old"))
+    for name, text in (("a", "hat, smile"), ("b", "old, bow"), ("c", None)):
+        picture(project.images / f"{name}.png")
+        if text:
+            (project.images / f"{name}.txt").write_text(text)
+    add_trigger(project, TriggerSettings(trigger_word=""))
+    assert {path.stem: path.read_text() for path in project.images.glob("*.txt")} == {"a": "hat, smile", "b": "bow"}
+    assert project.trigger_word == ""

@@ -6,6 +6,7 @@ from core.dataset.captions.arranging import FixFormat
 from core.dataset.captions.choosing import TagSettings
 from core.dataset.captions.editing import EditSettings, edit_captions
 from core.dataset.captions.files import read_caption
+from core.dataset.captions.overwriting import save_caption
 from core.dataset.captions.reviewing import review_image
 from core.dataset.captions.tagging import tag_images
 from core.dataset.history import History, finish, redo_last, undo_last
@@ -58,6 +59,17 @@ def test_mending_the_format_makes_one_line_of_several_and_is_undone(project):
     assert text_of(project, "1") == JOINED
     edit_captions(project, EditSettings(operations=(FixFormat(),)))
     assert len(History.of(project).applied()) == 1, "there is nothing to mend any more"
+
+
+def test_what_was_typed_and_taken_back_again_does_not_keep_the_lines_from_coming_back(project):
+    for text in (f"{JOINED}, outdoors", JOINED):  # both saved by themselves
+        save_caption(project, "1", text, read_caption(project.images / "1.txt").revision)
+    assert text_of(project, "1") == JOINED
+    report = undo_last(project)
+    assert (report.restored, report.skipped, text_of(project, "1")) == (1, [], LINES)
+    edit_captions(project, EditSettings(add_last="outdoors"))
+    write(project, "1", LINES)
+    assert undo_last(project).restored == 2 and text_of(project, "1") == LINES, "they stand there already"
 
 
 def test_two_changes_are_undone_one_after_the_other(project):

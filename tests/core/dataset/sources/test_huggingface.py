@@ -254,7 +254,7 @@ def test_a_number_and_a_pattern_take_a_part(project, serve):
 
 def test_masks_do_not_count_and_captions_in_json_are_fetched_where_nothing_else_says_one(project, serve):
     hub = serve({**{f"train/{number}.png": png_bytes((number, 0, 0)) for number in range(3)},
-                 **{f"masks/{number}.png": png_bytes((255, 255, number)) for number in range(3)},
+                 **{f"masks/{number}.png": png_bytes((255 - number,) * 3) for number in range(3)},
                  "train/0.txt": b"zero", "train/0.json": b'{"caption": "not me"}', "train/1.json": b'{"caption": "one"}',
                  "README.md": b"x"})
     report = bring(project, most=2)

@@ -106,3 +106,13 @@ def test_captions_of_masks_do_not_come_for_their_pictures(project, tmp_path):
     report = bring(project, source)
     assert names(project) == ["a.png"] and (report.differ, report.same) == (0, 0)
     assert [(item.name, item.reason) for item in report.skipped] == [("masks/a.txt", "It is the caption of a mask.")]
+
+
+def test_what_has_a_caption_of_its_own_or_colours_is_not_brought_as_a_mask(project, tmp_path):
+    source = tmp_path / "source"
+    for number, name in enumerate(("girl.png", "girl_mask.png", "boy.png", "boy_mask.png")):
+        picture(source / name, (200, 40 * number, 10))
+    (source / "girl_mask.txt").write_text("1girl, wearing a mask")
+    report = bring(project, source)
+    assert sorted(image.source for image in report.imported) == ["boy.png", "girl.png", "girl_mask.png"] and report.masks == 0
+    assert [(item.name, "It has colours" in item.reason) for item in report.skipped] == [("boy_mask.png", True)]

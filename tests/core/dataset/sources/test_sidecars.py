@@ -105,3 +105,24 @@ def test_without_captions_a_json_is_only_counted(project, tmp_path):
     (tmp_path / "source" / "a.json").write_text('{"caption": "a cat"}')
     report = bring(project, tmp_path / "source", captions=False)
     assert captions(project) == {"a.png": None} and report.others == {".json": 1}
+
+
+def test_a_meta_json_speaks_of_its_own_folder_and_two_of_one_picture_are_joined(project, tmp_path):
+    source = tmp_path / "source"
+    for place in ("a", "b"):
+        picture(source / place / "1.png", (9, 9, ord(place)))
+        (source / place / "meta_cap.json").write_text(json.dumps({"1": {"caption": f"caption of {place}"}}))
+    (source / "b" / "meta_tag.json").write_text(json.dumps({"1": {"tags": "hat, bow"}}))
+    bring(project, source)
+    assert sorted(captions(project).values()) == ["caption of a", "caption of b, hat, bow"]
+
+
+def test_words_to_the_visitors_of_a_site_are_no_caption_and_a_damaged_text_is_not_replaced(project, tmp_path):
+    source = tmp_path / "source"
+    for number, name in enumerate("ab"):
+        picture(source / f"{name}.png", (number, 9, 9))
+    (source / "a.png.json").write_text(json.dumps({"caption": "Thanks!<br />My shop: https://x.y", "tags": ["hat", "bow"]}))
+    (source / "b.txt").write_bytes(b"caf\xe9")
+    (source / "b.json").write_text('{"caption": "another one"}')
+    report = bring(project, source)
+    assert captions(project) == {"a.png": "hat, bow", "b.png": None} and [item.name for item in report.skipped] == ["b.txt"]
