@@ -282,7 +282,9 @@ class Shelf:
         before, old_rows, view = self.listing, self.rows, self.view
         text, sort, chosen = wanted
         picked, self._picked_out = (frozenset(), self._picked_out) if text else (self._picked_out, frozenset())
-        same = before is not None and before.names == listing.names and before.kept == listing.kept and rows == old_rows and not picked
+        selected, others = self._still_selected(listing)
+        same = (before is not None and before.names == listing.names and before.kept == listing.kept and rows == old_rows
+                and not picked and not others)
         everything = len(listing) if chosen.shows_rejected() else listing.kept
         facts: dict[str, Any] = {"all": everything, "filter": text, "sort": sort, "rejected": only_rejected(listing, rows),
                                  "aside": rejected_of(listing), "meant": "" if rows or self._meant[0] != text else self._meant[1],
@@ -294,7 +296,6 @@ class Shelf:
             self.view = replace(view, stamp=view.stamp + 1, stale=stale, **facts)
         else:
             kept = (text, sort) == (view.filter, view.sort)
-            selected = set(self.selected()) if before is not None and view.selected else set()
             self.listing, self.rows = listing, rows
             if picked:
                 selected = {key for key in map(self.key, range(len(rows))) if Path(key).stem in picked and not key.startswith("rejected/")}
@@ -308,6 +309,20 @@ class Shelf:
             self._meant = ("", "")
         elif self._meant[0] != text:
             self._find_meant(listing, text, chosen)
+
+    def _still_selected(self, listing: Listing) -> tuple[set[str], bool]:
+        """Which of the selected pictures still have their names, and whether others have one of these: after a renaming what is
+        selected must not become other pictures."""
+        before = self.listing
+        if before is None or not self.view.selected:
+            return set(), False
+        places = [self.rows[row] for low, high in self.view.selected for row in range(low, min(high, len(self.rows)))]
+        if listing.marks == before.marks and listing.names == before.names:
+            return {before.key(place) for place in places}, False
+        now = {listing.key(place): mark for place, mark in enumerate(listing.marks)}
+        marks = {before.key(place): before.marks[place] for place in places}
+        still = {key for key, mark in marks.items() if now.get(key) == mark}
+        return still, any(key in now and key not in still for key in marks)
 
     def _find_meant(self, listing: Listing, text: str, chosen: Filter) -> None:
         """Say beside a filter without a hit what was probably meant, as soon as it is known: in a large set that takes seconds."""

@@ -104,6 +104,15 @@ def test_a_selection_stays_with_its_pictures_when_others_come(screen, panel, pro
     assert panel.selected() == []
 
 
+def test_a_selection_does_not_become_other_pictures_when_names_are_exchanged(screen, panel, project):
+    screen.ask("select", version=panel.shelf.view.version, ranges=[[0, 1], [2, 3]])
+    assert panel.selected() == ["1", "3"]
+    for old, new in (("1", "aside"), ("2", "1"), ("aside", "2")):
+        (project.images / f"{old}.png").rename(project.images / f"{new}.png")
+    panel.refresh()
+    assert panel.selected() == ["3"] and panel.gallery.view["selected"] == [[2, 3]]
+
+
 def test_selected_pictures_are_rejected_with_the_reason_and_put_back(screen, panel, project):
     screen.ask("reject", version=panel.shelf.view.version, ranges=[[0, 2]], reason="blurred")
     assert panel.status.text == "Done: 2 images rejected." and names(panel) == ["3.png"]
