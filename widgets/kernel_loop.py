@@ -37,11 +37,6 @@ class KernelLoop:
         self._tasks: set[asyncio.Task[None]] = set()
         self._gathered: set[Callable[[], None]] = set()
 
-    @property
-    def is_kernels(self) -> bool:
-        """Whether there is a loop; without one everything runs at once."""
-        return self._loop is not None
-
     def soon(self, act: Callable[[], None]) -> None:
         """Call `act` in the loop's thread; at once when this is that thread."""
         if self._loop is None or threading.get_ident() == self._thread:

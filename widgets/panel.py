@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import time
 import traceback
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from core.base.settings import Settings
 
 POLL_SECONDS = 0.5
-DOUBLE_PRESS = 0.3
-"""Seconds within which two presses of a button are a double click, which many are used to, and mean one."""
 
 
 @dataclass(frozen=True)
@@ -151,30 +148,22 @@ class Panel:
         return start_job(self.session.dataset.project.folder, self.stage, settings.model_dump(mode="json"))
 
     def action(self, words: str, act: Callable[[], Any], blocked: Callable[[], str] = lambda: "",
-               hint: Callable[[], str] = lambda: "", alone: bool = False, about: Callable[[], Collection[Any]] = tuple,
-               repeats: bool = False) -> ipw.Button:
-        """A button whose errors become sentences. A double click counts once.
+               hint: Callable[[], str] = lambda: "", alone: bool = False, about: Callable[[], Collection[Any]] = tuple) -> ipw.Button:
+        """A button whose errors become sentences.
 
         Args:
             blocked: why it cannot be pressed now, empty when it can.
             hint: what stands there when one points at it and it can.
             alone: whether it waits for a work that runs beside the kernel, since that may change what it acts on.
             about: what it acts on; see `when_free`.
-            repeats: whether it is pressed quickly again and again, as what leads to the next picture is.
         """
-        button, before = ipw.Button(description=words), 0.0
+        button = ipw.Button(description=words)
 
         def press() -> None:
             if not button.disabled:  # else it was pressed twice, and the first time has made it impossible
                 self.guard(act)
 
-        def clicked(_: ipw.Button) -> None:
-            nonlocal before
-            last, before = before, time.monotonic()
-            if repeats or not self.loop.is_kernels or before - last > DOUBLE_PRESS:
-                self.loop.settled(lambda: self.when_free(press, button, about) if alone else press())
-
-        button.on_click(clicked)
+        button.on_click(lambda _: self.loop.settled(lambda: self.when_free(press, button, about) if alone else press()))
         self._actions.append((button, blocked, hint))
         return button
 

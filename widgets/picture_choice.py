@@ -34,8 +34,8 @@ class PictureChoice:
         self.field.tooltip = "Name of a picture without its ending"
         self.field.observe(panel.heard(changed), "value")
         self.view = ipw.VBox([self.field]).add_class("lb-field")
-        self.turning = [panel.action("Previous picture", lambda: self._turn(-1), panel.blocked, repeats=True),
-                        panel.action("Next picture", lambda: self._turn(1), panel.blocked, repeats=True)]
+        self.turning = [panel.action("Previous picture", lambda: self._turn(-1), panel.blocked),
+                        panel.action("Next picture", lambda: self._turn(1), panel.blocked)]
         """Buttons, to be put beside the panel's own."""
 
     @property

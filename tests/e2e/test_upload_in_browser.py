@@ -132,8 +132,6 @@ def test_a_file_that_falls_beside_the_panel_does_not_take_the_notebooks_place(tm
         drop(page, home / "cat 1.png", onto=".lb-panel-upload .lb-status")
         page.wait_for_timeout(500)
         assert page.url == address and len(page.context.pages) == tabs
-        drop(page, home / "cat 2.png")
-        says(page, "^Done: 1 image imported")
 
 
 def test_an_upload_is_paused_and_goes_on(tmp_path, dataset):

@@ -232,22 +232,6 @@ def test_what_the_first_press_makes_impossible_is_not_done_by_the_second_one(ses
     asyncio.run(kernel())
 
 
-def test_a_double_click_counts_once_but_where_presses_follow_each_other(session):
-    async def kernel():
-        panel, runs = CountingPanel(session), []
-        once = panel.action("Once", lambda: runs.append("once"))
-        again = panel.action("Again", lambda: runs.append("again"), repeats=True)
-        for button in (once, once, again, again):
-            button.click()
-        await asyncio.sleep(0.5)
-        once.click()
-        await asyncio.sleep(0.3)
-        assert sorted(runs) == ["again", "again", "once", "once"]
-        panel.close()
-
-    asyncio.run(kernel())
-
-
 def test_a_press_that_must_wait_for_a_work_is_done_after_it(session):
     async def kernel():
         panel, runs = CountingPanel(session), []
