@@ -68,6 +68,8 @@ class Panel:
         self.job: Job | None = None
         self._seen: tuple[Any, ...] = ()
         self._told: tuple[str, str] | None = None
+        self._told_while: str | None = None
+        """What was missing at the first look after that was told; None: nobody has looked since."""
         self._works = 0
         """How many works run beside the kernel now."""
         self._waiting: dict[object, Callable[[], None]] = {}
@@ -215,7 +217,7 @@ class Panel:
 
     def say(self, state: str, text: str, fraction: float = -1.0, left: str = "") -> None:
         """Put a sentence into the status line; it stays until something else is said."""
-        self._told = (state, text) if state in ("done", "attention", "blocked") else None
+        self._told, self._told_while = (state, text) if state in ("done", "attention", "blocked") else None, None
         self.status.say(state, text, fraction, left)
 
     def done(self, sentence: str) -> None:
@@ -279,12 +281,14 @@ class Panel:
             self.follow(job)
 
     def _settle(self) -> None:
-        """Say Ready or what is missing, unless a result or an error is still to be read."""
+        """Say Ready or what is missing, unless a result or an error is still to be read: it stands until something else is missing."""
         reason = self.blocked() if self.button else ""
-        if reason:
-            self.status.say("blocked", f"Needs attention: {reason}")
-        elif self._told is not None:
+        if self._told_while is None:
+            self._told_while = reason
+        if self._told is not None and reason in ("", self._told_while):
             self.status.say(*self._told)
+        elif reason:
+            self.status.say("blocked", f"Needs attention: {reason}")
         else:
             self.status.say("ready", "Ready")
 

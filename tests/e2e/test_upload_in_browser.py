@@ -132,6 +132,11 @@ def test_a_file_that_falls_beside_the_panel_does_not_take_the_notebooks_place(tm
         drop(page, home / "cat 1.png", onto=".lb-panel-upload .lb-status")
         page.wait_for_timeout(500)
         assert page.url == address and len(page.context.pages) == tabs
+        drop(page, home / "film.mp4")
+        says(page, "^Needs attention: Nothing was taken. The list above tells why")
+        expect(page.get_by_test_id("upload-files")).to_contain_text("It is a video")
+        drop(page, home / "cat 2.png")
+        says(page, "^Done: 1 image imported")
 
 
 def test_an_upload_is_paused_and_goes_on(tmp_path, dataset):

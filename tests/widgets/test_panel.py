@@ -97,6 +97,26 @@ def test_a_studio_error_becomes_its_sentence_and_leaves_no_traceback(session):
     assert press(panel, Work("counting", lambda: 1 / 0, str)).startswith("Needs attention: This is a bug in Lorabook")
 
 
+def test_what_was_told_stands_until_something_else_is_missing(session):
+    missing = ["Nothing is there."]
+
+    class NeedingPanel(CountingPanel):
+        def blocked(self):
+            return missing[0]
+
+    panel = NeedingPanel(session)
+    assert panel.status.text == "Needs attention: Nothing is there."
+    panel.guard(lambda: "nothing came.")
+    panel.refresh()
+    assert (panel.status.text, panel.main.disabled) == ("Done: nothing came.", True)
+    missing[0] = "The drive is gone."
+    panel.refresh()
+    assert panel.status.text == "Needs attention: The drive is gone."
+    missing[0] = ""
+    panel.refresh()
+    assert (panel.status.text, panel.main.disabled) == ("Done: nothing came.", False)
+
+
 def test_any_other_error_is_called_a_bug_of_lorabook_with_the_traceback_in_the_log(session):
     panel = CountingPanel(session)
     assert press(panel, KeyError("gone")).startswith("Needs attention: This is a bug in Lorabook (KeyError")

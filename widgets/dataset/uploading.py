@@ -231,8 +231,12 @@ class UploadPanel(Panel):
         files = f"{arrived} {'file is' if arrived == 1 else 'files are'} here"
         if home == str(self.session.folder) and arrived and not stopped and self.form.value().import_after:
             self.guard(lambda: self._import(record))
+        elif arrived:
+            self.done(f"{files}. Import them with the button.")
+        elif stopped:
+            self.done("nothing came.")
         else:
-            self.done(f"{files}. Import them with the button." if arrived else "nothing came.")
+            self.say("attention", "Needs attention: Nothing was taken. The list above tells why, file by file.")
         self.session.tell()
 
     def _forget(self, home: str, place: str) -> None:

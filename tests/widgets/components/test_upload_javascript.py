@@ -121,6 +121,21 @@ def test_what_cannot_be_read_in_a_dropped_folder_is_named_and_the_rest_is_taken(
     assert (states, left) == (["left", "here"], 1)
 
 
+def test_a_file_that_is_held_for_a_moment_is_read_once_more(js):
+    states = js("""const kernel = new Kernel(), one = sender(kernel), held = (size, times) => {
+        const made = file(size), slice = made.slice.bind(made), read = (blob, get = blob.arrayBuffer.bind(blob)) => () => {
+          if (times-- > 0) throw new DOMException("It is held.", "NotReadableError");
+          return get(); };
+        made.arrayBuffer = read(made);
+        made.slice = (...span) => { const part = slice(...span); part.arrayBuffer = read(part); return part; };
+        return made; };
+      one.add([["small", 9, 1], ["large", 5 * m.BLOCK, 1], ["lost", 9, 2], ["lost large", 5 * m.BLOCK, 2]]
+        .map(([path, size, times]) => ({ path: `${path}.png`, file: held(size, times) })));
+      await done(one);
+      return one.load.entries.map((entry) => [entry.state, entry.reason.slice(0, 26)]);""")
+    assert states == [["here", ""], ["here", ""], *[["failed", "Your browser cannot read i"]] * 2]
+
+
 def test_pieces_grow_with_quick_answers_shrink_with_slow_ones_and_stay_whole_blocks(js):
     block = 262_144
     sizes = js("""let size = m.BLOCK; const seen = [];

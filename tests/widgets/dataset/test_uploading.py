@@ -26,6 +26,7 @@ class Page:
         deadline = time.monotonic() + seconds
         while self.serial not in self.answers and time.monotonic() < deadline:
             time.sleep(0.005)
+        self.panel.desk._line.submit(lambda: None).result(timeout=seconds)  # by then the panel has taken the answer in, too
         answer, sent = self.answers[self.serial]
         return {**answer, "buffers": sent}
 

@@ -219,7 +219,7 @@ export class Sender {
   async sendBundle(entries) {
     const read = await Promise.all(entries.map(async (entry) => {
       try {
-        const data = new Uint8Array(await entry.file.arrayBuffer());
+        const data = new Uint8Array(await this.read(entry.file));
         return { entry, data, digests: await blockDigests(data.buffer) };
       } catch (problem) { this.unreadable(entry, problem); return null; }
     }));
@@ -308,7 +308,11 @@ export class Sender {
   }
 
   async slice(file, from, to) {
-    try { return await file.slice(from, to).arrayBuffer(); } catch (problem) { throw new Refused(readable(problem)); }
+    try { return await this.read(file.slice(from, to)); } catch (problem) { throw new Refused(readable(problem)); }
+  }
+  /** Once more after a while: a virus scanner or a drive that falls asleep holds a file for a moment. */
+  async read(blob) {
+    try { return await blob.arrayBuffer(); } catch { await this.rest(); return blob.arrayBuffer(); }
   }
   adapt(milliseconds, size) { if (2 * size >= this.piece) this.piece = nextPiece(this.piece, milliseconds / 1000, this.most); }
 
