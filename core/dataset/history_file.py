@@ -58,7 +58,7 @@ class Change:
     after: str | None
     """None: the file is taken away (only where an earlier state without it comes back)."""
     written: tuple[str, ...] | None = None
-    """Tags that a model wrote here (also those that a person had taken out); None: no model was at work."""
+    """Tags that a model wrote here (also those that a person had taken out), none where all was taken away; None: no model was at work."""
     sha256: str = ""
     """Of the image that the model saw; empty when no model was at work."""
 

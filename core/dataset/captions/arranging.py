@@ -113,16 +113,17 @@ class FixFormat(Operation):
     """Commas, spaces, invisible characters and empty tags put right; several lines become one."""
 
     op, title, joins_lines = "fix_format", "Mend the format", True
-    underscores: bool = setting(False, "Spaces for underscores", "long_hair becomes long hair; ^_^ and score_9 stay.")
+    underscores: bool = setting(False, "Spaces for underscores", "long_hair becomes long hair; ^_^, score_9 and the trigger word stay.")
     lower: bool = setting(False, "Small letters", "Red Hair becomes red hair. The trigger word and prose stay as they are.")
 
     def on_text(self, context: Context) -> Callable[[str], str]:
         trigger = key_of(context.trigger)
 
         def mend(tag: str) -> str:
-            if self.underscores and tag not in UNDERSCORED:
+            is_trigger = key_of(tag) == trigger
+            if self.underscores and tag not in UNDERSCORED and not (is_trigger and "_" in context.trigger):
                 tag = spaced(tag)
-            return tag.lower() if self.lower and key_of(tag) != trigger else tag
+            return tag.lower() if self.lower and not is_trigger else tag
 
         def change(text: str) -> str:
             text = clean_text(text)

@@ -34,10 +34,10 @@ def save_caption(project: Project, image_id: str, text: str, revision: str) -> C
     if before is None or one_line(before) == line:
         return write_caption(path, text, revision, image_id)
     check_revision(path, revision)
-    with History.of(project).entry(f"Caption of {image_id} written over several lines") as record:
+    with History.of(project).entry(f"Caption of {image_id} written over several lines") as record, _noted(path, record):
         record.change(image_id, path.name, one_line(before), line)
         record.lines({path.name: before})
-        return _write(path, line, revision, image_id, record)
+        return write_caption(path, line, revision, image_id)
 
 
 def overwrite_caption(project: Project, image_id: str, text: str, revision: str) -> Caption:
@@ -52,11 +52,11 @@ def overwrite_caption(project: Project, image_id: str, text: str, revision: str)
     other, in_lines = read_caption(path, image_id).text, read_lines(path)
     check_revision(path, revision)
     line = line_to_write(text, image_id)
-    with History.of(project).entry(f"Caption of {image_id} kept over a change from elsewhere") as record:
+    with History.of(project).entry(f"Caption of {image_id} kept over a change from elsewhere") as record, _noted(path, record):
         if line != other:
             record.change(image_id, path.name, other, line)
             record.lines({path.name: in_lines} if in_lines is not None else {})
-        return _write(path, line, revision, image_id, record)
+        return write_caption(path, line, revision, image_id)
 
 
 def take_caption_away(project: Project, image_id: str, revision: str) -> Caption:
@@ -72,23 +72,16 @@ def take_caption_away(project: Project, image_id: str, revision: str) -> Caption
     if before is None:
         raise DatasetError(f"{image_id} has no caption to remove.")
     check_revision(path, revision)
-    with History.of(project).entry(f"Caption of {image_id} removed") as record:
-        record.changes([Change(image_id, path.name, before, None)])
+    with History.of(project).entry(f"Caption of {image_id} removed") as record, _noted(path, record), explain_disk_errors(path):
+        record.changes([Change(image_id, path.name, before, None, written=())])  # from here on no model wrote anything here
         record.lines({path.name: in_lines} if in_lines is not None else {})
-        with _noted(path, record), explain_disk_errors(path):
-            remove_caption(path, revision)
+        remove_caption(path, revision)
     return Caption(image_id, None, NO_FILE)
-
-
-def _write(path: Path, line: str, revision: str, image_id: str, record: Recorder) -> Caption:
-    """Write what was noted; what could not be written is no change of the entry. Raises: as `write_caption`."""
-    with _noted(path, record):
-        return write_caption(path, line, revision, image_id)
 
 
 @contextlib.contextmanager
 def _noted(path: Path, record: Recorder) -> Iterator[None]:
-    """Make the change that was noted; one that could not be made is no change of the entry."""
+    """Note a change and make it; one that could not be made is no change of the entry."""
     try:
         yield
     except StudioError:

@@ -25,7 +25,9 @@ class CaptionsAgain:
     ledger: Ledger
     report: ImportReport
     unmatched: list[str] = field(default_factory=list)
-    """Captions that fit no picture, as the maker calls them."""
+    """Captions that fit no picture, as the maker calls them; also what a table says of pictures that are not there."""
+    lone: list[str] = field(default_factory=list)
+    """Those of them that are files."""
 
     def __post_init__(self) -> None:
         self._known = {(place.sha256, place.source): place.caption for place in read_places(self.project)}
@@ -55,22 +57,27 @@ class CaptionsAgain:
                 note_place(self.project, PlaceRecord(sha, source, known))
         return differs and revision != known and (source, revision) not in self._decided
 
+    def leave(self, content: SourceContent, captions: Mapping[str, SourceFile]) -> None:
+        """Note the captions that stand beside no picture of the source as fitting none. Args: as `alone`."""
+        self._leave(content, {name: file.called or name for name, file in strays(content, captions).items()})
+
+    def _leave(self, content: SourceContent, called: Mapping[str, str]) -> None:
+        files = {file.name for file in content.captions}
+        self.unmatched += called.values()
+        self.lone += [words for name, words in called.items() if name in files]
+
     def alone(self, home: str, content: SourceContent, captions: Mapping[str, SourceFile]) -> None:
         """Match the captions that stand beside no picture of the source with the project's pictures, by their names.
 
         Args: home: the source, as the ledger's places begin. captions: as `captions_by_name` gives them. Raises: DiskError.
         """
-        beside = {_folder_and_stem(file.name) for file in content.images}
-        images = None
-        for name, file in captions.items():
-            if name.startswith("folded:") or not name.lower().endswith(CAPTION_SUFFIXES) or _folder_and_stem(name) in beside:
-                continue
-            beside.add(_folder_and_stem(name))
+        images, unmatched = None, {}
+        for name, file in strays(content, captions).items():
             images = self.ledger.by_stem() if images is None else images
             called = file.called or name
             found = _the_one(called, images)
             if found is None:
-                self.unmatched.append(called)
+                unmatched[name] = called
                 continue
             image, sha, _ = found
             place = _beside_which(name, Path(image).suffix)
@@ -81,6 +88,18 @@ class CaptionsAgain:
                 self.report.same += 1
             else:
                 self.report.skipped += words.problems
+        self._leave(content, unmatched)
+
+
+def strays(content: SourceContent, captions: Mapping[str, SourceFile]) -> dict[str, SourceFile]:
+    """The captions that stand beside no picture of the source, one for each name. Args: captions: as `captions_by_name` gives them."""
+    beside = {_folder_and_stem(file.name) for file in content.images}
+    found: dict[str, SourceFile] = {}
+    for name, file in captions.items():
+        if not name.startswith("folded:") and name.lower().endswith(CAPTION_SUFFIXES) and _folder_and_stem(name) not in beside:
+            beside.add(_folder_and_stem(name))
+            found[name] = file
+    return found
 
 
 def _folder_and_stem(path: str) -> tuple[str, str]:

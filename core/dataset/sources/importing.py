@@ -132,7 +132,9 @@ def import_images(project: Project, settings: ImportSettings, progress: Progress
                 ledger = Ledger(project, [(item.path.name, item.sha256) for item in list_items(project)])
                 importer = _Importer(project, settings, source.place, ledger, report, progress)
             importer.take(content)
-        if not pictures and not report.known:
+        if importer is not None and pictures:
+            report.skipped += [Skipped(name, "It is a caption, and no picture is called like it.") for name in importer.again.lone]
+        elif not report.known:
             _conclude_without(project, settings, source.place, report, importer.again.unmatched if importer is not None else [])
     return report
 
@@ -228,6 +230,8 @@ class _Importer:
                                   if (rest := count - (told if ending == SIDECAR_SUFFIX else 0))}
         if self.looks:
             self.again.alone(self.home, content, self.captions)
+        elif self.settings.captions and not content.known:
+            self.again.leave(content, self.captions)
 
     def prepare(self, file: SourceFile) -> _Prepared:
         """Read, hash and decode one file, and read its caption (in a thread). Raises: DatasetError: why it is skipped; DiskError."""

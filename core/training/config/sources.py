@@ -6,6 +6,7 @@ looked at before. The model's family is read from its header: with the wrong one
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -40,8 +41,17 @@ def image_files(folder: Path) -> list[Path]:
     endings = (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES))
     with os.scandir(folder) as entries:  # tells files from folders without a look at each, which counts on a network drive
         names = [entry.name for entry in entries
-                 if entry.name.endswith(endings) and not entry.name.startswith(".") and entry.is_file()]
+                 if entry.name.endswith(endings) and not entry.name.startswith(".") and _is_file(entry)]
     return [Path(folder) / name for name in sorted(names)]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link to itself is as little as one that leads nowhere
+            return False
+        raise
 
 
 def image_counts(settings: TrainingSettings) -> list[int]:

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from core.dataset.captions.tags import parse_tags
 from widgets.components.assembling import module_text
 
 NODE = shutil.which("node")
@@ -88,9 +89,10 @@ def test_a_tag_is_moved_before_and_behind_others(js):
 @pytest.mark.parametrize(("text", "tags"), [
     ("a, b,,c ,", ["a", "b", "c"]), ("(red hair, smile:1.2), hat", ["(red hair, smile:1.2)", "hat"]), (":(, ^_^", [":(", "^_^"]),
     ("a field of 1,000 flowers, 2girls,3boys", ["a field of 1,000 flowers", "2girls", "3boys"]),
+    ("score_9,1girl,1,000 birds 2,5,x", ["score_9", "1girl", "1,000 birds 2,5", "x"]), ("1,2,3", ["1,2,3"]), ("5,a1,7b", ["5", "a1", "7b"]),
     (r"mika \(sea\), hat", [r"mika \(sea\)", "hat"]), ("", [])])
-def test_a_caption_is_cut_into_tags_as_it_was_meant(js, text, tags):
-    assert js(f"m.tagsOf({json.dumps(text)})") == tags
+def test_a_caption_is_cut_into_tags_as_it_was_meant_and_as_the_kernel_cuts_it(js, text, tags):
+    assert js(f"m.tagsOf({json.dumps(text)})") == tags == parse_tags(text)
 
 
 def test_tags_are_added_once_and_kaomoji_are_no_underscores(js):

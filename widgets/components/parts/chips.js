@@ -1,10 +1,14 @@
 /* A caption as tags: drag or Shift+arrows to move one, click or Delete to take one out, a box to add some. */
 
+/** 1,000 and 2,5; the digits of "score_9,1girl" are parts of words. */
+const NUMBER = /(^|[^\p{L}\p{N}_])(\p{Nd}+(?:,\p{Nd}+)+)(?![\p{L}\p{N}_])/gu;
+
 /**
  * The words of a caption between commas, without empty ones. A comma inside brackets, as in (red hair, smile:1.2), or inside a number
  * parts nothing; where brackets do not match, as in :(, they are drawing.
  */
-export function tagsOf(text) {
+export function tagsOf(written) {
+  const text = written.replace(NUMBER, (_, before, number) => before + number.replaceAll(",", "\0"));
   const cut = (bracketed) => {
     const parts = [];
     let depth = 0, from = 0;
@@ -13,14 +17,14 @@ export function tagsOf(text) {
       if (sign === "\\") at += 1;
       else if (bracketed && "([{".includes(sign)) depth += 1;
       else if (bracketed && ")]}".includes(sign)) { if (depth === 0) return null; depth -= 1; }
-      else if (sign === "," && depth === 0 && !(/\d/.test(text[at - 1] ?? "") && /\d/.test(text[at + 1] ?? ""))) {
+      else if (sign === "," && depth === 0) {
         parts.push(text.slice(from, at));
         from = at + 1;
       }
     }
     return depth ? null : [...parts, text.slice(from)];
   };
-  return (cut(true) ?? cut(false)).map((tag) => tag.trim()).filter(Boolean);
+  return (cut(true) ?? cut(false)).map((tag) => tag.replaceAll("\0", ",").trim()).filter(Boolean);
 }
 
 /** Tags as a caption. */

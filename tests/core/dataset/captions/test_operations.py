@@ -73,6 +73,13 @@ def test_an_operation_does_what_it_says(operation, before, after):
     assert changed([operation], before) == (after, "")
 
 
+@pytest.mark.parametrize("trigger", ["my_char", "My_Char", "my char"])
+def test_mending_the_format_leaves_the_trigger_word(trigger):
+    operation = {"op": "fix_format", "underscores": True, "lower": True}
+    assert changed([operation], f"{trigger}, Red_Hair", trigger)[0] == f"{trigger}, red hair"
+    assert changed([operation], f"({trigger.replace(' ', '_')}:1.2), x_y hat", trigger)[0] == f"({trigger}:1.2), x y hat"
+
+
 def test_every_operation_has_an_example_and_comes_back_from_its_plain_values():
     assert {case[0]["op"] for case in CASES} == set(OPERATIONS.names())
     settings = EditSettings(operations=tuple(make_operation(case[0]) for case in CASES))

@@ -6,7 +6,7 @@ from core.base.errors import DatasetError, DiskError
 from core.dataset.captions import files
 from core.dataset.captions.files import NO_FILE, CaptionConflict, read_caption
 from core.dataset.captions.overwriting import overwrite_caption, save_caption, take_caption_away
-from core.dataset.history import History, redo_last, undo_last
+from core.dataset.history import History, Recorder, redo_last, undo_last
 from tests.core.dataset.small_things import picture
 
 
@@ -62,6 +62,17 @@ def test_what_could_not_be_written_is_no_change(project, caption, monkeypatch, t
     assert caption.read_text() == text
 
 
+@pytest.mark.parametrize("act", [save_caption, overwrite_caption, take_caption_away])
+def test_where_the_lines_cannot_be_noted_nothing_is_changed(project, caption, monkeypatch, act):
+    caption.write_text("theirs,\nin lines")
+    seen = read_caption(caption).revision
+    monkeypatch.setattr(Recorder, "lines", lambda *given: (_ for _ in ()).throw(DiskError("No space is left.", "Free some.")))
+    with pytest.raises(DiskError):
+        act(project, "a", *(["mine"] if act is not take_caption_away else []), seen)
+    assert caption.read_text() == "theirs,\nin lines"
+    assert [(entry.count, entry.unfinished) for entry in History.of(project).entries()] == [(0, "")]
+
+
 @pytest.mark.parametrize("text", ["theirs", "red {a|b}\nblue hair\n"])
 def test_a_caption_that_was_removed_comes_back_letter_by_letter(project, caption, text):
     caption.write_text(text)
@@ -83,3 +94,18 @@ def test_only_the_text_that_was_seen_is_removed(project, caption):
     with pytest.raises(DatasetError, match="a has no caption"):
         take_caption_away(project, "a", NO_FILE)
     assert History.of(project).entries() == []
+
+
+def test_tags_that_went_with_a_removed_caption_may_come_again(project, caption):
+    caption.write_text("hat, bow", encoding="utf-8")
+    history = History.of(project)
+    with history.entry("Tagged") as record:
+        record.change("a", "a.txt", None, "hat, bow", ["hat", "bow"])
+    seen = read_caption(caption, "a").revision
+    assert history.authored({"a": ""}) == {"a": {"hat", "bow"}}
+    take_caption_away(project, "a", seen)
+    caption.write_text("mine", encoding="utf-8")
+    assert history.authored({"a": ""}) == {"a": set()}
+    caption.unlink()
+    undo_last(project)
+    assert history.authored({"a": ""}) == {"a": {"hat", "bow"}} and caption.read_text(encoding="utf-8") == "hat, bow"

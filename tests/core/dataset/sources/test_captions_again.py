@@ -159,3 +159,22 @@ def test_a_zip_is_looked_into_and_a_tar_is_named_calmly(tmp_path, source):
     report = manager.find_source_captions()
     assert [(one.id, one.found) for one in report.found] == [("z", "written later")] and report.skipped == []
     assert report.closed == [str(tmp_path / "all.tar")] and "1 archive is not looked into" in report.sentence()
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "upload"])
+def test_a_caption_without_a_picture_is_named_beside_pictures_that_come(manager, tmp_path, kind):
+    given = {"new.png": png_bytes((7, 7, 7)), "new.txt": b"new", "lost picture.txt": b"hours of work",
+             "metadata.jsonl": b'{"file_name": "not there.png", "text": "of a table"}\n'}
+    if kind == "upload":
+        report = bring(manager, upload(manager.project, given, APART))
+    elif kind == "zip":
+        (tmp_path / "more.zip").write_bytes(zipped(given))
+        report = manager.import_from(tmp_path / "more.zip")
+    else:
+        (tmp_path / "more").mkdir()
+        for name, data in given.items():
+            (tmp_path / "more" / name).write_bytes(data)
+        report = manager.import_from(tmp_path / "more")
+    assert [(one.name.rpartition("/")[2], one.reason) for one in report.skipped] == [
+        ("lost picture.txt", "It is a caption, and no picture is called like it.")]
+    assert report.sentence() == "1 image imported, 1 caption, 1 skipped." and captions(manager) == USUAL | {"new": "new"}

@@ -42,6 +42,7 @@ def test_only_what_every_trainer_reads_counts_as_a_picture(folder):
     for inner in ("sub", ".ipynb_checkpoints", "g.png"):
         (folder / inner).mkdir()
         (folder / inner / "f.png").write_bytes(b"x")
+    (folder / "loop.png").symlink_to("loop.png")
     assert [path.name for path in image_files(folder)] == ["a.png", "b.JPG"]
     assert "spelling of their ending (c.Png)" in found(settings(folder), "warning")[0]
 
