@@ -287,6 +287,8 @@ class Panel:
             self._told_while = reason
         if self._told is not None and reason in ("", self._told_while):
             self.status.say(*self._told)
+        elif self.no_project():  # so it is in every panel before the first one was used: no reason for alarm
+            self.status.say("ready", "Ready as soon as a project is open: open one in the Project panel.")
         elif reason:
             self.status.say("blocked", f"Needs attention: {reason}")
         else:

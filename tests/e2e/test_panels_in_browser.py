@@ -61,7 +61,7 @@ def test_dataset_maker_from_an_empty_folder_to_the_handover(notebooks, projects)
     with Lab(notebooks, {"LORABOOK_PROJECTS": str(projects)}) as lab, Browser(height=4500) as context:
         page = lab.open(context, "Dataset_Maker.ipynb")
         run_all(page)
-        says(page, "import", "^Needs attention: No project is open yet")
+        says(page, "import", "^Ready as soon as a project is open")
         panel(page, "project").get_by_label("Name").fill("Cat")
         panel(page, "project").get_by_label("Trigger word").fill("mikoneko")
         press(page, "project", "Create the project")

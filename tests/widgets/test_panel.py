@@ -56,7 +56,7 @@ def test_without_a_project_the_button_is_disabled_and_says_why():
     panel = CountingPanel(Session(), 3)
     assert panel.main.disabled
     assert "No project is open yet" in panel.main.tooltip
-    assert panel.status.text == "Needs attention: No project is open yet. Open one in the Project panel."
+    assert panel.status.text == "Ready as soon as a project is open: open one in the Project panel."
 
 
 def test_opening_a_project_makes_every_panel_ready(project):

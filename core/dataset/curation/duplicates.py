@@ -125,9 +125,8 @@ class DuplicateReport:
 
     def sentence(self) -> str:
         """The result in one line."""
-        more, looked = sum(len(group.others) for group in self.groups), counted(self.looked, "picture")
-        found = (f"{more} of {looked} {'is' if more == 1 else 'are'} like another one, in "
-                 f"{counted(len(self.groups), 'group')}" if more else f"no two of {looked} are alike")
+        alike, looked = sum(len(group.members) for group in self.groups), counted(self.looked, "picture")
+        found = f"{alike} of {looked} are alike, in {counted(len(self.groups), 'group')}" if alike else f"no two of {looked} are alike"
         unknown = f", {self.unknown} not compared" if self.unknown else ""
         skipped = f", {len(self.skipped)} could not be opened" if self.skipped else ""
         apart = len(self.different)
