@@ -27,6 +27,8 @@ TABLES = ("metadata.jsonl", "metadata.csv")
 """Files that hold the captions of the images beside them (https://huggingface.co/docs/datasets/image_dataset)."""
 SIDECAR_SUFFIX = ".json"
 """Ending of files that may hold captions among other notes: one beside each picture, or kohya's meta.json for all of them."""
+WORD_SUFFIXES = (*CAPTION_SUFFIXES, SIDECAR_SUFFIX)
+"""Endings of everything that may stand beside a picture with its caption in it."""
 HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
 UPLOAD_SUFFIX = ".upload"

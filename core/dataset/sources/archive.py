@@ -26,7 +26,7 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 from core.dataset.images.files import natural_key
 from core.dataset.items import Skipped
-from core.dataset.sources import CAPTION_SUFFIXES, IMPORT_SUFFIXES, SIDECAR_SUFFIX, SourceContent, SourceFile, is_junk, is_table
+from core.dataset.sources import IMPORT_SUFFIXES, WORD_SUFFIXES, SourceContent, SourceFile, is_junk, is_table
 from core.dataset.sources.tars import Tar
 
 MAX_FILE = 512 * 2**20
@@ -238,7 +238,7 @@ def texts_of_zip(location: Path, wanted: Callable[[str], bool]) -> Iterator[tupl
 
 
 def _is_of_use(name: str) -> bool:
-    return Path(name).suffix.lower() in (*IMPORT_SUFFIXES, *CAPTION_SUFFIXES, SIDECAR_SUFFIX) or is_table(name)
+    return Path(name).suffix.lower() in (*IMPORT_SUFFIXES, *WORD_SUFFIXES) or is_table(name)
 
 
 def outside(name: str) -> str:

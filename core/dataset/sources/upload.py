@@ -28,10 +28,10 @@ from core.dataset.items import Skipped
 from core.dataset.project import Project
 from core.dataset.sources import (
     ARCHIVE_SUFFIXES,
-    CAPTION_SUFFIXES,
     IMPORT_SUFFIXES,
     UPLOAD_SUFFIX,
     VIDEO_SUFFIXES,
+    WORD_SUFFIXES,
     SourceContent,
     SourceFile,
     is_junk,
@@ -40,7 +40,7 @@ from core.dataset.sources import (
 )
 from core.dataset.sources.archive import ArchiveSource
 
-TAKEN = (*IMPORT_SUFFIXES, *CAPTION_SUFFIXES, *ARCHIVE_SUFFIXES)
+TAKEN = (*IMPORT_SUFFIXES, *WORD_SUFFIXES, *ARCHIVE_SUFFIXES)
 """Endings of files that are taken, besides `TABLES`."""
 HOLDS_NOTHING = "What was uploaded holds no images"
 """How the sentence begins with which the import of an upload ends where nothing in it can be used; of a job only its words stay."""

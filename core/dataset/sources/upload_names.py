@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from core.base.files import safe_stem
-from core.dataset.sources import CAPTION_SUFFIXES, IMPORT_SUFFIXES
+from core.dataset.sources import IMPORT_SUFFIXES, WORD_SUFFIXES
 from core.dataset.sources.ledger import fold
 
 
@@ -114,13 +114,13 @@ def cut(file: str) -> tuple[str, str]:
     """A file name's stem and ending: a caption's is that of its picture, so "a.jpg.txt" → ("a", ".jpg.txt")."""
     stem, ending = Path(file).stem, Path(file).suffix
     inner = Path(stem).suffix
-    if ending.lower() in CAPTION_SUFFIXES and inner.lower() in IMPORT_SUFFIXES:
+    if ending.lower() in WORD_SUFFIXES and inner.lower() in IMPORT_SUFFIXES:
         return Path(stem).stem, inner + ending
     return stem, ending
 
 
 def _is_caption(ending: str) -> bool:
-    return Path(f"x{ending}").suffix.lower() in CAPTION_SUFFIXES
+    return Path(f"x{ending}").suffix.lower() in WORD_SUFFIXES
 
 
 def _clean(path: str) -> str:

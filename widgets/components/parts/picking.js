@@ -9,7 +9,7 @@ export function unfit(path, size, kinds) {
 }
 
 /** Captions go last, so that a picture has its name before its caption asks for it. */
-export function isCaption(path) { return /\.(txt|caption)$/i.test(path); }
+export function isCaption(path) { return /\.(txt|caption|json)$/i.test(path); }
 
 /** Files with the reason why they are left out: [{file, path, state, reason}]; hidden ones are passed over. */
 export function judged(found, kinds) {

@@ -56,6 +56,19 @@ def test_an_upload_is_imported_with_its_captions_and_archives_each_apart(project
     assert bring(project, receiver.record).imported == []
 
 
+def test_captions_in_json_files_come_with_an_upload_and_stay_with_their_own_picture(project, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "a.png").write_bytes(png_bytes((9, 9, 9)))
+    (own / "a.json").write_text('{"caption": "another one"}')
+    project.write_info(project.info().changed(sources=(str(own),)))
+    receiver = upload(project, {"a.png": png_bytes((1, 0, 0)), "a.json": b'{"caption": "red"}', "b.png": png_bytes((0, 1, 0)),
+                                "b.png.json": b'{"tags": ["green", "small"]}', "settings.json": b'{"lr": 1}'})
+    report = import_images(project, ImportSettings(source=str(receiver.record.path)))
+    assert images(project) == {"a-2.png": "red", "b.png": "green, small"} and report.from_json == 2
+    assert report.others == {".json": 1} and (own / "a.json").read_text() == '{"caption": "another one"}'
+
+
 def test_a_mask_is_known_by_the_makers_names_though_its_picture_was_stored_under_another(project, tmp_path):
     own = tmp_path / "own"
     own.mkdir()
