@@ -87,7 +87,7 @@ def reject_and_return_duplicates(page, dataset: DatasetManager, mark: str) -> No
     status, sections = panel.get_by_role("status"), panel.locator(".lb-cards-section")
     panel.get_by_role("button", name="Look for duplicates").click()
     expect(status).to_contain_text("Done:", timeout=60_000)
-    expect(status).to_contain_text(f"{DOUBLES} of")
+    expect(status).to_contain_text(f"({DOUBLES} too many)")
     expect(panel.locator(".lb-cards-where").first).to_contain_text("groups")
     first = sections.filter(has_text="astronaut.png").first
     expect(first.locator(".lb-card")).to_have_count(3)
@@ -116,7 +116,7 @@ def reject_and_return_duplicates(page, dataset: DatasetManager, mark: str) -> No
     expect(first.locator(".lb-card")).to_have_count(3)
     keep_picture(page, "duplicates", f"different_{mark}")
     first.get_by_role("button", name="They are alike after all").click()
-    expect(status).to_contain_text(f"{DOUBLES} of")
+    expect(status).to_contain_text(f"({DOUBLES} too many)")
     expect(panel.get_by_role("button", name="Show what you called different")).to_be_disabled()
 
 

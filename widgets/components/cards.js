@@ -41,7 +41,7 @@ function render({ model, el }) {
   el.classList.add("lb-cards");
   el.dataset.testid = "cards";
   const addresses = new Map(), failed = new Map(), seen = new Set();
-  const large = new Map();   // key of a picture in the dialog → its address
+  const large = new Map();   // key of a picture in the dialog → its address; empty while it is on the way
   let timer = 0, looked = null, contents = new Map();
   const nothing = make("p", "lb-cards-nothing");
   const bar = make("div", "lb-cards-bar");
@@ -89,14 +89,14 @@ function render({ model, el }) {
       for (const holder of list.querySelectorAll(".lb-card-picture")) fill(holder);
       if (looked) drawLarge();
     } else if (message?.large !== undefined && looked?.section.cards.some((one) => one.key === message.large)) {
-      if (!large.has(message.large)) large.set(message.large, URL.createObjectURL(new Blob([buffers[0]])));
+      if (!large.get(message.large)) large.set(message.large, URL.createObjectURL(new Blob([buffers[0]])));
       drawLarge();
     }
   }
 
   function look(section, at) {
     looked = { section, at };
-    for (const { key } of shownLarge()) if (!large.has(key)) model.send({ kind: "large", key });
+    for (const { key } of shownLarge()) if (!large.has(key)) { large.set(key, ""); model.send({ kind: "large", key }); }
     drawLarge();
     if (!dialog.open) { dialog.showModal(); dialog.focus(); }   // arrows work from the first moment on
   }
@@ -106,8 +106,8 @@ function render({ model, el }) {
     const { section, at } = looked, shown = shownLarge();
     pair.replaceChildren(...shown.map((one) => {
       const figure = make("figure"), words = make("figcaption");
-      const picture = large.has(one.key) ? make("img") : make("span", "lb-card-trouble", failed.get(one.key) ?? "…");
-      if (large.has(one.key)) { picture.src = large.get(one.key); picture.alt = one.title; }
+      const address = large.get(one.key), picture = address ? make("img") : make("span", "lb-card-trouble", failed.get(one.key) ?? "…");
+      if (address) { picture.src = address; picture.alt = one.title; }
       words.append(make("b", "", [one.title, one.badge].filter(Boolean).join(" · ")), ...one.lines.map((line) => make("span", "", line)));
       if (shown.length > 1 && !one.chosen && model.get("press")) {
         const keep = make("button", "", "Keep this one");
@@ -199,6 +199,7 @@ function render({ model, el }) {
   function forget(shown) {   // what is not shown any more, or is another picture under the same key
     const gone = (key) => shown.get(key) !== contents.get(key);
     for (const [key, address] of addresses) if (gone(key)) { URL.revokeObjectURL(address); addresses.delete(key); }
+    for (const [key, address] of large) if (gone(key)) { URL.revokeObjectURL(address); large.delete(key); }
     for (const key of failed.keys()) if (gone(key)) failed.delete(key);
     contents = shown;
   }

@@ -126,7 +126,9 @@ class DuplicateReport:
     def sentence(self) -> str:
         """The result in one line."""
         alike, looked = sum(len(group.members) for group in self.groups), counted(self.looked, "picture")
-        found = f"{alike} of {looked} are alike, in {counted(len(self.groups), 'group')}" if alike else f"no two of {looked} are alike"
+        groups = counted(len(self.groups), "group")
+        found = (f"{alike} of {looked} are alike, in {groups} ({alike - len(self.groups)} too many)" if alike
+                 else f"no two of {looked} are alike")
         unknown = f", {self.unknown} not compared" if self.unknown else ""
         skipped = f", {len(self.skipped)} could not be opened" if self.skipped else ""
         apart = len(self.different)

@@ -48,7 +48,7 @@ def test_each_tier_finds_its_own(photos):
     assert found.get("flower.png") == [("flower-mirrored.png", "hash", True)] or \
         found["flower-mirrored.png"] == [("flower.png", "hash", True)]
     assert len(found) == 5 and "chelsea.png" not in found
-    assert report.sentence() == "10 of 11 pictures are alike, in 5 groups."
+    assert report.sentence() == "10 of 11 pictures are alike, in 5 groups (5 too many)."
 
 
 def test_mirrored_pictures_are_left_alone_when_that_is_asked_for(photos):
