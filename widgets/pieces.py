@@ -39,4 +39,7 @@ def let_go(widget: ipw.Widget) -> None:
     """Close a widget and what stands in it; ipywidgets keeps all that are not closed as long as the kernel lives."""
     for inside in getattr(widget, "children", ()):
         let_go(inside)
+    for own in (getattr(widget, "layout", None), getattr(widget, "style", None)):  # widgets of their own
+        if isinstance(own, ipw.Widget):
+            own.close()
     widget.close()

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 
+import ipywidgets as ipw
 import pytest
 
 from core.base.errors import ConfigError
@@ -16,7 +17,7 @@ from core.base.process import mark_of
 from core.dataset.project import Project, folder_for
 from widgets import panel as panel_module
 from widgets.panel import Panel, Work
-from widgets.pieces import findings_list, table
+from widgets.pieces import findings_list, let_go, row, table
 from widgets.session import Session
 
 
@@ -235,6 +236,16 @@ def test_findings_say_their_level_in_words_and_hold_no_markup_of_others():
     assert shown.index("Must be mended") < shown.index("Good to know")
     assert "<b>40</b>" not in shown and "&lt;b&gt;40" in shown
     assert "&lt;i&gt;" in table([("Name", "<i>")])
+
+
+def test_what_was_let_go_leaves_no_widget_in_the_kernel():
+    from ipywidgets.widgets.widget import _instances
+
+    before = set(_instances)
+    box = row(ipw.Button(description="one"), ipw.HBox([ipw.Text(), ipw.Checkbox()]))
+    assert len(set(_instances) - before) > 10
+    let_go(box)
+    assert set(_instances) == before
 
 
 def test_what_the_first_press_makes_impossible_is_not_done_by_the_second_one(session):
