@@ -110,6 +110,7 @@ class ProjectPanel(Panel):
         self._facts = ipw.HTML()
         self._report: OpeningReport | None = None
         self._counting, self._again = False, False
+        self._complaint = ""
         return [self._facts]
 
     def opened(self) -> None:
@@ -153,8 +154,11 @@ class ProjectPanel(Panel):
                     report.found = self._report.found
                 self._report = report
                 self._show_facts()
+                if self.status.text == self._complaint:  # what could not be read can be read again
+                    self.say("ready", "Ready")
             elif folder == self.session.folder and error is not None:
                 self.fail(error)
+                self._complaint = self.status.text
             if self._again or folder != self.session.folder:
                 self._count()
             elif not sources and error is None:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from core.base.errors import DatasetError
+from core.dataset.manager import DatasetManager
 from core.dataset.project import Project, folder_for
 from widgets.dataset.handover import HandoverPanel
 from widgets.dataset.project import ProjectPanel
@@ -103,6 +105,17 @@ def test_opening_reports_what_the_project_holds_and_leaves_out_what_is_zero(proj
         assert f"<tr><th>{name}</th><td>{words}</td></tr>" in panel._facts.value
     assert "Rejected" not in panel._facts.value and "Variants" not in panel._facts.value
     assert "0" not in panel._facts.value.split("Folder")[0]
+
+
+def test_a_complaint_about_the_pictures_goes_when_they_can_be_read_again(project, monkeypatch):
+    session = Session()
+    panel = ProjectPanel(session)
+    with monkeypatch.context() as patch:
+        patch.setattr(DatasetManager, "opening", lambda *given: (_ for _ in ()).throw(DatasetError("No permission to read /drive.")))
+        session.open(project.folder)
+        assert panel.status.text == "Needs attention: No permission to read /drive."
+    session.tell()
+    assert (panel.status.text, panel._report.images) == ("Ready", 3)
 
 
 def test_opening_tells_of_captions_beside_the_sources_and_where_they_are_shown(projects, tmp_path):
