@@ -11,12 +11,14 @@ from PIL import Image
 
 from core.base.jobs import Job, list_jobs
 from core.dataset.curation.overview import OverviewSettings
+from core.dataset.curation.quality import QualitySettings
 from core.dataset.manager import DatasetManager
 from core.dataset.rejecting import RejectSettings
 from widgets.dataset.duplicates import DuplicatesPanel
 from widgets.dataset.gallery import GalleryPanel
 from widgets.dataset.overview import OverviewPanel
 from widgets.dataset.quality import QualityPanel
+from widgets.panel import Work
 
 
 def busy_picture(seed: int, size=(96, 96)) -> Image.Image:
@@ -447,6 +449,35 @@ def test_when_all_are_rejected_they_can_be_put_back(session, pictures):
     assert panel.status.text == "Done: 5 images rejected." and section_names(panel) == []
     panel.put_back.click()
     assert panel.status.text == "Done: 5 images put back." and len(section_names(panel)[0]) == 5
+
+
+def test_a_press_that_waits_rejects_no_picture_that_came_under_the_same_name(session, pictures):
+    async def kernel():
+        panel = QualityPanel(session)
+        await looked_at(panel, lambda: panel._found is not None)
+        panel.which.value = "side"
+        panel.exact.value = 90
+        await idle(panel)
+        assert panel.picked().names == ("0-small.png",)
+
+        def exchange():
+            time.sleep(0.4)
+            busy_picture(9, (64, 64)).save(pictures.images / "0-small.png")
+            manager = DatasetManager(pictures)
+            manager.measure_quality(QualitySettings())
+            return manager.quality()
+
+        def show(found):
+            panel._found = found
+
+        panel.guard(lambda: Work("exchanging a picture", exchange, show))
+        panel.reject.click()
+        await idle(panel)
+        assert "changed meanwhile, so nothing was done" in panel.status.text
+        assert not pictures.rejected.exists() or names_in(pictures.rejected) == []
+        panel.close()
+
+    asyncio.run(kernel())
 
 
 @pytest.mark.parametrize("press", ["group", "all"])
