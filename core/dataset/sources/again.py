@@ -1,33 +1,62 @@
-"""Captions that come once more, for pictures that the project has: nothing is written, they are noted and wait for review."""
+"""Captions that stand beside no picture of their part of a source.
+
+For pictures that come with another part they are brought, for pictures that the project has they wait for review, the rest is named.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.base.errors import DatasetError
 from core.dataset.captions.files import caption_path_for, read_caption, revision_of
+from core.dataset.items import Skipped
 from core.dataset.project import Project
-from core.dataset.sources import CAPTION_SUFFIXES, SourceContent, SourceFile
-from core.dataset.sources.captions import Words, read_words
+from core.dataset.sources import CAPTION_SUFFIXES, SIDECAR_SUFFIX, SourceContent, SourceFile
+from core.dataset.sources.captions import Words, read_words, sidecars_of, texts_of
 from core.dataset.sources.found_captions import read_decisions
 from core.dataset.sources.import_report import ImportReport
 from core.dataset.sources.ledger import Ledger, PlaceRecord, fold, note_place, read_places
+from core.dataset.sources.sidecars import caption_of_json
 from core.dataset.sources.upload_names import cut
+
+NO_CAPTIONS = ("readme", "license", "licence", "notice", "changelog", "credits")
+"""Text files that are none, by their stems in small letters."""
+NOT_REVIEWED = ("Its caption was not taken: {image} is in the project. Captions in .json files and archives come with new pictures only; "
+                "as a .txt file it is shown for review.")
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A caption that stands beside no picture."""
+
+    file: SourceFile
+    words: Words | None
+    """None: of a .json file, which is only read where its picture is found."""
+    again: bool
+    """Whether its source can be looked at again later."""
+    is_file: bool
+    """Whether it is a file of its own, not a row of a table."""
+
+    @property
+    def called(self) -> str:
+        """Its path as the maker knows it."""
+        return self.file.called or self.file.name
 
 
 @dataclass
 class CaptionsAgain:
-    """Notes where else captions of the project's pictures stand, and counts those that are news."""
+    """Gathers captions that stand beside no picture, finds the picture of each, and counts those that are news."""
 
     project: Project
     ledger: Ledger
     report: ImportReport
-    unmatched: list[str] = field(default_factory=list)
+    unmatched: list[Skipped] = field(default_factory=list)
     """Captions that fit no picture, as the maker calls them; also what a table says of pictures that are not there."""
-    lone: list[str] = field(default_factory=list)
+    lone: list[Skipped] = field(default_factory=list)
     """Those of them that are files."""
+    _strays: list[Stray] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._known = {(place.sha256, place.source): place.caption for place in read_places(self.project)}
@@ -57,49 +86,91 @@ class CaptionsAgain:
                 note_place(self.project, PlaceRecord(sha, source, known))
         return differs and revision != known and (source, revision) not in self._decided
 
-    def leave(self, content: SourceContent, captions: Mapping[str, SourceFile]) -> None:
-        """Note the captions that stand beside no picture of the source as fitting none. Args: as `alone`."""
-        self._leave(content, {name: file.called or name for name, file in strays(content, captions).items()})
+    def left_json(self, sha: str, image: str, words: Words) -> list[Skipped]:
+        """A caption in a .json file that is news for a picture that has another one, to be named: nobody looks there later."""
+        record = self.ledger.record_of(sha, image)
+        known = record.caption if record is not None else None
+        if not words.text or known == revision_of(words.text.encode("utf-8")) or self._has(image, words):
+            return []
+        return [Skipped(words.name, NOT_REVIEWED.format(image=image))]
 
-    def _leave(self, content: SourceContent, called: Mapping[str, str]) -> None:
-        files = {file.name for file in content.captions}
-        self.unmatched += called.values()
-        self.lone += [words for name, words in called.items() if name in files]
+    def gather(self, content: SourceContent, captions: Mapping[str, SourceFile], again: bool) -> None:
+        """Take in the captions that stand beside no picture of this part: its own pictures, and those that it skipped, have theirs.
 
-    def alone(self, home: str, content: SourceContent, captions: Mapping[str, SourceFile]) -> None:
-        """Match the captions that stand beside no picture of the source with the project's pictures, by their names.
-
-        Args: home: the source, as the ledger's places begin. captions: as `captions_by_name` gives them. Raises: DiskError.
+        Args: captions: as `captions_by_name` gives them. again: whether the source can be looked at again later.
         """
-        images, unmatched = None, {}
-        for name, file in strays(content, captions).items():
-            images = self.ledger.by_stem() if images is None else images
-            called = file.called or name
-            found = _the_one(called, images)
-            if found is None:
-                unmatched[name] = called
+        pictures = [*(file.name for file in content.images), *(one.name for one in content.skipped)]
+        taken = {file.name for name in pictures for file in (*texts_of(captions, name), *sidecars_of(captions, name))}
+        files = {file.name for file in content.captions}
+        for name, file in {file.name: file for file in captions.values()}.items():
+            if name in taken or file.fetch is not None or not name.lower().endswith(CAPTION_SUFFIXES):
                 continue
-            image, sha, _ = found
-            place = _beside_which(name, Path(image).suffix)
-            words = read_words(captions, place)
-            if self.is_news(sha, image, f"{home.rstrip('/')}/{place}", words):
-                self.report.differ += 1
-            elif words.text:
-                self.report.same += 1
+            if Path(file.called or name).stem.casefold() in NO_CAPTIONS:
+                self._count_other(Path(name).suffix.lower(), 1)
             else:
-                self.report.skipped += words.problems
-        self._leave(content, unmatched)
+                self._strays.append(Stray(file, read_words(captions, _beside_which(name, ".png")), again, name in files))
+        self._strays += [Stray(file, None, again, True) for file in content.sidecars if again and file.name not in taken]
+
+    def conclude(self, home: str, bring: Callable[[Words, str], bool]) -> None:
+        """Find the pictures of what was gathered, when all parts of the source came in.
+
+        Args: home: the source, as the ledger's places begin. bring: writes a caption for a picture that came with this import, and says
+        whether it did. Raises: DiskError.
+        """
+        images = self.ledger.by_stem() if self._strays else {}
+        new, done = {image.name for image in self.report.imported}, set[tuple[str, str]]()
+        for stray in self._strays:
+            found, key = _likely(stray.called, images), _folder_and_stem(stray.file.name)
+            if len(found) != 1:
+                self._leave(stray, found)
+            elif key not in done or stray.words is None:
+                done.add(key)
+                self._take(stray, home, *found[0][:2], new, bring)
+
+    def _take(self, stray: Stray, home: str, image: str, sha: str, new: Collection[str], bring: Callable[[Words, str], bool]) -> None:
+        """One whose picture was found."""
+        words = stray.words or _words_of_json(stray.file)
+        if image in new and bring(words, image):
+            self._count_other(SIDECAR_SUFFIX, -1 if stray.words is None else 0)
+            return
+        if stray.words is None or not stray.again:
+            if words.text and not self._has(image, words):
+                self.report.skipped.append(Skipped(stray.called, NOT_REVIEWED.format(image=image)))
+                self._count_other(SIDECAR_SUFFIX, -1 if stray.words is None else 0)
+        elif self.is_news(sha, image, f"{home.rstrip('/')}/{_beside_which(stray.file.name, Path(image).suffix)}", words):
+            self.report.differ += 1
+        elif words.text:
+            self.report.same += 1
+        else:
+            self.report.skipped += words.problems
+
+    def _count_other(self, ending: str, number: int) -> None:
+        """Files that are neither pictures nor captions, as the report counts them."""
+        self.report.others[ending] = self.report.others.get(ending, 0) + number
+        if self.report.others[ending] <= 0:
+            del self.report.others[ending]
+
+    def _has(self, image: str, words: Words) -> bool:
+        try:
+            return read_caption(caption_path_for(self.project.images / image)).text == words.text
+        except DatasetError:
+            return False
+
+    def _leave(self, stray: Stray, found: Sequence[tuple[str, str, str]]) -> None:
+        if stray.words is None:
+            return  # it may be anything
+        several = ", ".join(name for name, _, _ in found[:3])
+        reason = f"It is a caption, and several pictures are called like it: {several}." if found else \
+            "It is a caption, and no picture is called like it."
+        self.unmatched.append(Skipped(stray.called, reason))
+        self.lone += self.unmatched[-1:] if stray.is_file else []
 
 
-def strays(content: SourceContent, captions: Mapping[str, SourceFile]) -> dict[str, SourceFile]:
-    """The captions that stand beside no picture of the source, one for each name. Args: captions: as `captions_by_name` gives them."""
-    beside = {_folder_and_stem(file.name) for file in content.images}
-    found: dict[str, SourceFile] = {}
-    for name, file in captions.items():
-        if not name.startswith("folded:") and name.lower().endswith(CAPTION_SUFFIXES) and _folder_and_stem(name) not in beside:
-            beside.add(_folder_and_stem(name))
-            found[name] = file
-    return found
+def _words_of_json(file: SourceFile) -> Words:
+    try:
+        return Words(caption_of_json(file), file.name)
+    except (DatasetError, OSError) as error:
+        return Words(problems=(Skipped(file.name, str(error)),))
 
 
 def _folder_and_stem(path: str) -> tuple[str, str]:
@@ -107,17 +178,16 @@ def _folder_and_stem(path: str) -> tuple[str, str]:
     return fold(folder), fold(cut(name)[0])
 
 
-def _the_one(called: str, images: Mapping[str, list[tuple[str, str, str]]]) -> tuple[str, str, str] | None:
-    """The picture that a caption is called like: where several are, the one whose folders are the same, too."""
+def _likely(called: str, images: Mapping[str, list[tuple[str, str, str]]]) -> list[tuple[str, str, str]]:
+    """The pictures that a caption is called like: where several are, those whose folders are the same, too."""
     folder, stem = _folder_and_stem(called)
     found = images.get(stem, [])
     for depth in range(len(folder.split("/")) if folder else 0):
         tail = "/".join(["", *folder.split("/")[depth:], ""])
         inside = [one for one in found if fold(one[2].rpartition("/")[0] + "/").endswith(tail)]
         if inside:
-            found = inside
-            break
-    return found[0] if len(found) == 1 else None
+            return inside
+    return found
 
 
 def _beside_which(caption: str, suffix: str) -> str:

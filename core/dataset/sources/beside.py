@@ -19,6 +19,7 @@ from core.dataset.scanning import is_settled
 from core.dataset.sources import ARCHIVE_SUFFIXES, CAPTION_SUFFIXES, SourceContent, SourceFile, is_junk, is_table
 from core.dataset.sources.archive import texts_of_zip
 from core.dataset.sources.captions import captions_by_name
+from core.dataset.sources.ledger import fold
 from core.dataset.sources.upload import record_at
 
 
@@ -87,7 +88,7 @@ class SourceTexts:
         wanted: dict[str, set[str]] = {}
         for image in images:
             folder, _, name = image.rpartition("/")
-            wanted.setdefault(folder, set()).update((stem_of(name).casefold(), name.casefold()))
+            wanted.setdefault(folder, set()).update((fold(stem_of(name)), fold(name)))
         for above in {parent for folder in wanted for parent in _parents(folder)}:
             wanted.setdefault(above, set())
         archives: dict[Path, str] = {}
@@ -118,14 +119,14 @@ class SourceTexts:
                     continue
                 if is_table(name):
                     content.tables.append(SourceFile(inside + name, Path(entry.path)))
-                elif name.lower().endswith(CAPTION_SUFFIXES) and stem_of(name).casefold() in stems:
+                elif name.lower().endswith(CAPTION_SUFFIXES) and fold(stem_of(name)) in stems:
                     content.captions.append(self._file(entry, inside + name, folder, found))
 
     def _list_archive(self, archive: Path, inside: str, stems: dict[str, set[str]], content: SourceContent, found: Beside) -> None:
         """Sort what lies in a zip. Args: inside: its path in the source, with "/", or "". stems: by folder, as `_list` takes them."""
         def wanted(name: str) -> bool:
             folder, _, file = f"{inside}{name}".rpartition("/")
-            is_caption = file.lower().endswith(CAPTION_SUFFIXES) and stem_of(file).casefold() in stems.get(folder, ())
+            is_caption = file.lower().endswith(CAPTION_SUFFIXES) and fold(stem_of(file)) in stems.get(folder, ())
             return not is_junk(name) and (is_caption or (is_table(file) and folder in stems))
 
         try:

@@ -18,6 +18,7 @@ from core.dataset.captions.files import NO_FILE, Caption, check_revision, decode
 from core.dataset.captions.locking import writing_in
 from core.dataset.items import Skipped
 from core.dataset.sources import SIDECAR_SUFFIX, SourceContent, SourceFile
+from core.dataset.sources.ledger import fold
 from core.dataset.sources.sidecars import caption_of_json
 
 CAPTION_COLUMNS = ("text", "caption", "captions", "prompt", "tags", "description", "additional_feature")
@@ -51,11 +52,8 @@ def read_words(captions: Mapping[str, SourceFile], image: str) -> Words:
 
     Args: captions: as `captions_by_name` gives them. image: its name in the source. Raises: DiskError, Cancelled.
     """
-    stem = image.rsplit(".", 1)[0]
-    exact = (f"{stem}.txt", f"{stem}.caption", f"{image}.txt", f"{image}.caption")
-    keys = (*exact, *(f"folded:{key.casefold()}" for key in exact))
     empty, problems = "", []
-    for file in dict.fromkeys(captions[key] for key in keys if key in captions):
+    for file in texts_of(captions, image):
         try:
             whole = decode_caption(file.read(), Path(file.name).name)
             text = one_line(whole)
@@ -78,13 +76,25 @@ def read_words(captions: Mapping[str, SourceFile], image: str) -> Words:
     return Words(problems=tuple(problems))
 
 
+def texts_of(captions: Mapping[str, SourceFile], image: str) -> list[SourceFile]:
+    """The text files that may hold the caption of an image, and what a table says of it, the likeliest first. Args: as `read_words`."""
+    exact = _names_of(image)
+    keys = (*exact, *(f"folded:{key.casefold()}" for key in exact), *(f"composed:{fold(key)}" for key in exact))
+    return list(dict.fromkeys(captions[key] for key in keys if key in captions))
+
+
+def _names_of(image: str) -> tuple[str, ...]:
+    stem = image.rsplit(".", 1)[0]
+    return f"{stem}.txt", f"{stem}.caption", f"{image}.txt", f"{image}.caption"
+
+
 def sidecars_of(captions: Mapping[str, SourceFile], image: str) -> list[SourceFile]:
     """The .json files that may hold the caption of an image, and what a meta.json says of it, the likeliest first.
 
     Args: as `read_words`.
     """
     beside = (f"{image.rsplit('.', 1)[0]}.json", f"{image}.json")
-    keys = (*beside, *(f"folded:{key.casefold()}" for key in beside), f"{image}.meta")
+    keys = (*beside, *(f"folded:{key.casefold()}" for key in beside), *(f"composed:{fold(key)}" for key in beside), f"{image}.meta")
     return list(dict.fromkeys(captions[key] for key in keys if key in captions))
 
 
@@ -106,10 +116,10 @@ def clean_lines(text: str) -> str:
 
 
 def captions_by_name(content: SourceContent) -> tuple[dict[str, SourceFile], list[Skipped]]:
-    """Captions by their exact names, and as "folded:name" for A.PNG beside a.txt.
+    """Captions by their exact names, as "folded:name" for A.PNG beside a.txt, and as "composed:name" for letters as macOS writes them.
 
-    Two that differ in case only are found exactly or not at all. What a table says of an image stands as "image.png.txt", so that a text
-    file beside the image goes before it.
+    Two that differ in that only are found exactly or not at all; one in another composition is no other picture's. What a table says of
+    an image stands as "image.png.txt", so that a text file beside the image goes before it.
 
     Returns: the captions, and the tables that could not be read with the reason.
     """
@@ -119,8 +129,10 @@ def captions_by_name(content: SourceContent) -> tuple[dict[str, SourceFile], lis
             files += _captions_of_table(table)
         except (DatasetError, OSError, ValueError, csv.Error) as error:
             problems.append(Skipped(table.name, f"Its captions could not be read ({str(error).rstrip('.')})."))
-    folded = Counter(file.name.casefold() for file in files)
+    folded, composed = Counter(file.name.casefold() for file in files), Counter(fold(file.name) for file in files)
+    owned = {name for image in content.images for name in _names_of(image.name)}
     loose = {f"folded:{file.name.casefold()}": file for file in files if folded[file.name.casefold()] == 1}
+    loose |= {f"composed:{fold(file.name)}": file for file in files if composed[fold(file.name)] == 1 and file.name not in owned}
     return {**loose, **{file.name: file for file in files}}, problems
 
 

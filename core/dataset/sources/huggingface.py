@@ -9,7 +9,7 @@ import importlib
 import os
 import re
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from core.dataset.items import Skipped
 from core.dataset.sources import CAPTION_SUFFIXES, HUB_HOSTS, SourceContent, SourceFile, is_junk, is_table
 from core.dataset.sources.archive import ArchiveSource
 from core.dataset.sources.download import Listening, download, folder_of
+from core.dataset.sources.ledger import fold
 from core.dataset.sources.masks import set_masks_apart
 from core.dataset.sources.parquet import table_parts
 from core.dataset.sources.url import clear_stale
@@ -190,8 +191,11 @@ class HubSource:
         """Not more pictures than asked for."""
         set_masks_apart(content)  # they do not count
         if self._left >= 0:
+            off = content.images[self._left:]
             content.images = content.images[:self._left]
             self._left -= len(content.images)
+            gone = _stems(off) - _stems(content.images)
+            content.captions = [file for file in content.captions if fold(file.name.rsplit(".", 1)[0]) not in gone]
         return content
 
     def _of_big(self, commit: str, file: Any) -> Iterator[SourceContent]:
@@ -251,8 +255,13 @@ def content_number(file: Any) -> int:
 
 def _beside(content: SourceContent) -> list[SourceFile]:
     """The captions that stand beside an image that is taken: no others need be fetched."""
-    stems = {file.name.rsplit(".", 1)[0].casefold() for file in content.images} | {file.name.casefold() for file in content.images}
-    return [file for file in content.captions if file.name.rsplit(".", 1)[0].casefold() in stems]
+    stems = _stems(content.images)
+    return [file for file in content.captions if fold(file.name.rsplit(".", 1)[0]) in stems]
+
+
+def _stems(images: Sequence[SourceFile]) -> set[str]:
+    """How captions of these images are called, without their endings: like "a" and "a.png"."""
+    return {fold(name) for file in images for name in (file.name.rsplit(".", 1)[0], file.name)}
 
 
 def _only_skipped(name: str, reason: str) -> SourceContent:

@@ -123,7 +123,7 @@ def import_images(project: Project, settings: ImportSettings, progress: Progress
                 report.others[ending] = report.others.get(ending, 0) + count
             report.known += content.known
             report.again = content.again or report.again
-            if not (content.images or (looks and (content.captions or content.tables))):
+            if not (content.images or (looks and (content.captions or content.tables or content.sidecars))):
                 continue
             if content.images:
                 _note_source(project, source.place)
@@ -132,8 +132,10 @@ def import_images(project: Project, settings: ImportSettings, progress: Progress
                 ledger = Ledger(project, [(item.path.name, item.sha256) for item in list_items(project)])
                 importer = _Importer(project, settings, source.place, ledger, report, progress)
             importer.take(content)
+        if importer is not None:
+            importer.conclude()
         if importer is not None and pictures:
-            report.skipped += [Skipped(name, "It is a caption, and no picture is called like it.") for name in importer.again.lone]
+            report.skipped += importer.again.lone
         elif not report.known:
             _conclude_without(project, settings, source.place, report, importer.again.unmatched if importer is not None else [])
     return report
@@ -153,18 +155,18 @@ def _opened(project: Project, settings: ImportSettings, progress: Progress) -> S
     return SOURCES.load(kind)(location, project.hidden / "unpacked", settings.recursive, None, progress)
 
 
-def _conclude_without(project: Project, settings: ImportSettings, place: str, report: ImportReport, unmatched: list[str]) -> None:
+def _conclude_without(project: Project, settings: ImportSettings, place: str, report: ImportReport, unmatched: Sequence[Skipped]) -> None:
     """What is to be said where no picture came. Raises: DatasetError: nothing that came belongs to the project."""
     is_upload = place.endswith(UPLOAD_SUFFIX)
     report.captions_only = bool(report.differ or report.same)
     if report.captions_only or is_upload:  # an upload is not to be offered again
         _note_source(project, place)
     if report.captions_only:
-        report.skipped += [Skipped(name, "It fits no picture of this project.") for name in unmatched]
+        report.skipped += unmatched
         return
     nothing = HOLDS_NOTHING if is_upload else f"{place} holds no images"
     if unmatched:
-        first = ", ".join(unmatched[:3]) + (" …" if len(unmatched) > 3 else "")
+        first = ", ".join(one.name for one in unmatched[:3]) + (" …" if len(unmatched) > 3 else "")
         its = f"its {counted(len(unmatched), 'caption')} {'fits' if len(unmatched) == 1 else 'fit'}"
         raise DatasetError(f"{nothing}, and {its} no picture of this project: {first}.",
                            "A caption fits where it is called like its picture." + _first_reason(report))
@@ -228,10 +230,19 @@ class _Importer:
         if told := sum(file.name in self.sidecars for file in content.sidecars):
             self.report.others = {ending: rest for ending, count in self.report.others.items()
                                   if (rest := count - (told if ending == SIDECAR_SUFFIX else 0))}
-        if self.looks:
-            self.again.alone(self.home, content, self.captions)
-        elif self.settings.captions and not content.known:
-            self.again.leave(content, self.captions)
+        if self.settings.captions:
+            self.again.gather(content, self.captions, self.looks)
+
+    def conclude(self) -> None:
+        """Find the pictures of captions that stood beside none, when all parts came in. Raises: Cancelled, DiskError."""
+        self.again.conclude(self.home, self._bring_late)
+
+    def _bring_late(self, words: Words, image: str) -> bool:
+        """A caption for a picture that came with another part."""
+        with among_movers(self.project, self.progress) as moves:
+            self.ledger.look_again(moves)
+            target = self.project.images / image
+            return target.exists() and self._bring_caption(words, target) is not None
 
     def prepare(self, file: SourceFile) -> _Prepared:
         """Read, hash and decode one file, and read its caption (in a thread). Raises: DatasetError: why it is skipped; DiskError."""
@@ -282,9 +293,10 @@ class _Importer:
                 brought = self._bring_caption(result.words, self.project.images / image)
                 if brought is not None:
                     self.ledger.note_caption(result.sha256, image, self._revision_of(result.words) or "")
-                if self.looks:
-                    words = result.words if not result.words.from_json else Words()  # nobody looks there later
-                    self.report.differ += self.again.is_news(result.sha256, image, self._place(file), words)
+                if self.looks and result.words.from_json:
+                    self.report.skipped += self.again.left_json(result.sha256, image, result.words) if brought is None else []
+                elif self.looks:
+                    self.report.differ += self.again.is_news(result.sha256, image, self._place(file), result.words)
             return
         while True:
             name = self.ledger.claim(result.sha256, Path(file.name).stem, result.baked.suffix)

@@ -13,6 +13,7 @@ from core.dataset.captions.files import decode_caption, one_line
 from core.dataset.items import Skipped
 from core.dataset.sources import IMPORT_SUFFIXES, SourceContent, SourceFile
 from core.dataset.sources.gallery import tag_words
+from core.dataset.sources.ledger import fold
 
 WORD_KEYS = ("caption", "text", "prompt", "tags", "tag_string")
 """Names under which such files keep the words of a picture, the likeliest first."""
@@ -30,11 +31,14 @@ def sidecars_by_name(content: SourceContent) -> tuple[dict[str, SourceFile], lis
     Returns: these, and each meta.json that could not be read with the reason.
     """
     found, problems = dict[str, SourceFile](), list[Skipped]()
-    beside = {name for image in content.images for name in (f"{_stem(image.name)}.json".casefold(), f"{image.name}.json".casefold())}
+    exact = {name for image in content.images for name in (f"{_stem(image.name)}.json", f"{image.name}.json")}
+    beside = {fold(name) for name in exact}
     for file in content.sidecars:
-        if file.name.casefold() in beside:
+        if fold(file.name) in beside:
             found[file.name] = file
             found.setdefault(f"folded:{file.name.casefold()}", file)
+            if file.name not in exact:
+                found.setdefault(f"composed:{fold(file.name)}", file)
         elif META.fullmatch(PurePosixPath(file.name).name) and content.images:
             try:
                 for name, words in _captions_of_meta(file, content.images).items():

@@ -3,6 +3,7 @@
 import tarfile
 
 import pytest
+from PIL import Image
 
 from core.base.errors import DatasetError
 from core.dataset.items import list_items
@@ -178,3 +179,54 @@ def test_a_caption_without_a_picture_is_named_beside_pictures_that_come(manager,
     assert [(one.name.rpartition("/")[2], one.reason) for one in report.skipped] == [
         ("lost picture.txt", "It is a caption, and no picture is called like it.")]
     assert report.sentence() == "1 image imported, 1 caption, 1 skipped." and captions(manager) == USUAL | {"new": "new"}
+
+
+@pytest.mark.parametrize("captions_of", ["loose", "zipped"])
+def test_captions_and_pictures_in_different_parts_of_one_upload_come_together(manager, captions_of):
+    words, pictures = {"a.txt": b"of a", "b.txt": b"of b"}, {"a.png": png_bytes((3, 0, 0)), "b.png": png_bytes((4, 0, 0))}
+    given = words if captions_of == "loose" else {"captions.zip": zipped(words)}
+    report = bring(manager, upload(manager.project, {**given, "pictures.zip": zipped(pictures)}, APART))
+    assert report.sentence() == "2 images imported, 2 captions." and captions(manager) == USUAL | {"a": "of a", "b": "of b"}
+
+
+def test_a_caption_that_fits_several_pictures_is_named_with_them(manager, tmp_path):
+    picture(tmp_path / "more" / "other" / "p1.png", (9, 9, 9))
+    manager.import_from(tmp_path / "more")
+    report = bring(manager, upload(manager.project, {"p1.txt": b"which?", "new.png": png_bytes((7, 7, 7)), "README.txt": b"hello"}, APART))
+    assert [(one.name, one.reason) for one in report.skipped] == [
+        ("p1.txt", "It is a caption, and several pictures are called like it: p1-2.png, p1.png.")]
+    assert report.others == {".txt": 1} and captions(manager)["p1"] == "old 1"
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "upload"])
+def test_a_caption_whose_name_is_composed_otherwise_belongs_to_its_picture_and_to_no_other(manager, tmp_path, kind):
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    given = {f"x/{apart}.png": png_bytes((7, 7, 7)), f"x/{composed}.txt": b"words", f"y/{apart}.png": png_bytes((8, 8, 8)),
+             f"y/{composed}.png": png_bytes((9, 9, 9)), f"y/{composed}.txt": b"of the composed one"}
+    if kind == "upload":
+        report = bring(manager, upload(manager.project, given, APART))
+    elif kind == "zip":
+        (tmp_path / "more.zip").write_bytes(zipped(given))
+        report = manager.import_from(tmp_path / "more.zip")
+    else:
+        for name, data in given.items():
+            (tmp_path / "more" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "more" / name).write_bytes(data)
+        report = manager.import_from(tmp_path / "more")
+    of = {picture_at(manager, item.path): item.caption for item in list_items(manager.project) if item.id not in USUAL}
+    assert of == {(7, 7, 7): "words", (8, 8, 8): None, (9, 9, 9): "of the composed one"} and report.skipped == []
+
+
+def picture_at(manager, path):
+    with Image.open(path) as image:
+        return image.convert("RGB").getpixel((0, 0))
+
+
+def test_a_caption_in_a_json_file_for_a_picture_that_is_there_is_named(manager):
+    known = (manager.project.images / "p0.png").read_bytes()
+    newer = b'{"caption": "newer"}'
+    given = {"p0.png": known, "p0.json": newer, "p1.json": newer, "p2.json": b'{"caption": "old 2"}', "other.json": b'{"prompt": "x"}'}
+    report = bring(manager, upload(manager.project, given, APART))
+    assert sorted((one.name, one.reason[:52]) for one in report.skipped) == [
+        (f"{name}.json", f"Its caption was not taken: {name}.png is in the project.") for name in ("p0", "p1")]
+    assert captions(manager) == USUAL and report.others == {".json": 2}

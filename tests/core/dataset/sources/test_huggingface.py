@@ -313,3 +313,14 @@ def test_addresses_of_repositories_are_read(text, kind, name, revision, only):
 def test_what_is_no_repository_is_refused(text):
     with pytest.raises(DatasetError, match="no data set or model"):
         parse_repo(text)
+
+
+@pytest.mark.parametrize("kind", ["files", "zip", "parquet"])
+def test_captions_of_pictures_that_were_not_asked_for_are_nothing_to_tell_of(project, serve, kind):
+    names = [f"a{number}" for number in range(6)]
+    files = {"files": {f"{name}{ending}": data for number, name in enumerate(names)
+                       for ending, data in ((".png", png_bytes((number, 0, 0))), (".txt", b"words"))},
+             "zip": {"p.zip": packed(*(f"{name}.png" for name in names))}, "parquet": {"p.parquet": table(0, 6, text=names)}}
+    serve(files[kind])
+    report = bring(project, most=2)
+    assert report.sentence() == "2 images imported, 2 captions." and report.skipped == []
