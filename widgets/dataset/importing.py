@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from pathlib import Path
 
 import ipywidgets as ipw
@@ -139,14 +140,46 @@ class ImportPanel(Panel):
         return self.start(settings)
 
     def show_report(self, status: JobStatus) -> None:
-        """List what was skipped."""
-        self._skipped.value = skipped_list(status)
+        """Tell what was changed or there already, and what was skipped."""
+        self._skipped.value = import_list(status)
+
+
+SHOWN = 100
+"""Files that are named one by one: a browser is slow with thousands of lines."""
+NAMED = 5
+"""Files that are named for one reason in one line."""
+
+
+def import_list(status: JobStatus) -> str:
+    """What an import changed on the way, what was there before, and what it left out, as a list in HTML; empty where there is nothing."""
+    changed: dict[str, list[str]] = {}
+    for image in status.report.get("imported", []):
+        for change in image["changes"]:
+            changed.setdefault(change, []).append(image["source"])
+    already = [image["source"] + (f" as {image['name']}" if image["name"] not in ("", Path(image["source"]).name) else "")
+               for image in status.report.get("already", [])]
+    return findings_of([*(f"{some(names)}: {change}." for change, names in changed.items()),
+                        *([f"Already in the project: {some(already)}."] if already else [])], status)
 
 
 def skipped_list(status: JobStatus) -> str:
     """What a job left out and why, as a list in HTML; empty when nothing was."""
-    others = words_of_others(status.report.get("others", {}))
-    lines = [f"<li class='lb-info'>{html.escape(others)}</li>"] if others else []
+    return findings_of([], status)
+
+
+def findings_of(said: Sequence[str], status: JobStatus) -> str:
+    """Sentences, then what a job left out and why, as a list in HTML. Args: said: what is good to know."""
+    others, skipped = words_of_others(status.report.get("others", {})), status.report.get("skipped", [])
+    lines = [f"<li class='lb-info'>{html.escape(one)}</li>" for one in (*said, *([others] if others else []))]
     lines += [f"<li class='lb-warning'><b>{html.escape(str(item['name']))}</b> was left out: {html.escape(str(item['reason']))}</li>"
-              for item in status.report.get("skipped", [])]
+              for item in skipped[:SHOWN]]
+    if more := len(skipped) - SHOWN if len(skipped) > SHOWN else 0:
+        lines.append(f"<li class='lb-warning'>and {more:,} more. <code>report.json</code> in the newest folder of the project's "
+                     "<code>jobs/</code> names them all.</li>")
     return f'<ul class="lb-findings">{"".join(lines)}</ul>' if lines else ""
+
+
+def some(names: Sequence[str]) -> str:
+    """The first names, and how many more: "a.png, b.png and 3 more"."""
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")

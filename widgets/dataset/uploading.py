@@ -23,7 +23,7 @@ from core.dataset.sources.receiving import Outcome, OutOfStep, Receiver
 from core.dataset.sources.upload import TAKEN, UploadSettings, current_upload, importable, list_uploads, own_folder
 from core.dataset.sources.upload_parts import PARTS, Occupied, Offer, digest_spans, forget_part, unfinished
 from widgets.components.upload import Upload
-from widgets.dataset.importing import skipped_list
+from widgets.dataset.importing import import_list
 from widgets.form import Form
 from widgets.jobs_view import newest_job
 from widgets.panel import Panel
@@ -167,8 +167,8 @@ class UploadPanel(Panel):
         return self._import(str(record.path))
 
     def show_report(self, status: JobStatus) -> None:
-        """List what was skipped."""
-        self._skipped.value = skipped_list(status)
+        """Tell what was changed or there already, and what was skipped."""
+        self._skipped.value = import_list(status)
         self._enable()
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from core.dataset.sources import SOURCES, places
 from core.dataset.sources.gallery import CREDENTIALS
 from tests.core.dataset.small_things import picture
 from tests.core.dataset.sources.colab import make_colab
-from widgets.dataset.importing import KINDS, WORDS, ImportPanel, skipped_list
+from widgets.dataset.importing import KINDS, WORDS, ImportPanel, import_list, skipped_list
 
 
 @pytest.fixture
@@ -220,3 +220,16 @@ def test_files_of_other_kinds_stand_in_the_list_of_what_was_left_out():
     said = listed(others={".json": 2, ".tags": 1, ".<b>": 1}, skipped=[{"name": "a.png", "reason": "It is damaged."}])
     assert "4 files of other kinds were left out: 2 .json, 1 .&lt;b&gt;, 1 .tags." in said and "a.png" in said
     assert listed(others={}) == listed(ignored=3) == ""
+
+
+def test_what_was_changed_on_the_way_or_there_before_is_named_and_a_long_list_is_cut():
+    def image(number, name="", changes=()):
+        return {"name": name or f"{number}.jpg", "source": f"in/{number}.jpg", "changes": list(changes)}
+
+    report = {"imported": [image(number, changes=["turned upright"]) for number in range(8)] + [image(8)],
+              "already": [image(9), image(10, "<cat>.jpg")],
+              "skipped": [{"name": f"{number}.png", "reason": "It is damaged."} for number in range(1234)]}
+    said = import_list(JobStatus("done", "", 1, 1, None, "", (), report))
+    assert "in/0.jpg, in/1.jpg, in/2.jpg, in/3.jpg, in/4.jpg and 3 more: turned upright." in said
+    assert "Already in the project: in/9.jpg, in/10.jpg as &lt;cat&gt;.jpg." in said
+    assert said.count("<b>") == 100 and "and 1,134 more" in said
