@@ -14,6 +14,7 @@ from core.dataset.captions.files import caption_path_for, read_caption, revision
 from core.dataset.items import Skipped
 from core.dataset.project import Project
 from core.dataset.sources import CAPTION_SUFFIXES, SIDECAR_SUFFIX, SourceContent, SourceFile
+from core.dataset.sources.beside import file_names, homes_of
 from core.dataset.sources.captions import Words, read_words, sidecars_of, texts_of
 from core.dataset.sources.found_captions import read_decisions
 from core.dataset.sources.import_report import ImportReport
@@ -52,6 +53,8 @@ class CaptionsAgain:
     project: Project
     ledger: Ledger
     report: ImportReport
+    home: str
+    """The source, as the ledger's places begin."""
     unmatched: list[Skipped] = field(default_factory=list)
     """Captions that fit no picture, as the maker calls them; also what a table says of pictures that are not there."""
     lone: list[Skipped] = field(default_factory=list)
@@ -60,7 +63,8 @@ class CaptionsAgain:
 
     def __post_init__(self) -> None:
         self._known = {(place.sha256, place.source): place.caption for place in read_places(self.project)}
-        self._decided = read_decisions(self.project)
+        homes, _ = homes_of(self.project, more=[self.home])
+        self._file_of, self._decided = file_names(homes), read_decisions(self.project, homes)
 
     def is_news(self, sha: str, image: str, source: str, words: Words) -> bool:
         """Note that a picture, or a caption that fits it, stands there too. Returns: whether its caption is to be reviewed.
@@ -74,7 +78,7 @@ class CaptionsAgain:
         revision = revision_of(words.text.encode("utf-8")) if words.text else ""
         differs = bool(words.text) and words.text != present
         record = self.ledger.record_of(sha, image)
-        if record is not None and record.source == source:
+        if record is not None and self._file_of(record.source) == self._file_of(source):
             if record.caption is None:
                 return False  # of an earlier version; the panel goes by the dates
             known: str | None = record.caption
@@ -84,7 +88,7 @@ class CaptionsAgain:
                 known = "" if differs else revision
                 self._known[sha, source] = known
                 note_place(self.project, PlaceRecord(sha, source, known))
-        return differs and revision != known and (source, revision) not in self._decided
+        return differs and revision != known and (self._file_of(source), revision) not in self._decided
 
     def left_json(self, sha: str, image: str, words: Words) -> list[Skipped]:
         """A caption in a .json file that is news for a picture that has another one, to be named: nobody looks there later."""
@@ -111,13 +115,12 @@ class CaptionsAgain:
                 self._strays.append(Stray(file, read_words(captions, _beside_which(name, ".png")), again, name in files))
         self._strays += [Stray(file, None, again, True) for file in content.sidecars if again and file.name not in taken]
 
-    def conclude(self, home: str, bring: Callable[[Words, str], bool]) -> None:
+    def conclude(self, bring: Callable[[Words, str], bool]) -> None:
         """Find the pictures of what was gathered, when all parts of the source came in.
 
-        Args: home: the source, as the ledger's places begin. bring: writes a caption for a picture that came with this import, and says
-        whether it did. Raises: DiskError.
+        Args: bring: writes a caption for a picture that came with this import, and says whether it did. Raises: DiskError.
         """
-        images = self.ledger.by_stem() if self._strays else {}
+        images = self._by_stem() if self._strays else {}
         new, done = {image.name for image in self.report.imported}, set[tuple[str, str]]()
         for stray in self._strays:
             found, key = _likely(stray.called, images), _folder_and_stem(stray.file.name)
@@ -125,9 +128,18 @@ class CaptionsAgain:
                 self._leave(stray, found)
             elif key not in done or stray.words is None:
                 done.add(key)
-                self._take(stray, home, *found[0][:2], new, bring)
+                self._take(stray, *found[0][:2], new, bring)
 
-    def _take(self, stray: Stray, home: str, image: str, sha: str, new: Collection[str], bring: Callable[[Words, str], bool]) -> None:
+    def _by_stem(self) -> dict[str, list[tuple[str, str, str]]]:
+        """As `Ledger.by_stem`, also by the names under which pictures that were there came once more."""
+        images = self.ledger.by_stem()
+        for place in read_places(self.project):
+            image, stem = self.ledger.image_of(place.sha256), fold(Path(place.source).stem)
+            if image is not None and all(image != name for name, _, _ in images.get(stem, [])):
+                images.setdefault(stem, []).append((image, place.sha256, place.source))
+        return images
+
+    def _take(self, stray: Stray, image: str, sha: str, new: Collection[str], bring: Callable[[Words, str], bool]) -> None:
         """One whose picture was found."""
         words = stray.words or _words_of_json(stray.file)
         if image in new and bring(words, image):
@@ -137,7 +149,7 @@ class CaptionsAgain:
             if words.text and not self._has(image, words):
                 self.report.skipped.append(Skipped(stray.called, NOT_REVIEWED.format(image=image)))
                 self._count_other(SIDECAR_SUFFIX, -1 if stray.words is None else 0)
-        elif self.is_news(sha, image, f"{home.rstrip('/')}/{_beside_which(stray.file.name, Path(image).suffix)}", words):
+        elif self.is_news(sha, image, f"{self.home.rstrip('/')}/{_beside_which(stray.file.name, Path(image).suffix)}", words):
             self.report.differ += 1
         elif words.text:
             self.report.same += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,13 +38,13 @@ class Home:
         return self.place.rstrip("/") + "/"
 
 
-def homes_of(project: Project) -> tuple[list[Home], list[str]]:
+def homes_of(project: Project, more: Sequence[str] = ()) -> tuple[list[Home], list[str]]:
     """The project's sources that can be looked into: folders, uploads and archives, the innermost first. Addresses are none.
 
-    Returns: also those that are not there now, a drive that is not mounted, say.
+    Args: more: sources that the project does not name yet. Returns: also those that are not there now, a drive that is not mounted, say.
     """
     homes, gone = [], []
-    for place in project.info().sources:
+    for place in dict.fromkeys((*project.info().sources, *more)):
         path = Path(place)
         if not path.is_absolute():
             continue
@@ -55,6 +55,15 @@ def homes_of(project: Project) -> tuple[list[Home], list[str]]:
         elif path.suffix.lower() not in ARCHIVE_SUFFIXES and not (record.path if record is not None else path).is_file():
             gone.append(place)
     return sorted(homes, key=lambda home: -len(home.place)), gone
+
+
+def file_names(homes: Sequence[Home]) -> Callable[[str], str]:
+    """Turns the ledger's name of a file into that of the file itself: what was uploaded into one's own folder has two in the ledger."""
+    begins = [(home.begin, f"{home.folder}/") for home in homes]
+
+    def file_of(place: str) -> str:
+        return next((folder + place[len(begin):] for begin, folder in begins if place.startswith(begin)), place)
+    return file_of
 
 
 @dataclass

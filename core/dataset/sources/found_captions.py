@@ -25,7 +25,7 @@ from core.dataset.images.files import stem_of
 from core.dataset.index import Index
 from core.dataset.items import Skipped, list_items
 from core.dataset.project import Project
-from core.dataset.sources.beside import Beside, Home, SourceTexts, homes_of
+from core.dataset.sources.beside import Beside, Home, SourceTexts, file_names, homes_of
 from core.dataset.sources.captions import read_words
 from core.dataset.sources.ledger import ImportRecord, PlaceRecord, read_ledger, read_places
 
@@ -165,7 +165,7 @@ def find_for(project: Project, images: Sequence[Here], index: Index, decided: bo
     """The same for a list of images that is known already."""
     homes, gone = homes_of(project)
     report = FoundReport(gone=gone)
-    before = set() if decided else read_decisions(project)
+    before, file_of = set() if decided else read_decisions(project, homes), file_names(homes)
     texts, found, decided_on = SourceTexts(index), dict[str, tuple[int, FoundCaption]](), set[str]()
     progress.start("Looking beside the sources", len(homes))
     places = _places(project, images) if homes else {}
@@ -176,7 +176,7 @@ def find_for(project: Project, images: Sequence[Here], index: Index, decided: bo
         report.closed += beside.closed
         for inside, here, record, rank in pairs:
             one = _found(project, inside, here, record, beside, report)
-            if one is not None and (one.source, one.revision) in before:
+            if one is not None and (file_of(one.source), one.revision) in before:
                 decided_on.add(one.image)
             elif one is not None and (one.image not in found or rank > found[one.image][0]):
                 found[one.image] = rank, one
@@ -228,11 +228,14 @@ def _by_home(homes: Sequence[Home], images: Iterable[Here],
              places: Mapping[str, Sequence[ImportRecord]]) -> list[tuple[Home, list[tuple[str, Here, ImportRecord, int]]]]:
     """Sources with their images: path inside it, the image, what the ledger says of it, and a number that is higher for what came later."""
     found: list[tuple[Home, list[tuple[str, Here, ImportRecord, int]]]] = [(home, []) for home in homes]
-    begins = [(home.begin, pairs) for home, pairs in found]
+    begins, file_of = [(home.begin, pairs) for home, pairs in found], file_names(homes)
     for here in images:
+        known = set[str]()
         for rank, record in enumerate(places.get(here.name, ())):
-            for begin, pairs in begins:
+            file = file_of(record.source)
+            for begin, pairs in begins if file not in known else ():  # else it is the same file under its other name
                 if record.source.startswith(begin):
+                    known.add(file)
                     pairs.append((record.source[len(begin):], here, record, rank))
                     break
     return found
@@ -311,10 +314,10 @@ def _note(project: Project, decisions: Sequence[tuple[str, FoundCaption]]) -> No
         append_lines(project.hidden / DECISIONS, ["\n".join(lines)], sync=True, errors="surrogateescape")
 
 
-def read_decisions(project: Project) -> set[tuple[str, str]]:
-    """Source and text of everything that was taken or left; half a line is passed over."""
-    found: set[tuple[str, str]] = set()
+def read_decisions(project: Project, homes: Sequence[Home]) -> set[tuple[str, str]]:
+    """File (as `file_names` calls it) and text of everything that was taken or left; half a line is passed over."""
+    found, file_of = set[tuple[str, str]](), file_names(homes)
     for value in read_json_lines(project.hidden / DECISIONS, errors="surrogateescape"):
         with contextlib.suppress(KeyError, TypeError):
-            found.add((value["source"], value["text"]))
+            found.add((file_of(value["source"]), value["text"]))
     return found

@@ -200,7 +200,7 @@ class _Importer:
     """.json files of that part in which captions were found, or which are told of otherwise."""
 
     def __post_init__(self) -> None:
-        self.again = CaptionsAgain(self.project, self.ledger, self.report)
+        self.again = CaptionsAgain(self.project, self.ledger, self.report, self.home)
 
     def take(self, content: SourceContent) -> None:
         """Bring in one part of the source. Raises: Cancelled, DiskError."""
@@ -235,7 +235,7 @@ class _Importer:
 
     def conclude(self) -> None:
         """Find the pictures of captions that stood beside none, when all parts came in. Raises: Cancelled, DiskError."""
-        self.again.conclude(self.home, self._bring_late)
+        self.again.conclude(self._bring_late)
 
     def _bring_late(self, words: Words, image: str) -> bool:
         """A caption for a picture that came with another part."""

@@ -230,3 +230,39 @@ def test_a_caption_in_a_json_file_for_a_picture_that_is_there_is_named(manager):
     assert sorted((one.name, one.reason[:52]) for one in report.skipped) == [
         (f"{name}.json", f"Its caption was not taken: {name}.png is in the project.") for name in ("p0", "p1")]
     assert captions(manager) == USUAL and report.others == {".json": 2}
+
+
+@pytest.fixture
+def own(manager, source):
+    """The maker's own folder, into which a new picture with its caption was uploaded."""
+    report = bring(manager, upload(manager.project, {"sub/new.png": png_bytes((7, 7, 7)), "sub/new.txt": b"new"}))
+    assert (source / "sub" / "new.txt").read_text() == "new" and report.sentence() == "1 image imported, 1 caption."
+    return source / "sub"
+
+
+def test_what_was_uploaded_into_the_own_folder_is_no_news_when_that_is_imported(manager, own):
+    manager.save_caption("new", "new, and tagged", manager.read_caption("new").revision)
+    report = manager.import_from(own.parent)
+    assert (report.differ, len(report.already)) == (0, 4) and found(manager) == {}
+    (own / "new.txt").write_text("changed there")
+    assert manager.import_from(own.parent).differ == 1 and found(manager) == {"new": ("new, and tagged", "changed there")}
+
+
+def test_a_decision_holds_whichever_name_the_file_goes_by(manager, own):
+    manager.import_from(own.parent)
+    (own / "p0.txt").write_text("changed 0")
+    (own / "p1.txt").write_bytes(b"caf\xe9")
+    report = manager.find_source_captions()
+    assert [one.name for one in report.skipped] == ["sub/p1.txt"]
+    assert manager.take_source_captions(leave=report.found, take=[]).left == 1
+    bring(manager, upload(manager.project, {"sub/p0.png": (own / "p0.png").read_bytes(), "lone.txt": b"x", "n.png": png_bytes((3, 3, 9))},
+                          name="upload_20260101-120001"))
+    assert found(manager) == {} and manager.import_from(own.parent).differ == 0 and found(manager) == {}
+
+
+def test_a_caption_fits_by_the_name_under_which_its_picture_came_once_more(manager, source, tmp_path):
+    (tmp_path / "copies").mkdir()
+    (tmp_path / "copies" / "p0 copy.png").write_bytes((source / "sub" / "p0.png").read_bytes())
+    manager.import_from(tmp_path / "copies")
+    report = bring(manager, upload(manager.project, {"p0 copy.txt": b"newer"}, APART))
+    assert report.differ == 1 and found(manager) == {"p0": ("old 0", "newer")}
