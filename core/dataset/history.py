@@ -4,107 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import secrets
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from core.base.errors import ConfigError, DatasetError
+from core.base.errors import Cancelled, ConfigError, DatasetError, DiskError
 from core.base.locks import locked
 from core.base.progress import SILENT, Progress
 from core.base.words import counted
 from core.dataset.captions.files import one_line, read_caption_text, tag_key
-from core.dataset.captions.swapping import Swap, clear_leftovers, swap_captions
-from core.dataset.history_file import Change, HistoryEntry, HistoryFile, Summary, append_values, lines_of, naming
+from core.dataset.captions.swapping import clear_leftovers, swap_captions
+from core.dataset.history_file import Change, HistoryEntry, HistoryFile, Summary, append_values, naming
 from core.dataset.items import Skipped
 from core.dataset.project import Project, ProjectInfo
+from core.dataset.recording import Recorder
+from core.dataset.undoing import BY_HAND, Pictures, UndoReport, net_swaps
 
 __all__ = ["Change", "History", "HistoryEntry", "Recorder", "UndoReport", "finish", "go_to", "redo_last", "undo_last"]
 
 HISTORY_FILE = "history.jsonl"
-BY_HAND = "It was edited by hand since and stays as it is."
 START = "start"
 """Stands for the state before the first entry."""
-
-
-@dataclass(frozen=True)
-class UndoReport:
-    """What an undo (or redo, or a way back to a version) did."""
-
-    what: str
-    """The entry that was undone, in words; where it was a way over several, the whole of it."""
-    restored: int
-    skipped: list[Skipped] = field(default_factory=list)
-    """Captions that were edited since; they were left as they are."""
-    verb: str = "undone"
-    way: bool = False
-    """Whether it was a way over several entries."""
-
-    def sentence(self) -> str:
-        """The result in one line."""
-        some = len(self.skipped)
-        stay = "was edited since and stays as it is" if some == 1 else "were edited since and stay as they are"
-        left = f" {some} {stay}." if some else ""
-        was = "was" if self.restored == 1 else "were"
-        words = self.what if self.way else f"{self.what!r} is {self.verb}"
-        return f"{words}. {counted(self.restored, 'caption')} {was} changed.{left}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"what": self.what, "restored": self.restored, "skipped": [vars(item) for item in self.skipped]}
-
-
-class Recorder:
-    """Takes down the changes of one entry, before they are made, so that a kill in the middle can be undone or finished."""
-
-    def __init__(self, path: Path | None, what: str, trigger: tuple[str, str] | None = None) -> None:
-        self._path, self._what, self._trigger = path, what, trigger
-        self.id = ""
-        """Names the entry; empty until its first change."""
-        self._made: int | None = None
-
-    def change(self, image: str, file: str, before: str | None, after: str, written: Iterable[str] | None = None,
-               sha256: str = "") -> None:
-        """Note one change. Raises: DiskError."""
-        if self._path is not None:
-            append_values(self._path, [*self._begin(), {
-                "event": "change", "entry": self.id, "image": image, "file": file, "before": before, "after": after,
-                "written": None if written is None else list(written), "sha256": sha256}])
-
-    def changes(self, changes: Sequence[Change]) -> None:
-        """Note all changes of a bulk change at once; they are on the disk when this returns. Raises: DiskError."""
-        if self._path is not None and changes:
-            begin = self._begin()
-            append_values(self._path, (line for lines in (begin, lines_of(self.id, changes)) for line in lines), sync=True)
-
-    def lines(self, texts: Mapping[str, str]) -> None:
-        """Note captions of the entry that stand in several lines, by file name, as they are before they are replaced. Raises: DiskError."""
-        if self._path is not None and texts:
-            append_values(self._path, [*self._begin(), {"event": "lines", "entry": self.id, "texts": dict(texts)}], sync=True)
-
-    def left(self, files: Sequence[str]) -> None:
-        """Caption files that were not written after all, though their changes are noted. Raises: DiskError."""
-        if self._path is not None and files:
-            append_values(self._path, [{"event": "left", "entry": self.id, "files": list(files)}])
-
-    def _begin(self) -> list[dict[str, Any]]:
-        if self.id:
-            return []
-        self.id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-        return [{"event": "begin", "entry": self.id, "what": self._what, "time": time.time(), "trigger": self._trigger, "ends": True}]
-
-    def made(self, count: int) -> None:
-        """Only so many of the changes, from the first, were made: the rest was cancelled."""
-        self._made = count
-
-    def end(self) -> None:
-        """The work on it has ended, whole or cancelled. Raises: DiskError."""
-        if self._path is not None and self.id:
-            made = {} if self._made is None else {"made": self._made}
-            append_values(self._path, [{"event": "end", "entry": self.id, "time": time.time(), **made}], sync=True)
 
 
 class History:
@@ -125,14 +47,24 @@ class History:
     def entry(self, what: str, trigger: tuple[str, str] | None = None) -> Iterator[Recorder]:
         """One bulk change, in words: "Tagged with WD EVA02-Large v3". No change, no entry. It waits for an undo to end.
 
+        After an error that leaves open which captions were written it is interrupted, as after a kill. So it is where only the word of
+        its end finds no space: that is no error of the work, which is done.
+
         Args: trigger: the project's trigger word before and after, where the change sets it; an undo sets it back.
         """
         record = Recorder(self.path, what, trigger)
         with held(self.path, fcntl.LOCK_SH) if self.path is not None else contextlib.nullcontext():
+            whole = False
             try:
                 yield record
+                whole = True
+            except Cancelled:
+                whole = True
+                raise
             finally:
-                record.end()
+                if whole or record.settled:
+                    with contextlib.suppress(DiskError, OSError):
+                        record.end()
 
     def summary(self) -> Summary:
         """Entries, what holds, what can be made again, and named versions."""
@@ -193,6 +125,17 @@ class History:
         if self.path is not None:
             append_values(self.path, [{"event": event, "entry": entry.id, "time": time.time()} for entry in entries], sync=True)
 
+    def mark_left(self, entry: HistoryEntry, way: str, files: Collection[str]) -> None:
+        """Note captions that an undo or redo left as they are. What an undo left still holds, so that the redo need not write it; what a
+        redo left otherwise is no change of the entry any more.
+
+        Args: files: as they are called now. Raises: DiskError.
+        """
+        names = entry.names_then(files) if files else []
+        event, names = ("kept", names) if way == "undo" else ("left", [name for name in names if name not in entry.kept])
+        if self.path is not None and names:
+            append_values(self.path, [{"event": event, "entry": entry.id, "files": names}])
+
 
 @contextlib.contextmanager
 def held(history: Path, kind: int) -> Iterator[None]:
@@ -221,7 +164,7 @@ def undo_last(project: Project, progress: Progress = SILENT, decisions: Collecti
 
 def redo_last(project: Project, progress: Progress = SILENT) -> UndoReport:
     """Make again what was taken back last. Raises: DatasetError: there is nothing, or captions are being changed just now; DiskError."""
-    with alone(project) as history:
+    with alone(project, "made again") as history:
         entry = next(iter(history.redoable()), None)
         if entry is None:
             raise DatasetError("There is no change to make again.", "After a new change, what was undone before it cannot come back.")
@@ -233,7 +176,7 @@ def go_to(project: Project, entry_id: str, progress: Progress = SILENT) -> UndoR
 
     Raises: ConfigError: no entry has that id, or it was replaced by later changes; DatasetError: as for `undo_last`; DiskError.
     """
-    with alone(project) as history:
+    with alone(project, "changed") as history:
         applied, redo = history.applied(), history.redoable()
         names, next_names = [entry.id for entry in applied], [entry.id for entry in redo]
         if entry_id in next_names:
@@ -257,7 +200,7 @@ def finish(project: Project, entry_id: str, progress: Progress = SILENT) -> Undo
 
     Raises: ConfigError: nothing of that id was interrupted; DatasetError, DiskError.
     """
-    with alone(project) as history:
+    with alone(project, "completed") as history:
         entry = history.summary().entries.get(entry_id)
         if entry is None or not entry.unfinished:
             raise ConfigError(f"The change {entry_id!r} is not half done.")
@@ -266,15 +209,18 @@ def finish(project: Project, entry_id: str, progress: Progress = SILENT) -> Undo
 
 
 @contextlib.contextmanager
-def alone(project: Project) -> Iterator[History]:
-    """Hold the captions alone, and clear away what a kill left. Raises: DatasetError: they are being changed just now."""
+def alone(project: Project, verb: str = "undone") -> Iterator[History]:
+    """Hold the captions alone, and clear away what a kill left.
+
+    Args: verb: what is not done while others hold them. Raises: DatasetError: they are being changed just now.
+    """
     history = History.of(project)
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(held(project.hidden / HISTORY_FILE, fcntl.LOCK_EX | fcntl.LOCK_NB))
         except BlockingIOError as error:
-            raise DatasetError(f"The captions of {project.name!r} are being changed just now, so nothing was undone.",
-                               "Wait until that has ended, or cancel it, and undo then.") from error
+            raise DatasetError(f"The captions of {project.name!r} are being changed just now, so nothing was {verb}.",
+                               "Wait until that has ended, or cancel it, and try again then.") from error
         if any(entry.unfinished for entry in history.entries()):
             clear_leftovers(project.images)
         yield history
@@ -282,15 +228,25 @@ def alone(project: Project) -> Iterator[History]:
 
 def _by_hand_since(project: Project, entries: Sequence[HistoryEntry], turned: Collection[str]) -> list[Skipped]:
     """Captions of these entries that no later entry changed, and a hand did. Args: turned: files that later entries changed."""
+    pictures = Pictures(project) if entries else None
     return [Skipped(change.file, BY_HAND) for entry in entries for change in entry.read_changes()
-            if change.file not in turned and change.after
+            if change.file not in turned and change.after and pictures is not None and not pictures.missing(change)
             and read_caption_text(project.images / change.file) not in (None, one_line(change.after))]
 
 
 def _turn(project: Project, history: History, steps: Sequence[HistoryEntry], way: str, what: str, progress: Progress,
           verb: str = "", way_over: bool = False) -> UndoReport:
-    """Undo or redo entries, in the order given, as one replacement of each caption."""
-    swaps = list(net_swaps(steps, way).values())
+    """Undo or redo entries, in the order given, as one replacement of each caption; what was made for another picture is left out."""
+    pictures = Pictures(project)
+    without: dict[str, dict[str, str]] = {entry.id: {} for entry in steps}
+
+    def fits(entry: HistoryEntry, change: Change) -> bool:
+        reason = pictures.missing(change)
+        if reason:
+            without[entry.id][change.file] = reason
+        return not reason
+
+    swaps = list(net_swaps(steps, way, fits).values())
     progress.start("Taking back" if way == "undo" else "Making again", len(swaps))
     ing, done = ("undoing", "undone") if way == "undo" else ("redoing", "redone")
     history.mark(ing, steps)
@@ -299,8 +255,13 @@ def _turn(project: Project, history: History, steps: Sequence[HistoryEntry], way
     for entry in steps:
         if entry.trigger:
             project.change_info(partial(_turn_trigger, words=entry.trigger if way == "redo" else entry.trigger[::-1]))
+    skipped = {one.name: one for one in report.skipped}
+    for entry in steps:
+        history.mark_left(entry, way, {*skipped, *without[entry.id]})
+    for reasons in without.values():
+        skipped.update({file: Skipped(file, reason) for file, reason in reasons.items()})
     history.mark(done, steps)
-    return UndoReport(what, report.done, report.skipped, verb or ("made again" if way == "redo" else done), way_over)
+    return UndoReport(what, report.done, list(skipped.values()), verb or ("made again" if way == "redo" else done), way_over)
 
 
 def _note_lines(history: History, steps: Sequence[HistoryEntry], texts: Mapping[str, str]) -> None:
@@ -314,21 +275,6 @@ def _note_lines(history: History, steps: Sequence[HistoryEntry], texts: Mapping[
 
 def _turn_trigger(info: ProjectInfo, words: tuple[str, str]) -> ProjectInfo:
     return info.changed(trigger_word=words[1]) if info.trigger_word == words[0] else info
-
-
-def net_swaps(steps: Sequence[HistoryEntry], way: str) -> dict[str, Swap]:
-    """What becomes of each caption file when entries are undone or redone one after the other, as one step.
-
-    A hand's change between two entries is passed over: it is in the history as what the later one found.
-    """
-    swaps: dict[str, Swap] = {}
-    for entry in steps:
-        changes = entry.changes
-        for change in reversed(changes) if way == "undo" else changes:
-            old, new = (change.after, change.before) if way == "undo" else (change.before, change.after)
-            known = swaps.get(change.file)
-            swaps[change.file] = Swap(change.file, old if known is None else known.before, new or None)
-    return swaps
 
 
 def _words(history: History, entry_id: str) -> str:

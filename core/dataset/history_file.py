@@ -6,9 +6,10 @@
 | change | one caption before and after, noted before it is written |
 | changes | many of them: rows of image, file, before, after, written tags, the image's SHA-256 |
 | lines | captions of the entry that stood in several lines before, as they were: `texts`, file to text |
-| left | captions of the entry that were not written after all, since they were changed meanwhile: `files` |
+| left | captions of the entry that were not written after all, since they were changed meanwhile: `files`, by their names then |
 | end | the change is whole; without it, a kill came in between. `made`: only so many of its changes, the rest was cancelled |
 | undoing, undone | it is being taken back; it is taken back |
+| kept | captions where the entry holds though it is undone, since they could not be changed: `files`, by their names when it began |
 | redoing, redone | it is being made again; it holds again |
 | version | a name for how the captions are now: `name`, `run`, `file` |
 | renamed | images have other names from here on: `stems`, old to new; what stands above is read with the new ones |
@@ -60,7 +61,7 @@ class Change:
     written: tuple[str, ...] | None = None
     """Tags that a model wrote here (also those that a person had taken out), none where all was taken away; None: no model was at work."""
     sha256: str = ""
-    """Of the image that the model saw; empty when no model was at work."""
+    """Of the image that it was made for (that the model saw); empty where that does not matter."""
 
 
 @dataclass(eq=False)
@@ -90,6 +91,8 @@ class HistoryEntry:
     """Every renaming of the file, also those that come later."""
     left: set[str] = field(default_factory=set)
     """Caption files that were not written after all, as they were called then."""
+    kept: set[str] = field(default_factory=set)
+    """Those that the last undo left as they were, as they were called then."""
 
     @property
     def changes(self) -> list[Change]:
@@ -98,10 +101,17 @@ class HistoryEntry:
 
     def read_changes(self) -> Iterator[Change]:
         """The same, one by one, under the names that the images have now. Half a line is passed over."""
+        return (now for _, now in self._with_names_then())
+
+    def names_then(self, files: Collection[str]) -> list[str]:
+        """Those of its caption files as they were called when it began. Args: files: as they are called now."""
+        return list(dict.fromkeys(name for name, now in self._with_names_then() if now.file in files))
+
+    def _with_names_then(self) -> Iterator[tuple[str, Change]]:
         for place, change in itertools.islice(self._all_changes(), self.made):
             present = under_present_name(change, self.renames, place)
-            if present is not None:
-                yield present
+            if present is not None and change.file not in self.left:
+                yield change.file, present
 
     def newest_changes(self, file: BinaryIO, worth: Callable[[bytes], bool]) -> Iterator[Change]:
         """The same from the last to the first. Args: file: the history. worth: whether a line is worth reading; others are passed over."""
@@ -111,9 +121,9 @@ class HistoryEntry:
         for place, length in reversed(self.spans):
             file.seek(place)
             line = file.read(length)
-            for change in reversed(list(self._changes_of(line))) if worth(line) else ():
+            for change in reversed(list(_changes_of(line))) if worth(line) else ():
                 present = under_present_name(change, self.renames, place)
-                if present is not None:
+                if present is not None and change.file not in self.left:
                     yield present
 
     def _all_changes(self) -> Iterator[tuple[int, Change]]:
@@ -121,14 +131,11 @@ class HistoryEntry:
             in_lines = self._in_lines(file)
             for place, length in self.spans:
                 file.seek(place)
-                for change in self._changes_of(file.read(length)):
+                for change in _changes_of(file.read(length)):
                     now = under_present_name(change, self.renames, place) if in_lines else None
                     before = in_lines.get(now.file) if now is not None else None
                     as_it_was = before is not None and one_line(before) == change.before
                     yield place, replace(change, before=before) if as_it_was else change
-
-    def _changes_of(self, line: bytes) -> Iterator[Change]:
-        return (change for change in _changes_of(line) if change.file not in self.left)
 
     def _in_lines(self, file: BinaryIO) -> dict[str, str]:
         """Captions as they stood in several lines, by the name that their file has now."""
@@ -221,8 +228,8 @@ def lines_of(entry: str, changes: Sequence[Change]) -> Iterator[dict[str, Any]]:
         part = changes[start:start + ROWS]
         by_model = any(change.written is not None for change in part)
         rows: list[list[Any]] = [[change.image, change.file, change.before, change.after] for change in part]
-        if by_model:
-            for row, change in zip(rows, part, strict=True):
+        for row, change in zip(rows, part, strict=True):
+            if by_model or change.sha256:
                 row += [None if change.written is None else list(change.written), change.sha256]
         yield {"event": "changes", "entry": entry, "count": len(rows), "written": by_model, "changes": rows}
 
@@ -270,12 +277,16 @@ def _take_event(seen: Summary, value: dict[str, Any], path: Path, place: int) ->
         files = {str(file) for file in value.get("files", ())} - entry.left
         entry.left |= files
         entry.count -= len(files)
+    elif event == "kept":
+        entry.kept |= {str(file) for file in value.get("files", ())}
     elif event == "end":
         entry.unfinished = "" if entry.unfinished == "begin" else entry.unfinished
         if "made" in value:
             entry.made = entry.count = int(value["made"])
     elif event in ("undoing", "redoing"):
         entry.unfinished = str(event)
+        if event == "undoing":
+            entry.kept.clear()
     elif event == "undone":
         entry.undone, entry.unfinished = True, ""
         if name in seen.applied:

@@ -256,5 +256,5 @@ def _alone(project: Project) -> Iterator[None]:
             raise DatasetError(f"Images of {project.name!r} are being imported or moved just now, so nothing was renamed.",
                                "Wait until that has ended.") from error
         stack.enter_context(project.not_in_training("renamed"))
-        stack.enter_context(alone(project))
+        stack.enter_context(alone(project, "renamed"))
         yield

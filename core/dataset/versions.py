@@ -6,6 +6,7 @@ import gzip
 import json
 import secrets
 import time
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +19,11 @@ from core.base.settings import Settings, setting
 from core.base.words import counted
 from core.dataset.captions.editing import EditPlan, EditReport, apply_plan
 from core.dataset.captions.files import has_lines, one_line, read_lines
-from core.dataset.history import START, History, net_swaps
+from core.dataset.history import START, History
 from core.dataset.history_file import Change, VersionMark, append_values, under_present_name
-from core.dataset.items import ImageItem, list_items
+from core.dataset.items import ImageItem, Skipped, list_items
 from core.dataset.project import Project
+from core.dataset.undoing import OTHER, net_swaps
 
 NOW = "now"
 """Stands for the captions as they are."""
@@ -76,8 +78,8 @@ def list_versions(project: Project) -> list[Step]:
     applied, redo = set(summary.applied), set(summary.redo)
     steps = [Step(entry.id, entry.what, entry.time, entry.count,
                   "interrupted" if entry.id in broken else "in effect" if entry.id in applied
-                  else "undone" if entry.id in redo else "replaced") for entry in summary.entries.values()]
-    steps += [Step(mark.id, mark.name, mark.time, mark.count, "version", mark.run) for mark in summary.versions]
+                  else "undone" if entry.id in redo else "replaced") for entry in list(summary.entries.values())]  # live: others add to it
+    steps += [Step(mark.id, mark.name, mark.time, mark.count, "version", mark.run) for mark in list(summary.versions)]
     return sorted(steps, key=lambda step: -step.time)
 
 
@@ -98,9 +100,8 @@ def name_version(project: Project, settings: VersionSettings) -> VersionMark:
     authored = history.authored({item.id: item.sha256 for item in items})
     lines = []
     for item in items:
-        row: list[Any] = [item.id, item.caption_name, _as_it_stands(item) or item.caption]
-        if item.id in authored:
-            row += [sorted(authored[item.id]), item.sha256]
+        written = sorted(authored[item.id]) if item.id in authored else None
+        row: list[Any] = [item.id, item.caption_name, _as_it_stands(item) or item.caption, written, item.sha256]
         lines.append(json.dumps(row, ensure_ascii=False))
     mark_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
     file = f"{VERSIONS_DIR}/{mark_id}.jsonl.gz"
@@ -154,22 +155,29 @@ def compare_versions(project: Project, before: str, after: str = NOW) -> Compari
 
 
 def plan_restore(project: Project, version: str) -> EditPlan:
-    """What going back to a named version would change; nothing is touched. Captions of images that are gone stay away.
+    """What going back to a named version would change; nothing is touched. Captions of images that are gone stay away; where another
+    picture has an image's name by now, its caption is left as it is, and named.
 
     Raises: ConfigError: there is no such version; DatasetError: its snapshot is gone or damaged.
     """
     mark = next((mark for mark in History.of(project).summary().versions if version in (mark.id, mark.name)), None)
     if mark is None:
         raise ConfigError(f"No version is called {version!r}.", "The history panel lists them.")
-    images = {item.caption_name: item for item in list_items(project)}
+    items = list_items(project)
+    images = {item.caption_name: item for item in items}
+    same = {(item.caption_name, item.sha256) for item in items}
     wanted = {file: change for file, change in _read_snapshot(project, mark).items() if file in images}
     present = captions_at(project, NOW)
     for file in [file for file, change in wanted.items() if file in present and has_lines(change.after or "")]:
         present[file] = replace(present[file], after=_as_it_stands(images[file]) or present[file].after)
-    difference = _compare(present, wanted)
-    changes = [Change(one.image, one.file, one.before, one.after, wanted[one.file].written, wanted[one.file].sha256)
-               for one in difference.changes if one.after]
-    return EditPlan(f"Back to the version {mark.name!r}", changes, len(wanted) - len(changes), [])
+    changes, skipped = [], []
+    for one in _compare(present, wanted).changes:
+        sha256 = wanted[one.file].sha256 if one.after else ""
+        if sha256 and not same & {(one.file, sha256), (one.file, "")}:
+            skipped.append(Skipped(one.file, OTHER))
+        elif one.after:
+            changes.append(Change(one.image, one.file, one.before, one.after, wanted[one.file].written, sha256))
+    return EditPlan(f"Back to the version {mark.name!r}", changes, len(wanted) - len(changes) - len(skipped), skipped)
 
 
 def restore_version(project: Project, version: str, progress: Progress = SILENT) -> EditReport:
@@ -195,12 +203,13 @@ def _read_snapshot(project: Project, mark: VersionMark) -> dict[str, Change]:
         rows: Sequence[list[Any]] = [json.loads(line) for line in lines if line]
         found = {}
         for image, file, text, *model in rows:
-            written, sha256 = (tuple(model[0]), model[1]) if model else (None, "")
-            present = under_present_name(Change(image, file, None, text, written, sha256), mark.renames, mark.place)
+            written, sha256 = model or (None, "")
+            change = Change(image, file, None, text, None if written is None else tuple(written), sha256)
+            present = under_present_name(change, mark.renames, mark.place)
             if present is not None:
                 found[present.file] = present
         return found
-    except (OSError, EOFError, ValueError, IndexError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, TypeError) as error:
         raise DatasetError(f"The version {mark.name!r} cannot be read from {path} ({error}).",
                            "The changes since then can still be undone one by one.") from error
 

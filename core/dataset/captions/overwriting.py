@@ -41,7 +41,7 @@ def save_caption(project: Project, image_id: str, text: str, revision: str) -> C
 
 
 def overwrite_caption(project: Project, image_id: str, text: str, revision: str) -> Caption:
-    """Save a caption over the other text, which `undo_last` brings back.
+    """Save a caption over the other text, which `undo_last` brings back. A file that holds this very line already counts as saved.
 
     Args: revision: of the other text, so that the person has seen what is replaced.
 
@@ -50,12 +50,13 @@ def overwrite_caption(project: Project, image_id: str, text: str, revision: str)
     """
     path = caption_path_of(project, image_id)
     other, in_lines = read_caption(path, image_id).text, read_lines(path)
-    check_revision(path, revision)
     line = line_to_write(text, image_id)
+    if line == other:
+        return write_caption(path, line, revision, image_id)
+    check_revision(path, revision)
     with History.of(project).entry(f"Caption of {image_id} kept over a change from elsewhere") as record, _noted(path, record):
-        if line != other:
-            record.change(image_id, path.name, other, line)
-            record.lines({path.name: in_lines} if in_lines is not None else {})
+        record.change(image_id, path.name, other, line)
+        record.lines({path.name: in_lines} if in_lines is not None else {})
         return write_caption(path, line, revision, image_id)
 
 

@@ -196,6 +196,9 @@ def _is_ready(place: int, swap: Swap, report: SwapReport, in_lines: dict[str, st
         return False
     if handle >= 0:
         os.close(handle)
+    if text is None and swap.after is None:
+        report.same += 1  # nothing is to go; an empty file, which may have been there, is no caption either
+        return False
     if _is(text, swap.before) or (swap.file not in in_lines and _lost_lines(text, swap.after)):
         return True
     in_lines.pop(swap.file, None)
@@ -234,7 +237,7 @@ def _put(place: _Folder, swap: Swap, part: str, report: SwapReport) -> bool:
     try:
         text, handle = _look(place.handle, swap)
         if handle < 0:
-            done = not swap.before and _make(place.handle, part, swap.file)
+            done = swap.after is not None and not swap.before and _make(place.handle, part, swap.file)
         elif _is(text, swap.before) or _lost_lines(text, swap.after):
             _forget_caches(place, swap.file)
             if swap.after is None:

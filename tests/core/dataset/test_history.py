@@ -1,6 +1,8 @@
 """The history survives a kill in the middle and never undoes more than it did."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -8,13 +10,18 @@ import time
 
 import pytest
 
-from core.base.errors import DatasetError
+from core.base import files
+from core.base.errors import Cancelled, DatasetError, DiskError, ModelError
 from core.base.paths import ROOT
-from core.dataset.history import History, undo_last
+from core.dataset.captions.editing import EditPlan, apply_plan
+from core.dataset.history import History, redo_last, undo_last
 from core.dataset.history_file import Change, append_values
+from core.dataset.renaming import RenameSettings, rename_images
+from tests.core.dataset.small_things import picture
 
 
 def test_half_a_line_is_passed_over(project):
+    picture(project.images / "a.png")
     history = History.of(project)
     with history.entry("One") as record:
         record.change("a", "a.txt", None, "x", ["x"])
@@ -102,6 +109,7 @@ def test_a_plain_folder_has_no_history(tmp_path):
 
 
 def test_undo_is_refused_while_another_process_changes_captions_and_possible_after_its_kill(project):
+    picture(project.images / "a.png")
     (project.images / "a.txt").write_text("hat")
     code = ("import sys, time; from pathlib import Path; from core.dataset.history import History; "
             "from core.dataset.project import Project\n"
@@ -109,8 +117,12 @@ def test_undo_is_refused_while_another_process_changes_captions_and_possible_aft
             "    record.change('a', 'a.txt', None, 'hat'); print('ready', flush=True); time.sleep(60)")
     with subprocess.Popen([sys.executable, "-c", code, str(project.folder)], cwd=ROOT, stdout=subprocess.PIPE) as other:
         other.stdout.readline()
-        with pytest.raises(DatasetError, match="being changed just now"):
+        with pytest.raises(DatasetError, match="being changed just now, so nothing was undone.*try again then"):
             undo_last(project)
+        with pytest.raises(DatasetError, match="so nothing was made again"):
+            redo_last(project)
+        with pytest.raises(DatasetError, match="so nothing was renamed"):
+            rename_images(project, RenameSettings(name="x"))
         assert (project.images / "a.txt").read_text() == "hat"
         other.kill()
     assert undo_last(project).restored == 1
@@ -163,3 +175,54 @@ def test_a_half_line_swallows_neither_the_next_change_nor_an_undo(project):
             file.write('{"event": "change", "ent')
     assert [entry.what for entry in history.entries()] == ["one", "two"]
     assert [undo_last(project).what for _ in range(2)] == ["two", "one"]
+
+
+def full_for(monkeypatch, words):
+    """The disk is full for each line of the history that holds these words."""
+    write = os.write
+
+    def full(handle, data):
+        if words in data:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(handle, data)
+
+    monkeypatch.setattr(files.os, "write", full)
+
+
+def test_what_was_noted_in_part_before_the_disk_was_full_is_interrupted_and_no_choice_of_a_person(project, monkeypatch):
+    picture(project.images / "p0.png")
+    (project.images / "p0.txt").write_text("mine")
+    changes = [Change(f"p{number}", f"p{number}.txt", "mine", "mine, hat", ("hat",)) for number in range(1500)]
+    full_for(monkeypatch, b"p1400")
+    with pytest.raises(DiskError):
+        apply_plan(project, EditPlan("Tagged", changes, 0, []))
+    monkeypatch.undo()
+    history = History.of(project)
+    assert [entry.count for entry in history.interrupted()] == [1000]
+    assert history.authored({"p0": "", "p1": ""}).get("p0") is None
+
+
+@pytest.mark.parametrize("error", [Cancelled(), ModelError("The model broke.")])
+def test_an_entry_is_whole_where_it_is_known_what_was_written(project, error):
+    with pytest.raises(type(error)), History.of(project).entry("Tagged") as record:
+        record.changes([Change("a", "a.txt", None, "hat")])
+        record.left([])
+        raise error
+    assert History.of(project).interrupted() == [] and len(History.of(project).applied()) == 1
+
+
+def test_an_error_while_captions_are_written_leaves_an_interrupted_entry(project):
+    with pytest.raises(OSError, match="drive"), History.of(project).entry("Tagged") as record:
+        record.changes([Change("a", "a.txt", None, "hat")])
+        raise OSError(errno.EIO, "The drive went away")
+    assert [entry.what for entry in History.of(project).interrupted()] == ["Tagged"]
+
+
+def test_that_the_end_cannot_be_noted_is_no_error_of_the_work(project, monkeypatch):
+    picture(project.images / "a.png")
+    full_for(monkeypatch, b'"event": "end"')
+    report = apply_plan(project, EditPlan("Edited", [Change("a", "a.txt", None, "hat")], 0, []))
+    assert report.changed == 1 and (project.images / "a.txt").read_text() == "hat"
+    with pytest.raises(Cancelled), History.of(project).entry("Edited") as record:
+        record.changes([Change("a", "a.txt", "hat", "cap")])
+        raise Cancelled()

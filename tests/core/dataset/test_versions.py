@@ -1,5 +1,6 @@
 """Undo, redo, the way back and forth, named versions, and comparing."""
 
+import gzip
 import os
 import time
 
@@ -7,10 +8,14 @@ import pytest
 
 from core.base.errors import Cancelled, ConfigError, DatasetError
 from core.base.progress import Progress
+from core.dataset import versions
 from core.dataset.captions import swapping
-from core.dataset.captions.editing import EditSettings, TriggerSettings, add_trigger, edit_captions
-from core.dataset.history import START, History, go_to, redo_last, undo_last
-from core.dataset.items import list_items
+from core.dataset.captions.editing import EditPlan, EditSettings, TriggerSettings, add_trigger, apply_plan, edit_captions
+from core.dataset.captions.files import read_caption
+from core.dataset.captions.overwriting import take_caption_away
+from core.dataset.history import START, Change, History, go_to, redo_last, undo_last
+from core.dataset.items import Skipped, list_items
+from core.dataset.undoing import OTHER
 from core.dataset.versions import (
     NOW,
     VersionSettings,
@@ -125,6 +130,16 @@ def test_a_cancelled_change_is_undone_and_made_again_as_far_as_it_went(three, mo
     assert texts(three) == half
 
 
+def test_one_can_go_forth_over_an_empty_caption_that_was_written_and_removed(three):
+    (three.images / "c.txt").write_text("")
+    apply_plan(three, EditPlan("Tagged", [Change("c", "c.txt", "", "cat")], 0, []))
+    take_caption_away(three, "c", read_caption(three.images / "c.txt").revision)
+    last = ids(three)[-1]
+    go_to(three, START)
+    report = go_to(three, last)
+    assert report.skipped == [] and "c" not in texts(three) and History.of(three).interrupted() == []
+
+
 def test_the_list_says_what_holds(three):
     add(three, "one")
     add(three, "two")
@@ -175,6 +190,60 @@ def test_a_version_whose_file_is_damaged_is_named(three):
         restore_version(three, "mine")
 
 
+def test_a_version_whose_file_is_damaged_anywhere_is_named(three):
+    mark = name_version(three, VersionSettings(name="mine"))
+    path = three.hidden / mark.file
+    whole = path.read_bytes()
+    for place in range(10, len(whole), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xff]) + whole[place + 1:])
+        with pytest.raises(DatasetError, match="'mine' cannot be read"):
+            restore_version(three, "mine")
+    path.write_bytes(gzip.compress(b'["a", "a.txt", "a, hat", 7, ""]\n'))
+    with pytest.raises(DatasetError, match="'mine' cannot be read"):
+        restore_version(three, "mine")
+
+
+@pytest.mark.parametrize("way", ["back", "undone and made again"])
+def test_a_version_does_not_come_back_onto_another_picture_of_the_name(three, way):
+    name_version(three, VersionSettings(name="first"))
+    (three.images / "a.txt").write_text("a dog")
+    (three.images / "b.txt").write_text("other")
+    if way != "back":
+        assert restore_version(three, "first").changed == 2
+        undo_last(three)
+    picture(three.images / "a.png", (9, 9, 9), (99, 99))
+    if way == "back":
+        plan = plan_restore(three, "first")
+        assert plan.skipped == [Skipped("a.txt", OTHER)] and (len(plan.changes), plan.unchanged, plan.total) == (1, 0, 2)
+        assert restore_version(three, "first").changed == 1
+    else:
+        assert redo_last(three).skipped == [Skipped("a.txt", OTHER)]
+    assert texts(three) == {"a": "a dog", "b": "b, hat"}
+
+
+def test_a_version_of_an_earlier_kind_that_knows_no_pictures_comes_back(three):
+    mark = name_version(three, VersionSettings(name="old"))
+    (three.hidden / mark.file).write_bytes(gzip.compress(b'["a", "a.txt", "a, old"]\n["b", "b.txt", "b, old", ["old"], ""]\n'))
+    picture(three.images / "a.png", (9, 9, 9), (99, 99))
+    assert restore_version(three, "old").changed == 2 and texts(three) == {"a": "a, old", "b": "b, old"}
+    assert History.of(three).authored({"a": "", "b": ""}) == {"b": {"old"}}
+
+
+def test_changes_and_versions_may_come_while_they_are_listed(three, monkeypatch):
+    add(three, "one")
+    name_version(three, VersionSettings(name="mine"))
+    history, make = History.of(three), versions.Step
+
+    def step(*given):
+        with history.entry("Meanwhile") as record:
+            record.change("a", "a.txt", None, "x")
+        history.summary()
+        return make(*given)
+
+    monkeypatch.setattr(versions, "Step", step)
+    assert {one.what for one in list_versions(three)} == {"Added one", "mine"}
+
+
 def test_versions_are_compared(three):
     add(three, "one", ids=["a"])
     add(three, "two")
@@ -217,8 +286,6 @@ def test_a_second_look_reads_only_what_is_new_and_another_file_anew(three):
 
 
 def test_ten_thousand_changes_are_listed_without_being_read(three):
-    from core.dataset.history_file import Change
-
     with History.of(three).entry("Many") as record:
         record.changes([Change(f"{number}", f"{number}.txt", "x" * 200, "y" * 200) for number in range(10_000)])
     started = time.perf_counter()

@@ -1,7 +1,11 @@
 """Keeping one's own text over another's loses neither."""
 
+import errno
+import os
+
 import pytest
 
+from core.base import files as base_files
 from core.base.errors import DatasetError, DiskError
 from core.dataset.captions import files
 from core.dataset.captions.files import NO_FILE, CaptionConflict, read_caption
@@ -109,3 +113,22 @@ def test_tags_that_went_with_a_removed_caption_may_come_again(project, caption):
     caption.unlink()
     undo_last(project)
     assert history.authored({"a": ""}) == {"a": {"hat", "bow"}} and caption.read_text(encoding="utf-8") == "hat, bow"
+
+
+@pytest.mark.parametrize("text", ["theirs", "theirs,\nin lines"])
+@pytest.mark.parametrize("act", [save_caption, overwrite_caption])
+def test_what_was_written_is_no_error_though_the_history_has_no_room_for_its_end_and_a_second_try_no_conflict(
+        project, caption, monkeypatch, act, text):
+    caption.write_text(text)
+    seen, write = read_caption(caption).revision, os.write
+
+    def full(handle, data):
+        if b'"event": "end"' in data:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(handle, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(base_files.os, "write", full)
+        first = act(project, "a", "mine", seen)
+    assert caption.read_text() == "mine" and act(project, "a", "mine", seen) == first
+    assert len(History.of(project).entries()) == (0 if act is save_caption and text == "theirs" else 1)

@@ -37,6 +37,16 @@ def test_what_is_there_already_counts_as_the_same(folder):
     assert swap_captions(folder, [Swap("a.txt", "before", "a"), Swap("gone.txt", "x", None)]).same == 2
 
 
+def test_an_empty_file_that_is_to_go_and_is_gone_already_is_the_same(folder, monkeypatch):
+    (folder / "empty.txt").write_text("")
+    report = swap_captions(folder, [Swap("gone.txt", "", None), Swap("empty.txt", "", None)])
+    assert (report.done, report.same, report.skipped) == (1, 1, []) and "empty.txt" not in texts(folder)
+    (folder / "empty.txt").write_text("")
+    monkeypatch.setattr(swapping, "SYNC_EACH", 0)
+    monkeypatch.setattr(swapping, "sync_all", lambda place, files: (folder / "empty.txt").unlink())
+    assert [one.name for one in swap_captions(folder, [Swap("empty.txt", "", None)]).skipped] == ["empty.txt"]
+
+
 def test_a_change_between_the_look_and_the_replacement_is_seen(folder, monkeypatch):
     monkeypatch.setattr(swapping, "SYNC_EACH", 0)
     for name, change in (("in place", lambda: (folder / "a.txt").write_text("z")),

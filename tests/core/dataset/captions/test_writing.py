@@ -104,3 +104,24 @@ def test_what_a_full_disk_left_unwritten_is_not_taken_for_a_persons_choice(proje
         CaptionWriter(lambda item, tags: Change(item.id, item.caption_name, "mine", f"mine, {tags}", (tags,), item.sha256), TagReport(),
                       record, SILENT).take([[(item, "hat") for item in items]])
     assert (project.images / "a.txt").read_text() == "mine" and tags_of_the_models(project) == {}
+
+
+def test_what_a_failing_drive_left_unwritten_is_not_taken_for_a_persons_choice(project, monkeypatch):
+    for name in ("a", "b", "c"):
+        picture(project.images / f"{name}.png")
+        (project.images / f"{name}.txt").write_text("mine", encoding="utf-8")
+    history, items, rename = History.of(project), list_items(project), os.rename
+
+    def fail(source, target, **more):
+        if target == "b.txt":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return rename(source, target, **more)
+
+    monkeypatch.setattr(swapping.os, "rename", fail)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)), history.entry("Tagged") as record:
+        CaptionWriter(lambda item, tags: Change(item.id, item.caption_name, "mine", f"mine, {tags}", (tags,), item.sha256), TagReport(),
+                      record, SILENT).take([[(item, "hat") for item in items]])
+    monkeypatch.undo()
+    assert tags_of_the_models(project) == {"a": {"hat"}} and [entry.what for entry in history.interrupted()] == ["Tagged"]
+    assert undo_last(project).restored == 1
+    assert {path.read_text() for path in project.images.glob("*.txt")} == {"mine"}
