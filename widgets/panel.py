@@ -127,6 +127,9 @@ class Panel:
     def update(self) -> None:
         """Look at the project's files again."""
 
+    def begun(self) -> None:
+        """A job is followed from here on: what the last one found is no answer any more."""
+
     def show_report(self, status: JobStatus) -> None:
         """Show what a finished job found."""
 
@@ -235,6 +238,7 @@ class Panel:
     def follow(self, job: Job) -> None:
         """Show a job's progress until it ends."""
         self.job, self._told = job, None
+        self.begun()
         look = self.patient(lambda: self.job == job and self._look())
         if look():
             self.loop.repeat(look, POLL_SECONDS)
@@ -263,7 +267,8 @@ class Panel:
     def _refresh(self) -> None:
         seen = (self.session.folder,)
         if seen != self._seen:
-            self._seen, self._told, self.job = seen, None, None
+            self._seen, self.job = seen, None
+            self._told = None if self.needs_project else self._told  # what was found of the machine is still true
             self._waiting.clear()  # they were meant for another project
             self.log.show("")
             self.opened()

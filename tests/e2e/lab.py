@@ -139,6 +139,10 @@ def run_all(page: Any) -> None:
     assert not wrong, wrong[0]
 
 
+WIDGET_FAILED = "Error setting state"
+"""How ipywidgets' manager begins when a value from the kernel made a view fail; it is told in the console only."""
+
+
 class Browser:
     """A headless Chromium with an empty profile; `errors` of the context collects what its console complains of."""
 
@@ -155,6 +159,7 @@ class Browser:
             self.profile, executable_path=str(CHROMIUM), headless=True, args=FLAGS, viewport=self.size, reduced_motion=self.motion)
         self.context.errors = []
         self.context.on("weberror", lambda error: self.context.errors.append(str(error.error)))
+        self.context.on("console", lambda line: self.context.errors.append(line.text) if line.text.startswith(WIDGET_FAILED) else None)
         return self.context
 
     def __exit__(self, *problem: object) -> None:

@@ -98,6 +98,17 @@ def test_a_studio_error_becomes_its_sentence_and_leaves_no_traceback(session):
     assert press(panel, Work("counting", lambda: 1 / 0, str)).startswith("Needs attention: This is a bug in Lorabook")
 
 
+def test_what_was_found_of_the_machine_is_still_told_when_a_project_is_opened(project):
+    class Machine(CountingPanel):
+        needs_project = False
+
+    session = Session()
+    panel, other = Machine(session), CountingPanel(session)
+    press(panel, "this machine is ready.")
+    session.open(project.folder)
+    assert (panel.status.text, other.status.text) == ("Done: this machine is ready.", "Ready")
+
+
 def test_what_was_told_stands_until_something_else_is_missing(session):
     missing = ["Nothing is there."]
 

@@ -79,6 +79,7 @@ class BulkChangePanel(Panel, ABC):
     def opened(self) -> None:
         """What was shown belongs to the project that was open then."""
         self.forget()
+        self._told = None
 
     def run(self) -> Work:
         """Work out what would change, and show it."""
@@ -94,9 +95,10 @@ class BulkChangePanel(Panel, ABC):
         """What was shown is not what the fields ask for now."""
         self._wanted = None
         if self._shown is not None:
-            self._shown, self._told = None, None
+            self._shown = None
             self.changes.clear()
             self.apply.description, self._left.value = self.change, ""
+            self.say("done", "Preview: the fields ask for something else now, so it was put away. Nothing is changed; look at it again.")
             self.refresh()
 
     def _show(self, plan: Any, settings: Any) -> str | None:

@@ -66,6 +66,8 @@ class HistoryPanel(Panel):
         lines = [(line_of(step), step.id) for step in self._steps[:MOST]]
         options = [*lines, ("The beginning, before the first change", START)] if lines else []
         if options != list(self.list.options):
+            if self.list.index == 0:
+                chosen = None  # nobody chose another one: the newest stays the chosen one
             self.list.options = options
             self.list.value = chosen if chosen in [value for _, value in options] else options[0][1] if options else None
         runs = self.session.dataset.project.runs if self.session.folder is not None else None

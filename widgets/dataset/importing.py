@@ -139,6 +139,10 @@ class ImportPanel(Panel):
         refuse_password(settings.source)
         return self.start(settings)
 
+    def begun(self) -> None:
+        """What another import left out is no answer to this one."""
+        self._skipped.value = ""
+
     def show_report(self, status: JobStatus) -> None:
         """Tell what was changed or there already, and what was skipped."""
         self._skipped.value = import_list(status)

@@ -129,7 +129,7 @@ class OnePicture:
         self._picture.layout.display = "" if data else "none"
         if data:
             self._picture.format = "webp" if data[:4] == b"RIFF" else "jpeg"
-            self._picture.value, self._picture.tooltip = data, name
+            self._picture.value = data
         words = f"<b>Caption now:</b> {html.escape(caption)}" if caption else "It has no caption yet." if data else ""
         kind, words = ("lb-wrong", html.escape(trouble)) if trouble else ("lb-purpose", words)
         self._caption.value = f'<p class="{kind}">{words}</p>' if words else ""

@@ -7,6 +7,7 @@ import html
 import ipywidgets as ipw
 
 from core.base.jobs import JobStatus
+from core.base.words import counted
 from core.dataset.captions.choosing import TagSettings
 from core.dataset.captions.taggers import TAGGERS
 from core.dataset.captions.which import WhichImages
@@ -49,6 +50,7 @@ class TaggingPanel(CaptionJobPanel):
 
     def summary(self, status: JobStatus) -> str:
         """The usual tags."""
-        tags = list(status.report.get("tags", {}).items())[:SHOWN_TAGS]
-        words = ", ".join(f"{html.escape(tag)} ({count})" for tag, count in tags)
-        return f"Found most often: {words}" if words else ""
+        tags = list(status.report.get("tags", {}).items())
+        words = ", ".join(f"{html.escape(tag)} ({count})" for tag, count in tags[:SHOWN_TAGS])
+        rest = f", and {counted(len(tags) - SHOWN_TAGS, 'other tag')}" if len(tags) > SHOWN_TAGS else ""
+        return f"Found most often: {words}{rest}" if words else ""

@@ -166,6 +166,10 @@ class UploadPanel(Panel):
             raise DatasetError("There are no pictures in what was uploaded.", "Drop some above.")
         return self._import(str(record.path))
 
+    def begun(self) -> None:
+        """What another import left out is no answer to this one."""
+        self._skipped.value = ""
+
     def show_report(self, status: JobStatus) -> None:
         """Tell what was changed or there already, and what was skipped."""
         self._skipped.value = import_list(status)

@@ -86,7 +86,8 @@ class Member:
         """How it is like the best one, in words."""
         if self.tier == "best":
             return "best"
-        more = {"hash": f": {self.likeness:g} of 64 bits differ", "embedding": f": {100 * self.likeness:.1f} % alike"}.get(self.tier, "")
+        differ = f": {self.likeness:g} of 64 bits differ" if self.likeness else ""
+        more = {"hash": differ, "embedding": f": {100 * self.likeness:.1f} % alike"}.get(self.tier, "")
         return f"{TIERS[self.tier]}{' in a mirror' if self.mirrored else ''}{more}"
 
 

@@ -80,7 +80,7 @@ class ImportReport:
 
     def _of_files(self) -> list[str]:
         """What is unusual about captions, and what is neither picture nor caption."""
-        some = f"{counted(self.from_json, 'caption')} {'was' if self.from_json == 1 else 'were'} taken from .json files."
+        some = f"{self.from_json:,} of the captions stood in {'a .json file' if self.from_json == 1 else '.json files'}."
         lines = f"{counted(self.in_lines, 'caption')} {'keeps its' if self.in_lines == 1 else 'keep their'} several lines."
         joined = (f"{counted(self.joined, 'caption')} of several lines {'is' if self.joined == 1 else 'are'} one line now "
                   "('Keep the lines of captions' leaves them).")

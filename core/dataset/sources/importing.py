@@ -60,7 +60,8 @@ class ImportSettings(Settings):
     source: str = setting(..., "Folder or archive", "A folder with images, or a zip or tar archive. It is never changed. Of other "
                           "kinds: the address, the repository, or the tags that are looked for.", min_length=1)
     recursive: bool = setting(True, "With subfolders", "Also take the images of its subfolders.")
-    captions: bool = setting(True, "With captions", "Bring the .txt and .caption files that stand beside the images.")
+    captions: bool = setting(True, "With captions", "Bring the captions that stand beside the images: .txt, .caption "
+                             "and .json files, metadata.jsonl and metadata.csv.")
     keep_lines: bool = setting(False, "Keep the lines of captions", "What becomes of a caption of several lines. On: it keeps them, for "
                                "training with wildcards, which draws one each time. Off: they become one line, since without wildcards "
                                "only the first is read.", level="advanced")
@@ -69,7 +70,7 @@ class ImportSettings(Settings):
     min_side: int = setting(32, "Smallest side", "Images with a shorter side are skipped.", ge=1, le=4096, unit="px", level="advanced")
     max_megapixels: float = setting(120.0, "Largest image", "Larger images are skipped before they are decoded.", gt=0, le=1000,
                                     unit="megapixels", level="expert")
-    workers: int = setting(0, "Threads", "Images decoded at once; 0 chooses.", ge=0, le=64, level="expert", unit="threads")
+    workers: int = setting(0, "Images at once", "How many are decoded at once; 0 chooses.", ge=0, le=64, level="expert", unit="threads")
     url: UrlSettings = setting(UrlSettings(), "Address")
     huggingface: HubSettings = setting(HubSettings(), "Hugging Face")
     gallery: GallerySettings = setting(GallerySettings(), "Picture site")

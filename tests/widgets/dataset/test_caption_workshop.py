@@ -40,6 +40,8 @@ def test_a_setting_that_changes_after_the_preview_takes_the_preview_away(session
     panel.main.click()
     panel.condition.control("has_all").widget.value = "red background"
     assert panel.apply.disabled and panel.changes.total == 0
+    assert panel.status.text == ("Preview: the fields ask for something else now, so it was put away. Nothing is changed; look at it "
+                                 "again.")
     panel.main.click()
     assert "Would change 1 of 3 captions" in panel.status.text
 
@@ -99,6 +101,18 @@ def test_the_history_lists_undoes_redoes_and_goes_back(session, project):
     assert texts(project) == before and "undone, can be made again" in panel.list.options[0][0]
     panel.main.click()
     assert panel.status.text == "Needs attention: There is no change to undo."
+
+
+def test_the_newest_change_is_the_chosen_one_until_a_person_chooses_another(session, project):
+    panel = HistoryPanel(session)
+    for word in ("one", "two"):
+        session.dataset.edit(EditSettings(add_last=word))
+        session.tell()
+        assert panel.list.index == 0 and f"Added {word}" in panel.list.label
+    panel.list.index = 1
+    session.dataset.edit(EditSettings(add_last="three"))
+    session.tell()
+    assert panel.list.index == 2 and "Added one" in panel.list.label
 
 
 def test_a_version_is_named_compared_and_restored(session, project):

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from core.base.jobs import JobStatus
+from core.base.jobs import JobStatus, start_job
 from core.dataset.sources import SOURCES, places
 from core.dataset.sources.gallery import CREDENTIALS
 from tests.core.dataset.small_things import picture
@@ -220,6 +220,14 @@ def test_files_of_other_kinds_stand_in_the_list_of_what_was_left_out():
     said = listed(others={".json": 2, ".tags": 1, ".<b>": 1}, skipped=[{"name": "a.png", "reason": "It is damaged."}])
     assert "4 files of other kinds were left out: 2 .json, 1 .&lt;b&gt;, 1 .tags." in said and "a.png" in said
     assert listed(others={}) == listed(ignored=3) == ""
+
+
+def test_what_the_last_import_left_out_does_not_stand_under_the_next_one(session, project):
+    panel = ImportPanel(session)
+    panel._skipped.value = "what was left out"
+    panel.follow(start_job(project.folder, "import", {"source": "/nowhere"}))
+    assert panel.status.state == "working" and panel._skipped.value == ""
+    panel.cancel()
 
 
 def test_what_was_changed_on_the_way_or_there_before_is_named_and_a_long_list_is_cut():

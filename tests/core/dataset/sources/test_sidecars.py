@@ -40,7 +40,7 @@ def test_a_json_beside_a_picture_gives_the_caption_under_a_usual_key(project, tm
     report = bring(project, source)
     assert captions(project) == {"a.png": caption} and report.from_json == (caption is not None)
     assert report.others == ({".json": 1} if caption is None else {})
-    assert ("1 caption was taken from .json files." in report.sentence()) == (caption is not None)
+    assert ("1 of the captions stood in a .json file." in report.sentence()) == (caption is not None)
 
 
 def test_a_text_file_goes_before_a_json_and_a_damaged_one_is_told(project, tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+
 WORDS = ["a", "the", "red", "green", "blue", "cat", "dog", "hat", "girl", "boy", "with", "and", "on", "of", "in", "picture", "photo",
          "shows", "long", "hair", "what", "does", "image", "describe", "is", "user", "assistant", "system", "You", "are", "helpful",
          "captioner", "."]
@@ -30,6 +32,7 @@ def word_tokenizer(special: list[str], **given: Any) -> Any:
 
 def make_blip(folder: Path) -> None:
     """BLIP."""
+    torch.manual_seed(0)  # what it says must not hang on the tests before
     from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration, BlipImageProcessor, BlipProcessor
 
     vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", *WORDS])}
@@ -44,6 +47,7 @@ def make_blip(folder: Path) -> None:
 
 def make_florence(folder: Path) -> None:
     """Florence-2."""
+    torch.manual_seed(0)  # what it says must not hang on the tests before
     from transformers import CLIPImageProcessor, Florence2Config, Florence2ForConditionalGeneration, Florence2Processor
 
     tokenizer = word_tokenizer(["<pad>", "<s>", "</s>", "<image>"], bos_token="<s>", eos_token="</s>",
@@ -62,6 +66,7 @@ def make_florence(folder: Path) -> None:
 
 def make_qwen(folder: Path) -> None:
     """Qwen3-VL."""
+    torch.manual_seed(0)  # what it says must not hang on the tests before
     from transformers import Qwen2VLImageProcessor, Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLProcessor, Qwen3VLVideoProcessor
 
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
@@ -82,6 +87,7 @@ def make_qwen(folder: Path) -> None:
 
 def make_joy(folder: Path) -> None:
     """JoyCaption's class: LLaVA of a SigLIP tower and a Llama."""
+    torch.manual_seed(0)  # what it says must not hang on the tests before
     from transformers import LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor, SiglipImageProcessor
 
     tokenizer = word_tokenizer(["<pad>", "<s>", "</s>", "<image>"], bos_token="<s>", eos_token="</s>")
