@@ -6,7 +6,8 @@ import contextlib
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,13 +142,14 @@ class _Folder:
         self.images: dict[str, Path] = {}
         self.others: dict[str, list[str]] = {}
         self.stems: dict[str, int] = {}
+        self._with_others = Counter[str]()  # the stems of `others`, folded
         for path in place.iterdir():
             if path.name.startswith("."):
                 continue
             if path.suffix.lower() in IMAGE_SUFFIXES:
                 self.add_image(path)
             else:
-                self.others.setdefault(stem_of_companion(path.name), []).append(path.name)
+                self.add_others(stem_of_companion(path.name), [path.name])
 
     def image(self, name: str) -> Path | None:
         """An image by file name or id, None where there is none."""
@@ -169,15 +171,25 @@ class _Folder:
             self.images[path.stem] = twin
         self.stems[fold(path.stem)] -= 1
 
+    def add_others(self, stem: str, names: Iterable[str]) -> None:
+        """Note files that go with a stem."""
+        if stem not in self.others:
+            self._with_others[fold(stem)] += 1
+        self.others.setdefault(stem, []).extend(names)
+
+    def forget_others(self, stem: str) -> None:
+        """Note that the files of a stem went away."""
+        if self.others.pop(stem, None) is not None:
+            self._with_others[fold(stem)] -= 1
+
     def is_shared(self, stem: str) -> bool:
         """Whether several images have this stem."""
         return self.stems.get(fold(stem), 0) > 1
 
     def free_stem(self, stem: str) -> str:
         """The stem, with a number where an image or a file of it is here already."""
-        taken = {fold(name) for name in self.others}
         name, number = stem, 1
-        while self.stems.get(fold(name), 0) > 0 or fold(name) in taken:
+        while self.stems.get(folded := fold(name), 0) > 0 or self._with_others[folded] > 0:
             number += 1
             name = f"{stem}-{number}"
         return name
@@ -201,9 +213,9 @@ def _reject(project: Project, path: Path, folder: _Folder, aside: _Folder, reaso
     note_move(project, {"event": "moved", "act": act, "stored": stored})
     folder.forget_image(path)
     if not shared:
-        folder.others.pop(path.stem, None)
+        folder.forget_others(path.stem)
     aside.add_image(project.rejected / stored)
-    aside.others[stem] = [new for _, new in files]
+    aside.add_others(stem, [new for _, new in files])
     return stored
 
 
@@ -240,6 +252,7 @@ def _restore(project: Project, item: Rejected, folder: _Folder) -> str:
         source, place = project.rejected / new, project.images / (stem + old[len(old_stem):])
         if source.exists() and not place.exists():
             source.rename(place)
+            folder.add_others(stem, [place.name])
     place = project.images / (stem + suffix)
     if place.exists():
         raise FileExistsError(17, f"{place.name} is in the project already")

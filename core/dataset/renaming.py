@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -169,26 +170,31 @@ def _report(plan: RenamePlan, done: Sequence[Rename], verb: str) -> RenameReport
 def _names(project: Project, settings: RenameSettings, stems: Sequence[str], times: dict[str, datetime], held: set[str]) -> Iterable[str]:
     """A free name for each stem, in order."""
     begin = safe_stem(settings.name.strip() or project.trigger_word or project.name)
-    number, taken_now = settings.start, set(held)
-    last = {fold(stem) for stem in stems} if settings.how == "plain" else set()
+    number, taken_now, numbers = settings.start, set(held), dict[str, int]()
+    to_come = Counter(fold(stem) for stem in stems)
     for stem in stems:
-        last.discard(fold(stem))
+        to_come[fold(stem)] -= 1
         if settings.how == "numbered":
             while fold(f"{begin}_{number:0{settings.digits}}") in taken_now:
                 number += 1
             name, number = f"{begin}_{number:0{settings.digits}}", number + 1
+        elif settings.how == "plain":
+            base = plain_stem(stem)
+            name = _free(base, numbers, taken_now, to_come if base != stem else {})
         else:
-            base = plain_stem(stem) if settings.how == "plain" else f"{begin}_{times[stem]:%Y%m%d-%H%M%S}"
-            name = _free(base, taken_now | (last if base != stem else set()))
+            name = _free(f"{begin}_{times[stem]:%Y%m%d-%H%M%S}", numbers, taken_now, {})
         taken_now.add(fold(name))
         yield name
 
 
-def _free(base: str, taken_now: set[str]) -> str:
-    name, number = base, 1
-    while fold(name) in taken_now:
+def _free(base: str, numbers: dict[str, int], taken_now: set[str], to_come: Mapping[str, int]) -> str:
+    """The base, or with a number. Args: numbers: the last of each base, kept here. to_come: folded names that others may keep: how many."""
+    key = fold(base)
+    name, number = base, numbers.get(key, 1)
+    while (folded := fold(name)) in taken_now or to_come.get(folded, 0) > 0:
         number += 1
         name = f"{base}-{number}"
+    numbers[key] = number
     return name
 
 

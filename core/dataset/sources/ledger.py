@@ -91,6 +91,7 @@ class Ledger:
         self._records: dict[str, list[ImportRecord]] = {}
         self._last: dict[str, ImportRecord] = {}
         self._places: dict[tuple[str, int, int], str] = {}
+        self._numbers: dict[str, int] = {}
         for record in read_ledger(project):
             self._note(record)
         present = list(present)
@@ -176,11 +177,15 @@ class Ledger:
             if free and self._is_named(record) and before.suffix == suffix:
                 return record.name
         base = safe_stem(stem)
-        name, number = base, 1
-        while fold(name) in self._stems or fold(name) in self._captions or self._appeared(name, (*IMAGE_SUFFIXES, ".txt")):
+        number = self._numbers.get(fold(base), 1)
+        while self._is_taken(name := base if number == 1 else f"{base}-{number}"):
             number += 1
-            name = f"{base}-{number}"
+        self._numbers[fold(base)] = number  # so that thousands of one name are not counted through for each
         return name + suffix
+
+    def _is_taken(self, stem: str) -> bool:
+        folded = fold(stem)
+        return folded in self._stems or folded in self._captions or self._appeared(stem, (*IMAGE_SUFFIXES, ".txt"))
 
     def _appeared(self, stem: str, endings: Iterable[str]) -> bool:
         """Whether a person put a file of that name, with one of these endings, there since the import began."""

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -79,6 +79,7 @@ class Receiver:
         self._names = UploadNames(self.folder, [(file.path, file.name) for file in self._arrived.values()], own)
         self._parts = parts_of(project, self.folder)
         self._open: dict[str, Partial] = {}
+        self._compared: dict[Offer, str] = {}  # which file the browser was told of
 
     @property
     def arrived(self) -> int:
@@ -93,9 +94,10 @@ class Receiver:
         """
         if reason := _refusal(offer):
             raise DatasetError(reason)
-        target = self._target(offer)
-        if target is not None:
-            return Standing(offer.size, digests_of(target, offer.size))
+        begun = self._open.get(offer.path)
+        if (begun is None or begun.offer != offer) and (name := next(self._lying(offer), "")):
+            self._compared[offer] = name
+            return Standing(offer.size, digests_of(self.folder / name, offer.size))
         partial = self._partial(offer, elsewhere)
         return Standing(partial.have, bytes(partial.digests))
 
@@ -107,11 +109,12 @@ class Receiver:
         """
         if reason := _refusal(offer):
             raise DatasetError(reason)
-        if self._target(offer) is not None:
-            if same * BLOCK >= offer.size:
-                return self._note(offer, self._names.place(offer.path), already=True)
-            self._names.other(offer.path)
+        name = self._compared.pop(offer, "")
+        if name and same * BLOCK >= offer.size:
+            return self._note(offer, self._found(offer, name), already=True)
         partial = self._partial(offer, ())
+        if name:
+            same = 0  # that file's blocks tell nothing about those of the partial one
         partial.cut_to(same * BLOCK)
         return partial.have
 
@@ -149,10 +152,13 @@ class Receiver:
         if not partial.is_whole(root):
             self._let_go(partial, forget=True)
             raise DatasetError(f"{path} came out different from what your browser read.", "Drop it again; it begins anew.")
-        partial.sync()
-        name = self._put(partial.place, partial.offer)
+        offer = partial.offer
+        already = self._find(offer, bytes(partial.digests))
+        if already is None:
+            partial.sync()
+        name = self._put(partial.place, offer) if already is None else self._found(offer, already)
         self._let_go(partial, forget=True)
-        return self._note(partial.offer, name)
+        return self._note(offer, name, already is not None)
 
     def take_small(self, files: Sequence[tuple[Offer, memoryview, bytes]]) -> list[Outcome]:
         """Write files that came whole in one message. One that cannot be taken does not stop the others.
@@ -191,14 +197,27 @@ class Receiver:
 
     # Its own work
 
-    def _target(self, offer: Offer) -> Path | None:
-        """A file of the same name and size; where the size differs, another name is chosen."""
-        target = self.folder / self._names.place(offer.path)
-        while os.path.lexists(target):
-            if target.is_file() and target.stat().st_size == offer.size:
-                return target
-            target = self.folder / self._names.other(offer.path)
-        return None
+    def _lying(self, offer: Offer) -> Iterator[str]:
+        """Names of files that lie there and may be the offered one: its own and those with a number, of the same size."""
+        for name in self._names.candidates(offer.path, offer.size):
+            place = self.folder / name
+            if place.is_file() and place.stat().st_size == offer.size:
+                yield name
+
+    def _find(self, offer: Offer, digests: bytes) -> str | None:
+        """The name of a file that lies there and is just this one. Raises: DiskError."""
+        return next((name for name in self._lying(offer) if has_content(self.folder / name, offer.size, digests)), None)
+
+    def _found(self, offer: Offer, name: str) -> str:
+        self._names.lies(offer.path, name)
+        return name
+
+    def _free_name(self, offer: Offer) -> str:
+        """A name under which nothing lies; what belongs to the same stem follows it."""
+        name = self._names.place(offer.path)
+        while os.path.lexists(self.folder / name):
+            name = self._names.other(offer.path)
+        return name
 
     def _partial(self, offer: Offer, elsewhere: Iterable[Receiver]) -> Partial:
         known = self._open.get(offer.path)
@@ -230,12 +249,10 @@ class Receiver:
         if before is not None and has_content(self.folder / before.name, offer.size, digests):
             return self._outcome(before)
         try:
-            while (target := self._target(offer)) is not None:
-                if digests_of(target, offer.size) == digests:
-                    return Outcome(offer.path, "already", self._names.place(offer.path))
-                self._names.other(offer.path)
+            if (name := self._find(offer, digests)) is not None:
+                return Outcome(offer.path, "already", self._found(offer, name))
             self._need(offer.size)
-            make_folder((self.folder / self._names.place(offer.path)).parent)
+            make_folder((self.folder / self._free_name(offer)).parent)
             return Outcome(offer.path, "here", self._put(write_small(self._parts, data), offer))
         except DatasetError as error:
             return Outcome(offer.path, "refused", reason=str(error))
@@ -248,7 +265,7 @@ class Receiver:
             target = self.folder / name
             with contextlib.suppress(FileExistsError):
                 move_into_place(part, target)
-                return name
+                return self._found(offer, name)
             name = self._names.other(offer.path)
 
     def _note(self, offer: Offer, name: str, already: bool = False) -> Outcome:

@@ -3,14 +3,17 @@
 import json
 import os
 import random
+from pathlib import Path
 
 import pytest
 
 from core.base.errors import Cancelled
 from core.base.progress import Progress
+from core.dataset import rejecting
 from core.dataset.items import list_items
 from core.dataset.rejected import rejected_images
 from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images
+from core.dataset.sources.ledger import fold
 from core.stages import run_stage
 from tests.core.dataset.small_things import picture
 from tests.dying import killed
@@ -70,6 +73,36 @@ def test_a_name_that_was_taken_meanwhile_is_not_written_over(project, images):
     assert (images / "a.txt").read_text(encoding="utf-8") == "another"
     assert (images / "a-2.txt").read_text(encoding="utf-8") == "a, hat"
     assert "a-2_0512x0768_sd.npz" in names(images)
+
+
+def test_the_captions_of_others_are_not_looked_through_for_each_image_that_moves(project, monkeypatch):
+    for number in range(60):
+        (project.images / f"other {number}.txt").write_text("hat")
+        (project.rejected / f"another {number}.txt").write_text("hat")
+    for number in range(10):
+        picture(project.images / f"{number}.png")
+        (project.images / f"{number}.txt").write_text("hat")
+    looks = []
+    monkeypatch.setattr(rejecting, "fold", lambda name: looks.append(name) or fold(name))
+    assert len(reject(project, *(str(number) for number in range(10))).done) == len(restore(project).done) == 10
+    assert len(looks) < 4 * 60 + 20 * 10
+
+
+def test_a_caption_that_came_back_without_its_image_is_not_given_to_the_next_of_its_name(project, images, monkeypatch):
+    reject(project, "a")
+    picture(images / "a.png", colour=(9, 9, 9))
+    (images / "a.txt").write_text("another", encoding="utf-8")
+    reject(project, "a")
+    rename = Path.rename
+    monkeypatch.setattr(Path, "rename", lambda path, place: locked() if path == project.rejected / "a.png" else rename(path, place))
+
+    def locked():
+        raise PermissionError(13, "Permission denied")
+
+    report = restore(project)
+    assert report.done == ["a-2.png"] and (images / "a-2.txt").read_text(encoding="utf-8") == "another"
+    monkeypatch.undo()
+    assert restore(project).done == ["a.png"] and (images / "a.txt").read_text(encoding="utf-8") == "a, hat"
 
 
 def test_two_images_of_one_name_are_rejected_one_after_the_other(project, images):

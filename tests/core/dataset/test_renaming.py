@@ -12,6 +12,7 @@ from PIL import Image
 from core.base.errors import Cancelled, ConfigError, DatasetError
 from core.base.locks import locked
 from core.base.progress import SILENT, Progress
+from core.dataset import renaming
 from core.dataset.captions.caption_texts import CaptionSettings
 from core.dataset.captions.editing import EditSettings, edit_captions
 from core.dataset.captions.tagging import TagSettings
@@ -24,6 +25,7 @@ from core.dataset.renaming import RenameSettings, plain_stem, plan_rename, renam
 from core.dataset.renaming_journal import Rename, last_renaming
 from core.dataset.renaming_steps import mend, rename_stems
 from core.dataset.sources.importing import ImportSettings, import_images
+from core.dataset.sources.ledger import fold
 from core.dataset.versions import VersionSettings, compare_versions, name_version, plan_restore
 from tests.core.dataset.small_things import picture
 from tests.dying import killed
@@ -145,6 +147,24 @@ def test_plain_names_that_fall_together_get_numbers_and_who_is_plain_already_kee
     rename(project, how="plain")
     assert {stem: number for stem, (number, _) in who_is_who(project).items()} == {"a_b": 1, "a_b-2": 0, "a_b-3": 2, "c": 3}
     assert is_whole(project, 4)
+
+
+def test_numbers_of_plain_names_pass_over_those_that_others_keep(project):
+    fill(project, "x", "x-2", "x y", "x.y", "x_y-2")
+    plan = plan_rename(project, RenameSettings.make(how="plain"))
+    assert {one.old: one.new for one in plan.renames} == {"x y": "x_y", "x.y": "x_y-3"}
+
+
+def test_many_of_one_name_are_numbered_without_counting_from_the_first(project, monkeypatch):
+    looks = []
+    monkeypatch.setattr(renaming, "fold", lambda name: looks.append(name) or fold(name))
+    for how in ("plain", "time"):
+        fill(project, *(f"a{' ' * number}b" for number in range(1, 41)))
+        for path in project.images.glob("*.png"):
+            os.utime(path, (1000, 1000))
+        looks.clear()
+        names = [one.new.rpartition("-")[2] for one in plan_rename(project, RenameSettings.make(how=how)).renames]
+        assert names[1:] == [str(number) for number in range(2, 41)] and len(looks) < 8 * 40
 
 
 def test_the_time_a_picture_was_taken_becomes_its_name(project):

@@ -121,19 +121,48 @@ def test_what_cannot_be_read_in_a_dropped_folder_is_named_and_the_rest_is_taken(
     assert (states, left) == (["left", "here"], 1)
 
 
-def test_a_file_that_is_held_for_a_moment_is_read_once_more(js):
-    states = js("""const kernel = new Kernel(), one = sender(kernel), held = (size, times) => {
-        const made = file(size), slice = made.slice.bind(made), read = (blob, get = blob.arrayBuffer.bind(blob)) => () => {
-          if (times-- > 0) throw new DOMException("It is held.", "NotReadableError");
-          return get(); };
-        made.arrayBuffer = read(made);
-        made.slice = (...span) => { const part = slice(...span); part.arrayBuffer = read(part); return part; };
-        return made; };
-      one.add([["small", 9, 1], ["large", 5 * m.BLOCK, 1], ["lost", 9, 2], ["lost large", 5 * m.BLOCK, 2]]
-        .map(([path, size, times]) => ({ path: `${path}.png`, file: held(size, times) })));
+HELD = """
+const held = (size, times, name = "NotReadableError", reads = []) => {
+  const made = file(size), slice = made.slice.bind(made), read = (blob, get = blob.arrayBuffer.bind(blob)) => () => {
+    reads.push(1);
+    if (times-- > 0) throw new DOMException("It is held.", name);
+    return get(); };
+  made.arrayBuffer = read(made);
+  made.slice = (...span) => { const part = slice(...span); part.arrayBuffer = read(part); return part; };
+  return Object.assign(made, { reads }); };
+const rests = (one, rest = one.rest.bind(one)) => { let count = 0; one.rest = () => { count += 1; return rest(); }; return () => count; };
+"""
+
+
+@pytest.mark.parametrize("size", ["9", "5 * m.BLOCK"])
+def test_a_file_that_is_held_for_a_moment_is_read_once_more(js, size):
+    states = js(HELD + """const kernel = new Kernel(), states = [];
+      for (const times of [1, 2]) {
+        const one = sender(kernel);
+        one.add([{ path: `${times}.png`, file: held(SIZE, times) }]);
+        await done(one);
+        states.push(...one.load.entries.map((entry) => [entry.state, entry.reason.slice(0, 26)]));
+      }
+      return states;""".replace("SIZE", size))
+    assert states == [["here", ""], ["failed", "Your browser cannot read i"]]
+
+
+@pytest.mark.parametrize("size", ["9", "5 * m.BLOCK"])
+def test_on_a_drive_that_is_gone_only_the_first_file_is_waited_for_until_one_can_be_read_again(js, size):
+    waited, reads, states = js(HELD + """const kernel = new Kernel(), one = sender(kernel), count = rests(one), seen = [], counts = [];
+      for (const times of [9, 9, 9, 0, 1, 9, 9]) {
+        seen.push(held(SIZE, times)); one.add([{ path: `${seen.length}.png`, file: seen.at(-1) }]); await done(one); counts.push(count());
+      }
+      return [counts, seen.map(({ reads }) => reads.length), one.load.entries[0].state];""".replace("SIZE", size))
+    assert waited == [1, 1, 1, 1, 2, 3, 3] and states == "failed"
+    assert [min(times, 2) for times in reads] == [2, 1, 1, 2 if size != "9" else 1, 2, 2, 1]
+
+
+def test_a_file_that_is_no_longer_there_is_not_waited_for(js):
+    assert js(HELD + """const kernel = new Kernel(), one = sender(kernel), count = rests(one), gone = held(9, 9, "NotFoundError");
+      one.add([{ path: "a.png", file: gone }, { path: "b.png", file: held(5 * m.BLOCK, 9, "NotFoundError") }]);
       await done(one);
-      return one.load.entries.map((entry) => [entry.state, entry.reason.slice(0, 26)]);""")
-    assert states == [["here", ""], ["here", ""], *[["failed", "Your browser cannot read i"]] * 2]
+      return [count(), gone.reads.length, one.load.entries.map(({ state }) => state)];""") == [0, 1, ["failed", "failed"]]
 
 
 def test_pieces_grow_with_quick_answers_shrink_with_slow_ones_and_stay_whole_blocks(js):

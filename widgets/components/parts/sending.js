@@ -115,7 +115,7 @@ export class Sender {
     this.speed = new Speed();
     this.jobs = new Set();
     this.wakers = [];
-    this.stopped = this.running = this.cancelled = false;
+    this.stopped = this.running = this.cancelled = this.inVain = false;
     load.sender?.stop();
     load.sender = this;
     for (const entry of load.entries) if (entry.state === "sending") Object.assign(entry, { state: "waiting", sent: 0 });
@@ -310,9 +310,19 @@ export class Sender {
   async slice(file, from, to) {
     try { return await this.read(file.slice(from, to)); } catch (problem) { throw new Refused(readable(problem)); }
   }
-  /** Once more after a while: a virus scanner or a drive that falls asleep holds a file for a moment. */
+  /** Once more after a while: a virus scanner or a drive that falls asleep holds a file for a moment. A drive that is gone holds all of
+   *  them for good: once that was in vain, each is read only once, until one can be read again. */
   async read(blob) {
-    try { return await blob.arrayBuffer(); } catch { await this.rest(); return blob.arrayBuffer(); }
+    try { return await this.readOnce(blob); } catch (problem) {
+      if (problem.name !== "NotReadableError" || this.inVain) throw problem;
+    }
+    await this.rest();
+    try { return await this.readOnce(blob); } catch (problem) { this.inVain = true; throw problem; }
+  }
+  async readOnce(blob) {
+    const data = await blob.arrayBuffer();
+    this.inVain = false;
+    return data;
   }
   adapt(milliseconds, size) { if (2 * size >= this.piece) this.piece = nextPiece(this.piece, milliseconds / 1000, this.most); }
 

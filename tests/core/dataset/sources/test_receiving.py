@@ -20,6 +20,7 @@ from tests.core.dataset.small_things import png_bytes
 
 UPLOAD = "upload_20260101-120000"
 HERE = UploadSettings(where="project")
+COMPOSED, DECOMPOSED = "\u00e9", "e\u0301"
 
 
 @pytest.fixture
@@ -267,6 +268,110 @@ def test_a_subfolder_of_the_folders_own_name_stays_one(project, tmp_path):
     (tmp_path / "cats" / "cats").mkdir(parents=True)
     project.write_info(project.info().changed(sources=(str(tmp_path / "cats"),)))
     assert small(Receiver(project, UPLOAD, UploadSettings()), **{"cats/new.png": b"new"})["cats/new.png"].name == "cats/new.png"
+
+
+def test_names_that_differ_in_composition_only_are_two_and_each_caption_goes_to_its_own_picture(receiver):
+    files = {f"{COMPOSED}.png": b"red", f"{DECOMPOSED}.png": b"blue", f"{COMPOSED}.txt": b"of red", f"{DECOMPOSED}.txt": b"of blue",
+             f"{DECOMPOSED}/a.png": b"green", f"{COMPOSED}/a.png": b"grey", f"{COMPOSED}/a.txt": b"of grey",
+             f"{DECOMPOSED}/a.txt": b"of green"}
+    stored = {outcome.name: files[path] for path, outcome in small(receiver, **files).items()}
+    pictures = {name: words for name, words in stored.items() if name.endswith(".png")}
+    assert len(stored) == 8 and {name: stored[Path(name).with_suffix(".txt").as_posix()] for name in pictures} == {
+        name: b"of " + words for name, words in pictures.items()}
+
+
+@pytest.mark.parametrize("path", ["{}.{}", "x/{}.{}", "{}/a.{}"])
+def test_a_caption_goes_to_the_one_picture_whose_name_differs_in_composition_only(project, path):
+    receiver = Receiver(project, UPLOAD, HERE)
+    picture = small(receiver, **{path.format(DECOMPOSED, "png"): png_bytes()})[path.format(DECOMPOSED, "png")]
+    again = Receiver(project, UPLOAD, HERE)  # also after the kernel was started anew
+    caption = path.format(COMPOSED, "txt")
+    assert small(again, **{caption: b"words"})[caption].name == picture.name.replace(".png", ".txt")
+    assert small(again, **{caption.replace(".txt", ".png.txt"): b"x"}).popitem()[1].name == picture.name + ".txt"
+
+
+def test_the_makers_own_files_are_known_whatever_the_composition_of_their_names(project, tmp_path):
+    own = tmp_path / "cats"
+    own.mkdir()
+    (own / f"{DECOMPOSED}.png").write_bytes(b"red")
+    project.write_info(project.info().changed(sources=(str(own),)))
+    outcomes = small(Receiver(project, UPLOAD, UploadSettings()), **{f"{DECOMPOSED}.png": b"red", f"{DECOMPOSED}.txt": b"of red"})
+    assert files_in(own) == [f"{DECOMPOSED}.png", f"{DECOMPOSED}.txt"] and outcomes[f"{DECOMPOSED}.png"].state == "already"
+
+
+@pytest.fixture
+def own(project, tmp_path):
+    """The maker's own folder: a picture with its caption, an archive."""
+    folder = tmp_path / "cats"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"red")
+    (folder / "a.txt").write_bytes(b"of red")
+    (folder / "big.zip").write_bytes(bytes(2 * BLOCK))
+    project.write_info(project.info().changed(sources=(str(folder),)))
+    return folder
+
+
+def dropped(project, number: int, files: dict[str, bytes], large: dict[str, bytes]) -> dict[str, tuple[str, str]]:
+    """Another upload of the same files. Returns: path → state and name."""
+    receiver = Receiver(project, f"upload_20260101-13{number:02}00", UploadSettings())
+    outcomes = [send(receiver, path, data) for path, data in large.items()] + list(small(receiver, **files).values())
+    receiver.end()
+    return {outcome.path: (outcome.state, outcome.name) for outcome in outcomes}
+
+
+def test_what_is_dropped_again_is_not_stored_again_though_its_first_name_belongs_to_something_else(project, own):
+    files, large = {"a.png": b"red", "a.txt": b"better", "b.png": b"blue"}, {"big.zip": b"x" * (2 * BLOCK)}
+    dropped(project, 0, {"a.png": b"another", "a.txt": b"of another"}, {"big.zip": b"y" * (2 * BLOCK)})
+    first = dropped(project, 1, files, large)
+    assert first == {"a.png": ("already", "a.png"), "a.txt": ("here", "a-3.txt"), "b.png": ("here", "b.png"),
+                     "big.zip": ("here", "big-3.zip")}
+    before = files_in(own)
+    for number in (2, 3, 4):
+        assert dropped(project, number, files, large) == {path: ("already", name) for path, (_, name) in first.items()}
+    assert files_in(own) == before == ["a-2.png", "a-2.txt", "a-3.txt", "a.png", "a.txt", "b.png", "big-2.zip", "big-3.zip", "big.zip"]
+
+
+def test_a_picture_that_lies_there_with_a_number_keeps_its_caption_with_it(project, own):
+    for number in range(3):
+        outcomes = dropped(project, number, {"a.png": b"blue", "a.txt": b"of blue"}, {})
+        assert [name for _, name in outcomes.values()] == ["a-2.png", "a-2.txt"]
+    (own / "a-2.txt").unlink()
+    assert dropped(project, 3, {"a.png": b"blue", "a.txt": b"of red"}, {})["a.txt"] == ("here", "a-2.txt")
+    assert dropped(project, 4, {"a.jpg": b"green", "a.txt": b"of red"}, {}) == {"a.jpg": ("here", "a-3.jpg"), "a.txt": ("here", "a-3.txt")}
+
+
+def test_a_caption_is_not_taken_for_that_of_another_picture(project, own):
+    (own / "a-2.png").write_bytes(b"blue")
+    (own / "a-2.txt").write_bytes(b"better")
+    assert dropped(project, 0, {"a.png": b"red", "a.txt": b"better"}, {})["a.txt"] == ("here", "a-3.txt")
+
+
+def test_two_pictures_of_one_name_here_are_known_again_in_either_order(project, own):
+    files = {f"{COMPOSED}.png": b"1", f"{DECOMPOSED}.png": b"2", f"{COMPOSED}.png.txt": b"of 1", f"{DECOMPOSED}.png.txt": b"of 2"}
+    dropped(project, 0, files, {})
+    before = files_in(own)
+    again = dropped(project, 1, dict(sorted(files.items())), {})  # the decomposed one first
+    assert {state for state, _ in again.values()} == {"already"} and files_in(own) == before
+
+
+def test_a_large_file_begins_anew_where_another_of_its_name_and_size_lies(project, own):
+    data = bytes(BLOCK) + os.urandom(BLOCK)
+    receiver = Receiver(project, UPLOAD, UploadSettings())
+    offer, first = Offer("big.zip", len(data)), memoryview(data)[:BLOCK]
+    assert receiver.open(offer).have == len(data) and receiver.go_on(offer, 1) == 0
+    receiver.write("big.zip", 0, first, block_digests(first))
+    assert receiver.open(offer).have == BLOCK  # asked again after a lost answer: its own part, not the other file
+    assert send(receiver, "big.zip", data).name == "big-2.zip" and (own / "big-2.zip").read_bytes() == data
+    receiver.close()
+
+
+def test_however_many_have_one_name_each_is_compared_with_one_file_only(project, own, monkeypatch):
+    files = {f"{'x' * 90}{number}.png": str(number).encode() for number in range(40)}
+    dropped(project, 0, files, {})
+    looks, has = [], receiving.has_content
+    monkeypatch.setattr(receiving, "has_content", lambda *given: looks.append(given[0].name) or has(*given))
+    assert {state for state, _ in dropped(project, 1, files, {}).values()} == {"already"}
+    assert len(looks) == 40
 
 
 def test_a_link_in_the_way_is_not_followed(receiver, tmp_path):
