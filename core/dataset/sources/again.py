@@ -1,6 +1,7 @@
 """Captions that stand beside no picture of their part of a source.
 
-For pictures that come with another part they are brought, for pictures that the project has they wait for review, the rest is named.
+For pictures that come with the same import they are brought, where captions and pictures stand in folders or archives of their own;
+otherwise those that fit a picture wait for review, and the rest is named.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class Stray:
     """Whether its source can be looked at again later."""
     is_file: bool
     """Whether it is a file of its own, not a row of a table."""
+    apart: bool
+    """Whether no picture stands in its folder: else it is one of that folder's own, whose picture is missing."""
 
     @property
     def called(self) -> str:
@@ -60,6 +63,8 @@ class CaptionsAgain:
     lone: list[Skipped] = field(default_factory=list)
     """Those of them that are files."""
     _strays: list[Stray] = field(default_factory=list)
+    _captioned: set[str] = field(default_factory=set)
+    """Folders of the source, in the ledger's words, in which captions stand."""
 
     def __post_init__(self) -> None:
         self._known = {(place.sha256, place.source): place.caption for place in read_places(self.project)}
@@ -105,15 +110,18 @@ class CaptionsAgain:
         """
         pictures = [*(file.name for file in content.images), *(one.name for one in content.skipped)]
         taken = {file.name for name in pictures for file in (*texts_of(captions, name), *sidecars_of(captions, name))}
-        files = {file.name for file in content.captions}
+        files, folders = {file.name for file in content.captions}, {_folder(file.name) for file in content.images}
+        self._captioned |= {_folder(self._place(file.name)) for file in captions.values()}
         for name, file in {file.name: file for file in captions.values()}.items():
             if name in taken or file.fetch is not None or not name.lower().endswith(CAPTION_SUFFIXES):
                 continue
             if Path(file.called or name).stem.casefold() in NO_CAPTIONS:
                 self._count_other(Path(name).suffix.lower(), 1)
             else:
-                self._strays.append(Stray(file, read_words(captions, _beside_which(name, ".png")), again, name in files))
-        self._strays += [Stray(file, None, again, True) for file in content.sidecars if again and file.name not in taken]
+                words = read_words(captions, _beside_which(name, ".png"))
+                self._strays.append(Stray(file, words, again, name in files, _folder(name) not in folders))
+        self._strays += [Stray(file, None, again, True, _folder(file.name) not in folders) for file in content.sidecars
+                         if again and file.name not in taken]
 
     def conclude(self, bring: Callable[[Words, str], bool]) -> None:
         """Find the pictures of what was gathered, when all parts of the source came in.
@@ -128,7 +136,7 @@ class CaptionsAgain:
                 self._leave(stray, found)
             elif key not in done or stray.words is None:
                 done.add(key)
-                self._take(stray, *found[0][:2], new, bring)
+                self._take(stray, found[0], new, bring)
 
     def _by_stem(self) -> dict[str, list[tuple[str, str, str]]]:
         """As `Ledger.by_stem`, also by the names under which pictures that were there came once more."""
@@ -139,22 +147,26 @@ class CaptionsAgain:
                 images.setdefault(stem, []).append((image, place.sha256, place.source))
         return images
 
-    def _take(self, stray: Stray, image: str, sha: str, new: Collection[str], bring: Callable[[Words, str], bool]) -> None:
-        """One whose picture was found."""
+    def _take(self, stray: Stray, picture: tuple[str, str, str], new: Collection[str], bring: Callable[[Words, str], bool]) -> None:
+        """One whose picture was found. Args: picture: as in `Ledger.by_stem`."""
+        image, sha, source = picture
         words = stray.words or _words_of_json(stray.file)
-        if image in new and bring(words, image):
+        if image in new and stray.apart and _folder(source) not in self._captioned and bring(words, image):
             self._count_other(SIDECAR_SUFFIX, -1 if stray.words is None else 0)
             return
         if stray.words is None or not stray.again:
             if words.text and not self._has(image, words):
                 self.report.skipped.append(Skipped(stray.called, NOT_REVIEWED.format(image=image)))
                 self._count_other(SIDECAR_SUFFIX, -1 if stray.words is None else 0)
-        elif self.is_news(sha, image, f"{self.home.rstrip('/')}/{_beside_which(stray.file.name, Path(image).suffix)}", words):
+        elif self.is_news(sha, image, self._place(_beside_which(stray.file.name, Path(image).suffix)), words):
             self.report.differ += 1
         elif words.text:
             self.report.same += 1
         else:
             self.report.skipped += words.problems
+
+    def _place(self, name: str) -> str:
+        return f"{self.home.rstrip('/')}/{name}"
 
     def _count_other(self, ending: str, number: int) -> None:
         """Files that are neither pictures nor captions, as the report counts them."""
@@ -183,6 +195,10 @@ def _words_of_json(file: SourceFile) -> Words:
         return Words(caption_of_json(file), file.name)
     except (DatasetError, OSError) as error:
         return Words(problems=(Skipped(file.name, str(error)),))
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _folder_and_stem(path: str) -> tuple[str, str]:

@@ -189,6 +189,29 @@ def test_captions_and_pictures_in_different_parts_of_one_upload_come_together(ma
     assert report.sentence() == "2 images imported, 2 captions." and captions(manager) == USUAL | {"a": "of a", "b": "of b"}
 
 
+@pytest.mark.parametrize("beside", ["a picture of its folder", "captions beside the picture"])
+def test_a_caption_of_a_folder_whose_picture_is_missing_goes_to_no_other_folders_picture(manager, tmp_path, beside):
+    more = tmp_path / "more"
+    picture(more / "rin" / "1.png", (7, 7, 7))
+    (more / "mika").mkdir()
+    (more / "mika" / "1.txt").write_text("mika")
+    if beside == "a picture of its folder":
+        picture(more / "mika" / "2.png", (8, 8, 8))
+    else:
+        picture(more / "rin" / "2.png", (8, 8, 8))
+        (more / "rin" / "2.txt").write_text("rin")
+    report = manager.import_from(more)
+    assert captions(manager)["1"] is None and report.differ == 1 and found(manager) == {"1": (None, "mika")}
+
+
+def test_captions_in_a_folder_of_their_own_go_to_the_pictures(manager, tmp_path):
+    picture(tmp_path / "more" / "images" / "1.png", (7, 7, 7))
+    (tmp_path / "more" / "captions").mkdir()
+    (tmp_path / "more" / "captions" / "1.txt").write_text("one")
+    assert manager.import_from(tmp_path / "more").sentence() == "1 image imported, 1 caption."
+    assert captions(manager) == USUAL | {"1": "one"} and found(manager) == {}
+
+
 def test_a_caption_that_fits_several_pictures_is_named_with_them(manager, tmp_path):
     picture(tmp_path / "more" / "other" / "p1.png", (9, 9, 9))
     manager.import_from(tmp_path / "more")
