@@ -150,15 +150,18 @@ class CaptionsAgain:
     def _take(self, stray: Stray, picture: tuple[str, str, str], new: Collection[str], bring: Callable[[Words, str], bool]) -> None:
         """One whose picture was found. Args: picture: as in `Ledger.by_stem`."""
         image, sha, source = picture
-        words = stray.words or _words_of_json(stray.file)
+        words, place = stray.words or _words_of_json(stray.file), self._place(_beside_which(stray.file.name, Path(image).suffix))
         if image in new and stray.apart and _folder(source) not in self._captioned and bring(words, image):
-            self._count_other(SIDECAR_SUFFIX, -1 if stray.words is None else 0)
+            if stray.words is None:
+                self._count_other(SIDECAR_SUFFIX, -1)
+            elif stray.again:
+                self.is_news(sha, image, place, words)  # it is none, and that is noted: what is edited later is no news at the source
             return
         if stray.words is None or not stray.again:
             if words.text and not self._has(image, words):
                 self.report.skipped.append(Skipped(stray.called, NOT_REVIEWED.format(image=image)))
                 self._count_other(SIDECAR_SUFFIX, -1 if stray.words is None else 0)
-        elif self.is_news(sha, image, self._place(_beside_which(stray.file.name, Path(image).suffix)), words):
+        elif self.is_news(sha, image, place, words):
             self.report.differ += 1
         elif words.text:
             self.report.same += 1

@@ -47,6 +47,19 @@ def bring(manager, receiver):
     return import_images(manager.project, ImportSettings(source=str(receiver.record.path)))
 
 
+def brought(manager, tmp_path, kind, given):
+    """The same files as a folder, in a zip, or uploaded."""
+    if kind == "upload":
+        return bring(manager, upload(manager.project, given, APART))
+    if kind == "zip":
+        (tmp_path / "more.zip").write_bytes(zipped(given))
+        return manager.import_from(tmp_path / "more.zip")
+    for name, data in given.items():
+        (tmp_path / "more" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "more" / name).write_bytes(data)
+    return manager.import_from(tmp_path / "more")
+
+
 USUAL = {"p0": "old 0", "p1": "old 1", "p2": "old 2"}
 
 
@@ -166,16 +179,7 @@ def test_a_zip_is_looked_into_and_a_tar_is_named_calmly(tmp_path, source):
 def test_a_caption_without_a_picture_is_named_beside_pictures_that_come(manager, tmp_path, kind):
     given = {"new.png": png_bytes((7, 7, 7)), "new.txt": b"new", "lost picture.txt": b"hours of work",
              "metadata.jsonl": b'{"file_name": "not there.png", "text": "of a table"}\n'}
-    if kind == "upload":
-        report = bring(manager, upload(manager.project, given, APART))
-    elif kind == "zip":
-        (tmp_path / "more.zip").write_bytes(zipped(given))
-        report = manager.import_from(tmp_path / "more.zip")
-    else:
-        (tmp_path / "more").mkdir()
-        for name, data in given.items():
-            (tmp_path / "more" / name).write_bytes(data)
-        report = manager.import_from(tmp_path / "more")
+    report = brought(manager, tmp_path, kind, given)
     assert [(one.name.rpartition("/")[2], one.reason) for one in report.skipped] == [
         ("lost picture.txt", "It is a caption, and no picture is called like it.")]
     assert report.sentence() == "1 image imported, 1 caption, 1 skipped." and captions(manager) == USUAL | {"new": "new"}
@@ -210,6 +214,10 @@ def test_captions_in_a_folder_of_their_own_go_to_the_pictures(manager, tmp_path)
     (tmp_path / "more" / "captions" / "1.txt").write_text("one")
     assert manager.import_from(tmp_path / "more").sentence() == "1 image imported, 1 caption."
     assert captions(manager) == USUAL | {"1": "one"} and found(manager) == {}
+    manager.save_caption("1", "one, and mine", manager.read_caption("1").revision)
+    assert manager.import_from(tmp_path / "more").differ == 0 and found(manager) == {}
+    (tmp_path / "more" / "captions" / "1.txt").write_text("newer")
+    assert manager.import_from(tmp_path / "more").differ == 1 and found(manager) == {"1": ("one, and mine", "newer")}
 
 
 def test_a_caption_that_fits_several_pictures_is_named_with_them(manager, tmp_path):
@@ -226,16 +234,7 @@ def test_a_caption_whose_name_is_composed_otherwise_belongs_to_its_picture_and_t
     composed, apart = "caf\u00e9", "cafe\u0301"
     given = {f"x/{apart}.png": png_bytes((7, 7, 7)), f"x/{composed}.txt": b"words", f"y/{apart}.png": png_bytes((8, 8, 8)),
              f"y/{composed}.png": png_bytes((9, 9, 9)), f"y/{composed}.txt": b"of the composed one"}
-    if kind == "upload":
-        report = bring(manager, upload(manager.project, given, APART))
-    elif kind == "zip":
-        (tmp_path / "more.zip").write_bytes(zipped(given))
-        report = manager.import_from(tmp_path / "more.zip")
-    else:
-        for name, data in given.items():
-            (tmp_path / "more" / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / "more" / name).write_bytes(data)
-        report = manager.import_from(tmp_path / "more")
+    report = brought(manager, tmp_path, kind, given)
     of = {picture_at(manager, item.path): item.caption for item in list_items(manager.project) if item.id not in USUAL}
     assert of == {(7, 7, 7): "words", (8, 8, 8): None, (9, 9, 9): "of the composed one"} and report.skipped == []
 
