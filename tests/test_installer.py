@@ -1,6 +1,7 @@
 """The installer as a person runs it: in a small checkout, with real environments and pip, and packages as small as files.
 
-torch and ONNX Runtime are stand-ins here, as a machine with a GPU and without a network cannot be had in a test.
+torch, ONNX Runtime and the free disk space are stand-ins here, as a machine with a GPU, without a network or with a full disk cannot be
+had in a test.
 """
 
 from __future__ import annotations
@@ -47,6 +48,12 @@ NVIDIA_SMI = """#!/bin/sh
 case "$*" in *query-gpu*) echo "NVIDIA GeForce RTX 4090, 550.54, 24564, 24000, 8.9";; *) echo "CUDA Version: 12.4";; esac
 """
 
+FREE_SPACE = """
+
+def free_disk_gib(folder: Path) -> float:
+    return float(os.environ.get("TEST_FREE_GIB", "100"))
+"""
+
 
 def make_wheel(folder: Path, name: str, version: str, module: str, code: str = "", needs: str = "") -> None:
     """A package of one module, as pip takes it."""
@@ -82,6 +89,8 @@ class Machine:
         for name in ("core/base", "core/setup"):
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy2(ROOT / "core" / "__init__.py", root / "core" / "__init__.py")
+        with open(root / "core" / "setup" / "hardware.py", "a", encoding="utf-8") as hardware:
+            hardware.write(FREE_SPACE)
         (root / "requirements.txt").write_text("torch>=2.4,<3\ntiny>=1,<2\n")
         (root / "requirements-dev.txt").write_text("tiny-dev>=1,<2\n")
         self.programs = root.parent / f"{root.name}-programs"
@@ -209,6 +218,16 @@ def test_a_gpu_package_that_cannot_be_had_leaves_the_onnx_runtime_that_is_there(
     done = machine.run(TEST_GPU="1", PIP_FIND_LINKS=str(few))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "onnxruntime" in machine.packages() and "onnxruntime-gpu could not be installed" in done.stdout
+
+
+@pytest.mark.slow
+def test_too_little_space_is_said_before_anything_is_fetched_and_the_next_run_goes_on(machine: Machine) -> None:
+    first = machine.run(TEST_FREE_GIB="2")
+    assert first.returncode == 1
+    assert "The packages take about 7 GiB, and 2.0 GiB are free" in first.stdout and "LORABOOK_VENV=" in first.stdout
+    assert "torch" not in machine.packages()
+    assert machine.run().returncode == 0
+    assert machine.packages()["torch"] == "2.9.0"
 
 
 @pytest.mark.slow

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +14,9 @@ from core.dataset.captions.files import CAPTION_EXTENSION, caption_path_for, rea
 from core.dataset.collecting import without_collection
 from core.dataset.images.files import IMAGE_SUFFIXES, image_files, natural_name_key, stem_of
 from core.dataset.images.opening import inspect_image
-from core.dataset.index import ImageRow, Index
+from core.dataset.index import CaptionMark, ImageRow, Index
 from core.dataset.project import Project
-from core.dataset.scanning import CaptionTexts, scan_folder
+from core.dataset.scanning import CaptionTexts, is_settled, scan_folder
 
 if TYPE_CHECKING:
     from core.dataset.sources.ledger import ImportRecord
@@ -26,6 +28,10 @@ class Sources:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._records: dict[str, ImportRecord] | None = None
+
+    def forget(self) -> None:
+        """Read the ledger anew when it is next asked for."""
+        self._records = None
 
     def of(self, name: str, sha256: str) -> str:
         """The source of the file of that name with that content; empty where it is not known."""
@@ -91,26 +97,73 @@ class Skipped:
 def list_items(project: Project) -> list[ImageItem]:
     """The images of a project, in natural order; sizes, hashes and captions come from the index where the file is unchanged.
 
+    Of the project that was listed last the items are kept: one whose files still have their times and sizes is the same object again.
+
     Raises: DatasetError: the folder cannot be read.
     """
-    folder, sources = project.images, Sources(project)
-    items, fresh = [], []
-    with without_collection(), Index(project.hidden / "index.sqlite") as index:
+    folder, began = project.images, time.time_ns()
+    with without_collection():
         images, captions = scan_folder(folder)
-        known = index.images()
-        texts = CaptionTexts(folder, captions, index)
-        for name in sorted(images, key=natural_name_key):
-            row = known.get(name)
-            if row is None or (row.mtime_ns, row.size) != images[name]:
-                row = _row(folder / name)
-                if row is None:
-                    continue
-                fresh.append(row)
-            stem = stem_of(name)
-            items.append(ImageItem(stem, folder, name, row.width, row.height, row.size, row.mtime_ns, row.sha256,
-                                   texts.of(stem + CAPTION_EXTENSION), CAPTION_EXTENSION, sources))
-        index.remember_images(fresh, gone=known.keys() - {item.name for item in items})
-        texts.remember()
+        kept = _kept.get(folder) or _Kept({}, {}, {}, Sources(project))
+        kept.sources.forget()
+        new = {name for name, mark in images.items() if kept.images.get(name) != mark}
+        texts = {name for name, mark in captions.items() if kept.captions.get(name) != mark} | (kept.captions.keys() - captions.keys())
+        if not new and not texts and len(images) == len(kept.items):
+            return list(kept.items.values())
+        items = _list(project, images, captions, kept, new, texts)
+        found = list(items.values())
+        for name in texts:
+            if name in captions and not is_settled(max(captions[name][:2]), began):
+                captions[name] = CHANGING
+        for name in new:
+            if (item := items.get(name)) is not None and (item.mtime_ns, item.size) != images[name]:
+                del items[name], images[name]  # it changed while it was looked at
+        _kept.clear()
+        _kept[folder] = _Kept(images, captions, items, kept.sources)
+    return found
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Images that need not be looked at again, in natural order, and the marks of their files and captions."""
+
+    images: Mapping[str, tuple[int, int]]
+    captions: Mapping[str, CaptionMark]
+    items: Mapping[str, ImageItem]
+    sources: Sources
+
+
+CHANGING: CaptionMark = (0, 0, -2)
+"""Stands for the mark of a caption that could change once more within the clock's grain: no file has it."""
+_kept: dict[Path, _Kept] = {}
+"""Of one folder: a hundred thousand images take 100 MB."""
+
+
+def _list(project: Project, images: Mapping[str, tuple[int, int]], captions: dict[str, CaptionMark], kept: _Kept, new: Collection[str],
+          texts: Collection[str]) -> dict[str, ImageItem]:
+    """Items by name, in natural order. Args: new: images that are not kept. texts: caption files that are not."""
+    folder = project.images
+    items, fresh = {}, []
+    with Index(project.hidden / "index.sqlite") as index:
+        are_those = kept.items.keys() == images.keys()
+        known = index.images() if new or not are_those else {}
+        caption_texts = CaptionTexts(folder, captions, index)
+        for name in kept.items if are_those else sorted(images, key=natural_name_key):
+            item, caption_name = kept.items.get(name), stem_of(name) + CAPTION_EXTENSION
+            if item is None or name in new:
+                row = known.get(name)
+                if row is None or (row.mtime_ns, row.size) != images[name]:
+                    row = _row(folder / name)
+                    if row is None:
+                        continue
+                    fresh.append(row)
+                item = ImageItem(stem_of(name), folder, name, row.width, row.height, row.size, row.mtime_ns, row.sha256,
+                                 caption_texts.of(caption_name), CAPTION_EXTENSION, kept.sources)
+            elif caption_name in texts:
+                item = replace(item, caption=caption_texts.of(caption_name))
+            items[name] = item
+        index.remember_images(fresh, gone=known.keys() - items.keys())
+        caption_texts.remember()
     return items
 
 

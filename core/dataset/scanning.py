@@ -19,10 +19,10 @@ FINE_SETTLED_NS = 100_000_000
 """The same where times have parts of a millisecond: such a file system takes them from the kernel's clock, which ticks every 1 to 10 ms."""
 
 
-def is_settled(changed_ns: int) -> bool:
-    """Whether a file of that time would get another one if it changed now; with 0 or a time to come nothing is known."""
+def is_settled(changed_ns: int, now_ns: int | None = None) -> bool:
+    """Whether a file of that time would get another one if it changed now (or then); with 0 or a time to come nothing is known."""
     grain = SETTLED_NS if changed_ns % 1_000_000 == 0 else min(SETTLED_NS, FINE_SETTLED_NS)
-    return 0 < changed_ns < time.time_ns() - grain
+    return 0 < changed_ns < (time.time_ns() if now_ns is None else now_ns) - grain
 
 
 def scan_folder(folder: Path) -> tuple[dict[str, tuple[int, int]], dict[str, CaptionMark]]:

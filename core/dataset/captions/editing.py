@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -178,7 +179,7 @@ def plan_edit(project: Project, settings: EditSettings, only: Sequence[str] | No
     counts: Mapping[str, int] = {}
     if any(step.counted for step in steps):
         counts = tag_frequencies({item.id: item.caption for item in items if item.caption})
-    return _plan(items, settings.sentence(), steps, Context(project.trigger_word, counts), condition.test())
+    return _plan(items, settings.sentence(), steps, Context(project.trigger_word, counts), condition)
 
 
 def edit_captions(project: Project, settings: EditSettings, progress: Progress = SILENT, only: Sequence[str] | None = None) -> EditReport:
@@ -202,6 +203,7 @@ def apply_plan(project: Project, plan: EditPlan, progress: Progress = SILENT) ->
 
     Raises: Cancelled: what is done stays, and can be undone; DiskError.
     """
+    _made.clear()  # its captions are others now
     report = EditReport(0, plan.unchanged, list(plan.skipped))
     progress.start("Changing captions", len(plan.changes))
     done = _Counted(progress)
@@ -244,7 +246,7 @@ def plan_trigger(project: Project, settings: TriggerSettings) -> EditPlan:
     what = f"Trigger word {trigger!r} put first" if trigger else f"Trigger word {old!r} taken out"
     condition = Condition(caption="any" if settings.write_missing else "present")
     steps = [PutTrigger(trigger_word=trigger, instead_of=old)] if trigger or old else []
-    plan = _plan(chosen(list_items(project), ()), what, steps, Context(trigger), condition.test())
+    plan = _plan(chosen(list_items(project), ()), what, steps, Context(trigger), condition)
     return replace(plan, trigger=(old, trigger))
 
 
@@ -258,8 +260,34 @@ def chosen(items: list[ImageItem], ids: Sequence[str]) -> list[ImageItem]:
     return found
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A plan, and what it was made of."""
+
+    wanted: tuple[str, Sequence[Operation], Context, Condition]
+    items: Sequence[ImageItem]
+    plan: EditPlan
+
+
+_made: list[_Made] = []
+"""The plan that was made last: what a preview showed is not worked out a second time when it is done."""
+
+
+def _plan(items: Sequence[ImageItem], what: str, steps: Sequence[Operation], context: Context, condition: Condition) -> EditPlan:
+    wanted = (what, steps, context, condition)
+    for made in _made:
+        # an item is the very same only where its files are unchanged
+        if made.wanted == wanted and len(made.items) == len(items) and all(map(operator.is_, made.items, items)):
+            return made.plan
+    _made.clear()  # before the next takes as much room
+    plan = _work_out(items, what, steps, context, condition.test())
+    _made[:] = [_Made(wanted, items, plan)]
+    return plan
+
+
 @without_collection()
-def _plan(items: Sequence[ImageItem], what: str, steps: Sequence[Operation], context: Context, test: Callable[[str], bool]) -> EditPlan:
+def _work_out(items: Sequence[ImageItem], what: str, steps: Sequence[Operation], context: Context,
+              test: Callable[[str], bool]) -> EditPlan:
     change, joins = caption_change(steps, context), any(step.joins_lines for step in steps)
     changes: list[Change] = []
     skipped: list[Skipped] = []

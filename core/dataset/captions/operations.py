@@ -12,7 +12,7 @@ from core.base.words import counted
 from core.dataset.captions.arranging import Deduplicate, FixFormat, Insert, Rating, Shorten, Sort
 from core.dataset.captions.conditions import finder
 from core.dataset.captions.operation import Context, Operation, Tags, lead_of, wanted
-from core.dataset.captions.tags import PAIRS, change_names, key_of, keys_in, keys_of, parse_tags
+from core.dataset.captions.tags import PAIRS, change_names, each_key, key_of, keys_in, keys_of, parse_tags
 from core.dataset.captions.texts import compile_pattern, replacer, split_list
 
 
@@ -43,9 +43,10 @@ class AddLast(Operation):
 
     def on_tags(self, context: Context) -> Callable[[Tags], Tags]:
         new = [(tag, keys_of(tag)) for tag in wanted(self.tags, self.title)]
+        all_new = keys_in(tag for tag, _ in new)
 
         def change(tags: Tags) -> Tags:
-            here = keys_in(tags)
+            here = all_new.intersection(each_key(tags))
             return [*tags, *(tag for tag, keys in new if not here.issuperset(keys))]
         return change
 
@@ -72,7 +73,7 @@ class Remove(Operation):
             return [] if is_meant(name) else [name]
 
         def change(tags: Tags) -> Tags:
-            if not finds and keys.isdisjoint(keys_in(tags)):
+            if not finds and keys.isdisjoint(each_key(tags)):
                 return tags
             return [kept for tag in tags for kept in change_names(tag, keep)]
         return change
@@ -102,7 +103,7 @@ class ReplaceTags(Operation):
             return table.get(key_of(name), [name])
 
         def change(tags: Tags) -> Tags:
-            if table.keys().isdisjoint(keys_in(tags)):
+            if table.keys().isdisjoint(each_key(tags)):
                 return tags
             present = keys_in(tags) - table.keys()
             changed: Tags = []
@@ -171,7 +172,7 @@ class PutTrigger(Operation):
             return [] if key_of(name) in drop else [name]
 
         def change(tags: Tags) -> Tags:
-            if drop.isdisjoint(keys_in(tags)):
+            if drop.isdisjoint(each_key(tags)):
                 return [*([word] if word else []), *tags]
             first, weighted, rest = [word] if word else [], False, Tags()
             for tag in tags:

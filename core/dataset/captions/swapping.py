@@ -1,7 +1,7 @@
 """Replacing many caption files: each whole or not at all, only over the text that was seen, and durable before the next step.
 
 The new texts are written beside their captions first, then brought to the disk together, then put in place one by one, each after
-one more look at the file. So neither a kill nor a power failure leaves an empty caption, and a hundred thousand do not cost a
+a look at what its file holds. So neither a kill nor a power failure leaves an empty caption, and a hundred thousand do not cost a
 hundred thousand waits for the disk.
 """
 
@@ -13,11 +13,12 @@ import errno
 import os
 import secrets
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TypeGuard
 
 from core.base.errors import DatasetError
 from core.base.files import explain_disk_errors
@@ -27,14 +28,14 @@ from core.dataset.captions.locking import writing_in
 from core.dataset.items import Skipped
 from core.dataset.project import is_trained_on
 
-BATCH = 2000
+BATCH = 1000
 """Captions whose new texts lie beside them at once. Far more at once is three times slower when it is repeated soon (an undo): ext4
 passes over inodes that were freed in the last minute one by one when it looks for a free one."""
 STEP = 500
 """Captions after which a cancel is heard."""
 SYNC_EACH = 32
 """Up to so many files each is synced alone; for more it is quicker to let the file system write all that waits."""
-TOGETHER = 10
+TOGETHER = 32
 """Files that a thread closes in one go."""
 CLOSERS = 4
 """Threads that let go of replaced files: on some disks freeing one takes milliseconds of waiting."""
@@ -118,7 +119,7 @@ class _Folder:
         if len(self._open) >= TOGETHER:
             self._closing.append(self._closers.submit(_close, self._open))
             self._open = []
-            if len(self._closing) > 4 * CLOSERS:
+            if len(self._closing) > CLOSERS:
                 self._closing.popleft().result()
 
     def remove(self, part: str) -> None:
@@ -137,33 +138,54 @@ class _Folder:
 
 
 def _swap_batch(place: _Folder, swaps: Sequence[Swap], report: SwapReport, progress: Progress, lines: Lines | None) -> None:
-    """Write the new texts beside their files, bring them to the disk, then give each its file's name after one more look."""
-    in_lines: dict[str, str] = {}
+    """Write the new texts beside their files, bring them to the disk, then give each its file's name after a look at what is there."""
     token, handle, sync_each = secrets.token_hex(4), place.handle, len(swaps) <= SYNC_EACH
+    noted = None if lines is None else _InLines(handle, swaps, lines)
     parts: dict[int, str] = {}
     try:
         for number, swap in enumerate(swaps):
             if number % STEP == 0:
                 progress.check()
-            if _is_ready(handle, swap, report, in_lines):
+            if swap.after is not None:
                 parts[number] = part = PART.format(token=token, number=number)
-                if swap.after is not None:
-                    _write(handle, part, swap.after, sync=sync_each)
+                _write(handle, part, swap.after, sync=sync_each)
         if not sync_each:
-            sync_all(handle, [parts[number] for number in parts if swaps[number].after is not None])
-        if lines is not None and in_lines:
-            lines(in_lines)
+            sync_all(handle, list(parts.values()))
         for start in range(0, len(swaps), STEP):
             batch = range(start, min(start + STEP, len(swaps)))
             with writing_in(place.path):
                 for number in batch:
-                    if number in parts and _put(place, swaps[number], parts.pop(number), report):
-                        report.done += 1
+                    _put(place, swaps[number], parts.pop(number, ""), report, noted)
             progress.advance(swaps[batch[-1]].file, by=len(batch))
     finally:
         for part in parts.values():
             place.remove(part)
         place.settle()
+
+
+class _InLines:
+    """Captions of a batch that stand in several lines, which are noted before the first of them is replaced: all at once, as each note
+    waits for the disk."""
+
+    def __init__(self, place: int, swaps: Sequence[Swap], note: Lines) -> None:
+        self._place, self._swaps, self._note = place, swaps, note
+        self._texts: dict[str, str] | None = None
+
+    def hold(self, file: str, text: str) -> bool:
+        """Whether the text of this file is noted; where none was looked for yet, all are."""
+        if self._texts is None:
+            self._texts = {file: text, **dict(self._find())}
+            self._note(self._texts)
+        return self._texts.get(file) == text
+
+    def _find(self) -> Iterator[tuple[str, str]]:
+        for swap in self._swaps:
+            with contextlib.suppress(DatasetError, OSError):  # it is named when its turn comes
+                text, handle = _look(self._place, swap)
+                if handle >= 0:
+                    os.close(handle)
+                if _must_be_noted(text, swap) and _may_go(text, swap):
+                    yield swap.file, text
 
 
 def _forget_caches(place: _Folder, file: str) -> None:
@@ -182,37 +204,21 @@ def _lost_lines(text: str | None, wanted: str | None) -> bool:
     return text is not None and wanted is not None and has_lines(wanted) and text == one_line(wanted)
 
 
-def _is_ready(place: int, swap: Swap, report: SwapReport, in_lines: dict[str, str]) -> bool:
-    """Whether the file holds what must be there; otherwise the report says what is so. Args: in_lines: takes a text of several lines."""
-    try:
-        text, handle = _look(place, swap, in_lines)
-    except DatasetError as error:
-        report.skipped.append(Skipped(swap.file, error.message))
-        return False
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE):
-            raise
-        report.skipped.append(Skipped(swap.file, f"It cannot be read ({error.strerror})."))
-        return False
-    if handle >= 0:
-        os.close(handle)
-    if text is None and swap.after is None:
-        report.same += 1  # nothing is to go; an empty file, which may have been there, is no caption either
-        return False
-    if _is(text, swap.before) or (swap.file not in in_lines and _lost_lines(text, swap.after)):
-        return True
-    in_lines.pop(swap.file, None)
-    if _is(text, swap.after):
-        report.same += 1
-    else:
-        report.skipped.append(Skipped(swap.file, CHANGED))
-    return False
+def _may_go(text: str | None, swap: Swap) -> bool:
+    """Whether a file holds what must be there. Args: text: as it stands there; None: there is no file."""
+    present = text if text is None else one_line(text)
+    return _is(present, swap.before) or (_lost_lines(present, swap.after) and not _must_be_noted(text, swap))
 
 
-def _look(place: int, swap: Swap, in_lines: dict[str, str] | None = None) -> tuple[str | None, int]:
-    """The present caption and the open file; None and -1 where there is none. Raises: DatasetError: it is no text; OSError.
+def _must_be_noted(text: str | None, swap: Swap) -> TypeGuard[str]:
+    """Whether a file says more than `Swap.before` tells: it stands in several lines."""
+    return text is not None and text != swap.before and has_lines(text)
 
-    Args: in_lines: takes the text as it stands there where it has several lines.
+
+def _look(place: int, swap: Swap) -> tuple[str | None, int]:
+    """The present caption as it stands in its file, and the open file; None and -1 where there is none.
+
+    Raises: DatasetError: it is no text; OSError.
     """
     try:
         handle = os.open(swap.file, os.O_RDONLY | os.O_NONBLOCK, dir_fd=place)
@@ -222,39 +228,59 @@ def _look(place: int, swap: Swap, in_lines: dict[str, str] | None = None) -> tup
         data = _read(handle)
         if swap.before is not None and data == swap.before.encode("utf-8", "surrogatepass"):
             return swap.before, handle
-        text = decode_caption(data, swap.file)
-        if in_lines is not None and has_lines(text):
-            in_lines[swap.file] = text
-        return one_line(text), handle
+        return decode_caption(data, swap.file), handle
     except BaseException:
         os.close(handle)
         raise
 
 
-def _put(place: _Folder, swap: Swap, part: str, report: SwapReport) -> bool:
-    """Put the new text in place if the file still holds what it must. Returns: whether it did; if not, the report says so."""
-    done, handle = False, -1
+def _put(place: _Folder, swap: Swap, part: str, report: SwapReport, noted: _InLines | None) -> None:
+    """Put the new text in place if the file still holds what it must; the report says what became of it.
+
+    Args: part: the new text's file; empty: the caption goes. noted: takes what stands in several lines before it is replaced.
+    """
+    done, handle, reason = False, -1, CHANGED
     try:
         text, handle = _look(place.handle, swap)
-        if handle < 0:
-            done = swap.after is not None and not swap.before and _make(place.handle, part, swap.file)
-        elif _is(text, swap.before) or _lost_lines(text, swap.after):
-            _forget_caches(place, swap.file)
-            if swap.after is None:
-                os.unlink(swap.file, dir_fd=place.handle)
-            else:
-                os.rename(part, swap.file, src_dir_fd=place.handle, dst_dir_fd=place.handle)
-            done = True
-    except DatasetError:
-        pass  # it holds something else now
+    except DatasetError as error:
+        reason = error.message
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE):
+            raise
+        reason = f"It cannot be read ({error.strerror})."
+    else:
+        try:
+            if text is None and swap.after is None:
+                reason = ""  # nothing is to go; an empty file, which may have been there, is no caption either
+            elif _may_go(text, swap):
+                if noted is None or not _must_be_noted(text, swap) or noted.hold(swap.file, text):
+                    done = _replace(place, swap, part, is_there=handle >= 0)
+            elif _is(text if text is None else one_line(text), swap.after):
+                reason = ""
+        finally:
+            if handle >= 0:
+                place.let_go(handle)  # while it is open its blocks need not be freed, so that the rename is quick
     finally:
-        if handle >= 0:
-            place.let_go(handle)  # while it is open its blocks need not be freed, so that the rename is quick
-        if not done:
+        if part and not done:
             place.remove(part)
-    if not done:
-        report.skipped.append(Skipped(swap.file, CHANGED))
-    return done
+    if done:
+        report.done += 1
+    elif reason:
+        report.skipped.append(Skipped(swap.file, reason))
+    else:
+        report.same += 1
+
+
+def _replace(place: _Folder, swap: Swap, part: str, is_there: bool) -> bool:
+    """Give the new text its name, or remove the caption. Returns: False: a file of that name came meanwhile."""
+    if not is_there:
+        return _make(place.handle, part, swap.file)
+    _forget_caches(place, swap.file)
+    if part:
+        os.rename(part, swap.file, src_dir_fd=place.handle, dst_dir_fd=place.handle)
+    else:
+        os.unlink(swap.file, dir_fd=place.handle)
+    return True
 
 
 def _make(place: int, part: str, file: str) -> bool:

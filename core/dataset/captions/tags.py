@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, repeat
 
@@ -167,9 +167,14 @@ keys_of = _Keys().__getitem__
 """Keys of the tags in one part of a caption: of a weighted group each, else one."""
 
 
+def each_key(parts: Iterable[str]) -> Iterator[str]:
+    """Keys of all tags in these parts, one after the other: to look for a few of them costs less than a set of all."""
+    return chain.from_iterable(map(keys_of, parts))
+
+
 def keys_in(parts: Iterable[str]) -> set[str]:
     """Keys of all tags in these parts."""
-    return set(chain.from_iterable(map(keys_of, parts)))
+    return set(each_key(parts))
 
 
 def caption_keys(text: str) -> set[str]:

@@ -1,12 +1,14 @@
 """Images as a stage sees them."""
 
 import os
+import time
 
 import pytest
 
 from core.base.errors import DatasetError
 from core.dataset.items import caption_path_of, folder_items, list_items
 from core.dataset.sources.importing import ImportSettings, import_images
+from core.dataset.sources.ledger import LEDGER_FILE
 from tests.core.dataset.small_things import picture
 
 
@@ -26,6 +28,70 @@ def test_a_changed_file_is_looked_at_again(project):
     picture(path, colour=(1, 2, 3), size=(70, 30))
     second = list_items(project)[0]
     assert second.width == 70 and first.sha256 != second.sha256
+
+
+def settle(project) -> None:
+    """Make captions older than the grain of the clock, as they are when a person comes back to them."""
+    for path in project.images.glob("*.txt"):
+        os.utime(path, ns=(time.time_ns() - 10**10,) * 2)
+    time.sleep(0.15)
+
+
+def same(first, second) -> bool:
+    return len(first) == len(second) and all(one is other for one, other in zip(first, second, strict=True))
+
+
+def test_an_unchanged_folder_gives_the_same_list_and_any_change_a_new_one(project):
+    for name in ("a", "b"):
+        picture(project.images / f"{name}.png")
+        (project.images / f"{name}.txt").write_text("hat")
+    settle(project)
+    first = list_items(project)
+    first.reverse()
+    assert same(list_items(project), first[::-1]), "what a caller does with its list must not show in the next"
+    (project.images / "a.txt").write_text("cap")
+    settle(project)
+    second = list_items(project)
+    assert [item.caption for item in second] == ["cap", "hat"]
+    (project.images / "b.txt").unlink()
+    third = list_items(project)
+    assert [item.caption for item in third] == ["cap", None]
+    picture(project.images / "a.png", size=(90, 30))
+    fourth = list_items(project)
+    assert fourth[0].width == 90
+    picture(project.images / "c.png")
+    assert len(list_items(project)) == 3
+
+
+def test_a_caption_that_was_written_in_this_moment_is_read_again(project, monkeypatch):
+    picture(project.images / "a.png")
+    caption = project.images / "a.txt"
+    caption.write_text("hat")
+    before = caption.stat()
+    assert list_items(project)[0].caption == "hat"
+    caption.write_text("cap")
+    monkeypatch.setattr("core.dataset.items.scan_folder", lambda folder: (
+        {"a.png": ((image := (folder / "a.png").stat()).st_mtime_ns, image.st_size)},
+        {"a.txt": (before.st_mtime_ns, before.st_ctime_ns, before.st_size)}))  # a clock that did not tick between the two
+    assert list_items(project)[0].caption == "cap"
+
+
+def test_a_caption_that_was_written_and_removed_in_this_moment_is_gone(project):
+    picture(project.images / "a.png")
+    (project.images / "a.txt").write_text("hat")
+    assert list_items(project)[0].caption == "hat"
+    (project.images / "a.txt").unlink()
+    assert list_items(project)[0].caption is None
+
+
+def test_where_an_image_came_from_is_read_anew_with_each_list(project, tmp_path):
+    (tmp_path / "from").mkdir()
+    picture(tmp_path / "from" / "a.png")
+    import_images(project, ImportSettings(source=str(tmp_path / "from")))
+    settle(project)
+    assert list_items(project)[0].source
+    (project.hidden / LEDGER_FILE).unlink()
+    assert not list_items(project)[0].source
 
 
 def test_a_broken_image_is_listed_with_size_zero(project):

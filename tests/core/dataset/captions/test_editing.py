@@ -1,10 +1,13 @@
 """Bulk changes do what they say, to whole tags, and can be undone."""
 
+import time
+
 import pytest
 
 from core.base.errors import ConfigError, DatasetError
 from core.base.progress import Progress
-from core.dataset.captions.editing import EditSettings, TriggerSettings, add_trigger, edit_captions
+from core.dataset.captions import editing
+from core.dataset.captions.editing import EditSettings, TriggerSettings, add_trigger, edit_captions, plan_edit
 from core.dataset.history import History, undo_last
 from tests.core.dataset.small_things import picture
 
@@ -142,3 +145,30 @@ def test_an_emptied_trigger_word_goes_from_every_caption_and_into_none(project):
     add_trigger(project, TriggerSettings(trigger_word=""))
     assert {path.stem: path.read_text() for path in project.images.glob("*.txt")} == {"a": "hat, smile", "b": "bow"}
     assert project.trigger_word == ""
+
+
+def test_what_a_preview_showed_is_not_worked_out_a_second_time_and_any_change_is(two, monkeypatch):
+    time.sleep(0.15)  # captions of this very moment are read again each time
+    settings = EditSettings.make(add_last="smile")
+    shown = plan_edit(two, settings)
+    assert plan_edit(two, settings) is shown
+    assert plan_edit(two, EditSettings.make(add_last="grin")) is not shown
+    shown = plan_edit(two, settings)
+    assert [change.image for change in plan_edit(two, settings, ["b"]).changes] == ["b"]
+    shown = plan_edit(two, settings)
+    (two.images / "b.txt").write_text("cap")
+    assert [change.after for change in plan_edit(two, settings).changes] == ["zebra, hat, red hat, smile", "cap, smile", "smile"]
+    time.sleep(0.15)
+    shown = plan_edit(two, settings)
+    monkeypatch.setattr(editing, "_work_out", lambda *_: pytest.fail("it was worked out again"))
+    report = edit_captions(two, settings.changed(plan=shown.mark))
+    assert report.changed == 3 and texts(two)["b"] == "cap, smile"
+
+
+def test_another_trigger_word_makes_another_plan(two):
+    time.sleep(0.15)
+    settings = EditSettings.make(add_first="smile", condition={"caption": "present"})
+    two.change_info(lambda info: info.changed(trigger_word="zebra"))
+    assert plan_edit(two, settings).changes[0].after == "zebra, smile, hat, red hat"
+    two.change_info(lambda info: info.changed(trigger_word="mika"))
+    assert plan_edit(two, settings).changes[0].after == "smile, zebra, hat, red hat"

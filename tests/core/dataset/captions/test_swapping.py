@@ -44,7 +44,8 @@ def test_an_empty_file_that_is_to_go_and_is_gone_already_is_the_same(folder, mon
     (folder / "empty.txt").write_text("")
     monkeypatch.setattr(swapping, "SYNC_EACH", 0)
     monkeypatch.setattr(swapping, "sync_all", lambda place, files: (folder / "empty.txt").unlink())
-    assert [one.name for one in swap_captions(folder, [Swap("empty.txt", "", None)]).skipped] == ["empty.txt"]
+    report = swap_captions(folder, [Swap("empty.txt", "", None), Swap("a.txt", "a", "A")])
+    assert (report.done, report.same, report.skipped) == (1, 1, [])
 
 
 def test_a_change_between_the_look_and_the_replacement_is_seen(folder, monkeypatch):
@@ -126,3 +127,22 @@ def test_the_trainers_caches_of_many_captions_go_too(folder, monkeypatch):
     (folder / "c_te_outputs.npz").write_bytes(b"x")
     assert swap_captions(folder, [Swap("a.txt", "a", "A"), Swap("b.txt", "b", "B")]).done == 2
     assert not (folder / "a_te_outputs.npz").exists() and (folder / "c_te_outputs.npz").exists()
+
+
+def test_texts_of_several_lines_are_noted_together_before_the_first_is_replaced(folder):
+    for name in ("a", "c"):
+        (folder / f"{name}.txt").write_text(f"{name}\nmore")
+    noted = []
+    swaps = [Swap("a.txt", "a, more", "A"), Swap("b.txt", "b", "B"), Swap("c.txt", "c, more", "C"), Swap("gone.txt", "x", "y")]
+    report = swap_captions(folder, swaps, lines=lambda found: noted.append((dict(found), (folder / "a.txt").read_text())))
+    assert noted == [({"a.txt": "a\nmore", "c.txt": "c\nmore"}, "a\nmore")]
+    assert report.done == 3 and [one.name for one in report.skipped] == ["gone.txt"] and texts(folder)["c.txt"] == "C"
+
+
+def test_a_text_whose_lines_were_parted_otherwise_after_it_was_noted_is_left(folder):
+    for name in ("a", "c"):
+        (folder / f"{name}.txt").write_text(f"{name}\nmore\nmost")
+    swaps = [Swap("a.txt", "a, more, most", "A"), Swap("c.txt", "c, more, most", "C")]
+    report = swap_captions(folder, swaps, lines=lambda found: (folder / "c.txt").write_text("c, more\nmost"))
+    assert report.done == 1 and [one.name for one in report.skipped] == ["c.txt"]
+    assert texts(folder)["c.txt"] == "c, more\nmost" and not list(folder.glob(swapping.LEFTOVERS))

@@ -192,6 +192,7 @@ def test_the_same_content_comes_in_once(project, tmp_path):
 def test_what_was_converted_is_known_again_even_without_the_index(project, tmp_path):
     picture(tmp_path / "source" / "a.gif")
     bring(project, tmp_path / "source")
+    list_items(project)
     (project.hidden / "index.sqlite").unlink()
     assert bring(project, tmp_path / "source").imported == []
     assert names(project) == ["a.png"]
