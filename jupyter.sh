@@ -91,9 +91,10 @@ case "$WHAT" in
         set_up
         cd "$ROOT"; exec "$PYTHON" -m core demo "$@" ;;
     test)
-        NEEDS=(pydantic pytest)
+        NEEDS=(pydantic pytest xdist)
         set_up --with dev
-        cd "$ROOT"; exec "$PYTHON" -m pytest "$@" ;;
+        # -n: a worker for each core; loadgroup: but one browser at a time (tests/conftest.py)
+        cd "$ROOT"; exec "$PYTHON" -m pytest -n auto --maxprocesses 4 --dist loadgroup "$@" ;;
 esac
 
 NEEDS=(pydantic jupyterlab ipywidgets anywidget)

@@ -288,7 +288,7 @@ def test_jupyter_sh_installs_with_dev_and_passes_the_arguments_to_pytest(machine
     (machine.root / "requirements-dev.txt").write_text("tiny-runner>=1,<2\n")
     done = machine.run("test", "-k", "two words", program=("bash", str(machine.root / "jupyter.sh")), PIP_FIND_LINKS=f"{wheels} {more}")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"RAN {machine.root} -k two words" in done.stdout
+    assert f"RAN {machine.root} -n auto --maxprocesses 4 --dist loadgroup -k two words" in done.stdout
 
 
 @pytest.fixture
