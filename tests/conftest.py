@@ -1,16 +1,30 @@
 """What holds for every test."""
 
+from __future__ import annotations
+
 import os
+from typing import Any
 
 import pytest
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # several workers with several threads each wait for one another's cores
 
+ONE_AT_A_TIME = ("tests/e2e/", "tests/integration/")
+"""What needs a browser or a trainer's checkout: two at once wait for each other longer than a page may take."""
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers (`-n`), one takes all that needs a browser or a trainer's checkout: two at once are waited for too long."""
-    for item in items:
-        if item.get_closest_marker("browser") or "integration" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("one_at_a_time"))
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several workers (`-n`) and `--dist loadgroup`: one of them takes all of `ONE_AT_A_TIME`."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneBrowser(LoadScopeScheduling):
+        """Each test is a piece of work of its own, but those together."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            return "one at a time" if nodeid.startswith(ONE_AT_A_TIME) else nodeid
+
+    return OneBrowser(config, log)

@@ -105,25 +105,34 @@ class Index(CacheFile):
         rows = self._try(lambda db: db.execute(query).fetchall(), nothing)
         return {row[0]: ImageRow._make(row) for row in rows}
 
-    def remember_images(self, rows: Iterable[ImageRow], gone: Iterable[str] = ()) -> None:
-        """Store facts, and forget the files named in `gone`."""
+    @property
+    def file(self) -> tuple[int, int] | None:
+        """What tells this file from another at its place; None: there is none."""
+        try:
+            facts = self.path.stat()
+        except OSError:
+            return None
+        return facts.st_dev, facts.st_ino
+
+    def remember_images(self, rows: Iterable[ImageRow], gone: Iterable[str] = ()) -> bool:
+        """Store facts, and forget the files named in `gone`. Returns: whether that could be done."""
         values = [(row.path, row.mtime_ns, row.size, row.width, row.height, row.sha256) for row in rows if _can_be_kept(row.path)]
         lost = [(path,) for path in gone if _can_be_kept(path)]
 
-        def store(db: sqlite3.Connection) -> None:
+        def store(db: sqlite3.Connection) -> bool:
             db.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?)", values)
             db.executemany("DELETE FROM images WHERE path = ?", lost)
+            return True
 
-        if values or lost:
-            self._try(store, None)
+        return self._try(store, False) if values or lost else True
 
     def captions(self) -> dict[str, tuple[CaptionMark, str]]:
         """Every known caption, by its file's name."""
         return self._texts("captions")
 
-    def remember_captions(self, captions: Iterable[tuple[str, CaptionMark, str]], gone: Iterable[str] = ()) -> None:
-        """Store captions by their file's name, and forget the files named in `gone`."""
-        self._remember_texts("captions", captions, gone)
+    def remember_captions(self, captions: Iterable[tuple[str, CaptionMark, str]], gone: Iterable[str] = ()) -> bool:
+        """Store captions by their file's name, and forget the files named in `gone`. Returns: whether that could be done."""
+        return self._remember_texts("captions", captions, gone)
 
     def source_captions(self) -> dict[str, tuple[CaptionMark, str]]:
         """Every known text of a caption file beside the sources, by its whole path."""
@@ -139,16 +148,16 @@ class Index(CacheFile):
         rows = self._try(lambda db: db.execute(query).fetchall(), nothing)
         return {path: ((mtime, ctime, size), text) for path, mtime, ctime, size, text in rows}
 
-    def _remember_texts(self, table: str, texts: Iterable[tuple[str, CaptionMark, str]], gone: Iterable[str]) -> None:
+    def _remember_texts(self, table: str, texts: Iterable[tuple[str, CaptionMark, str]], gone: Iterable[str]) -> bool:
         values = [(path, *mark, text) for path, mark, text in texts if _can_be_kept(path)]
         lost = [(path,) for path in gone if _can_be_kept(path)]
 
-        def store(db: sqlite3.Connection) -> None:
+        def store(db: sqlite3.Connection) -> bool:
             db.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?)", values)
             db.executemany(f"DELETE FROM {table} WHERE path = ?", lost)
+            return True
 
-        if values or lost:
-            self._try(store, None)
+        return self._try(store, False) if values or lost else True
 
     def whole(self, hashes: Sequence[str]) -> set[str]:
         """Those contents (SHA-256) that were once decoded to the end without damage."""

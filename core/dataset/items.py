@@ -16,7 +16,7 @@ from core.dataset.images.files import IMAGE_SUFFIXES, image_files, natural_name_
 from core.dataset.images.opening import inspect_image
 from core.dataset.index import CaptionMark, ImageRow, Index
 from core.dataset.project import Project
-from core.dataset.scanning import CaptionTexts, is_settled, scan_folder
+from core.dataset.scanning import CaptionTexts, ImageMark, is_settled, scan_folder
 
 if TYPE_CHECKING:
     from core.dataset.sources.ledger import ImportRecord
@@ -35,11 +35,12 @@ class Sources:
 
     def of(self, name: str, sha256: str) -> str:
         """The source of the file of that name with that content; empty where it is not known."""
-        if self._records is None:
+        records = self._records
+        if records is None:
             from core.dataset.sources.ledger import read_ledger
 
-            self._records = {record.name: record for record in read_ledger(self._project)}
-        record = self._records.get(name)
+            records = self._records = {record.name: record for record in read_ledger(self._project)}
+        record = records.get(name)
         return record.source if record is not None and record.describes(sha256) else ""
 
 
@@ -102,24 +103,22 @@ def list_items(project: Project) -> list[ImageItem]:
     Raises: DatasetError: the folder cannot be read.
     """
     folder, began = project.images, time.time_ns()
-    with without_collection():
+    with without_collection(), Index(project.hidden / "index.sqlite") as index:
         images, captions = scan_folder(folder)
-        kept = _kept.get(folder) or _Kept({}, {}, {}, Sources(project))
+        kept = _kept.get(folder)
+        if kept is None or kept.index != index.file:
+            kept = _Kept({}, {}, {}, Sources(project), None)
         kept.sources.forget()
         new = {name for name, mark in images.items() if kept.images.get(name) != mark}
         texts = {name for name, mark in captions.items() if kept.captions.get(name) != mark} | (kept.captions.keys() - captions.keys())
-        if not new and not texts and len(images) == len(kept.items):
+        if not new and not texts and len(images) == len(kept.images):
             return list(kept.items.values())
-        items = _list(project, images, captions, kept, new, texts)
+        items, are_stored = _list(folder, index, images, captions, kept, new, texts)
         found = list(items.values())
-        for name in texts:
-            if name in captions and not is_settled(max(captions[name][:2]), began):
-                captions[name] = CHANGING
-        for name in new:
-            if (item := items.get(name)) is not None and (item.mtime_ns, item.size) != images[name]:
-                del items[name], images[name]  # it changed while it was looked at
         _kept.clear()
-        _kept[folder] = _Kept(images, captions, items, kept.sources)
+        if are_stored:
+            _keep(items, images, captions, new, texts, began)
+            _kept[folder] = _Kept(images, captions, items, kept.sources, index.file)
     return found
 
 
@@ -127,44 +126,61 @@ def list_items(project: Project) -> list[ImageItem]:
 class _Kept:
     """Images that need not be looked at again, in natural order, and the marks of their files and captions."""
 
-    images: Mapping[str, tuple[int, int]]
+    images: Mapping[str, ImageMark]
     captions: Mapping[str, CaptionMark]
     items: Mapping[str, ImageItem]
     sources: Sources
+    index: tuple[int, int] | None
+    """The index in which they are stored: with another one nothing is kept."""
 
 
 CHANGING: CaptionMark = (0, 0, -2)
-"""Stands for the mark of a caption that could change once more within the clock's grain: no file has it."""
+"""Stands for the mark of a caption that must be read again: no file has it."""
 _kept: dict[Path, _Kept] = {}
 """Of one folder: a hundred thousand images take 100 MB."""
 
 
-def _list(project: Project, images: Mapping[str, tuple[int, int]], captions: dict[str, CaptionMark], kept: _Kept, new: Collection[str],
-          texts: Collection[str]) -> dict[str, ImageItem]:
-    """Items by name, in natural order. Args: new: images that are not kept. texts: caption files that are not."""
-    folder = project.images
+def _keep(items: dict[str, ImageItem], images: dict[str, ImageMark], captions: dict[str, CaptionMark], new: Collection[str],
+          texts: Collection[str], began: int) -> None:
+    """Take out what must be looked at again next time."""
+    for name in new:
+        if name not in items or not images[name].fits(items[name]):
+            items.pop(name, None)  # it went away or changed while it was looked at
+            del images[name]
+    for name in texts:
+        if name in captions and not is_settled(max(captions[name][:2]), began):
+            captions[name] = CHANGING  # it could change once more within the clock's grain
+    for item in items.values():
+        if item.caption is None and item.caption_name in captions:
+            captions[item.caption_name] = CHANGING  # it could not be read, perhaps only in this moment
+
+
+def _list(folder: Path, index: Index, images: Mapping[str, ImageMark], captions: dict[str, CaptionMark], kept: _Kept,
+          new: Collection[str], texts: Collection[str]) -> tuple[dict[str, ImageItem], bool]:
+    """Items by name, in natural order, and whether the index took what it did not know.
+
+    Args: new: images that are not kept. texts: caption files that are not.
+    """
     items, fresh = {}, []
-    with Index(project.hidden / "index.sqlite") as index:
-        are_those = kept.items.keys() == images.keys()
-        known = index.images() if new or not are_those else {}
-        caption_texts = CaptionTexts(folder, captions, index)
-        for name in kept.items if are_those else sorted(images, key=natural_name_key):
-            item, caption_name = kept.items.get(name), stem_of(name) + CAPTION_EXTENSION
-            if item is None or name in new:
-                row = known.get(name)
-                if row is None or (row.mtime_ns, row.size) != images[name]:
-                    row = _row(folder / name)
-                    if row is None:
-                        continue
-                    fresh.append(row)
-                item = ImageItem(stem_of(name), folder, name, row.width, row.height, row.size, row.mtime_ns, row.sha256,
-                                 caption_texts.of(caption_name), CAPTION_EXTENSION, kept.sources)
-            elif caption_name in texts:
-                item = replace(item, caption=caption_texts.of(caption_name))
-            items[name] = item
-        index.remember_images(fresh, gone=known.keys() - items.keys())
-        caption_texts.remember()
-    return items
+    are_those = kept.items.keys() == images.keys()
+    known = index.images() if new or not are_those else {}
+    caption_texts = CaptionTexts(folder, captions, index)
+    for name in kept.items if are_those else sorted(images, key=natural_name_key):
+        item, caption_name = kept.items.get(name), stem_of(name) + CAPTION_EXTENSION
+        if item is None or name in new:
+            row = known.get(name)
+            if row is None or not images[name].fits(row):
+                row = _row(folder / name)
+                if row is None:
+                    continue
+                fresh.append(row)
+            item = ImageItem(stem_of(name), folder, name, row.width, row.height, row.size, row.mtime_ns, row.sha256,
+                             caption_texts.of(caption_name), CAPTION_EXTENSION, kept.sources)
+        elif caption_name in texts:
+            item = replace(item, caption=caption_texts.of(caption_name))
+        items[name] = item
+    stored = index.remember_images(fresh, gone=known.keys() - items.keys())
+    return items, caption_texts.remember() and stored
 
 
 def folder_items(folder: Path, recursive: bool = False, caption_extension: str = CAPTION_EXTENSION) -> list[ImageItem]:

@@ -113,11 +113,11 @@ def look_at_project(project: Project, settings: OpeningSettings | None = None, p
         here = []
         for name, mark in images.items():
             row = known.get(name)
-            same = row is not None and (row.mtime_ns, row.size) == mark
+            same = row is not None and mark.fits(row)
             caption = texts.of(stem_of(name) + CAPTION_EXTENSION)
             report.captioned += bool(caption)
-            report.unreadable += mark[1] < 0 or (same and row is not None and not row.width)
-            here.append(Here(name, mark[0], row.sha256 if same and row is not None else "", caption))
+            report.unreadable += mark.size < 0 or (same and row is not None and not row.width)
+            here.append(Here(name, mark.mtime_ns, row.sha256 if same and row is not None else "", caption))
         texts.remember()
         _count_variants(project, report)
         progress.check()

@@ -7,11 +7,30 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.base.errors import DatasetError
 from core.dataset.captions.files import CAPTION_EXTENSION, read_caption_text
 from core.dataset.images.files import IMAGE_SUFFIXES
-from core.dataset.index import CaptionMark, Index
+from core.dataset.index import CaptionMark, ImageRow, Index
+
+if TYPE_CHECKING:
+    from core.dataset.items import ImageItem
+
+class ImageMark(NamedTuple):
+    """What tells one image file from another of its name."""
+
+    mtime_ns: int
+    """Time of its content."""
+    size: int
+    ctime_ns: int
+    """Time of any change to it, also of its name."""
+    inode: int
+
+    def fits(self, image: ImageRow | ImageItem) -> bool:
+        """Whether what is known of an image was read from such a file."""
+        return (image.mtime_ns, image.size) == (self.mtime_ns, self.size)
+
 
 SETTLED_NS = 2_000_000_000
 """A file that is older than this cannot change again without a new time; the coarsest clock (FAT) ticks every two seconds."""
@@ -25,9 +44,9 @@ def is_settled(changed_ns: int, now_ns: int | None = None) -> bool:
     return 0 < changed_ns < (time.time_ns() if now_ns is None else now_ns) - grain
 
 
-def scan_folder(folder: Path) -> tuple[dict[str, tuple[int, int]], dict[str, CaptionMark]]:
-    """Image files (time and size) and caption files (time of content, of any change, and size), by name. Links are followed."""
-    images: dict[str, tuple[int, int]] = {}
+def scan_folder(folder: Path) -> tuple[dict[str, ImageMark], dict[str, CaptionMark]]:
+    """Image files and caption files, by name. Links are followed."""
+    images: dict[str, ImageMark] = {}
     captions: dict[str, CaptionMark] = {}
     with _opened(folder) as entries:
         for entry in entries:
@@ -35,7 +54,7 @@ def scan_folder(folder: Path) -> tuple[dict[str, tuple[int, int]], dict[str, Cap
     return images, captions
 
 
-def _look(entry: os.DirEntry[str], images: dict[str, tuple[int, int]], captions: dict[str, CaptionMark]) -> None:
+def _look(entry: os.DirEntry[str], images: dict[str, ImageMark], captions: dict[str, CaptionMark]) -> None:
     name = entry.name
     ending = name[name.rfind("."):].lower()
     is_image = ending in IMAGE_SUFFIXES
@@ -47,10 +66,10 @@ def _look(entry: os.DirEntry[str], images: dict[str, tuple[int, int]], captions:
             captions[name] = (facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size)
         elif not entry.is_dir():
             facts = entry.stat()
-            images[name] = (facts.st_mtime_ns, facts.st_size)
+            images[name] = ImageMark(facts.st_mtime_ns, facts.st_size, facts.st_ctime_ns, facts.st_ino)
     except OSError:
         if is_image:
-            images[name] = (0, -1)  # looked at again later: a link that leads nowhere, or a file that just went away
+            images[name] = ImageMark(0, -1, 0, 0)  # looked at again later: a link that leads nowhere, or a file that just went away
         else:
             captions[name] = (0, 0, -1)
 
@@ -96,6 +115,6 @@ class CaptionTexts:
             self._fresh.append((name, mark, text))
         return text
 
-    def remember(self) -> None:
-        """Keep what was read now, and forget files that are gone."""
-        self._index.remember_captions(self._fresh, gone=self._known.keys() - self._present.keys())
+    def remember(self) -> bool:
+        """Keep what was read now, and forget files that are gone. Returns: whether it could be kept."""
+        return self._index.remember_captions(self._fresh, gone=self._known.keys() - self._present.keys())

@@ -5,6 +5,7 @@ import re
 import zipfile
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from core.dataset.items import list_items
@@ -27,6 +28,15 @@ def packed(count: int) -> bytes:
 
 def says(panel, words, seconds=60):
     expect(panel.get_by_role("status").first).to_have_text(re.compile(words), timeout=seconds * 1000)
+
+
+def add_what_is_named(folder):
+    """A photo that lies on its side, one that is no picture, and a film."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.effect_noise((60, 40), 50).convert("RGB").save(folder / "side.jpg", exif=exif)
+    (folder / "broken.jpg").write_bytes(b"<html>")
+    (folder / "film.mp4").write_bytes(b"x")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -57,6 +67,15 @@ def test_a_folder_an_address_and_other_names(tmp_path, monkeypatch, theme):
         panel.get_by_role("button", name="Take this folder").click()
         panel.get_by_role("button", name="Import", exact=True).click()
         says(panel, "^Done: 3 images imported, 1 caption")
+
+        add_what_is_named(tmp_path / "home" / "cats")
+        panel.get_by_role("button", name="Import", exact=True).click()
+        expect(panel.locator(".lb-findings li")).to_have_count(4, timeout=60_000)
+        named = panel.locator(".lb-findings")
+        expect(named).to_contain_text("Already in the project: ")
+        expect(named).to_contain_text("turned upright")
+        expect(named).to_contain_text("broken.jpg was left out: ")
+        keep_picture(page, "import", f"import-again-{theme}")
 
         panel.get_by_label("From").select_option("Picture site (gallery-dl)")
         expect(panel.get_by_label("Range")).to_be_visible()

@@ -80,7 +80,11 @@ def words(page):
 
 
 def says(page, pattern, seconds=60):
-    expect(page.locator(".lb-panel-upload").get_by_role("status").first).to_have_text(re.compile(pattern), timeout=seconds * 1000)
+    panel = page.locator(".lb-panel-upload")
+    try:
+        expect(panel.get_by_role("status").first).to_have_text(re.compile(pattern), timeout=seconds * 1000)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n\nThe panel says:\n{panel.inner_text()}") from error
 
 
 def choose(page, *files: Path):

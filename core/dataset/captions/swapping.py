@@ -29,8 +29,8 @@ from core.dataset.items import Skipped
 from core.dataset.project import is_trained_on
 
 BATCH = 1000
-"""Captions whose new texts lie beside them at once. Far more at once is three times slower when it is repeated soon (an undo): ext4
-passes over inodes that were freed in the last minute one by one when it looks for a free one."""
+"""Captions whose new texts lie beside them at once. More at once wait for the disk less often, but on ext4 without a journal creating
+them takes up to three times as long: it passes over the inodes that were freed in the last minute one by one."""
 STEP = 500
 """Captions after which a cancel is heard."""
 SYNC_EACH = 32
@@ -77,7 +77,8 @@ def swap_captions(folder: Path, swaps: Sequence[Swap], progress: Progress = SILE
         stands in several lines, which `Swap.before` does not tell.
 
     Returns: counts, and every file that was left as it was with the reason: it holds another text, or cannot be read.
-    Raises: Cancelled: whole batches are done or not begun; DiskError: no space or no permission, nothing is half written.
+    Raises: Cancelled: whole steps are done or not begun; DiskError: no space or no permission, nothing is half written, and what was
+        replaced before it stays.
     """
     report = SwapReport()
     with explain_disk_errors(folder), _Folder(folder, [swap.file for swap in swaps]) as place:
@@ -155,7 +156,7 @@ def _swap_batch(place: _Folder, swaps: Sequence[Swap], report: SwapReport, progr
             batch = range(start, min(start + STEP, len(swaps)))
             with writing_in(place.path):
                 for number in batch:
-                    _put(place, swaps[number], parts.pop(number, ""), report, noted)
+                    _put(place, swaps[number], number, parts.pop(number, ""), report, noted)
             progress.advance(swaps[batch[-1]].file, by=len(batch))
     finally:
         for part in parts.values():
@@ -171,15 +172,15 @@ class _InLines:
         self._place, self._swaps, self._note = place, swaps, note
         self._texts: dict[str, str] | None = None
 
-    def hold(self, file: str, text: str) -> bool:
-        """Whether the text of this file is noted; where none was looked for yet, all are."""
+    def hold(self, number: int, text: str) -> bool:
+        """Whether the text of this caption is noted; where none was looked for yet, this one and those behind it are."""
         if self._texts is None:
-            self._texts = {file: text, **dict(self._find())}
+            self._texts = {self._swaps[number].file: text, **dict(self._find(number + 1))}
             self._note(self._texts)
-        return self._texts.get(file) == text
+        return self._texts.get(self._swaps[number].file) == text
 
-    def _find(self) -> Iterator[tuple[str, str]]:
-        for swap in self._swaps:
+    def _find(self, start: int) -> Iterator[tuple[str, str]]:
+        for swap in self._swaps[start:]:
             with contextlib.suppress(DatasetError, OSError):  # it is named when its turn comes
                 text, handle = _look(self._place, swap)
                 if handle >= 0:
@@ -234,10 +235,11 @@ def _look(place: int, swap: Swap) -> tuple[str | None, int]:
         raise
 
 
-def _put(place: _Folder, swap: Swap, part: str, report: SwapReport, noted: _InLines | None) -> None:
+def _put(place: _Folder, swap: Swap, number: int, part: str, report: SwapReport, noted: _InLines | None) -> None:
     """Put the new text in place if the file still holds what it must; the report says what became of it.
 
-    Args: part: the new text's file; empty: the caption goes. noted: takes what stands in several lines before it is replaced.
+    Args: number: its place in the batch. part: the new text's file; empty: the caption goes. noted: takes what stands in several lines
+        before it is replaced.
     """
     done, handle, reason = False, -1, CHANGED
     try:
@@ -253,7 +255,7 @@ def _put(place: _Folder, swap: Swap, part: str, report: SwapReport, noted: _InLi
             if text is None and swap.after is None:
                 reason = ""  # nothing is to go; an empty file, which may have been there, is no caption either
             elif _may_go(text, swap):
-                if noted is None or not _must_be_noted(text, swap) or noted.hold(swap.file, text):
+                if noted is None or not _must_be_noted(text, swap) or noted.hold(number, text):
                     done = _replace(place, swap, part, is_there=handle >= 0)
             elif _is(text if text is None else one_line(text), swap.after):
                 reason = ""

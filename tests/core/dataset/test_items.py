@@ -1,12 +1,17 @@
 """Images as a stage sees them."""
 
+import contextlib
 import os
+import sqlite3
 import time
 
 import pytest
 
 from core.base.errors import DatasetError
+from core.dataset import items as items_module
 from core.dataset.items import caption_path_of, folder_items, list_items
+from core.dataset.renaming import RenameSettings, rename_images
+from core.dataset.scanning import ImageMark
 from core.dataset.sources.importing import ImportSettings, import_images
 from core.dataset.sources.ledger import LEDGER_FILE
 from tests.core.dataset.small_things import picture
@@ -71,7 +76,7 @@ def test_a_caption_that_was_written_in_this_moment_is_read_again(project, monkey
     assert list_items(project)[0].caption == "hat"
     caption.write_text("cap")
     monkeypatch.setattr("core.dataset.items.scan_folder", lambda folder: (
-        {"a.png": ((image := (folder / "a.png").stat()).st_mtime_ns, image.st_size)},
+        {"a.png": ImageMark((image := (folder / "a.png").stat()).st_mtime_ns, image.st_size, image.st_ctime_ns, image.st_ino)},
         {"a.txt": (before.st_mtime_ns, before.st_ctime_ns, before.st_size)}))  # a clock that did not tick between the two
     assert list_items(project)[0].caption == "cap"
 
@@ -82,6 +87,71 @@ def test_a_caption_that_was_written_and_removed_in_this_moment_is_gone(project):
     assert list_items(project)[0].caption == "hat"
     (project.images / "a.txt").unlink()
     assert list_items(project)[0].caption is None
+
+
+def test_a_name_that_passed_to_another_picture_gives_no_old_hash(project):
+    """Frames of one second and one size, as BMPs from an archive are: only the change of the name tells them apart."""
+    for number in (1, 2):
+        os.utime(picture(project.images / f"{number}.bmp", colour=(number, 0, 0)), ns=(10**18, 10**18))
+    first = list_items(project)
+    (project.images / "1.bmp").unlink()
+    (project.images / "2.bmp").rename(project.images / "1.bmp")
+    (project.hidden / "index.sqlite").unlink()
+    assert [item.sha256 for item in list_items(project)] == [first[1].sha256]
+
+
+def test_a_name_that_the_renaming_gave_to_another_picture_gives_no_old_hash(project):
+    for number in (1, 2, 3):
+        os.utime(picture(project.images / f"p_{number:04}.bmp", colour=(number, 0, 0)), ns=(10**18, 10**18))
+    hashes = [item.sha256 for item in list_items(project)]
+    (project.images / "p_0001.bmp").unlink()
+    list_items(project)
+    rename_images(project, RenameSettings(name="p"))
+    assert [(item.id, item.sha256) for item in list_items(project)] == [("p_0001", hashes[1]), ("p_0002", hashes[2])]
+
+
+def test_a_caption_that_could_not_be_read_for_a_moment_is_read_again(project, monkeypatch):
+    picture(project.images / "a.png")
+    (project.images / "a.txt").write_text("hat")
+    settle(project)
+    with monkeypatch.context() as patch:
+        patch.setattr("core.dataset.scanning.read_caption_text", lambda path: None)
+        assert list_items(project)[0].caption is None
+    assert list_items(project)[0].caption == "hat"
+
+
+def test_an_index_that_was_locked_or_deleted_is_filled_again(project):
+    def rows() -> int:
+        with contextlib.closing(sqlite3.connect(project.hidden / "index.sqlite")) as db:
+            return db.execute("SELECT count(*) FROM images").fetchone()[0]
+
+    picture(project.images / "a.png")
+    list_items(project)
+    picture(project.images / "b.png")
+    with contextlib.closing(sqlite3.connect(project.hidden / "index.sqlite", isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        assert len(list_items(project)) == 2
+        lock.execute("ROLLBACK")
+    assert len(list_items(project)) == 2 and rows() == 2
+    (project.hidden / "index.sqlite").unlink()
+    assert len(list_items(project)) == 2 and rows() == 2
+
+
+def test_an_image_that_went_away_for_a_moment_is_listed_again(project, monkeypatch):
+    for name in ("a", "b", "c"):
+        picture(project.images / f"{name}.png")
+    away, real = project.folder / "away.png", items_module._row
+
+    def look(path, hashed=True):
+        if path.name == "a.png":
+            path.rename(away)
+        return real(path, hashed)
+    with monkeypatch.context() as patch:
+        patch.setattr(items_module, "_row", look)
+        assert [item.id for item in list_items(project)] == ["b", "c"]
+    away.rename(project.images / "a.png")
+    (project.images / "b.png").unlink()
+    assert [item.id for item in list_items(project)] == ["a", "c"]
 
 
 def test_where_an_image_came_from_is_read_anew_with_each_list(project, tmp_path):

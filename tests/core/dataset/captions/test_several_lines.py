@@ -14,7 +14,7 @@ from core.dataset.manager import DatasetManager
 from core.dataset.project import Project
 from core.dataset.renaming_journal import Rename
 from core.dataset.renaming_steps import rename_stems
-from core.dataset.versions import START, captions_at
+from core.dataset.versions import START, VersionSettings, captions_at, name_version, restore_version
 from tests.core.dataset.small_things import make_tagger, picture
 from tests.dying import killed
 
@@ -154,3 +154,17 @@ def test_a_kill_at_each_step_of_an_edit_leaves_lines_that_come_back(project, way
         if not was_killed:
             break
     assert not was_killed and step > 8
+
+
+def test_a_text_that_was_just_put_in_place_is_not_taken_for_the_one_before(project):
+    """A version has lines where there are none now, and none where there are some: both go back."""
+    for name, text in (("a", "a\nb"), ("b", "x1")):
+        picture(project.images / f"{name}.png")
+        (project.images / f"{name}.txt").write_text(text)
+    name_version(project, VersionSettings(name="v"))
+    (project.images / "a.txt").write_text("a, b")
+    (project.images / "b.txt").write_text("x\ny")
+    restore_version(project, "v")
+    assert (project.images / "a.txt").read_text() == "a\nb"
+    undo_last(project)
+    assert ((project.images / "a.txt").read_text(), (project.images / "b.txt").read_text()) == ("a, b", "x\ny")
