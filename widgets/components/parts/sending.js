@@ -3,6 +3,7 @@ const LANES = 3;            // files, or bundles of small files, at once
 const SMALL = 1024 * 1024;  // up to here a file goes in a bundle
 const BUNDLE = 200;         // files in one
 const STUCK = 5;            // tries without a byte more
+const PATIENCE = 4;         // the longest rest, in usual ones, before a file that cannot be read is read for the last time
 const QUIET = 8000;         // milliseconds without an answer until it is asked what is the matter
 
 export class Lost extends Error {}      // no answer: a message or its answer went down
@@ -164,7 +165,7 @@ export class Sender {
     while (this.load.paused && !this.stopped) await new Promise((go) => { this.wakers.push(go); });
     if (this.stopped) throw new Lost("Another window took over.");
   }
-  rest() { return new Promise((go) => { setTimeout(go, this.wait); this.wakers.push(go); }); }
+  rest(times = 1) { return new Promise((go) => { setTimeout(go, times * this.wait); this.wakers.push(go); }); }
 
   async run() {
     while (!this.stopped) {
@@ -310,14 +311,16 @@ export class Sender {
   async slice(file, from, to) {
     try { return await this.read(file.slice(from, to)); } catch (problem) { throw new Refused(readable(problem)); }
   }
-  /** Once more after a while: a virus scanner or a drive that falls asleep holds a file for a moment. A drive that is gone holds all of
-   *  them for good: once that was in vain, each is read only once, until one can be read again. */
+  /** Again after a while, and after a longer one: a virus scanner or a drive that falls asleep holds a file for a moment. A drive that is
+   *  gone holds all of them for good: once that was in vain, each is read only once, until one can be read again. */
   async read(blob) {
-    try { return await this.readOnce(blob); } catch (problem) {
-      if (problem.name !== "NotReadableError" || this.inVain) throw problem;
+    for (let turn = 1; ; turn *= 2) {
+      try { return await this.readOnce(blob); } catch (problem) {
+        if (problem.name !== "NotReadableError" || this.inVain || this.stopped) throw problem;
+        if (turn > PATIENCE) { this.inVain = true; throw problem; }
+      }
+      await this.rest(turn);
     }
-    await this.rest();
-    try { return await this.readOnce(blob); } catch (problem) { this.inVain = true; throw problem; }
   }
   async readOnce(blob) {
     const data = await blob.arrayBuffer();
