@@ -76,7 +76,7 @@ def said(project, settings, backend="builtin"):
                                                            ("NVIDIA A100", "8.0", False), ("NVIDIA B200", "10.0", False),
                                                            ("Old driver", "[N/A]", False)])
 @pytest.mark.parametrize("backend", ["builtin", "sd-scripts"])
-def test_a_gpu_without_bf16_is_told_before_hours_are_lost(project, tmp_path, monkeypatch, name, capability, found, backend):
+def test_a_gpu_without_the_precision_is_told_before_hours_are_lost(project, tmp_path, monkeypatch, name, capability, found, backend):
     put_nvidia_smi(tmp_path, monkeypatch, name, capability)
     checked = TrainingManager.open(project.folder).check(load_preset("sdxl_character"), backend)
     findings = [finding for finding in checked if "bf16" in finding.what]
