@@ -94,7 +94,7 @@ def test_a_folder_an_address_and_other_names(tmp_path, monkeypatch, theme):
 
         rename.get_by_label("Begin with").fill("cat")
         rename.get_by_role("button", name="Preview the names").click()
-        says(rename, "^Preview: would give 7 of 7 images another name")
+        says(rename, "^Preview: would give 8 of 8 images another name")
         expect(rename).to_contain_text("cat_0001")
         keep_picture(page, "rename", f"rename-{theme}")
         rename.get_by_role("button", name="Rename 7 pictures").click()
