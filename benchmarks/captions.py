@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.figures import flags, show
 from core.base.files import write_text
-from core.dataset.captions.editing import EditSettings, edit_captions, plan_edit
+from core.dataset.captions.edit_settings import EditSettings
+from core.dataset.captions.editing import edit_captions, plan_edit
 from core.dataset.captions.statistics import tag_frequencies
 from core.dataset.history import redo_last, undo_last
 from core.dataset.items import list_items

@@ -38,6 +38,7 @@ def setting(default: Any, title: str, help: str = "", *, level: Level = "basic",
         return pydantic.Field(default_factory=lambda: default.copy(), title=title, description=help, json_schema_extra=extra, **bounds)
     return pydantic.Field(default, title=title, description=help, json_schema_extra=extra, **bounds)
 
+
 CONTAINERS = (list, tuple, set, frozenset)
 """Types of fields that take several values."""
 

@@ -15,16 +15,8 @@ from core.base.progress import SILENT, Progress
 from core.dataset.captions.caption_texts import CaptionSettings
 from core.dataset.captions.captioners.keeping import KeptCaptioner
 from core.dataset.captions.captioning import CaptionReport, Description, caption_images, describe_image, texts_of_image, use_text
-from core.dataset.captions.editing import (
-    EditPlan,
-    EditReport,
-    EditSettings,
-    TriggerSettings,
-    add_trigger,
-    edit_captions,
-    plan_edit,
-    plan_trigger,
-)
+from core.dataset.captions.edit_settings import EditSettings, TriggerSettings
+from core.dataset.captions.editing import EditPlan, EditReport, add_trigger, edit_captions, plan_edit, plan_trigger
 from core.dataset.captions.files import Caption, read_caption
 from core.dataset.captions.lint import CaptionFinding, LintReport, LintSettings, check_captions, report_captions
 from core.dataset.captions.overwriting import overwrite_caption, save_caption, take_caption_away

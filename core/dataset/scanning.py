@@ -17,6 +17,12 @@ from core.dataset.index import CaptionMark, ImageRow, Index
 if TYPE_CHECKING:
     from core.dataset.items import ImageItem
 
+SETTLED_NS = 2_000_000_000
+"""A file that is older than this cannot change again without a new time; the coarsest clock (FAT) ticks every two seconds."""
+FINE_SETTLED_NS = 100_000_000
+"""The same where times have parts of a millisecond: such a file system takes them from the kernel's clock, which ticks every 1 to 10 ms."""
+
+
 class ImageMark(NamedTuple):
     """What tells one image file from another of its name."""
 
@@ -30,12 +36,6 @@ class ImageMark(NamedTuple):
     def fits(self, image: ImageRow | ImageItem) -> bool:
         """Whether what is known of an image was read from such a file."""
         return (image.mtime_ns, image.size) == (self.mtime_ns, self.size)
-
-
-SETTLED_NS = 2_000_000_000
-"""A file that is older than this cannot change again without a new time; the coarsest clock (FAT) ticks every two seconds."""
-FINE_SETTLED_NS = 100_000_000
-"""The same where times have parts of a millisecond: such a file system takes them from the kernel's clock, which ticks every 1 to 10 ms."""
 
 
 def is_settled(changed_ns: int, now_ns: int | None = None) -> bool:

@@ -9,7 +9,8 @@ import ipywidgets as ipw
 from core.base.jobs import Job
 from core.base.words import counted
 from core.dataset.captions.conditions import Condition
-from core.dataset.captions.editing import EditPlan, EditReport, EditSettings
+from core.dataset.captions.edit_settings import EditSettings
+from core.dataset.captions.editing import EditPlan, EditReport
 from core.dataset.captions.operation import Operation
 from core.dataset.captions.operations import OPERATIONS
 from core.dataset.manager import DatasetManager

@@ -10,7 +10,8 @@ import ipywidgets as ipw
 
 from core.base.errors import StudioError
 from core.dataset import filtering
-from core.dataset.captions.editing import EditPlan, EditReport, TriggerSettings
+from core.dataset.captions.edit_settings import TriggerSettings
+from core.dataset.captions.editing import EditPlan, EditReport
 from core.dataset.project import Project
 from core.dataset.rejecting import MoveReport, RejectSettings, RestoreSettings
 from widgets.components.gallery import Gallery

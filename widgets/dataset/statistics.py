@@ -15,7 +15,7 @@ from core.base.families import CAPTION_FAMILIES
 from core.base.words import counted
 from core.dataset.captions.arranging import Sort
 from core.dataset.captions.doubts import rename
-from core.dataset.captions.editing import EditSettings
+from core.dataset.captions.edit_settings import EditSettings
 from core.dataset.captions.lint import CaptionFinding, LintSettings, find_in_captions, target_of
 from core.dataset.captions.operations import Remove
 from core.dataset.captions.statistics import TagCounts, holding, tag_frequencies

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from core.base.families import FamilyName
 from core.base.findings import Finding
 from core.base.settings import Settings, setting
-from core.dataset.captions.editing import EditSettings
+from core.dataset.captions.edit_settings import EditSettings
 from core.dataset.captions.operation import Operation
 from core.dataset.captions.operations import ReplaceTags
 from core.dataset.captions.statistics import TagCounts, tag_frequencies

@@ -9,7 +9,7 @@ from core.dataset.captions.arranging import Deduplicate, FixFormat
 from core.dataset.captions.conditions import Condition
 from core.dataset.captions.contradictions import contradiction_of
 from core.dataset.captions.doubts import SHOWN, CaptionFinding, Looked, more, one_edit, rename, some
-from core.dataset.captions.editing import EditSettings
+from core.dataset.captions.edit_settings import EditSettings
 from core.dataset.captions.family_words import UNDERSCORED
 from core.dataset.captions.operations import Remove
 from core.dataset.captions.spelling import near_misses

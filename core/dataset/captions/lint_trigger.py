@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from core.dataset.captions.arranging import FixFormat
 from core.dataset.captions.doubts import FEW, SHOWN, CaptionFinding, Looked, more, one_edit, some
-from core.dataset.captions.editing import EditSettings
+from core.dataset.captions.edit_settings import EditSettings
 from core.dataset.captions.operations import PutTrigger, Remove
 from core.dataset.captions.ordinary_words import is_ordinary
 from core.dataset.captions.tags import SENTENCE_END, key_of, keys_of

@@ -8,7 +8,6 @@ hundred thousand waits for the disk.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import secrets
@@ -16,13 +15,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TypeGuard
 
 from core.base.errors import DatasetError
 from core.base.files import explain_disk_errors
 from core.base.progress import SILENT, Progress
+from core.base.syncing import sync_all
 from core.dataset.captions.files import decode_caption, find_caches, has_lines, one_line
 from core.dataset.captions.locking import writing_in
 from core.dataset.items import Skipped
@@ -322,25 +321,6 @@ def _write(place: int, part: str, text: str, sync: bool) -> None:
             os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def sync_all(place: int, files: Sequence[str]) -> None:
-    """Bring files of an open folder to the disk: all that waits on its file system at once, or, where that cannot be, one by one."""
-    sync = _syncfs()
-    if sync is not None and sync(place) == 0:
-        return
-    for file in files:
-        handle = os.open(file, os.O_RDONLY, dir_fd=place)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-@cache
-def _syncfs() -> Callable[[int], int] | None:
-    """Linux's syncfs(2), which Python does not offer."""
-    return getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
 
 
 def _close(handles: list[int]) -> None:

@@ -14,7 +14,8 @@ from core.base.locks import locked
 from core.base.progress import SILENT, Progress
 from core.dataset import renaming
 from core.dataset.captions.caption_texts import CaptionSettings
-from core.dataset.captions.editing import EditSettings, edit_captions
+from core.dataset.captions.edit_settings import EditSettings
+from core.dataset.captions.editing import edit_captions
 from core.dataset.captions.tagging import TagSettings
 from core.dataset.history import History, redo_last, undo_last
 from core.dataset.items import list_items

@@ -10,7 +10,8 @@ from core.base.errors import Cancelled, ConfigError, DatasetError
 from core.base.progress import Progress
 from core.dataset import versions
 from core.dataset.captions import swapping
-from core.dataset.captions.editing import EditPlan, EditSettings, TriggerSettings, add_trigger, apply_plan, edit_captions
+from core.dataset.captions.edit_settings import EditSettings, TriggerSettings
+from core.dataset.captions.editing import EditPlan, add_trigger, apply_plan, edit_captions
 from core.dataset.captions.files import read_caption
 from core.dataset.captions.overwriting import take_caption_away
 from core.dataset.history import START, Change, History, go_to, redo_last, undo_last

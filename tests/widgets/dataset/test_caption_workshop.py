@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.dataset.captions.editing import EditSettings
+from core.dataset.captions.edit_settings import EditSettings
 from core.dataset.captions.operations import AddLast
 from core.dataset.history import History
 from core.dataset.history_file import Change

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from core.dataset.captions.editing import EditSettings
+from core.dataset.captions.edit_settings import EditSettings
 from core.dataset.captions.scores import ScoreStore
 from core.dataset.captions.tagging import TagSettings
 from core.dataset.history import History

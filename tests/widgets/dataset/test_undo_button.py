@@ -2,7 +2,7 @@
 
 import asyncio
 
-from core.dataset.captions.editing import EditSettings
+from core.dataset.captions.edit_settings import EditSettings
 from core.dataset.history import History
 from widgets.dataset.tagging import TaggingPanel
 

@@ -3,7 +3,7 @@
 import pytest
 
 from core.base.jobs import Job
-from core.dataset.captions.editing import EditSettings
+from core.dataset.captions.edit_settings import EditSettings
 from core.dataset.captions.operations import AddLast
 from widgets.dataset.describing import CaptionPanel
 from widgets.dataset.editing import EditPanel

@@ -7,7 +7,8 @@ import pytest
 from core.base.errors import ConfigError, DatasetError
 from core.base.progress import Progress
 from core.dataset.captions import editing
-from core.dataset.captions.editing import EditSettings, TriggerSettings, add_trigger, edit_captions, plan_edit
+from core.dataset.captions.edit_settings import EditSettings, TriggerSettings
+from core.dataset.captions.editing import add_trigger, edit_captions, plan_edit
 from core.dataset.history import History, undo_last
 from tests.core.dataset.small_things import picture
 

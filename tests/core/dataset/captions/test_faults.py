@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from core.base.paths import ROOT
-from core.dataset.captions.editing import EditSettings, edit_captions
+from core.dataset.captions.edit_settings import EditSettings
+from core.dataset.captions.editing import edit_captions
 from core.dataset.captions.swapping import LEFTOVERS
 from core.dataset.history import History, finish, redo_last, undo_last
 from core.dataset.project import Project
@@ -17,7 +18,8 @@ from tests.dying import killed
 EDITOR = """
 import sys
 from pathlib import Path
-from core.dataset.captions.editing import EditSettings, edit_captions
+from core.dataset.captions.edit_settings import EditSettings
+from core.dataset.captions.editing import edit_captions
 from core.dataset.history import undo_last
 from core.dataset.project import Project
 from tests.dying import begin
@@ -30,7 +32,8 @@ for number in range(10_000):
 WRITER = """
 import sys
 from pathlib import Path
-from core.dataset.captions.editing import EditSettings, edit_captions
+from core.dataset.captions.edit_settings import EditSettings
+from core.dataset.captions.editing import edit_captions
 from core.dataset.project import Project
 project, name = Project.open(Path(sys.argv[1])), sys.argv[2]
 sys.stdin.readline()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.dataset.captions.editing import EditSettings, edit_captions
+from core.dataset.captions.edit_settings import EditSettings
+from core.dataset.captions.editing import edit_captions
 from core.dataset.captions.lint import LintSettings, check_captions, find_in_captions
 from core.dataset.captions.spelling import near_misses
 from tests.core.dataset.small_things import picture

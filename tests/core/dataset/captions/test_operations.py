@@ -5,7 +5,8 @@ import time
 import pytest
 
 from core.base.errors import ConfigError
-from core.dataset.captions.editing import EditSettings, caption_change
+from core.dataset.captions.edit_settings import EditSettings
+from core.dataset.captions.editing import caption_change
 from core.dataset.captions.operation import Context, Operation
 from core.dataset.captions.operations import OPERATIONS, make_operation
 from core.dataset.captions.texts import compile_pattern

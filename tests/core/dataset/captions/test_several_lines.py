@@ -4,7 +4,8 @@ import pytest
 
 from core.dataset.captions.arranging import FixFormat
 from core.dataset.captions.choosing import TagSettings
-from core.dataset.captions.editing import EditSettings, edit_captions
+from core.dataset.captions.edit_settings import EditSettings
+from core.dataset.captions.editing import edit_captions
 from core.dataset.captions.files import read_caption
 from core.dataset.captions.overwriting import save_caption
 from core.dataset.captions.reviewing import review_image
@@ -130,7 +131,8 @@ def test_lines_that_were_noted_under_another_name_come_back(project):
 EDITOR = """
 import sys
 from pathlib import Path
-from core.dataset.captions.editing import EditSettings, edit_captions
+from core.dataset.captions.edit_settings import EditSettings
+from core.dataset.captions.editing import edit_captions
 from core.dataset.project import Project
 from tests.dying import begin
 project = Project.open(Path(sys.argv[1]))

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from core.base import syncing
 from core.base.errors import Cancelled
 from core.base.progress import Progress
 from core.dataset.captions import files, swapping
@@ -109,7 +110,7 @@ def test_a_file_that_is_linked_elsewhere_is_not_changed_there(folder, tmp_path):
 
 def test_files_are_synced_one_by_one_where_the_system_cannot_do_them_together(folder, monkeypatch):
     monkeypatch.setattr(swapping, "SYNC_EACH", 0)
-    monkeypatch.setattr(swapping, "_syncfs", lambda: None)
+    monkeypatch.setattr(syncing, "_syncfs", lambda: None)
     assert swap_captions(folder, [Swap("a.txt", "a", "A")]).done == 1 and (folder / "a.txt").read_text() == "A"
 
 
