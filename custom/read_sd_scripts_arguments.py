@@ -23,7 +23,9 @@ from core.base.errors import ConfigError, StudioError
 from core.base.files import write_json
 from core.base.paths import ROOT
 
-SCRIPTS = ("train_network.py", "sdxl_train_network.py")
+NETWORK_SCRIPTS = tuple(f"{start}train_network.py" for start in ("", "sdxl_", "sd3_", "flux_", "lumina_", "hunyuan_image_", "anima_"))
+FULL_SCRIPTS = ("train_db.py", *(f"{start}_train.py" for start in ("sdxl", "sd3", "flux", "lumina", "anima")))
+SCRIPTS = (*NETWORK_SCRIPTS, *FULL_SCRIPTS)
 DATASET_SOURCE = "library/config_util.py"
 ACTIONS = {"store_true": ("StoreTrue", False, True), "store_false": ("StoreFalse", True, False)}
 
@@ -235,11 +237,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkout", type=Path, help="folder of an sd-scripts checkout")
     parser.add_argument("--out", type=Path, default=ROOT / "core" / "training" / "data", help="folder for the two files")
+    parser.add_argument("--scripts", nargs="+", default=SCRIPTS, help="the scripts to read")
     parser.add_argument("--commit", default="", help="the commit, where the folder is no git checkout")
     options = parser.parse_args(arguments)
     try:
         about = {"commit": options.commit or commit_of(options.checkout), "repository": "https://github.com/kohya-ss/sd-scripts"}
-        args = {**about, **gather_arguments(options.checkout)}
+        args = {**about, **gather_arguments(options.checkout, tuple(options.scripts))}
         keys = {**about, "source": DATASET_SOURCE, "levels": gather_dataset_keys(options.checkout)}
         write_json(options.out / "sd_scripts_args.json", args)
         write_json(options.out / "sd_scripts_dataset_schema.json", keys)

@@ -12,8 +12,8 @@ from typing import Literal, get_args
 
 from core.base.errors import ConfigError
 
-TrainedFamily = Literal["sd15", "sdxl"]
-"""Families that the training side trains and draws: a test compares them with `core.diffusion.FAMILIES`."""
+TrainedFamily = Literal["sd15", "sd2", "sdxl", "sd3", "flux1", "chroma", "lumina2", "hunyuan_image", "anima"]
+"""Families that the training side trains; those of `core.diffusion.FAMILIES` also without sd-scripts."""
 TRAINED: tuple[str, ...] = get_args(TrainedFamily)
 FamilyName = Literal["sd15", "sd2", "sdxl", "illustrious", "noobai", "animagine", "pony", "sd3", "flux1", "flux2_klein", "flux2_dev",
                      "chroma", "lumina2", "hunyuan_image", "anima", "qwen_image", "z_image"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Literal, get_args, get_origin
 
 import pydantic
@@ -17,10 +17,12 @@ Level = Literal["basic", "advanced", "expert"]
 KINDS = {"int_": "a whole number", "float_": "a number", "finite_number": "a number", "bool_": "on or off (true or false)",
          "string_type": "text", "list_type": "a list"}
 """What a value must be, by the beginning of pydantic's name for what is wrong with it."""
+SET = ("set",)
+"""Of a setting on which another hangs: any value but empty, 0 and off."""
 
 
 def setting(default: Any, title: str, help: str = "", *, level: Level = "basic", unit: str = "", source: str = "",
-            cli: tuple[str, ...] = (), **bounds: Any) -> Any:
+            cli: tuple[str, ...] = (), only: Mapping[str, Collection[Any]] | None = None, **bounds: Any) -> Any:
     """One field of a settings class.
 
     Args:
@@ -31,9 +33,11 @@ def setting(default: Any, title: str, help: str = "", *, level: Level = "basic",
         unit: "steps", "px", "GiB" …
         source: where the default or the meaning comes from.
         cli: other flag names that the command line accepts.
+        only: other settings on which it hangs, by name: with which of their values it is used; `SET`: with any but empty, 0 and off.
         bounds: pydantic's ge, gt, le, lt, min_length, pattern …
     """
-    extra: dict[str, Any] = {"level": level, "unit": unit, "source": source, "cli": list(cli)}
+    extra: dict[str, Any] = {"level": level, "unit": unit, "source": source, "cli": list(cli),
+                             "only": {name: list(values) for name, values in (only or {}).items()}}
     if isinstance(default, (list, dict)):
         return pydantic.Field(default_factory=lambda: default.copy(), title=title, description=help, json_schema_extra=extra, **bounds)
     return pydantic.Field(default, title=title, description=help, json_schema_extra=extra, **bounds)
@@ -75,7 +79,7 @@ class Settings(BaseModel):
 
 
 def field_extra(field: FieldInfo, key: str, default: Any = "") -> Any:
-    """What `setting` stored beside a field: level, unit, source, cli."""
+    """What `setting` stored beside a field: level, unit, source, cli, only."""
     extra = field.json_schema_extra
     return extra.get(key, default) if isinstance(extra, dict) else default
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ModelError
 from core.base.paths import typed_path
 from core.diffusion import FAMILIES
 from core.diffusion.cpu import tune_for_cpu
+from core.diffusion.kinds import TITLES, kind_of, read_config, read_header
 
 if TYPE_CHECKING:
     import torch
@@ -22,22 +22,8 @@ LDM_SCHEDULER = {"_class_name": "DDIMScheduler", "beta_start": 0.00085, "beta_en
                  "num_train_timesteps": 1000, "steps_offset": 1, "prediction_type": "epsilon", "timestep_spacing": "leading",
                  "set_alpha_to_one": False}
 """What a single file of the Stable Diffusion line means when it says nothing."""
-TITLES = {**{entry.name: entry.title for entry in FAMILIES}, "sd2": "Stable Diffusion 2", "sd3": "Stable Diffusion 3", "flux": "FLUX"}
-"""What a base model can be told to be, and how a person calls it; only those of FAMILIES are opened."""
-SD2_TEXT_WIDTH = 1024
-"""Width of OpenCLIP ViT-H's text, which only Stable Diffusion 2 attends to (sd-scripts' V2_UNET_PARAMS_CONTEXT_DIM)."""
 WEIGHTS = re.compile(r"(?:diffusion_pytorch_model|pytorch_model|model)(?:\.(?P<variant>[^.]+?))?(?:-\d+-of-\d+)?\.(?:safetensors|bin)")
 """Names of weight files as diffusers and transformers write them, with the variant of which there may be several ("fp16")."""
-
-
-class Kind(NamedTuple):
-    """What a base model is."""
-
-    family: str
-    """A name of TITLES."""
-    inputs: int = 4
-    """Channels that its UNet takes; more than it gives where it is for inpainting (9) or editing (8)."""
-    outputs: int = 4
 
 
 def open_checkpoint(path: Path, family: str | None, device: str | torch.device | None, dtype: torch.dtype | None, vae: str | Path | None,
@@ -69,29 +55,6 @@ def open_checkpoint(path: Path, family: str | None, device: str | torch.device |
     return model
 
 
-def read_header(path: Path) -> dict[str, Any]:
-    """The header of a safetensors file: tensor name to dtype, shape, data_offsets; `__metadata__`. No tensor is read.
-
-    Source: https://github.com/huggingface/safetensors#format
-    Raises: ModelError: it is no safetensors file, or cut off. OSError: it cannot be opened.
-    """
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        start = file.read(8)
-        length = int.from_bytes(start, "little")
-        if size < 10 or length > min(size - 8, 100 << 20):
-            raise ModelError(f"{path} is not a safetensors file, or it is cut off ({size} bytes).", "Download it again.")
-        try:
-            header = dict(json.loads(file.read(length)))
-            end = 8 + length + max(value["data_offsets"][1] for name, value in header.items() if name != "__metadata__")
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise ModelError(f"{path} is not a safetensors file, or it holds nothing.",
-                             "Only .safetensors checkpoints are opened; convert older ones.") from error
-    if size < end:
-        raise ModelError(f"{path} is cut off: {size} bytes of {end}.", "Download it again.")
-    return header
-
-
 def family_of(path: Path) -> str:
     """"sd15" or "sdxl", read from the file's header or the folder's model_index.json.
 
@@ -105,63 +68,6 @@ def family_of(path: Path) -> str:
         raise ModelError(f"{path.name} is a {TITLES[kind.family]} model, which the built-in trainer does not know and nothing here can "
                          "draw with.", "Train it with the sd-scripts backend, or choose an SD 1.x or SDXL model.")
     return kind.family
-
-
-def kind_of(path: Path) -> Kind:
-    """What a base model is, from its header or its configs alone; torch is not needed.
-
-    Args: path: a .safetensors file or a diffusers folder; it exists.
-    Raises: ModelError: it is no base model, or broken.
-    """
-    if path.is_dir():
-        return _kind_of_folder(path)
-    if path.suffix != ".safetensors":
-        raise ModelError(f"{path.name} is not a .safetensors file.", "Convert the checkpoint to safetensors; other formats can carry code.")
-    header = read_header(path)
-    if any(name.startswith("model.diffusion_model.input_blocks.") for name in header):
-        first, last = (header.get(f"model.diffusion_model.{name}", {}).get("shape") for name in ("input_blocks.0.0.weight", "out.2.weight"))
-        inputs, outputs = (first[1], last[0]) if first and last else (4, 4)
-        if "conditioner.embedders.1.model.token_embedding.weight" in header:
-            return Kind("sdxl", inputs, outputs)
-        if any(name.startswith("cond_stage_model.transformer.") for name in header):
-            return Kind("sd15", inputs, outputs)
-        if any(name.startswith("cond_stage_model.model.") for name in header):
-            return Kind("sd2", inputs, outputs)
-    if any(".lora_down." in name or ".lora_A." in name for name in header):
-        raise ModelError(f"{path.name} is a LoRA, not a base model.", "Choose the checkpoint that the LoRA was made for.")
-    for mark, family in (("double_blocks.", "flux"), ("joint_blocks.", "sd3")):
-        if any(mark in name for name in header):
-            return Kind(family)
-    raise ModelError(f"{path.name} is not a Stable Diffusion 1.x or SDXL checkpoint with its text encoder.",
-                     "Choose a full checkpoint, not a part of one.")
-
-
-def _kind_of_folder(path: Path) -> Kind:
-    if not (path / "model_index.json").is_file():
-        raise ModelError(f"{path} is a folder without model_index.json.", "Give a diffusers folder or a .safetensors file.")
-    name = str(read_config(path / "model_index.json").get("_class_name", ""))
-    for begin, family in (("Flux", "flux"), ("StableDiffusion3", "sd3")):
-        if name.startswith(begin):
-            return Kind(family)
-    if not name.startswith("StableDiffusion"):
-        raise ModelError(f"{path} holds a {name or 'pipeline without a name'}, which the built-in trainer does not know.",
-                         f"Known families: {', '.join(FAMILIES.names())}.")
-    unet = read_config(path / "unet/config.json") if (path / "unet/config.json").is_file() else {}
-    inputs, outputs = int(unet.get("in_channels") or 4), int(unet.get("out_channels") or 4)
-    if name.startswith("StableDiffusionXL"):
-        return Kind("sdxl", inputs, outputs)
-    return Kind("sd2" if unet.get("cross_attention_dim") == SD2_TEXT_WIDTH else "sd15", inputs, outputs)
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """One of a diffusers folder's JSON files. Raises: ModelError: missing, or no JSON object."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read: {error}.", "Download the model again.") from error
-    if not isinstance(values, dict):
-        raise ModelError(f"{path} is not the config of a model.", "Download the model again.")
-    return values
 
 
 def _open_folder(path: Path, family: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from core.base.errors import ModelError
-from core.diffusion.checkpoints import read_header
+from core.diffusion.kinds import read_header
 from core.diffusion.names import clip_name, ldm_unet_name
 
 if TYPE_CHECKING:

@@ -23,6 +23,8 @@ class Trainer:
     torch: tuple[str, ...]
     torch_new_gpu: tuple[str, ...]
     """For GPUs of compute capability 12 (RTX 50), which the older torch does not know."""
+    extras: tuple[str, ...] = ()
+    """Packages that its own requirements lack and that its options name."""
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,9 @@ STAMP = "lorabook.json"
 SD_SCRIPTS = Trainer(
     "sd-scripts", "kohya-ss sd-scripts", "https://github.com/kohya-ss/sd-scripts", "48d368fa557731ad0488c07304dfeba8c07910eb",
     script="train_network.py", pythons=("3.11", "3.10", "3.12", "3.13"), torch=("torch==2.6.0", "torchvision==0.21.0"),
-    torch_new_gpu=("torch==2.8.0", "torchvision==0.23.0"))
-"""Versions: its README at that commit ("tested with PyTorch 2.6.0", "for RTX 50 series GPUs, PyTorch 2.8.0")."""
+    torch_new_gpu=("torch==2.8.0", "torchvision==0.23.0"), extras=("lycoris-lora==3.4.0", "dadaptation==3.2"))
+"""Versions: its README at that commit ("tested with PyTorch 2.6.0", "for RTX 50 series GPUs, PyTorch 2.8.0").
+Extras: LyCORIS' networks and the DAdaptation optimizers; lycoris-lora 4 cannot be imported with torch 2.6 (tried)."""
 TRAINERS: Registry[Trainer] = Registry(
     "trainer", Entry("sd-scripts", "core.setup.trainers:SD_SCRIPTS", SD_SCRIPTS.title, source=SD_SCRIPTS.url, licence="Apache-2.0"))
 
@@ -101,7 +102,7 @@ def _make_environment(state: TrainerState, log: Path, progress: Progress) -> Non
     expect(run_logged([base, "-m", "venv", "--clear", venv], log, progress))
     python = venv_python(venv)
     wanted = venv / "wanted.txt"
-    write_text(wanted, "\n".join(_requirements(state.folder / "requirements.txt")) + "\n")
+    write_text(wanted, "\n".join([*_requirements(state.folder / "requirements.txt"), *trainer.extras]) + "\n")
     torch = trainer.torch_new_gpu if _has_new_gpu() else trainer.torch
     pip: list[str | Path] = [python, "-m", "pip", "install", "--retries", "2"]
     expect(run_logged([*pip, *torch, "-r", wanted], log, progress, cwd=state.folder))

@@ -62,7 +62,7 @@ def about_model(model: ModelSettings) -> Finding:
     if not path.exists():
         return _about_missing(name, path)
     judged = judge_model(path, model)
-    if judged.level == "info" and is_demo_model(str(path)):
+    if is_demo_model(str(path)) and model.family == "sd15":
         return Finding("info", f"This is the embedded model, which draws pictures of {DEMO_SIDE} px.", "Use the preset Demo with it.")
     return judged
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.base.errors import ModelError
 from core.base.files import explain_disk_errors, sha256, write_with
-from core.diffusion.checkpoints import read_header
+from core.diffusion.kinds import read_header
 
 ENDINGS = (".safetensors", ".ckpt", ".pt")
 Snapshot = dict[str, tuple[int, int, int]]

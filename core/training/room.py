@@ -92,7 +92,7 @@ def check_room(settings: TrainingSettings, project_folder: Path) -> list[Finding
 
 def _sizes(settings: TrainingSettings) -> tuple[int, int]:
     """Bytes of one LoRA file and of one state: the numbers and their average in full precision, and the optimizer's memory."""
-    network, optimizer, numbers = settings.network, settings.optimizer, NUMBERS[settings.model.family]
+    network, optimizer, numbers = settings.network, settings.optimizer, NUMBERS.get(settings.model.family, NUMBERS["sdxl"])
     unet = network.network_dim * numbers.unet
     if network.conv_dim:
         unet += network.network_dim * numbers.residual + network.conv_dim * numbers.convolutions
@@ -102,5 +102,5 @@ def _sizes(settings: TrainingSettings) -> tuple[int, int]:
     rates = (optimizer.unet_lr, optimizer.text_encoder_lr)
     trained = sum(size for size, rate in zip((unet, text), rates, strict=True) if (optimizer.learning_rate if rate is None else rate))
     copies = 1 if network.ema_decay is None else 2
-    state = 4 * copies * (unet + text) + OPTIMIZER_BYTES[optimizer.optimizer_type] * trained
+    state = 4 * copies * (unet + text) + OPTIMIZER_BYTES.get(optimizer.optimizer_type, 8) * trained
     return FILE_BYTES.get(settings.saving.save_precision or "", 4) * (unet + text), state

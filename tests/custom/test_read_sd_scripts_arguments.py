@@ -71,7 +71,8 @@ def checkout(tmp_path):
 
 
 def read(checkout, out, *more):
-    return subprocess.run([sys.executable, str(TOOL), str(checkout), "--out", str(out), *more], capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, str(TOOL), str(checkout), "--out", str(out), "--scripts", "train_network.py",
+                           "sdxl_train_network.py", *more], capture_output=True, text=True, check=False)
 
 
 def test_parsers_are_read_without_running_them(checkout, tmp_path):

@@ -19,7 +19,7 @@ import pytest
 
 from core.base.paths import ROOT
 from core.dataset.project import Project
-from core.diffusion.checkpoints import read_header
+from core.diffusion.kinds import read_header
 from core.training.backends.sd_scripts import SdScriptsBackend
 from core.training.evaluation import EvaluationSettings
 from core.training.manager import TrainingManager

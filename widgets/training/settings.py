@@ -22,7 +22,7 @@ from widgets.form import Form
 from widgets.panel import Panel
 from widgets.training.choice import first_preset, keep_settings, read_settings, settings_file
 
-HIDDEN = ("saving.output_dir", "saving.logging_dir", "saving.resume")
+HIDDEN = ("saving.output_dir", "logging.logging_dir", "saving.resume")
 """Filled in by each run."""
 CALM = "The preset is a good start: choose the model, then Check. Everything else may stay as it is."
 MODEL = "model.pretrained_model_name_or_path"

@@ -10,20 +10,12 @@ from core.base.findings import Finding
 from core.base.paths import trainers_dir, typed_path
 from core.training.backends import Command, RunFolder
 from core.training.config.contract import check_pair
+from core.training.config.families import script_for
 from core.training.config.pair import pair_in, read_pair
 from core.training.config.presets import load_settings
 
-SCRIPTS = {"sd15": "train_network.py", "sdxl": "sdxl_train_network.py"}
-"""The script that trains a LoRA of a family."""
 INTERPRETERS = (".venv/bin/python", "venv/bin/python", ".venv/Scripts/python.exe", "venv/Scripts/python.exe")
 REMEDY = "Run: python3 installer.py --trainer sd-scripts"
-
-
-def script_for(family: str) -> str:
-    """The script's file name. Raises: TrainingError: sd-scripts is not used for that family."""
-    if family not in SCRIPTS:
-        raise TrainingError(f"sd-scripts is not set up for the model family {family!r}.", f"Known: {', '.join(SCRIPTS)}.")
-    return SCRIPTS[family]
 
 
 def checkout() -> Path:
@@ -40,7 +32,7 @@ def interpreter() -> Path | None:
 
 
 class SdScriptsBackend:
-    """Runs `train_network.py` or `sdxl_train_network.py` on the pair."""
+    """Runs the script of the family on the pair."""
 
     @classmethod
     def command(cls, run: RunFolder) -> Command:
@@ -56,7 +48,7 @@ class SdScriptsBackend:
     def missing(cls) -> Finding | None:
         """As `Backend.missing`."""
         folder = checkout()
-        absent = [name for name in SCRIPTS.values() if not (folder / name).is_file()]
+        absent = [name for name in ("train_network.py", "sdxl_train_network.py") if not (folder / name).is_file()]
         if absent:
             where = f"has no {absent[0]}" if folder.is_dir() else "does not exist"
             return Finding("error", f"sd-scripts is not installed: {folder} {where}.", REMEDY)
@@ -72,7 +64,8 @@ class SdScriptsBackend:
 
     @staticmethod
     def _script(run: RunFolder) -> str:
-        return script_for(load_settings(pair_in(run.folder).settings).model.family)
+        model = load_settings(pair_in(run.folder).settings).model
+        return script_for(model.family, model.method)
 
 
 def _environment(offline: bool) -> dict[str, str]:

@@ -6,14 +6,24 @@ some never. What single values may be is said by the settings classes; what the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
+from core.base.errors import ConfigError
 from core.base.findings import Finding
-from core.training.config.training import TrainingSettings
+from core.training.config.applying import idle
+from core.training.config.combinations import Pair, check_combinations
+from core.training.config.families import script_for, trained_model
+from core.training.config.finding import finding
+from core.training.config.network_types import NETWORK_TYPES
+from core.training.config.optimizers import OWN_RATE, SCHEDULE_FREE, check_optimizer
+from core.training.config.pair import config_tables, dataset_tables, flatten
+from core.training.config.training import PARTS, TrainingSettings
 
+NAMED_VALUE = re.compile(r"\s*\w+\s*=\s*\S.*")
 Rule = Callable[[TrainingSettings, str], Iterator[Finding]]
-BUCKET_MULTIPLE = {"sd15": 64, "sdxl": 32}
-"""What sd-scripts asserts of bucket_reso_steps, per family."""
 
 
 def check_settings(settings: TrainingSettings, backend: str = "sd-scripts") -> list[Finding]:
@@ -21,9 +31,49 @@ def check_settings(settings: TrainingSettings, backend: str = "sd-scripts") -> l
 
     Args: backend: "sd-scripts" or "builtin"; the built-in trainer can do some things that sd-scripts cannot.
     """
-    found = [finding for rule in RULES for finding in rule(settings, backend)]
+    found = [one for rule in RULES for one in rule(settings, backend)] + _of_the_pair(settings, backend)
     order = ("error", "warning", "info")
-    return sorted(found, key=lambda finding: order.index(finding.level))
+    return sorted(found, key=lambda one: order.index(one.level))
+
+
+def _of_the_pair(settings: TrainingSettings, backend: str) -> list[Finding]:
+    """What sd-scripts would refuse or pass over; the built-in trainer bears some of it."""
+    model, config = settings.model, flatten(config_tables(settings, Path()))
+    try:
+        script = script_for(model.family, model.method)
+    except ConfigError as error:
+        return [Finding("error", error.message, error.hint)]
+    return check_combinations(Pair(model.family, script, config, dataset_tables(settings), backend == "builtin"))
+
+
+def _idle(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
+    """Settings that somebody set and that do nothing with the others as they are."""
+    for part, name, reason in idle(settings):
+        field = PARTS[part].fields()[name]
+        value = getattr(getattr(settings, part), name)
+        if value not in (None, field.get_default(call_default_factory=True)):
+            shown = "on" if value is True else value
+            yield Finding("info", f"{field.title} ({name}) is {shown}, but does nothing: {reason[:1].lower()}{reason[1:]}")
+
+
+def _components(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
+    """Files beside the base model without which the script cannot begin."""
+    for name in trained_model(settings.model.family).components:
+        if not getattr(settings.model, name):
+            title = settings.model.fields()[name].title
+            yield Finding("error", f"{trained_model(settings.model.family).title} needs the file {title} ({name}), which is not chosen.",
+                          "Choose it in the panel Model and settings, or get it in the panel Get a model.")
+
+
+def _resolution(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
+    data = settings.data
+    width, height = data.size
+    if width % 8 or height % 8:
+        yield finding("error", f"The resolution {width} x {height} is no multiple of 8.", "512, 768 and 1024 are usual.", "",
+                      resolution=width - width % 8 or 8)
+    if data.enable_bucket and min(width, height) < data.bucket_reso_steps:
+        yield Finding("error", f"The bucket step ({data.bucket_reso_steps}) is larger than the resolution ({min(width, height)}).",
+                      "Lower bucket_reso_steps.")
 
 
 def _model(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
@@ -32,29 +82,15 @@ def _model(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         title = model.fields()["pretrained_model_name_or_path"].title
         yield Finding("error", f"No model is chosen: the setting {title!r} is empty.",
                       "Choose the model that is to learn in the panel Model and settings.")
-    if model.v2 and model.family == "sdxl":
-        yield Finding("error", "Stable Diffusion 2 (v2) is on for an SDXL model.", "Switch v2 off, or choose the family SD 1.5.")
-    if model.clip_skip is not None and (model.family == "sdxl" or model.v2):
-        kind = "SDXL" if model.family == "sdxl" else "SD 2"
-        yield Finding("warning", f"CLIP skip is {model.clip_skip}, but {kind} is not trained with it.", "Leave CLIP skip empty.")
     if model.no_half_vae and model.family == "sd15":
         yield Finding("info", "The full-precision VAE is meant for SDXL; for SD 1.5 it only costs memory.")
 
 
-def _v_prediction(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
-    loss = settings.loss
-    if settings.model.v_parameterization:
-        return
-    if loss.scale_v_pred_loss_like_noise_pred:
-        yield Finding("error", "The v-prediction loss is scaled, but v-prediction is off.",
-                      "Switch v_parameterization on if the model is a v-prediction model, else scale_v_pred_loss_like_noise_pred off.")
-    if loss.zero_terminal_snr:
-        yield Finding("warning", "Zero terminal SNR is on, but v-prediction is off: the result will be poor.",
-                      "Use it for v-prediction models only.")
-
-
 def _network(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
-    network = settings.network
+    network, family = settings.network, settings.model.family
+    kind = NETWORK_TYPES[network.network_type]
+    if settings.model.method == "lora" and family not in kind.families:
+        yield finding("error", f"{kind.title} is not made for {trained_model(family).title}.", "Choose the type LoRA.", network_type="lora")
     if network.network_train_unet_only and network.network_train_text_encoder_only:
         yield Finding("error", "Only the U-Net and only the text encoder are both chosen.", "Switch one of them off.")
     if network.dim_from_weights and not network.network_weights:
@@ -81,7 +117,7 @@ def _network(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
 
 
 def _optimizer(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
-    optimizer, schedule = settings.optimizer, settings.schedule
+    optimizer = settings.optimizer
     try:
         options = optimizer.options()
     except ValueError as error:
@@ -89,19 +125,32 @@ def _optimizer(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         return
     if len(options) < len(optimizer.optimizer_args):
         yield Finding("error", "An optimizer argument is given twice; only the last would count.", "Leave one of them.")
-    rates = _rates(settings)
-    if not any(rates.values()):
+    yield from check_optimizer(optimizer.optimizer_type, options)
+    yield from _rates_of(settings)
+    yield from _schedule(settings, options)
+
+
+def _rates_of(settings: TrainingSettings) -> Iterator[Finding]:
+    """Rates that teach nothing, or too much."""
+    name, rates = settings.optimizer.optimizer_type, _rates(settings)
+    highest = max(rates.values())
+    if not highest:
         yield Finding("error", "Every learning rate in use is 0: nothing would be learned.", "Set unet_lr or text_encoder_lr.")
-    if optimizer.optimizer_type == "Prodigy" and len({rate for rate in rates.values() if rate}) > 1:
-        shown = ", ".join(f"{name} {rate:g}" for name, rate in rates.items())
-        yield Finding("error", f"Prodigy takes one learning rate for all parts, but they are {shown}.",
-                      "Set all of them to 1, or one of them to 0.")
-    if optimizer.optimizer_type == "Prodigy" and 0 < max(rates.values()) < 0.1:
-        yield Finding("warning", f"Prodigy finds the rate itself and takes a factor near 1, but it is {max(rates.values()):g}.",
-                      "Set it to 0.5 to 1.")
-    if optimizer.optimizer_type != "Prodigy" and max(rates.values()) > 0.05:
-        yield Finding("warning", f"A learning rate of {max(rates.values()):g} is very high for {optimizer.optimizer_type}.",
-                      "1e-4 to 5e-4 is usual.")
+    elif name in OWN_RATE:
+        if len({rate for rate in rates.values() if rate}) > 1:
+            shown = ", ".join(f"{one} {rate:g}" for one, rate in rates.items())
+            yield Finding("error", f"{name} takes one learning rate for all parts, but they are {shown}.",
+                          "Set all of them to 1, or one of them to 0.")
+        if highest < 0.1:
+            yield Finding("warning", f"{name} finds the rate itself and takes a factor near 1, but it is {highest:g}.",
+                          "Set it to 0.5 to 1.")
+    elif highest > 0.05:
+        yield Finding("warning", f"A learning rate of {highest:g} is very high for {name}.", "1e-4 to 5e-4 is usual.")
+
+
+def _schedule(settings: TrainingSettings, options: Mapping[str, Any]) -> Iterator[Finding]:
+    """Schedules that the optimizer or sd-scripts does not take as they are."""
+    optimizer, schedule = settings.optimizer, settings.schedule
     if optimizer.optimizer_type == "Adafactor" and options.get("relative_step", True):
         yield Finding("warning",
                       "Adafactor sets its rate itself (relative_step), so that the learning rates and the schedule do not count.",
@@ -109,9 +158,22 @@ def _optimizer(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         if schedule.lr_warmup_steps:
             yield Finding("error", f"Adafactor with relative_step takes no warm-up, but it is {schedule.lr_warmup_steps}.",
                           "Set the warm-up to 0.")
+    elif optimizer.optimizer_type in SCHEDULE_FREE:
+        if schedule.lr_scheduler != "constant":
+            yield Finding("info", f"{optimizer.optimizer_type} needs no schedule, so that {schedule.lr_scheduler} does not count.",
+                          "Choose constant and a warm-up of 0 to say so.")
     elif schedule.lr_scheduler == "constant" and schedule.lr_warmup_steps:
         yield Finding("error", f"The schedule 'constant' takes no warm-up, but it is {schedule.lr_warmup_steps}.",
                       "Choose constant_with_warmup, or set the warm-up to 0.")
+    for argument in schedule.lr_scheduler_args:
+        if not NAMED_VALUE.fullmatch(argument):
+            yield Finding("error", f"The schedule argument {argument!r} is not name=value.", "Write it like step_rules='1:1000,0.1'.")
+    if schedule.lr_scheduler == "piecewise_constant" and not any(one.startswith("step_rules=") for one in schedule.lr_scheduler_args):
+        yield Finding("error", "The schedule piecewise_constant has no rules.",
+                      "Add the schedule argument step_rules='1:1000,0.1:2000,0.01': factors, each until its step.")
+    if schedule.lr_scheduler == "cosine_with_min_lr" and schedule.lr_scheduler_min_lr_ratio is None:
+        yield Finding("error", "The schedule cosine_with_min_lr is told no lowest rate, which ends sd-scripts.",
+                      "Set lr_scheduler_min_lr_ratio, such as 0.1.")
 
 
 def _rates(settings: TrainingSettings) -> dict[str, float]:
@@ -136,61 +198,6 @@ def _length(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
                       "5 % is usual: 0.05.")
 
 
-def _buckets(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
-    data = settings.data
-    width, height = data.size
-    if width % 8 or height % 8:
-        yield Finding("error", f"The resolution {width} x {height} is no multiple of 8.", "512, 768 and 1024 are usual.")
-    if not data.enable_bucket:
-        return
-    steps, multiple = data.bucket_reso_steps, BUCKET_MULTIPLE[settings.model.family]
-    if backend == "sd-scripts" and steps % multiple:
-        yield Finding("error", f"The bucket step is {steps}, but must be a multiple of {multiple} for {settings.model.family}.",
-                      f"Set bucket_reso_steps to {multiple}.")
-    lowest = data.min_bucket_reso - data.min_bucket_reso % steps
-    highest = data.max_bucket_reso + -data.max_bucket_reso % steps
-    if lowest > min(width, height):
-        yield Finding("error",
-                      f"The shortest side of a bucket ({data.min_bucket_reso}) is longer than the resolution ({min(width, height)}).",
-                      f"Set 'Shortest side' (min_bucket_reso) to {min(width, height) // 2 // steps * steps or steps}, or raise the "
-                      "resolution.")
-    if highest < max(width, height):
-        yield Finding("error",
-                      f"The longest side of a bucket ({data.max_bucket_reso}) is shorter than the resolution ({max(width, height)}).",
-                      f"Set 'Longest side' (max_bucket_reso) to {2 * max(width, height)}, or lower the resolution.")
-    if min(width, height) < steps:
-        yield Finding("error", f"The bucket step ({steps}) is larger than the resolution ({min(width, height)}).",
-                      "Lower bucket_reso_steps.")
-
-
-def _caches(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
-    data, network = settings.data, settings.network
-    if data.cache_latents or data.cache_latents_to_disk:
-        for name, on in (("color_aug", data.color_aug), ("random_crop", data.random_crop)):
-            if on:
-                yield Finding("error", f"Latents are cached, but {name} changes the picture at each step.",
-                              f"Switch cache_latents or {name} off.")
-    if data.cache_latents_to_disk and not data.cache_latents:
-        yield Finding("info", "Latents to disk switches the caching of latents on.")
-    if not (data.cache_text_encoder_outputs or data.cache_text_encoder_outputs_to_disk):
-        return
-    if backend == "sd-scripts" and settings.model.family == "sd15":
-        yield Finding("error", "sd-scripts does not cache captions for SD 1.5.",
-                      "Switch cache_text_encoder_outputs off, or use the built-in trainer.")
-    if not network.network_train_unet_only:
-        yield Finding("error", "Captions are cached, but the text encoder is trained too, which would change them.",
-                      "Switch network_train_unet_only on, or cache_text_encoder_outputs off.")
-    for name, change in (("shuffle_caption", "their tags are shuffled at each step"),
-                         ("caption_dropout_rate", f"a share of {data.caption_dropout_rate:g} is to be shown empty"),
-                         ("caption_dropout_every_n_epochs", "they are left out in some epochs"),
-                         ("caption_tag_dropout_rate", f"a share of {data.caption_tag_dropout_rate:g} of their tags is left out"),
-                         ("enable_wildcard", "their wildcards are drawn at each step")):
-        value = getattr(data, name)
-        if value:
-            remedy = f"Switch {name} off" if value is True else f"Set {name} to 0"
-            yield Finding("error", f"Captions are cached, but {change}.", f"{remedy}, or switch cache_text_encoder_outputs off.")
-
-
 def _captions(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     data = settings.data
     for name, value in (("caption_dropout_rate", data.caption_dropout_rate),
@@ -198,16 +205,6 @@ def _captions(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         if value == 1:
             yield Finding("warning", f"No caption is ever learned ({name} is 1): the trigger word will call nothing.",
                           f"Set {name} to 0, or to {'0.1' if name.endswith('rate') else 'a larger number'}.")
-
-
-def _precision(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
-    memory = settings.memory
-    for name, wanted in (("full_fp16", "fp16"), ("full_bf16", "bf16")):
-        if getattr(memory, name) and memory.mixed_precision != wanted:
-            yield Finding("error", f"{name} needs the precision {wanted}, but it is {memory.mixed_precision}.",
-                          f"Set mixed_precision to {wanted}, or switch {name} off.")
-    if memory.xformers and memory.sdpa:
-        yield Finding("warning", "xformers and PyTorch attention are both on; sd-scripts takes xformers.", "Leave one of them.")
 
 
 def _samples(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
@@ -233,6 +230,5 @@ def _saving(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         yield Finding("error", f"The name {saving.output_name!r} begins or ends with a space or a dot.", "Take it away.")
 
 
-RULES: tuple[Rule, ...] = (_model, _v_prediction, _network, _optimizer, _length, _buckets, _caches, _captions, _precision, _samples,
-                           _saving)
+RULES: tuple[Rule, ...] = (_model, _components, _network, _optimizer, _length, _resolution, _captions, _samples, _saving, _idle)
 """In the order in which a person meets the settings."""

@@ -8,42 +8,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from core.base.errors import ConfigError
-from core.base.files import read_json
 from core.base.findings import Finding
+from core.training.config.facts import dataset_levels, known_arguments
 from core.training.config.pair import TomlPair, flatten, read_tables
 
-DATA = Path(__file__).resolve().parents[1] / "data"
 SCALARS: dict[str, tuple[type, ...]] = {"str": (str,), "Path": (str,), "int": (int,), "float": (float, int), "int_or_float": (float, int)}
 """What TOML may hold for an argument's type; a bool is an int in Python, but never here."""
-
-
-@cache
-def known_arguments(script: str) -> Mapping[str, Mapping[str, Any]]:
-    """The arguments of one of sd-scripts' scripts: name to action, type, default, choices, nargs.
-
-    Raises: ConfigError: the facts hold no such script.
-    """
-    facts = read_json(DATA / "sd_scripts_args.json")
-    if script not in facts["scripts"]:
-        raise ConfigError(f"The arguments of {script!r} are not known.", f"Known: {', '.join(facts['scripts'])}.")
-    definitions = (facts["definitions"][name] for name in facts["scripts"][script]["args"])
-    return {definition["dest"]: definition for definition in definitions}
-
-
-@cache
-def dataset_levels() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-    """What `dataset.toml` may hold: level (general, dataset, subset) to key to type and required."""
-    return read_json(DATA / "sd_scripts_dataset_schema.json")["levels"]
-
-
-def described_commit() -> str:
-    """The commit of sd-scripts that the facts describe."""
-    return str(read_json(DATA / "sd_scripts_args.json")["commit"])
 
 
 def check_pair(pair: TomlPair, script: str, also: Collection[str] = ()) -> list[Finding]:

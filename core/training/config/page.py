@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from core.base.settings import Settings, choices_of, field_extra
-from core.training.config.contract import described_commit
+from core.base.settings import SET, Settings, choices_of, field_extra
 from core.training.config.data import DataSettings, Subset
+from core.training.config.facts import described_commit
 from core.training.config.presets import find_presets
 from core.training.config.sampling import SamplePrompt
 from core.training.config.training import PARTS
@@ -22,6 +22,9 @@ names describe sd-scripts at commit {commit}). Empty means that nothing is said 
 A preset is a whole set: what its file names, and the defaults below for the rest. Choosing another one keeps only what is yours:
 model, folders, sample prompts, name and metadata. Before a run starts, combinations that a trainer would refuse or ignore are named
 with a remedy, and the folders are looked at.
+
+A setting that does not act with the others as they are (of another model family, of another type of network) is greyed in the form with
+the reason, and is not written. What the form does not have goes into `extra_options`, which are checked against the script's own parser.
 
 This page is written by `python custom/write_settings_page.py`.
 """
@@ -49,9 +52,19 @@ def _row(name: str, field: FieldInfo) -> str:
     help_text = field.description or ""
     if len(choices) > 1:
         help_text += f" One of {', '.join(str(choice) for choice in choices)}."
+    if words := _acts_with(field):
+        help_text += f" Acts only with {words}."
     cells = (f"`{name}`", field.title or "", f"{_default(field)}{f' {unit}' if unit and field.default is not None else ''}", help_text,
              field_extra(field, "level"))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _acts_with(field: FieldInfo) -> str:
+    """The other settings on which it hangs: "`family` sd15 or sdxl; `noise_offset` set"."""
+    def values(wanted: list[Any]) -> str:
+        return "set" if tuple(wanted) == SET else ", ".join(str(one) for one in wanted)
+
+    return "; ".join(f"`{other}` {values(wanted)}" for other, wanted in field_extra(field, "only", {}).items())
 
 
 def _default(field: FieldInfo) -> str:

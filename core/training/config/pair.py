@@ -13,7 +13,8 @@ from core.training.config.sampling import prompt_lines
 from core.training.config.toml_text import read_toml, same_types, toml_text
 from core.training.config.training import PARTS, TrainingSettings
 
-LOCAL_PATHS = ("tokenizer_cache_dir", "network_weights", "resume", "output_dir", "logging_dir")
+LOCAL_PATHS = ("tokenizer_cache_dir", "network_weights", "base_weights", "resume", "output_dir", "logging_dir", "clip_l", "clip_g",
+               "t5xxl", "gemma2", "qwen3", "text_encoder", "byt5", "ae", "llm_adapter_path")
 """Arguments that are always a place on this machine; a trainer runs in a folder of its own, so they are made absolute."""
 PATHS_OR_NAMES = ("pretrained_model_name_or_path", "vae")
 """Arguments that are a place if there is one of that name, else the name of a model on Hugging Face."""
@@ -44,7 +45,7 @@ def pair_in(folder: Path) -> TomlPair:
 
 def config_tables(settings: TrainingSettings, folder: Path) -> dict[str, dict[str, Any]]:
     """The content of `config.toml`: one table per part, paths absolute."""
-    tables = {part.section: getattr(settings, name).arguments(settings.model.family) for name, part in PARTS.items()}
+    tables = {part.section: getattr(settings, name).arguments(settings) for name, part in PARTS.items()}
     if settings.sampling.sample_prompts:
         tables["sampling"]["sample_prompts"] = str(pair_in(Path(folder).absolute()).sample_prompts)
     return {section: {name: _placed(name, value) for name, value in table.items()} for section, table in tables.items() if table}
@@ -52,9 +53,11 @@ def config_tables(settings: TrainingSettings, folder: Path) -> dict[str, dict[st
 
 def dataset_tables(settings: TrainingSettings) -> dict[str, Any]:
     """The content of `dataset.toml`, paths absolute."""
-    tables = settings.data.tables()
+    tables = settings.data.tables(settings)
     for subset in tables["datasets"][0]["subsets"]:
-        subset["image_dir"] = _absolute(subset["image_dir"])
+        for name in ("image_dir", "conditioning_data_dir"):
+            if name in subset:
+                subset[name] = _absolute(subset[name])
     return tables
 
 
@@ -115,7 +118,7 @@ def _checked_text(path: Path, comment: str, content: dict[str, Any]) -> str:
 
 def _placed(name: str, value: Any) -> Any:
     if name in LOCAL_PATHS:
-        return _absolute(value)
+        return [_absolute(one) for one in value] if isinstance(value, list) else _absolute(value)
     if name in PATHS_OR_NAMES and place_of(value).exists():
         return _absolute(value)
     return value

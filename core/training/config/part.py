@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from pydantic import model_validator
 
 from core.base.families import TrainedFamily
 from core.base.settings import Settings
 
+if TYPE_CHECKING:
+    from core.training.config.training import TrainingSettings
+
 Family = TrainedFamily
-"""Model families that training knows; the names of `core.diffusion.FAMILIES`."""
+"""Model families that training knows."""
 KNOWLEDGE = "https://github.com/kohya-ss/sd-scripts/tree/48d368fa557731ad0488c07304dfeba8c07910eb"
 
 
@@ -31,9 +34,15 @@ class Part(Settings):
         return {name: None if isinstance(value, str) and not value.strip() and _may_be_unset(cls, name) else value
                 for name, value in values.items()}
 
-    def arguments(self, family: Family) -> dict[str, Any]:
-        """sd-scripts' argument names and values that this part writes into `config.toml`; None is left out."""
-        return {name: value for name, value in dict(self).items() if name not in self.elsewhere and value is not None}
+    def acting(self, whole: TrainingSettings) -> dict[str, Any]:
+        """The fields that act with the other settings as they are, and are given."""
+        from core.training.config.applying import acting
+
+        return acting(whole, self)
+
+    def arguments(self, whole: TrainingSettings) -> dict[str, Any]:
+        """sd-scripts' argument names and values that this part writes into `config.toml`; what is empty or does not act is left out."""
+        return {name: value for name, value in self.acting(whole).items() if name not in self.elsewhere}
 
 
 def _may_be_unset(cls: type[Part], name: str) -> bool:

@@ -15,13 +15,16 @@ from core.training.config.toml_text import toml_text
 from core.training.config.training import TrainingSettings
 
 FOLDER = Path(__file__).resolve().parents[1] / "presets"
+COMPONENTS = ("clip_l", "clip_g", "t5xxl", "gemma2", "qwen3", "text_encoder", "byt5", "ae", "llm_adapter_path")
+"""Files that belong to the base model."""
 KEPT: dict[str, tuple[str, ...]] = {
-    "model": ("pretrained_model_name_or_path", "vae", "tokenizer_cache_dir"),
+    "model": ("pretrained_model_name_or_path", "vae", "tokenizer_cache_dir", *COMPONENTS),
     "data": ("subsets", "num_repeats"),
     "network": ("network_weights",),
     "sampling": ("sample_prompts",),
     "saving": ("output_name", "resume", "training_comment", "metadata_title", "metadata_author", "metadata_description",
-               "metadata_license", "metadata_tags", "output_dir", "logging_dir"),
+               "metadata_license", "metadata_tags", "metadata_usage_hint", "metadata_trigger_phrase", "metadata_merged_from", "output_dir"),
+    "logging": ("log_with", "log_tracker_name", "wandb_run_name", "logging_dir"),
 }
 """What is a person's own and stays when another preset is chosen; everything else is the preset's or the default."""
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import field_validator
 
 from core.base.settings import Settings, setting
 from core.diffusion.prompts import split_prompt_line
-from core.training.config.part import Family, Part
+from core.training.config.part import Part
+
+if TYPE_CHECKING:
+    from core.training.config.training import TrainingSettings
 
 Sampler = Literal["ddim", "pndm", "lms", "euler", "euler_a", "heun", "dpm_2", "dpm_2_a", "dpmsolver", "dpmsolver++", "dpmsingle",
                   "k_lms", "k_euler", "k_euler_a", "k_dpm_2", "k_dpm_2_a"]
@@ -88,9 +91,9 @@ class SamplingSettings(Part):
     sample_at_first: bool = setting(False, "Draw before training", "Draw once before the first step, to compare.", level="advanced")
     sample_sampler: Sampler = setting("euler_a", "Sampler", "How the samples are drawn.", level="advanced")
 
-    def arguments(self, family: Family) -> dict[str, Any]:
+    def arguments(self, whole: TrainingSettings) -> dict[str, Any]:
         """Nothing where there are no prompts: sd-scripts would end at its first samples, before it has saved anything."""
-        return super().arguments(family) if self.sample_prompts else {}
+        return super().arguments(whole) if self.sample_prompts else {}
 
     @field_validator("sample_prompts", mode="before")
     @classmethod

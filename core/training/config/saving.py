@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from core.base.settings import setting
+from core.base.settings import SET, setting
 from core.training.config.part import Part
 
 
@@ -23,6 +23,10 @@ class SavingSettings(Part):
                                              unit="epochs", ge=1)
     save_precision: Literal["float", "fp16", "bf16"] | None = setting("fp16", "Precision of the file", "fp16 is read everywhere.",
                                                                       level="advanced")
+    save_last_n_steps: int | None = setting(None, "Keep the last … steps", "Older files of steps are removed. Empty keeps all.",
+                                            level="expert", unit="steps", ge=1, only={"save_every_n_steps": SET})
+    save_n_epoch_ratio: int | None = setting(None, "Files in all", "So many files over the whole length, instead of every n-th epoch.",
+                                             level="expert", ge=1)
     save_state: bool = setting(True, "Save to go on",
                                "Also keep the optimizer's state at each save, so that a run can go on after a stop or a crash.",
                                level="advanced")
@@ -41,5 +45,8 @@ class SavingSettings(Part):
     metadata_description: str | None = setting(None, "Description in the file", "What the LoRA draws.", level="expert")
     metadata_license: str | None = setting(None, "Licence in the file", "E.g. CC-BY-4.0.", level="expert")
     metadata_tags: str | None = setting(None, "Tags in the file", "Separated by commas.", level="expert")
+    metadata_usage_hint: str | None = setting(None, "Hint in the file", "How to use it: strength, sampler.", level="expert")
+    metadata_trigger_phrase: str | None = setting(None, "Trigger in the file", "The words that call it.", level="advanced")
+    metadata_merged_from: str | None = setting(None, "Merged from", "Of a merge: the models that it was made of.", level="expert")
+    no_metadata: bool = setting(False, "No metadata", "Write nothing about the training into the file.", level="expert")
     output_dir: str | None = setting(None, "Folder for the files", "Set by the run: its folder checkpoints.", level="expert")
-    logging_dir: str | None = setting(None, "Folder for TensorBoard", "Set by the run: its folder logs.", level="expert")

@@ -6,11 +6,13 @@ looked at before. The model's family is read from its header: with the wrong one
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from core.base.errors import ConfigError, DatasetError, ModelError
 from core.base.families import TRAINED, caption_family
@@ -19,9 +21,11 @@ from core.base.findings import Finding
 from core.base.paths import place_of, typed_path
 from core.dataset.images.files import IMAGE_SUFFIXES
 from core.diffusion import FAMILIES
-from core.diffusion.checkpoints import TITLES, family_of, kind_of
+from core.diffusion.checkpoints import family_of
+from core.diffusion.kinds import TITLES, kind_of
 from core.training.config.counting import count_steps
 from core.training.config.data import Subset
+from core.training.config.finding import finding
 from core.training.config.model import ModelSettings
 from core.training.config.training import TrainingSettings
 
@@ -67,16 +71,16 @@ def check_sources(settings: TrainingSettings, backend: str = "sd-scripts", own: 
         backend: "sd-scripts" or "builtin"; the built-in trainer bears some things that end sd-scripts.
         own: the project's own folder of pictures, which is filled by importing.
     """
-    found = [*_models(settings), *_folders(settings, backend, own)]
+    found = [*_models(settings, backend), *_folders(settings, backend, own)]
     if not any(finding.level == "error" for finding in found):
         found += _totals(settings)
     return sorted(found, key=lambda finding: finding.level != "error")
 
 
-def _models(settings: TrainingSettings) -> Iterator[Finding]:
+def _models(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     model = settings.model.pretrained_model_name_or_path
     if model and place_of(model).exists():
-        if (judged := judge_model(place_of(model), settings.model)).level == "error":
+        if (judged := judge_model(place_of(model), settings.model, backend)).level == "error":
             yield judged
     elif model and looks_like_a_place(model):
         yield _missing("model", model, "Choose another, or download it again.")
@@ -108,30 +112,44 @@ def cannot_open(path: Path) -> Finding | None:
     return None
 
 
-def judge_model(path: Path, model: ModelSettings) -> Finding:
+def judge_model(path: Path, model: ModelSettings, backend: str = "") -> Finding:
     """Whether a base model that is there is what the settings say: info, warning (only sd-scripts opens it), or error; from its header.
 
-    The one judgement of the form's field and of Check.
+    The one judgement of the form's field and of Check. The built-in trainer takes the file's word for its prediction.
     """
     if path.is_file() and path.suffix != ".safetensors":
         return Finding("warning", f"{path.name} is no .safetensors file, so that nothing can be told of it.",
                        "Only the sd-scripts trainer opens older formats.")
-    trouble, wanted = cannot_open(path), "sd2" if model.v2 else model.family
-    try:
-        found = kind_of(path).family
-    except (ModelError, OSError):
-        found = ""
-    if trouble is not None and (not found or found in FAMILIES):
-        return trouble  # broken, or for inpainting
+    trouble, wanted, kind = cannot_open(path), model.family, None
+    with contextlib.suppress(ModelError, OSError):
+        kind = kind_of(path)
+    found = kind.family if kind is not None else ""
+    if trouble is not None and (kind is None or found in FAMILIES):
+        return trouble  # broken, no base model, or for inpainting
     if found != wanted:
-        remedies = {"sd2": "Switch on Stable Diffusion 2 (v2) and choose the sd-scripts trainer, or choose another model.",
-                    **{name: f"Choose a preset for {FAMILY_NAMES[name]}, or another model." for name in FAMILIES.names()}}
+        remedy = f"Choose a preset for {FAMILY_NAMES[found]}, or another model." if found in TRAINED else "Choose another model."
         return Finding("error", f"{path.name} is a model of the family {FAMILY_NAMES[found]}, but the settings say {FAMILY_NAMES[wanted]}.",
-                       remedies.get(found, "Choose another model."))
+                       remedy)
+    if kind is not None and (wrong := _wrong_prediction(path, kind.prediction, model, backend)):
+        return wrong
     if trouble is not None:
         return Finding("warning", f"{path.name} is a model of the family {FAMILY_NAMES[found]}.",
                        "Only the sd-scripts trainer knows this family.")
     return Finding("info", f"{path.name} is a model of the family {FAMILY_NAMES[found]}.")
+
+
+def _wrong_prediction(path: Path, prediction: str, model: ModelSettings, backend: str) -> Finding | None:
+    """That the file predicts otherwise than the settings say; None where they agree or the file does not say it."""
+    if not prediction or (prediction == "v") == model.v_parameterization:
+        return None
+    if prediction == "v" and backend == "builtin":
+        return None
+    level: Literal["error", "warning"] = "error" if backend else "warning"
+    if prediction == "v":
+        return finding(level, f"{path.name} predicts v, but v-prediction (v_parameterization) is off: the result would be noise.",
+                       "Switch v_parameterization on.", "The file's own header says so.", v_parameterization=True)
+    return finding(level, f"{path.name} predicts noise, but v-prediction (v_parameterization) is on: the result would be noise.",
+                   "Switch v_parameterization off.", "The file's own header says so.", v_parameterization=False)
 
 
 def looks_like_a_place(value: str) -> bool:

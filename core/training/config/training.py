@@ -11,10 +11,13 @@ from typing_extensions import Self
 from core.base.errors import ConfigError
 from core.base.settings import Settings, setting
 from core.training.config.data import DataSettings
+from core.training.config.extra import ExtraSettings
+from core.training.config.log import LoggingSettings
 from core.training.config.loss import LossSettings
 from core.training.config.memory import MemorySettings
 from core.training.config.model import ModelSettings
 from core.training.config.network import NetworkSettings
+from core.training.config.older import brought_up
 from core.training.config.optimizer import OptimizerSettings
 from core.training.config.part import Part
 from core.training.config.sampling import SamplingSettings
@@ -24,6 +27,7 @@ from core.training.config.schedule import ScheduleSettings
 PARTS: dict[str, type[Part]] = {
     "model": ModelSettings, "data": DataSettings, "network": NetworkSettings, "optimizer": OptimizerSettings,
     "schedule": ScheduleSettings, "loss": LossSettings, "memory": MemorySettings, "sampling": SamplingSettings, "saving": SavingSettings,
+    "logging": LoggingSettings, "extra": ExtraSettings,
 }
 """The parts by the name of their field, in the order in which a person meets them."""
 
@@ -42,6 +46,8 @@ class TrainingSettings(Settings):
     memory: MemorySettings = setting(MemorySettings(), "Memory and speed")
     sampling: SamplingSettings = setting(SamplingSettings(), "Samples")
     saving: SavingSettings = setting(SavingSettings(), "Saving")
+    logging: LoggingSettings = setting(LoggingSettings(), "Log")
+    extra: ExtraSettings = setting(ExtraSettings(), "Further options")
 
     @classmethod
     def from_values(cls, values: Mapping[str, Mapping[str, Any]]) -> Self:
@@ -49,6 +55,7 @@ class TrainingSettings(Settings):
 
         Raises: ConfigError: an unknown part or setting, or a wrong value, named with its part.
         """
+        values = brought_up(values)
         unknown = [name for name in values if name not in PARTS]
         if unknown:
             raise ConfigError(f"There is no part {unknown[0]!r} of the training settings.", f"Known: {', '.join(PARTS)}.")
@@ -71,6 +78,16 @@ class TrainingSettings(Settings):
             raise ConfigError(f"There is no part {unknown[0]!r} of the training settings.", f"Known: {', '.join(PARTS)}.")
         return self.changed(**{name: getattr(self, name).changed(**values) for name, values in changes.items()})
 
+    def with_fields(self, values: Mapping[str, Any]) -> Self:
+        """A copy with some settings replaced, each in the part that has it: what a finding's `fix` asks for. Raises: ConfigError."""
+        changes: dict[str, dict[str, Any]] = {}
+        for name, value in values.items():
+            part = next((part for part, cls in PARTS.items() if name in cls.fields()), "")
+            if not part:
+                raise ConfigError(f"There is no training setting {name!r}.")
+            changes.setdefault(part, {})[name] = value
+        return self.with_values(**changes)
+
 
 def _table(part: Part) -> dict[str, Any]:
     emptied = {name: "" for name, field in part.fields().items() if getattr(part, name) is None and field.default is not None}
@@ -83,4 +100,4 @@ def for_run(settings: TrainingSettings, run_dir: Path) -> TrainingSettings:
     The prompt file's place follows from the folder that `write_pair` writes into.
     """
     folder = Path(run_dir).absolute()
-    return settings.with_values(saving={"output_dir": str(folder / "checkpoints"), "logging_dir": str(folder / "logs")})
+    return settings.with_values(saving={"output_dir": str(folder / "checkpoints")}, logging={"logging_dir": str(folder / "logs")})

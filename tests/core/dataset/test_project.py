@@ -131,7 +131,7 @@ def test_a_trigger_word_with_a_comma_is_refused(tmp_path):
 
 @pytest.mark.parametrize("family", ["flux", "SDXL", ""])
 def test_a_family_that_is_not_known_makes_no_project_and_the_known_ones_are_named(tmp_path, family):
-    with pytest.raises(ConfigError, match=f"called {family!r}.* sd15, sdxl"):
+    with pytest.raises(ConfigError, match=f"called {family!r}.* sd15, sd2, sdxl"):
         Project.create(tmp_path / "p", "Test", family=family)
     assert not (tmp_path / "p").exists()
 
@@ -141,7 +141,7 @@ def test_a_project_of_an_unknown_family_opens_and_says_what_to_mend_where_the_fa
     path.write_text(path.read_text().replace('"sd15"', '"Flux 1"'))
     opened = Project.open(project.folder)
     assert opened.name == "Test" and opened.info().family == "Flux 1"
-    with pytest.raises(ConfigError, match=r"project\.toml names the model family 'Flux 1', which is not known.*sd15, sdxl"):
+    with pytest.raises(ConfigError, match=r"project\.toml names the model family 'Flux 1', which is not known.*sd15, sd2, sdxl"):
         _ = opened.family
 
 
@@ -150,8 +150,10 @@ def test_the_known_families_are_those_that_can_be_trained_and_drawn():
 
     from core.diffusion import FAMILIES as DRAWN
     from core.training.config import Family
+    from core.training.config.families import TRAINED_MODELS
 
-    assert FAMILIES == DRAWN.names() == get_args(Family)
+    assert FAMILIES == get_args(Family) == tuple(TRAINED_MODELS)
+    assert set(DRAWN.names()) < set(FAMILIES)
 
 
 def test_a_folder_that_went_missing_is_made_again_on_opening(project):

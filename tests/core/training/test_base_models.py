@@ -104,7 +104,7 @@ def test_an_inpainting_model_is_told_though_its_family_fits(models):
     assert about(path).level == "error" and "inpainting" in about(path).what
 
 
-@pytest.mark.parametrize(("names", "values"), [(SD2, {}), (SD2, {"v2": True}), (SD15, {"v2": True}), (SDXL, {}), (LORA, {}),
+@pytest.mark.parametrize(("names", "values"), [(SD2, {}), (SD2, {"family": "sd2"}), (SD15, {"family": "sd2"}), (SDXL, {}), (LORA, {}),
                                                (("double_blocks.0.weight",), {}), (SD15, {})])
 def test_the_field_and_the_check_judge_a_file_alike(models, names, values):
     path = write_header(models / "a.safetensors", names)
@@ -112,7 +112,7 @@ def test_the_field_and_the_check_judge_a_file_alike(models, names, values):
     checked = [finding for finding in check_sources(made) if "a.safetensors" in finding.what]
     assert checked == ([said] if said.level == "error" else [])
     if names == SD2:
-        assert said.level == ("warning" if values else "error") and "sd-scripts" in said.remedy
+        assert said.level == ("warning" if values else "error") and ("sd-scripts" if values else "preset") in said.remedy
 
 
 def test_a_name_on_hugging_face_is_left_to_sd_scripts(models):
@@ -126,5 +126,41 @@ def test_of_an_older_format_nothing_is_claimed(models, tmp_path):
 
 
 def test_the_demo_model_comes_with_its_preset(models):
-    found = about(DEMO_ASSETS / "model")
+    found = about(DEMO_ASSETS / "model", v_parameterization=True)
     assert found.level == "info" and "preset Demo" in found.remedy
+
+
+FLUX = ("double_blocks.0.img_attn.qkv.weight", "single_blocks.0.linear1.weight")
+
+
+@pytest.mark.parametrize(("names", "family"), [
+    (FLUX, "flux1"), ((*FLUX, "distilled_guidance_layer.in_proj.weight"), "chroma"), (("joint_blocks.0.x_block.attn.qkv.weight",), "sd3"),
+    (("cap_embedder.0.weight", "noise_refiner.0.attention.qkv.weight"), "lumina2"), ((*FLUX, "byt5_in.fc1.weight"), "hunyuan_image"),
+    (("net.blocks.0.adaln_modulation_cross_attn.1.weight", "net.llm_adapter.blocks.0.norm.weight"), "anima")])
+def test_every_family_is_known_by_its_header(models, names, family):
+    found = about(write_header(models / "a.safetensors", names), family=family)
+    assert found.level == "warning" and "sd-scripts" in found.remedy
+    assert about(write_header(models / "a.safetensors", names), family="sdxl").level == "error"
+
+
+@pytest.mark.parametrize(("names", "words"), [
+    (("text_model.encoder.layers.0.self_attn.k_proj.weight",), "a CLIP text encoder"), (("decoder.up.0.block.0.conv1.weight",), "a VAE"),
+    (("encoder.block.0.layer.0.SelfAttention.k.weight",), "a T5 text encoder"), (("lora_unet_x.hada_w1_a",), "a LoRA")])
+def test_parts_of_models_are_no_base_models(models, names, words):
+    found = about(write_header(models / "a.safetensors", names))
+    assert found.level == "error" and f"is {words}, not a base model" in found.what
+
+
+def test_sd_scripts_must_be_told_that_a_model_predicts_v(models):
+    marked = write_header(models / "v.safetensors", (*SD15, "v_pred"))
+    made = TrainingSettings().with_values(model={"pretrained_model_name_or_path": str(marked)})
+    assert [one.level for one in check_sources(made, "sd-scripts") if "predicts v" in one.what] == ["error"]
+    assert not [one for one in check_sources(made, "builtin") if "predicts v" in one.what]
+
+
+def test_a_model_that_predicts_v_wants_it_said_and_one_that_does_not_wants_it_off(models):
+    marked = write_header(models / "v.safetensors", (*SDXL, "v_pred"))
+    found = about(marked, family="sdxl")
+    assert found.level == "warning" and "predicts v" in found.what and dict(found.fix) == {"v_parameterization": True}
+    assert about(marked, family="sdxl", v_parameterization=True).level == "info"
+    assert about(write_header(models / "e.safetensors", SDXL), family="sdxl", v_parameterization=True).level == "info"  # it does not say

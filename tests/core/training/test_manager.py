@@ -219,7 +219,7 @@ def test_a_run_of_a_project_that_was_moved_goes_on_in_the_new_place(manager, tmp
     assert not any(f"{project}/" in text or f'{project}"' in text for text in written)
     now = again.settings()
     assert now.data.subsets[0].image_dir == str(other / "images") and now.model.pretrained_model_name_or_path == str(other)
-    assert now.saving.logging_dir == str(again.folder / "logs") and now.sampling.sample_prompts[0].prompt == f"mochi {project}x"
+    assert now.logging.logging_dir == str(again.folder / "logs") and now.sampling.sample_prompts[0].prompt == f"mochi {project}x"
 
 
 def test_a_run_goes_on_when_lorabooks_folder_was_moved(manager, tmp_path):

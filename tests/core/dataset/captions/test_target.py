@@ -54,7 +54,7 @@ def test_what_is_set_in_trainer_goes_before_it(project):
     assert facts(find_target(project)) == ("sdxl", 150, True) and "as set in Trainer" in find_target(project).sentence()
     keep_training(project, family="sdxl", max_token_length=None)
     assert facts(find_target(project)) == ("sdxl", 75, True)
-    keep_training(project, family="sd15", v2=True, max_token_length=225)
+    keep_training(project, family="sd2", max_token_length=225)
     assert facts(find_target(project)) == ("sd2", 225, True)
     for wrong in ("[model\nfamily", '[data]\nsubsets = [{image_dir="a", =1}]\n'):
         (project.folder / TRAINING_FILE).write_text(wrong)

@@ -11,9 +11,12 @@ from core.base.errors import ConfigError, TrainingError
 from core.base.paths import ROOT
 from core.training.backends import BACKENDS
 from core.training.backends.builtin import OPTIMIZER_PACKAGES
-from core.training.backends.sd_scripts import SCRIPTS, checkout, interpreter, script_for
+from core.training.backends.sd_scripts import checkout, interpreter
 from core.training.config import TrainingSettings, for_run
+from core.training.config.families import TRAINED_MODELS, script_for
 from core.training.config.pair import write_pair
+
+SCRIPTS = {name: model.script for name, model in TRAINED_MODELS.items()}
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ def test_a_folder_without_a_pair_is_named(trainer, tmp_path):
 
 
 def test_a_family_without_a_script_is_named():
-    with pytest.raises(TrainingError, match="'flux'"):
+    with pytest.raises(ConfigError, match="'flux'"):
         script_for("flux")
 
 

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from core.base.paths import ROOT
-from core.training.backends.sd_scripts import SCRIPTS, checkout, interpreter
+from core.training.backends.sd_scripts import checkout, interpreter
 from core.training.builtin.captions import CaptionRule, make_caption
-from core.training.config.contract import DATA
 from core.training.config.counting import count_steps
+from core.training.config.facts import DATA
+from core.training.config.families import script_for
 from core.training.config.pair import read_pair, write_pair
 from core.training.config.presets import load_preset, preset_names
 from core.training.config.sources import image_counts
@@ -106,7 +107,7 @@ def test_sd_scripts_reads_every_value_of_a_preset_as_written(name, tmp_path):
                 "caption_dropout_every_n_epochs": 4, "caption_tag_dropout_rate": 0.1}
     settings = load_preset(name).with_values(data={"subsets": subsets, **captions}, sampling={"sample_prompts": ["mikoneko --n bad --s 5"]})
     pair = write_pair(settings, tmp_path / "run")
-    seen = read_by_sd_scripts(SCRIPTS[settings.model.family], pair.config, pair.dataset)
+    seen = read_by_sd_scripts(script_for(settings.model.family), pair.config, pair.dataset)
     config, dataset = read_pair(pair.config, pair.dataset)
     assert seen["unknown"] == []
     assert {key: seen["args"][key] for key in config} == config

@@ -4,7 +4,8 @@ import pytest
 
 from core.base.errors import ConfigError
 from core.training.config import TrainingSettings
-from core.training.config.contract import check_dataset, check_pair, dataset_levels, described_commit, known_arguments
+from core.training.config.contract import check_dataset, check_pair
+from core.training.config.facts import dataset_levels, described_commit, known_arguments
 from core.training.config.pair import write_pair
 
 
@@ -25,8 +26,8 @@ def test_the_facts_name_their_commit_and_both_scripts():
 
 
 def test_an_unknown_script_is_named():
-    with pytest.raises(ConfigError, match=r"flux_train\.py"):
-        known_arguments("flux_train.py")
+    with pytest.raises(ConfigError, match=r"flux_train_network\.py"):
+        known_arguments("fluxx_train.py")
 
 
 @pytest.mark.parametrize(("line", "words"), [

@@ -1,17 +1,23 @@
 """Presets: whole settings; none leaves anything of another behind."""
 
+import itertools
+
 import pytest
 
 from core.base.errors import ConfigError
 from core.training.config import TrainingSettings
 from core.training.config.contract import check_pair
+from core.training.config.families import TRAINED_MODELS, script_for
 from core.training.config.pair import write_pair
 from core.training.config.presets import KEPT, apply_preset, find_presets, load_preset, load_settings, preset_names, save_settings
 
 
 def test_each_family_has_a_character_and_a_style_preset():
-    assert preset_names("sd15") == ("sd15_character", "sd15_style")
-    assert preset_names("sdxl") == ("sdxl_character", "sdxl_style")
+    for family in TRAINED_MODELS:
+        purposes = {name.removeprefix(f"{family}_") for name in preset_names(family)}
+        assert "character" in purposes and ("style" in purposes or family == "sd2")
+    for family in ("sd15", "sdxl"):
+        assert {"character", "style", "concept", "character_3d"} <= {name.removeprefix(f"{family}_") for name in preset_names(family)}
     assert "demo" in preset_names()
 
 
@@ -21,8 +27,7 @@ def test_a_preset_says_what_it_is_and_keeps_the_contract(name, tmp_path):
     assert preset.title
     assert preset.purpose
     settings = preset.settings.with_values(data={"subsets": [{"image_dir": "/p"}]}, sampling={"sample_prompts": ["a girl"]})
-    script = {"sd15": "train_network.py", "sdxl": "sdxl_train_network.py"}[preset.family]
-    assert check_pair(write_pair(settings, tmp_path), script) == []
+    assert check_pair(write_pair(settings, tmp_path), script_for(preset.family)) == []
 
 
 def test_community_values_are_in_the_presets():
@@ -32,8 +37,7 @@ def test_community_values_are_in_the_presets():
     assert (sdxl.loss.min_snr_gamma, sdxl.model.no_half_vae, sdxl.data.max_bucket_reso) == (8.0, True, 4096)
 
 
-@pytest.mark.parametrize("first", preset_names())
-@pytest.mark.parametrize("second", preset_names())
+@pytest.mark.parametrize(("first", "second"), list(itertools.pairwise((*preset_names(), *preset_names()[::5], preset_names()[0]))))
 def test_a_preset_leaves_nothing_of_another_behind(first, second):
     assert apply_preset(second, apply_preset(first, TrainingSettings())) == apply_preset(second, TrainingSettings())
 

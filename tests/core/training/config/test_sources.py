@@ -145,11 +145,12 @@ def test_a_diffusers_folder_of_another_family_is_found(folder, tmp_path):
     assert found(made) == ["model is a model of the family Stable Diffusion 1.5, but the settings say SDXL."]
 
 
-def test_stable_diffusion_2_wants_its_switch_and_the_switch_wants_it(folder, tmp_path):
+def test_stable_diffusion_2_is_a_family_of_its_own(folder, tmp_path):
     two, one = write_model(tmp_path / "two.safetensors", UNET, SD2), write_model(tmp_path / "one.safetensors", UNET, SD15)
     assert "is a model of the family Stable Diffusion 2," in found(settings(folder, model={"pretrained_model_name_or_path": two}))[0]
-    assert found(settings(folder, model={"pretrained_model_name_or_path": two, "v2": True})) == []
-    assert "but the settings say Stable Diffusion 2" in found(settings(folder, model={"pretrained_model_name_or_path": one, "v2": True}))[0]
+    assert found(settings(folder, model={"pretrained_model_name_or_path": two, "family": "sd2"})) == []
+    other = settings(folder, model={"pretrained_model_name_or_path": one, "family": "sd2"})
+    assert "but the settings say Stable Diffusion 2" in found(other)[0]
 
 
 def test_what_is_no_base_model_is_found(folder, tmp_path):

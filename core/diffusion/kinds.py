@@ -1,0 +1,148 @@
+"""What a base model is, from its header or its configs alone: the family, the kind of prediction, and what is no base model at all.
+
+No tensor is read and torch is not needed. Names of tensors: kohya-ss/sd-scripts at 48d368fa (library/*_models.py) and
+kohya-ss/musubi-tuner at 30c658c4 (flux_2, qwen_image, zimage models).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from core.base.errors import ModelError
+from core.diffusion import FAMILIES
+
+TITLES = {**{entry.name: entry.title for entry in FAMILIES}, "sd2": "Stable Diffusion 2", "sd3": "Stable Diffusion 3", "flux1": "FLUX.1",
+          "flux2": "FLUX.2", "chroma": "Chroma", "lumina2": "Lumina 2", "hunyuan_image": "HunyuanImage 2.1", "anima": "Anima",
+          "qwen_image": "Qwen-Image", "z_image": "Z-Image"}
+"""What a base model can be told to be, and how a person calls it; only those of FAMILIES are opened here."""
+SD2_TEXT_WIDTH = 1024
+"""Width of OpenCLIP ViT-H's text, which only Stable Diffusion 2 attends to (sd-scripts' V2_UNET_PARAMS_CONTEXT_DIM)."""
+MARKS: tuple[tuple[str, str], ...] = (
+    ("distilled_guidance_layer.", "chroma"), ("double_stream_modulation_img.", "flux2"), ("byt5_in.", "hunyuan_image"),
+    ("adaln_modulation_cross_attn.", "anima"), ("cap_pad_token", "z_image"), ("cap_embedder.", "lumina2"), ("joint_blocks.", "sd3"),
+    ("transformer_blocks.0.img_mod.", "qwen_image"), ("double_blocks.", "flux1"))
+"""A part of a tensor's name that only one family has, or has after those before it."""
+FOLDERS = (("Flux2", "flux2"), ("Flux", "flux1"), ("StableDiffusion3", "sd3"), ("Chroma", "chroma"), ("Lumina2", "lumina2"),
+           ("HunyuanImage", "hunyuan_image"), ("QwenImage", "qwen_image"), ("ZImage", "z_image"))
+"""Beginnings of the pipelines' names in model_index.json."""
+PARTS = (("text_model.encoder.layers.0.", "a CLIP text encoder"), ("encoder.block.0.layer.0.SelfAttention.", "a T5 text encoder"),
+         ("model.layers.0.self_attn.q_proj.", "a language model, as text encoders are"), ("decoder.up_blocks.0.", "a VAE"),
+         ("decoder.up.0.block.0.", "a VAE"), ("decoder.upsamples.", "a VAE"), ("control_model.", "a ControlNet"))
+"""What else people give: a part of a tensor's name and what the file then is."""
+
+
+class Kind(NamedTuple):
+    """What a base model is."""
+
+    family: str
+    """A name of TITLES."""
+    inputs: int = 4
+    """Channels that its UNet takes; more than it gives where it is for inpainting (9) or editing (8)."""
+    outputs: int = 4
+    prediction: str = ""
+    """"epsilon" or "v", where the file says it; empty: it does not."""
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header of a safetensors file: tensor name to dtype, shape, data_offsets; `__metadata__`. No tensor is read.
+
+    Source: https://github.com/huggingface/safetensors#format
+    Raises: ModelError: it is no safetensors file, or cut off. OSError: it cannot be opened.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        start = file.read(8)
+        length = int.from_bytes(start, "little")
+        if size < 10 or length > min(size - 8, 100 << 20):
+            raise ModelError(f"{path} is not a safetensors file, or it is cut off ({size} bytes).", "Download it again.")
+        try:
+            header = dict(json.loads(file.read(length)))
+            end = 8 + length + max(value["data_offsets"][1] for name, value in header.items() if name != "__metadata__")
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise ModelError(f"{path} is not a safetensors file, or it holds nothing.",
+                             "Only .safetensors checkpoints are opened; convert older ones.") from error
+    if size < end:
+        raise ModelError(f"{path} is cut off: {size} bytes of {end}.", "Download it again.")
+    return header
+
+
+def kind_of(path: Path) -> Kind:
+    """What a base model is, from its header or its configs alone; torch is not needed.
+
+    Args: path: a .safetensors file or a diffusers folder; it exists.
+    Raises: ModelError: it is no base model, or broken.
+    """
+    if path.is_dir():
+        return _kind_of_folder(path)
+    if path.suffix != ".safetensors":
+        raise ModelError(f"{path.name} is not a .safetensors file.", "Convert the checkpoint to safetensors; other formats can carry code.")
+    header = read_header(path)
+    if found := _stable_diffusion(header):
+        return found
+    if any(".lora_down." in name or ".lora_A." in name or ".hada_w1_a" in name or ".lokr_w1" in name for name in header):
+        raise ModelError(f"{path.name} is a LoRA, not a base model.", "Choose the checkpoint that the LoRA was made for.")
+    for mark, family in MARKS:
+        if any(mark in name for name in header):
+            return Kind(family)
+    for mark, what in PARTS:
+        if any(mark in name for name in header):
+            raise ModelError(f"{path.name} is {what}, not a base model.", "Choose a full checkpoint; this file has a field of its own.")
+    raise ModelError(f"{path.name} is not a Stable Diffusion 1.x or SDXL checkpoint with its text encoder.",
+                     "Choose a full checkpoint, not a part of one.")
+
+
+def _stable_diffusion(header: Mapping[str, Any]) -> Kind | None:
+    """The kind of a single file with a U-Net and its text encoder in the original layout; None: it is no such file."""
+    if not any(name.startswith("model.diffusion_model.input_blocks.") for name in header):
+        return None
+    first, last = (header.get(f"model.diffusion_model.{name}", {}).get("shape") for name in ("input_blocks.0.0.weight", "out.2.weight"))
+    inputs, outputs = (first[1], last[0]) if first and last else (4, 4)
+    if "conditioner.embedders.1.model.token_embedding.weight" in header:
+        return Kind("sdxl", inputs, outputs, _prediction(header))
+    if any(name.startswith("cond_stage_model.transformer.") for name in header):
+        return Kind("sd15", inputs, outputs, _prediction(header))
+    if any(name.startswith("cond_stage_model.model.") for name in header):
+        return Kind("sd2", inputs, outputs, _prediction(header))
+    return None
+
+
+def _prediction(header: Mapping[str, Any]) -> str:
+    """What the file says of its prediction: by a tensor that marks v-prediction (NoobAI), or in its metadata."""
+    if "v_pred" in header:
+        return "v"
+    said = str((header.get("__metadata__") or {}).get("modelspec.prediction_type", "")).lower()
+    return {"v": "v", "v_prediction": "v", "epsilon": "epsilon", "eps": "epsilon"}.get(said, "")
+
+
+def _kind_of_folder(path: Path) -> Kind:
+    if not (path / "model_index.json").is_file():
+        raise ModelError(f"{path} is a folder without model_index.json.", "Give a diffusers folder or a .safetensors file.")
+    name = str(read_config(path / "model_index.json").get("_class_name", ""))
+    for begin, family in FOLDERS:
+        if name.startswith(begin):
+            return Kind(family)
+    if not name.startswith("StableDiffusion"):
+        raise ModelError(f"{path} holds a {name or 'pipeline without a name'}, which the built-in trainer does not know.",
+                         f"Known families: {', '.join(FAMILIES.names())}.")
+    unet = read_config(path / "unet/config.json") if (path / "unet/config.json").is_file() else {}
+    inputs, outputs = int(unet.get("in_channels") or 4), int(unet.get("out_channels") or 4)
+    scheduler = path / "scheduler/scheduler_config.json"
+    said = str(read_config(scheduler).get("prediction_type", "")) if scheduler.is_file() else ""
+    prediction = {"v_prediction": "v", "epsilon": "epsilon"}.get(said, "")
+    if name.startswith("StableDiffusionXL"):
+        return Kind("sdxl", inputs, outputs, prediction)
+    return Kind("sd2" if unet.get("cross_attention_dim") == SD2_TEXT_WIDTH else "sd15", inputs, outputs, prediction)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """One of a diffusers folder's JSON files. Raises: ModelError: missing, or no JSON object."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read: {error}.", "Download the model again.") from error
+    if not isinstance(values, dict):
+        raise ModelError(f"{path} is not the config of a model.", "Download the model again.")
+    return values

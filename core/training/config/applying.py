@@ -1,0 +1,98 @@
+"""Which settings act, given the others: what does not act is neither written nor hidden without a word, but shown with the reason.
+
+Three things decide, in this order: what a setting hangs on (`only` at its declaration), what the kind of network takes, and whether the
+script of the family knows the argument at all, as its own parser says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from core.base.families import caption_family
+from core.base.settings import SET, Settings, field_extra
+from core.diffusion import FAMILIES
+from core.training.config.facts import known_arguments
+from core.training.config.families import script_for, trained_model
+from core.training.config.network_types import NETWORK_TYPES
+
+if TYPE_CHECKING:
+    from core.training.config.training import TrainingSettings
+
+FULL = "full"
+"""The method that trains the whole model."""
+
+
+def all_values(settings: TrainingSettings) -> dict[str, Any]:
+    """Every setting's value by its name; no two parts share a name."""
+    return {name: value for _, part in dict(settings).items() for name, value in dict(part).items()}
+
+
+def why_not(settings: TrainingSettings, name: str, values: Mapping[str, Any] | None = None) -> str:
+    """Why a setting does not act with the others as they are; empty where it does.
+
+    Args: name: a field of any part. values: what `all_values` gives, where it is at hand.
+    """
+    values = all_values(settings) if values is None else values
+    cls = _class_of(settings, name)
+    for other, wanted in field_extra(cls.fields()[name], "only", {}).items():
+        if reason := _unmet(settings, values, other, wanted):
+            return reason
+    family, method = values["family"], values["method"]
+    if cls.section == "network" and method == FULL:
+        return "The whole model is trained: there is no network."
+    if name in cls.elsewhere or _script_knows(family, method, name):
+        return ""
+    if name in getattr(cls, "only_built_in", ()) and family in FAMILIES and method != FULL:
+        return ""
+    return f"The script that trains {caption_family(family).title} does not know it."
+
+
+def acting(settings: TrainingSettings, part: Settings) -> dict[str, Any]:
+    """The fields of a part that act and are given, by name."""
+    values = all_values(settings)
+    return {name: value for name, value in dict(part).items() if value is not None and not why_not(settings, name, values)}
+
+
+def idle(settings: TrainingSettings) -> Iterator[tuple[str, str, str]]:
+    """Part, name and reason of every setting that does not act."""
+    values = all_values(settings)
+    for part_name, part in dict(settings).items():
+        for name in type(part).fields():
+            if reason := why_not(settings, name, values):
+                yield part_name, name, reason
+
+
+def _class_of(settings: TrainingSettings, name: str) -> Any:
+    """The part that has a field of that name."""
+    return next(type(part) for _, part in dict(settings).items() if name in type(part).fields())
+
+
+def _unmet(settings: TrainingSettings, values: Mapping[str, Any], other: str, wanted: list[Any]) -> str:
+    """Why a condition does not hold; empty where it does, or where what it hangs on does not act itself for the same reason."""
+    value = values[other]
+    if other == "family":
+        return "" if value in wanted else f"{caption_family(value).title} does not use it."
+    if reason := why_not(settings, other, values):
+        return reason
+    title = _class_of(settings, other).fields()[other].title
+    if tuple(wanted) == SET:
+        return "" if value else f"It acts only where {title!r} is set."
+    if value in wanted:
+        return ""
+    shown = [NETWORK_TYPES[one].title if other == "network_type" else str(one) for one in wanted]
+    return f"It acts only with {title} {_either(shown)}."
+
+
+def _either(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _script_knows(family: str, method: str, argument: str) -> bool:
+    model = trained_model(family)
+    if method == FULL and not model.full_script:
+        return True  # that there is none is an error of its own
+    return argument in known_arguments(script_for(family, method))
+
+
+__all__ = ["FULL", "acting", "all_values", "idle", "why_not"]
