@@ -64,7 +64,8 @@ class Control:
         self.widget = self.make(choices)
         self.widget.tooltip = self.help or None
         self._note = ipw.HTML()
-        self._wrong, self._remark, self._remark_wrong = "", "", False
+        self._wrong, self._remark, self._remark_wrong, self._idle = "", "", False, ""
+        self._gone, self._passed_over = False, False
         self.view = ipw.VBox([*self.above(), self.widget, self._note])
         self.view.add_class("lb-field").add_class(f"lb-field-{name}")
         if self.wide or (isinstance(self.widget, ipw.Text) and name.split("_")[-1] in WIDE_NAMES):
@@ -100,9 +101,27 @@ class Control:
         self._remark, self._remark_wrong = sentence, wrong
         self._show_note()
 
+    def stand_aside(self, reason: str, gone: bool = False) -> None:
+        """Grey it, with the reason below, or hide it; an empty reason brings it back. Its value stays. Args: gone: hide it."""
+        if (reason, gone) != (self._idle, self._gone):
+            self._idle, self._gone = reason, gone
+            for one in (self.widget, *self.above()):
+                one.disabled = bool(reason)
+            self._show_note()
+            self._show_itself()
+
+    def pass_over(self, passed: bool) -> None:
+        """Hide it while something else is looked for."""
+        if passed != self._passed_over:
+            self._passed_over = passed
+            self._show_itself()
+
+    def _show_itself(self) -> None:
+        self.view.layout.display = "none" if self._passed_over or (self._gone and self._idle) else ""
+
     def _show_note(self) -> None:
         wrong = self._wrong or (self._remark if self._remark_wrong else "")
-        parts = [("lb-help", self.help), ("lb-purpose", "" if self._remark_wrong else self._remark),
+        parts = [("lb-help", self.help), ("lb-idle", self._idle), ("lb-purpose", "" if self._remark_wrong else self._remark),
                  ("lb-wrong", f"Needs attention: {wrong}" if wrong else "")]
         lines = [f'<p class="{name}" style="overflow-wrap: anywhere">{html.escape(text)}</p>' for name, text in parts if text]
         self._note.value = "".join(lines)

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, get_args
 
 import ipywidgets as ipw
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from core.base.errors import ConfigError
 from core.base.settings import Settings, field_extra
@@ -39,6 +40,9 @@ class Form(Generic[S]):
         self._sections: dict[str, Form[Any]] = {}
         self._values: dict[str, Any] = {}
         self._listeners: list[Callable[[], None]] = []
+        self._idle: dict[str, tuple[str, bool]] = {}
+        self._level_boxes: dict[str, ipw.VBox] = {}
+        self._beside_fields: list[ipw.Widget] = []
         self._filling = False
         self._wrong = ipw.HTML()
         self._levels = self._fields_by_level(settings)
@@ -109,10 +113,46 @@ class Form(Generic[S]):
         """A section with its heading."""
         return self._boxes[name]
 
+    def set_idle(self, reasons: Mapping[str, tuple[str, bool]]) -> None:
+        """Say which fields do nothing with the others as they are. Args: reasons: "section.field" → the reason, and whether to hide it."""
+        self._idle = {name: reason for name, reason in reasons.items() if "." not in name}
+        for name, control in self._controls.items():
+            control.stand_aside(*self._idle.get(name, ("", False)))
+        for name, section in self._sections.items():
+            section.set_idle(self._below(name, reasons))
+        for level, toggle in self._folds.items():
+            toggle.description = self._fold_words(level, toggle.value)
+
+    def names(self) -> dict[str, FieldInfo]:
+        """Every field with a control, also one that is not made yet: "section.field" → its declaration."""
+        own = {name: self.cls.fields()[name] for names in self._levels.values() for name in names}
+        return own | {f"{section}.{name}": field for section, form in self._sections.items() for name, field in form.names().items()}
+
+    def narrow(self, names: Collection[str] | None) -> None:
+        """Show these fields alone, wherever they are folded away; None: all as before. Args: names: "section.field"."""
+        for level, box in self._level_boxes.items():
+            wanted = [] if names is None else [name for name in self._levels[level] if name in names]
+            if wanted and not box.children:
+                box.children = [self._grid(level)]
+            for name in self._levels[level]:
+                if name in self._controls:
+                    self._controls[name].pass_over(names is not None and name not in wanted)
+            is_open = level == "basic" or self._folds[level].value
+            box.layout.display = "" if wanted or (names is None and is_open) else "none"
+        for beside in self._beside_fields:
+            beside.layout.display = "" if names is None else "none"
+        for name, section in self._sections.items():
+            below = None if names is None else self._below(name, dict.fromkeys(names)).keys()
+            section.narrow(below)
+            fold = self._section_folds.get(name)
+            folded = fold is not None and not fold.value
+            self._boxes[name].layout.display = "none" if (folded if below is None else not below) else ""
+
     def insert(self, *widgets: ipw.Widget) -> None:
         """Put a panel's own widgets between what is open and the folded sections."""
         open_until = len(self.view.children) - (1 if self._section_folds else 0)
         self.view.children = [*self.view.children[:open_until], *widgets, *self.view.children[open_until:]]
+        self._beside_fields += widgets  # put aside with the folds while something else is looked for
 
     def open_folds(self) -> None:
         """Unfold everything."""
@@ -149,24 +189,30 @@ class Form(Generic[S]):
     def _build(self) -> list[ipw.Widget]:
         parts: list[ipw.Widget] = [self._wrong]
         if self._levels["basic"]:
-            parts.append(self._grid("basic"))
+            self._level_boxes["basic"] = ipw.VBox([self._grid("basic")]).add_class("lb-form")
+            parts.append(self._level_boxes["basic"])
         self._folds: dict[str, ipw.ToggleButton] = {}
         folds = [self._fold(level) for level in FOLDS if self._levels[level]]
         if folds:
             toggles = ipw.HBox([toggle for toggle, _ in folds]).add_class("lb-row")
+            self._beside_fields.append(toggles)
+            self._level_boxes |= {level: box for level, (_, box) in zip(self._folds, folds, strict=True)}
             parts += [toggles, *(box for _, box in folds)]
         self._boxes = {name: self._section(name) for name in self._sections}
         self._section_folds = {name: self._section_fold(name) for name in self._sections if name in self._folded}
         parts += [box for name, box in self._boxes.items() if name not in self._section_folds]
         below = [self._boxes[name] for name in self._section_folds]
-        return [*parts, ipw.VBox([ipw.HBox(self.folds).add_class("lb-row"), *below]).add_class("lb-form")] if below else parts
+        if not below:
+            return parts
+        self._beside_fields.append(ipw.HBox(self.folds).add_class("lb-row"))
+        return [*parts, ipw.VBox([self._beside_fields[-1], *below]).add_class("lb-form")]
 
     def _title(self, name: str) -> str:
         return self._sections[name].cls.title or self.cls.fields()[name].title or name.capitalize()
 
     def _section(self, name: str) -> ipw.VBox:
         heading = ipw.HTML(f'<div class="lb-part" role="heading" aria-level="4">{html.escape(self._title(name))}</div>')
-        return ipw.VBox([heading, self._sections[name].view]).add_class("lb-form")
+        return ipw.VBox([heading, self._sections[name].view]).add_class("lb-form").add_class(f"lb-section-{name}")
 
     def _section_fold(self, name: str) -> ipw.ToggleButton:
         box, title = self._boxes[name], self._title(name)
@@ -186,19 +232,21 @@ class Form(Generic[S]):
             if name in self._values:
                 control.write(self._values[name])
             control.widget.observe(self._changed, "value")
+            control.stand_aside(*self._idle.get(name, ("", False)))
             self._controls[name] = control
         grid = ipw.VBox([self._controls[name].view for name in self._levels[level]])
         return grid.add_class("lb-fields")
 
     def _fold_words(self, level: str, is_open: bool) -> str:
         """"Show more settings (17), 1 changed": what is folded away and differs from what is usual must not be forgotten."""
-        names = self._levels[level]
+        names = [name for name in self._levels[level] if not self._idle.get(name, ("", False))[1]]
         usual = {name: self.cls.fields()[name].get_default(call_default_factory=True) for name in names
                  if not self.cls.fields()[name].is_required()}
-        changed = 0 if is_open else sum(_plain(self._present(name)) != _plain(value) for name, value in usual.items())
+        changed = 0 if is_open else sum(_plain(self.present(name)) != _plain(value) for name, value in usual.items())
         return f"{'Hide' if is_open else 'Show'} {FOLDS[level]} ({len(names)}){f', {changed} changed' if changed else ''}"
 
-    def _present(self, name: str) -> Any:
+    def present(self, name: str) -> Any:
+        """What stands in a field of this form now, right or wrong."""
         return self._controls[name].read() if name in self._controls else self._values.get(name)
 
     def _fold(self, level: str) -> tuple[ipw.ToggleButton, ipw.VBox]:

@@ -1,21 +1,39 @@
-"""Everything that can be known to be wrong before the training costs time."""
+"""Everything that can be known to be wrong before the training costs time, with what mends it at one press."""
 
 from __future__ import annotations
 
+import html
+from collections.abc import Sequence
+
+import ipywidgets as ipw
+
 from core.base.findings import Finding
+from core.training.config import PARTS
+from core.training.config.finding import SettingFinding
 from widgets.dataset.check import CheckPanel
 from widgets.panel import Work
-from widgets.training.choice import read_settings
+from widgets.training.choice import keep_settings, read_settings
 from widgets.training.launch import backend_of
 
 
 class TrainingCheckPanel(CheckPanel):
-    """Checks settings, model, pictures, trainer, machine and disk; nothing is written."""
+    """Checks settings, model, pictures, trainer, machine and disk; nothing is written but what a press on a remedy changes."""
 
     name = "check"
     title = "Check"
     purpose = "Look at model, settings, pictures, trainer, machine and disk before it costs time or money."
     button = "Check everything"
+
+    def results(self) -> list[ipw.Widget]:
+        """The findings, and a button for each that can be mended at one press."""
+        self._mends = ipw.VBox().add_class("lb-form")
+        return [*super().results(), self._mends]
+
+    def update(self) -> None:
+        """Findings of another project are of no use."""
+        super().update()
+        if self._told is None:
+            self._mends.children = ()
 
     def blocked(self) -> str:
         """The settings must be right."""
@@ -29,3 +47,34 @@ class TrainingCheckPanel(CheckPanel):
             return manager.check(settings, backend)
 
         return Work("looking at everything", check, self._show)
+
+    def _show(self, findings: Sequence[Finding]) -> str:
+        mendable = [one for one in findings if isinstance(one, SettingFinding) and one.fix]
+        self._mends.children = [self._mend(one) for one in mendable]
+        return super()._show(findings)
+
+    def _mend(self, finding: SettingFinding) -> ipw.Widget:
+        """What was found and its button."""
+        button = self.action(fix_words(finding), lambda: self._apply(finding))
+        why = f" {finding.why}" if finding.why else ""
+        return ipw.VBox([ipw.HTML(f'<p class="lb-help">{html.escape(finding.what + why)}</p>'), button]).add_class("lb-form")
+
+    def _apply(self, finding: SettingFinding) -> str:
+        """Change the settings as the finding says, and look again."""
+        keep_settings(self.session, read_settings(self.session).with_fields(dict(finding.fix)))
+        self.session.tell()
+        self.main.click()
+        return "changed."
+
+
+def fix_words(finding: SettingFinding) -> str:
+    """The words of its button: "Set Noise offset to 0.05"."""
+    said = []
+    for name, value in finding.fix:
+        title = next((cls.fields()[name].title for cls in PARTS.values() if name in cls.fields()), None) or name
+        if isinstance(value, bool):
+            said.append(f"switch {title!r} {'on' if value else 'off'}")
+        else:
+            said.append(f"empty {title!r}" if value is None else f"set {title!r} to {value}")
+    words = " and ".join(said)
+    return words[:1].upper() + words[1:]

@@ -13,6 +13,9 @@ from core.base.errors import ConfigError
 from core.base.paths import models_dir
 from core.training.base_models import FAMILY_NAMES, about_model, find_models, is_demo_model
 from core.training.config import PARTS, Family, ModelSettings, SamplePrompt, TrainingSettings
+from core.training.config.applying import idle, is_of_another_family
+from core.training.config.network_types import NETWORK_TYPES
+from core.training.config.optimizers import USUAL
 from core.training.config.presets import apply_preset, find_presets
 from core.training.config.sampling import FLAGS
 from core.training.fitting import is_own, length_words
@@ -21,11 +24,23 @@ from widgets.demo import is_demo
 from widgets.form import Form
 from widgets.panel import Panel
 from widgets.training.choice import first_preset, keep_settings, read_settings, settings_file
+from widgets.training.finder import SettingsFinder
+from widgets.training.folders import FoldersBox
 
 HIDDEN = ("saving.output_dir", "logging.logging_dir", "saving.resume")
 """Filled in by each run."""
 CALM = "The preset is a good start: choose the model, then Check. Everything else may stay as it is."
 MODEL = "model.pretrained_model_name_or_path"
+
+
+OPTIMIZERS = [(title, name) for name, title in USUAL.items()]
+
+
+class Optimizers(Suggestions):
+    """Optimizers to choose from; any other class is typed with its package."""
+
+    typed = "or its name"
+    placeholder = "such as pytorch_optimizer.CAME"
 
 
 class SettingsPanel(Panel):
@@ -48,8 +63,13 @@ class SettingsPanel(Panel):
     def results(self) -> list[ipw.Widget]:
         """The form."""
         families = [(FAMILY_NAMES[name], name) for name in get_args(Family)]
-        self.form = Form(TrainingSettings, {"model.family": families, MODEL: Suggestions(find_models())}, HIDDEN,
-                         folded=[name for name in PARTS if name != "model"])
+        choices = {"model.family": families, MODEL: Suggestions(find_models()), "optimizer.optimizer_type": Optimizers(OPTIMIZERS),
+                   "network.network_type": [(facts.title, name) for name, facts in NETWORK_TYPES.items()]}
+        self.form = Form(TrainingSettings, choices, HIDDEN, folded=[name for name in PARTS if name != "model"])
+        self.finder = SettingsFinder(self.form)
+        self.folders = FoldersBox(self._changed)
+        data = self.form.section_box("data")
+        data.children = [*data.children, self.folders.view]
         self.model = cast(SuggestionControl, self.form.control(MODEL))
         self.look_again = self.action("Look for models again", self._look_for_models)
         self.look_again.layout.align_self = "flex-start"
@@ -65,7 +85,7 @@ class SettingsPanel(Panel):
         self.prompts.observe(lambda _: self._changed(), "value")
         self._length = ipw.HTML()
         self.form.insert(box.add_class("lb-field"), self._length)
-        self._body = ipw.VBox([self._calm, self.form.view], layout=ipw.Layout(display="none"))
+        self._body = ipw.VBox([self._calm, self.finder.view, self.form.view], layout=ipw.Layout(display="none"))
         return [self._body]
 
     def update(self) -> None:
@@ -81,6 +101,7 @@ class SettingsPanel(Panel):
             self._read_from = mark
         self._show_model(settings.model)
         self._show_length(settings)
+        self._show_what_acts(settings)
 
     def run(self) -> str:
         """Apply the preset."""
@@ -93,7 +114,7 @@ class SettingsPanel(Panel):
     def value(self) -> TrainingSettings:
         """The settings as they stand. Raises: ConfigError: one sentence per wrong value."""
         lines = [line.strip() for line in self.prompts.value.splitlines() if line.strip()]
-        return self.form.value().with_values(sampling={"sample_prompts": lines})
+        return self.form.value().with_values(sampling={"sample_prompts": lines}, data={"subsets": self.folders.value()})
 
     def _look_for_models(self) -> str:
         """Look at models/ again: what was fetched meanwhile is offered."""
@@ -114,6 +135,8 @@ class SettingsPanel(Panel):
 
     def _explain(self) -> None:
         preset = find_presets().get(self.preset.value)
+        if preset and self.session.folder is not None and hasattr(self, "form"):
+            self._show_what_acts(read_settings(self.session))
         words = f"{preset.purpose} For {FAMILY_NAMES.get(preset.family, preset.family)}." if preset else ""
         self._purpose.value = f'<p class="lb-help">{html.escape(words)}</p>'
 
@@ -125,12 +148,20 @@ class SettingsPanel(Panel):
         self._filling = True
         self.session.trouble = ""
         self.form.fill(settings)
+        project = self.session.training.project
+        self.folders.fill(settings.data.subsets, lambda subset: is_own(subset, project))
         self.prompts.value = "\n".join(prompt_text(prompt) for prompt in settings.sampling.sample_prompts)
         self._filling = False
 
     def _show_model(self, model: ModelSettings) -> None:
         finding = about_model(model)
         self.model.remark(str(finding), wrong=finding.level == "error")
+
+    def _show_what_acts(self, settings: TrainingSettings) -> None:
+        """Grey or hide what does nothing with the others as they are, and count what differs from the preset."""
+        self.form.set_idle({f"{part}.{name}": (f"Not used: {reason[:1].lower()}{reason[1:]}", is_of_another_family(reason))
+                            for part, name, reason in idle(settings)})
+        self.finder.differ(differences(settings, apply_preset(self.preset.value, settings)) if self.preset.value else {})
 
     def _show_length(self, settings: TrainingSettings) -> None:
         self._length.value = f'<p class="lb-help">{html.escape(length_words(settings))}</p>'
@@ -155,8 +186,27 @@ class SettingsPanel(Panel):
         self.session.trouble = ""
         keep_settings(self.session, settings)
         self._read_from = self._mark()
+        self._show_what_acts(settings)
         self.say("done", "Done: saved.")
         self.session.tell()
+
+
+def differences(settings: TrainingSettings, preset: TrainingSettings) -> dict[str, str]:
+    """What differs from a preset: "part.field" → the preset's value in words."""
+    found = {}
+    for part in PARTS:
+        mine, its = getattr(settings, part), getattr(preset, part)
+        for name in type(mine).fields():
+            value = getattr(its, name)
+            if getattr(mine, name) != value:
+                found[f"{part}.{name}"] = _in_words(value)
+    return found
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "nothing" if value in (None, "", []) else str(value)
 
 
 def prompt_text(prompt: SamplePrompt) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FULL = "full"
 """The method that trains the whole model."""
+NOT_USED, NOT_KNOWN = "does not use it.", "does not know it."
+"""Ends of the reasons that the model family gives."""
 
 
 def all_values(settings: TrainingSettings) -> dict[str, Any]:
@@ -45,7 +47,12 @@ def why_not(settings: TrainingSettings, name: str, values: Mapping[str, Any] | N
         return ""
     if name in getattr(cls, "only_built_in", ()) and family in FAMILIES and method != FULL:
         return ""
-    return f"The script that trains {caption_family(family).title} does not know it."
+    return f"The script that trains {caption_family(family).title} {NOT_KNOWN}"
+
+
+def is_of_another_family(reason: str) -> bool:
+    """Whether a reason will not change with other settings, but only with another model."""
+    return reason.endswith((NOT_USED, NOT_KNOWN))
 
 
 def acting(settings: TrainingSettings, part: Settings) -> dict[str, Any]:
@@ -72,7 +79,7 @@ def _unmet(settings: TrainingSettings, values: Mapping[str, Any], other: str, wa
     """Why a condition does not hold; empty where it does, or where what it hangs on does not act itself for the same reason."""
     value = values[other]
     if other == "family":
-        return "" if value in wanted else f"{caption_family(value).title} does not use it."
+        return "" if value in wanted else f"{caption_family(value).title} {NOT_USED}"
     if reason := why_not(settings, other, values):
         return reason
     title = _class_of(settings, other).fields()[other].title

@@ -1,0 +1,122 @@
+"""All settings of the training in one form: found by words, compared with the preset, greyed where they do nothing, folders in rows."""
+
+import pytest
+
+from core.training.config.applying import idle
+from tests.core.training.test_base_models import SDXL, write_header
+from widgets.training.check import TrainingCheckPanel, fix_words
+from widgets.training.choice import keep_settings, read_settings
+from widgets.training.settings import SettingsPanel
+
+
+@pytest.fixture
+def panel(session):
+    return SettingsPanel(session)
+
+
+def shown(panel):
+    """Names of the settings that a person sees."""
+    seen = []
+    for section, form in panel.form._sections.items():
+        if panel.form.section_box(section).layout.display == "none":
+            continue
+        for level, box in form._level_boxes.items():
+            if box.layout.display != "none":
+                seen += [name for name in form._levels[level] if name in form._controls and form._controls[name].view.layout.display != "none"]
+    return set(seen)
+
+
+def test_a_setting_is_found_by_its_words_wherever_it_is_folded(panel):
+    before = shown(panel)
+    panel.finder.words.value = "min-snr"
+    assert shown(panel) == {"min_snr_gamma", "debiased_estimation_loss"}
+    panel.finder.words.value = "min_snr_gamma"
+    assert shown(panel) == {"min_snr_gamma"}
+    assert "1 setting fits" in panel.finder._said.value
+    panel.finder.words.value = "no such thing"
+    assert shown(panel) == set() and "No setting fits" in panel.finder._said.value
+    panel.finder.words.value = ""
+    assert shown(panel) == before and panel.finder._said.value == ""
+
+
+def test_what_was_found_can_be_changed_and_is_kept(panel, session):
+    panel.finder.words.value = "noise_offset"
+    control = panel.form.section("loss").control("noise_offset")
+    control.widget.value = "0.05"
+    assert read_settings(session).loss.noise_offset == 0.05
+    assert panel.form.section("loss").control("noise_offset_random_strength").widget.disabled is False
+
+
+def test_what_differs_from_the_preset_is_shown_alone_with_the_presets_value(panel, session):
+    panel.guard(panel.run)
+    assert "(0)" in panel.finder.changed.description
+    panel.form.control("network.network_dim").widget.value = 24
+    assert "(1)" in panel.finder.changed.description
+    panel.finder.changed.value = True
+    assert shown(panel) == {"network_dim"}
+    assert "Rank: the preset has 16." in panel.finder._said.value
+    panel.guard(panel.run)
+    assert "(0)" in panel.finder.changed.description and shown(panel) == set()
+
+
+def test_what_does_nothing_is_greyed_with_the_reason_or_hidden(panel, session):
+    panel.form.open_folds()
+    network = panel.form.section("network")
+    conv_alpha, factor, ae = network.control("conv_alpha"), network.control("factor"), panel.form.section("model").control("ae")
+    assert conv_alpha.widget.disabled and "acts only where" in conv_alpha._note.value and conv_alpha.view.layout.display != "none"
+    assert factor.widget.disabled and "LoKr" in factor._note.value
+    assert ae.view.layout.display == "none"
+    network.control("conv_dim").widget.value = "8"
+    assert not conv_alpha.widget.disabled and "acts only" not in conv_alpha._note.value
+    panel.form.control("model.family").widget.value = "flux1"
+    assert ae.view.layout.display != "none" and not ae.widget.disabled
+    assert panel.form.section("loss").control("min_snr_gamma").view.layout.display == "none"
+
+
+def test_the_form_greys_exactly_what_is_not_written(panel, session):
+    panel.form.open_folds()
+    reasons = {f"{part}.{name}" for part, name, _ in idle(read_settings(session))}
+    names = set(panel.form.names())
+    disabled = {name for name in names if panel.form.control(name).widget.disabled}
+    assert disabled == reasons & names
+
+
+def test_folders_are_added_with_their_own_repeats_and_taken_out(panel, session, tmp_path):
+    (tmp_path / "more").mkdir()
+    panel.folders.add.click()
+    form, row = panel.folders._rows[-1]
+    assert len(read_settings(session).data.subsets) == 1  # an empty row is none
+    form.control("image_dir").widget.value = str(tmp_path / "more")
+    form.control("num_repeats").widget.value = 3
+    subsets = read_settings(session).data.subsets
+    assert [(one.image_dir, one.num_repeats) for one in subsets[1:]] == [(str(tmp_path / "more"), 3)]
+    assert SettingsPanel(session).folders.value() == subsets
+    row.children[-1].click()
+    assert len(read_settings(session).data.subsets) == 1
+
+
+def test_the_projects_own_folder_cannot_be_taken_out(panel):
+    (_, row), = panel.folders._rows
+    assert "own pictures" in row.children[0].value
+    assert [type(child).__name__ for child in row.children].count("Button") == 0
+
+
+def test_a_finding_is_mended_at_one_press(session, tmp_path):
+    model = write_header(tmp_path / "a.safetensors", (*SDXL, "v_pred"))
+    keep_settings(session, read_settings(session).with_values(model={"family": "sdxl", "pretrained_model_name_or_path": str(model)},
+                                                              data={"color_aug": True}))
+    panel = TrainingCheckPanel(session)
+    found = session.training.check(read_settings(session), "sd-scripts", deep=False)
+    panel._show(found)
+    words = [box.children[1].description for box in panel._mends.children]
+    assert "Switch 'v-prediction' on" in words and "Switch 'Vary colours' off" in words
+    panel._mends.children[words.index("Switch 'Vary colours' off")].children[1].click()
+    assert read_settings(session).data.color_aug is False
+
+
+def test_the_words_of_a_remedy():
+    from core.training.config.finding import finding
+
+    assert fix_words(finding("error", "x", "y", noise_offset=0.05)) == "Set 'Noise offset' to 0.05"
+    assert fix_words(finding("error", "x", "y", min_timestep=None, max_timestep=None)) == \
+        "Empty 'Lowest noise level' and empty 'Highest noise level'"
