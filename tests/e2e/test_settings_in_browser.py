@@ -41,7 +41,8 @@ def test_settings_are_found_compared_greyed_and_mended(tmp_path, monkeypatch, th
         find.fill("noise_offset")
         expect(panel.locator(".lb-field-noise_offset input")).to_be_visible()
         expect(panel.locator(".lb-field-noise_offset_random_strength input")).to_be_disabled()
-        expect(panel.locator(".lb-field-noise_offset_random_strength")).to_contain_text("Not used: it acts only where 'Noise offset' is set.")
+        expect(panel.locator(".lb-field-noise_offset_random_strength")).to_contain_text(
+            "Not used: it acts only where 'Noise offset' is set.")
         expect(panel.locator(".lb-field-network_dim")).to_be_hidden()
         keep_picture(page, "settings", f"settings_found_{theme}")
         panel.locator(".lb-field-noise_offset input").fill("0.05")

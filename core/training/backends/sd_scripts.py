@@ -10,11 +10,16 @@ from core.base.findings import Finding
 from core.base.paths import trainers_dir, typed_path
 from core.training.backends import Command, RunFolder
 from core.training.config.contract import check_pair
+from core.training.config.counting import count_steps
 from core.training.config.families import script_for
 from core.training.config.pair import pair_in, read_pair
 from core.training.config.presets import load_settings
+from core.training.config.sources import image_counts
+from core.training.config.training import TrainingSettings
 
 INTERPRETERS = (".venv/bin/python", "venv/bin/python", ".venv/Scripts/python.exe", "venv/Scripts/python.exe")
+INSIDE = Path(__file__).resolve().with_name("inside")
+"""What its process may import of ours."""
 REMEDY = "Run: python3 installer.py --trainer sd-scripts"
 
 
@@ -42,7 +47,11 @@ class SdScriptsBackend:
         pair = pair_in(Path(run.folder).absolute())
         config, _ = read_pair(pair.config, pair.dataset)
         argv = [str(interpreter()), cls._script(run), "--config_file", str(pair.config), "--dataset_config", str(pair.dataset)]
-        return Command(argv, checkout(), _environment(offline=bool(config.get("tokenizer_cache_dir"))))
+        environment = _environment(offline=bool(config.get("tokenizer_cache_dir")))
+        if config.get("lr_scheduler") == "rex":
+            argv += _rex_arguments(load_settings(pair.settings))
+            environment["PYTHONPATH"] = str(INSIDE)
+        return Command(argv, checkout(), environment)
 
     @classmethod
     def missing(cls) -> Finding | None:
@@ -66,6 +75,15 @@ class SdScriptsBackend:
     def _script(run: RunFolder) -> str:
         model = load_settings(pair_in(run.folder).settings).model
         return script_for(model.family, model.method)
+
+
+def _rex_arguments(settings: TrainingSettings) -> list[str]:
+    """The schedule that sd-scripts does not have, as a class of ours; of a class it wants to hear of no warm-up itself."""
+    steps = count_steps(settings, image_counts(settings)).steps
+    warmup, lowest = settings.schedule.lr_warmup_steps, settings.schedule.lr_scheduler_min_lr_ratio or 0.0
+    warmup = int(warmup * steps) if warmup < 1 else int(warmup)
+    return ["--lr_scheduler_type", "lorabook_schedules.Rex", "--lr_warmup_steps", "0", "--lr_scheduler_args", f"total_steps={steps}",
+            f"warmup_steps={warmup}", f"lowest={lowest}"]
 
 
 def _environment(offline: bool) -> dict[str, str]:

@@ -100,10 +100,34 @@ def make_schedule(options: TrainOptions, optimizer: torch.optim.Optimizer, total
     get_scheduler = importlib.import_module("diffusers.optimization").get_scheduler
     warmup = options.lr_warmup_steps
     warmup = int(warmup * total_steps) if isinstance(warmup, float) and warmup < 1 else int(warmup)
+    if name == "rex":
+        from core.training.backends.inside.lorabook_schedules import Rex
+
+        return Rex(optimizer, total_steps, warmup, options.lr_scheduler_min_lr_ratio or 0.0)
+    if name in ("cosine_with_min_lr", "warmup_stable_decay", "inverse_sqrt", "piecewise_constant"):
+        return _transformers_schedule(options, optimizer, warmup, total_steps)
     if name == "cosine":  # one half wave; lr_scheduler_num_cycles does not act on it, as in sd-scripts
         return importlib.import_module("diffusers.optimization").get_cosine_schedule_with_warmup(optimizer, warmup, total_steps)
     return get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=total_steps,
                          num_cycles=options.lr_scheduler_num_cycles, power=options.lr_scheduler_power)
+
+
+def _transformers_schedule(options: TrainOptions, optimizer: torch.optim.Optimizer, warmup: int, total_steps: int) -> Any:
+    """Schedules that diffusers lacks, told as sd-scripts tells them (get_scheduler_fix in its library/train_util.py)."""
+    make = importlib.import_module("transformers.optimization")
+    more, lowest = read_arguments(options.lr_scheduler_args, "lr_scheduler_args"), options.lr_scheduler_min_lr_ratio
+    if options.lr_scheduler == "piecewise_constant":
+        return importlib.import_module("diffusers.optimization").get_piecewise_constant_schedule(optimizer, **more)
+    if options.lr_scheduler == "inverse_sqrt":
+        return make.get_inverse_sqrt_schedule(optimizer, warmup, timescale=options.lr_scheduler_timescale, **more)
+    cycles = options.lr_scheduler_num_cycles / 2
+    if options.lr_scheduler == "cosine_with_min_lr":
+        return make.get_cosine_with_min_lr_schedule_with_warmup(optimizer, warmup, total_steps, num_cycles=cycles, min_lr_rate=lowest,
+                                                                **more)
+    decay = options.lr_decay_steps
+    decay = int(decay * total_steps) if isinstance(decay, float) else int(decay)
+    return make.get_wsd_schedule(optimizer, warmup, decay, num_stable_steps=total_steps - warmup - decay, num_cycles=cycles,
+                                 min_lr_ratio=lowest or 0.0, **more)
 
 
 def present_rates(optimizer: torch.optim.Optimizer, schedule: Any) -> dict[str, float]:

@@ -13,7 +13,8 @@ from core.training.config.pair import flatten, read_tables
 
 NETWORK_ARGS = {"conv_dim": int, "conv_alpha": float, "rank_dropout": float, "module_dropout": float, "dropout": float, "ema_decay": float}
 """network_args that are honoured. `ema_decay` is ours: sd-scripts' networks.lora reads past it, so the pair stays one for both."""
-SCHEDULERS = ("constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial", "adafactor")
+SCHEDULERS = ("constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial", "cosine_with_min_lr",
+              "warmup_stable_decay", "inverse_sqrt", "piecewise_constant", "rex", "adafactor")
 
 
 @dataclass
@@ -54,6 +55,10 @@ class TrainOptions:
     lr_warmup_steps: float = 0
     lr_scheduler_num_cycles: int = 1
     lr_scheduler_power: float = 1.0
+    lr_scheduler_min_lr_ratio: float | None = None
+    lr_scheduler_timescale: int | None = None
+    lr_scheduler_args: list[str] = field(default_factory=list)
+    lr_decay_steps: float = 0
     min_snr_gamma: float | None = None
     scale_v_pred_loss_like_noise_pred: bool = False
     v_pred_like_loss: float | None = None

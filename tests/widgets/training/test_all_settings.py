@@ -22,7 +22,8 @@ def shown(panel):
             continue
         for level, box in form._level_boxes.items():
             if box.layout.display != "none":
-                seen += [name for name in form._levels[level] if name in form._controls and form._controls[name].view.layout.display != "none"]
+                made = [name for name in form._levels[level] if name in form._controls]
+                seen += [name for name in made if form._controls[name].view.layout.display != "none"]
     return set(seen)
 
 

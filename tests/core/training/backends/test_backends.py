@@ -174,3 +174,17 @@ def test_looking_at_the_backends_imports_no_heavy_package():
             "print([name for name in ('torch', 'diffusers', 'transformers', 'numpy', 'PIL') if name in sys.modules])")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, env={**os.environ})
     assert done.stdout.strip() == "[]"
+
+
+def test_rex_is_brought_to_sd_scripts_as_a_class_with_its_steps(trainer, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(6):
+        (images / f"{number}.png").write_bytes(b"x")
+    run = made_run(tmp_path / "run", schedule={"lr_scheduler": "rex", "max_train_epochs": 4, "lr_warmup_steps": 0.25},
+                   data={"subsets": [{"image_dir": str(images)}], "batch_size": 2})
+    command = BACKENDS.load("sd-scripts").command(run)
+    told = command.argv[command.argv.index("--lr_scheduler_type"):]
+    assert told == ["--lr_scheduler_type", "lorabook_schedules.Rex", "--lr_warmup_steps", "0", "--lr_scheduler_args", "total_steps=12",
+                    "warmup_steps=3", "lowest=0.0"]
+    assert (Path(command.env["PYTHONPATH"]) / "lorabook_schedules.py").is_file()

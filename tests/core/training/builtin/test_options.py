@@ -38,7 +38,7 @@ def test_keys_that_only_steer_logs_and_memory_are_taken_silently():
     ({"network_args": ["conv_dim=four"]}, "no value"),
     ({"network_dim": "four"}, "network_dim must be a number"),
     ({"cache_latents": "false"}, "cache_latents must be of type bool"),
-    ({"lr_scheduler": "rex"}, "rex"),
+    ({"lr_scheduler": "cosinus"}, "cosinus"),
     ({"lr_scheduler": "constant", "lr_warmup_steps": 5}, "warm-up"),
     ({"adaptive_noise_scale": 0.1}, "noise_offset"),
     ({"max_token_length": 100}, "75, 150 or 225"),

@@ -1,0 +1,1 @@
+"""What runs inside another trainer's own environment: each file stands alone and needs nothing but torch."""
