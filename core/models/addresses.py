@@ -43,6 +43,15 @@ class Wanted:
     """Civitai: which of the version's files, as field and value."""
 
     @property
+    def page(self) -> str:
+        """Where a person reads of it and accepts a licence; empty: not known."""
+        if self.site is HUB:
+            return f"{HUB.endpoint}/{self.repo}"
+        if self.site is CIVITAI:
+            return f"{CIVITAI.endpoint}/{f'models/{self.model}' if self.model else f'model-versions/{self.version}'}"
+        return ""
+
+    @property
     def is_file(self) -> bool:
         """Whether a repository's path names a file."""
         return bool(WEIGHTS.search(self.path))

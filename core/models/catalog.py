@@ -50,6 +50,11 @@ class NamedModel:
     """Hex; empty: not known for certain."""
 
     @property
+    def told_size(self) -> str:
+        """"6.9 GB", "335 MB"."""
+        return f"{self.size / GB:.1f} GB" if self.size >= GB else f"{self.size / 10**6:.0f} MB"
+
+    @property
     def folder(self) -> str:
         """Folder of models/ that it is kept in; empty: models/ itself."""
         return "" if self.kind == "base" else PARTS_FOLDER

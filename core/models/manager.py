@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from core.base.jobs import Job, start_job
 from core.base.paths import models_dir
 from core.base.progress import SILENT, Progress
+from core.setup.hardware import free_disk_gib
 
 if TYPE_CHECKING:
     from core.models.download import DownloadReport
@@ -30,6 +31,10 @@ class ModelsManager:
     def open(cls, folder: Path) -> ModelsManager:
         """As every manager; there is nothing that could be missing."""
         return cls(folder)
+
+    def free_gib(self) -> float:
+        """Free space where models are kept, GiB."""
+        return free_disk_gib(self.folder)
 
     def download(self, settings: DownloadSettings, progress: Progress = SILENT) -> DownloadReport:
         """Fetch a model in this very process (a panel uses `start_download`). Raises: ConfigError, ModelError, DiskError, Cancelled."""

@@ -36,7 +36,7 @@ def how_to_give(site: Site) -> str:
 
 
 def _hub_denied(error: WebError, wanted: Wanted, token: bool, what: str) -> ModelError:
-    kind, page = error.headers.get("X-Error-Code", ""), f"{HUB.endpoint}/{wanted.repo}"
+    kind, page = error.headers.get("X-Error-Code", ""), wanted.page
     if kind == "RepoNotFound":
         return _not_there(error, wanted, token, what)
     if kind == "GatedRepo" and not token:

@@ -9,11 +9,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 GATED = {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access to model is restricted."}
 BLOCK = 16_384
+
+
+@lru_cache(maxsize=32)
+def _hash(name: str, data: bytes) -> str:
+    return hashlib.new(name, data).hexdigest()
 
 
 @dataclass
@@ -34,6 +40,8 @@ class Blob:
     cuts: int = 0
     dead: bool = False
     """Whether it says how large the file is, and then nothing more."""
+    block: int = BLOCK
+    """Bytes that are sent at a time."""
     per_second: int = 0
     """Bytes that one connection gets in a second; 0: any."""
     most: int = 0
@@ -48,11 +56,11 @@ class Blob:
 
     @property
     def sha256(self) -> str:
-        return self.digest or hashlib.sha256(self.data).hexdigest()
+        return self.digest or _hash("sha256", self.data)
 
     @property
     def etag(self) -> str:
-        return self.tag or f'"{hashlib.md5(self.data).hexdigest()}"'
+        return self.tag or f'"{_hash("md5", self.data)}"'
 
 
 class Server:
@@ -230,10 +238,11 @@ class Sites:
         cut = blob.cut if blob.cuts > 0 and len(data) > blob.cut else 0
         blob.cuts -= bool(cut)
         begun = time.monotonic()
-        for at in range(0, cut or len(data), BLOCK):
-            handler.wfile.write(data[at:min(at + BLOCK, cut or len(data))])
+        view, step = memoryview(data), blob.block
+        for at in range(0, cut or len(data), step):
+            handler.wfile.write(view[at:min(at + step, cut or len(data))])
             if blob.per_second:
-                time.sleep(max(0.0, begun + (at + BLOCK) / blob.per_second - time.monotonic()))
+                time.sleep(max(0.0, begun + (at + step) / blob.per_second - time.monotonic()))
         handler.close_connection = handler.close_connection or bool(cut) or not blob.length
         if cut:
             handler.connection.shutdown(2)

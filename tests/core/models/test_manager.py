@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ def written(folder: Path) -> str:
 
 def test_a_job_fetches_with_a_token_that_stands_in_no_file_and_no_argument(sites, models):
     sites.login.add("7")
-    sites.versions["7"] = Blob(weights(SDXL, 4_000_000), "pony.safetensors", per_second=500_000)
+    sites.versions["7"] = Blob(weights(SDXL, 4_000_000), "pony.safetensors", per_second=4_000_000)
     settings = DownloadSettings.make(address="https://civitai.com/api/download/models/7?token=civ_good", connections=4)
     job = ModelsManager().start_download(settings)
     assert job.folder.parent == models / "jobs" and "civ_good" not in written(models)
@@ -55,21 +56,24 @@ def test_a_signed_address_reaches_the_job_through_its_environment_alone(sites, m
     assert "cdnsecret" not in written(models) and "X-Amz-Signature=***" in written(models)
 
 
-def test_a_job_that_was_killed_goes_on_where_it_stopped(sites, models):
-    blob = Blob(weights(SDXL, 6_000_000), per_second=400_000)
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["cancelled", "killed"])
+def test_a_job_that_was_ended_leaves_its_part_and_the_next_makes_the_file_whole(sites, models, how):
+    blob = Blob(weights(SDXL, 6_000_000), per_second=1_500_000)
     sites.repos["maker/model"] = {"model.safetensors": blob}
-    settings = DownloadSettings.make(address="maker/model", connections=4)
+    settings = DownloadSettings.make(address="maker/model")
     job = ModelsManager().start_download(settings)
     deadline = time.monotonic() + 30
     while job.status().done < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
-    job.cancel()
-    assert ended(job).state == "cancelled"
+    job.cancel() if how == "cancelled" else os.kill(job.mark().pid, signal.SIGKILL)
+    assert ended(job).state == ("cancelled" if how == "cancelled" else "lost")
+    assert (models / "model.safetensors.part").is_file() and not (models / "model.safetensors").exists()
     blob.per_second, before = 0, len(sites.cdn.asked)
     assert ended(ModelsManager().start_download(settings)).state == "done"
     assert (models / "model.safetensors").read_bytes() == blob.data
     asked = [headers["range"].removeprefix("bytes=").split("-") for _, _, headers in sites.cdn.asked[before + 1:]]
-    assert sum(int(end) - int(start) + 1 for start, end in asked) < len(blob.data) - 1_900_000
+    assert how == "killed" or sum(int(end) - int(start) + 1 for start, end in asked) < len(blob.data) - 1_900_000
 
 
 def test_the_command_line_needs_no_project(sites, models, capsys):
