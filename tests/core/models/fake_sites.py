@@ -53,6 +53,8 @@ class Blob:
     published: bool = True
     """Whether one is."""
     open: int = 0
+    turned_away: int = 0
+    """Requests that were told 503."""
 
     @property
     def sha256(self) -> str:
@@ -208,6 +210,7 @@ class Sites:
                 return say(handler, 403)
             blob.lasts -= blob.lasts > 0
             if blob.most and blob.open >= blob.most:
+                blob.turned_away += 1
                 return say(handler, 503)
             blob.open += 1
         try:

@@ -222,10 +222,26 @@ def test_without_room_nothing_is_fetched(sites, models, monkeypatch):
     assert ranges(sites) == []
 
 
+def test_the_parts_of_a_model_count_when_room_is_looked_for(sites, models, monkeypatch):
+    from core.models import catalog
+
+    for name in ("a", "b"):
+        on_hub(sites, blob_of(1_500_000), f"x/{name}", f"{name}.safetensors")
+    named = {name: catalog.NamedModel(name, name, "sdxl", f"hf://x/{name}/{name}.safetensors", 1, "MIT", needs=needs)
+             for name, needs in (("a", ("b",)), ("b", ()))}
+    monkeypatch.setattr(catalog, "CATALOG", named)
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=SPARE + 2_000_000))
+    with pytest.raises(DiskError, match="No space left for a.safetensors and its parts: 3 MiB are needed"):
+        fetch(models, model="a")
+    assert ranges(sites) == []
+
+
 def test_a_server_that_allows_few_connections_is_made_do_with(sites, models):
-    blob = on_hub(sites, blob_of(3_000_000, most=1, per_second=6_000_000))
+    blob = on_hub(sites, blob_of(3_000_000, most=1, per_second=3_000_000))
     fetch(models, "maker/model", connections=6)
     assert (models / "model.safetensors").read_bytes() == blob.data
+    assert 5 <= blob.turned_away <= 20  # the others give way instead of asking on and on
 
 
 def test_a_signed_address_that_ran_out_is_asked_for_again(sites, models):
