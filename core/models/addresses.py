@@ -14,7 +14,7 @@ from core.models.sites import CIVITAI, HUB, Site
 WEIGHTS = re.compile(r"(?i)\.(safetensors|sft|ckpt|pt|pth|bin|gguf)$")
 """Endings of files with weights; any other end of an address of a repository is a folder."""
 CIVITAI_DOWNLOAD = re.compile(r"/api/download/models/(\d+)")
-CIVITAI_VERSION = re.compile(r"/api/v1/model-versions/(\d+)")
+CIVITAI_VERSION = re.compile(r"(?:/api/v1)?/model-versions/(\d+)")
 CIVITAI_PAGE = re.compile(r"(?:/api/v1)?/models/(\d+)")
 CHOOSING = ("type", "format", "size", "fp", "fileId")
 """Fields of a Civitai address that choose among a version's files."""

@@ -38,6 +38,8 @@ GIVE_WAY = 2
 NOTE_SECONDS = 5.0
 """Between two notes of what has come."""
 LOOK_SECONDS = 0.2
+SYNC = getattr(os, "fdatasync", os.fsync)
+"""macOS has only the latter."""
 SPEED_SECONDS = 5.0
 """Over how long the speed is told."""
 EXPIRED = (401, 403, 404, 410)
@@ -128,7 +130,7 @@ class Fetch:
         """What is missing, once what has come is on the disk. Raises: DiskError."""
         if self.offer.ranges:
             left = tuple(self.segments.missing())
-            os.fdatasync(handle)
+            SYNC(handle)
             Note(self.offer.size, self.offer.validator, self.source.sha256, left).write(self.note_file)
 
     def _raise_trouble(self) -> None:
@@ -215,15 +217,17 @@ class Fetch:
     def _write(self, answer: Any, segment: Segment, file: Any) -> None:
         while segment.left and not self._stop.is_set():
             block = read_block(answer, min(CHUNK, segment.left), at_once=True)
-            if not block:
+            if not block or self._stop.is_set():
                 break
             size = self.segments.room(segment, len(block))
             _write_at(file, block[:size], segment.at)
             self.segments.advance(segment, size)
             self._came, self._wrote = self._came + size, time.monotonic()
+        if self._stop.is_set():
+            return
         if self.offer.size < 0:
             segment.end = segment.at  # its end is where the server ends
-        elif segment.left and not self._stop.is_set():
+        elif segment.left:
             raise ConnectionError(f"{segment.left} bytes are missing")
 
 

@@ -55,7 +55,8 @@ def about_model(model: ModelSettings) -> Finding:
     """What is said at the field: that it fits (info), what is worth knowing (warning), or why it cannot be trained (error)."""
     name = model.pretrained_model_name_or_path
     if not name:
-        return Finding("info", "No model is chosen yet.", f"Put a .safetensors file into {models_dir().absolute()} and look again.")
+        return Finding("info", "No model is chosen yet.",
+                       f"Get one in the panel Get a model, or put a .safetensors file into {models_dir().absolute()}.")
     try:
         path = typed_path(name)
     except ConfigError as error:

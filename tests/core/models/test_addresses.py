@@ -33,7 +33,9 @@ def test_addresses_of_hugging_face_are_read(text, repo, revision, path):
     ("https://civitai.com/api/download/models/290640", "", "290640", ()),
     ("https://www.civitai.com/api/download/models/290640?type=Model&format=SafeTensor", "", "290640",
      (("type", "Model"), ("format", "SafeTensor"))),
-    ("https://civitai.com/api/v1/model-versions/290640", "", "290640", ()), ("https://civitai.com/api/v1/models/257749", "257749", "", ())])
+    ("https://civitai.com/api/v1/model-versions/290640", "", "290640", ()),
+    ("https://civitai.com/model-versions/5", "", "5", ()),
+    ("https://civitai.com/api/v1/models/257749", "257749", "", ())])
 def test_addresses_of_civitai_are_read(text, model, version, choice):
     wanted = read_address(text)
     assert (wanted.site, wanted.model, wanted.version, wanted.choice) == (CIVITAI, model, version, choice)
