@@ -1,6 +1,6 @@
 """How fast a model comes over several connections, against one plain stream, where the server holds each connection to a rate.
 
-    python benchmarks/model_download.py [--json] [--megabytes 200] [--per-second 20] [--connections 8]
+    python benchmarks/model_download.py [--json] [--megabytes 100] [--per-second 8] [--connections 8]
 
 A server of its own process on the loopback gives each connection so many MB a second, as sites and the way to them do. The same file is
 fetched in turn with one stream of urllib into a file, with this house's download over one connection, and over several; each to its end,
@@ -69,8 +69,8 @@ def measure(pipe: Connection, endpoint: str, per_second: int, connections: int, 
 def main() -> int:
     """Print the figures. Returns: 0 when several connections are as much faster as they must be."""
     parser = flags(str(__doc__))
-    parser.add_argument("--megabytes", type=int, default=200)
-    parser.add_argument("--per-second", type=float, default=20.0, help="MB that each connection gets in a second")
+    parser.add_argument("--megabytes", type=int, default=100)
+    parser.add_argument("--per-second", type=float, default=8.0, help="MB that each connection gets in a second")
     parser.add_argument("--connections", type=int, default=8)
     given = parser.parse_args()
     pipe, far = multiprocessing.Pipe()
