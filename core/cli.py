@@ -159,9 +159,9 @@ def _stage_command(commands: Any, stage: Stage) -> None:
     cls = stage.settings_class()
 
     def act(given: argparse.Namespace, progress: Progress) -> Any:
-        return stage.run(given.project, cls.make(**read_flags(vars(given), cls)), progress)
+        return stage.run(stage.folder() or given.project, cls.make(**read_flags(vars(given), cls)), progress)
 
-    add_flags(_command(commands, stage.name, stage.title, act, project=True), cls)
+    add_flags(_command(commands, stage.name, stage.title, act, project=stage.folder() is None), cls)
 
 
 def _create(parser: argparse.ArgumentParser) -> None:

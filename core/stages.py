@@ -7,14 +7,16 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from core.base.errors import ConfigError
+from core.base.paths import models_dir
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 
 DATASET = "core.dataset.manager:DatasetManager"
 TRAINING = "core.training.manager:TrainingManager"
+MODELS = "core.models.manager:ModelsManager"
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,16 @@ class Stage:
     heavy: bool = field(kw_only=True)
     """Whether it takes the GPU or every core for long. One such job or training works on a machine at a time; others need not wait, and
     so may run beside any other stage in the same project: a light one must hold what it needs alone (`core.base.locks`)."""
+    place: Literal["project", "models"] = field(default="project", kw_only=True)
+    """What it works on: a project, or the folder of models, which all projects share."""
 
     def settings_class(self) -> type[Settings]:
         """Import and return the settings class."""
         return _load(self.settings)
+
+    def folder(self) -> Path | None:
+        """The folder that it works on where it needs no project; its jobs lie there too. None: a project must be named."""
+        return models_dir().absolute() if self.place == "models" else None
 
     def run(self, project: Path, settings: Settings, progress: Progress = SILENT) -> Any:
         """Open the project and run the stage. Returns: the stage's report."""
@@ -65,6 +73,7 @@ _ALL = (
     Stage("regularise", "Draw regularisation pictures", "core.training.regularisation:RegularisationSettings", TRAINING, "regularise",
           heavy=True),
     Stage("preview", "As the trainer sees it", "core.training.preview:PreviewSettings", TRAINING, "preview", heavy=False),
+    Stage("download-model", "Get a model", "core.models.settings:DownloadSettings", MODELS, "download", heavy=False, place="models"),
     Stage("evaluate", "Before and after", "core.training.evaluation:EvaluationSettings", TRAINING, "evaluate", heavy=True),
 )
 STAGES = {stage.name: stage for stage in _ALL}

@@ -79,6 +79,10 @@ def test_the_dataset_side_does_not_know_the_training_side():
     assert breaches("core/dataset", lambda path, name: name.startswith(("core.training", "core.diffusion"))) == []
 
 
+def test_models_know_neither_side():
+    assert breaches("core/models", lambda path, name: name.startswith(("core.dataset", "core.training"))) == []
+
+
 def test_the_training_side_knows_of_the_dataset_only_pictures_captions_and_versions():
     open_rooms = ("core.dataset.project", "core.dataset.items", "core.dataset.images", "core.dataset.captions.files",
                   "core.dataset.captions.statistics", "core.dataset.captions.tokens", "core.dataset.versions")

@@ -133,6 +133,14 @@ class Panel:
     def show_report(self, status: JobStatus) -> None:
         """Show what a finished job found."""
 
+    def place(self) -> Path | None:
+        """The folder whose jobs are this panel's; None: there is none."""
+        return self.session.folder
+
+    def working_words(self, status: JobStatus) -> str:
+        """What the status line says of a running job."""
+        return working_words(status)
+
     # What a subclass uses
 
     def no_project(self) -> str:
@@ -281,7 +289,7 @@ class Panel:
         self._enable()
 
     def _take_up_job(self) -> None:
-        job = newest_job(self.session.folder, self.stage) if self.stage else None
+        job = newest_job(self.place(), self.stage) if self.stage else None
         if job is not None:
             self.follow(job)
 
@@ -316,7 +324,7 @@ class Panel:
         status = job.status()
         self.log.show(job_log(job, status))
         if not status.ended:
-            self.status.say("working", working_words(status), share(status.done, status.total), time_left(status.seconds_left))
+            self.status.say("working", self.working_words(status), share(status.done, status.total), time_left(status.seconds_left))
             self._enable()
             return True
         was_working = self.status.state == "working"

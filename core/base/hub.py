@@ -1,13 +1,18 @@
-"""Why something could not be had from Hugging Face, in words of our own: its library's are for programmers."""
+"""Hugging Face as both sides know it: addresses of its repositories, and in words why something could not be had from there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from core.base.failures import explain, known_kind
 from core.base.paths import hub_folder
 
+HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
+REPO_NAME = re.compile(r"[\w.\-]+(?:/[\w.\-]+)?")
 TROUBLES = {
     "LocalEntryNotFoundError": "it could not be reached",
     "OfflineModeIsEnabled": "it could not be reached",
@@ -19,6 +24,43 @@ TROUBLES = {
 }
 """Kinds of errors by their names, so that the library need not be loaded; the first that fits is said."""
 WAY_OUT = "Check the connection, or fetch the model on another machine and give its folder here"
+
+
+@dataclass(frozen=True)
+class RepoAddress:
+    """A repository, as an address or its name says."""
+
+    kind: str
+    name: str
+    revision: str = ""
+    only: str = ""
+    """A folder or file inside; empty for all."""
+
+    def shown(self) -> str:
+        """For the ledger and messages."""
+        return f"hf://{self.kind}s/{self.name}"
+
+
+def read_repo(text: str, kind: str = "model", hosts: Sequence[str] = HUB_HOSTS) -> RepoAddress | None:
+    """Read "owner/name", "hf://datasets/owner/name", or an address of the site, also of a folder or file in it; None: it is none of these.
+
+    Args: kind: of a plain name: "model" or "dataset". hosts: the site's own, with their ports.
+    """
+    words = text.strip().rstrip("/")
+    for begin in ("hf://", *(f"{scheme}://{host}/" for scheme in ("https", "http") for host in hosts)):
+        if words.lower().startswith(begin):
+            words = unquote(urlsplit(f"https://x/{words[len(begin):]}").path[1:])
+            kind = {"datasets": "dataset", "models": "model", "spaces": "space"}.get(words.split("/")[0], "model")
+            words = re.sub("^(datasets|models|spaces)/", "", words)
+            break
+    parts = words.split("/")
+    name, at, revision = "/".join(parts[:2]).partition("@")
+    rest = parts[2:]
+    if len(rest) >= 2 and rest[0] in ("tree", "blob", "resolve", "raw", "viewer"):
+        revision, rest = (rest[1], rest[2:]) if rest[0] != "viewer" else ("", [])
+    if kind == "space" or not REPO_NAME.fullmatch(name) or ".." in name or (at and not revision):
+        return None
+    return RepoAddress(kind, name, revision, "/".join(rest))
 
 
 def hub_trouble(error: BaseException) -> str:

@@ -87,6 +87,8 @@ class JobStatus:
     """The last word: a summary, an error's sentence with its remedy, or why it is waiting."""
     warnings: tuple[str, ...] = ()
     report: dict[str, Any] = field(default_factory=dict)
+    item: str = ""
+    """What the last step told of itself: a file's name, or how fast it goes."""
 
     @property
     def ended(self) -> bool:
@@ -104,6 +106,7 @@ class _Seen:
     what: str = ""
     done: int = 0
     total: int = 0
+    item: str = ""
     left: float | None = None
     message: str = ""
     warnings: list[str] = field(default_factory=list)
@@ -115,9 +118,10 @@ class _Seen:
         """One event more."""
         kind = event.get("event")
         if kind == "start":
-            self.state, self.what, self.total, self.done, self.message = "running", event.get("what", ""), event.get("total", 0), 0, ""
+            self.state, self.what, self.message, self.left = "running", event.get("what", ""), "", None
+            self.total, self.done, self.item = event.get("total", 0), event.get("done", 0), ""
         elif kind == "step":
-            self.done, self.left = event.get("done", self.done), event.get("seconds_left")
+            self.done, self.left, self.item = event.get("done", self.done), event.get("seconds_left"), str(event.get("item", ""))
         elif kind == "warning":
             self.warnings.append(str(event.get("message", "")))
         elif kind == "waiting":
@@ -169,7 +173,8 @@ class Job:
             state, left, message = "lost", None, f"The process ended without a word. Its last lines are in {self.folder / 'log.txt'}."
             if self.cancel_asked():
                 state, message = "cancelled", str(Cancelled())
-        return JobStatus(state, seen.what, seen.done, seen.total, left, message, tuple(seen.warnings), self._report(seen))
+        return JobStatus(state, seen.what, seen.done, seen.total, left, message, tuple(seen.warnings), self._report(seen),
+                         seen.item)
 
     def _report(self, seen: _Seen) -> dict[str, Any]:
         """The stage's report, read once: after an import of ten thousand pictures it is a long one, and panels look often."""
@@ -211,19 +216,21 @@ class Job:
         return (self.folder / "cancel").exists()
 
 
-def start_job(project_folder: Path, stage: str, settings: Mapping[str, Any]) -> Job:
+def start_job(project_folder: Path, stage: str, settings: Mapping[str, Any], secrets: Mapping[str, str] | None = None) -> Job:
     """Start a stage in its own process.
 
     Args:
-        project_folder: the project it works on; the job's folder is made under its `jobs/`.
+        project_folder: the project it works on, or the folder of a stage that needs none; the job's folder is made under its `jobs/`.
         stage: a name of `core.stages.STAGES`.
         settings: the stage's settings as plain values.
+        secrets: variables of the process's environment: what it must know and no file may hold.
 
     Raises: DiskError: the job's folder cannot be written.
     """
     folder = _new_folder(Path(project_folder) / "jobs", stage)
     write_order(folder, {"stage": stage, "project": str(Path(project_folder).resolve()), "settings": dict(settings)})
-    mark = start_detached([sys.executable, "-m", RUNNER, str(folder)], cwd=ROOT, log=folder / "log.txt", env={"PYTHONUNBUFFERED": "1"})
+    mark = start_detached([sys.executable, "-m", RUNNER, str(folder)], cwd=ROOT, log=folder / "log.txt",
+                          env={"PYTHONUNBUFFERED": "1", **(secrets or {})})
     with contextlib.suppress(DiskError):  # the process notes itself too
         write_json(folder / "process.json", mark.as_dict())
     return Job(folder)
@@ -260,7 +267,7 @@ class JobProgress(Progress):
 
     def report_start(self) -> None:
         """A phase began."""
-        append_event(self.folder, "start", what=self.what, total=self.total)
+        append_event(self.folder, "start", what=self.what, total=self.total, done=self.done)
 
     def report_step(self, item: str) -> None:
         """One item is finished."""

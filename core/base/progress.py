@@ -22,12 +22,13 @@ class Progress:
         self.total = 0
         self.done = 0
         self.what = ""
+        self._before = 0
         self._started = time.monotonic()
         self._cancelled = False
 
-    def start(self, what: str, total: int = 0) -> None:
-        """Begin a phase. Args: what: e.g. "Tagging"; total: number of items, 0 if unknown."""
-        self.what, self.total, self.done, self._started = what, total, 0, time.monotonic()
+    def start(self, what: str, total: int = 0, done: int = 0) -> None:
+        """Begin a phase. Args: what: e.g. "Tagging"; total: number of items, 0 if unknown; done: items that were finished before."""
+        self.what, self.total, self.done, self._before, self._started = what, total, done, done, time.monotonic()
         self.report_start()
 
     def advance(self, item: str = "", by: int = 1) -> None:
@@ -55,9 +56,10 @@ class Progress:
 
     def seconds_left(self) -> float | None:
         """Estimated seconds to the end of this phase, None while unknown."""
-        if not self.done or not self.total:
+        finished = self.done - self._before
+        if finished <= 0 or not self.total:
             return None
-        return (time.monotonic() - self._started) / self.done * (self.total - self.done)
+        return (time.monotonic() - self._started) / finished * (self.total - self.done)
 
     def warn(self, message: str) -> None:
         """Something the person should know; the work goes on."""

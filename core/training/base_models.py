@@ -8,6 +8,7 @@ from pathlib import Path
 from core.base.errors import ConfigError
 from core.base.findings import Finding
 from core.base.paths import DEMO_ASSETS, models_dir, typed_path
+from core.models.catalog import PARTS_FOLDER
 from core.training.config.model import ModelSettings
 from core.training.config.sources import FAMILY_NAMES, judge_model, looks_like_a_place
 
@@ -15,8 +16,8 @@ __all__ = ["FAMILY_NAMES", "about_model", "find_models", "is_demo_model"]
 DEMO_MODEL = DEMO_ASSETS / "model"
 DEMO_SIDE = 64
 """Pixels of a side of the pictures that the embedded model was trained on."""
-PASSED_OVER = ("hub",)
-"""Folders of models/ that hold what was downloaded for something else (taggers)."""
+PASSED_OVER = ("hub", PARTS_FOLDER, "jobs")
+"""Folders of models/ that hold no base models: what was downloaded for something else (taggers), text encoders and VAEs, downloads."""
 
 
 def find_models() -> list[tuple[str, str]]:
@@ -54,7 +55,8 @@ def about_model(model: ModelSettings) -> Finding:
     """What is said at the field: that it fits (info), what is worth knowing (warning), or why it cannot be trained (error)."""
     name = model.pretrained_model_name_or_path
     if not name:
-        return Finding("info", "No model is chosen yet.", f"Put a .safetensors file into {models_dir().absolute()} and look again.")
+        return Finding("info", "No model is chosen yet.",
+                       f"Get one in the panel Get a model, or put a .safetensors file into {models_dir().absolute()}.")
     try:
         path = typed_path(name)
     except ConfigError as error:

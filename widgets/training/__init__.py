@@ -7,6 +7,7 @@ from widgets.notebook import Notebook, remembered
 PANELS: Registry[type] = Registry(
     "panel",
     Entry("project", "widgets.training.project:TrainerProjectPanel", "Project"),
+    Entry("models", "widgets.training.models:ModelsPanel", "Get a model"),
     Entry("settings", "widgets.training.settings:SettingsPanel", "Model and settings"),
     Entry("preview", "widgets.training.preview:PreviewPanel", "As the trainer sees it"),
     Entry("regularisation", "widgets.training.regularisation:RegularisationPanel", "Regularisation pictures"),

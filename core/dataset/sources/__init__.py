@@ -12,6 +12,7 @@ from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from core.base.errors import DatasetError
+from core.base.hub import HUB_HOSTS
 from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.registry import Entry, Registry
@@ -29,7 +30,6 @@ SIDECAR_SUFFIX = ".json"
 """Ending of files that may hold captions among other notes: one beside each picture, or kohya's meta.json for all of them."""
 WORD_SUFFIXES = (*CAPTION_SUFFIXES, SIDECAR_SUFFIX)
 """Endings of everything that may stand beside a picture with its caption in it."""
-HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
 UPLOAD_SUFFIX = ".upload"
 """Ending of the record of an upload: where its files lie, and which they are."""

@@ -22,13 +22,14 @@ from urllib.parse import quote, urlsplit
 
 from core.base.errors import ConfigError, DatasetError, MissingDependency
 from core.base.files import explain_disk_errors
+from core.base.http import shown_address
 from core.base.paths import place_of, typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.captions.files import decode_caption, spaced
 from core.dataset.items import Skipped
 from core.dataset.sources import VIDEO_SUFFIXES, SourceContent, SourceFile, split_address
-from core.dataset.sources.download import folder_of, shown_address
+from core.dataset.sources.download import folder_of
 from core.dataset.sources.folder import FolderSource
 from core.dataset.sources.url import clear_stale
 

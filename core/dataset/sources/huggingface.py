@@ -10,19 +10,18 @@ import os
 import re
 import shutil
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
 
 from core.base.errors import DatasetError, require
 from core.base.files import explain_disk_errors, sha256
+from core.base.hub import RepoAddress, read_repo
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.images.files import natural_name_key
 from core.dataset.items import Skipped
-from core.dataset.sources import CAPTION_SUFFIXES, HUB_HOSTS, SourceContent, SourceFile, is_junk, is_table
+from core.dataset.sources import CAPTION_SUFFIXES, SourceContent, SourceFile, is_junk, is_table
 from core.dataset.sources.archive import ArchiveSource
 from core.dataset.sources.download import Listening, download, folder_of
 from core.dataset.sources.ledger import fold
@@ -32,7 +31,6 @@ from core.dataset.sources.url import clear_stale
 
 ARCHIVES = re.compile(r"(?i)\.(zip|tar|tgz|tar\.gz|tar\.bz2|tar\.xz|cbz)$")
 LARGEST_PICTURE = 512 * 2**20
-NAME = re.compile(r"[\w.\-]+(?:/[\w.\-]+)?")
 
 
 class HubSettings(Settings):
@@ -50,41 +48,15 @@ class HubSettings(Settings):
     max_file: float = setting(20.0, "Largest file", "A larger archive or table is skipped.", gt=0, le=2000, unit="GiB", level="advanced")
 
 
-@dataclass(frozen=True)
-class RepoAddress:
-    """A repository, as an address or its name says."""
-
-    kind: str
-    name: str
-    revision: str = ""
-    only: str = ""
-    """A folder or file inside; empty for all."""
-
-    def shown(self) -> str:
-        """For the ledger and messages."""
-        return f"hf://{self.kind}s/{self.name}"
-
-
 def parse_repo(text: str, kind: str = "dataset") -> RepoAddress:
     """Read "owner/name", "hf://datasets/owner/name", or an address of the site, also of a folder or file in it.
 
     Raises: DatasetError: it is none of these.
     """
-    words = text.strip().rstrip("/")
-    for begin in ("hf://", *(f"{scheme}://{host}/" for scheme in ("https", "http") for host in HUB_HOSTS)):
-        if words.lower().startswith(begin):
-            words = unquote(urlsplit(f"https://x/{words[len(begin):]}").path[1:])
-            kind = {"datasets": "dataset", "models": "model", "spaces": "space"}.get(words.split("/")[0], "model")
-            words = re.sub("^(datasets|models|spaces)/", "", words)
-            break
-    parts = words.split("/")
-    name, at, revision = "/".join(parts[:2]).partition("@")
-    rest = parts[2:]
-    if len(rest) >= 2 and rest[0] in ("tree", "blob", "resolve", "raw", "viewer"):
-        revision, rest = (rest[1], rest[2:]) if rest[0] != "viewer" else ("", [])
-    if kind == "space" or not NAME.fullmatch(name) or ".." in name or (at and not revision):
+    found = read_repo(text, kind)
+    if found is None:
         raise DatasetError(f"{text!r} is no data set or model of Hugging Face.", "Give it as owner/name, or copy its address.")
-    return RepoAddress(kind, name, revision, "/".join(rest))
+    return found
 
 
 class HubSource:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from core.base.errors import DatasetError, DiskError, StudioError
 from core.base.files import clear_old_parts, write_new
+from core.base.http import refuse_full, shown_address
 from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
@@ -35,7 +36,7 @@ from core.dataset.renaming_steps import giving_names
 from core.dataset.sources import SIDECAR_SUFFIX, SOURCES, UPLOAD_SUFFIX, Source, SourceContent, SourceFile, kind_of, source_kind
 from core.dataset.sources.again import CaptionsAgain
 from core.dataset.sources.captions import Words, captions_by_name, read_words, sidecars_of, write_lines
-from core.dataset.sources.download import refuse_full, refuse_password, shown_address
+from core.dataset.sources.download import refuse_password
 from core.dataset.sources.drive import on_drive
 from core.dataset.sources.gallery import GallerySettings
 from core.dataset.sources.huggingface import HubSettings

@@ -12,12 +12,13 @@ from types import TracebackType
 
 from core.base.errors import DatasetError
 from core.base.files import explain_disk_errors
+from core.base.http import shown_address
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.images.opening import inspect_image
 from core.dataset.sources import SourceContent, SourceFile, split_address
 from core.dataset.sources.archive import ArchiveSource
-from core.dataset.sources.download import download, folder_of, shown_address, web_page
+from core.dataset.sources.download import download, folder_of, web_page
 from core.dataset.sources.tars import is_tar
 
 STALE = 14 * 24 * 3600

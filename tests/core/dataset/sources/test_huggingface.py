@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from core.base.errors import Cancelled, DatasetError, DiskError
+from core.base.http import SPARE
 from core.base.progress import Progress
 from core.dataset.items import list_items
 from core.dataset.sources import download, huggingface
@@ -165,7 +166,7 @@ def test_an_import_stopped_in_a_table_goes_on(project, serve):
 
 
 def test_what_could_not_be_read_is_asked_for_again_by_the_next_import(project, serve, monkeypatch):
-    monkeypatch.setattr(download, "_pause", lambda seconds, progress: None)
+    monkeypatch.setattr(download, "pause", lambda seconds, progress: None)
     hub = serve({"0.parquet": table(0, 2, text=["zero", "one"]), "a.zip": packed("x.png")})
     report = bring(project, caption_column="wrds")
     assert [item.name for item in report.skipped] == ["0.parquet"] and len(report.imported) == 1
@@ -198,7 +199,7 @@ def test_a_table_that_came_damaged_is_fetched_again(project, serve):
 
 
 def test_part_of_an_archive_is_kept_when_the_connection_was_lost_again_and_again(project, serve, monkeypatch):
-    for name, value in (("SMALL", 100), ("CHUNK", 500), ("_pause", lambda seconds, progress: None)):
+    for name, value in (("SMALL", 100), ("CHUNK", 500), ("pause", lambda seconds, progress: None)):
         monkeypatch.setattr(download, name, value)
     data = packed(*(f"{number}.png" for number in range(20)))
     hub = serve({"a.png": png_bytes((1, 0, 0)), "z.zip": data})
@@ -238,7 +239,7 @@ def test_room_is_asked_only_for_pictures_that_must_be_fetched(project, serve, mo
     serve({"a.png": png_bytes((1, 0, 0), size=(300, 300)), "b.png": png_bytes((2, 0, 0)), "c.png": png_bytes((3, 0, 0), size=(300, 300))})
     bring(project, only="a.png")
     usage = shutil.disk_usage(project.folder)
-    monkeypatch.setattr(huggingface.shutil, "disk_usage", lambda path: usage._replace(free=download.SPARE + 300))
+    monkeypatch.setattr(huggingface.shutil, "disk_usage", lambda path: usage._replace(free=SPARE + 300))
     assert len(bring(project, only="[ab].png").imported) == 1
     with pytest.raises(DiskError, match="No space left for the pictures of hf://datasets/me/cats"):
         bring(project)

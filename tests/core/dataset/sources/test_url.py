@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 from core.base.errors import Cancelled, DatasetError, DiskError
+from core.base.http import SPARE, shown_address
 from core.base.jobs import start_job
 from core.base.progress import Progress
 from core.dataset.items import list_items
 from core.dataset.sources import download as module
 from core.dataset.sources import source_kind
-from core.dataset.sources.download import download, shown_address
+from core.dataset.sources.download import download
 from core.dataset.sources.importing import ImportSettings, import_images
 from tests.core.dataset.small_things import png_bytes
 from tests.core.dataset.sources.web import Page, Web
@@ -120,7 +121,7 @@ def test_a_file_that_changed_meanwhile_is_never_sewn_together(tmp_path, web):
 @pytest.mark.parametrize(("size", "tag", "said"), [(300_000, '"old"', ""), (200_000, '"new"', ""), (200_000, '"old"', "bytes *"),
                                                    (200_000, '"old"', "bytes 1-199999/200000")])
 def test_a_server_that_gives_a_part_of_another_file_all_the_same_is_asked_for_the_whole(tmp_path, web, monkeypatch, size, tag, said):
-    monkeypatch.setattr(module, "_pause", lambda seconds, progress: None)
+    monkeypatch.setattr(module, "pause", lambda seconds, progress: None)
     new = random.Random(4).randbytes(size)
     pages = iter([Page(random.Random(3).randbytes(200_000), headers={"ETag": '"old"'}, cut=100_000, cuts=1)])
     web.pages["/a"] = lambda _: next(pages, Page(new, headers={"ETag": tag}, if_range=False, content_range=said))
@@ -129,7 +130,7 @@ def test_a_server_that_gives_a_part_of_another_file_all_the_same_is_asked_for_th
 
 
 def test_a_server_that_gives_short_parts_is_asked_until_all_is_there(tmp_path, web, monkeypatch):
-    monkeypatch.setattr(module, "_pause", lambda seconds, progress: None)
+    monkeypatch.setattr(module, "pause", lambda seconds, progress: None)
     body = random.Random(5).randbytes(200_000)
     web.pages["/a"] = Page(body, headers={"ETag": '"one"'}, cut=50_000, cuts=1, longest=40_000)
     assert download(f"{web.address}/a", tmp_path / "d", 10**6)[0].read_bytes() == body
@@ -179,7 +180,7 @@ def test_an_archive_that_came_damaged_is_fetched_again_and_called_by_its_address
 
 
 def test_a_server_that_hangs_up_every_time_is_given_up_in_words(tmp_path, web, monkeypatch):
-    monkeypatch.setattr(module, "_pause", lambda seconds, progress: None)
+    monkeypatch.setattr(module, "pause", lambda seconds, progress: None)
     web.pages["/busy"] = Page(status=503)
     with pytest.raises(DatasetError, match="lost again and again"):
         download(f"{web.address}/busy", tmp_path / "d", 1000)
@@ -234,7 +235,7 @@ def test_a_file_over_the_limit_is_refused(tmp_path, web, said):
 
 def test_a_full_disk_is_said_before_anything_is_fetched(tmp_path, web, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage._replace(free=module.SPARE + 1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=SPARE + 1000))
     web.pages["/big"] = Page(bytes(2000))
     with pytest.raises(DiskError, match="No space left for big"):
         download(f"{web.address}/big", tmp_path / "d", 10**6)
@@ -306,7 +307,7 @@ def test_a_job_can_carry_the_settings_as_plain_values():
 @pytest.mark.parametrize("kind", ["auto", "url", "gallery", "huggingface"])
 @pytest.mark.parametrize("address", ["http://[::1/x.zip", "https://127.0.0.1:abc/x.zip", "https://127.0.0.1:99999/x.zip"])
 def test_an_address_whose_host_or_port_cannot_be_read_is_refused_at_once_in_words(project, monkeypatch, address, kind):
-    monkeypatch.setattr(module, "_pause", lambda *_: pytest.fail("tried again"))
+    monkeypatch.setattr(module, "pause", lambda *_: pytest.fail("tried again"))
     words = "is no data set or model" if kind == "huggingface" else "host or port of the address cannot be read"
     with pytest.raises(DatasetError, match=words):
         bring(project, address, kind=kind)
@@ -314,7 +315,7 @@ def test_an_address_whose_host_or_port_cannot_be_read_is_refused_at_once_in_word
 
 @pytest.mark.parametrize("target", ["http://127.0.0.1:abc/x", "http://[::1/x"])
 def test_a_redirect_to_what_is_no_address_is_not_tried_again(tmp_path, web, monkeypatch, target):
-    monkeypatch.setattr(module, "_pause", lambda *_: pytest.fail("tried again"))
+    monkeypatch.setattr(module, "pause", lambda *_: pytest.fail("tried again"))
     web.pages["/a"] = Page(status=302, headers={"Location": target})
     with pytest.raises(DatasetError, match="is no address of a file"):
         download(f"{web.address}/a", tmp_path / "d", 1000)
@@ -324,7 +325,7 @@ def test_a_redirect_to_what_is_no_address_is_not_tried_again(tmp_path, web, monk
 def test_a_connection_that_fails_in_the_middle_of_reading_is_taken_up_again(tmp_path, web, monkeypatch, error):
     """Not every lost connection is a ConnectionError."""
     web.pages["/a"] = Page(b"whole", headers={"ETag": '"1"'})
-    monkeypatch.setattr(module, "_pause", lambda *_: None)
+    monkeypatch.setattr(module, "pause", lambda *_: None)
     original, failures = http.client.HTTPResponse.read, [error]
 
     def read(self, amount=None):

@@ -1,0 +1,1 @@
+"""Base models and their parts: which there are by name, from where they are fetched, and how they come to this machine."""

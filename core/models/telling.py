@@ -1,0 +1,57 @@
+"""What a file of weights is, told from its header: the family of a base model, or which part of one; no tensor is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.base.errors import ModelError
+from core.diffusion.checkpoints import TITLES, kind_of, read_header
+
+FLUX2_MARK = "double_stream_modulation_img."
+"""Only FLUX.2 shares the modulation of all its blocks. Source: black-forest-labs/flux2, model.py."""
+PARTS = (
+    ("encoder.block.0.layer.0.SelfAttention.q.weight", "a T5 text encoder"),
+    ("text_model.encoder.layers.0.", "a CLIP text encoder"),
+    ("model.layers.0.self_attn.", "a language model that serves as a text encoder"),
+    ("decoder.conv_in.", "a VAE"), ("first_stage_model.decoder.conv_in.", "a VAE"), ("decoder.mid_block.", "a VAE"),
+)
+"""Beginnings of names that only one kind of part has, looked for in this order."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a file is."""
+
+    words: str
+    """"a base model of the family Stable Diffusion XL"."""
+    family: str = ""
+    """A name of `core.diffusion.checkpoints.TITLES`; empty: it is no base model, or nothing can be told of it."""
+
+
+def what_is(path: Path) -> Told:
+    """What a file is. Raises: ModelError: it is cut off or no file of weights, though its name says so. OSError."""
+    if path.suffix.lower() != ".safetensors":
+        return Told(f"a {path.suffix or 'file without an ending'}, of which nothing can be told; only sd-scripts opens older formats")
+    header = read_header(path)
+    try:
+        kind = kind_of(path)
+    except ModelError:
+        return Told(_part(header))
+    title = TITLES[kind.family]
+    if kind.family == "flux":
+        title = "FLUX.2" if any(FLUX2_MARK in name for name in header) else "FLUX.1"
+    more = " with v-prediction" if "v_pred" in header else ""
+    use = ", for inpainting or editing" if kind.inputs != kind.outputs else ""
+    return Told(f"a base model of the family {title}{more}{use}", kind.family)
+
+
+def _part(header: Mapping[str, Any]) -> str:
+    if any(".lora_down." in name or ".lora_A." in name for name in header):
+        return "a LoRA, not a base model"
+    for begin, words in PARTS:
+        if any(name.startswith(begin) for name in header):
+            return f"{words}, not a base model"
+    return "no base model that Lorabook knows"
