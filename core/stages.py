@@ -65,6 +65,8 @@ _ALL = (
     Stage("regularise", "Draw regularisation pictures", "core.training.regularisation:RegularisationSettings", TRAINING, "regularise",
           heavy=True),
     Stage("preview", "As the trainer sees it", "core.training.preview:PreviewSettings", TRAINING, "preview", heavy=False),
+    Stage("finish", "Upload a run's files, verify them, stop the machine", "core.training.finish.settings:FinishSettings", TRAINING,
+          "finish", heavy=False),
     Stage("evaluate", "Before and after", "core.training.evaluation:EvaluationSettings", TRAINING, "evaluate", heavy=True),
 )
 STAGES = {stage.name: stage for stage in _ALL}

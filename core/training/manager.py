@@ -18,6 +18,8 @@ from core.training.run import Run
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
     from core.training.evaluation import EvaluationReport, EvaluationSettings
+    from core.training.finish.report import FinishReport
+    from core.training.finish.settings import FinishSettings
     from core.training.outputs import State
     from core.training.preview import ImagePreview, PreviewSettings
     from core.training.regularisation import RegularisationReport, RegularisationSettings
@@ -157,11 +159,23 @@ class TrainingManager:
 
         return EvaluationReport.read(self.run(run_id).folder / "evaluation")
 
+    def finish(self, settings: FinishSettings, progress: Progress = SILENT) -> FinishReport:
+        """Upload, verify, then stop the machine as chosen, in this very process. Raises: TrainingError, ConfigError, Cancelled."""
+        from core.training.finish.protocol import finish_run
+
+        return finish_run(self.run(settings.run) if settings.run else self._newest_run(), settings, progress)
+
     def report(self, run_id: str) -> Path:
         """Write the run's report.html. Returns: its place."""
         from core.training.report import write_report
 
         return write_report(self.run(run_id))
+
+    def _newest_run(self) -> Run:
+        found = next(iter(self.runs()), None)
+        if found is None:
+            raise TrainingError("This project has no run yet.", "Start one first.")
+        return found
 
     def _run_to_compare(self, run_id: str) -> Run:
         if run_id:
