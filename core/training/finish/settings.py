@@ -33,13 +33,13 @@ class FinishSettings(Settings):
                                  "several times as large as the LoRA.")
     upload_report: bool = setting(False, "Upload the report")
     folder: str = setting("", "Folder in the repository", "Empty: a folder with the run's id, so that no two runs meet.", level="advanced")
-    then: Act = setting("nothing", "Then the machine", "'stop' keeps what the provider keeps, 'destroy' gives the machine up with all that "
-                        "lies on it. Neither happens before every chosen file was verified at the far end.")
+    then: Act = setting("nothing", "Then the machine", "Stopped (stop): what the provider keeps stays. Destroyed (destroy): everything on "
+                        "it is lost. Neither happens before every chosen file was verified at the far end.")
     countdown: int = setting(300, "Countdown", "How long you can still keep the machine on.", unit="seconds", ge=LEAST_COUNTDOWN, le=86400)
     lose_the_rest: bool = setting(False, "What other runs left here may be lost", "Without it the machine is not given up while another "
                                   "run has LoRA files that were not verified at the far end.")
     after_failure: Literal["leave", "stop"] = setting(
-        "leave", "If the run fails", "'leave' keeps the machine on, 'stop' stops it after a while. It is never destroyed then.",
+        "leave", "If the run fails", "The machine stays on (leave), or is stopped after a while (stop). It is never destroyed then.",
         level="advanced")
     failure_minutes: int = setting(30, "Wait after a failure", "How long the machine stays on after a failed run, if it is to be stopped.",
                                    unit="minutes", ge=LEAST_AFTER_FAILURE, le=1440, level="advanced")
@@ -48,7 +48,7 @@ class FinishSettings(Settings):
     most_money: float = setting(0.0, "Most money", "As for the hours. 0: no limit.", unit="in your provider's currency", ge=0, le=1e6)
     price_per_hour: float = setting(0.0, "Price of the machine", "0: the provider is asked.", unit="an hour", ge=0, le=1e4)
     limit_since: Literal["run", "machine"] = setting(
-        "run", "Limits count from", "'run': its training began. 'machine': this machine was started.", level="advanced")
+        "run", "Limits count from", "The start of the training (run), or of this machine (machine).", level="advanced")
     reminder: bool = setting(False, "Remind me quietly of a break", "One calm line here, when the training begins and when it has ended.",
                              level="advanced")
 

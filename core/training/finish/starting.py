@@ -28,6 +28,14 @@ def start_finish(run: Run, settings: FinishSettings, by_person: bool = True) -> 
     return job
 
 
+def follow_now(run: Run, settings: FinishSettings) -> None:
+    """Let a run that is at work follow new settings. Raises: DiskError."""
+    if settings.is_idle:
+        stop_finish(run)
+    else:
+        start_finish(run, settings)
+
+
 def stop_finish(run: Run) -> None:
     """End the finishes that are under way for a run; the machine stays on."""
     for job in finishes(run):
