@@ -19,13 +19,15 @@ from core.training.run import Run
 STAGE = "finish"
 YOUNG = 60.0
 """Seconds within which a job that has no process yet counts as about to start."""
+FRESH = 600.0
+"""Seconds within which a finish that is at its last steps has said something."""
 
 
 def countdowns(project_folder: Path | None) -> list[Run]:
     """Runs of any project on this machine whose countdown goes on now. Args: project_folder: a project that may lie elsewhere."""
     folders = [parent for parent in {projects_dir(), *([project_folder.parent] if project_folder else [])} if parent.is_dir()]
     files = {file.resolve() for parent in folders for file in parent.glob("*/runs/*/finish.json")}
-    young = [file for file in sorted(files) if time.time() - file.stat().st_mtime < YOUNG]
+    young = [file for file in sorted(files) if time.time() - file.stat().st_mtime < FRESH]
     found = [(Run(file.parent), read_finish(Run(file.parent))) for file in young]
     return [run for run, status in found if status is not None and status.state in ("countdown", "acting")]
 

@@ -194,7 +194,10 @@ class Finish:
         rest(LOOK_AROUND)
 
     def _count_down(self, act: Act) -> bool:
-        """Show each second how many are left. Returns: whether it ran to its end; False: look again what is the matter."""
+        """Show each second how many are left; one that nobody can see does not count.
+
+        Returns: whether it ran to its end; False: look again what is the matter.
+        """
         facts = self._facts()
         left = self.settings.countdown if ended_well(facts) else max(self.settings.countdown, self.settings.failure_minutes * 60)
         self.board.note("countdown", act=act, seconds=left)
@@ -203,7 +206,7 @@ class Finish:
             self.board.say("countdown", f"The machine is {WORDS[act]} in {_clock(second)}.", seconds_left=second, will=self._will(act))
             rest(1)
             self.progress.advance()
-            if is_kept_on(self.run) or (second % LOOK_AROUND == 0 and self._is_hindered(act)):
+            if not self.board.seen or is_kept_on(self.run) or (second % LOOK_AROUND == 0 and self._is_hindered(act)):
                 return False
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -58,11 +59,16 @@ class FinishStatus:
 
 
 class Board:
-    """Writes `finish.json`; a full disk must not end what it tells of."""
+    """Writes `finish.json`; a full disk must not end what it tells of.
+
+    Attributes: seen: whether the last word could be written, and so can be seen by a person.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self._values: dict[str, Any] = {"files": []}
+        self._written: dict[str, Any] = {}
+        self.seen = True
 
     def begin(self, mark: ProcessMark | None = None) -> None:
         """A finish begins. Args: mark: the process that does it; this one when None."""
@@ -73,10 +79,14 @@ class Board:
         self.say("starting", "It is starting.")
 
     def say(self, state: FinishState, message: str, seconds_left: int = 0, **more: Any) -> None:
-        """Write it down. Args: more: `will`, `repo_id`, `safe`, `attempt`."""
-        self._values.update(more, state=state, message=message, seconds_left=seconds_left, time=time.time())
+        """Write it down, where something has changed. Args: more: `will`, `repo_id`, `safe`, `attempt`."""
+        self._values.update(more, state=state, message=message, seconds_left=seconds_left)
+        if self._values == self._written and self.seen:
+            return
+        self.seen = False
         with contextlib.suppress(DiskError):
-            write_json(self.run.folder / "finish.json", self._values)
+            write_json(self.run.folder / "finish.json", {**self._values, "time": time.time()})
+            self._written, self.seen = copy.deepcopy(self._values), True
 
     def show(self, state: FinishState, message: str, files: Sequence[FileReport], **more: Any) -> None:
         """The same, with the files."""

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from core.base.errors import Cancelled, ConfigError, TrainingError
+from core.base.errors import Cancelled, ConfigError, DiskError, TrainingError
 from core.base.files import write_json
 from core.base.process import mark_of
 from core.base.progress import Progress
@@ -108,6 +108,31 @@ def test_keep_the_machine_on_in_the_countdown(tmp_path, hub, vast, monkeypatch):
     assert finish_run(run, settings(then="destroy")).act == "nothing"  # a restart of the protocol does not forget it
     run = ended_run(tmp_path, attempt=2, run=run)
     assert finish_run(run, settings(then="stop")).act == "stop"  # it was said of the first attempt
+
+
+def test_a_countdown_that_cannot_be_seen_stops_nothing(tmp_path, hub, vast, monkeypatch):
+    """On a full disk neither the countdown nor the wish to keep the machine on can be written."""
+    from core.training.finish import status
+
+    run, full, own = ended_run(tmp_path), [True], status.write_json
+
+    def write(path, values):
+        if full and values["state"] == "countdown" and values["seconds_left"] < 30:
+            raise DiskError("No space left.")
+        own(path, values)
+
+    class Watching(Progress):
+        starts = 0
+
+        def report_start(self):
+            self.starts += "countdown" in self.what
+            if self.starts == 3:
+                full.clear()
+
+    monkeypatch.setattr(status, "write_json", write)
+    progress = Watching()
+    assert finish_run(run, settings(then="stop"), progress).act == "stop"
+    assert progress.starts == 3 and vast.does == ["stop"]
 
 
 def test_a_cancel_of_the_command_keeps_the_machine_on(tmp_path, hub, vast):
