@@ -18,6 +18,7 @@ from core.training.run import ACTIVE, Run
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
     from core.training.evaluation import EvaluationReport, EvaluationSettings
+    from core.training.finish.bringing import BringReport, BringSettings
     from core.training.finish.report import FinishReport
     from core.training.finish.settings import FinishSettings
     from core.training.finish.status import FinishStatus
@@ -165,6 +166,12 @@ class TrainingManager:
         from core.training.finish.protocol import finish_run
 
         return finish_run(self.run(settings.run) if settings.run else self._newest_run(), settings, progress)
+
+    def bring_run(self, settings: BringSettings, progress: Progress = SILENT) -> BringReport:
+        """Put a run together again from Hugging Face; `resume` goes on with it. Raises: TrainingError, ConfigError, DiskError."""
+        from core.training.finish.bringing import bring_run
+
+        return bring_run(self.project.folder, settings, progress)
 
     def report(self, run_id: str) -> Path:
         """Write the run's report.html. Returns: its place."""

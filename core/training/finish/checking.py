@@ -14,7 +14,8 @@ from core.training.finish.settings import FinishSettings
 def check_finish(settings: FinishSettings, project_folder: Path) -> list[Finding]:
     """Findings about token, key, price and disk; nobody is asked over the network."""
     machine, found = find_machine(project_folder), []
-    if settings.uploads and any(finding.remedy for finding in check_tokens(os.environ) if "Hugging Face" in finding.what):
+    no_token = any(finding.remedy for finding in check_tokens(os.environ) if "Hugging Face" in finding.what)
+    if no_token and (settings.uploads or settings.keeps_states):
         found.append(Finding("error", "There is no token for Hugging Face, so nothing can be uploaded, and the machine stays on.",
                              "Set HF_TOKEN (one with the right to write) in the environment before the notebook is started, or type: hf "
                              "auth login"))
@@ -51,6 +52,8 @@ def what_will_happen(settings: FinishSettings, project_folder: Path) -> str:
                      "each file is compared there by size and hash.")
     else:
         parts.append("nothing is uploaded.")
+    if settings.keeps_states:
+        parts.append("While it trains, each new state is uploaded there.")
     act = settings.then if not machine.missing() else "nothing"
     if act == "nothing":
         parts.append("The machine stays on.")

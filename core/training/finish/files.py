@@ -33,7 +33,7 @@ def choose_files(run: Run, settings: FinishSettings) -> Chosen:
         "There are no LoRA files of epochs to upload.": (settings.upload_epochs, [file for file in list_outputs(run.checkpoints)
                                                                                   if is_whole(file)]),
         "There are no samples to upload.": (settings.upload_samples, list(_below(run.folder / "samples"))),
-        "There is no saved state to upload.": (settings.upload_state, list(_state_files(run))),
+        "There is no saved state to upload.": (settings.upload_state, list(state_files(run))),
     }
     for sentence, (is_wanted, found) in wanted.items():
         if is_wanted:
@@ -62,7 +62,8 @@ def _report(run: Run) -> Path:
     return write_report(run)
 
 
-def _state_files(run: Run) -> Iterator[Path]:
+def state_files(run: Run) -> Iterator[Path]:
+    """The files of its newest whole state, and what is needed beside them to train on elsewhere; none where there is no state."""
     state = newest_state(run.checkpoints, run.output_name)
     if state is not None:
         yield from _below(state.folder)

@@ -18,6 +18,7 @@ from core.training.finish.deciding import Facts, ended_well, wanted_act, why_not
 from core.training.finish.files import Chosen, choose_files
 from core.training.finish.limits import Limits, limit_events
 from core.training.finish.machine_use import other_work, unsaved_runs
+from core.training.finish.meanwhile import StateKeeper
 from core.training.finish.providers import Machine, find_machine, stop_keeps
 from core.training.finish.report import FinishReport
 from core.training.finish.settings import Act, FinishSettings
@@ -68,6 +69,7 @@ class Finish:
         self.run, self.settings, self.board, self.progress = run, settings, board, progress
         self.machine: Machine = find_machine(run.folder)
         self.limits = Limits(run, settings, self.machine)
+        self._states = StateKeeper(run, settings, board, progress)
         self.attempt = run.attempt()
         self._uploader: Uploader | None = None
         self._chosen: Chosen | None = None
@@ -100,6 +102,7 @@ class Finish:
             else:
                 ended_since, self._asked_after = 0.0, False
                 self._keep_limits()
+                self._states.look()
                 self.board.say("waiting", "Waiting for the end of the run.", will=self._will())
             self.progress.check()
             rest(LOOK)

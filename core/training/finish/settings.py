@@ -16,6 +16,14 @@ _REPOSITORY = re.compile(r"(?:[\w\-]+(?:\.[\w\-]+)*/)?[\w\-]+(?:\.[\w\-]+)*", re
 _FOLDER = re.compile(r"[\w\-][\w.\- ]*(?:/[\w\-][\w.\- ]*)*", re.ASCII)
 
 
+def plain_folder(value: str) -> str:
+    """A folder in a repository, without slashes around it. Raises: ValueError: it is none, or leads out of it."""
+    value = value.strip().strip("/")
+    if value and not _FOLDER.fullmatch(value):
+        raise ValueError(f"The folder in the repository has letters, digits, '-', '_', '.' and '/', but is {value!r}.")
+    return value
+
+
 class FinishSettings(Settings):
     """What is done when a run has ended; by itself nothing is uploaded, and the machine stays on."""
 
@@ -31,6 +39,8 @@ class FinishSettings(Settings):
     upload_samples: bool = setting(False, "Upload the samples")
     upload_state: bool = setting(False, "Upload the last state", "What is needed to train on elsewhere, with the run's settings; often "
                                  "several times as large as the LoRA.")
+    state_meanwhile: bool = setting(False, "Upload each state while it trains", "So that the training can go on elsewhere when this "
+                                    "machine is taken away. Needs a repository.", level="advanced")
     upload_report: bool = setting(False, "Upload the report")
     folder: str = setting("", "Folder in the repository", "Empty: a folder with the run's id, so that no two runs meet.", level="advanced")
     then: Act = setting("nothing", "Then the machine", "Stopped (stop): what the provider keeps stays. Destroyed (destroy): everything on "
@@ -63,10 +73,7 @@ class FinishSettings(Settings):
     @field_validator("folder")
     @classmethod
     def _is_a_folder(cls, value: str) -> str:
-        value = value.strip().strip("/")
-        if value and not _FOLDER.fullmatch(value):
-            raise ValueError(f"The folder in the repository has letters, digits, '-', '_', '.' and '/', but is {value!r}.")
-        return value
+        return plain_folder(value)
 
     @model_validator(mode="after")
     def _is_safe(self) -> FinishSettings:
@@ -81,6 +88,11 @@ class FinishSettings(Settings):
         return bool(self.repo_id) and any(chosen)
 
     @property
+    def keeps_states(self) -> bool:
+        """Whether states are uploaded while the run is at work."""
+        return bool(self.repo_id) and self.state_meanwhile
+
+    @property
     def is_idle(self) -> bool:
         """Whether there is nothing to do when a run ends, and no limit before."""
-        return not (self.uploads or self.then != "nothing" or self.most_hours or self.most_money)
+        return not (self.uploads or self.keeps_states or self.then != "nothing" or self.most_hours or self.most_money)

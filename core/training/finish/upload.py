@@ -7,7 +7,6 @@ itself, git's own SHA-1) are asked from the repository at the commit that was ma
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +16,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from core.base.errors import ConfigError, TrainingError, require
-from core.base.files import sha256
 from core.base.hub import hub_trouble
 from core.base.progress import SILENT, Progress
 from core.training.finish.clock import rest
+from core.training.finish.comparing import Comparison
 from core.training.finish.files import name_at_far_end
 from core.training.finish.settings import FinishSettings
 from core.training.finish.status import FileReport
@@ -66,18 +65,14 @@ class Uploader:
     def __init__(self, run: Run, settings: FinishSettings, progress: Progress = SILENT) -> None:
         self.run, self.settings, self.progress = run, settings, progress
         self._hub = require("huggingface_hub", needed_for=NEEDED_FOR)
-        token = self._hub.get_token()
-        if not token:
-            raise ConfigError("There is no token for Hugging Face, so nothing can be uploaded.",
-                              "Set HF_TOKEN (one with the right to write) in the environment before the notebook is started.")
-        self._api = self._hub.HfApi(endpoint=(os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/"), token=token)
-        self._digests: dict[Path, tuple[tuple[int, int], str, str]] = {}
+        self._api = hub_api()
+        self._comparison = Comparison()
 
     def open_repository(self) -> str:
         """Make the repository, or find it. Returns: owner/name. Raises: TrainingError: it cannot be written, or everybody could see it."""
         wanted, private = self.settings.repo_id, self.settings.private
-        made = self._kindly(f"The repository {wanted!r}", lambda: self._api.create_repo(wanted, private=private, exist_ok=True))
-        info = self._kindly(f"The repository {wanted!r}", lambda: self._api.repo_info(made.repo_id))
+        made = kindly(f"The repository {wanted!r}", lambda: self._api.create_repo(wanted, private=private, exist_ok=True), self.progress)
+        info = kindly(f"The repository {wanted!r}", lambda: self._api.repo_info(made.repo_id), self.progress)
         if private and not info.private:
             raise TrainingError(f"The repository {made.repo_id} is there already, and everybody can see it; nothing was uploaded.",
                                 "Choose another name, make it private on its page, or switch 'Private repository' off.")
@@ -97,7 +92,7 @@ class Uploader:
             tell(reports)
             operation = self._hub.CommitOperationAdd(path_in_repo=reports[number].name, path_or_fileobj=str(path))
             try:
-                self._kindly(path.name, partial(self._api.preupload_lfs_files, repo_id, additions=[operation]))
+                kindly(path.name, partial(self._api.preupload_lfs_files, repo_id, additions=[operation]), self.progress)
             except TrainingError as error:
                 reports[number] = replace(reports[number], state="failed", words=str(error))
             else:
@@ -124,7 +119,7 @@ class Uploader:
         found: dict[str, Any] = {}
         for first in range(0, len(names) if there.commit else 0, AT_ONCE):
             ask = partial(self._api.get_paths_info, there.repo_id, names[first:first + AT_ONCE], revision=there.commit)
-            found.update({entry.path: entry for entry in self._kindly("The look at the far end", ask)})
+            found.update({entry.path: entry for entry in kindly("The look at the far end", ask, self.progress)})
             self.progress.check()
         reports = tuple(self._compared(report, path, found.get(report.name))
                         for report, path in zip(there.files, files, strict=True))
@@ -132,46 +127,45 @@ class Uploader:
 
     def _commit(self, repo_id: str, operations: list[Any]) -> str:
         words = f"{self.run.output_name} of the run {self.run.id}"
-        made = self._kindly("The commit", lambda: self._api.create_commit(repo_id, operations=operations, commit_message=words))
+        made = kindly("The commit", lambda: self._api.create_commit(repo_id, operations=operations, commit_message=words), self.progress)
         return str(made.oid)
 
     def _compared(self, report: FileReport, path: Path, there: Any) -> FileReport:
         """One file: here, and as the far end tells of it."""
         if report.state == "failed":
             return report
+        wrong = self._comparison.difference(path, there)
+        return replace(report, state="wrong" if wrong else "verified", words=wrong)
+
+
+def hub_api() -> Any:
+    """huggingface_hub's own interface, with the token of the environment. Raises: ConfigError: there is none; MissingDependency."""
+    hub = require("huggingface_hub", needed_for=NEEDED_FOR)
+    token = hub.get_token()
+    if not token:
+        raise ConfigError("There is no token for Hugging Face, so nothing can be uploaded.",
+                          "Set HF_TOKEN (one with the right to write) in the environment before the notebook is started.")
+    return hub.HfApi(endpoint=(os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/"), token=token)
+
+
+def kindly(what: str, act: Callable[[], T], progress: Progress = SILENT) -> T:
+    """Ask Hugging Face, again where the network or the far end failed for a while.
+
+    Args: what: the beginning of the sentence, where it fails.
+    Raises: TrainingError: in words. Cancelled: between two tries.
+    """
+    kinds = _known_errors()
+    for pause in (*PAUSES, None):
         try:
-            size, own, own_git = self._digest(path)
-        except OSError as error:
-            return replace(report, state="wrong", words=f"it cannot be read here any more: {error.strerror or error}")
-        if there is None or not hasattr(there, "blob_id"):
-            return replace(report, state="wrong", words="it is not there")
-        if there.size != size or (there.lfs is not None and there.lfs.size != size):
-            return replace(report, state="wrong", words=f"it has {there.size} bytes there, {size} here")
-        same = there.lfs.sha256 == own if there.lfs is not None else there.blob_id == own_git
-        return replace(report, state="verified", words="") if same else replace(report, state="wrong", words="its hash is another there")
-
-    def _digest(self, path: Path) -> tuple[int, str, str]:
-        """Size, SHA-256 and git's SHA-1 of a file; read again only where it was written since."""
-        facts = path.stat()
-        mark = (facts.st_size, facts.st_mtime_ns)
-        if self._digests.get(path, (None,))[0] != mark:
-            self._digests[path] = (mark, sha256(path), _git_sha1(path, facts.st_size))
-        return facts.st_size, *self._digests[path][1:]
-
-    def _kindly(self, what: str, act: Callable[[], T]) -> T:
-        """Do it, again where the network or the far end failed for a while. Raises: TrainingError: in words."""
-        kinds = _known_errors()
-        for pause in (*PAUSES, None):
-            try:
-                with _without_bars():
-                    return act()
-            except kinds as error:
-                status = _status(error)
-                if pause is None or (status is not None and status < 500 and status != 429):
-                    raise TrainingError(*_words(what, error, status or _status(error.__cause__))) from error
-            rest(pause)
-            self.progress.check()
-        raise AssertionError("unreachable")
+            with _without_bars():
+                return act()
+        except kinds as error:
+            status = _status(error)
+            if pause is None or (status is not None and status < 500 and status != 429):
+                raise TrainingError(*_words(what, error, status or _status(error.__cause__))) from error
+        rest(pause)
+        progress.check()
+    raise AssertionError("unreachable")
 
 
 def _status(error: BaseException | None) -> int | None:
@@ -208,12 +202,3 @@ def _without_bars() -> Iterator[None]:
     bars = require("huggingface_hub.utils", needed_for=NEEDED_FOR)
     bars.disable_progress_bars()
     yield
-
-
-def _git_sha1(path: Path, size: int) -> str:
-    """The name that git gives to a file's content: SHA-1 of "blob SIZE", a zero byte, and the content (git-hash-object(1))."""
-    digest = hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -43,6 +43,8 @@ def now(panel):
 def test_it_says_what_is_going_to_happen_and_what_stands_in_the_way(session, monkeypatch):
     panel = FinishPanel(session)
     assert "nothing is uploaded. The machine stays on." in panel._plan.value
+    choose(panel, state_meanwhile=True, most_money=4)
+    assert "each new state is uploaded there" in panel._plan.value and "After a price of 4" in panel._plan.value
     choose(panel, then="stop", upload_report=True, most_hours=3)
     assert "the finished LoRA and the report are uploaded to the private repository me/cats" in panel._plan.value
     assert "Vast.ai machine 1234 is stopped" in panel._plan.value and "After 3 hours" in panel._plan.value

@@ -30,7 +30,7 @@ class Server:
                 key = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
                 server.asked.append((self.command, self.path, key))
                 status, answer, more = (*server.answer(self.command, urlsplit(self.path).path, key, body), {})[:3]
-                data = json.dumps(answer).encode()
+                data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 self.send_response(status)
                 for name, value in {"Content-Type": "application/json", **more, "Content-Length": str(len(data))}.items():
                     self.send_header(name, value)
@@ -77,6 +77,8 @@ class Hub(Server):
         self.failing_puts = 0
         self.changed: dict[str, str] = {}
         """Part of a file's name to what is wrong with it at the far end: "size", "hash" or "gone"."""
+        self.spoilt: set[str] = set()
+        """Files that arrive longer than they are there."""
         self.delay = 0.0
         """Seconds that a file, and a look at the files, take."""
 
@@ -91,6 +93,10 @@ class Hub(Server):
         repo_id = "/".join(parts[2:4]) if parts[0] == "api" else f"{parts[0]}/{parts[1].removesuffix('.git')}"
         if repo_id not in self.repositories:
             return 404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"}
+        if parts[2] == "resolve":
+            return self._file(repo_id, "/".join(parts[4:]))
+        if parts[4:5] == ["tree"]:
+            return 200, self._paths(repo_id, [name for name in self.repositories[repo_id] if name.startswith("/".join(parts[6:]) + "/")])
         if method == "GET":
             return 200, {"id": repo_id, "sha": "c" * 40, "private": self.private[repo_id], "siblings": []}
         if parts[-2] == "paths-info":
@@ -133,10 +139,16 @@ class Hub(Server):
             if entry["key"] == "file":
                 content = base64.b64decode(value["content"])
                 name = hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
+                self.stored[name] = content
                 self.repositories[repo_id][value["path"]] = (len(content), name, False)
             elif entry["key"] == "lfsFile":
                 self.repositories[repo_id][value["path"]] = (value["size"], value["oid"], True)
         return 200, {"success": True, "commitOid": "c" * 40, "commitUrl": f"{self.address}/{repo_id}/commit/{'c' * 40}"}
+
+    def _file(self, repo_id, path):
+        _, name, _ = self.repositories[repo_id][path]
+        data = self.stored[name] + b"x" * (path in self.spoilt)
+        return 200, data, {"ETag": f'"{name}"', "X-Repo-Commit": "c" * 40}
 
     def _paths(self, repo_id, paths):
         found = []
