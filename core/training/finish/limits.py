@@ -26,7 +26,7 @@ class Limits:
             self.trouble = (f"The limit of {settings.most_money:g} cannot be kept: the price of the machine is not known. "
                             f"{self.trouble}").rstrip()
         self._machine_start = facts.started or _first_process()
-        self._run_start = 0.0
+        self._attempt, self._before, self._began = -1, 0.0, 0.0
 
     def _ask(self, machine: Machine) -> MachineFacts:
         settings = self.settings
@@ -41,9 +41,22 @@ class Limits:
 
     def hours(self, now: float | None = None) -> float:
         """How long it counts already; 0 while its training has not begun."""
-        self._run_start = self._run_start or _training_began(self.run)
-        begin = self._machine_start if self.settings.limit_since == "machine" else self._run_start
-        return max(0.0, (now or time.time()) - begin) / 3600 if begin else 0.0
+        now = now or time.time()
+        if self.settings.limit_since == "machine":
+            return max(0.0, now - self._machine_start) / 3600 if self._machine_start else 0.0
+        return self._worked(now) / 3600
+
+    def _worked(self, now: float) -> float:
+        """Seconds that the run's trainers have worked: what it waited for its turn, or was off, costs others or nothing."""
+        attempt = self.run.attempt()
+        if attempt != self._attempt or not self._began:
+            events = read_events(self.run.folder)[0]
+            self._attempt = attempt
+            self._before = sum(float(event.get("seconds", 0.0)) for event in events if event.get("event") == "end"
+                               and event.get("attempt") != attempt)
+            self._began = next((float(event.get("time", 0.0)) for event in events if event.get("event") == "trainer"
+                                and event.get("attempt") == attempt), 0.0)
+        return self._before + (max(0.0, now - self._began) if self._began else 0.0)
 
     def reached(self, now: float | None = None) -> str:
         """Which limit is reached, as a sentence; empty: none."""
@@ -58,11 +71,6 @@ class Limits:
 def limit_events(run: Run) -> list[dict[str, Any]]:
     """The stops that limits have asked for."""
     return [event for event in read_events(run.folder)[0] if event.get("event") == "finish" and event.get("step") == "limit"]
-
-
-def _training_began(run: Run) -> float:
-    """When the run's first trainer was started; time that it waited for its turn costs the runs before it."""
-    return next((float(event.get("time", 0.0)) for event in read_events(run.folder)[0] if event.get("event") == "trainer"), 0.0)
 
 
 def _first_process() -> float:

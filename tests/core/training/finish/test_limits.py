@@ -2,6 +2,9 @@
 
 import time
 
+import pytest
+
+from core.base.files import write_json
 from core.training.finish.limits import Limits
 from core.training.finish.providers import find_machine
 from tests.core.training.fakes import make_run
@@ -12,12 +15,29 @@ def limits(run, **values):
     return Limits(run, settings(**values), find_machine(run.folder))
 
 
-def test_hours_count_from_the_first_training_and_money_by_the_price(tmp_path):
+def begun(run, attempt):
+    write_json(run.folder / "supervisor.json", {"attempt": attempt, "host": "here", "mark": None})
+    run.note("trainer", attempt=attempt)
+    return time.time()
+
+
+def test_the_hours_of_all_attempts_count_without_those_between_them(tmp_path):
+    run = make_run(tmp_path)
+    watched = limits(run, most_hours=3)
+    assert watched.hours() == 0.0
+    assert watched.hours(begun(run, 1) + 3600) == pytest.approx(1, abs=0.01)
+    run.note("end", attempt=1, state="cancelled", seconds=2 * 3600)
+    write_json(run.folder / "supervisor.json", {"attempt": 2, "host": "here", "mark": None})
+    assert watched.hours(time.time() + 90 * 3600) == 2.0  # it waits for its turn
+    now = begun(run, 2)
+    assert watched.hours(now + 1800) == pytest.approx(2.5, abs=0.01) and watched.reached(now + 1800) == ""
+    assert watched.reached(now + 1.01 * 3600) == "The limit of 3 hours is reached."
+
+
+def test_hours_count_from_the_training_and_money_by_the_price(tmp_path):
     run = make_run(tmp_path)
     assert limits(run, most_hours=1).hours() == 0.0  # it waits for its turn
-    run.note("trainer", attempt=1)
-    run.note("trainer", attempt=2)
-    now = time.time()
+    now = begun(run, 1)
     watched = limits(run, most_hours=2, most_money=3, price_per_hour=1.2)
     assert watched.reached(now + 3600) == ""
     assert watched.reached(now + 2.01 * 3600) == "The limit of 2 hours is reached."
