@@ -74,6 +74,10 @@ _ALL = (
           heavy=True),
     Stage("preview", "As the trainer sees it", "core.training.preview:PreviewSettings", TRAINING, "preview", heavy=False),
     Stage("download-model", "Get a model", "core.models.settings:DownloadSettings", MODELS, "download", heavy=False, place="models"),
+    Stage("finish", "Upload a run's files, verify them, stop the machine", "core.training.finish.settings:FinishSettings", TRAINING,
+          "finish", heavy=False),
+    Stage("bring-run", "Bring a run back from Hugging Face, to train on", "core.training.finish.bringing:BringSettings", TRAINING,
+          "bring_run", heavy=False),
     Stage("evaluate", "Before and after", "core.training.evaluation:EvaluationSettings", TRAINING, "evaluate", heavy=True),
 )
 STAGES = {stage.name: stage for stage in _ALL}

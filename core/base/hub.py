@@ -16,6 +16,7 @@ REPO_NAME = re.compile(r"[\w.\-]+(?:/[\w.\-]+)?")
 TROUBLES = {
     "LocalEntryNotFoundError": "it could not be reached",
     "OfflineModeIsEnabled": "it could not be reached",
+    "TransportError": "it could not be reached",
     "GatedRepoError": "its makers ask for an account and their consent first",
     "RepositoryNotFoundError": "there is no such repository, or it needs an account",
     "RevisionNotFoundError": "the repository has no such revision",

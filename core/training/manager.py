@@ -13,11 +13,15 @@ from core.base.progress import SILENT, Progress
 from core.dataset.project import Project
 from core.training import kept, launch
 from core.training.monitor import Monitor, RunStatus
-from core.training.run import Run
+from core.training.run import ACTIVE, Run
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
     from core.training.evaluation import EvaluationReport, EvaluationSettings
+    from core.training.finish.bringing import BringReport, BringSettings
+    from core.training.finish.report import FinishReport
+    from core.training.finish.settings import FinishSettings
+    from core.training.finish.status import FinishStatus
     from core.training.outputs import State
     from core.training.preview import ImagePreview, PreviewSettings
     from core.training.regularisation import RegularisationReport, RegularisationSettings
@@ -157,11 +161,58 @@ class TrainingManager:
 
         return EvaluationReport.read(self.run(run_id).folder / "evaluation")
 
+    def finish(self, settings: FinishSettings, progress: Progress = SILENT) -> FinishReport:
+        """Upload, verify, then stop the machine as chosen, in this very process. Raises: TrainingError, ConfigError, Cancelled."""
+        from core.training.finish.protocol import finish_run
+
+        return finish_run(self.run(settings.run) if settings.run else self._newest_run(), settings, progress)
+
+    def bring_run(self, settings: BringSettings, progress: Progress = SILENT) -> BringReport:
+        """Put a run together again from Hugging Face; `resume` goes on with it. Raises: TrainingError, ConfigError, DiskError."""
+        from core.training.finish.bringing import bring_run
+
+        return bring_run(self.project.folder, settings, progress)
+
     def report(self, run_id: str) -> Path:
         """Write the run's report.html. Returns: its place."""
         from core.training.report import write_report
 
         return write_report(self.run(run_id))
+
+    def finish_settings(self) -> tuple[FinishSettings, str]:
+        """What the project keeps for the end of its runs, and what is to be known of it. Raises: ConfigError: the file is wrong."""
+        from core.training.finish.kept import read_finish_settings
+
+        return read_finish_settings(self.project.folder)
+
+    def keep_finish(self, settings: FinishSettings) -> bool:
+        """Keep them for the runs to come. Returns: whether a run is at work, which follows them too. Raises: ConfigError, DiskError."""
+        from core.training.finish.kept import keep_finish
+        from core.training.finish.starting import follow_now
+
+        keep_finish(self.project.folder, settings)
+        at_work = [run for run in self.runs() if run.state() in ACTIVE]
+        for run in at_work:
+            follow_now(run, settings)
+        return bool(at_work)
+
+    def start_finish(self, run_id: str, settings: FinishSettings) -> Job:
+        """Finish a run in a process of its own; returns at once. Raises: TrainingError: no run has that id; DiskError."""
+        from core.training.finish.starting import start_finish
+
+        return start_finish(self.run(run_id), settings)
+
+    def finish_status(self, run_id: str) -> FinishStatus | None:
+        """Where the finish of a run stands, None: there was none. Raises: TrainingError: no run has that id."""
+        from core.training.finish.status import read_finish
+
+        return read_finish(self.run(run_id))
+
+    def _newest_run(self) -> Run:
+        found = next(iter(self.runs()), None)
+        if found is None:
+            raise TrainingError("This project has no run yet.", "Start one first.")
+        return found
 
     def _run_to_compare(self, run_id: str) -> Run:
         if run_id:

@@ -34,6 +34,7 @@ from core.dataset.items import list_items
 from core.dataset.project import Project, project_of_images, shown_name, trained_on
 from core.dataset.versions import VersionSettings, name_version
 from core.training.config.pair import pair_in, read_tables
+from core.training.finish.starting import begin_with
 from core.training.fitting import is_own
 from core.training.monitor.causes import Cause, find_cause, oom_kills
 from core.training.monitor.gpu import read_gpus
@@ -133,6 +134,7 @@ def supervise(run: Run, attempt: int) -> dict[str, Any]:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(stop, "signalled", True))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal is no wish to stop
+    begin_with(run)
     try:
         stop.check()
         what = f"the training of {run.output_name} in the project {shown_name(run.project_folder)}"

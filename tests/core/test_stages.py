@@ -22,7 +22,7 @@ from core.stages import STAGES, Stage
 
 HEAVY = {"duplicates", "quality", "tag", "caption", "regularise", "evaluate"}
 LIGHT = {"findings", "opening", "find-captions", "take-captions", "import", "rename", "overview", "trigger", "edit", "reject", "restore",
-         "preview", "pack", "download-model"}
+         "preview", "pack", "download-model", "finish", "bring-run"}
 EACH = 40
 
 IMPORT = """

@@ -13,6 +13,7 @@ PANELS: Registry[type] = Registry(
     Entry("regularisation", "widgets.training.regularisation:RegularisationPanel", "Regularisation pictures"),
     Entry("check", "widgets.training.check:TrainingCheckPanel", "Check"),
     Entry("train", "widgets.training.launch:TrainPanel", "Train"),
+    Entry("finish", "widgets.training.finish:FinishPanel", "After the run"),
     Entry("monitor", "widgets.training.monitor:MonitorPanel", "Monitor"),
     Entry("evaluation", "widgets.training.evaluation:EvaluationPanel", "Before and after"),
     Entry("report", "widgets.training.report:ReportPanel", "Report"),

@@ -1,5 +1,6 @@
 """The learning rate on its way: schedules that diffusers lacks, told as sd-scripts tells them."""
 
+import itertools
 import subprocess
 import sys
 
@@ -9,8 +10,8 @@ import torch
 from core.base.errors import ConfigError
 from core.base.paths import ROOT
 from core.training.backends.inside.lorabook_schedules import Rex, rex
-from core.training.builtin.options import TrainOptions
 from core.training.builtin.optimizers import make_schedule
+from core.training.builtin.options import TrainOptions
 
 
 def rates(steps=20, **options):
@@ -28,7 +29,7 @@ def test_rex_falls_slowly_and_then_steeply():
     seen = rates(lr_scheduler="rex", lr_warmup_steps=4)
     assert seen[:5] == pytest.approx([0, 0.5, 1.0, 1.5, 2.0])
     falls = [before - after for before, after in zip(seen[4:], seen[5:], strict=False)]
-    assert all(later > earlier for earlier, later in zip(falls, falls[1:], strict=False))
+    assert all(later > earlier for earlier, later in itertools.pairwise(falls))
     assert seen[12] == pytest.approx(2 * 0.5 / 0.75) and seen[-1] == 0
     assert rates(lr_scheduler="rex", lr_scheduler_min_lr_ratio=0.1)[-1] == pytest.approx(0.2)
 
@@ -47,7 +48,8 @@ def test_rex_goes_on_from_a_state():
 
 def test_rex_needs_nothing_but_torch():
     code = "import sys; import lorabook_schedules; print([name for name in sys.modules if name.startswith(('core', 'pydantic'))])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "core/training/backends/inside", capture_output=True, text=True, check=True)
+    inside = ROOT / "core/training/backends/inside"
+    done = subprocess.run([sys.executable, "-c", code], cwd=inside, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -1,0 +1,204 @@
+"""Uploading a run's files to Hugging Face, and looking at the far end whether each of them is there as it is here.
+
+The upload itself is huggingface_hub's. What counts is the second look: size and SHA-256 (of small text files, which the Hub keeps in git
+itself, git's own SHA-1) are asked from the repository at the commit that was made, and compared with the file on this disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from core.base.errors import ConfigError, TrainingError, require
+from core.base.hub import hub_trouble
+from core.base.progress import SILENT, Progress
+from core.training.finish.clock import rest
+from core.training.finish.comparing import Comparison
+from core.training.finish.files import name_at_far_end
+from core.training.finish.settings import FinishSettings
+from core.training.finish.status import FileReport
+from core.training.run import Run
+
+T = TypeVar("T")
+Tell = Callable[[Sequence[FileReport]], None]
+PAUSES = (5.0, 20.0)
+"""Seconds before the second and the third try of one file."""
+AT_ONCE = 50
+"""Files that the far end is asked about in one request."""
+NEEDED_FOR = "Uploading to Hugging Face"
+
+
+@dataclass(frozen=True)
+class FarEnd:
+    """What was uploaded, and where it is."""
+
+    repo_id: str
+    commit: str
+    """The commit that is looked at; empty: nothing was committed."""
+    files: tuple[FileReport, ...]
+
+    @property
+    def all_verified(self) -> bool:
+        """Whether something was uploaded, and every file of it was found at the far end as it is here."""
+        return bool(self.commit and self.files) and all(file.state == "verified" for file in self.files)
+
+    def trouble(self) -> str:
+        """The first files that are not verified, in words; empty: all are."""
+        wrong = [f"{file.name} ({file.words or file.state})" for file in self.files if file.state != "verified"]
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        return "; ".join(wrong[:3]) + more
+
+
+class Uploader:
+    """One repository at the far end.
+
+    Args: run, settings: whose files, and where to. progress: asked for a cancel between two files.
+    Raises: ConfigError: there is no token. MissingDependency: huggingface_hub is not installed.
+    """
+
+    def __init__(self, run: Run, settings: FinishSettings, progress: Progress = SILENT) -> None:
+        self.run, self.settings, self.progress = run, settings, progress
+        self._hub = require("huggingface_hub", needed_for=NEEDED_FOR)
+        self._api = hub_api()
+        self._comparison = Comparison()
+
+    def open_repository(self) -> str:
+        """Make the repository, or find it. Returns: owner/name. Raises: TrainingError: it cannot be written, or everybody could see it."""
+        wanted, private = self.settings.repo_id, self.settings.private
+        made = kindly(f"The repository {wanted!r}", lambda: self._api.create_repo(wanted, private=private, exist_ok=True), self.progress)
+        info = kindly(f"The repository {wanted!r}", lambda: self._api.repo_info(made.repo_id), self.progress)
+        if private and not info.private:
+            raise TrainingError(f"The repository {made.repo_id} is there already, and everybody can see it; nothing was uploaded.",
+                                "Choose another name, make it private on its page, or switch 'Private repository' off.")
+        return str(made.repo_id)
+
+    def upload(self, files: Sequence[Path], tell: Tell = lambda files: None) -> FarEnd:
+        """Bring the files there, in one commit.
+
+        Returns: where they are, none of them verified yet; a file that could not be brought says why.
+        Raises: TrainingError: the repository or the commit failed. Cancelled: between two files.
+        """
+        repo_id = self.open_repository()
+        reports = [FileReport(name_at_far_end(path, self.run, self.settings), path.stat().st_size) for path in files]
+        operations = []
+        for number, path in enumerate(self.progress.track(files, "Uploading")):
+            reports[number] = replace(reports[number], state="uploading")
+            tell(reports)
+            operation = self._hub.CommitOperationAdd(path_in_repo=reports[number].name, path_or_fileobj=str(path))
+            try:
+                kindly(path.name, partial(self._api.preupload_lfs_files, repo_id, additions=[operation]), self.progress)
+            except TrainingError as error:
+                reports[number] = replace(reports[number], state="failed", words=str(error))
+            else:
+                operations.append(operation)
+                reports[number] = replace(reports[number], state="uploaded")
+            tell(reports)
+        commit = self._commit(repo_id, operations) if operations else ""
+        return FarEnd(repo_id, commit, tuple(reports))
+
+    def verify(self, there: FarEnd, files: Sequence[Path]) -> FarEnd:
+        """Compare what lies at the far end with the files here; what is wrong there is looked at again in a while.
+
+        Returns: the same with what was found. Raises: TrainingError: the far end could not be asked. Cancelled.
+        """
+        for pause in PAUSES:
+            found = self._look(there, files)
+            if not any(file.state == "wrong" for file in found.files):
+                return found
+            rest(pause)
+        return self._look(there, files)
+
+    def _look(self, there: FarEnd, files: Sequence[Path]) -> FarEnd:
+        names = [file.name for file in there.files]
+        found: dict[str, Any] = {}
+        for first in range(0, len(names) if there.commit else 0, AT_ONCE):
+            ask = partial(self._api.get_paths_info, there.repo_id, names[first:first + AT_ONCE], revision=there.commit)
+            found.update({entry.path: entry for entry in kindly("The look at the far end", ask, self.progress)})
+            self.progress.check()
+        reports = tuple(self._compared(report, path, found.get(report.name))
+                        for report, path in zip(there.files, files, strict=True))
+        return replace(there, files=reports)
+
+    def _commit(self, repo_id: str, operations: list[Any]) -> str:
+        words = f"{self.run.output_name} of the run {self.run.id}"
+        made = kindly("The commit", lambda: self._api.create_commit(repo_id, operations=operations, commit_message=words), self.progress)
+        return str(made.oid)
+
+    def _compared(self, report: FileReport, path: Path, there: Any) -> FileReport:
+        """One file: here, and as the far end tells of it."""
+        if report.state == "failed":
+            return report
+        wrong = self._comparison.difference(path, there)
+        return replace(report, state="wrong" if wrong else "verified", words=wrong)
+
+
+def hub_api() -> Any:
+    """huggingface_hub's own interface, with the token of the environment. Raises: ConfigError: there is none; MissingDependency."""
+    hub = require("huggingface_hub", needed_for=NEEDED_FOR)
+    token = hub.get_token()
+    if not token:
+        raise ConfigError("There is no token for Hugging Face, so nothing can be uploaded.",
+                          "Set HF_TOKEN (one with the right to write) in the environment before the notebook is started.")
+    return hub.HfApi(endpoint=(os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/"), token=token)
+
+
+def kindly(what: str, act: Callable[[], T], progress: Progress = SILENT) -> T:
+    """Ask Hugging Face, again where the network or the far end failed for a while.
+
+    Args: what: the beginning of the sentence, where it fails.
+    Raises: TrainingError: in words. Cancelled: between two tries.
+    """
+    kinds = _known_errors()
+    for pause in (*PAUSES, None):
+        try:
+            with _without_bars():
+                return act()
+        except kinds as error:
+            status = _status(error)
+            if pause is None or (status is not None and status < 500 and status != 429):
+                raise TrainingError(*_words(what, error, status or _status(error.__cause__))) from error
+        rest(pause)
+        progress.check()
+    raise AssertionError("unreachable")
+
+
+def _status(error: BaseException | None) -> int | None:
+    """The number of an answer that was a refusal; None: there was no answer, or another trouble."""
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _words(what: str, error: BaseException, status: int | None) -> tuple[str, str]:
+    """A failure at the far end, and what to do."""
+    if status == 401:
+        return f"{what}: Hugging Face does not accept the token (error 401).", "Make a new one with the right to write, and set HF_TOKEN."
+    if status == 403:
+        return (f"{what}: the token has no right to write there (error 403).",
+                "Give it the right to write, or name a repository of your own.")
+    if status == 429:
+        return f"{what}: Hugging Face asks to wait (error 429).", "Try it again in some minutes."
+    return f"{what}: {hub_trouble(error)}.", "Look at the connection and the repository's page, then finish the run again."
+
+
+def _known_errors() -> tuple[type[Exception], ...]:
+    """What huggingface_hub and its packages raise where network, far end or a given name is at fault."""
+    errors = require("huggingface_hub.errors", needed_for=NEEDED_FOR)
+    kinds: list[type[Exception]] = [errors.HfHubHTTPError, errors.HFValidationError, errors.OfflineModeIsEnabled, OSError, ValueError,
+                                    RuntimeError]  # RuntimeError: hf_xet's
+    for name in ("httpx", "httpx2"):
+        with contextlib.suppress(ImportError):
+            kinds.append(importlib.import_module(name).HTTPError)
+    return tuple(kinds)
+
+
+@contextlib.contextmanager
+def _without_bars() -> Iterator[None]:
+    """Its progress bars would fill the log."""
+    bars = require("huggingface_hub.utils", needed_for=NEEDED_FOR)
+    bars.disable_progress_bars()
+    yield
