@@ -28,7 +28,7 @@ def rates(steps=20, **options):
 def test_rex_falls_slowly_and_then_steeply():
     seen = rates(lr_scheduler="rex", lr_warmup_steps=4)
     assert seen[:5] == pytest.approx([0, 0.5, 1.0, 1.5, 2.0])
-    falls = [before - after for before, after in zip(seen[4:], seen[5:], strict=False)]
+    falls = [before - after for before, after in itertools.pairwise(seen[4:])]
     assert all(later > earlier for earlier, later in itertools.pairwise(falls))
     assert seen[12] == pytest.approx(2 * 0.5 / 0.75) and seen[-1] == 0
     assert rates(lr_scheduler="rex", lr_scheduler_min_lr_ratio=0.1)[-1] == pytest.approx(0.2)
