@@ -6,32 +6,15 @@ with its environment is given: SD_SCRIPTS_DIR (and SD_SCRIPTS_PYTHON, where the 
 
 import json
 import math
-import os
-import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from core.base.paths import ROOT
-from core.dataset.project import Project
-from core.diffusion.kinds import read_header
-from core.training.backends.sd_scripts import SdScriptsBackend
 from core.training.evaluation import EvaluationSettings
 from core.training.manager import TrainingManager
-from core.training.monitor import RunStatus
-from core.training.run import Run
-from tests.full_size import make_full_size
-from tests.tiny_models import make_pictures
+from tests.integration.real_runs import BATCH_SIZE, EPOCHS, SIZES, Finished, train
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-SIZES = [(160, 160), (130, 128), (300, 100), (260, 90), (100, 300)]
-BATCH_SIZE, EPOCHS = 2, 2
 ATTENTION_AND_TEXT, CONVOLUTIONS = 264, 86
 """Modules of SD 1.5 that networks.lora takes: 192 of the U-Net and 72 of the text encoder; with conv_dim those of its convolutions too."""
 SAME_IN_BOTH = ("ss_steps", "ss_epoch", "ss_num_epochs", "ss_max_train_steps", "ss_num_batches_per_epoch", "ss_num_train_images",
@@ -43,51 +26,6 @@ SAME_IN_BOTH = ("ss_steps", "ss_epoch", "ss_num_epochs", "ss_max_train_steps", "
 """What both must say alike. Left out: names and times, and what sd-scripts only says without a dataset_config."""
 
 
-@dataclass
-class Finished:
-    """One run that has ended, with what the monitor saw on the way."""
-
-    run: Run
-    seen: list[RunStatus]
-
-    @property
-    def last(self) -> RunStatus:
-        return self.seen[-1]
-
-    @property
-    def header(self) -> dict[str, Any]:
-        assert self.last.output is not None
-        return read_header(self.last.output)
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        return self.header["__metadata__"]
-
-    @property
-    def tensors(self) -> dict[str, tuple[str, tuple[int, ...]]]:
-        """Name to kind of number and shape."""
-        return {name: (value["dtype"], tuple(value["shape"])) for name, value in self.header.items() if name != "__metadata__"}
-
-
-@pytest.fixture(scope="module")
-def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingManager]:
-    """A project with pictures of several proportions, beside the model in a folder that goes at the end."""
-    if not os.environ.get("SD_SCRIPTS_DIR"):
-        pytest.skip("SD_SCRIPTS_DIR names no checkout of sd-scripts")
-    if problem := SdScriptsBackend.missing():
-        pytest.skip(problem.what)
-    folder = tmp_path_factory.mktemp("real")
-    if shutil.disk_usage(folder).free < 5 << 30:
-        pytest.skip("less than 5 GiB are free on the disk")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LORABOOK_PROJECTS", str(folder / "projects"))  # a queue of its own
-        make_full_size(folder / "model")
-        project = Project.create(folder / "projects" / "real", "real", trigger="mikoneko")
-        make_pictures(project.images, SIZES)
-        yield TrainingManager.open(project.folder)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture(scope="module")
 def by_sd_scripts(manager: TrainingManager) -> Finished:
     return train(manager, "sd-scripts")
@@ -97,29 +35,6 @@ def by_sd_scripts(manager: TrainingManager) -> Finished:
 def by_builtin(manager: TrainingManager, by_sd_scripts: Finished) -> Finished:
     """After the other one, so that memory for one of them is enough."""
     return train(manager, "builtin")
-
-
-def train(manager: TrainingManager, backend: str) -> Finished:
-    """Launch as a person does who has no notebook, then look at it as a panel does."""
-    model = manager.project.folder.parent.parent / "model"
-    flags = {"preset": "sd15_character", "backend": backend, "pretrained_model_name_or_path": model / "model.safetensors",
-             "tokenizer_cache_dir": model / "tokenizers", "resolution": 128, "min_bucket_reso": 64, "max_bucket_reso": 256,
-             "batch_size": BATCH_SIZE, "max_train_epochs": EPOCHS, "network_dim": 4, "network_alpha": 2, "conv_dim": 2, "conv_alpha": 1,
-             "optimizer_type": "AdamW", "mixed_precision": "no", "max_data_loader_n_workers": 0, "lr_warmup_steps": 1,
-             "output_name": backend, "subsets": json.dumps([{"image_dir": str(manager.project.images), "num_repeats": 1}]),
-             "sample_prompts": json.dumps(["mikoneko, red hair --w 128 --h 128 --s 2 --d 5"])}
-    words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
-    argv = [sys.executable, "-m", "core", "train", str(manager.project.folder), *words, "--json"]
-    answer = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    run, seen = manager.run(json.loads(answer.stdout)["run"]), list[RunStatus]()
-    deadline = time.monotonic() + 1200
-    while not seen or not seen[-1].ended:
-        assert time.monotonic() < deadline, f"{seen[-1].sentence()}\n" + "\n".join(seen[-1].log[-20:])
-        time.sleep(0.2)
-        seen.append(manager.status(run.id))
-    assert seen[-1].state == "done", f"{seen[-1].sentence()}\n" + "\n".join(seen[-1].log[-40:])
-    return Finished(run, seen)
 
 
 def buckets(finished: Finished) -> list[tuple[tuple[int, int], int]]:
