@@ -50,21 +50,55 @@ def how_long(settings: TrainingSettings, backend: str, project_folder: Path, on_
         which torch does not see, and that is told already.
     """
     former = _former_speed(settings, backend, project_folder, on_gpu)
-    if former is None and on_gpu:
+    if former is None and (on_gpu or settings.model.family not in WORK):
         return []
     if former is None and is_small(settings):
         return [Finding("info", f"{reason} The base model is so small that it is trained in minutes all the same.")] if reason else []
+    expected = expect(settings, former)
+    what = f"A step takes about {rough_time(expected.step)}"
+    if expected.steps:
+        drawn = f", and {expected.pictures} sample picture{'s' if expected.pictures > 1 else ''}" if expected.pictures else ""
+        what = (f"This training takes about {rough_time(expected.whole)}: {expected.steps} steps of about {rough_time(expected.step)}"
+                f"{drawn}")
+    if on_gpu or is_small(settings) or 0 < expected.whole <= WORTH_A_WARNING:
+        return [Finding("info", f"{what} ({expected.basis}).")]
+    return [Finding("warning", f"{reason} {what} ({expected.basis}).".lstrip(), GPU_REMEDY if reason else SEEN_REMEDY)]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How long a training will take."""
+
+    step: float
+    """Seconds of a step."""
+    basis: str
+    """What it was worked out from."""
+    steps: int = 0
+    """0 while there is no picture."""
+    pictures: int = 0
+    """Sample pictures that are drawn."""
+    whole: float = 0.0
+    """Seconds of all steps and sample pictures; 0 while there is no picture."""
+
+
+def expected_time(settings: TrainingSettings, backend: str, project_folder: Path, on_gpu: bool) -> Expected | None:
+    """How long a training will take; None where there is nothing to go by: on a GPU that has not trained the like yet."""
+    former = _former_speed(settings, backend, project_folder, on_gpu)
+    if former is None and (on_gpu or settings.model.family not in WORK or is_small(settings)):
+        return None
+    return expect(settings, former)
+
+
+def expect(settings: TrainingSettings, former: tuple[float, str] | None) -> Expected:
+    """As `expected_time`. Args: former: seconds of a step and what they were read from; None: by the work, on this machine's cores."""
     seconds, basis = former or (step_work(settings) / (CORE_SPEED * cpu_cores()), f"a rough estimate for {_cores_words()}")
     totals = _totals(settings)
-    what, whole = f"A step takes about {rough_time(seconds)}", 0.0
-    if totals is not None:
-        beside, pictures = _work_beside_steps(settings, totals)
-        whole = seconds * (totals.steps + beside / step_work(settings))
-        drawn = f", and {pictures} sample picture{'s' if pictures > 1 else ''}" if pictures else ""
-        what = f"This training takes about {rough_time(whole)}: {totals.steps} steps of about {rough_time(seconds)}{drawn}"
-    if on_gpu or is_small(settings) or 0 < whole <= WORTH_A_WARNING:
-        return [Finding("info", f"{what} ({basis}).")]
-    return [Finding("warning", f"{reason} {what} ({basis}).".lstrip(), GPU_REMEDY if reason else SEEN_REMEDY)]
+    if totals is None:
+        return Expected(seconds, basis)
+    if settings.model.family not in WORK:
+        return Expected(seconds, basis, totals.steps, 0, seconds * totals.steps)
+    beside, pictures = _work_beside_steps(settings, totals)
+    return Expected(seconds, basis, totals.steps, pictures, seconds * (totals.steps + beside / step_work(settings)))
 
 
 def _totals(settings: TrainingSettings) -> Totals | None:

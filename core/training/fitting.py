@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.buckets import fitting_repeats
-from core.base.errors import ConfigError, StudioError
+from core.base.errors import StudioError
 from core.base.files import safe_stem
 from core.base.findings import Finding
 from core.base.paths import place_of
@@ -85,24 +85,6 @@ def fitted_repeats(project: Project) -> int:
 
     count = len(image_files(project.images)) if project.images.is_dir() else 0
     return fitting_repeats(count)
-
-
-def length_words(settings: TrainingSettings) -> str:
-    """What an epoch and the whole training amount to, for the pictures as they are now."""
-    from core.training.config.counting import count_steps
-    from core.training.config.sources import image_counts
-
-    counts = image_counts(settings)
-    try:
-        totals = count_steps(settings, counts)
-    except ConfigError as error:
-        return error.message
-    learned = [(count, subset.num_repeats) for count, subset in zip(counts, settings.data.subsets, strict=True) if not subset.is_reg]
-    pictures = sum(count * repeats for count, repeats in learned)
-    shown = " + ".join(f"{count} × {repeats}" for count, repeats in learned)
-    others = f", and {totals.images - pictures} regularisation pictures" if totals.images > pictures else ""
-    return (f"Pictures × repeats: {shown} = {pictures} in one epoch{others}. "
-            f"Steps: about {totals.steps_per_epoch} in one epoch, {totals.steps} in all.")
 
 
 def check_before_launch(settings: TrainingSettings, backend: str, project_folder: Path, deep: bool = True) -> list[Finding]:

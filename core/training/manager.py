@@ -73,6 +73,12 @@ class TrainingManager:
             return kept.read_kept(self.project)
         return self.preset(self.presets()[0], propose)
 
+    def amounts(self, settings: TrainingSettings, backend: str = "builtin") -> list[str]:
+        """What the settings amount to for the pictures as they are now: steps, files, disk, time and price, in sentences."""
+        from core.training.amounts import amount_lines, has_gpu
+
+        return amount_lines(settings, backend, self.project.folder, has_gpu())
+
     def preview(self, settings: PreviewSettings, progress: Progress = SILENT) -> ImagePreview:
         """One picture as the trainer will see it, with the kept settings. Raises: DatasetError, ConfigError."""
         from core.training.preview import preview_image

@@ -18,7 +18,7 @@ from core.training.config.network_types import NETWORK_TYPES
 from core.training.config.optimizers import USUAL
 from core.training.config.presets import apply_preset, find_presets
 from core.training.config.sampling import FLAGS
-from core.training.fitting import is_own, length_words
+from core.training.fitting import is_own
 from widgets.controls import SuggestionControl, Suggestions
 from widgets.demo import is_demo
 from widgets.form import Form
@@ -26,6 +26,7 @@ from widgets.panel import Panel
 from widgets.training.choice import first_preset, keep_settings, read_settings, settings_file
 from widgets.training.finder import SettingsFinder
 from widgets.training.folders import FoldersBox
+from widgets.training.launch import backend_of
 
 HIDDEN = ("saving.output_dir", "logging.logging_dir", "saving.resume")
 """Filled in by each run."""
@@ -164,7 +165,8 @@ class SettingsPanel(Panel):
         self.finder.differ(differences(settings, apply_preset(self.preset.value, settings)) if self.preset.value else {})
 
     def _show_length(self, settings: TrainingSettings) -> None:
-        self._length.value = f'<p class="lb-help">{html.escape(length_words(settings))}</p>'
+        lines = self.session.training.amounts(settings, backend_of(self.session))
+        self._length.value = "".join(f'<p class="lb-help">{html.escape(line)}</p>' for line in lines)
         project = self.session.training.project
         repeats = [subset.num_repeats for subset in settings.data.subsets if is_own(subset, project)]
         if repeats and settings.data.num_repeats is None:

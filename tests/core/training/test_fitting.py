@@ -1,17 +1,25 @@
 """What the project fills in, and what is found before a launch."""
 
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
 from core.base.files import write_json
 from core.base.findings import errors_of
 from core.dataset.project import Project
+from core.training.amounts import amount_lines
 from core.training.config import TrainingSettings
 from core.training.config.counting import count_steps
 from core.training.config.model import ModelSettings
 from core.training.config.sources import image_counts
-from core.training.fitting import fit_to_project, fitted_repeats, length_words
+from core.training.fitting import fit_to_project, fitted_repeats
 from core.training.manager import TrainingManager
+
+
+def lines_of(settings):
+    return amount_lines(settings, "builtin", Path("/nowhere"), on_gpu=True)
+
 
 
 def make_pictures(folder, count, first=0):
@@ -45,19 +53,21 @@ def test_regularisation_alone_is_nothing_to_learn_from_so_the_projects_pictures_
 
 def test_the_length_is_told_with_its_reckoning(project, tmp_path):
     fitted = fit_to_project(TrainingSettings(), project)
-    assert length_words(fitted) == "Pictures × repeats: 3 × 67 = 201 in one epoch. Steps: about 101 in one epoch, 1010 in all."
+    assert lines_of(fitted)[:2] == [
+        "Pictures × repeats: 3 × 67 = 201 in one epoch. Steps: about 101 in one epoch, 1010 in all (10 epochs).",
+        "Saved: 10 files, at most about 0.3 GiB on the disk at once, with the states to go on from."]
     make_pictures(tmp_path / "reg", 2)
     make_pictures(tmp_path / "more", 4)
     subsets = [{"image_dir": str(project.images), "num_repeats": 2}, {"image_dir": str(tmp_path / "more")},
                {"image_dir": str(tmp_path / "reg"), "is_reg": True}]
-    words = length_words(fitted.with_values(data={"subsets": subsets}))
+    words = lines_of(fitted.with_values(data={"subsets": subsets}))[0]
     assert words.startswith("Pictures × repeats: 3 × 2 + 4 × 1 = 10 in one epoch, and 10 regularisation pictures.")
     assert count_steps(fitted, image_counts(fitted)).steps == 1010
 
 
 def test_without_pictures_the_length_says_so(tmp_path):
     empty = Project.create(tmp_path / "empty", "empty")
-    assert "no picture" in length_words(fit_to_project(TrainingSettings(), empty))
+    assert "no picture" in lines_of(fit_to_project(TrainingSettings(), empty))[0]
 
 
 @pytest.mark.parametrize("backend", ["builtin", "sd-scripts"])

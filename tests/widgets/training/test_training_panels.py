@@ -183,11 +183,11 @@ def test_a_preset_leaves_model_name_and_prompts_alone(session):
 def test_repeats_and_steps_follow_the_pictures_at_each_look(session):
     panel = SettingsPanel(session)
     panel.form.control("network.network_dim").widget.value = 24
-    assert "3 × 67 = 201 in one epoch. Steps: about 101 in one epoch, 1010 in all." in panel._length.value
+    assert "3 × 67 = 201 in one epoch. Steps: about 101 in one epoch, 1010 in all (10 epochs)." in panel._length.value
     for number in range(4, 101):
         Image.new("RGB", (64, 64)).save(session.folder / "images" / f"{number}.png")
     panel.refresh()
-    assert "100 × 2 = 200 in one epoch. Steps: about 100 in one epoch, 1000 in all." in panel._length.value
+    assert "100 × 2 = 200 in one epoch. Steps: about 100 in one epoch, 1000 in all (10 epochs)." in panel._length.value
     assert panel.form.control("data.num_repeats").widget.placeholder == "fitted to the pictures: 2"
     assert read_settings(session).data.subsets[0].num_repeats == 2
 

@@ -1,0 +1,35 @@
+"""What a training amounts to: time and price where there is something to go by."""
+
+from pathlib import Path
+
+from core.dataset.project import Project
+from core.training.amounts import amount_lines
+from core.training.config import TrainingSettings
+from core.training.finish.kept import keep_finish
+from core.training.finish.settings import FinishSettings
+from core.training.fitting import fit_to_project
+from tests.tiny_models import make_pictures
+
+
+def test_on_a_processor_time_and_price_are_told(tmp_path):
+    project = Project.create(tmp_path / "p", "p", trigger="mychar")
+    make_pictures(project.images, [(64, 64)] * 3)
+    settings = fit_to_project(TrainingSettings(), project)
+    time = amount_lines(settings, "builtin", project.folder, on_gpu=False)[-1]
+    assert time.startswith("Time: about ") and "rough estimate" in time and "Price" not in time
+    keep_finish(project.folder, FinishSettings(price_per_hour=0.5))
+    assert "at 0.5 an hour" in amount_lines(settings, "builtin", project.folder, on_gpu=False)[-1]
+    assert amount_lines(settings, "builtin", project.folder, on_gpu=True)[-1] == \
+        "Time: known once this machine has trained with these settings."
+
+
+def test_of_a_family_whose_files_are_not_counted_only_their_number_is_told(tmp_path):
+    project = Project.create(tmp_path / "p", "p")
+    make_pictures(project.images, [(64, 64)] * 3)
+    settings = fit_to_project(TrainingSettings(), project).with_values(model={"family": "flux1"})
+    lines = amount_lines(settings, "sd-scripts", project.folder, on_gpu=False)
+    assert lines[1:] == ["Saved: 10 files."]
+
+
+def test_without_pictures_it_is_said(tmp_path):
+    assert "no picture" in amount_lines(TrainingSettings(), "builtin", Path(tmp_path), on_gpu=False)[0]
