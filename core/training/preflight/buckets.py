@@ -41,6 +41,8 @@ class Fate:
     """How often it comes up in one epoch; 0: a regularisation picture that is left out."""
     is_beyond: bool
     """It is longer or taller than any bucket."""
+    folder: int = 0
+    """Place of its folder among the settings' folders."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,11 @@ def plan_buckets(settings: TrainingSettings, pictures: Sequence[Sequence[Picture
         kept.append([folder[place] for place in split.learned])
         held_back += len(split.validated)
     repeats = repeats_of_images(subsets, [len(folder) for folder in kept])
-    pairs = [pair for folder, times in zip(kept, repeats, strict=True) for pair in zip(folder, times, strict=True)]
-    fates, unfit = fates_of(pairs, rule)
+    fates: list[Fate] = []
+    unfit: list[tuple[str, str]] = []
+    for number, (folder, times) in enumerate(zip(kept, repeats, strict=True)):
+        more, without = fates_of(zip(folder, times, strict=True), rule, number)
+        fates, unfit = fates + more, unfit + without
     buckets: dict[Size, int] = {}
     for fate in fates:
         if fate.repeats:
@@ -121,8 +126,8 @@ def rule_of(settings: TrainingSettings) -> BucketRule:
                       data.bucket_no_upscale).checked()
 
 
-def fates_of(pictures: Iterable[tuple[Picture, int]], rule: BucketRule) -> tuple[list[Fate], list[tuple[str, str]]]:
-    """What training makes of each picture with its repeats, and those that get no size, with the reason."""
+def fates_of(pictures: Iterable[tuple[Picture, int]], rule: BucketRule, folder: int = 0) -> tuple[list[Fate], list[tuple[str, str]]]:
+    """What training makes of each picture of a folder with its repeats, and those that get no size, with the reason."""
     fates, unfit, sizes = [], [], rule.sizes()
     ratios = [width / height for width, height in sizes]
     low, high = (min(ratios), max(ratios)) if rule.enable_bucket and not rule.bucket_no_upscale else (0.0, math.inf)
@@ -140,7 +145,7 @@ def fates_of(pictures: Iterable[tuple[Picture, int]], rule: BucketRule) -> tuple
         bucket, resized = known[size]
         cropped = max(0.0, 1 - bucket[0] * bucket[1] / (resized[0] * resized[1]))
         fates.append(Fate(picture.name, size, bucket, cropped, resized[0] / size[0], repeats,
-                          not low <= size[0] / size[1] <= high))
+                          not low <= size[0] / size[1] <= high, folder))
     return fates, unfit
 
 
