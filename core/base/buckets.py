@@ -6,6 +6,7 @@ It stands here because both sides need it: the trainer cuts pictures by it, and 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.base.errors import ConfigError
@@ -101,9 +102,10 @@ def _without_upscaling(size: Size, rule: BucketRule) -> tuple[Size, Size]:
             return whole - whole % steps
 
         by_width, by_height = rounded(ideal), rounded(area / ideal)
-        if not by_width or not by_height:
+        height_by_width = rounded(by_width / ratio)
+        if not by_height or not height_by_width:  # sd-scripts divides by them
             raise ConfigError(f"An image of {width} x {height} is too narrow for bucket_reso_steps {steps}.", "Crop it, or lower the step.")
-        width_error = abs(by_width / max(1, rounded(by_width / ratio)) - ratio)
+        width_error = abs(by_width / height_by_width - ratio)
         height_error = abs(rounded(by_height * ratio) / by_height - ratio)
         resized = (by_width, int(by_width / ratio + 0.5)) if width_error < height_error else (int(by_height * ratio + 0.5), by_height)
     bucket = (resized[0] - resized[0] % steps, resized[1] - resized[1] % steps)
@@ -111,6 +113,26 @@ def _without_upscaling(size: Size, rule: BucketRule) -> tuple[Size, Size]:
         raise ConfigError(f"An image of {width} x {height} is smaller than bucket_reso_steps {steps}.",
                           "Leave the image out, or switch bucket_no_upscale off.")
     return bucket, resized
+
+
+def fill_buckets(pictures: Iterable[tuple[Size, int]], rule: BucketRule) -> dict[Size, int]:
+    """How many pictures, with their repeats, stand in each bucket, by size.
+
+    Args:
+        pictures: width and height of each, and its repeats; those with none are passed over.
+        rule: from `BucketRule.checked`.
+
+    Raises: ConfigError: a picture fits no bucket.
+    """
+    sizes = rule.sizes()
+    known: dict[Size, Size] = {}
+    filled: dict[Size, int] = {}
+    for size, repeats in pictures:
+        if repeats:
+            if size not in known:
+                known[size] = select_bucket(size, rule, sizes)[0]
+            filled[known[size]] = filled.get(known[size], 0) + repeats
+    return dict(sorted(filled.items()))
 
 
 def crop_edges(bucket: Size, size: Size) -> tuple[int, int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,12 +22,38 @@ class Totals:
     images: int
     """Pictures of one epoch, with their repeats."""
     batches_per_epoch: int
+    """Of all processes together."""
     steps_per_epoch: int
     """Optimizer updates of one epoch; the accumulated batches of an epoch's end make one of their own."""
     steps: int
     epochs: int
     saves: int
     """LoRA files written, the final one included, before older ones are removed."""
+    batches_of_process: int
+    """Batches of one epoch that each process gets; where they do not come out even, some are seen twice (accelerate's `even_batches`)."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which pictures of a folder, by their place in the order of names, are learned and which only measured."""
+
+    learned: tuple[int, ...]
+    validated: tuple[int, ...]
+
+
+def split_of(count: int, validation_split: float, seed: int | None = None) -> Split:
+    """How a folder of `count` pictures is divided; regularisation folders never are. Rounded as in sd-scripts, half of one to even.
+
+    Args:
+        validation_split: share of the pictures that is held back, 0 to 1.
+        seed: `validation_seed`; None: how many is right, but not which.
+    Source: split_train_val in sd-scripts' library/train_util.py.
+    """
+    order = list(range(count))
+    if not validation_split:
+        return Split(tuple(order), ())
+    random.Random(seed if seed is not None else 0).shuffle(order)
+    return Split(tuple(order[:math.ceil(count * (1 - validation_split))]), tuple(order[count - round(count * validation_split):]))
 
 
 def repeats_of_images(subsets: Sequence[Subset], image_counts: Sequence[int]) -> list[list[int]]:
@@ -55,30 +82,39 @@ def repeats_of_images(subsets: Sequence[Subset], image_counts: Sequence[int]) ->
     return repeats
 
 
-def count_steps(settings: TrainingSettings, image_counts: Sequence[int], bucket_sizes: Mapping[object, int] | Sequence[int] | None = None
-                ) -> Totals:
-    """What a run amounts to on one machine with one device.
+def count_steps(settings: TrainingSettings, image_counts: Sequence[int], bucket_sizes: Mapping[object, int] | Sequence[int] | None = None,
+                processes: int = 1, validation_split: float = 0.0) -> Totals:
+    """What a run amounts to.
 
     Args:
         settings: repeats, batch size, accumulation, length and saving are read from it.
         image_counts: pictures in each folder, in the order of `settings.data.subsets`.
         bucket_sizes: pictures with repeats in each bucket; None counts as if all were in one, which is the least
             number of batches, since the last batch of each bucket may be smaller.
+        processes: devices that share the batches, over all machines.
+        validation_split: share of the pictures of each folder to learn from that is held back. `bucket_sizes` are those without them.
 
-    Raises: ConfigError: the counts do not match the folders, or there is no picture at all.
+    Raises: ConfigError: the counts do not match the folders, there is no picture at all, or no process.
     """
-    images = sum(sum(of_folder) for of_folder in repeats_of_images(settings.data.subsets, image_counts))
+    if processes < 1:
+        raise ConfigError(f"A run needs at least one process, but {processes} are given.")
+    subsets = settings.data.subsets
+    if validation_split and len(subsets) == len(image_counts):
+        image_counts = [count if subset.is_reg else len(split_of(count, validation_split).learned)
+                        for subset, count in zip(subsets, image_counts, strict=True)]
+    images = sum(sum(of_folder) for of_folder in repeats_of_images(subsets, image_counts))
     sizes = [images] if bucket_sizes is None else list(bucket_sizes.values() if isinstance(bucket_sizes, Mapping) else bucket_sizes)
     batches = sum(math.ceil(size / settings.data.batch_size) for size in sizes)
     if not batches:
         raise ConfigError("There is no picture to train from.", "Choose a folder with pictures.")
     schedule = settings.schedule
-    steps_per_epoch = math.ceil(batches / schedule.gradient_accumulation_steps)
+    batches_of_process = math.ceil(batches / processes)
+    steps_per_epoch = math.ceil(batches_of_process / schedule.gradient_accumulation_steps)
     steps = schedule.max_train_steps or DEFAULT_STEPS
     if schedule.max_train_epochs is not None:
         steps = schedule.max_train_epochs * steps_per_epoch
     epochs = math.ceil(steps / steps_per_epoch)
-    return Totals(images, batches, steps_per_epoch, steps, epochs, _count_saves(settings, steps, epochs))
+    return Totals(images, batches, steps_per_epoch, steps, epochs, _count_saves(settings, steps, epochs), batches_of_process)
 
 
 def _count_saves(settings: TrainingSettings, steps: int, epochs: int) -> int:

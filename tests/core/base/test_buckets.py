@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.base.buckets import BucketRule, bucket_resolutions, crop_edges, fitting_repeats, select_bucket
+from core.base.buckets import BucketRule, bucket_resolutions, crop_edges, fill_buckets, fitting_repeats, select_bucket
 from core.base.errors import ConfigError
 
 
@@ -58,3 +58,16 @@ def test_crop_edges_are_what_sdxl_is_told():
 
 def test_repeats_fill_an_epoch_to_about_two_hundred_pictures():
     assert [fitting_repeats(count) for count in (0, 1, 24, 199, 200, 5000)] == [1, 200, 9, 2, 1, 1]
+
+
+def test_a_picture_so_long_that_sd_scripts_divides_by_zero_is_named():
+    """6390 x 100 at 512 with steps of 64 ends sd-scripts with a ZeroDivisionError (tried); 6300 x 100 does not."""
+    rule = BucketRule((512, 512), True, bucket_no_upscale=True).checked()
+    with pytest.raises(ConfigError, match="6390 x 100 is too narrow"):
+        select_bucket((6390, 100), rule)
+    assert select_bucket((6300, 100), rule)[0] == (4032, 64)
+
+
+def test_buckets_are_filled_with_repeats_and_left_out_pictures_do_not_count():
+    rule = BucketRule((512, 512), True).checked()
+    assert fill_buckets([((512, 512), 3), ((1024, 1024), 2), ((600, 400), 1), ((30, 3000), 0)], rule) == {(512, 512): 5, (640, 384): 1}

@@ -1,0 +1,87 @@
+"""How long it takes to say what training makes of 1,000 and of 100,000 pictures: with a warm index, and from the files' headers.
+
+    python benchmarks/preflight.py [--json] [--images 1000 100000]
+
+Each picture has a size of its own, so that none of the buckets is known from another one.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.figures import flags, show
+from core.dataset.items import list_items
+from core.dataset.project import Project
+from core.training.config import TrainingSettings
+from core.training.preflight.buckets import check_buckets, plan_buckets
+from core.training.preflight.caches import find_stale
+from core.training.preflight.pictures import pictures_of
+
+GOALS = {1_000: 2.0, 100_000: 20.0}
+"""Seconds with a warm index, on two cores."""
+
+
+def make_project(folder: Path, count: int) -> Project:
+    """A project with small pictures of many sizes, each with a caption."""
+    project = Project.create(folder, "Preflight")
+    for number in range(count):
+        path = project.images / f"image_{number:06}.png"
+        Image.new("1", (400 + number % 701, 400 + number // 701 % 901)).save(path, compress_level=1)
+        path.with_suffix(".txt").write_text(f"mochi, cat, number {number}", encoding="utf-8")
+    return project
+
+
+def timed(project: Project | None, settings: TrainingSettings) -> tuple[float, float]:
+    """Seconds of finding the sizes, and of everything that is worked out from them."""
+    began = time.perf_counter()
+    pictures = pictures_of(settings.data.subsets, project)
+    found = time.perf_counter()
+    plan = plan_buckets(settings, pictures, processes=2, validation_split=0.05, validation_seed=1)
+    check_buckets(plan)
+    for subset in settings.data.subsets:
+        find_stale(Path(subset.image_dir))
+    return found - began, time.perf_counter() - found
+
+
+def measure(count: int) -> dict[str, object]:
+    """Seconds with a warm index, in a process that does not know the project, and without an index."""
+    with tempfile.TemporaryDirectory() as place:
+        project = make_project(Path(place) / "project", count)
+        settings = TrainingSettings().with_values(data={"subsets": [{"image_dir": str(project.images), "num_repeats": 2}]})
+        list_items(project)
+        Project.open(project.folder)
+        _forget_listing()
+        sizes, rest = timed(project, settings)
+        headers, _ = timed(None, settings)
+    return {f"{count}_sizes_seconds": round(sizes, 2), f"{count}_buckets_and_caches_seconds": round(rest, 2),
+            f"{count}_headers_seconds": round(headers, 2), f"{count}_ok": sizes + rest <= GOALS.get(count, float("inf"))}
+
+
+def _forget_listing() -> None:
+    """As in a new process: what the last listing kept in memory is not there."""
+    from core.dataset import items
+
+    items._kept.clear()
+
+
+def main() -> int:
+    """Print the figures. Returns: 0 when the goals are met."""
+    parser = flags("How long preflight takes for the pictures.")
+    parser.add_argument("--images", type=int, nargs="+", default=list(GOALS))
+    given = parser.parse_args()
+    figures: dict[str, object] = {"name": "preflight", "goals": str(GOALS)}
+    for count in given.images:
+        figures |= measure(count)
+    figures["ok"] = all(value for name, value in figures.items() if name.endswith("_ok"))
+    return show(figures, given.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""The training settings as preflight's functions take them; the only place of preflight that reads more of them than folders and sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.base.buckets import Size
+from core.base.errors import ConfigError
+from core.base.findings import Finding
+from core.base.paths import place_of
+from core.dataset.project import Project
+from core.setup.hardware import GIB
+from core.training.preflight.buckets import BucketPlan, check_buckets, plan_buckets
+from core.training.preflight.caches import check_caches, find_stale
+from core.training.preflight.disk import Need, cache_needs, check_disk, sample_bytes
+from core.training.preflight.memory import MemoryPlan, check_memory, estimate_memory
+from core.training.preflight.pictures import Picture, pictures_of
+from core.training.room import room_of
+
+if TYPE_CHECKING:
+    from core.training.config import TrainingSettings
+
+
+def check_run(settings: TrainingSettings, project: Project, gpu_gib: float | None = None, processes: int = 1) -> list[Finding]:
+    """Everything that preflight can say of a run without starting it, errors first.
+
+    Args: gpu_gib: free memory of the GPU; None where there is none, and nothing is said of memory.
+    Raises: DatasetError: the project's folder cannot be read.
+    """
+    pictures = pictures_of(settings.data.subsets, project)
+    try:
+        plan = plan_buckets(settings, pictures, processes)
+    except ConfigError as error:
+        return [Finding("error", error.message, error.hint)]
+    found = [*check_buckets(plan), *_caches(settings, pictures), *check_disk(disk_needs(settings, plan, pictures, project))]
+    if gpu_gib is not None:
+        memory = memory_plan(settings, plan.largest())
+        found += check_memory(estimate_memory(memory), gpu_gib, memory)
+    return sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.level))
+
+
+def family_of(settings: TrainingSettings) -> str:
+    """The family as preflight's facts call it."""
+    return "sd2" if settings.model.family == "sd15" and settings.model.v2 else settings.model.family
+
+
+def memory_plan(settings: TrainingSettings, largest: Size) -> MemoryPlan:
+    """What the memory of a run of these settings depends on. Args: largest: the largest bucket, px (`BucketPlan.largest`)."""
+    network, optimizer, memory, data = settings.network, settings.optimizer, settings.memory, settings.data
+    rate = optimizer.learning_rate if optimizer.text_encoder_lr is None else optimizer.text_encoder_lr
+    mixed, prompts = memory.mixed_precision != "no", settings.sampling.sample_prompts
+    sizes = [(prompt.width or data.size[0], prompt.height or data.size[1]) for prompt in prompts]
+    return MemoryPlan(
+        family_of(settings), largest, data.batch_size, network.network_dim, network.conv_dim or 0,
+        train_unet=not network.network_train_text_encoder_only, train_text_encoders=not network.network_train_unet_only and rate > 0,
+        optimizer=optimizer.optimizer_type, precision="half" if mixed else "float", mixed=mixed,
+        full_half=memory.full_fp16 or memory.full_bf16, gradient_checkpointing=memory.gradient_checkpointing,
+        cache_latents=data.cache_latents or data.cache_latents_to_disk, no_half_vae=settings.model.no_half_vae,
+        cache_text=data.cache_text_encoder_outputs or data.cache_text_encoder_outputs_to_disk, samples=bool(sizes),
+        sample_size=max(sizes, key=lambda size: size[0] * size[1]) if sizes else None)
+
+
+def disk_needs(settings: TrainingSettings, plan: BucketPlan, pictures: Sequence[Sequence[Picture]], project: Project) -> list[Need]:
+    """What a run of these settings writes, folder by folder. Args: pictures: of each folder, as they went into `plan`."""
+    data, sampling = settings.data, settings.sampling
+    latents, texts = data.cache_latents_to_disk, data.cache_text_encoder_outputs_to_disk
+    needs = [Need("LoRA files and states", project.runs, round(room_of(settings).kept * GIB))]
+    if sampling.sample_prompts:
+        every = sampling.sample_every_n_epochs
+        times = plan.totals.epochs // every if every else plan.totals.steps // (sampling.sample_every_n_steps or plan.totals.steps)
+        needs.append(Need("samples", project.runs, sample_bytes(data.size, times * len(sampling.sample_prompts))))
+    buckets = {(fate.folder, fate.name): fate.bucket for fate in plan.fates if fate.repeats}
+    for number, subset in enumerate(data.subsets):
+        sizes = [buckets[number, picture.name] for picture in pictures[number] if (number, picture.name) in buckets]
+        needs += cache_needs(family_of(settings), place_of(subset.image_dir), sizes, latents, texts, data.flip_aug)
+    return needs
+
+
+def _caches(settings: TrainingSettings, pictures: Sequence[Sequence[Picture]]) -> list[Finding]:
+    """Of the folders whose caches the run would read."""
+    data, found = settings.data, []
+    if not (data.cache_latents_to_disk or data.cache_text_encoder_outputs_to_disk):
+        return []
+    for subset, folder in zip(data.subsets, pictures, strict=True):
+        place: Path = place_of(subset.image_dir)
+        if place.is_dir():
+            known = {picture.name: picture.size for picture in folder if all(picture.size)}
+            found += check_caches(find_stale(place, known, subset.caption_extension))
+    return found
