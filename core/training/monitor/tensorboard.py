@@ -118,6 +118,8 @@ class TensorBoardReader:
         self.folder = folder
         self.curve = Curve()
         self._files: dict[Path, EventFile] = {}
+        self._latest = 0.0
+        """When the attempt of the newest file began."""
 
     def read(self, resumed: list[tuple[float, int]]) -> None:
         """Take in what is new.
@@ -130,10 +132,17 @@ class TensorBoardReader:
             is_new = file.first_step is None
             scalars = file.read()
             shift, begin = self._shift(file, resumed)
-            if is_new and scalars and begin:
-                self.curve.cut_after(begin)
+            if is_new and scalars:
+                self._cut(file, resumed, begin)
             for tag, step, value, _ in scalars:
                 self._put(tag, step + shift, value)
+
+    def _cut(self, file: EventFile, resumed: list[tuple[float, int]], begin: int) -> None:
+        """An attempt's first file: what the one before did after the step where it begins is done again."""
+        began = next((time for time, _ in reversed(resumed) if file.first_time is not None and time <= file.first_time), 0.0)
+        if began > self._latest:
+            self._latest = began
+            self.curve.cut_after(begin)
 
     @staticmethod
     def _shift(file: EventFile, resumed: list[tuple[float, int]]) -> tuple[int, int]:
