@@ -10,8 +10,8 @@ from core.base.errors import StudioError
 from core.training.outputs import State, is_whole, new_outputs, state_in, take_snapshot
 from core.training.run import Run
 
-QUIET = 2.0
-"""Seconds without a change after which a whole file is believed to be finished."""
+QUIET, QUIET_AT_WORK = 2.0, 0.3
+"""Seconds without a change after which what is whole is believed to be finished; the same once the trainer does something else."""
 HEAR_STOP = ("builtin",)
 """Backends whose trainer ends by itself at the end of an epoch; any other is ended by the supervisor."""
 
@@ -53,8 +53,11 @@ class EpochEnd:
         self._trace: tuple[object, ...] = ()
         self._since = 0.0
 
-    def is_whole(self, now: float | None = None) -> bool:
-        """Whether an epoch was saved since, file and state, and nothing of it changes any more."""
+    def is_whole(self, saving: bool, now: float | None = None) -> bool:
+        """Whether an epoch was saved since, file and state, and nothing of it changes any more.
+
+        Args: saving: whether its output says that it still saves.
+        """
         now = time.monotonic() if now is None else now
         saved = [path for path in new_outputs(self.run.checkpoints, self._before) if self._epoch.fullmatch(path.stem)]
         if not saved or not is_whole(saved[-1]):
@@ -66,7 +69,7 @@ class EpochEnd:
         trace = tuple(_facts(path) for path in [saved[-1], *(sorted(folder.rglob("*")) if state else [])])
         if trace != self._trace:
             self._trace, self._since = trace, now
-        return now - self._since >= QUIET
+        return now - self._since >= (QUIET if saving else QUIET_AT_WORK)
 
     @staticmethod
     def _state(folder: Path) -> State | None:

@@ -98,7 +98,7 @@ class Watch:
         if self._hears:
             return
         self._epoch_end = self._epoch_end or EpochEnd(self.run)
-        self.epoch_over = self._epoch_end.is_whole()
+        self.epoch_over = self._epoch_end.is_whole(self.signs.facts.phase.startswith("Saving"))
 
     def _warn_once(self, message: str) -> None:
         if message in self._told:
