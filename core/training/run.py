@@ -28,7 +28,8 @@ from core.base.errors import StudioError, TrainingError
 from core.base.files import explain_disk_errors, read_json, safe_stem, write_json, write_text
 from core.base.jobs import append_event, read_tail
 from core.base.process import ProcessMark, end_group, is_alive
-from core.training.kept import find_moves, placed_now
+from core.training.kept import placed_now
+from core.training.moving import moves_of
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
@@ -128,12 +129,7 @@ class Run:
         from core.training.config import for_run
 
         settings = self.written_settings()
-        before, now = Path(settings.saving.output_dir or self.checkpoints), self.checkpoints.absolute()
-        if before.name != now.name:
-            return settings
-        command = self.folder / "command.json"
-        root_before = str(read_json(command).get("root", "")) if command.is_file() else ""
-        moves = find_moves(str(before.parents[2]), now.parents[2], root_before)
+        moves = moves_of(self, settings.saving.output_dir)
         return for_run(type(settings).from_values(placed_now(settings.values(), moves)), self.folder) if moves else settings
 
     def written_settings(self) -> TrainingSettings:
