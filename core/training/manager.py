@@ -15,7 +15,7 @@ from core.training import kept, launch, queue
 from core.training.guards import GuardSettings, keep_guards, read_guards
 from core.training.monitor import Monitor, RunStatus
 from core.training.queue import QueuedRun
-from core.training.run import Run
+from core.training.run import ACTIVE, Run
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
@@ -108,8 +108,11 @@ class TrainingManager:
         return read_guards(self.project.folder)
 
     def keep_guards(self, settings: GuardSettings) -> None:
-        """Keep them for the project's next runs. Raises: DiskError."""
+        """Keep them for the project's next runs, and for those that work or wait now. Raises: DiskError."""
         keep_guards(settings, self.project.folder)
+        for run in self.runs():
+            if run.state() in ACTIVE:
+                keep_guards(settings, run.folder)
 
     def launch(self, settings: TrainingSettings, backend: str = "builtin", guards: GuardSettings | None = None, hold: bool = False) -> Run:
         """Make a run and put it into the machine's queue, where it begins when nobody is ahead; returns at once.
@@ -177,6 +180,12 @@ class TrainingManager:
         from core.training.watching.epoch_end import why_no_epoch_stop
 
         return why_no_epoch_stop(self.run(run_id))
+
+    def epoch_stop_words(self, run_id: str) -> str:
+        """What happens when a run is to stop after its epoch."""
+        from core.training.watching.epoch_end import epoch_stop_words
+
+        return epoch_stop_words(self.run(run_id))
 
     def resume_point(self, run_id: str) -> State | None:
         """Where `resume` would go on from, None for the beginning. Raises: TrainingError: why it cannot."""

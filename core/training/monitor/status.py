@@ -18,6 +18,7 @@ from core.training.run import ACTIVE, ENDED, HELD, Run, RunState, tail_lines
 CURVE_POINTS = 1500
 """Most points of the curve that a status carries."""
 LOG_LINES = 200
+WAITING, HELD_PHASE = "Waiting for its turn", "Held in the queue"
 _WORDS = {"prepared": "Ready", "running": "Working", "stopping": "Stopping", "done": "Done", "failed": "Needs attention",
           "cancelled": "Stopped", "lost": "Lost"}
 
@@ -148,7 +149,7 @@ class Monitor:
         if state not in ACTIVE:
             return ""
         if self._events.message:
-            return "Held in the queue" if self._events.message == HELD else "Waiting for its turn"
+            return HELD_PHASE if self._events.message == HELD else WAITING
         if self._events.paused:
             return "Paused before a save"
         phase = self._parser.facts.phase or "Starting"
