@@ -36,7 +36,7 @@ def queue(given: argparse.Namespace, progress: Progress) -> Any:
     elif given.wake:
         launch.wake_queue()
     now = runs.list_queue()
-    lines = [f"{queued.place or '-'}  {queued.state:8} {queued.title} ({queued.run.id})" for queued in now]
+    lines = [f"{queued.place or '-'}  {queued.state:8} {queued.run.id} in the project {queued.project}" for queued in now]
     return {"summary": "\n".join(lines) or "No training run works or waits on this machine.", "queue": [queued.as_dict() for queued in now]}
 
 

@@ -22,7 +22,7 @@ class GuardSettings(Settings):
     title: ClassVar[str] = "Watching over the run"
 
     memory_retries: int = setting(3, "Tries with less memory", "When the GPU's memory runs out, go on from the last state with settings "
-                                  "that need less and learn the same. 0: the run fails at once.", unit="tries", ge=0, le=10)
+                                  "that need less and learn the same. 0: the run fails at once.", ge=0, le=10)
     on_nan: OnLoss = setting("stop", "When the loss is no number", "stop: end the run. lower: go on from the last good state with a lower "
                              "learning rate.")
     on_black: OnBlack = setting("warn", "When all samples are black", "warn: only tell. stop: end the run. lower: as above. A VAE in half "
@@ -36,7 +36,7 @@ class GuardSettings(Settings):
     stall_minutes: float = setting(10.0, "Standstill, at least", "However fast the steps are, so long is waited.", level="advanced",
                                    unit="minutes", gt=0, le=1440)
     restarts: int = setting(2, "Restarts", "So often at most it is begun again after a loss that is no number, black samples or a "
-                            "standstill.", level="advanced", unit="times", ge=0, le=10)
+                            "standstill.", level="advanced", ge=0, le=10)
     disk_pause: bool = setting(True, "Pause when the disk is full", "Before a save for which there is no room the run waits until you have "
                                "freed some; it goes on by itself.", level="advanced")
     disk_free: float = setting(0.2, "Keep free on the disk", "Beside the size of the save.", level="expert", unit="GiB", ge=0, le=10000)

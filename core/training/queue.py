@@ -56,15 +56,14 @@ class QueuedRun:
     """Among those that wait, from 1; 0 for the one that works."""
 
     @property
-    def title(self) -> str:
-        """ "mika in the project cats"."""
+    def project(self) -> str:
+        """The project's name."""
         from core.dataset.project import shown_name
 
         try:
-            name = shown_name(self.run.project_folder)
+            return shown_name(self.run.project_folder)
         except (StudioError, OSError):
-            name = self.run.project_folder.name
-        return f"{self.run.output_name} in the project {name}"
+            return self.run.project_folder.name
 
     def as_dict(self) -> dict[str, Any]:
         """For the command line."""

@@ -195,7 +195,7 @@ class TrainPanel(Panel):
                 doing = f"{doing}. {self.session.training.epoch_stop_words(run.id)}"
             self.log.show("\n".join(status.retries) or self.log.text)
             self.status.say("working", f"Working{count}: {doing or 'starting'}", share(status.step, status.total),
-                            time_left(status.seconds_left))
+                            "" if status.stop else time_left(status.seconds_left))
             self._enable()
             return
         self._watching, self._end_told = False, (run.folder, run.attempt())

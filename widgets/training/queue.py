@@ -96,4 +96,4 @@ class QueueList:
 
 def _line(queued: QueuedRun) -> str:
     place = f"{queued.place}. " if queued.place else ""
-    return f"{place}{queued.title}: {WORDS[queued.state]}"
+    return f"{place}{queued.run.id} in the project {queued.project}: {WORDS[queued.state]}"

@@ -64,7 +64,7 @@ def end_all(*runs):
 def test_the_queue_shows_who_works_and_who_waits_in_which_place(tmp_path, at_work):
     runs = waiting(tmp_path, "a", "b")
     assert shown() == [("first", "working", 0), ("a", "waiting", 1), ("b", "waiting", 2)]
-    assert queue.list_queue()[1].title == "mochi in the project cats"
+    assert queue.list_queue()[1].project == "cats"
     assert read_status(runs[0]).phase == "Waiting for its turn" and "Waiting for the training of mochi" in read_status(runs[0]).message
     assert read_status(runs[1]).message == "Place 2 in the queue of this machine. It begins by itself."
     end_all(*runs)
@@ -160,7 +160,7 @@ def test_the_command_line_shows_and_changes_the_queue(tmp_path, at_work, capsys)
     a, b = waiting(tmp_path, "a", "b")
     assert main(["queue"]) == 0
     told = capsys.readouterr().out
-    assert told.splitlines()[0].startswith("-  working  mochi in the project cats (") and told.count("waiting") == 2
+    assert told.splitlines()[0] == f"-  working  {at_work.id} in the project cats" and told.count("waiting") == 2
     assert main(["queue", "--move", str(b.folder), "1", "--json"]) == 0
     assert [line["place"] for line in json.loads(capsys.readouterr().out)["queue"]] == [0, 1, 2] and shown()[1][0] == "b"
     assert main(["queue", "--hold", str(b.folder)]) == 0 and shown()[1][1] == "held"
