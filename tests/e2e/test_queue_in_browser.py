@@ -96,10 +96,10 @@ def test_runs_are_put_into_the_queue_held_and_stopped_after_their_epoch(tmp_path
         says(page, "ends after this epoch. It ends when the present epoch is over; LoRA and state are saved.")
         keep_picture(page, "train", f"train_last_epoch_{theme}")
         second = manager.runs()[1]
-        wait_for(second.has_begun, 120)
+        wait_for(second.has_begun, 400)
         expect(train(page).locator(".lb-field-queue")).to_be_hidden()
         press(page, "Stop now")
-        says(page, "^Done: stopped at step", 60)
+        says(page, "^Done: stopped at step", 180)
         keep_picture(page, "train", f"train_stopped_{theme}")
         assert [run.state() for run in manager.runs()].count("cancelled") == 3
         assert manager.runs()[-1].end()["checkpoint"] and manager.guards().memory_retries == 5

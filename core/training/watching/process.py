@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from core.base.errors import DiskError
+from core.base.errors import DiskError, StudioError
 from core.base.files import read_json, write_json
 from core.base.jobs import read_events
 from core.base.process import mark_of
@@ -41,12 +41,26 @@ def train(run: Run, attempt: int, stop: StopRequest, held: Sequence[int] = ()) -
     step = _first_step(run, attempt)
     while True:
         end, watch = _try(run, attempt, step, stop, guards, held)
-        retry = None if stop.now() else next_try(run, end, guards.now(), tried, watch.signs.facts.buckets if watch else ())
+        retry = None if stop.now() else _again(run, attempt, end, guards, tried, watch)
         if retry is None:
             return {**end, "seconds": round(time.time() - began, 3), **({"retries": sum(tried.values())} if tried else {})}
+        cause, step = retry
+        tried[cause] += 1
+
+
+def _again(run: Run, attempt: int, end: dict[str, Any], guards: KeptGuards, tried: Counter[str], watch: Watch | None
+           ) -> tuple[str, int] | None:
+    """Make another try ready. Returns: the cause why, and the step that it goes on from; None: the run has ended."""
+    try:
+        retry = next_try(run, end, guards.now(), tried, watch.signs.facts.buckets if watch else ())
+        if retry is None:
+            return None
         state = begin_again(run, attempt, retry)
-        step = state.step if state else 0
-        tried[retry.cause] += 1
+    except (StudioError, OSError) as error:  # then what ended the try is what the person must read
+        with contextlib.suppress(DiskError):
+            run.note("warning", message=f"It could not be tried again: {error}")
+        return None
+    return retry.cause, state.step if state else 0
 
 
 def _try(run: Run, attempt: int, step: int, stop: StopRequest, guards: KeptGuards, held: Sequence[int]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.training.monitor.curve import CurvePoint
 from core.training.monitor.lines import LogFacts, LogParser
-from core.training.monitor.tensorboard import TensorBoardReader
+from core.training.monitor.tensorboard import TensorBoardReader, list_boards
 
 LEAST_STEPS = 5
 """Steps after which a usual time of one is believed."""
@@ -34,7 +34,7 @@ class Signs:
         self._parser.feed([f"=== attempt 1, from step {step} ==="])
         self._began = time.time()
         self._from = step
-        self._boards = TensorBoardReader(logs)
+        self._boards = TensorBoardReader(logs, set(list_boards(logs)))  # what an earlier try logged is no sign of this one
         self._seen: tuple[int, str] = (step, "")
         self._paces: deque[float] = deque(maxlen=50)
 
