@@ -16,6 +16,7 @@ from core.base.errors import Cancelled, TrainingError
 from core.base.failures import explain
 from core.base.progress import Progress
 from core.flags import add_flags, read_flags
+from core.queue_command import add_queue_command
 from core.stages import STAGES, Stage, plain
 
 RENEW_SECONDS = 0.2
@@ -222,6 +223,7 @@ def _findings(findings: list[Any]) -> dict[str, Any]:
 
 def _training(commands: Any) -> None:
     from core.training.config import TrainingSettings
+    from core.training.guards import GuardSettings
 
     for name, title, act in (("check", "Check the settings before anything is paid for", check), ("train", "Start a training run", train)):
         parser = _command(commands, name, title, act, project=True)
@@ -231,11 +233,18 @@ def _training(commands: Any) -> None:
         parser.add_argument("--backend", default="builtin", help="builtin or sd-scripts")
         if name == "train":
             parser.add_argument("--wait", action="store_true", help="stay until the run has ended and show its progress")
+            parser.add_argument("--hold", action="store_true", help="let it wait in the queue until it is released")
+            add_flags(parser.add_argument_group(GuardSettings.title), GuardSettings)  # type: ignore[arg-type]
         add_flags(parser, TrainingSettings)
     _command(commands, "runs", "List a project's runs", runs, project=True)
     for name, title, act in (("status", "How a run stands", status), ("stop", "Stop a run; its last checkpoint is whole", stop),
                              ("resume", "Go on with a stopped or lost run", resume), ("report", "Write a run's report.html", report)):
-        _command(commands, name, title, act, project=True).add_argument("run", nargs="?", default="", help="its id; empty: the newest run")
+        parser = _command(commands, name, title, act, project=True)
+        parser.add_argument("run", nargs="?", default="", help="its id; empty: the newest run")
+        if name == "stop":
+            parser.add_argument("--after-epoch", action="store_true", help="when the present epoch is over and saved")
+            parser.add_argument("--force", action="store_true", help="at once, without a last checkpoint")
+    add_queue_command(commands, _command)
 
 
 def _training_settings(given: argparse.Namespace) -> Any:
@@ -277,9 +286,11 @@ def check(given: argparse.Namespace, progress: Progress) -> Any:
 def train(given: argparse.Namespace, progress: Progress) -> Any:
     """Launch; with --wait, stay to the end: exit code 1 when no LoRA came out."""
     from core.training.following import follow
+    from core.training.guards import GuardSettings
 
     manager = _manager(given)
-    run = manager.launch(_training_settings(given), given.backend)
+    guards = manager.guards().changed(**read_flags(vars(given), GuardSettings))
+    run = manager.launch(_training_settings(given), given.backend, guards, given.hold)
     if not given.wait:
         return {"run": run.id, "folder": str(run.folder)}
     status = follow(run, progress)
@@ -300,7 +311,7 @@ def status(given: argparse.Namespace, progress: Progress) -> Any:
 def stop(given: argparse.Namespace, progress: Progress) -> Any:
     """Ask a run to stop."""
     meant = _run_of(given)
-    _manager(given).stop(meant)
+    _manager(given).stop(meant, given.force, given.after_epoch)
     return {"stopping": meant}
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from core.base.errors import Cancelled, DiskError, StudioError
 from core.base.failures import words_for
 from core.base.files import read_json, write_json
-from core.base.jobs import Job, JobProgress, append_event, turn_on_the_machine, write_order, write_own_mark
+from core.base.jobs import Job, JobProgress, append_event, write_order, write_own_mark
+from core.base.turns import turn_on_the_machine
 from core.dataset.project import shown_name
 from core.stages import run_stage, stage_named
 

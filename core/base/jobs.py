@@ -8,12 +8,11 @@ from the process.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,8 +20,7 @@ from typing import Any, Literal
 
 from core.base.errors import Cancelled, DatasetError, DiskError
 from core.base.files import append_line, explain_disk_errors, read_json, write_json, write_text
-from core.base.locks import open_lock_file, take_lock
-from core.base.paths import ROOT, projects_dir
+from core.base.paths import ROOT
 from core.base.process import ProcessMark, end_group, is_alive, mark_of, start_detached
 from core.base.progress import Progress
 
@@ -285,42 +283,6 @@ class JobProgress(Progress):
         """One line for the log."""
         sys.stdout.write(message + "\n")
         sys.stdout.flush()
-
-
-@contextlib.contextmanager
-def turn_on_the_machine(folder: Path, name: str, progress: Progress) -> Iterator[None]:
-    """Wait until no other heavy job or training run works on this machine, then hold the place.
-
-    The place is a file lock, which the system frees when its holder ends, however it ends; waiting jobs are
-    processes of their own, so the queue survives a restart of the kernel.
-
-    Args:
-        folder: of the job or run that waits; a "waiting" event is written into it.
-        name: what others read while they wait for it, such as "the training of mika".
-        progress: asked for a cancel while it waits.
-
-    Raises: Cancelled: stopped while it waited. DiskError: the lock cannot be written.
-    """
-    place = projects_dir() / ".machine.lock"
-    with open_lock_file(place) as file:
-        told = False
-        while True:
-            try:
-                if not take_lock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB):
-                    progress.note(f"The file system of {place.parent} has no locks; make sure that no other job or training runs.")
-                break
-            except BlockingIOError:
-                if not told:
-                    file.seek(0)
-                    whom = file.read().decode("utf-8", "replace").strip() or "another job"
-                    append_event(folder, "waiting", message=f"Waiting for {whom} to end. It begins by itself.")
-                    told = True
-                progress.check()
-                time.sleep(0.5)
-        with explain_disk_errors(place):
-            file.truncate(0)
-            file.write(name.encode())
-        yield
 
 
 def write_own_mark(folder: Path) -> None:

@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 from core.base.errors import TrainingError
 from core.base.files import write_json
+from core.base.jobs import read_events
 from core.base.locks import locked
-from core.base.paths import ROOT
+from core.base.paths import ROOT, models_dir
 from core.base.process import start_detached
-from core.training.outputs import State, newest_state
+from core.training import queue
+from core.training.guards import GuardSettings, keep_guards, read_guards
+from core.training.outputs import State
+from core.training.resuming import furthest_state, resume_arguments
 from core.training.run import ACTIVE, Run
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
 
 
-def prepare(project_folder: Path, settings: TrainingSettings, backend: str) -> Run:
+def prepare(project_folder: Path, settings: TrainingSettings, backend: str, guards: GuardSettings | None = None) -> Run:
     """Make a run whose trainer is known to be there; nothing is left behind where it is not.
 
+    Args: guards: what watches over it; None: as the project keeps it.
     Raises:
         ConfigError: no backend has that name, or the settings cannot be written.
         TrainingError: the trainer is not installed. DiskError.
@@ -32,13 +37,18 @@ def prepare(project_folder: Path, settings: TrainingSettings, backend: str) -> R
     missing = BACKENDS.load(backend).missing()
     if missing is not None:
         raise TrainingError(missing.what, missing.remedy)
-    return Run.create(project_folder, settings, backend)
+    guards = guards or read_guards(project_folder)
+    run = Run.create(project_folder, settings, backend)
+    keep_guards(guards, run.folder)
+    return run
 
 
-def launch(run: Run, state: State | None = None) -> Run:
-    """Start the trainer under a supervisor that outlives the kernel; returns at once.
+def launch(run: Run, state: State | None = None, hold: bool = False) -> Run:
+    """Put a run into the machine's queue, under a supervisor that outlives the kernel; returns at once.
 
-    Args: state: where to go on from; None begins at step 0.
+    Args:
+        state: where to go on from; None begins at step 0.
+        hold: it waits in the queue until it is released.
     Raises:
         TrainingError: the run is already at work, or the backend cannot start.
         ConfigError: no backend has that name.
@@ -48,12 +58,13 @@ def launch(run: Run, state: State | None = None) -> Run:
             raise TrainingError(f"The run {run.id} is already {run.state()}.", "Wait for its end, or stop it first.")
         _write_settings(run, state)
         command = _plain_command(run)
-        if state is not None and run.backend == "sd-scripts":
-            command["argv"].append("--skip_until_initial_step")  # without it sd-scripts does the state's epoch again
-        write_json(run.folder / "command.json", {**command, "root": str(ROOT)})
+        argv = [*command["argv"], *resume_arguments(run, state)]
+        places = {"root": str(ROOT), "models": str(models_dir())}
+        write_json(run.folder / "command.json", {**command, "argv": argv, "base": command["argv"], **places})
         (run.folder / "stop").unlink(missing_ok=True)
         (run.folder / "trainer.json").unlink(missing_ok=True)
         attempt = run.attempt() + 1
+        queue.join(run, hold)
         run.note("launch", attempt=attempt, backend=run.backend, resumed_from=state.step if state else 0)
         start_supervisor(run, attempt)
     return run
@@ -74,8 +85,16 @@ def resume(run: Run) -> Run:
     return launch(run, resume_point(run))
 
 
+def wake_queue() -> list[Run]:
+    """Launch what was to be done when the machine was switched off: from the last state, or from the beginning where there is none.
+
+    Returns: the runs, in the order of the queue. Raises: TrainingError, ConfigError, DiskError: one cannot be launched.
+    """
+    return [launch(queued.run, furthest_state(queued.run)) for queued in queue.interrupted()]
+
+
 def resume_point(run: Run) -> State | None:
-    """Where `resume` goes on from: the newest whole state; None: at step 0, for a run that was never started.
+    """Where `resume` goes on from: the furthest whole state; None: at step 0, for a run whose trainer was never started.
 
     Raises: TrainingError: it is finished or still at work, or no state was saved.
     """
@@ -84,11 +103,16 @@ def resume_point(run: Run) -> State | None:
         raise TrainingError(f"The run {run.id} is finished.", "Start a new run with more epochs to train longer.")
     if state_now in ACTIVE:
         raise TrainingError(f"The run {run.id} is already {state_now}.", "Wait for its end, or stop it first.")
-    state = newest_state(run.checkpoints, run.output_name)
-    if state is None and state_now != "prepared":
+    state = furthest_state(run)
+    if state is None and state_now != "prepared" and _ever_trained(run):
         when = "It ended before the first one." if run.settings().saving.save_state else "'Save to go on' (save_state) was off."
         raise TrainingError(f"The run {run.id} saved no state to go on from.", f"{when} Start the training anew.")
     return state
+
+
+def _ever_trained(run: Run) -> bool:
+    """Whether a trainer was ever started for it; one that was taken out of the queue before simply begins."""
+    return any(event.get("event") in ("trainer", "start", "step") for event in read_events(run.folder)[0])
 
 
 def _plain_command(run: Run) -> dict[str, Any]:

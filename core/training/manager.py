@@ -11,8 +11,10 @@ from core.base.findings import Finding, errors_of
 from core.base.jobs import Job, start_job
 from core.base.progress import SILENT, Progress
 from core.dataset.project import Project
-from core.training import kept, launch
+from core.training import kept, launch, queue
+from core.training.guards import GuardSettings, keep_guards, read_guards
 from core.training.monitor import Monitor, RunStatus
+from core.training.queue import QueuedRun
 from core.training.run import ACTIVE, Run
 
 if TYPE_CHECKING:
@@ -111,15 +113,49 @@ class TrainingManager:
         """Draw regularisation pictures in a process of its own; returns at once."""
         return start_job(self.project.folder, "regularise", settings.model_dump(mode="json"))
 
-    def launch(self, settings: TrainingSettings, backend: str = "builtin") -> Run:
-        """Make a run and start it; returns at once.
+    def guards(self) -> GuardSettings:
+        """What watches over the project's next runs. Raises: ConfigError: its file is wrong."""
+        return read_guards(self.project.folder)
 
+    def keep_guards(self, settings: GuardSettings) -> None:
+        """Keep them for the project's next runs, and for those that work or wait now. Raises: DiskError."""
+        keep_guards(settings, self.project.folder)
+        for run in self.runs():
+            if run.state() in ACTIVE:
+                keep_guards(settings, run.folder)
+
+    def launch(self, settings: TrainingSettings, backend: str = "builtin", guards: GuardSettings | None = None, hold: bool = False) -> Run:
+        """Make a run and put it into the machine's queue, where it begins when nobody is ahead; returns at once.
+
+        Args:
+            guards: what watches over it; None: as the project keeps it.
+            hold: it waits until it is released.
         Raises: ConfigError: a check found an error; DatasetError: images are half renamed; TrainingError, DiskError.
         """
         self.project.settle()
         if wrong := errors_of(self.check(settings, backend, deep=False)):
             raise ConfigError(wrong[0].what, wrong[0].remedy)
-        return launch.launch(launch.prepare(self.project.folder, self.configure(settings), backend))
+        return launch.launch(launch.prepare(self.project.folder, self.configure(settings), backend, guards), hold=hold)
+
+    def queue(self) -> list[QueuedRun]:
+        """The runs of this machine in their order, of all projects, the one that works first."""
+        return queue.list_queue()
+
+    def move(self, run: Run, place: int) -> None:
+        """Give a waiting run another place. Args: place: from 1. Raises: TrainingError: it does not wait. DiskError."""
+        queue.move(run, place)
+
+    def hold(self, run: Run, hold: bool = True) -> None:
+        """Let a waiting run wait until it is released (`hold=False`). Raises: TrainingError: it does not wait. DiskError."""
+        queue.set_hold(run, hold)
+
+    def take_out(self, run: Run) -> None:
+        """Take a waiting run out of the queue; its folder stays, and it can be resumed. Raises: TrainingError: it works already."""
+        queue.take_out(run)
+
+    def wake_queue(self) -> list[Run]:
+        """Start again what was to be done when the machine was switched off. Returns: the runs. Raises: TrainingError, DiskError."""
+        return launch.wake_queue()
 
     def runs(self) -> list[Run]:
         """The project's runs, newest first."""
@@ -139,9 +175,27 @@ class TrainingManager:
             self._monitors[run_id] = Monitor(self.run(run_id))
         return self._monitors[run_id].read()
 
-    def stop(self, run_id: str, force: bool = False) -> None:
-        """Ask a run to stop. The built-in trainer saves a checkpoint and a state first, unless `force`; sd-scripts ends at once."""
-        self.run(run_id).stop(force)
+    def stop(self, run_id: str, force: bool = False, after_epoch: bool = False) -> None:
+        """Ask a run to stop. The built-in trainer saves a checkpoint and a state first, unless `force`; sd-scripts ends at once.
+
+        Args: after_epoch: when the present epoch is over and saved.
+        Raises: TrainingError: what it trains with cannot be stopped there.
+        """
+        if after_epoch and (reason := self.why_no_epoch_stop(run_id)):
+            raise TrainingError(reason)
+        self.run(run_id).stop(force, after_epoch)
+
+    def why_no_epoch_stop(self, run_id: str) -> str:
+        """Why a run cannot be stopped after its epoch; empty when it can."""
+        from core.training.watching.epoch_end import why_no_epoch_stop
+
+        return why_no_epoch_stop(self.run(run_id))
+
+    def epoch_stop_words(self, run_id: str) -> str:
+        """What happens when a run is to stop after its epoch."""
+        from core.training.watching.epoch_end import epoch_stop_words
+
+        return epoch_stop_words(self.run(run_id))
 
     def resume_point(self, run_id: str) -> State | None:
         """Where `resume` would go on from, None for the beginning. Raises: TrainingError: why it cannot."""

@@ -26,7 +26,9 @@ class State:
 
     folder: Path
     step: int
-    """Optimizer updates that it contains."""
+    """Optimizer updates that it contains, as the trainer counts them: sd-scripts begins anew at 0 when a run goes on."""
+    epoch: int = 0
+    """The epoch that its trainer notes in it, 0 where it does not."""
 
 
 def list_outputs(folder: Path) -> list[Path]:
@@ -115,19 +117,48 @@ def _copy(file: Path, place: Path) -> None:
 
 
 def newest_state(folder: Path, output_name: str) -> State | None:
-    """The furthest whole state folder of a run, None where there is none.
+    """The furthest whole state folder of a run, None where there is none."""
+    return next(iter(list_states(folder, output_name)), None)
 
-    A state is whole when its step is known and none of its files is empty or cut off.
-    """
-    found = [state for path in folder.glob(f"{_escape(output_name)}*-state") if path.is_dir() and (state := _state(path)) is not None]
-    return max(found, key=lambda state: (state.step, state.folder.stat().st_mtime_ns), default=None)
+
+def list_states(folder: Path, output_name: str) -> list[State]:
+    """The whole state folders of a run, the furthest first."""
+    found = [state for path in folder.glob(f"{_escape(output_name)}*-state") if path.is_dir() and (state := state_in(path)) is not None]
+    return sorted(found, key=lambda state: (state.epoch, state.step, state.folder.stat().st_mtime_ns), reverse=True)
+
+
+def newest_good_state(folder: Path, output_name: str) -> State | None:
+    """The furthest whole state whose weights are numbers; those before it that are not are set aside, as are LoRA files like that."""
+    for path in list_outputs(folder):
+        if is_whole(path) and not is_finite(path):
+            _set_aside(path)
+    for state in list_states(folder, output_name):
+        if all(is_finite(path) for path in state.folder.rglob("*.safetensors")):
+            return state
+        _set_aside(state.folder)
+    return None
+
+
+def _set_aside(path: Path) -> None:
+    """Rename what holds weights that are no numbers to `NAME.nan`, so that nobody takes it up."""
+    place, number = path.with_name(f"{path.name}.nan"), 1
+    while place.exists():
+        number += 1
+        place = path.with_name(f"{path.name}.nan{number}")
+    path.rename(place)
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of the files in a folder and below."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _escape(name: str) -> str:
     return re.sub(r"([\[\]*?])", r"[\1]", name)
 
 
-def _state(folder: Path) -> State | None:
+def state_in(folder: Path) -> State | None:
+    """The state in a folder. It is whole when its step is known and none of its files is empty or cut off; else None."""
     heavy = [path for path in folder.rglob("*") if path.is_file() and path.name != "train_state.json"]
     if not heavy or not all(is_whole(path) if path.suffix == ".safetensors" else path.stat().st_size for path in heavy):
         return None
@@ -135,8 +166,8 @@ def _state(folder: Path) -> State | None:
     # The built-in trainer renames a finished folder into place; accelerate (sd-scripts) writes into it, the random states last.
     if "place" not in told and not any(path.name.startswith("random_states_") for path in heavy):
         return None
-    step = told.get("current_step")
-    return State(folder, step) if isinstance(step, int) else None
+    step, epoch = told.get("current_step"), told.get("current_epoch")
+    return State(folder, step, epoch if isinstance(epoch, int) else 0) if isinstance(step, int) else None
 
 
 def _train_state(folder: Path) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def _body(run: Run, status: RunStatus, first: Sequence[tuple[str, str]]) -> Iter
     yield f'<p class="state">Run {escape(run.id)}, {escape(created)}. {escape(status.sentence())}</p>'
     if status.cause is not None:
         yield f'<p class="cause"><strong>{escape(status.cause.sentence)}</strong> {escape(status.cause.hint)}</p>'
+    yield from _section("Changed on the way", "".join(f"<p>{escape(sentence)}</p>" for sentence in status.retries))
     for title, content in first:
         yield from _section(title, content)
     yield from _section("Before and after", _comparison(run))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from core.setup.hardware import GIB, free_disk_gib
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
+    from core.training.guards import GuardSettings
 
 LEAST_FREE = 2.0
 """GiB on the disk below which a run is likely to end in the middle: samples, caches and logs are written too."""
@@ -66,7 +69,7 @@ def room_of(settings: TrainingSettings) -> Room:
         if saving.save_every_n_steps and saving.save_last_n_steps_state:  # counts steps, not states
             states_of_steps = min(by_step, saving.save_last_n_steps_state // saving.save_every_n_steps + 1)
         states_kept = min(by_epoch, saving.save_last_n_epochs_state or saving.save_last_n_epochs or by_epoch) + states_of_steps + 1
-    file, state = _sizes(settings)
+    file, state = size_of_save(settings)
     kept = (files_kept + 1) * file + states_kept * state  # the finished file is copied into output/
     removed = (by_epoch + by_step + 1 - files_kept) * file + (states - states_kept) * state
     return Room(kept / GIB, removed / GIB)
@@ -90,7 +93,16 @@ def check_room(settings: TrainingSettings, project_folder: Path) -> list[Finding
     return found
 
 
-def _sizes(settings: TrainingSettings) -> tuple[int, int]:
+def room_missing(folder: Path, needed: int, guards: GuardSettings) -> str:
+    """What keeps a save from being written, in words; empty: there is room. Args: needed: bytes of the save."""
+    free = shutil.disk_usage(folder).free
+    if free >= needed + guards.disk_free * 2**30:
+        return ""
+    return (f"Paused before a save: {free / 2**20:.0f} MiB are free on the disk, the save takes about {math.ceil(needed / 2**20)} MiB and "
+            f"{guards.disk_free:g} GiB are to stay free. Free some space; it goes on by itself.")
+
+
+def size_of_save(settings: TrainingSettings) -> tuple[int, int]:
     """Bytes of one LoRA file and of one state: the numbers and their average in full precision, and the optimizer's memory."""
     network, optimizer, numbers = settings.network, settings.optimizer, NUMBERS.get(settings.model.family, NUMBERS["sdxl"])
     unet = network.network_dim * numbers.unet

@@ -6,7 +6,7 @@ State is derived from the files and the processes, never from memory:
     command.json      the trainer's command line, made by the backend at each launch
     supervisor.json   who watches: attempt, host, process mark; trainer.json: who trains
     heartbeat.json    the supervisor's last sign of life, with the GPUs as it saw them
-    stop              somebody asked to stop ("gentle" or "force")
+    stop              somebody asked to stop ("gentle", "force", or "epoch": when the present epoch is over)
     events.jsonl      what happened; the supervisor's last word is an `end` event with the attempt's number
     log.txt           everything that the trainer printed
 """
@@ -28,14 +28,18 @@ from core.base.errors import StudioError, TrainingError
 from core.base.files import explain_disk_errors, read_json, safe_stem, write_json, write_text
 from core.base.jobs import append_event, read_tail
 from core.base.process import ProcessMark, end_group, is_alive
-from core.training.kept import find_moves, placed_now
+from core.training.kept import placed_now
+from core.training.moving import moves_of
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
 
 RunState = Literal["prepared", "running", "stopping", "done", "failed", "cancelled", "lost"]
+StopWish = Literal["", "gentle", "force", "epoch"]
 ENDED = ("done", "failed", "cancelled", "lost")
 ACTIVE = ("running", "stopping")
+HELD = "Held in the queue. Release it there to let it begin."
+"""The message of a run that waits because somebody holds it."""
 HEARTBEAT_LIMIT = 60.0
 """Seconds after which a supervisor on another machine, of which only the heartbeat is seen, counts as gone."""
 _TAIL = 1 << 16
@@ -125,12 +129,7 @@ class Run:
         from core.training.config import for_run
 
         settings = self.written_settings()
-        before, now = Path(settings.saving.output_dir or self.checkpoints), self.checkpoints.absolute()
-        if before.name != now.name:
-            return settings
-        command = self.folder / "command.json"
-        root_before = str(read_json(command).get("root", "")) if command.is_file() else ""
-        moves = find_moves(str(before.parents[2]), now.parents[2], root_before)
+        moves = moves_of(self, settings.saving.output_dir)
         return for_run(type(settings).from_values(placed_now(settings.values(), moves)), self.folder) if moves else settings
 
     def written_settings(self) -> TrainingSettings:
@@ -163,12 +162,17 @@ class Run:
             return time.time() - float(self.heartbeat().get("time", 0.0)) < HEARTBEAT_LIMIT
         return is_alive(_mark(supervisor)) or is_alive(self.trainer_mark())
 
-    def stop_asked(self) -> str:
-        """ "gentle", "force", or "" when nobody asked to stop."""
+    def has_begun(self) -> bool:
+        """Whether the present attempt's trainer was started: before that it waits for its turn."""
+        return bool(self.attempt()) and _read(self.folder / "trainer.json").get("attempt") == self.attempt()
+
+    def stop_asked(self) -> StopWish:
+        """ "gentle", "force", "epoch", or "" when nobody asked to stop."""
         try:
-            return (self.folder / "stop").read_text(encoding="utf-8").strip() or "gentle"
+            text = (self.folder / "stop").read_text(encoding="utf-8").strip()
         except FileNotFoundError:
             return ""
+        return text if text in ("force", "epoch") else "gentle"  # type: ignore[return-value]
 
     def end(self) -> dict[str, Any]:
         """The supervisor's last word on the present attempt; empty while there is none."""
@@ -187,20 +191,25 @@ class Run:
             return "prepared"
         end = self.end()
         if not end and self.is_active():
-            return "stopping" if self.stop_asked() else "running"
+            return "stopping" if self.stop_asked() in ("gentle", "force") else "running"
         end = end or self.end()
         if end:
             return end["state"]  # type: ignore[no-any-return]
-        return "cancelled" if self.stop_asked() else "lost"
+        return "cancelled" if self.stop_asked() in ("gentle", "force") else "lost"
 
-    def stop(self, force: bool = False) -> None:
+    def stop(self, force: bool = False, after_epoch: bool = False) -> None:
         """Ask it to stop, from the first second on: the supervisor reads the request, even one made before it was up.
 
-        Args: force: do not wait for the trainer's last checkpoint.
+        Args:
+            force: do not wait for the trainer's last checkpoint.
+            after_epoch: when the present epoch is over and saved; one that waits for its turn stops at once.
         """
-        if self.state() not in ACTIVE:
+        if self.state() not in ACTIVE or (after_epoch and self.stop_asked()):
             return
-        write_text(self.folder / "stop", "force" if force else "gentle")
+        later = after_epoch and self.has_begun()
+        write_text(self.folder / "stop", "force" if force else "epoch" if later else "gentle")
+        if later:
+            return
         trainer = self.trainer_mark()
         if trainer is not None and not is_alive(self.supervisor_mark()) and is_alive(trainer):
             end_group(trainer, grace=5.0)

@@ -109,7 +109,7 @@ def test_a_training_is_found_again_by_a_new_kernel_and_stopped_there(notebooks, 
         press(page, "train", "Start training")
         says(page, "train", "^Working", 30)
         says(page, "monitor", r"^Working \d+ of 4000", 180)
-        expect(panel(page, "train").get_by_role("button", name="Start training")).to_be_disabled()
+        expect(panel(page, "train").get_by_role("button", name="Put into the queue")).to_be_enabled()
         page.close()
         for session in lab.api("api/sessions"):
             lab.api(f"api/sessions/{session['id']}", "DELETE")
@@ -118,7 +118,7 @@ def test_a_training_is_found_again_by_a_new_kernel_and_stopped_there(notebooks, 
         run_all(page)
         says(page, "train", r"^Working \d+ of 4000", 30)
         expect(panel(page, "monitor").get_by_test_id("chart")).to_be_visible(timeout=30_000)
-        press(page, "train", "Stop")
+        press(page, "train", "Stop now")
         says(page, "train", "^Done: stopped at step", 120)
         says(page, "monitor", "^Done: stopped at step", 30)
         assert list((manager.project.runs).glob("*/checkpoints/*.safetensors"))

@@ -10,15 +10,19 @@ import ipywidgets as ipw
 from core.base.errors import StudioError
 from core.training.backends import BACKENDS
 from core.training.monitor import RunStatus
+from core.training.monitor.status import WAITING
 from core.training.outputs import State
 from core.training.run import ACTIVE, Run
 from widgets.jobs_view import share, time_left
 from widgets.panel import Panel
 from widgets.session import Session
 from widgets.training.choice import read_settings, settings_file
+from widgets.training.queue import QueueList
+from widgets.training.watching import GuardForm
 
 LOOK_SECONDS = 1.0
 GO_ON = "Go on with the last run"
+START, ENQUEUE = "Start training", "Put into the queue"
 STOPPING = {"builtin": "stopping: the present step is finished, then LoRA and state are saved"}
 """What a trainer does when it is stopped; one that is not named ends at once."""
 DEFAULT_BACKEND = "builtin"
@@ -35,12 +39,13 @@ class TrainPanel(Panel):
 
     name = "train"
     title = "Train"
-    purpose = "Start the training. You may close the browser; the training goes on, and this panel finds it again."
-    button = "Start training"
+    purpose = ("Start the training. You may close the browser; the training goes on, and this panel finds it again. What is started while "
+               "another run is trained waits in the queue.")
+    button = START
     needs_pictures = True
 
     def controls(self) -> list[ipw.Widget]:
-        """Which trainer."""
+        """Which trainer, and what watches over it."""
         self.backend = ipw.Dropdown(description="Trainer", options=[(entry.title, entry.name) for entry in BACKENDS], value=DEFAULT_BACKEND)
         self._note = ipw.HTML()
         self._watching = False
@@ -48,21 +53,30 @@ class TrainPanel(Panel):
         self._tried: tuple[int, str] | None = None
         """With which settings and which trainer a start failed."""
         self.backend.observe(lambda _: self.refresh(), "value")
-        return [ipw.VBox([self.backend, self._note]).add_class("lb-field").add_class("lb-field-backend")]
+        self.guards = GuardForm(self)
+        return [ipw.VBox([self.backend, self._note]).add_class("lb-field").add_class("lb-field-backend"), self.guards.view]
 
     def extras(self) -> list[ipw.Widget]:
         """Stop and go on."""
         self._go_on = self.action(GO_ON, self._resume, self._why_no_resume)
-        return [self.action("Stop", self._stop, self._why_no_stop), self._go_on]
+        return [self.action("Stop now", self._stop, self._why_no_stop),
+                self.action("Stop after this epoch", self._stop_later, self._why_no_stop_later, self._about_stop_later), self._go_on]
+
+    def results(self) -> list[ipw.Widget]:
+        """The queue."""
+        self.queue = QueueList(self)
+        return [self.queue.view]
 
     def update(self) -> None:
-        """Look for the newest run, and for what the trainer lacks."""
+        """Look for the run that works, at the queue, and for what the trainer lacks."""
+        self.guards.look()
+        self.queue.look()
         missing = BACKENDS.load(self.backend.value).missing()
         self._missing = str(missing) if missing is not None and missing.level == "error" else ""
         self._note.value = f'<p class="lb-help">{html.escape(str(missing or BACKENDS.entry(self.backend.value).note))}</p>'
         if self._tried is not None and self._tried != self._wanted():
             self._tried = self._told = None
-        run = self._newest()
+        run = self._present()
         if run is None:
             self._end_told = None
         elif not self._watching and (run.state() in ACTIVE or self._end_told != (run.folder, run.attempt())):
@@ -72,9 +86,6 @@ class TrainPanel(Panel):
         """What must be right before."""
         if reason := super().blocked() or self.session.trouble:
             return reason
-        run = self._newest()
-        if run is not None and run.state() in ACTIVE:
-            return f"The run {run.id} is at work. Wait for its end, or stop it."
         return self._missing
 
     def run(self) -> None:
@@ -84,6 +95,8 @@ class TrainPanel(Panel):
         self._tried = None
         self.log.show(f"The run's folder: {run.folder}")
         self._started()
+        if self._present() != run:
+            self.say("done", f"Done: {run.id} waits in the queue below and begins by itself.")
 
     def _wanted(self) -> tuple[int, str]:
         """Changes when the settings or the trainer do."""
@@ -95,25 +108,43 @@ class TrainPanel(Panel):
         self.session.tell()
 
     def _stop(self) -> None:
-        run = self._newest()
+        run = self._present()
         if run is not None:
             self.session.training.stop(run.id)
             self._look()
 
+    def _stop_later(self) -> None:
+        run = self._present()
+        if run is not None:
+            self.session.training.stop(run.id, after_epoch=True)
+            self._look()
+
     def _resume(self) -> None:
-        run = self._newest()
+        run = self._present()
         if run is not None:
             self.session.training.resume(run.id)
             self._started()
 
     def _why_no_stop(self) -> str:
-        run = self._newest()
+        run = self._present()
         if run is None or run.state() not in ACTIVE:
             return "No training is at work."
-        return "It is stopping already." if run.stop_asked() else ""
+        return "It is stopping already." if run.stop_asked() in ("gentle", "force") else ""
+
+    def _why_no_stop_later(self) -> str:
+        run = self._present()
+        if reason := self._why_no_stop():
+            return reason
+        if run is None or not run.has_begun():
+            return "It waits for its turn. Use Stop now, or take it out of the queue."
+        return "It ends after this epoch already." if run.stop_asked() else self.session.training.why_no_epoch_stop(run.id)
+
+    def _about_stop_later(self) -> str:
+        run = self._present()
+        return "" if run is None else self.session.training.epoch_stop_words(run.id)
 
     def _why_no_resume(self) -> str:
-        run, self._point = self._newest(), None
+        run, self._point = self._present(), None
         if run is None:
             return "There is no run yet."
         try:
@@ -126,10 +157,13 @@ class TrainPanel(Panel):
         """The button says from where the run goes on."""
         super()._enable()
         self._go_on.description = go_on_button(self._point)
+        self.main.description = ENQUEUE if self.queue.runs else START
 
-    def _newest(self) -> Run | None:
+    def _present(self) -> Run | None:
+        """The project's run that is trained now, else the first that waits, else the newest."""
         runs = self.session.training.runs() if self.session.folder is not None else []
-        return runs[0] if runs else None
+        active = [run for run in runs if run.state() in ACTIVE]
+        return next((run for run in active if run.has_begun()), active[-1] if active else next(iter(runs), None))
 
     def _watch(self) -> None:
         self._watching = True
@@ -141,23 +175,27 @@ class TrainPanel(Panel):
 
     def _settle(self) -> None:
         """While a run is at work, the status line tells of it."""
-        run = self._newest()
+        run = self._present()
         if run is None or run.state() not in ACTIVE:
             super()._settle()
 
     def _show_run(self) -> None:
-        run = self._newest()
+        run = self._present()
         if run is None:
             self._watching = False
             return
         status = self.session.training.status(run.id)
+        self.queue.look()
         if status.state in ACTIVE:
             count = f" {status.step} of {status.total}" if status.total else ""
-            doing = status.phase or status.message
+            doing = status.paused or (status.message if status.phase == WAITING else "") or status.phase or status.message
             if status.state == "stopping":
                 doing = STOPPING.get(status.backend, "stopping: what was saved before is kept")
+            elif status.stop == "epoch" and not status.paused:
+                doing = f"{doing}. {self.session.training.epoch_stop_words(run.id)}"
+            self.log.show("\n".join(status.retries) or self.log.text)
             self.status.say("working", f"Working{count}: {doing or 'starting'}", share(status.step, status.total),
-                            time_left(status.seconds_left))
+                            "" if status.stop else time_left(status.seconds_left))
             self._enable()
             return
         self._watching, self._end_told = False, (run.folder, run.attempt())

@@ -100,8 +100,8 @@ class MonitorPanel(Panel):
             self.say(*words_for_end(status, go_on_words(self.session, status)))
         else:
             count = f" {status.step} of {status.total}" if status.total else ""
-            self.status.say("working", f"Working{count}: {status.phase or status.message or 'starting'}", share(status.step, status.total),
-                            time_left(status.seconds_left))
+            doing = status.paused or status.phase or status.message or "starting"
+            self.status.say("working", f"Working{count}: {doing}", share(status.step, status.total), time_left(status.seconds_left))
         self._facts.value = table(_facts(status))
         last = (status.run, status.curve[-1].step if status.curve else 0)
         if last != self._shown_curve:
@@ -160,6 +160,7 @@ def _facts(status: RunStatus) -> list[tuple[str, object]]:
         rows.append(("Speed", f"{status.seconds_per_step:.2f} s a step"))
     if status.seconds_left is not None:
         rows.append(("Time left", time_left(status.seconds_left)))
+    rows += [("Changed on the way", sentence) for sentence in status.retries]
     for gpu in status.gpus:
         load = f", {gpu.load:.0f} % busy" if gpu.load is not None else ""
         rows.append((f"GPU {gpu.index}, {gpu.name}", f"{gpu.used / 1024:.1f} of {gpu.total / 1024:.1f} GiB{load}"))

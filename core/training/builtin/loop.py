@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,17 +14,19 @@ import torch
 from core.base.errors import Cancelled, ConfigError, TrainingError
 from core.training.builtin.captions import make_caption
 from core.training.builtin.checkpointing import checkpoint_text, checkpoint_unet
+from core.training.builtin.checks import check_sizes, checked_velocity, choose_seed
 from core.training.builtin.dataset import PlannedBatch, TrainDataset, batches_per_epoch, plan_epoch
 from core.training.builtin.events import LossRecorder, Reporter
 from core.training.builtin.latents import LatentStore, read_pixels
-from core.training.builtin.loss import NoiseSchedule, predicts_velocity
+from core.training.builtin.loss import NoiseSchedule
 from core.training.builtin.metadata import model_spec, run_metadata
 from core.training.builtin.network import LoraNetwork
 from core.training.builtin.optimizers import make_optimizer, make_schedule, present_rates
 from core.training.builtin.options import TrainOptions
 from core.training.builtin.sampling import Sampler
 from core.training.builtin.saving import Saver
-from core.training.builtin.state import Position, load_state, read_position, save_state
+from core.training.builtin.shown import ShownBatch, show
+from core.training.builtin.state import Position, load_state, read_position, save_state, state_size
 from core.training.builtin.text import TextConditions
 
 if TYPE_CHECKING:
@@ -40,22 +41,28 @@ class Trainer:
     Args:
         run_dir: for samples; None puts them under output_dir.
         stop: asked after every step and between cached images; true ends the run with a whole checkpoint.
+        stop_after_epoch: the same, asked at the end of an epoch.
+        micro_batch_size: pictures that go through the model at once; None: a whole batch. The steps learn the same.
+        make_room: waits until so many bytes can be written into a folder.
 
     Raises: StudioError: the options, the data and the model do not go together.
     """
 
     def __init__(self, options: TrainOptions, model: DiffusionModel, datasets: list[TrainDataset], reporter: Reporter,
-                 run_dir: Path | None = None, stop: Callable[[], bool] = lambda: False) -> None:
+                 run_dir: Path | None = None, stop: Callable[[], bool] = lambda: False,
+                 stop_after_epoch: Callable[[], bool] = lambda: False, micro_batch_size: int | None = None,
+                 make_room: Callable[[Path, int], None] = lambda folder, needed: None) -> None:
         self.options, self.model, self.datasets, self.reporter, self.stop = options, model, datasets, reporter, stop
+        self.stop_after_epoch, self.micro_batch_size, self.make_room = stop_after_epoch, micro_batch_size, make_room
         resumed = read_position(Path(options.resume)) if options.resume else None
-        self.seed = _choose_seed(options, resumed, reporter)
+        self.seed = choose_seed(options, resumed, reporter)
         self.batches = batches_per_epoch(datasets)
         per_epoch = math.ceil(self.batches / options.gradient_accumulation_steps)
         self.total_steps = options.max_train_epochs * per_epoch if options.max_train_epochs else options.max_train_steps
         self.epochs = math.ceil(self.total_steps / per_epoch)
         if options.save_n_epoch_ratio:
             options.save_every_n_epochs = self.epochs // options.save_n_epoch_ratio or 1
-        _check_sizes(model, datasets)
+        check_sizes(model, datasets)
         self.sampler = Sampler(options, run_dir / "samples" if run_dir else Path(options.output_dir) / "sample", self.seed, reporter)
         torch.manual_seed(self.seed)
         self.network = LoraNetwork(model, options)
@@ -67,7 +74,7 @@ class Trainer:
         self.schedule = make_schedule(options, self.optimizer, self.total_steps)
         self.precision = PRECISIONS.get(options.mixed_precision)
         self.scaler = torch.amp.GradScaler(model.device.type, enabled=options.mixed_precision == "fp16")
-        velocity = _checked_velocity(model, options)
+        velocity = checked_velocity(model, options)
         model.trained_as(velocity, options.zero_terminal_snr)
         self.noise = NoiseSchedule(model.scheduler_config, options, velocity, model.device)
         trained_text = any(group["name"] == "textencoder" for group in groups)
@@ -80,7 +87,7 @@ class Trainer:
         metadata = run_metadata(options, datasets, model.family, self.seed, self.total_steps, self.epochs, name)
         resolution = datasets[0].rule.resolution
         self.saver = Saver(options, self.network, metadata, lambda: model_spec(options, model.family, resolution, velocity),
-                           self._write_state, reporter)
+                           self._write_state, reporter, make_room)
 
     def prepare(self) -> None:
         """Cache latents and texts, set up checkpointing, take up a saved state. Raises: Cancelled: stopped meanwhile."""
@@ -148,7 +155,7 @@ class Trainer:
             self.saver.after_epoch(position.current_step, epoch, self.epochs)
             if position.current_step < self.total_steps:
                 self._draw_if_due(epoch, True)
-                self._stop_if_asked(epoch)
+                self._stop_if_asked(epoch, self.stop_after_epoch())
         last = position.current_epoch - 1
         path = self.saver.at_end(position.current_step, last)
         if began < self.total_steps:  # drawn only now: whatever happens to the pictures, the file is there
@@ -193,9 +200,7 @@ class Trainer:
         began = time.monotonic()
         losses = []
         for batch, pixels in batches:
-            loss = self.loss(batch, pixels)
-            self.scaler.scale(loss / self.options.gradient_accumulation_steps).backward()
-            losses.append(loss.detach())
+            losses.append(self._learn(batch, pixels))
         self.apply_gradients()
         self.position.current_step += 1
         values = torch.stack(losses).tolist()  # the only wait for the GPU in a step
@@ -209,23 +214,25 @@ class Trainer:
 
     def loss(self, batch: PlannedBatch, pixels: Sequence[Any] | None = None) -> torch.Tensor:
         """The batch's loss with its graph; the same every time for the same weights."""
-        chances = [batch.chance(index) for index in range(len(batch.images))]
-        flips = [image.subset.flip_aug and chance.random() < 0.5 for image, chance in zip(batch.images, chances, strict=True)]
-        captions = [make_caption(image.caption, image.subset.captions, chance, batch.epoch)
-                    for image, chance in zip(batch.images, chances, strict=True)]
-        latents = self.latents.batch(batch, flips, pixels)
-        noised = self.noise.draw(latents, noise_seed(batch))
-        weights = sizes = None
-        if self.options.prior_loss_weight != 1.0 and any(image.subset.is_reg for image in batch.images):
-            weights = torch.tensor([self.options.prior_loss_weight if image.subset.is_reg else 1.0 for image in batch.images],
-                                   device=self.model.device)
-        if self.model.family == "sdxl":
-            values = [image.size_values(flip) for image, flip in zip(batch.images, flips, strict=True)]
-            sizes = torch.tensor(values, device=self.model.device)
+        return self._loss_of(self._shown(batch, pixels))
+
+    def _learn(self, batch: PlannedBatch, pixels: Sequence[Any] | None) -> torch.Tensor:
+        """Forward and backward, in parts where the memory asks for it. Returns: the batch's loss, without its graph."""
+        shown, total = self._shown(batch, pixels), torch.zeros((), device=self.model.device)
+        for part in shown.parts(self.micro_batch_size):
+            loss = self._loss_of(part) * (len(part) / len(shown))
+            self.scaler.scale(loss / self.options.gradient_accumulation_steps).backward()
+            total += loss.detach()
+        return total
+
+    def _shown(self, batch: PlannedBatch, pixels: Sequence[Any] | None) -> ShownBatch:
+        return show(batch, pixels, self.model, self.latents, self.noise, self.options.prior_loss_weight)
+
+    def _loss_of(self, shown: ShownBatch) -> torch.Tensor:
         with torch.autocast(self.model.device.type, self.precision, enabled=self.precision is not None):
-            condition = self.text.batch(captions)
-            prediction = self.model.predict(noised.noisy, noised.timesteps, condition, sizes)
-        return self.noise.loss(prediction, noised, weights)
+            condition = self.text.batch(shown.captions)
+            prediction = self.model.predict(shown.noised.noisy, shown.noised.timesteps, condition, shown.sizes)
+        return self.noise.loss(prediction, shown.noised, shown.weights)
 
     def apply_gradients(self) -> None:
         """Clip, step, schedule, forget the gradients."""
@@ -262,47 +269,14 @@ class Trainer:
 
     def _write_state(self, folder: Path) -> None:
         self.position.losses = list(self.recorder.losses)
+        self.make_room(folder.parent, state_size(self.network, self.optimizer))
         save_state(folder, self.position, self.network, self.optimizer, self.schedule, self.scaler)
 
     def _check_stop(self) -> None:
         if self.stop():
             raise Cancelled()
 
-    def _stop_if_asked(self, epoch: int) -> None:
-        if self.stop() and self.position.current_step < self.total_steps:
+    def _stop_if_asked(self, epoch: int, also: bool = False) -> None:
+        if (also or self.stop()) and self.position.current_step < self.total_steps:
             self.saver.at_stop(self.position.current_step, epoch)
             raise Cancelled(f"Stopped at step {self.position.current_step} of {self.total_steps}.", "The last checkpoint is whole.")
-
-
-def noise_seed(batch: PlannedBatch) -> int:
-    """The seed of a batch's noise and timesteps."""
-    return int.from_bytes(hashlib.sha256(f"{batch.seed}/{batch.epoch}/{batch.place}/noise".encode()).digest()[:7], "little")
-
-
-def _choose_seed(options: TrainOptions, resumed: Position | None, reporter: Reporter) -> int:
-    if resumed is not None:
-        if options.seed is not None and options.seed != resumed.seed:
-            reporter.warn(f"The state was made with seed {resumed.seed}, which is used instead of {options.seed}.")
-        return resumed.seed
-    return options.seed if options.seed is not None else int.from_bytes(hashlib.sha256(str(time.time_ns()).encode()).digest()[:4], "big")
-
-
-def _checked_velocity(model: DiffusionModel, options: TrainOptions) -> bool:
-    """Whether the model predicts velocity. Raises: ConfigError: a loss weight is set that is for the other kind."""
-    velocity = predicts_velocity(model, options)
-    if options.scale_v_pred_loss_like_noise_pred and not velocity:
-        raise ConfigError("scale_v_pred_loss_like_noise_pred needs a model that predicts velocity.",
-                          "Set v_parameterization, or leave it out.")
-    if options.v_pred_like_loss and velocity:
-        raise ConfigError("v_pred_like_loss is for models that predict noise.", "Leave it out.")
-    return velocity
-
-
-def _check_sizes(model: DiffusionModel, datasets: list[TrainDataset]) -> None:
-    """Raises: ConfigError: a training size that the model cannot take."""
-    multiple = model.size_multiple
-    for dataset in datasets:
-        for width, height in dataset.buckets():
-            if width % multiple or height % multiple:
-                raise ConfigError(f"Images would be trained at {width} x {height}, but this model needs multiples of {multiple}.",
-                                  f"Set resolution and bucket_reso_steps to multiples of {multiple}.")

@@ -11,7 +11,10 @@ from core.base.failures import explain
 from core.training.builtin.dataset import read_datasets
 from core.training.builtin.events import Reporter
 from core.training.builtin.options import TrainOptions, read_options
+from core.training.builtin.room import RoomMaker
 from core.training.config.pair import read_tables
+from core.training.relief import read_relief
+from core.training.run import Run
 
 SMALLER = "Lower train_batch_size or the resolution, switch gradient_checkpointing and cache_latents on."
 
@@ -73,7 +76,8 @@ def _train(options: TrainOptions, tables: dict[str, Any], run_dir: Path | None, 
     vae_dtype = torch.float32 if options.no_half_vae else None
     model = load_model(options.pretrained_model_name_or_path, device=target, dtype=PRECISIONS.get(options.mixed_precision, torch.float32),
                        vae=options.vae or None, vae_dtype=vae_dtype, tokenizer_dir=options.tokenizer_cache_dir)
-    trainer = Trainer(options, model, datasets, reporter, run_dir, stop)
+    trainer = Trainer(options, model, datasets, reporter, run_dir, stop, lambda: _is_last_epoch(run_dir),
+                      read_relief(run_dir).micro_batch_size if run_dir else None, RoomMaker(run_dir, reporter, stop))
     for message in options.warnings:
         reporter.warn(message)
     _announce(trainer, reporter)
@@ -82,6 +86,11 @@ def _train(options: TrainOptions, tables: dict[str, Any], run_dir: Path | None, 
         return trainer.run()
     finally:
         reporter.close()
+
+
+def _is_last_epoch(run_dir: Path | None) -> bool:
+    """Whether somebody asked to stop after the present epoch."""
+    return run_dir is not None and Run(run_dir).stop_asked() == "epoch"
 
 
 def _heed(stop: Callable[[], bool]) -> None:

@@ -24,12 +24,16 @@ class Saver:
     Args:
         metadata: from `run_metadata`; spec: makes the modelspec keys at the time of saving.
         write_state: writes a state folder.
+        make_room: waits until so many bytes can be written into a folder.
     """
 
     def __init__(self, options: TrainOptions, network: LoraNetwork, metadata: dict[str, str], spec: Callable[[], dict[str, str]],
-                 write_state: Callable[[Path], None], reporter: Reporter) -> None:
+                 write_state: Callable[[Path], None], reporter: Reporter,
+                 make_room: Callable[[Path, int], None] = lambda folder, needed: None) -> None:
         self.options, self.network, self.metadata, self.spec = options, network, metadata, spec
-        self.write_state, self.reporter = write_state, reporter
+        self.write_state, self.reporter, self.make_room = write_state, reporter, make_room
+        self._whole_at = 0
+        """The last step of which both file and state were saved."""
         self.folder = Path(options.output_dir)
         self.stopped_state = self._state_of_a_stop()
 
@@ -60,8 +64,11 @@ class Saver:
         return path
 
     def at_stop(self, step: int, epoch: int) -> None:
-        """A whole last checkpoint of a run that is stopped before its end, and always its state, so that the run can go on."""
-        if not step:
+        """A whole last checkpoint of a run that is stopped before its end, and always its state, so that the run can go on.
+
+        Nothing is written where this very step was saved a moment ago, at the end of its epoch.
+        """
+        if not step or step == self._whole_at:
             return
         name = f"{self.options.output_name}-step{step:08d}"
         self.write(name, step, epoch)
@@ -79,8 +86,10 @@ class Saver:
         metadata = {**self.metadata, "ss_training_finished_at": str(time.time()), "ss_steps": str(step), "ss_epoch": str(epoch)}
         if self.options.no_metadata:
             metadata = {key: value for key, value in metadata.items() if key in MINIMUM}
+        values = self.network.state(dtypes.get(self.options.save_precision or ""))
+        self.make_room(self.folder, sum(value.numel() * value.element_size() for value in values.values()))
         self.reporter.say(f"saving checkpoint: {path}")
-        write_lora(path, self.network.state(dtypes.get(self.options.save_precision or "")), {**metadata, **self.spec()})
+        write_lora(path, values, {**metadata, **self.spec()})
         self.reporter.event("saved", path=str(path), step=step, epoch=epoch, final=final)
         return path
 
@@ -97,6 +106,7 @@ class Saver:
         self.write(name, step, epoch)
         if self.options.save_state:
             self.state(f"{name}-state", step)
+            self._whole_at = step
 
     def _state_of_a_stop(self) -> Path | None:
         """The state that an earlier stop of this very run left; no rule of saving counts it, so it goes when a newer one is whole."""

@@ -67,6 +67,12 @@ def save_state(folder: Path, position: Position, network: LoraNetwork, optimizer
         shutil.rmtree(old, ignore_errors=True)
 
 
+def state_size(network: LoraNetwork, optimizer: Any) -> int:
+    """Bytes that `save_state` is about to write, without the few that say where the run is."""
+    kept = [value for values in optimizer.state.values() for value in values.values() if hasattr(value, "element_size")]
+    return sum(value.numel() * value.element_size() for value in [*network.raw_state().values(), *kept])
+
+
 def _sync(path: Path) -> None:
     with open(path, "rb+") as file:
         os.fsync(file.fileno())

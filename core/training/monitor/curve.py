@@ -49,6 +49,10 @@ class Curve:
         for late in [known for known in self._points if known > step]:
             del self._points[late]
 
+    def latest(self, count: int) -> list[CurvePoint]:
+        """The last points in the order of steps, not smoothed."""
+        return [self._points[step] for step in sorted(self._points)[-count:]]
+
     def points(self) -> list[CurvePoint]:
         """In the order of steps, with the smoothed loss."""
         ordered = [self._points[step] for step in sorted(self._points)]

@@ -24,6 +24,12 @@ class EventsReader:
         self.saved: list[dict[str, Any]] = []
         self.warnings: list[str] = []
         self.message = ""
+        self.retries: list[str] = []
+        """What was changed on the way, and why: one sentence for each try after the first."""
+        self.paused = ""
+        """Why it makes a pause; empty: it makes none."""
+        self.ending = ""
+        """What happens after the epoch, when somebody asked to stop then."""
         self.seconds: deque[float] = deque(maxlen=20)
 
     def read(self) -> None:
@@ -36,7 +42,7 @@ class EventsReader:
 
     def _on_launch(self, event: dict[str, Any]) -> None:
         self.launches.append(event)
-        self.last_step, self.message = {}, ""
+        self.last_step, self.message, self.paused, self.ending = {}, "", "", ""
         self.seconds.clear()
         self.curve.cut_after(int(event.get("resumed_from", 0)))
 
@@ -45,6 +51,18 @@ class EventsReader:
 
     def _on_start(self, event: dict[str, Any]) -> None:
         self.start, self.message = event, ""
+
+    def _on_retry(self, event: dict[str, Any]) -> None:
+        self.retries.append(str(event.get("message", "")))
+
+    def _on_paused(self, event: dict[str, Any]) -> None:
+        self.paused = str(event.get("message", ""))
+
+    def _on_continued(self, event: dict[str, Any]) -> None:
+        self.paused = ""
+
+    def _on_end(self, event: dict[str, Any]) -> None:
+        self.paused = self.ending = ""
 
     def _on_trainer(self, event: dict[str, Any]) -> None:
         self.message = ""

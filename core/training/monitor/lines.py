@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.training.monitor.curve import Curve
 
@@ -21,6 +21,7 @@ _SAVED = re.compile(r"^\s*saving checkpoint: (.+?)\s*$")
 _STATE = re.compile(r"^\s*Saving current state to (.+?)\s*$")
 _SAMPLING = re.compile(r"^(?:.*\s)?generating sample images at step\D*(\d+)")
 _ATTEMPT = re.compile(r"^=== attempt (\d+), from step (\d+) ===$")
+_BUCKET = re.compile(r"\bbucket \d+: resolution \(\d+, \d+\), count: (\d+)")
 _HEADERS = {
     "images": re.compile(r"^\s*num train images \* repeats[^:]*:\s*(\d+)"),
     "batches": re.compile(r"^\s*num batches per epoch[^:]*:\s*(\d+)"),
@@ -30,7 +31,7 @@ _HEADERS = {
 _PHASES = (("prepare images", "Reading the images"), ("caching latents", "Caching latents"),
            ("caching text encoder outputs", "Caching text encoder outputs"), ("loading model for process", "Loading the model"),
            ("loading the model", "Loading the model"), ("import network module", "Making the LoRA"), ("running training", "Training"),
-           ("saving last state", "Saving the state"))
+           ("saving last state", "Saving the state"), ("paused before a save", "Paused"))
 
 
 class LineSplitter:
@@ -70,6 +71,8 @@ class LogFacts:
     validation_loss: float | None = None
     phase: str = ""
     attempt: int = 0
+    buckets: list[int] = field(default_factory=list)
+    """Pictures with their repeats in each bucket."""
 
 
 class LogParser:
@@ -109,6 +112,9 @@ class LogParser:
             if found := pattern.match(line):
                 setattr(self.facts, name, int(found.group(1)))
                 return
+        if found := _BUCKET.search(line):
+            self.facts.buckets.append(int(found.group(1)))
+            return
         lowered = line.lower()
         for words, phase in _PHASES:
             if words in lowered:

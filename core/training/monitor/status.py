@@ -13,11 +13,12 @@ from core.training.monitor.gpu import Gpu
 from core.training.monitor.lines import LineSplitter, LogParser
 from core.training.monitor.samples import Checkpoint, Sample, list_checkpoints, list_samples
 from core.training.monitor.tensorboard import TensorBoardReader
-from core.training.run import ACTIVE, ENDED, Run, RunState, tail_lines
+from core.training.run import ACTIVE, ENDED, HELD, Run, RunState, tail_lines
 
 CURVE_POINTS = 1500
 """Most points of the curve that a status carries."""
 LOG_LINES = 200
+WAITING, HELD_PHASE = "Waiting for its turn", "Held in the queue"
 _WORDS = {"prepared": "Ready", "running": "Working", "stopping": "Stopping", "done": "Done", "failed": "Needs attention",
           "cancelled": "Stopped", "lost": "Lost"}
 
@@ -54,6 +55,12 @@ class RunStatus:
     warnings: tuple[str, ...] = ()
     message: str = ""
     """Why it waits, or the last word."""
+    retries: tuple[str, ...] = ()
+    """What was changed on the way, and why: one sentence for each try after the first."""
+    paused: str = ""
+    """Why it makes a pause, in words; empty: it makes none."""
+    stop: str = ""
+    """What somebody asked for: "gentle", "force", "epoch", or ""."""
     cause: Cause | None = None
     """Only when it failed or is lost."""
     output: Path | None = None
@@ -72,6 +79,8 @@ class RunStatus:
             return f"{head}: {self.cause}"
         if self.state == "done":
             return f"{head}: {self.step} steps, {self.output.name if self.output else 'no file'}."
+        if self.paused:
+            return f"{head}: {self.paused}"
         if self.message and not self.step:
             return f"{head}: {self.message}"
         parts = [self.phase] if self.phase and self.phase != "Training" else []
@@ -132,12 +141,19 @@ class Monitor:
             checkpoints=tuple(list_checkpoints(self.run, events.saved, self._parser.saved)),
             gpus=tuple(Gpu.from_dict(gpu) for gpu in self.run.heartbeat().get("gpus", [])) if state not in ENDED else (),
             log=self.run.log_tail(LOG_LINES), warnings=tuple(events.warnings), message=str(end.get("message", "")) or events.message,
+            retries=tuple(events.retries), paused=events.paused if state in ACTIVE else "",
+            stop=self.run.stop_asked() if state in ACTIVE else "",
             cause=self._cause(state, end), output=Path(end["output"]) if end.get("output") else None, attempt=self.run.attempt())
 
     def _phase(self, state: RunState) -> str:
         if state not in ACTIVE:
             return ""
-        return "Waiting for its turn" if self._events.message else self._parser.facts.phase or "Starting"
+        if self._events.message:
+            return HELD_PHASE if self._events.message == HELD else WAITING
+        if self._events.paused:
+            return "Paused before a save"
+        phase = self._parser.facts.phase or "Starting"
+        return f"{phase}, ends after this epoch" if self.run.stop_asked() == "epoch" else phase
 
     def _curve(self) -> Curve:
         """The most exact source that has something to tell: events, TensorBoard files, printed averages."""

@@ -8,7 +8,7 @@ tensorflow/core/framework/summary.proto, https://protobuf.dev/programming-guides
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from core.training.monitor.curve import Curve
@@ -111,13 +111,23 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
             return number, place
 
 
-class TensorBoardReader:
-    """The losses and learning rates that a trainer logged below a folder: tags `loss/current`, `loss/average`, `lr/NAME`."""
+def list_boards(folder: Path) -> list[Path]:
+    """The event files below a folder, oldest first."""
+    return sorted(folder.rglob("events.out.tfevents.*"), key=lambda path: path.name)
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+
+class TensorBoardReader:
+    """The losses and learning rates that a trainer logged below a folder: tags `loss/current`, `loss/average`, `lr/NAME`.
+
+    Args: passed_over: files that are not read.
+    """
+
+    def __init__(self, folder: Path, passed_over: Collection[Path] = ()) -> None:
+        self.folder, self.passed_over = folder, passed_over
         self.curve = Curve()
         self._files: dict[Path, EventFile] = {}
+        self._latest = 0.0
+        """When the attempt of the newest file began."""
 
     def read(self, resumed: list[tuple[float, int]]) -> None:
         """Take in what is new.
@@ -125,15 +135,24 @@ class TensorBoardReader:
         Args: resumed: for each attempt, when it began (seconds since 1970) and the step that it went on from. sd-scripts
             numbers the steps of a resumed attempt from another beginning, so its first step is taken for the next one.
         """
-        for path in sorted(self.folder.rglob("events.out.tfevents.*"), key=lambda path: path.name):
+        for path in list_boards(self.folder):
+            if path in self.passed_over:
+                continue
             file = self._files.setdefault(path, EventFile(path))
             is_new = file.first_step is None
             scalars = file.read()
             shift, begin = self._shift(file, resumed)
-            if is_new and scalars and begin:
-                self.curve.cut_after(begin)
+            if is_new and scalars:
+                self._cut(file, resumed, begin)
             for tag, step, value, _ in scalars:
                 self._put(tag, step + shift, value)
+
+    def _cut(self, file: EventFile, resumed: list[tuple[float, int]], begin: int) -> None:
+        """An attempt's first file: what the one before did after the step where it begins is done again."""
+        began = next((time for time, _ in reversed(resumed) if file.first_time is not None and time <= file.first_time), 0.0)
+        if began > self._latest:
+            self._latest = began
+            self.curve.cut_after(begin)
 
     @staticmethod
     def _shift(file: EventFile, resumed: list[tuple[float, int]]) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from core.setup.hardware import GIB
 from core.training.preflight.buckets import BucketPlan, check_buckets, plan_buckets
 from core.training.preflight.caches import check_caches, find_stale
 from core.training.preflight.disk import Need, cache_needs, check_disk, sample_bytes
-from core.training.preflight.memory import MemoryPlan, check_memory, estimate_memory
+from core.training.preflight.memory import MemoryPlan, Precision, check_memory, estimate_memory
 from core.training.preflight.pictures import Picture, pictures_of
 from core.training.room import room_of
 
@@ -41,11 +41,6 @@ def check_run(settings: TrainingSettings, project: Project, gpu_gib: float | Non
     return sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.level))
 
 
-def family_of(settings: TrainingSettings) -> str:
-    """The family as preflight's facts call it."""
-    return "sd2" if settings.model.family == "sd15" and settings.model.v2 else settings.model.family
-
-
 def memory_plan(settings: TrainingSettings, largest: Size) -> MemoryPlan:
     """What the memory of a run of these settings depends on. Args: largest: the largest bucket, px (`BucketPlan.largest`)."""
     network, optimizer, memory, data = settings.network, settings.optimizer, settings.memory, settings.data
@@ -53,13 +48,22 @@ def memory_plan(settings: TrainingSettings, largest: Size) -> MemoryPlan:
     mixed, prompts = memory.mixed_precision != "no", settings.sampling.sample_prompts
     sizes = [(prompt.width or data.size[0], prompt.height or data.size[1]) for prompt in prompts]
     return MemoryPlan(
-        family_of(settings), largest, data.batch_size, network.network_dim, network.conv_dim or 0,
+        settings.model.family, largest, data.batch_size, network.network_dim, network.conv_dim or 0,
         train_unet=not network.network_train_text_encoder_only, train_text_encoders=not network.network_train_unet_only and rate > 0,
-        optimizer=optimizer.optimizer_type, precision="half" if mixed else "float", mixed=mixed,
+        optimizer=optimizer.optimizer_type, precision=_precision(settings), mixed=mixed,
         full_half=memory.full_fp16 or memory.full_bf16, gradient_checkpointing=memory.gradient_checkpointing,
+        blocks_to_swap=settings.memory.blocks_to_swap or 0, vae_batch_size=settings.memory.vae_batch_size,
         cache_latents=data.cache_latents or data.cache_latents_to_disk, no_half_vae=settings.model.no_half_vae,
         cache_text=data.cache_text_encoder_outputs or data.cache_text_encoder_outputs_to_disk, samples=bool(sizes),
         sample_size=max(sizes, key=lambda size: size[0] * size[1]) if sizes else None)
+
+
+def _precision(settings: TrainingSettings) -> Precision:
+    """Of the base model's weights on the GPU."""
+    memory = settings.memory
+    if memory.fp8_base or memory.fp8_base_unet or memory.fp8_scaled:
+        return "fp8"
+    return "float" if memory.mixed_precision == "no" else "half"
 
 
 def disk_needs(settings: TrainingSettings, plan: BucketPlan, pictures: Sequence[Sequence[Picture]], project: Project) -> list[Need]:
@@ -74,7 +78,7 @@ def disk_needs(settings: TrainingSettings, plan: BucketPlan, pictures: Sequence[
     buckets = {(fate.folder, fate.name): fate.bucket for fate in plan.fates if fate.repeats}
     for number, subset in enumerate(data.subsets):
         sizes = [buckets[number, picture.name] for picture in pictures[number] if (number, picture.name) in buckets]
-        needs += cache_needs(family_of(settings), place_of(subset.image_dir), sizes, latents, texts, data.flip_aug)
+        needs += cache_needs(settings.model.family, place_of(subset.image_dir), sizes, latents, texts, data.flip_aug)
     return needs
 
 

@@ -15,10 +15,11 @@ from PIL import Image
 from core.base import jobs
 from core.base.errors import DiskError
 from core.base.files import read_json, write_json
-from core.base.jobs import Job, JobProgress, append_event, list_jobs, read_events, start_job, turn_on_the_machine
+from core.base.jobs import Job, JobProgress, append_event, list_jobs, read_events, start_job
 from core.base.paths import ROOT
 from core.base.process import ProcessMark, end_group, is_alive, mark_of, start_detached
 from core.base.progress import SILENT
+from core.base.turns import turn_on_the_machine
 from core.dataset.project import Project
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -87,7 +88,7 @@ def test_a_killed_job_reads_as_lost_also_from_another_interpreter(tmp_path):
 def test_two_heavy_jobs_take_turns_and_a_killed_holder_frees_the_place(tmp_path, monkeypatch):
     monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path))
     code = ("import sys, time; from pathlib import Path\n"
-            "from core.base.jobs import turn_on_the_machine; from core.base.progress import SILENT\n"
+            "from core.base.turns import turn_on_the_machine; from core.base.progress import SILENT\n"
             "with turn_on_the_machine(Path(sys.argv[1]), sys.argv[2], SILENT): print('holding', flush=True); time.sleep(60)")
     mark = start_detached([sys.executable, "-c", code, str(tmp_path / "first"), "the training of mika"], cwd=ROOT, log=tmp_path / "log.txt")
     wait_for(lambda: "holding" in (tmp_path / "log.txt").read_text())

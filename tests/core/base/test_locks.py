@@ -9,9 +9,9 @@ import threading
 import pytest
 
 from core.base.errors import Cancelled, DiskError
-from core.base.jobs import turn_on_the_machine
 from core.base.locks import locked, waited_for
 from core.base.progress import SILENT, Progress
+from core.base.turns import turn_on_the_machine
 from core.dataset.history import held
 from core.training.launch import launch_lock
 

@@ -33,6 +33,7 @@ def main():
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--skip_until_initial_step", action="store_true")
+    parser.add_argument("--initial_epoch", type=int, default=0)
     given = parser.parse_args()
     run, name = given.run_dir, json.loads((given.run_dir / "run.json").read_text())["output_name"]
     config, mode = (run / "config.toml").read_text(), given.mode

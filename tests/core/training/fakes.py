@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from core.base.files import write_json
+from core.base.jobs import read_events
 from core.dataset.project import Project
 from core.training.backends import Command
 from core.training.config import TrainingSettings
@@ -12,6 +13,7 @@ from core.training.launch import start_supervisor
 from core.training.run import Run
 
 TRAINER = Path(__file__).with_name("fake_trainer.py")
+EPOCHS = Path(__file__).with_name("fake_epochs.py")
 
 
 def make_settings(folder, **saving):
@@ -28,9 +30,9 @@ def make_project(tmp_path):
     return project
 
 
-def make_run(tmp_path, backend="sd-scripts"):
+def make_run(tmp_path, backend="sd-scripts", **parts):
     project = make_project(tmp_path)
-    return Run.create(project.folder, make_settings(project.folder), backend)
+    return Run.create(project.folder, make_settings(project.folder).with_values(**parts), backend)
 
 
 def start(run, mode, *words, env=None):
@@ -41,6 +43,21 @@ def start(run, mode, *words, env=None):
     run.note("launch", attempt=attempt, backend=run.backend, resumed_from=0)
     start_supervisor(run, attempt)
     return run
+
+
+def start_epochs(run, *words):
+    """Launch an attempt of the fake trainer that goes through epochs."""
+    argv = [sys.executable, str(EPOCHS), str(run.folder), *map(str, words)]
+    write_json(run.folder / "command.json", {"argv": argv, "base": argv, "cwd": str(run.folder), "env": {}})
+    attempt = run.attempt() + 1
+    run.note("launch", attempt=attempt, backend=run.backend, resumed_from=0)
+    start_supervisor(run, attempt)
+    return run
+
+
+def events_of(run, kind):
+    """The run's events of one kind."""
+    return [event for event in read_events(run.folder)[0] if event["event"] == kind]
 
 
 def wait_for(condition, seconds=30.0):

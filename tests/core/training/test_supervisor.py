@@ -18,9 +18,11 @@ from core.dataset.project import Project
 from core.dataset.rejecting import RejectSettings
 from core.dataset.renaming import RenameSettings
 from core.training.config.pair import write_pair
+from core.training.guards import GuardSettings, keep_guards
 from core.training.monitor import read_status
 from core.training.outputs import take_snapshot
-from core.training.supervisor import LogWriter, judge
+from core.training.watching.judging import judge
+from core.training.watching.output import LogWriter
 from tests.core.dataset.small_things import picture
 from tests.core.training.fake_trainer import write_lora
 from tests.core.training.fakes import make_run, start, wait_for, wait_for_end
@@ -82,8 +84,9 @@ def test_another_lora_of_the_same_name_is_not_overwritten(tmp_path):
 
 
 def test_out_of_memory_is_named(tmp_path):
-    run = start(make_run(tmp_path), "oom")
-    assert wait_for_end(run) == "failed"
+    run = make_run(tmp_path)
+    keep_guards(GuardSettings(memory_retries=0), run.folder)
+    assert wait_for_end(start(run, "oom")) == "failed"
     assert run.end()["cause"]["kind"] == "out_of_memory" and "GPU ran out of memory" in run.end()["message"]
 
 
@@ -279,8 +282,9 @@ def test_the_heartbeat_tells_the_time_and_the_gpus(tmp_path):
 
 
 def test_a_failed_run_says_its_cause_before_its_log(tmp_path):
-    run = start(make_run(tmp_path), "oom")
-    wait_for_end(run)
+    run = make_run(tmp_path)
+    keep_guards(GuardSettings(memory_retries=0), run.folder)
+    wait_for_end(start(run, "oom"))
     status = read_status(run)
     assert status.cause.kind == "out_of_memory" and status.log
     assert status.sentence().startswith("Needs attention: The GPU ran out of memory.")

@@ -6,7 +6,7 @@ from torch.func import functional_call
 
 from core.diffusion.lora import find_targets
 from core.training.builtin.dataset import plan_epoch
-from core.training.builtin.loop import noise_seed
+from core.training.builtin.shown import noise_seed
 from tests.core.training.builtin.making import make_trainer
 
 

@@ -1,0 +1,146 @@
+"""What is tried when the GPU's memory runs out: rungs that need less memory and learn the same, the cheapest first.
+
+To add one: a function that looks at a `Situation` and gives the `Change`, or None where it does not apply, and a line in `RUNGS`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from core.training.relief import Relief
+from core.training.watching.epoch_end import HEAR_STOP
+
+if TYPE_CHECKING:
+    from core.training.config import TrainingSettings
+
+SWAPPED = 18
+"""Blocks that are kept outside the GPU at first. Source: sd-scripts' docs/flux_train_network.md."""
+WITHOUT_BLOCKS = ("sd15", "sd2", "sdxl")
+"""Families that are a U-Net, which sd-scripts cannot swap by blocks."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A run whose GPU's memory ran out."""
+
+    settings: TrainingSettings
+    backend: str
+    relief: Relief = field(default_factory=Relief)
+    buckets: Sequence[int] = ()
+    """Pictures with their repeats in each bucket, as the trainer told them; empty: unknown."""
+
+    @property
+    def is_builtin(self) -> bool:
+        """Whether it is the built-in trainer."""
+        return self.backend in HEAR_STOP
+
+
+@dataclass(frozen=True)
+class Change:
+    """One step down."""
+
+    name: str
+    sentence: str
+    """What is done, to be continued with ";" or "."."""
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings to replace, by part."""
+    relief: Relief | None = None
+    """What the trainer is told beside its settings; None: as before."""
+
+    def applied(self, settings: TrainingSettings) -> TrainingSettings:
+        """The settings after it."""
+        return settings.with_values(**self.settings) if self.settings else settings
+
+
+Rung = Callable[[Situation], Change | None]
+
+
+def next_change(situation: Situation) -> Change | None:
+    """The first rung that applies; None: nothing is left to lower."""
+    return next((change for rung in RUNGS if (change := rung(situation)) is not None), None)
+
+
+def _checkpointing(situation: Situation) -> Change | None:
+    if situation.settings.memory.gradient_checkpointing:
+        return None
+    return Change("gradient_checkpointing", "parts are computed again instead of kept (gradient_checkpointing); the steps take "
+                  "about a third longer and learn the same", {"memory": {"gradient_checkpointing": True}})
+
+
+def _smaller_batch(situation: Situation) -> Change | None:
+    """Half the batch at a time, or the next smaller part that divides it."""
+    if situation.is_builtin:
+        whole = situation.settings.data.batch_size
+        present = min(situation.relief.micro_batch_size or whole, whole)
+        if present == 1:
+            return None
+        part = math.ceil(present / 2)
+        return Change("batch_size", f"each batch of {whole} goes through the model in parts of {part}; the steps learn the same",
+                      relief=replace(situation.relief, micro_batch_size=part))
+    batch, accumulated = situation.settings.data.batch_size, situation.settings.schedule.gradient_accumulation_steps
+    if batch == 1:
+        return None
+    part = max(divisor for divisor in range(1, batch) if batch % divisor == 0)
+    more = accumulated * batch // part
+    words = f"{part} × {more} pictures make a step instead of {batch} × {accumulated} (batch_size, gradient_accumulation_steps)"
+    return Change("batch_size", words + _about_epoch(situation.buckets, (batch, accumulated), (part, more)),
+                  {"data": {"batch_size": part}, "schedule": {"gradient_accumulation_steps": more}})
+
+
+def _about_epoch(buckets: Sequence[int], before: tuple[int, int], after: tuple[int, int]) -> str:
+    """What becomes of the steps of an epoch, where that is known and they do not stay the same."""
+    if not buckets:
+        return "; where a bucket does not fill its last batch, the steps of an epoch become a few fewer"
+    old, new = (steps_of_epoch(buckets, *sizes) for sizes in (before, after))
+    if old == new:
+        return ""
+    return f"; an epoch has {new} steps instead of {old}, since the batches that a bucket does not fill now flow together"
+
+
+def steps_of_epoch(buckets: Sequence[int], batch: int, accumulated: int) -> int:
+    """Optimizer updates of an epoch, as sd-scripts counts them."""
+    return math.ceil(sum(math.ceil(count / batch) for count in buckets) / accumulated)
+
+
+def _cached_latents(situation: Situation) -> Change | None:
+    data = situation.settings.data
+    if data.cache_latents or data.cache_latents_to_disk or data.color_aug or data.random_crop:
+        return None
+    return Change("cache_latents", "the pictures are encoded once and kept on the disk, so that the VAE leaves the GPU "
+                  "(cache_latents_to_disk)", {"data": {"cache_latents": True, "cache_latents_to_disk": True}})
+
+
+def _cached_captions(situation: Situation) -> Change | None:
+    """Only where captions stay as they are and the text encoder is not trained: else it would learn something else."""
+    data, network = situation.settings.data, situation.settings.network
+    changes = (data.shuffle_caption, data.caption_dropout_rate, data.caption_dropout_every_n_epochs, data.caption_tag_dropout_rate,
+               data.enable_wildcard)
+    knows = situation.is_builtin or situation.settings.model.family not in ("sd15", "sd2")
+    if data.cache_text_encoder_outputs or not network.network_train_unet_only or any(changes) or not knows:
+        return None
+    return Change("cache_text_encoder_outputs", "the captions are encoded once and kept on the disk, so that the text encoder leaves the "
+                  "GPU (cache_text_encoder_outputs_to_disk)",
+                  {"data": {"cache_text_encoder_outputs": True, "cache_text_encoder_outputs_to_disk": True}})
+
+
+def _eight_bits(situation: Situation) -> Change | None:
+    memory: Any = situation.settings.memory
+    if situation.is_builtin or "fp8_base" not in memory.fields() or memory.fp8_base or memory.mixed_precision == "no":
+        return None
+    return Change("fp8_base", "the base model, which does not learn, is kept in 8 bits (fp8_base)", {"memory": {"fp8_base": True}})
+
+
+def _swapped_blocks(situation: Situation) -> Change | None:
+    memory: Any = situation.settings.memory
+    without = situation.is_builtin or situation.settings.model.family in WITHOUT_BLOCKS
+    if without or "blocks_to_swap" not in memory.fields() or memory.blocks_to_swap:
+        return None
+    return Change("blocks_to_swap", f"{SWAPPED} blocks of the model wait outside the GPU (blocks_to_swap); the steps take longer and learn "
+                  "the same", {"memory": {"blocks_to_swap": SWAPPED}})
+
+
+RUNGS: tuple[Rung, ...] = (_checkpointing, _smaller_batch, _cached_latents, _cached_captions, _eight_bits, _swapped_blocks)
+"""In the order in which they are tried; one that still applies is taken again."""

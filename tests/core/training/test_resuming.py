@@ -1,0 +1,66 @@
+"""From where a run goes on, and what sd-scripts must be told so that each epoch is trained once."""
+
+import pytest
+
+from core.training.outputs import newest_good_state
+from core.training.resuming import furthest_state, resume_arguments
+from tests.core.training.fake_trainer import write_lora, write_state
+from tests.core.training.fakes import make_run
+
+LENGTH = "  num epochs / epoch数: 10\n  total optimization steps / 学習ステップ数: 200\n"
+
+
+def state_of(run, name, step, epoch):
+    folder = run.checkpoints / f"mochi-{name}-state"
+    write_state(folder, step)
+    (folder / "train_state.json").write_text(f'{{"current_epoch": {epoch}, "current_step": {step}}}')
+    return folder
+
+
+@pytest.mark.parametrize(("accumulated", "taken_up", "name", "step", "epoch", "arguments", "at"), [
+    (1, 0, "000003", 60, 3, ["--initial_epoch", "4"], 60),
+    (4, 0, "000003", 60, 3, ["--initial_epoch", "4"], 60),
+    (1, 60, "000005", 40, 5, ["--initial_epoch", "6"], 100),  # it counted from the last start
+    (1, 0, "step00000050", 50, 3, ["--skip_until_initial_step"], 50),
+    (1, 60, "step00000010", 10, 4, ["--initial_epoch", "4"], 60),
+    (2, 0, "step00000050", 50, 3, ["--initial_epoch", "3"], 40)])
+def test_sd_scripts_goes_on_with_the_right_epoch(tmp_path, accumulated, taken_up, name, step, epoch, arguments, at):
+    run = make_run(tmp_path, schedule={"gradient_accumulation_steps": accumulated})
+    run.log.write_text(LENGTH, encoding="utf-8")
+    if taken_up:
+        run.note("launch", attempt=2, resumed_from=taken_up)
+    state_of(run, name, step, epoch)
+    state = furthest_state(run)
+    assert resume_arguments(run, state) == arguments and state.step == at
+
+
+def test_without_a_log_the_states_own_count_is_believed(tmp_path):
+    run = make_run(tmp_path)
+    state_of(run, "000003", 60, 3)
+    assert furthest_state(run).step == 60
+
+
+def test_the_furthest_state_is_that_of_the_last_epoch_though_its_count_began_anew(tmp_path):
+    run = make_run(tmp_path)
+    state_of(run, "000003", 60, 3)
+    state_of(run, "000004", 20, 4)
+    assert furthest_state(run).folder.name == "mochi-000004-state"
+
+
+def test_the_built_in_trainers_states_say_it_all(tmp_path):
+    run = make_run(tmp_path, "builtin")
+    state_of(run, "000003", 60, 3)
+    state = furthest_state(run)
+    assert resume_arguments(run, state) == [] and state.step == 60 and resume_arguments(run, None) == []
+
+
+def test_states_and_files_that_hold_no_numbers_are_set_aside(tmp_path):
+    run = make_run(tmp_path)
+    state_of(run, "000003", 60, 3)
+    lost = state_of(run, "000004", 80, 4)
+    write_lora(lost / "model.safetensors", float("nan"))
+    write_lora(run.checkpoints / "mochi-000004.safetensors", float("nan"))
+    write_lora(run.checkpoints / "mochi-000003.safetensors")
+    assert newest_good_state(run.checkpoints, "mochi").folder.name == "mochi-000003-state"
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["mochi-000003-state", "mochi-000003.safetensors",
+                                                                       "mochi-000004-state.nan", "mochi-000004.safetensors.nan"]
