@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.base.buckets import fitting_repeats
 from core.base.errors import StudioError
 from core.base.files import safe_stem
-from core.base.findings import Finding
+from core.base.findings import Finding, errors_of
 from core.base.paths import place_of
 from core.dataset.project import Project
 
@@ -88,7 +88,7 @@ def fitted_repeats(project: Project) -> int:
 
 
 def check_before_launch(settings: TrainingSettings, backend: str, project_folder: Path, deep: bool = True) -> list[Finding]:
-    """Everything that can be known to be wrong before the training costs time; nothing is written into the project.
+    """Everything that can be known to be wrong before the training costs time; of the project only its index is written, a cache.
 
     Args: deep: also start the trainer's torch, in a process of its own (some seconds, once).
     Returns: findings, errors first: combinations of settings, files that they name, the trainer itself, the pair as it reads it, this
@@ -97,15 +97,29 @@ def check_before_launch(settings: TrainingSettings, backend: str, project_folder
     from core.training.config.checks import check_settings
     from core.training.config.sources import check_sources
     from core.training.machine import check_machine
-    from core.training.room import check_room
+    from core.training.room import check_trash
 
     project = Project.open(project_folder)
     findings = [*check_settings(settings, backend), *_check_prompts(settings, project), *_check_demo_model(settings),
-                *check_sources(settings, backend, project.images),
-                *_check_backend(settings, backend), *check_machine(settings, backend, project_folder, deep),
-                *check_room(settings, project_folder)]
+                *(sources := check_sources(settings, backend, project.images))]
+    if not errors_of(sources):
+        findings += _preflight(settings, project, deep)
+    findings += [*_check_backend(settings, backend), *check_machine(settings, backend, project_folder, deep),
+                 *check_trash(settings, project_folder)]
     unique = list(dict.fromkeys(findings))
     return sorted(unique, key=lambda finding: ("error", "warning", "info").index(finding.level))
+
+
+def _preflight(settings: TrainingSettings, project: Project, deep: bool) -> list[Finding]:
+    """Buckets, caches, disks and, where there is a GPU to ask, its memory. Args: deep: ask the driver, which takes up to a second."""
+    from core.setup.hardware import read_gpus
+    from core.training.preflight.from_settings import check_run
+
+    free = [gpu.free_mib / 1024 for gpu in read_gpus().gpus] if deep else []
+    try:
+        return check_run(settings, project, min(free, default=None))
+    except StudioError as error:
+        return [Finding("error", error.message, error.hint)]
 
 
 def _check_prompts(settings: TrainingSettings, project: Project) -> list[Finding]:

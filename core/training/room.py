@@ -10,19 +10,16 @@ from typing import TYPE_CHECKING
 
 from core.base.errors import ConfigError
 from core.base.findings import Finding
-from core.setup.hardware import GIB, free_disk_gib
+from core.setup.hardware import GIB
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
     from core.training.guards import GuardSettings
 
-LEAST_FREE = 2.0
-"""GiB on the disk below which a run is likely to end in the middle: samples, caches and logs are written too."""
 GOOGLE_DRIVE = Path("/content/drive")
 """Where Colab shows Google Drive."""
 TRASH_WORTH_A_WORD = 0.1
 """GiB that a run leaves in Google Drive's trash before it is spoken of."""
-SPACE = "keep fewer files (save_last_n_epochs) or states (save_last_n_epochs_state), or switch 'Save to go on' (save_state) off."
 
 
 @dataclass(frozen=True)
@@ -75,17 +72,13 @@ def room_of(settings: TrainingSettings) -> Room:
     return Room(kept / GIB, removed / GIB)
 
 
-def check_room(settings: TrainingSettings, project_folder: Path) -> list[Finding]:
-    """Would the run fill the disk that the project's runs lie on, or Google Drive's trash?"""
+def check_trash(settings: TrainingSettings, project_folder: Path) -> list[Finding]:
+    """Would the run fill Google Drive's trash? The disks themselves are `preflight.disk`'s."""
     try:
         room = room_of(settings)
     except ConfigError:
         return []  # a folder without pictures is what other checks tell of
-    found, runs = [], project_folder / "runs"
-    free = free_disk_gib(runs)
-    if free < max(LEAST_FREE, room.kept):
-        found.append(Finding("warning", f"Only {free:.1f} GiB are free at {runs}; this run writes about {room.kept:.1f} GiB there.",
-                             f"Free some space, {SPACE}"))
+    found = []
     if room.removed >= TRASH_WORTH_A_WORD and project_folder.resolve().is_relative_to(GOOGLE_DRIVE.resolve()):
         found.append(Finding("warning", f"{project_folder.name} lies on Google Drive, which keeps removed files in its trash, where they "
                              f"still count: this run leaves about {room.removed:.1f} GiB of older files and states there.",

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from core.training.config import TrainingSettings
 
 
+FACTS = {"sd3": "sd35_large"}
+"""Families of which there are several sizes: the largest is counted."""
+
+
 def check_run(settings: TrainingSettings, project: Project, gpu_gib: float | None = None, processes: int = 1) -> list[Finding]:
     """Everything that preflight can say of a run without starting it, errors first.
 
@@ -48,7 +52,7 @@ def memory_plan(settings: TrainingSettings, largest: Size) -> MemoryPlan:
     mixed, prompts = memory.mixed_precision != "no", settings.sampling.sample_prompts
     sizes = [(prompt.width or data.size[0], prompt.height or data.size[1]) for prompt in prompts]
     return MemoryPlan(
-        settings.model.family, largest, data.batch_size, network.network_dim, network.conv_dim or 0,
+        FACTS.get(settings.model.family, settings.model.family), largest, data.batch_size, network.network_dim, network.conv_dim or 0,
         train_unet=not network.network_train_text_encoder_only, train_text_encoders=not network.network_train_unet_only and rate > 0,
         optimizer=optimizer.optimizer_type, precision=_precision(settings), mixed=mixed,
         full_half=memory.full_fp16 or memory.full_bf16, gradient_checkpointing=memory.gradient_checkpointing,
@@ -78,7 +82,8 @@ def disk_needs(settings: TrainingSettings, plan: BucketPlan, pictures: Sequence[
     buckets = {(fate.folder, fate.name): fate.bucket for fate in plan.fates if fate.repeats}
     for number, subset in enumerate(data.subsets):
         sizes = [buckets[number, picture.name] for picture in pictures[number] if (number, picture.name) in buckets]
-        needs += cache_needs(settings.model.family, place_of(subset.image_dir), sizes, latents, texts, data.flip_aug)
+        family = FACTS.get(settings.model.family, settings.model.family)
+        needs += cache_needs(family, place_of(subset.image_dir), sizes, latents, texts, data.flip_aug)
     return needs
 
 

@@ -7,7 +7,7 @@ from core.training import room
 from core.training.config.presets import load_preset
 from core.training.fitting import fit_to_project
 from core.training.manager import TrainingManager
-from core.training.room import check_room, room_of
+from core.training.room import check_trash, room_of
 from tests.core.training.test_fitting import make_pictures
 
 ALL_STATES = {"save_every_n_steps": 1, "save_last_n_steps_state": None}
@@ -51,22 +51,21 @@ def test_states_of_steps_are_counted_as_sd_scripts_counts_them(project):
 
 
 def test_the_disk_of_the_projects_runs_is_looked_at_and_not_that_of_the_pictures(project):
-    subsets = [{"image_dir": "/dev/null"}, {"image_dir": str(project.images)}]
+    subsets = [{"image_dir": str(project.images)}]
     huge = settings_of(project, **ALL_STATES).with_values(network={"network_dim": 512}, schedule={"max_train_epochs": 1000},
                                                           data={"subsets": subsets})
-    found = [finding for finding in TrainingManager.open(project.folder).check(huge) if "GiB are free" in finding.what]
-    assert len(found) == 1 and found[0].level == "warning" and f"free at {project.runs}" in found[0].what
-    assert "save_state" in found[0].remedy
+    found = [finding for finding in TrainingManager.open(project.folder).check(huge) if "The run writes about" in finding.what]
+    assert len(found) == 1 and found[0].level == "error" and str(project.runs) in found[0].what and "LoRA files and states" in found[0].what
 
 
 def test_on_google_drive_the_trash_is_spoken_of(project, tmp_path, monkeypatch):
-    assert not any("trash" in finding.remedy for finding in check_room(settings_of(project), project.folder))
+    assert not any("trash" in finding.remedy for finding in check_trash(settings_of(project), project.folder))
     monkeypatch.setattr(room, "GOOGLE_DRIVE", tmp_path)
     found = [finding for finding in TrainingManager.open(project.folder).check(settings_of(project)) if "trash" in finding.remedy]
     assert len(found) == 1 and found[0].level == "warning" and "about 1.3 GiB of older files and states" in found[0].what
-    assert not any("trash" in finding.remedy for finding in check_room(settings_of(project, save_state=False), project.folder))
+    assert not any("trash" in finding.remedy for finding in check_trash(settings_of(project, save_state=False), project.folder))
 
 
 def test_without_pictures_nothing_is_said(tmp_path):
     empty = Project.create(tmp_path / "empty", "empty")
-    assert check_room(settings_of(empty), empty.folder) == []
+    assert check_trash(settings_of(empty), empty.folder) == []

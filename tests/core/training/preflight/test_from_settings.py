@@ -65,7 +65,7 @@ def test_the_memory_plan_reads_the_settings(project, preset, family):
     plan = memory_plan(settings_of(project, preset, memory={"mixed_precision": "no", "gradient_checkpointing": False}), (640, 512))
     assert (plan.family, plan.resolution, plan.precision) == (family, (640, 512), "float")
     assert not plan.mixed and not plan.gradient_checkpointing
-    v2 = settings_of(project, "sd15_character", model={"v2": True}, network={"network_train_unet_only": True})
+    v2 = settings_of(project, "sd15_character", model={"family": "sd2"}, network={"network_train_unet_only": True})
     assert memory_plan(v2, (512, 512)).family == "sd2" and not memory_plan(v2, (512, 512)).train_text_encoders
 
 
