@@ -195,10 +195,15 @@ def undo(given: argparse.Namespace, progress: Progress) -> Any:
 
 
 def presets(given: argparse.Namespace, progress: Progress) -> Any:
-    """Names by family."""
+    """Names by family, a person's own last; what cannot be read is told."""
+    from core.base.families import TRAINED
+    from core.training.config.own_presets import own_presets
     from core.training.config.presets import preset_names
 
-    return {family: list(preset_names(family)) for family in ("sd15", "sdxl")}
+    own, broken = own_presets()
+    for finding in broken:
+        progress.warn(str(finding))
+    return {family: [*preset_names(family), *(name for name, preset in own.items() if preset.family == family)] for family in TRAINED}
 
 
 def doctor(given: argparse.Namespace, progress: Progress) -> Any:

@@ -89,6 +89,11 @@ def trainers_dir() -> Path:
     return typed_path(os.environ.get("LORABOOK_TRAINERS") or ROOT / "trainers")
 
 
+def own_presets_dir() -> Path:
+    """Where a person's own training presets are kept: beside the projects, so that they live as long as these."""
+    return projects_dir() / "_presets"
+
+
 def present_project_file() -> Path:
     """The file with which the last panel of Dataset_Maker hands its project to Trainer."""
     return projects_dir() / "present_project"

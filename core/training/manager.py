@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from core.training.finish.report import FinishReport
     from core.training.finish.settings import FinishSettings
     from core.training.finish.status import FinishStatus
+    from core.training.loading import LoadReport, LoadSettings, MemorySize, NoSettings, PresetName, SavePreset
     from core.training.outputs import State
     from core.training.preview import ImagePreview, PreviewSettings
     from core.training.regularisation import RegularisationReport, RegularisationSettings
@@ -45,10 +46,12 @@ class TrainingManager:
         return manager
 
     def presets(self) -> list[str]:
-        """Names of the presets for the project's model family."""
+        """Names of the presets for the project's model family: the shipped ones, then those of one's own."""
+        from core.training.config.own_presets import own_presets
         from core.training.config.presets import preset_names
 
-        return list(preset_names(self.project.family))
+        own = [name for name, preset in own_presets()[0].items() if preset.family == self.project.family]
+        return [*preset_names(self.project.family), *own]
 
     def preset(self, name: str, propose: bool = True) -> TrainingSettings:
         """A preset to begin with, fitted to the project. Args: propose: sample prompts too. Raises: ConfigError: none has that name."""
@@ -80,6 +83,36 @@ class TrainingManager:
         from core.training.amounts import amount_lines, has_gpu
 
         return amount_lines(settings, backend, self.project.folder, has_gpu())
+
+    def load_settings(self, settings: LoadSettings, progress: Progress = SILENT) -> LoadReport:
+        """Make a file's, a run's or a preset's settings the project's; what was left out is listed. Raises: ConfigError, TrainingError."""
+        from core.training.loading import load_settings_into
+
+        return load_settings_into(self.project, settings, progress)
+
+    def fit_memory(self, settings: MemorySize, progress: Progress = SILENT) -> LoadReport:
+        """Change what memory hangs on for a GPU of that size; the effective batch stays. Raises: ConfigError."""
+        from core.training.loading import fit_memory
+
+        return fit_memory(self.project, settings, progress)
+
+    def save_preset(self, settings: SavePreset, progress: Progress = SILENT) -> LoadReport:
+        """Keep the settings as a preset of one's own. Raises: ConfigError: the name is odd or taken."""
+        from core.training.loading import save_as_preset
+
+        return save_as_preset(self.project, settings, progress)
+
+    def remove_preset(self, settings: PresetName, progress: Progress = SILENT) -> LoadReport:
+        """Put a preset of one's own aside. Raises: ConfigError: there is none."""
+        from core.training.loading import remove_preset
+
+        return remove_preset(self.project, settings, progress)
+
+    def settings_back(self, settings: NoSettings, progress: Progress = SILENT) -> LoadReport:
+        """Bring back the settings from before the last load. Raises: ConfigError: nothing was loaded."""
+        from core.training.loading import take_back
+
+        return take_back(self.project, settings, progress)
 
     def preview(self, settings: PreviewSettings, progress: Progress = SILENT) -> ImagePreview:
         """One picture as the trainer will see it, with the kept settings. Raises: DatasetError, ConfigError."""

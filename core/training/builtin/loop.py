@@ -19,7 +19,7 @@ from core.training.builtin.dataset import PlannedBatch, TrainDataset, batches_pe
 from core.training.builtin.events import LossRecorder, Reporter
 from core.training.builtin.latents import LatentStore, read_pixels
 from core.training.builtin.loss import NoiseSchedule
-from core.training.builtin.metadata import model_spec, run_metadata
+from core.training.builtin.metadata import model_spec, optimizer_words, run_metadata
 from core.training.builtin.network import LoraNetwork
 from core.training.builtin.optimizers import make_optimizer, make_schedule, present_rates
 from core.training.builtin.options import TrainOptions
@@ -83,7 +83,7 @@ class Trainer:
         self.latents = LatentStore(model, options.cache_latents_to_disk, options.vae_batch_size, reporter.warn)
         self.recorder = LossRecorder()
         self.position = Position(seed=self.seed, batches=self.batches, optimizer=type(self.optimizer).__name__)
-        name = f"{type(self.optimizer).__module__}.{type(self.optimizer).__name__}"
+        name = optimizer_words(self.optimizer, options.optimizer_args)
         metadata = run_metadata(options, datasets, model.family, self.seed, self.total_steps, self.epochs, name)
         resolution = datasets[0].rule.resolution
         self.saver = Saver(options, self.network, metadata, lambda: model_spec(options, model.family, resolution, velocity),

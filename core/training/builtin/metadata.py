@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from core.base.files import sha256, write_with
 from core.diffusion import FAMILIES
 from core.training.builtin.dataset import TrainDataset, batches_per_epoch
-from core.training.builtin.options import TrainOptions
+from core.training.builtin.options import TrainOptions, read_arguments
 
 if TYPE_CHECKING:
     import torch
@@ -59,6 +59,13 @@ def run_metadata(options: TrainOptions, datasets: list[TrainDataset], family: st
             if Path(path).is_file():
                 values[f"ss_new_{name}_hash"] = sha256(Path(path))
     return {key: str(value) for key, value in values.items()}
+
+
+def optimizer_words(optimizer: torch.optim.Optimizer, arguments: list[str]) -> str:
+    """The optimizer's class with its arguments, as sd-scripts writes it: "torch.optim.adamw.AdamW(weight_decay=0.1,betas=(0.9, 0.99))"."""
+    kind = type(optimizer)
+    given = ",".join(f"{name}={value!r}" for name, value in read_arguments(arguments, "optimizer_args").items())
+    return f"{kind.__module__}.{kind.__name__}" + (f"({given})" if given else "")
 
 
 def bucket_info(dataset: TrainDataset) -> dict[str, Any]:

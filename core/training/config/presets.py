@@ -45,7 +45,7 @@ class Preset:
 @cache
 def find_presets() -> dict[str, Preset]:
     """Every preset by name, in the order of the names. Raises: ConfigError: a preset's file is wrong."""
-    return {path.stem: _read_preset(path) for path in sorted(FOLDER.glob("*.toml"))}
+    return {path.stem: read_preset(path) for path in sorted(FOLDER.glob("*.toml"))}
 
 
 def preset_names(family: str | None = None) -> tuple[str, ...]:
@@ -54,11 +54,18 @@ def preset_names(family: str | None = None) -> tuple[str, ...]:
 
 
 def load_preset(name: str) -> TrainingSettings:
-    """The whole settings of a preset: what its file names, defaults for the rest. Raises: ConfigError: there is none."""
+    """The whole settings of a preset, shipped or a person's own: what its file names, defaults for the rest.
+
+    Raises: ConfigError: there is none, or its file is wrong.
+    """
     presets = find_presets()
-    if name not in presets:
-        raise ConfigError(f"No preset is called {name!r}.", f"Known: {', '.join(presets)}.")
-    return presets[name].settings
+    if name in presets:
+        return presets[name].settings
+    from core.training.config.own_presets import own_names, read_own
+
+    if name in own_names():
+        return read_own(name).settings
+    raise ConfigError(f"No preset is called {name!r}.", f"Known: {', '.join([*presets, *own_names()])}.")
 
 
 def apply_preset(name: str, present: TrainingSettings) -> TrainingSettings:
@@ -81,8 +88,12 @@ def load_settings(path: Path) -> TrainingSettings:
     return TrainingSettings.from_values(read_tables(path))
 
 
-def _read_preset(path: Path) -> Preset:
+def read_preset(path: Path) -> Preset:
+    """A preset's file. Raises: ConfigError: missing, no TOML, or a wrong setting. DatasetError: not UTF-8."""
     tables = read_tables(path)
     about = tables.pop("preset", {})
+    if not isinstance(about, dict):
+        raise ConfigError(f"{path.name} is no preset: [preset] is {about!r}.", "Save it again.")
     settings = TrainingSettings.from_values(tables)
-    return Preset(path.stem, about["title"], about["purpose"], settings.model.family, about.get("listed", True), settings)
+    return Preset(path.stem, str(about.get("title", path.stem)), str(about.get("purpose", "")), settings.model.family,
+                  bool(about.get("listed", True)), settings)

@@ -34,10 +34,17 @@ class Imported:
     settings: TrainingSettings
     unmapped: list[tuple[str, Any, str]] = field(default_factory=list)
     """Name, value and reason of everything that was not taken over."""
+    source: str = ""
+    """What was read, for a person: "sd-scripts' config file"."""
+    parts: tuple[str, ...] = tuple(PARTS)
+    """The parts of the settings that it speaks of; the others are as they are without it."""
 
     def words(self) -> list[str]:
-        """One line for each thing that was left out."""
-        return [f"{name} = {value!r}: {reason}." for name, value, reason in self.unmapped]
+        """A line for each reason, with everything that was left out for it."""
+        by_reason: dict[str, list[str]] = {}
+        for name, value, reason in self.unmapped:
+            by_reason.setdefault(reason, []).append(name if value in (None, "") else f"{name} = {value}")
+        return [f"{', '.join(names)}: {reason}." if reason else f"{', '.join(names)}." for reason, names in by_reason.items()]
 
 
 def from_arguments(arguments: Mapping[str, Any], dataset: Mapping[str, Any] | None = None, family: str = "") -> Imported:
@@ -156,7 +163,12 @@ class _Reader:
         return known
 
     def _resolution(self, value: Any) -> None:
-        sides = [int(side) for side in (value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value])]
+        try:
+            sides = [int(side) for side in (value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value])]
+            DataSettings.make(resolution=sides[0], resolution_height=sides[-1])
+        except (ValueError, TypeError, IndexError, ConfigError):
+            self.unmapped.append(("resolution", value, "it is no width and height in pixels"))
+            return
         self.values["data"]["resolution"] = sides[0]
         self.values["data"]["resolution_height"] = sides[1] if len(sides) > 1 and sides[1] != sides[0] else None
 
@@ -167,10 +179,18 @@ class _Reader:
         elif part:
             self._take(part, name, value)
         elif name in known_arguments(script_for(self.family)):
-            if value not in (None, "", []):
-                self.extra.append(toml_text({name: value}).strip())
+            self._further(name, value)
         else:
             self.unmapped.append((name, value, "the trainer knows no such argument"))
+
+    def _further(self, name: str, value: Any) -> None:
+        """An argument without a field, unless it says what the parser takes anyway."""
+        if value in (None, "", []) or value == known_arguments(script_for(self.family))[name]["default"]:
+            return
+        try:
+            self.extra.append(toml_text({name: value}).strip())
+        except ConfigError as error:
+            self.unmapped.append((name, value, error.message.rstrip(".")))
 
     def _take(self, part: str, name: str, value: Any) -> bool:
         """Put a value into its field, brought to its kind; whether it fits there."""

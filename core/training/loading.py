@@ -1,0 +1,188 @@
+"""Load settings into a project and put them away: from a file, an earlier run, a preset of one's own, for a GPU's memory.
+
+Each is a stage. What was loaded over is kept beside, so that one press brings it back.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from core.base.errors import ConfigError
+from core.base.families import TrainedFamily
+from core.base.files import explain_disk_errors, read_text, write_text
+from core.base.progress import SILENT, Progress
+from core.base.settings import Settings, setting
+from core.dataset.project import Project
+from core.training import kept
+from core.training.run import Run
+
+if TYPE_CHECKING:
+    from core.training.config import TrainingSettings
+
+BEFORE = "training_before.toml"
+"""The settings that were there before the last load, among the project's hidden files."""
+
+
+class LoadSettings(Settings):
+    """Where the settings come from: one of file, run and preset."""
+
+    title: ClassVar[str] = "Load settings"
+
+    file: str | None = setting(None, "File", "Settings of Lorabook or sd-scripts (.toml) or kohya_ss (.json), or a LoRA file.")
+    dataset: str | None = setting(None, "Its dataset file", "sd-scripts' dataset file, where the config file does not name it.",
+                                  level="advanced")
+    family: TrainedFamily | None = setting(None, "Model family", "Empty: as the file says. sd-scripts' files often do not.",
+                                           level="advanced")
+    run: str | None = setting(None, "Run", "An earlier run of this project, whose settings are taken again.")
+    preset: str | None = setting(None, "Preset", "A preset, shipped or one of your own.")
+
+
+class MemorySize(Settings):
+    """How much memory the GPU has."""
+
+    title: ClassVar[str] = "Fit to a GPU"
+
+    gib: Literal[8, 12, 16, 24, 48, 80] = setting(..., "GPU memory", "Memory of the GPU that will train.", unit="GB")
+
+
+class SavePreset(Settings):
+    """The present settings under a name."""
+
+    title: ClassVar[str] = "Save as a preset"
+
+    name: str = setting(..., "Name", "Letters, digits, spaces and . _ + -.", min_length=1)
+    purpose: str = setting("", "For", "A sentence on what it is for.", level="advanced")
+    replace: bool = setting(False, "Replace one of that name", "The one that is there is put aside, not deleted.", level="advanced")
+
+
+class PresetName(Settings):
+    """One of one's own presets."""
+
+    title: ClassVar[str] = "Remove a preset"
+
+    name: str = setting(..., "Preset", "A preset of your own.", min_length=1)
+
+
+class NoSettings(Settings):
+    """Nothing to choose."""
+
+    title: ClassVar[str] = "Take back"
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of it."""
+
+    what: str
+    """What was done, in a sentence."""
+    notes: tuple[str, ...] = ()
+    """What was changed (for a GPU)."""
+    left_out: tuple[str, ...] = ()
+    """A line for each reason why something was not taken over, or may not fit."""
+
+    def sentence(self) -> str:
+        """All of it, line by line."""
+        return "\n".join([self.what, *self.notes, *self.left_out])
+
+
+def load_settings_into(project: Project, wanted: LoadSettings, progress: Progress = SILENT) -> LoadReport:
+    """Make a file's, a run's or a preset's settings the project's.
+
+    Raises: ConfigError: none or several are named, or what is named cannot be read. TrainingError: there is no such run. DiskError.
+    """
+    from core.training.config.presets import apply_preset
+
+    given = [name for name in ("file", "run", "preset") if getattr(wanted, name)]
+    if len(given) != 1:
+        raise ConfigError("One of file, run and preset must be given." if not given else f"{' and '.join(given)} are given; one is needed.",
+                          "Choose where the settings are to come from.")
+    present = present_settings(project)
+    if wanted.file:
+        from core.training.importing import read_settings_file, take_over
+
+        found = read_settings_file(wanted.file, wanted.dataset, wanted.family or "")
+        _keep(project, take_over(found, present))
+        return LoadReport(f"Loaded {found.source}: {Path(wanted.file).name}.{_count(len(found.unmapped))}", left_out=tuple(found.words()))
+    if wanted.run:
+        _keep(project, settings_of_run(Run.open(project.runs / Path(wanted.run).name)))
+        return LoadReport(f"Loaded the settings of the run {wanted.run}.")
+    _keep(project, apply_preset(str(wanted.preset), present))
+    return LoadReport(f"Loaded the preset {wanted.preset}.")
+
+
+def settings_of_run(run: Run) -> TrainingSettings:
+    """An earlier run's settings, to be trained once more. Raises: ConfigError: its file is wrong."""
+    return run.settings().with_values(saving={"output_dir": None, "resume": None}, logging={"logging_dir": None})
+
+
+def fit_memory(project: Project, wanted: MemorySize, progress: Progress = SILENT) -> LoadReport:
+    """Change what memory hangs on, for a GPU of that size. Raises: ConfigError; DiskError."""
+    from core.training.config.memory_presets import apply_memory
+
+    change = apply_memory(present_settings(project), wanted.gib)
+    if change.changed:
+        _keep(project, change.settings)
+    return LoadReport(change.sentence(), tuple(change.changed), tuple(change.doubts))
+
+
+def save_as_preset(project: Project, wanted: SavePreset, progress: Progress = SILENT) -> LoadReport:
+    """Keep the project's settings under a name. Raises: ConfigError: the name is taken or odd. DiskError."""
+    from core.training.config.own_presets import checked_name, save_own
+
+    path = save_own(wanted.name, present_settings(project), wanted.purpose, wanted.replace)
+    return LoadReport(f"Saved as your preset {checked_name(wanted.name)!r} in {path.parent}.")
+
+
+def remove_preset(project: Project, wanted: PresetName, progress: Progress = SILENT) -> LoadReport:
+    """Put a preset of one's own aside. Raises: ConfigError: there is none. DiskError."""
+    from core.training.config.own_presets import remove_own
+
+    return LoadReport(f"The preset {wanted.name!r} was put aside: {remove_own(wanted.name)}.")
+
+
+def take_back(project: Project, wanted: NoSettings, progress: Progress = SILENT) -> LoadReport:
+    """Bring back the settings from before the last load; a second time changes them again. Raises: ConfigError: there are none."""
+    before, now = project.hidden / BEFORE, kept.settings_file(project.folder)
+    if not before.is_file():
+        raise ConfigError("Nothing was loaded yet, so that there is nothing to take back.")
+    older = read_text(before)
+    if now.is_file():
+        write_text(before, read_text(now))
+    write_text(now, older)
+    return LoadReport("The settings from before the last load are back.")
+
+
+def can_take_back(project: Project) -> bool:
+    """Whether anything was loaded."""
+    return (project.hidden / BEFORE).is_file()
+
+
+def present_settings(project: Project) -> TrainingSettings:
+    """The settings that the project keeps, before any the first preset for its family."""
+    from core.training.config.presets import load_preset, preset_names
+    from core.training.fitting import fit_to_project
+
+    if kept.settings_file(project.folder).is_file():
+        return kept.read_kept(project)
+    return fit_to_project(load_preset(preset_names(project.family)[0]), project)
+
+
+def _keep(project: Project, settings: TrainingSettings) -> None:
+    """Make these the project's settings; those that were there are kept beside."""
+    from core.training.fitting import fit_to_project
+
+    now = kept.settings_file(project.folder)
+    if now.is_file():
+        with explain_disk_errors(project.hidden):
+            shutil.copyfile(now, project.hidden / BEFORE)
+    else:
+        kept.keep_settings(present_settings(project), project)
+        now.replace(project.hidden / BEFORE)
+    kept.keep_settings(fit_to_project(settings, project), project)
+
+
+def _count(left: int) -> str:
+    return f" {left} thing{'s were' if left != 1 else ' was'} not taken over; each is listed." if left else " Everything was taken over."
