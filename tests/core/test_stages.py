@@ -22,7 +22,7 @@ from core.stages import STAGES, Stage
 
 HEAVY = {"duplicates", "quality", "tag", "caption", "regularise", "evaluate"}
 LIGHT = {"findings", "opening", "find-captions", "take-captions", "import", "rename", "overview", "trigger", "edit", "reject", "restore",
-         "preview", "pack"}
+         "preview", "pack", "load-settings", "fit-memory", "save-preset", "remove-preset", "settings-back"}
 EACH = 40
 
 IMPORT = """
