@@ -5,14 +5,14 @@ Each is a stage. What was loaded over is kept beside, so that one press brings i
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from core.base.errors import ConfigError
 from core.base.families import TrainedFamily
-from core.base.files import explain_disk_errors, read_text, write_text
+from core.base.files import read_text, write_text
+from core.base.locks import locked
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.project import Project
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 BEFORE = "training_before.toml"
 """The settings that were there before the last load, among the project's hidden files."""
+
+
+LOCK = "settings.lock"
+"""Held while settings are loaded: two at once would mix up what was there before."""
 
 
 class LoadSettings(Settings):
@@ -99,18 +103,22 @@ def load_settings_into(project: Project, wanted: LoadSettings, progress: Progres
     if len(given) != 1:
         raise ConfigError("One of file, run and preset must be given." if not given else f"{' and '.join(given)} are given; one is needed.",
                           "Choose where the settings are to come from.")
-    present = present_settings(project)
-    if wanted.file:
-        from core.training.importing import read_settings_file, take_over
+    with locked(project.hidden / LOCK):
+        if wanted.file:
+            return _load_file(project, wanted)
+        if wanted.run:
+            _keep(project, settings_of_run(Run.open(project.runs / Path(wanted.run).name)))
+            return LoadReport(f"Loaded the settings of the run {wanted.run}.")
+        _keep(project, apply_preset(str(wanted.preset), present_settings(project)))
+        return LoadReport(f"Loaded the preset {wanted.preset}.")
 
-        found = read_settings_file(wanted.file, wanted.dataset, wanted.family or "")
-        _keep(project, take_over(found, present))
-        return LoadReport(f"Loaded {found.source}: {Path(wanted.file).name}.{_count(len(found.unmapped))}", left_out=tuple(found.words()))
-    if wanted.run:
-        _keep(project, settings_of_run(Run.open(project.runs / Path(wanted.run).name)))
-        return LoadReport(f"Loaded the settings of the run {wanted.run}.")
-    _keep(project, apply_preset(str(wanted.preset), present))
-    return LoadReport(f"Loaded the preset {wanted.preset}.")
+
+def _load_file(project: Project, wanted: LoadSettings) -> LoadReport:
+    from core.training.importing import read_settings_file, take_over
+
+    found = read_settings_file(str(wanted.file), wanted.dataset, wanted.family or "")
+    _keep(project, take_over(found, present_settings(project)))
+    return LoadReport(f"Loaded {found.source}: {Path(str(wanted.file)).name}.{_count(len(found.unmapped))}", left_out=tuple(found.words()))
 
 
 def settings_of_run(run: Run) -> TrainingSettings:
@@ -122,9 +130,10 @@ def fit_memory(project: Project, wanted: MemorySize, progress: Progress = SILENT
     """Change what memory hangs on, for a GPU of that size. Raises: ConfigError; DiskError."""
     from core.training.config.memory_presets import apply_memory
 
-    change = apply_memory(present_settings(project), wanted.gib)
-    if change.changed:
-        _keep(project, change.settings)
+    with locked(project.hidden / LOCK):
+        change = apply_memory(present_settings(project), wanted.gib)
+        if change.changed:
+            _keep(project, change.settings)
     return LoadReport(change.sentence(), tuple(change.changed), tuple(change.doubts))
 
 
@@ -148,10 +157,11 @@ def take_back(project: Project, wanted: NoSettings, progress: Progress = SILENT)
     before, now = project.hidden / BEFORE, kept.settings_file(project.folder)
     if not before.is_file():
         raise ConfigError("Nothing was loaded yet, so that there is nothing to take back.")
-    older = read_text(before)
-    if now.is_file():
-        write_text(before, read_text(now))
-    write_text(now, older)
+    with locked(project.hidden / LOCK):
+        older = read_text(before)
+        if now.is_file():
+            write_text(before, read_text(now))
+        write_text(now, older)
     return LoadReport("The settings from before the last load are back.")
 
 
@@ -176,8 +186,7 @@ def _keep(project: Project, settings: TrainingSettings) -> None:
 
     now = kept.settings_file(project.folder)
     if now.is_file():
-        with explain_disk_errors(project.hidden):
-            shutil.copyfile(now, project.hidden / BEFORE)
+        write_text(project.hidden / BEFORE, read_text(now))
     else:
         kept.keep_settings(present_settings(project), project)
         now.replace(project.hidden / BEFORE)

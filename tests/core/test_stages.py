@@ -22,7 +22,8 @@ from core.stages import STAGES, Stage
 
 HEAVY = {"duplicates", "quality", "tag", "caption", "regularise", "evaluate"}
 LIGHT = {"findings", "opening", "find-captions", "take-captions", "import", "rename", "overview", "trigger", "edit", "reject", "restore",
-         "preview", "pack", "download-model", "finish", "bring-run"}
+         "preview", "pack", "download-model", "finish", "bring-run", "load-settings", "fit-memory", "save-preset", "remove-preset",
+         "settings-back"}
 EACH = 40
 
 IMPORT = """
