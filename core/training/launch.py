@@ -75,7 +75,7 @@ def resume(run: Run) -> Run:
 
 
 def resume_point(run: Run) -> State | None:
-    """Where `resume` goes on from: the newest whole state; None: at step 0, for a run that was never started.
+    """Where `resume` goes on from: the newest whole state; None: at step 0, for a run whose training has not begun.
 
     Raises: TrainingError: it is finished or still at work, or no state was saved.
     """
@@ -85,10 +85,16 @@ def resume_point(run: Run) -> State | None:
     if state_now in ACTIVE:
         raise TrainingError(f"The run {run.id} is already {state_now}.", "Wait for its end, or stop it first.")
     state = newest_state(run.checkpoints, run.output_name)
-    if state is None and state_now != "prepared":
+    if state is None and state_now != "prepared" and not _only_encoded(run):
         when = "It ended before the first one." if run.settings().saving.save_state else "'Save to go on' (save_state) was off."
         raise TrainingError(f"The run {run.id} saved no state to go on from.", f"{when} Start the training anew.")
     return state
+
+
+def _only_encoded(run: Run) -> bool:
+    """Whether it ended while pictures and captions were encoded, by stages of their own; what they finished is kept."""
+    note = run.folder / "musubi" / "begun"
+    return run.backend == "musubi" and not note.exists()
 
 
 def _plain_command(run: Run) -> dict[str, Any]:
