@@ -3,7 +3,7 @@
 
     python3 installer.py                          the environment and its packages
     python3 installer.py --doctor                 look at this machine, change nothing
-    python3 installer.py --trainer sd-scripts     add a trainer of another project
+    python3 installer.py --trainer sd-scripts     add a trainer of another project (musubi: FLUX.2, Qwen-Image, Z-Image, Kontext)
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="with --doctor: print the findings as JSON")
     parser.add_argument("--with", dest="groups", action="append", default=[], metavar="GROUP",
                         help="also a group of packages: dev (tests and checks)")
-    parser.add_argument("--trainer", action="append", default=[], metavar="NAME", help="also a trainer of another project: sd-scripts")
+    parser.add_argument("--trainer", action="append", default=[], metavar="NAME",
+                        help="also a trainer of another project: sd-scripts, musubi")
     parser.add_argument("--from", dest="source", default="", metavar="DIR_OR_URL", help="take the trainer from a local folder or a mirror")
     parser.add_argument("--no-env", action="store_true", help="fetch the trainer without its environment (6 GB)")
     parser.add_argument("--torch-index", default="", metavar="URL", help="take torch from this package index, e.g. https://download.pytorch.org/whl/cpu")

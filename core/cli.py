@@ -235,7 +235,7 @@ def _training(commands: Any) -> None:
         parser.add_argument("--preset", default="", help="where the settings begin; flags change single ones. Without --sample_prompts "
                             "some are proposed from trigger word and captions; --sample_prompts '[]' draws none. Without a preset: the "
                             "settings that Trainer keeps for the project, before any the first preset for its family")
-        parser.add_argument("--backend", default="builtin", help="builtin or sd-scripts")
+        parser.add_argument("--backend", default="builtin", help="builtin, sd-scripts or musubi")
         if name == "train":
             parser.add_argument("--wait", action="store_true", help="stay until the run has ended and show its progress")
             parser.add_argument("--hold", action="store_true", help="let it wait in the queue until it is released")

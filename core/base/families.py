@@ -12,11 +12,12 @@ from typing import Literal, get_args
 
 from core.base.errors import ConfigError
 
-TrainedFamily = Literal["sd15", "sd2", "sdxl", "sd3", "flux1", "chroma", "lumina2", "hunyuan_image", "anima"]
+TrainedFamily = Literal["sd15", "sd2", "sdxl", "sd3", "flux1", "chroma", "lumina2", "hunyuan_image", "anima",
+                        "flux2_dev", "flux2_klein", "qwen_image", "z_image", "flux1_kontext"]
 """Families that the training side trains; those of `core.diffusion.FAMILIES` also without sd-scripts."""
 TRAINED: tuple[str, ...] = get_args(TrainedFamily)
 FamilyName = Literal["sd15", "sd2", "sdxl", "illustrious", "noobai", "animagine", "pony", "sd3", "flux1", "flux2_klein", "flux2_dev",
-                     "chroma", "lumina2", "hunyuan_image", "anima", "qwen_image", "z_image"]
+                     "chroma", "lumina2", "hunyuan_image", "anima", "qwen_image", "z_image", "flux1_kontext"]
 """Families that captions may be written for. Those made of another one (Pony of SDXL) are trained as that."""
 TokenizerName = Literal["clip", "t5", "gemma", "qwen", "mistral"]
 Style = Literal["tags", "prose", "either"]
@@ -136,6 +137,8 @@ _ALL = (
     CaptionFamily("qwen_image", "Qwen-Image", "prose", (Reader("qwen", 1024, 5),),
                   f"{_PROSE} Words in quotation marks are drawn as text.", quality=()),
     CaptionFamily("z_image", "Z-Image", "prose", (Reader("qwen", 512, 8),), _PROSE, quality=()),
+    CaptionFamily("flux1_kontext", "FLUX.1 Kontext", "prose", (Reader("t5", 512, around=1), CLIP_ONCE),
+                  "It changes pictures: write what is to be done to the first one, as 'make the hat red'.", quality=()),
 )
 CAPTION_FAMILIES: Mapping[str, CaptionFamily] = {family.name: family for family in _ALL}
 ALL_QUALITY = tuple(dict.fromkeys([*(word for family in _ALL for word in family.quality or ()), *LOOSE_QUALITY]))

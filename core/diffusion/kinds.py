@@ -15,7 +15,8 @@ from core.base.errors import ModelError
 from core.diffusion import FAMILIES
 
 TITLES = {**{entry.name: entry.title for entry in FAMILIES}, "sd2": "Stable Diffusion 2", "sd3": "Stable Diffusion 3", "flux1": "FLUX.1",
-          "flux2": "FLUX.2", "chroma": "Chroma", "lumina2": "Lumina 2", "hunyuan_image": "HunyuanImage 2.1", "anima": "Anima",
+          "flux2_dev": "FLUX.2 dev", "flux2_klein": "FLUX.2 klein", "chroma": "Chroma",
+          "lumina2": "Lumina 2", "hunyuan_image": "HunyuanImage 2.1", "anima": "Anima",
           "qwen_image": "Qwen-Image", "z_image": "Z-Image"}
 """What a base model can be told to be, and how a person calls it; only those of FAMILIES are opened here."""
 SD2_TEXT_WIDTH = 1024
@@ -25,8 +26,11 @@ MARKS: tuple[tuple[str, str], ...] = (
     ("adaln_modulation_cross_attn.", "anima"), ("cap_pad_token", "z_image"), ("cap_embedder.", "lumina2"), ("joint_blocks.", "sd3"),
     ("transformer_blocks.0.img_mod.", "qwen_image"), ("double_blocks.", "flux1"))
 """A part of a tensor's name that only one family has, or has after those before it."""
-FOLDERS = (("Flux2", "flux2"), ("Flux", "flux1"), ("StableDiffusion3", "sd3"), ("Chroma", "chroma"), ("Lumina2", "lumina2"),
-           ("HunyuanImage", "hunyuan_image"), ("QwenImage", "qwen_image"), ("ZImage", "z_image"))
+FLUX2_WIDTHS = {6144: ("flux2_dev", ""), 4096: ("flux2_klein", "9b"), 3072: ("flux2_klein", "4b")}
+"""Width of FLUX.2's layers: which one it is (musubi-tuner's flux_2/flux2_models.py)."""
+FOLDERS = (("Flux2Klein", "flux2_klein"), ("Flux2", "flux2_dev"), ("Flux", "flux1"), ("StableDiffusion3", "sd3"),
+           ("Chroma", "chroma"), ("Lumina2", "lumina2"), ("HunyuanImage", "hunyuan_image"), ("QwenImage", "qwen_image"),
+           ("ZImage", "z_image"))
 """Beginnings of the pipelines' names in model_index.json."""
 PARTS = (("text_model.encoder.layers.0.", "a CLIP text encoder"), ("encoder.block.0.layer.0.SelfAttention.", "a T5 text encoder"),
          ("model.layers.0.self_attn.q_proj.", "a language model, as text encoders are"), ("decoder.up_blocks.0.", "a VAE"),
@@ -44,6 +48,8 @@ class Kind(NamedTuple):
     outputs: int = 4
     prediction: str = ""
     """"epsilon" or "v", where the file says it; empty: it does not."""
+    version: str = ""
+    """Of FLUX.2 klein "4b" or "9b", by the width of its layers; empty: it has no versions of several sizes."""
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -86,12 +92,19 @@ def kind_of(path: Path) -> Kind:
         raise ModelError(f"{path.name} is a LoRA, not a base model.", "Choose the checkpoint that the LoRA was made for.")
     for mark, family in MARKS:
         if any(mark in name for name in header):
-            return Kind(family)
+            return _flux2(header) if family == "flux2" else Kind(family)
     for mark, what in PARTS:
         if any(mark in name for name in header):
             raise ModelError(f"{path.name} is {what}, not a base model.", "Choose a full checkpoint; this file has a field of its own.")
     raise ModelError(f"{path.name} is not a Stable Diffusion 1.x or SDXL checkpoint with its text encoder.",
                      "Choose a full checkpoint, not a part of one.")
+
+
+def _flux2(header: Mapping[str, Any]) -> Kind:
+    """Which FLUX.2: by the width of the layer that takes the picture in (its name in the original layout and in diffusers')."""
+    widths = [value["shape"][0] for name, value in header.items() if name.endswith(("img_in.weight", "x_embedder.weight"))]
+    family, version = FLUX2_WIDTHS.get(widths[0] if widths else 0, ("flux2_dev", ""))
+    return Kind(family, version=version)
 
 
 def _stable_diffusion(header: Mapping[str, Any]) -> Kind | None:

@@ -25,6 +25,10 @@ class Trainer:
     """For GPUs of compute capability 12 (RTX 50), which the older torch does not know."""
     extras: tuple[str, ...] = ()
     """Packages that its own requirements lack and that its options name."""
+    requirements: tuple[str, ...] = ()
+    """What it needs, where it has no requirements.txt."""
+    packages: str = ""
+    """The checkout's folder with its packages; empty: the checkout itself."""
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,19 @@ SD_SCRIPTS = Trainer(
     torch_new_gpu=("torch==2.8.0", "torchvision==0.23.0"), extras=("lycoris-lora==3.4.0", "dadaptation==3.2"))
 """Versions: its README at that commit ("tested with PyTorch 2.6.0", "for RTX 50 series GPUs, PyTorch 2.8.0").
 Extras: LyCORIS' networks and the DAdaptation optimizers; lycoris-lora 4 cannot be imported with torch 2.6 (tried)."""
+MUSUBI = Trainer(
+    "musubi", "kohya-ss musubi-tuner", "https://github.com/kohya-ss/musubi-tuner", "30c658c4f4b0bf05038b3346eff9670259b10fc7",
+    script="src/musubi_tuner/flux_2_train_network.py", pythons=("3.11", "3.10", "3.12"), torch=("torch==2.6.0", "torchvision==0.21.0"),
+    torch_new_gpu=("torch==2.8.0", "torchvision==0.23.0"), extras=("tensorboard", "prodigyopt==1.1.2", "schedulefree==1.4.1"),
+    requirements=("accelerate==1.6.0", "av==14.0.1", "bitsandbytes", "diffusers==0.32.1", "einops==0.7.0", "huggingface-hub==0.34.3",
+                  "opencv-python==4.10.0.84", "pillow>=11.3.0", "safetensors==0.4.5", "toml==0.10.2", "tqdm==4.67.1",
+                  "transformers==4.57.6", "voluptuous==0.15.2", "ftfy==6.3.1", "easydict==1.13", "sentencepiece==0.2.1"),
+    packages="src")
+"""Versions: its pyproject.toml at that commit (v0.3.4), which asks for torch 2.5.1 or newer (2.7.1 or newer for RTX 50).
+Extras: the curves, which its own development group has, and two optimizers."""
 TRAINERS: Registry[Trainer] = Registry(
-    "trainer", Entry("sd-scripts", "core.setup.trainers:SD_SCRIPTS", SD_SCRIPTS.title, source=SD_SCRIPTS.url, licence="Apache-2.0"))
+    "trainer", Entry("sd-scripts", "core.setup.trainers:SD_SCRIPTS", SD_SCRIPTS.title, source=SD_SCRIPTS.url, licence="Apache-2.0"),
+    Entry("musubi", "core.setup.trainers:MUSUBI", MUSUBI.title, source=MUSUBI.url, licence="Apache-2.0"))
 
 
 def read_trainer(name: str, folder: Path | None = None) -> TrainerState:
@@ -102,11 +113,12 @@ def _make_environment(state: TrainerState, log: Path, progress: Progress) -> Non
     expect(run_logged([base, "-m", "venv", "--clear", venv], log, progress))
     python = venv_python(venv)
     wanted = venv / "wanted.txt"
-    write_text(wanted, "\n".join([*_requirements(state.folder / "requirements.txt"), *trainer.extras]) + "\n")
+    needs = trainer.requirements or _requirements(state.folder / "requirements.txt")
+    write_text(wanted, "\n".join([*needs, *trainer.extras]) + "\n")
     torch = trainer.torch_new_gpu if _has_new_gpu() else trainer.torch
     pip: list[str | Path] = [python, "-m", "pip", "install", "--retries", "2"]
     expect(run_logged([*pip, *torch, "-r", wanted], log, progress, cwd=state.folder))
-    _make_importable(python, state.folder)
+    _make_importable(python, state.folder / trainer.packages)
     write_json(venv / STAMP, {"commit": state.commit, "python": str(python), "torch": list(torch)})
 
 
@@ -118,10 +130,10 @@ def _make_importable(python: Path, checkout: Path) -> None:
     write_text(Path(site.strip()) / "lorabook_trainer.pth", f"{checkout.resolve()}\n")
 
 
-def _requirements(path: Path) -> list[str]:
+def _requirements(path: Path) -> tuple[str, ...]:
     """The trainer's requirements without `-e .`, which would pull its dependencies a second time."""
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    return [line for line in lines if line and not line.startswith(("#", "-e"))]
+    return tuple(line for line in lines if line and not line.startswith(("#", "-e")))
 
 
 def _has_new_gpu() -> bool:

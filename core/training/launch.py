@@ -94,7 +94,7 @@ def wake_queue() -> list[Run]:
 
 
 def resume_point(run: Run) -> State | None:
-    """Where `resume` goes on from: the furthest whole state; None: at step 0, for a run whose trainer was never started.
+    """Where `resume` goes on from: the furthest whole state; None: at step 0, for a run whose training has not begun.
 
     Raises: TrainingError: it is finished or still at work, or no state was saved.
     """
@@ -104,7 +104,7 @@ def resume_point(run: Run) -> State | None:
     if state_now in ACTIVE:
         raise TrainingError(f"The run {run.id} is already {state_now}.", "Wait for its end, or stop it first.")
     state = furthest_state(run)
-    if state is None and state_now != "prepared" and _ever_trained(run):
+    if state is None and state_now != "prepared" and _ever_trained(run) and not _only_encoded(run):
         when = "It ended before the first one." if run.settings().saving.save_state else "'Save to go on' (save_state) was off."
         raise TrainingError(f"The run {run.id} saved no state to go on from.", f"{when} Start the training anew.")
     return state
@@ -113,6 +113,12 @@ def resume_point(run: Run) -> State | None:
 def _ever_trained(run: Run) -> bool:
     """Whether a trainer was ever started for it; one that was taken out of the queue before simply begins."""
     return any(event.get("event") in ("trainer", "start", "step") for event in read_events(run.folder)[0])
+
+
+def _only_encoded(run: Run) -> bool:
+    """Whether it ended while pictures and captions were encoded, by stages of their own; what they finished is kept."""
+    note = run.folder / "musubi" / "begun"
+    return run.backend == "musubi" and not note.exists()
 
 
 def _plain_command(run: Run) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BF16_CAPABILITY = 8.0
 """Compute capability from which a GPU computes bf16 itself: Ampere (CUDA C++ Programming Guide, table of arithmetic throughput)."""
 ADAMW = "Set 'Optimizer' (optimizer_type) to AdamW, which learns the same."
-SD_SCRIPTS_REMEDY = ("Install it again (python3 installer.py --trainer sd-scripts), use the built-in trainer, or a machine with a newer "
+CHECKOUT_REMEDY = ("Install it again (python3 installer.py --trainer {}), use the built-in trainer, or a machine with a newer "
                      "driver.")
 _ANSWERS: dict[tuple[object, ...], dict[str, Any]] = {}
 """What the torch of each environment said of itself, as long as nothing was installed there."""
@@ -42,7 +42,7 @@ def check_machine(settings: TrainingSettings, backend: str, project_folder: Path
     told = [trouble] if trouble is not None else []
     if report.gpus and (trouble is None or trouble.level == "error"):
         on_gpu, reason, found = True, "", _precision_of(report.gpus, settings)
-    elif not report.gpus and sys.platform == "darwin" and backend == "sd-scripts":
+    elif not report.gpus and sys.platform == "darwin" and backend != "builtin":
         return []
     else:
         on_gpu, reason = False, "" if trouble else report.problem or "No NVIDIA GPU was found on this machine."
@@ -58,14 +58,14 @@ def _torch_trouble(backend: str, report: GpuReport, deep: bool) -> Finding | Non
     """
     from core.setup.doctor import torch_remedy, torch_trouble
     from core.setup.environment import find_environment
-    from core.training.backends.sd_scripts import interpreter
+    from core.training.backends.checkouts import interpreter_of
 
-    python = interpreter() if backend == "sd-scripts" else Path(sys.executable)
+    python = Path(sys.executable) if backend == "builtin" else interpreter_of(backend)
     answer = _torch_of(python, report, deep) if python is not None else None
     if answer is None:
         return None
-    remedy = SD_SCRIPTS_REMEDY
-    if backend != "sd-scripts":
+    remedy = CHECKOUT_REMEDY.format(backend)
+    if backend == "builtin":
         with contextlib.suppress(StudioError):
             remedy = torch_remedy(find_environment(ROOT), report)
     trouble = torch_trouble(answer, report, remedy)
@@ -111,9 +111,9 @@ def _precision_without_gpu(settings: TrainingSettings, backend: str, lack: str) 
     if precision == "no":
         return []
     does = "the built-in trainer computes in full precision instead"
-    if backend == "sd-scripts":
+    if backend != "builtin":
         # fp16: accelerate's own check ("fp16 mixed precision requires a GPU"); bf16 is imitated by most processors.
-        does = "sd-scripts refuses to train" if precision == "fp16" else "sd-scripts imitates it, slower than full precision"
+        does = f"{backend} refuses to train" if precision == "fp16" else f"{backend} imitates it, slower than full precision"
     return [Finding("warning", f"The precision is {precision}, which is for a GPU, and {lack}: {does}.",
                     "Set 'Precision' (mixed_precision) to no, or train on a machine with a GPU.")]
 
@@ -128,10 +128,10 @@ def _optimizer_without_gpu(settings: TrainingSettings, lack: str) -> list[Findin
 
 def _optimizer_package(settings: TrainingSettings, backend: str) -> list[Finding]:
     """Whether the environment of sd-scripts has bitsandbytes; the built-in trainer looks after its own (`BuiltinBackend.check`)."""
-    from core.training.backends.sd_scripts import interpreter
+    from core.training.backends.checkouts import interpreter_of
 
-    python = interpreter()
-    if settings.optimizer.optimizer_type != "AdamW8bit" or backend != "sd-scripts" or python is None:
+    python = interpreter_of(backend) if backend != "builtin" else None
+    if settings.optimizer.optimizer_type != "AdamW8bit" or python is None:
         return []
     environment = python.parent.parent
     packages = list(environment.glob("lib/python3*/site-packages"))

@@ -61,4 +61,8 @@ BACKENDS = Registry[type[Backend]](
           source="https://github.com/kohya-ss/sd-scripts", licence="Apache-2.0",
           note="A checkout of its own with an environment of its own: python3 installer.py --trainer sd-scripts",
           options={"families": ("sd15", "sdxl")}),
+    Entry("musubi", "core.training.backends.musubi:MusubiBackend", "kohya-ss musubi-tuner",
+          source="https://github.com/kohya-ss/musubi-tuner", licence="Apache-2.0",
+          note="FLUX.2, Qwen-Image, Z-Image, FLUX.1 Kontext. A checkout of its own with an environment of its own: python3 installer.py "
+               "--trainer musubi", options={"families": ("flux2_dev", "flux2_klein", "qwen_image", "z_image", "flux1_kontext")}),
 )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from core.base.errors import TrainingError
 from core.base.findings import Finding
-from core.base.paths import trainers_dir, typed_path
 from core.training.backends import Command, RunFolder
+from core.training.backends.checkouts import checkout_of, interpreter_of, lacking
 from core.training.backends.packages import check_packages
 from core.training.config.contract import check_pair
 from core.training.config.counting import count_steps
@@ -18,23 +17,19 @@ from core.training.config.presets import load_settings
 from core.training.config.sources import image_counts
 from core.training.config.training import TrainingSettings
 
-INTERPRETERS = (".venv/bin/python", "venv/bin/python", ".venv/Scripts/python.exe", "venv/Scripts/python.exe")
+NAME = "sd-scripts"
 INSIDE = Path(__file__).resolve().with_name("inside")
 """What its process may import of ours."""
-REMEDY = "Run: python3 installer.py --trainer sd-scripts"
 
 
 def checkout() -> Path:
     """Where the checkout is or would be: $SD_SCRIPTS_DIR, else `trainers/sd-scripts`."""
-    return typed_path(os.environ.get("SD_SCRIPTS_DIR") or trainers_dir() / "sd-scripts")
+    return checkout_of(NAME)
 
 
 def interpreter() -> Path | None:
     """The Python of its environment: $SD_SCRIPTS_PYTHON, else .venv or venv inside the checkout; None if there is none."""
-    given = os.environ.get("SD_SCRIPTS_PYTHON")
-    candidates = [typed_path(given)] if given else [checkout() / name for name in INTERPRETERS]
-    # A venv's python is a link that must not be resolved: behind it lies the Python without the environment's packages.
-    return next((path for path in candidates if path.is_file()), None)
+    return interpreter_of(NAME)
 
 
 class SdScriptsBackend:
@@ -57,15 +52,7 @@ class SdScriptsBackend:
     @classmethod
     def missing(cls) -> Finding | None:
         """As `Backend.missing`."""
-        folder = checkout()
-        absent = [name for name in ("train_network.py", "sdxl_train_network.py") if not (folder / name).is_file()]
-        if absent:
-            where = f"has no {absent[0]}" if folder.is_dir() else "does not exist"
-            return Finding("error", f"sd-scripts is not installed: {folder} {where}.", REMEDY)
-        if interpreter() is None:
-            place = os.environ.get("SD_SCRIPTS_PYTHON") or folder / ".venv"
-            return Finding("error", f"sd-scripts has no Python environment of its own: {place} does not exist.", REMEDY)
-        return None
+        return lacking(NAME, NAME, ("train_network.py", "sdxl_train_network.py"))
 
     @classmethod
     def check(cls, run: RunFolder) -> list[Finding]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from core.base.families import caption_family
 from core.base.settings import SET, Settings, field_extra
 from core.diffusion import FAMILIES
-from core.training.config.facts import known_arguments
-from core.training.config.families import script_for, trained_model
+from core.training.config.data import DataSettings
+from core.training.config.facts import known_arguments, musubi_dataset_levels
+from core.training.config.families import CACHE_ARGUMENTS, script_for, trained_model
 from core.training.config.network_types import NETWORK_TYPES
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ FULL = "full"
 """The method that trains the whole model."""
 NOT_USED, NOT_KNOWN = "does not use it.", "does not know it."
 """Ends of the reasons that the model family gives."""
+ALWAYS_CACHED = ("cache_latents", "cache_latents_to_disk", "cache_text_encoder_outputs", "cache_text_encoder_outputs_to_disk")
 
 
 def all_values(settings: TrainingSettings) -> dict[str, Any]:
@@ -43,6 +45,8 @@ def why_not(settings: TrainingSettings, name: str, values: Mapping[str, Any] | N
     family, method = values["family"], values["method"]
     if cls.section == "network" and method == FULL:
         return "The whole model is trained: there is no network."
+    if trained_model(family).trainer == "musubi" and (reason := _not_in_musubi(name)):
+        return reason
     if name in cls.elsewhere or _script_knows(family, method, name):
         return ""
     if name in getattr(cls, "only_built_in", ()) and family in FAMILIES and method != FULL:
@@ -99,7 +103,16 @@ def _script_knows(family: str, method: str, argument: str) -> bool:
     model = trained_model(family)
     if method == FULL and not model.full_script:
         return True  # that there is none is an error of its own
-    return argument in known_arguments(script_for(family, method))
+    cached = bool(model.cache_scripts) and argument in CACHE_ARGUMENTS
+    return cached or model.names.get(argument, argument) in known_arguments(script_for(family, method))
+
+
+def _not_in_musubi(name: str) -> str:
+    """Why a setting of the dataset does nothing with musubi-tuner; empty where it does, or is no such setting."""
+    if name in ALWAYS_CACHED:
+        return "musubi-tuner always encodes pictures and captions before the training."
+    of_dataset = name in (*DataSettings.general, *DataSettings.dataset)
+    return "musubi-tuner's dataset file has no such setting." if of_dataset and name not in musubi_dataset_levels()["dataset"] else ""
 
 
 __all__ = ["FULL", "acting", "all_values", "idle", "why_not"]

@@ -15,8 +15,9 @@ from core.base.errors import ConfigError
 from core.base.findings import Finding
 from core.training.config.applying import idle
 from core.training.config.combinations import Pair, check_combinations
-from core.training.config.families import script_for, trained_model
+from core.training.config.families import SD_SCRIPTS, script_for, trained_model
 from core.training.config.finding import finding
+from core.training.config.musubi_combinations import check_musubi_combinations
 from core.training.config.network_types import NETWORK_TYPES
 from core.training.config.optimizers import OWN_RATE, SCHEDULE_FREE, check_optimizer
 from core.training.config.pair import config_tables, dataset_tables, flatten
@@ -29,7 +30,7 @@ Rule = Callable[[TrainingSettings, str], Iterator[Finding]]
 def check_settings(settings: TrainingSettings, backend: str = "sd-scripts") -> list[Finding]:
     """What is wrong with a combination of settings, errors first.
 
-    Args: backend: "sd-scripts" or "builtin"; the built-in trainer can do some things that sd-scripts cannot.
+    Args: backend: "sd-scripts", "musubi" or "builtin"; the built-in trainer can do some things that sd-scripts cannot.
     """
     found = [one for rule in RULES for one in rule(settings, backend)] + _of_the_pair(settings, backend)
     order = ("error", "warning", "info")
@@ -43,7 +44,16 @@ def _of_the_pair(settings: TrainingSettings, backend: str) -> list[Finding]:
         script = script_for(model.family, model.method)
     except ConfigError as error:
         return [Finding("error", error.message, error.hint)]
-    return check_combinations(Pair(model.family, script, config, dataset_tables(settings), backend == "builtin"))
+    pair = Pair(model.family, script, config, dataset_tables(settings), backend == "builtin")
+    return check_musubi_combinations(pair) if trained_model(model.family).trainer == "musubi" else check_combinations(pair)
+
+
+def _trainer(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
+    """Families that another trainer trains than the one that is chosen."""
+    model = trained_model(settings.model.family)
+    if model.trainer != backend and (backend != "builtin" or model.trainer == "musubi"):
+        yield Finding("error", f"{model.title} is trained by {model.trainer_title}, but the trainer that is chosen is {backend}.",
+                      f"Choose the trainer {model.trainer}.")
 
 
 def _idle(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
@@ -71,7 +81,7 @@ def _resolution(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     if width % 8 or height % 8:
         yield finding("error", f"The resolution {width} x {height} is no multiple of 8.", "512, 768 and 1024 are usual.", "",
                       resolution=width - width % 8 or 8)
-    if data.enable_bucket and min(width, height) < data.bucket_reso_steps:
+    if data.enable_bucket and settings.model.family in SD_SCRIPTS and min(width, height) < data.bucket_reso_steps:
         yield Finding("error", f"The bucket step ({data.bucket_reso_steps}) is larger than the resolution ({min(width, height)}).",
                       "Lower bucket_reso_steps.")
 
@@ -111,7 +121,7 @@ def _network(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         elif name in names:
             yield Finding("error", f"The network argument {name!r} is given twice.", "Leave one of them.")
         names.append(name)
-    if network.ema_decay is not None and backend == "sd-scripts":
+    if network.ema_decay is not None and backend == "sd-scripts" and family in SD_SCRIPTS:
         yield Finding("warning", "Averaged weights (ema_decay) are not known to sd-scripts, which reads past them.",
                       "Use the built-in trainer for them.")
 
@@ -125,7 +135,8 @@ def _optimizer(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         return
     if len(options) < len(optimizer.optimizer_args):
         yield Finding("error", "An optimizer argument is given twice; only the last would count.", "Leave one of them.")
-    yield from check_optimizer(optimizer.optimizer_type, options)
+    if settings.model.family in SD_SCRIPTS:
+        yield from check_optimizer(optimizer.optimizer_type, options)
     yield from _rates_of(settings)
     yield from _schedule(settings, options)
 
@@ -135,7 +146,7 @@ def _rates_of(settings: TrainingSettings) -> Iterator[Finding]:
     name, rates = settings.optimizer.optimizer_type, _rates(settings)
     highest = max(rates.values())
     if not highest:
-        yield Finding("error", "Every learning rate in use is 0: nothing would be learned.", "Set unet_lr or text_encoder_lr.")
+        yield Finding("error", "Every learning rate in use is 0: nothing would be learned.", f"Set {' or '.join(rates)}.")
     elif name in OWN_RATE:
         if len({rate for rate in rates.values() if rate}) > 1:
             shown = ", ".join(f"{one} {rate:g}" for one, rate in rates.items())
@@ -179,6 +190,8 @@ def _schedule(settings: TrainingSettings, options: Mapping[str, Any]) -> Iterato
 def _rates(settings: TrainingSettings) -> dict[str, float]:
     """The learning rates that take part, by part."""
     optimizer, network = settings.optimizer, settings.network
+    if trained_model(settings.model.family).trainer == "musubi":
+        return {"learning_rate": optimizer.learning_rate}
     rates = {}
     if not network.network_train_text_encoder_only:
         rates["unet_lr"] = optimizer.learning_rate if optimizer.unet_lr is None else optimizer.unet_lr
@@ -230,5 +243,5 @@ def _saving(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         yield Finding("error", f"The name {saving.output_name!r} begins or ends with a space or a dot.", "Take it away.")
 
 
-RULES: tuple[Rule, ...] = (_model, _components, _network, _optimizer, _length, _resolution, _captions, _samples, _saving, _idle)
+RULES: tuple[Rule, ...] = (_trainer, _model, _components, _network, _optimizer, _length, _resolution, _captions, _samples, _saving, _idle)
 """In the order in which a person meets the settings."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from core.base.settings import SET, Settings, setting
 from core.training.config.facts import known_arguments
-from core.training.config.families import UNET, script_for
+from core.training.config.families import UNET, script_for, trained_model
 from core.training.config.part import Part
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Subset(Settings):
     caption_suffix: str | None = setting(None, "After each caption", "Of this folder alone. Empty: as for all.", level="expert")
     conditioning_data_dir: str | None = setting(None, "Folder of masks", "Pictures of the same names, for the masked loss: white is "
                                                 "learned, black is not.", level="advanced")
+    control_directory: str | None = setting(None, "Folder of first pictures", "For models that change pictures (FLUX.1 Kontext, Qwen-Image "
+                                            "edit, FLUX.2): the pictures before the change, of the same names.", level="advanced")
     alpha_mask: bool = setting(False, "Transparency is the mask", "For the masked loss: what is transparent is not learned.",
                                level="advanced")
     caption_extension: str = setting(".txt", "Caption files", "Ending of the caption files.", level="expert", pattern=r"^\.[A-Za-z0-9]+$")
@@ -155,13 +157,20 @@ class DataSettings(Part):
         if self.num_repeats is not None:
             dataset["num_repeats"] = self.num_repeats
         general = {name: acting[name] for name in self.general if acting.get(name) not in (None, [])}
-        subsets = [_subset_table(subset, whole.loss.masked_loss) for subset in self.subsets]
+        pairs = trained_model(whole.model.family).trainer == "musubi"
+        subsets = [_subset_table(subset, whole.loss.masked_loss, pairs) for subset in self.subsets]
         return {"general": general, "datasets": [{**dataset, "subsets": subsets}]}
 
 
-def _subset_table(subset: Subset, masked: bool) -> dict[str, Any]:
-    """One folder; its masks only with the masked loss: sd-scripts refuses, or would mask all the same."""
-    left_out = () if masked else ("conditioning_data_dir", "alpha_mask")
+def _subset_table(subset: Subset, masked: bool, pairs: bool) -> dict[str, Any]:
+    """One folder; its masks only with the masked loss: sd-scripts refuses, or would mask all the same.
+
+    Args: pairs: the trainer learns from pairs of pictures, and of a folder knows but its repeats and its captions' ending.
+    """
+    if pairs:
+        known = ("image_dir", "num_repeats", "is_reg", "caption_extension", "control_directory")
+        return {name: value for name, value in dict(subset).items() if name in known and value not in (None, False)}
+    left_out = ("control_directory",) if masked else ("conditioning_data_dir", "alpha_mask", "control_directory")
     only_on = ("alpha_mask", "is_reg")  # the schema of folders with masks does not have them
     return {name: value for name, value in dict(subset).items()
             if value is not None and name not in left_out and (value or name not in only_on)}

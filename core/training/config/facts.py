@@ -1,4 +1,4 @@
-"""What sd-scripts' own parsers accept, read from its source by `custom/read_sd_scripts_arguments.py`."""
+"""What the trainers' own parsers accept, read from their source by `custom/read_sd_scripts_arguments.py` and its sibling for musubi."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from core.base.errors import ConfigError
 from core.base.files import read_json
 
 DATA = Path(__file__).resolve().parents[1] / "data"
+FILES = {"sd-scripts": "sd_scripts_args.json", "musubi": "musubi_args.json"}
 
 
 @cache
 def known_arguments(script: str) -> Mapping[str, Mapping[str, Any]]:
-    """The arguments of one of sd-scripts' scripts: name to action, type, default, choices, nargs.
+    """The arguments of one of a trainer's scripts, by its own names: name to action, type, default, choices, nargs.
 
     Raises: ConfigError: the facts hold no such script.
     """
-    facts = read_json(DATA / "sd_scripts_args.json")
-    if script not in facts["scripts"]:
-        raise ConfigError(f"The arguments of {script!r} are not known.", f"Known: {', '.join(facts['scripts'])}.")
+    both = [read_json(DATA / name) for name in FILES.values()]
+    facts = next((one for one in both if script in one["scripts"]), None)
+    if facts is None:
+        known = [name for one in both for name in one["scripts"]]
+        raise ConfigError(f"The arguments of {script!r} are not known.", f"Known: {', '.join(known)}.")
     definitions = (facts["definitions"][name] for name in facts["scripts"][script]["args"])
     return {definition["dest"]: definition for definition in definitions}
 
@@ -32,6 +35,12 @@ def dataset_levels() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
     return read_json(DATA / "sd_scripts_dataset_schema.json")["levels"]
 
 
-def described_commit() -> str:
-    """The commit of sd-scripts that the facts describe."""
-    return str(read_json(DATA / "sd_scripts_args.json")["commit"])
+@cache
+def musubi_dataset_levels() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+    """What musubi-tuner's dataset file may hold: level (general, dataset) to key to type and required."""
+    return read_json(DATA / FILES["musubi"])["dataset"]["levels"]
+
+
+def described_commit(trainer: str = "sd-scripts") -> str:
+    """The commit that the facts describe. Args: trainer: "sd-scripts" or "musubi"."""
+    return str(read_json(DATA / FILES[trainer])["commit"])

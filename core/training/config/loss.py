@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from core.base.settings import SET, setting
-from core.training.config.families import FLOW, UNET
+from core.training.config.families import FLOW, MUSUBI, UNET
 from core.training.config.part import Part
 
 HUBER = ("huber", "smooth_l1")
@@ -53,9 +53,9 @@ class LossSettings(Part):
     ip_noise_gamma_random_strength: bool = setting(False, "Random perturbation", "Draw its strength between 0 and that value each time.",
                                                    level="expert", only={"ip_noise_gamma": SET})
     min_timestep: int | None = setting(None, "Lowest noise level", "Train from this timestep on; 0 is a clear picture. Empty: 0.",
-                                       level="expert", ge=0, le=999, only={"family": (*UNET, "sd3")})
+                                       level="expert", ge=0, le=999, only={"family": (*UNET, "sd3", *MUSUBI)})
     max_timestep: int | None = setting(None, "Highest noise level", "Train up to this timestep; 1000 is noise alone. Empty: 1000.",
-                                       level="expert", ge=1, le=1000, only={"family": (*UNET, "sd3")})
+                                       level="expert", ge=1, le=1000, only={"family": (*UNET, "sd3", *MUSUBI)})
     prior_loss_weight: float = setting(1.0, "Weight of regularisation", "How much the regularisation pictures count.", level="advanced",
                                        ge=0)
     masked_loss: bool = setting(False, "Masked loss", "Learn only from what a mask shows: white counts, black does not. The masks lie in "
@@ -66,12 +66,13 @@ class LossSettings(Part):
     scale_v_pred_loss_like_noise_pred: bool = setting(False, "Scale the v-prediction loss",
                                                       "Weights noise levels as noise prediction does.",
                                                       level="expert", only={"family": UNET})
-    timestep_sampling: Literal["sigma", "uniform", "sigmoid", "shift", "flux_shift", "nextdit_shift"] = setting(
-        "sigmoid", "Noise levels", "How often each noise level is trained; flux_shift goes with the picture's size, nextdit_shift is "
-        "Lumina's.",
+    timestep_sampling: Literal["sigma", "uniform", "sigmoid", "shift", "flux_shift", "nextdit_shift", "flux2_shift", "qwen_shift",
+                               "logsnr"] = setting(
+        "sigmoid", "Noise levels", "How often each noise level is trained; flux_shift (FLUX.1, Kontext), flux2_shift and qwen_shift go "
+        "with the picture's size, nextdit_shift is Lumina's. Z-Image: shift.",
         level="advanced", only={"family": SAMPLED})
     sigmoid_scale: float = setting(1.0, "Spread", "Larger: extreme noise levels are trained more often.", level="expert", gt=0,
-                                   only={"timestep_sampling": ("sigmoid", "shift", "flux_shift")})
+                                   only={"timestep_sampling": ("sigmoid", "shift", "flux_shift", "flux2_shift", "qwen_shift")})
     discrete_flow_shift: float = setting(3.0, "Shift", "Larger: more training at high noise; for larger pictures.", level="advanced", gt=0,
                                          only={"family": SAMPLED})
     training_shift: float = setting(1.0, "Shift", "Larger: more training at high noise; for larger pictures.", level="expert", gt=0,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from core.base.settings import SET, setting
-from core.training.config.families import FLOW
+from core.training.config.families import FLOW, MUSUBI
 from core.training.config.part import Part
 
 ATTN_MODE = ("hunyuan_image", "anima")
 """Families whose scripts choose their attention by attn_mode."""
-NOT_ATTN_MODE = ("sd15", "sd2", "sdxl", "sd3", "flux1", "chroma", "lumina2")
+NOT_ATTN_MODE = ("sd15", "sd2", "sdxl", "sd3", "flux1", "chroma", "lumina2", *MUSUBI)
 
 
 class MemorySettings(Part):
@@ -31,13 +31,15 @@ class MemorySettings(Part):
                                          only={"family": FLOW})
     fp8_base: bool = setting(False, "Base model in fp8", "The model that is not trained itself takes half the memory; with bf16 or fp16 "
                              "above.", level="advanced",
-                             only={"family": ("sd15", "sd2", "sdxl", "sd3", "flux1", "chroma", "lumina2"), "method": ("lora",)})
+                             only={"family": ("sd15", "sd2", "sdxl", "sd3", "flux1", "chroma", "lumina2", *MUSUBI),
+                                   "method": ("lora",)})
     fp8_base_unet: bool = setting(False, "Only the U-Net in fp8", "The same, with the text encoders as they are.", level="expert",
                                   only={"family": ("sd15", "sd2", "sdxl", "sd3", "flux1", "chroma", "lumina2"), "method": ("lora",)})
-    fp8_scaled: bool = setting(False, "Base model in scaled fp8", "The model takes half the memory, with a scale for each layer.",
-                               level="advanced", only={"family": ("hunyuan_image",)})
-    fp8_vl: bool = setting(False, "Text encoder in fp8", "Qwen2.5-VL takes half the memory.", level="advanced",
-                           only={"family": ("hunyuan_image",)})
+    fp8_scaled: bool = setting(False, "Base model in scaled fp8", "The model takes half the memory, with a scale for each layer; with "
+                               "'Base model in fp8' where the model has it.", level="advanced",
+                               only={"family": ("hunyuan_image", *MUSUBI)})
+    fp8_vl: bool = setting(False, "Text encoder in fp8", "The large text encoder (Qwen, T5) takes half the memory.", level="advanced",
+                           only={"family": ("hunyuan_image", *(name for name in MUSUBI if name != "flux2_dev"))})
     text_encoder_cpu: bool = setting(False, "Text encoder in main memory", "Read the captions on the processor: slow, no GPU memory.",
                                      level="expert", only={"family": ("hunyuan_image",)})
     full_fp16: bool = setting(False, "All in fp16", "Gradients too; needs fp16 above. Least memory, less stable.", level="expert")
@@ -49,13 +51,13 @@ class MemorySettings(Part):
     mem_eff_attn: bool = setting(False, "Frugal attention", "Slow attention that takes little memory.", level="expert",
                                  only={"family": ("sd15", "sd2", "sdxl")})
     use_flash_attn: bool = setting(False, "Flash attention", "Attention of the flash-attn package, if it is installed.", level="expert",
-                                   only={"family": ("lumina2",)})
+                                   only={"family": ("lumina2", *MUSUBI)})
     use_sage_attn: bool = setting(False, "Sage attention", "Attention of the sageattention package, if it is installed.", level="expert",
                                   only={"family": ("lumina2",)})
     attn_mode: Literal["torch", "sdpa", "xformers", "flash", "sageattn"] | None = setting(
         None, "Attention", "Empty: torch. The others come with packages of their own.", level="advanced", only={"family": ATTN_MODE})
     split_attn: bool = setting(False, "Attention one by one", "The pictures of a batch one after the other: less memory. xformers needs "
-                               "it.", level="expert", only={"family": ATTN_MODE})
+                               "it.", level="expert", only={"family": (*ATTN_MODE, *MUSUBI)})
     vae_chunk_size: int | None = setting(None, "VAE in pieces", "Encode with so many channels at once: less memory. Empty: all.",
                                          level="expert", ge=1, only={"family": ATTN_MODE})
     vae_disable_cache: bool = setting(False, "VAE without its memory", "Less memory, slightly another result.", level="expert",

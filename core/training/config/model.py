@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from core.base.settings import setting
-from core.training.config.families import FLOW, UNET, trained_model
+from core.training.config.families import FLOW, KLEIN_VERSION, UNET, trained_model
 from core.training.config.part import KNOWLEDGE, Family, Part
 
 if TYPE_CHECKING:
@@ -29,17 +29,28 @@ class ModelSettings(Part):
     pretrained_model_name_or_path: str | None = setting(
         None, "Model", "The checkpoint to teach: a .safetensors file or a diffusers folder on this machine. sd-scripts also takes a "
         "Hugging Face name.")
-    clip_l: str | None = _component("CLIP-L", "The file of the text encoder CLIP-L (clip_l.safetensors).", "sd3", "flux1")
+    clip_l: str | None = _component("CLIP-L", "The file of the text encoder CLIP-L (clip_l.safetensors).", "sd3", "flux1",
+                                    "flux1_kontext")
     clip_g: str | None = _component("CLIP-G", "The file of the text encoder CLIP-G (clip_g.safetensors).", "sd3")
-    t5xxl: str | None = _component("T5-XXL", "The file of the text encoder T5-XXL (t5xxl_fp16.safetensors).", "sd3", "flux1", "chroma")
+    t5xxl: str | None = _component("T5-XXL", "The file of the text encoder T5-XXL (t5xxl_fp16.safetensors).", "sd3", "flux1", "chroma",
+                                   "flux1_kontext")
     gemma2: str | None = _component("Gemma 2", "The file of the text encoder Gemma 2 (2B).", "lumina2")
     qwen3: str | None = _component("Qwen3", "The text encoder Qwen3 (0.6B): a file or its folder.", "anima")
-    text_encoder: str | None = _component("Qwen2.5-VL", "The file of the text encoder Qwen2.5-VL.", "hunyuan_image")
+    text_encoder: str | None = _component(
+        "Text encoder", "The file of the text encoder, of several parts the first one: Qwen2.5-VL for HunyuanImage and Qwen-Image, Mistral "
+        "3 for FLUX.2 dev, Qwen3 for FLUX.2 klein (4B or 8B, as the model) and Z-Image (4B).",
+        "hunyuan_image", "flux2_dev", "flux2_klein", "qwen_image", "z_image")
     byt5: str | None = _component("ByT5", "The file of the text encoder ByT5, which reads letters.", "hunyuan_image")
-    ae: str | None = _component("Autoencoder", "The file of the autoencoder (ae.safetensors).", "flux1", "chroma", "lumina2")
-    vae: str | None = setting(None, "VAE", "Another VAE than the model's own; HunyuanImage and Anima have none of their own, so that it "
-                              "must be given. Otherwise leave it empty.", level="advanced",
-                              only={"family": (*UNET, "sd3", "hunyuan_image", "anima")})
+    ae: str | None = _component("Autoencoder", "The file of the autoencoder (ae.safetensors).", "flux1", "chroma", "lumina2",
+                                "flux1_kontext")
+    vae: str | None = setting(None, "VAE", "Another VAE than the model's own; HunyuanImage, Anima, FLUX.2 (ae.safetensors), Qwen-Image and "
+                              "Z-Image have none of their own, so that it must be given. Otherwise leave it empty.", level="advanced",
+                              only={"family": (*UNET, "sd3", "hunyuan_image", "anima", "flux2_dev", "flux2_klein", "qwen_image",
+                                               "z_image")})
+    model_version: Literal["klein-base-4b", "klein-base-9b", "original", "edit", "edit-2509", "edit-2511"] | None = setting(
+        None, "Version", f"FLUX.2 klein: klein-base-4b or klein-base-9b (empty: {KLEIN_VERSION}). Qwen-Image: original (empty), or the "
+        "edit models, which learn from pairs of pictures.", only={"family": ("flux2_klein", "qwen_image")},
+        source="kohya-ss/musubi-tuner, docs/flux_2.md and docs/qwen_image.md")
     v_parameterization: bool = setting(
         False, "v-prediction", "On for models that were trained with v-prediction (NoobAI v-pred, SD 2 at 768). The model's page says so.",
         level="advanced", only={"family": UNET})
@@ -77,4 +88,4 @@ class ModelSettings(Part):
 
     def arguments(self, whole: TrainingSettings) -> dict[str, Any]:
         """As `Part.arguments`, with what is always the same for the family."""
-        return {**super().arguments(whole), **trained_model(self.family).fixed}
+        return {**trained_model(self.family).fixed, **super().arguments(whole)}

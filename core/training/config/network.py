@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from core.base.settings import SET, setting
-from core.training.config.families import TRAINED_MODELS, UNET
+from core.training.config.families import SD_SCRIPTS, TRAINED_MODELS, UNET
 from core.training.config.network_types import LYCORIS_TYPES, NETWORK_TYPES, NetworkName
 from core.training.config.part import Part
 
@@ -90,10 +90,12 @@ class NetworkSettings(Part):
                                               "Empty: off.", level="expert", gt=0, source="https://arxiv.org/abs/2402.12354",
                                               only={"network_type": ("lora", "dylora", *LYCORIS_TYPES)})
     loraplus_unet_lr_ratio: float | None = setting(None, "LoRA+ ratio, U-Net", "The same for the picture side alone.", level="expert",
-                                                   gt=0, only={"network_type": ("lora", "dylora", *LYCORIS_TYPES)})
+                                                   gt=0, only={"family": SD_SCRIPTS,
+                                                               "network_type": ("lora", "dylora", *LYCORIS_TYPES)})
     loraplus_text_encoder_lr_ratio: float | None = setting(None, "LoRA+ ratio, text encoder", "The same for the text side alone.",
                                                            level="expert", gt=0,
-                                                           only={"network_type": ("lora", "dylora", *LYCORIS_TYPES)})
+                                                           only={"family": SD_SCRIPTS,
+                                                                 "network_type": ("lora", "dylora", *LYCORIS_TYPES)})
     down_lr_weight: str | None = setting(None, "Rates of the way down", "A factor for each of the U-Net's first blocks (12 for SD 1.5, 9 "
                                          "for SDXL), with commas; or cosine, sine, linear, reverse_linear, zeros.", level="expert",
                                          only=OWN_BLOCKS)
@@ -125,14 +127,15 @@ class NetworkSettings(Part):
     network_train_text_encoder_only: bool = setting(False, "Only the text encoder", "Leave the U-Net as it is.", level="expert")
     network_weights: str | None = setting(None, "Continue from LoRA", "A LoRA file whose weights are the starting point.", level="advanced")
     dim_from_weights: bool = setting(False, "Rank from that LoRA", "Take rank and alpha from the LoRA that is continued.", level="advanced",
-                                     only={"network_weights": SET})
+                                     only={"family": SD_SCRIPTS, "network_weights": SET})
+    """musubi-tuner takes it for the file's name and ends (trainer_base.py, _build_network)."""
     base_weights: list[str] = setting([], "LoRAs to merge first", "LoRA files that are merged into the model before it is trained, one a "
                                       "line.", level="expert")
     base_weights_multiplier: list[float] = setting([], "Their strengths", "A number for each of them, one a line. Empty: 1.",
                                                    level="expert", only={"base_weights": SET})
     ema_decay: float | None = setting(None, "Average the weights", "Save a running average (EMA) with this decay, e.g. 0.99; the built-in "
                                       "trainer only, sd-scripts reads past it. Empty: off.", level="expert", gt=0, lt=1,
-                                      only={"network_type": ("lora", "locon")})
+                                      only={"family": SD_SCRIPTS, "network_type": ("lora", "locon")})
     network_args: list[str] = setting([], "More network arguments", "Each as name=value, as sd-scripts takes them.", level="expert")
 
     def arguments(self, whole: TrainingSettings) -> dict[str, Any]:

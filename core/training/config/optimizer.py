@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.base.settings import setting
+from core.training.config.families import SD_SCRIPTS
 from core.training.config.part import Part
 
 if TYPE_CHECKING:
@@ -28,14 +29,16 @@ class OptimizerSettings(Part):
     unet_lr: float | None = setting(5e-4, "Learning rate, U-Net", "How fast the picture side learns.", ge=0, le=10, only=LORA,
                                     source="training-reference: SD 1.5 5e-4, SDXL 3e-4")
     text_encoder_lr: float | None = setting(1e-4, "Learning rate, text encoder", "How fast the text side learns; 0 leaves it as it is.",
-                                            ge=0, le=10, only=LORA, source="training-reference: SD 1.5 1e-4, SDXL 6e-5")
+                                            ge=0, le=10, only={**LORA, "family": SD_SCRIPTS},
+                                            source="training-reference: SD 1.5 1e-4, SDXL 6e-5")
     text_encoder_lr2: float | None = setting(None, "Learning rate, second text encoder", "Of SDXL the larger one, of SD 3 CLIP-G, of "
                                              "FLUX.1 T5. Empty: as the first.", level="advanced", ge=0, le=10,
                                              only={**LORA, "family": ("sdxl", "sd3", "flux1")})
     text_encoder_lr3: float | None = setting(None, "Learning rate, third text encoder", "Of SD 3 T5. Empty: as the first.",
                                              level="expert", ge=0, le=10, only={**LORA, "family": ("sd3",)})
     learning_rate: float = setting(5e-4, "Learning rate", "Used where no rate of its own is given above; of the whole model, where that is "
-                                   "trained.", level="advanced", ge=0, le=10)
+                                   "trained, and of all that musubi-tuner trains (FLUX.2, Qwen-Image, Z-Image, Kontext).",
+                                   level="advanced", ge=0, le=10)
     train_text_encoder: bool = setting(False, "Text encoders too", "Also train the text encoders of the whole model; of SD 1.5 and 2 they "
                                        "always are.", level="advanced", only={"method": ("full",)})
     learning_rate_te: float | None = setting(None, "Rate of the text encoder", "Empty: the learning rate above.", level="advanced", ge=0,

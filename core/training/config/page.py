@@ -17,7 +17,8 @@ INTRODUCTION = """# Training settings
 
 Every setting carries the name of sd-scripts' argument, so that advice for sd-scripts applies as it stands. A setting that is shown is
 a setting that is written: into `config.toml` or `dataset.toml` of the run, which both the built-in trainer and sd-scripts read (the
-names describe sd-scripts at commit {commit}). Empty means that nothing is said and the trainer's own default holds.
+names describe sd-scripts at commit {commit}; for families of musubi-tuner they are translated). Empty means that nothing is said and the
+trainer's own default holds.
 
 A preset is a whole set: what its file names, and the defaults below for the rest. Choosing another one keeps only what is yours:
 model, folders, sample prompts, name and metadata. Before a run starts, combinations that a trainer would refuse or ignore are named

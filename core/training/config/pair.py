@@ -55,7 +55,7 @@ def dataset_tables(settings: TrainingSettings) -> dict[str, Any]:
     """The content of `dataset.toml`, paths absolute."""
     tables = settings.data.tables(settings)
     for subset in tables["datasets"][0]["subsets"]:
-        for name in ("image_dir", "conditioning_data_dir"):
+        for name in ("image_dir", "conditioning_data_dir", "control_directory"):
             if name in subset:
                 subset[name] = _absolute(subset[name])
     return tables

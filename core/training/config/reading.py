@@ -63,6 +63,10 @@ def guess_family(arguments: Mapping[str, Any]) -> str:
         return "sd2"
     if arguments.get("model_type") == "chroma":
         return "chroma"
+    if module == "networks.lora_flux" and arguments.get("dit"):
+        return "flux1_kontext"
+    if str(arguments.get("model_version")).startswith("klein"):
+        return "flux2_klein"
     for name, model in TRAINED_MODELS.items():
         if model.network_module != "networks.lora" and module == model.network_module:
             return name
@@ -77,9 +81,10 @@ class _Reader:
     """Puts each argument where it belongs."""
 
     def __init__(self, arguments: Mapping[str, Any], dataset: Mapping[str, Any], family: str) -> None:
-        self.left = dict(arguments)
         self.dataset = dataset
         self.family = family or guess_family(arguments)
+        names = {own: name for name, own in TRAINED_MODELS[self.family].names.items()} if self.family in TRAINED_MODELS else {}
+        self.left = {names.get(name, name): value for name, value in arguments.items()}
         self.values: dict[str, dict[str, Any]] = {name: {} for name in PARTS}
         self.unmapped: list[tuple[str, Any, str]] = []
         self.extra: list[str] = []

@@ -22,11 +22,13 @@ from core.base.paths import place_of, typed_path
 from core.dataset.images.files import IMAGE_SUFFIXES
 from core.diffusion import FAMILIES
 from core.diffusion.checkpoints import family_of
-from core.diffusion.kinds import TITLES, kind_of
+from core.diffusion.kinds import TITLES, Kind, kind_of, read_header
 from core.training.config.counting import count_steps
 from core.training.config.data import Subset
+from core.training.config.families import KLEIN_VERSION, trained_model
 from core.training.config.finding import finding
 from core.training.config.model import ModelSettings
+from core.training.config.musubi_combinations import is_distilled_klein
 from core.training.config.training import TrainingSettings
 
 FAMILY_NAMES = {**TITLES, **{name: caption_family(name).title for name in TRAINED}}
@@ -126,7 +128,9 @@ def judge_model(path: Path, model: ModelSettings, backend: str = "") -> Finding:
     found = kind.family if kind is not None else ""
     if trouble is not None and (kind is None or found in FAMILIES):
         return trouble  # broken, no base model, or for inpainting
-    if found != wanted:
+    if trained_model(wanted).trainer == "musubi" and (wrong := _not_for_musubi(path, kind, model)):
+        return wrong
+    if found != wanted and (found, wanted) != ("flux1", "flux1_kontext"):
         remedy = f"Choose a preset for {FAMILY_NAMES[found]}, or another model." if found in TRAINED else "Choose another model."
         return Finding("error", f"{path.name} is a model of the family {FAMILY_NAMES[found]}, but the settings say {FAMILY_NAMES[wanted]}.",
                        remedy)
@@ -134,8 +138,26 @@ def judge_model(path: Path, model: ModelSettings, backend: str = "") -> Finding:
         return wrong
     if trouble is not None:
         return Finding("warning", f"{path.name} is a model of the family {FAMILY_NAMES[found]}.",
-                       "Only the sd-scripts trainer knows this family.")
+                       f"Only the {trained_model(wanted).trainer} trainer knows this family.")
     return Finding("info", f"{path.name} is a model of the family {FAMILY_NAMES[found]}.")
+
+
+def _not_for_musubi(path: Path, kind: Kind | None, model: ModelSettings) -> Finding | None:
+    """What musubi-tuner cannot train of FLUX.2, Qwen-Image, Z-Image and Kontext: folders, the distilled klein, another size of it."""
+    if path.is_dir():
+        return Finding("error", f"{path.name} is a folder of diffusers, which musubi-tuner does not open.",
+                       "Choose the model's one .safetensors file in the original layout.")
+    if model.family != "flux2_klein" or kind is None or kind.family != "flux2_klein":
+        return None
+    if is_distilled_klein(path.name, read_header(path).get("__metadata__") or {}):
+        return Finding("error", f"{path.name} is, by its name, the distilled FLUX.2 klein, which collapses or turns grey in a training.",
+                       "Choose the base model (flux-2-klein-base-4b or -9b); its LoRA works on the distilled one too.")
+    version = model.model_version or KLEIN_VERSION
+    if kind.version and not version.endswith(kind.version):
+        right = f"klein-base-{kind.version}"
+        return finding("error", f"{path.name} is the klein of {kind.version.upper()}, but the settings say {version}.",
+                       f"Set 'Version' (model_version) to {right}.", "The file's own header says so.", model_version=right)
+    return None
 
 
 def _wrong_prediction(path: Path, prediction: str, model: ModelSettings, backend: str) -> Finding | None:
@@ -191,7 +213,10 @@ def _folder(subset: Subset, backend: str, own: Path | None) -> Iterator[Finding]
         yield Finding("warning", f"Pictures in {folder} are passed over for the spelling of their ending ({_some(mixed)}).",
                       "Write their endings in small letters, as .png or .jpg.")
     missing = [image.name for image in images if not image.with_suffix(subset.caption_extension).is_file()]
-    if missing and subset.class_tokens is None:
+    if missing and backend == "musubi":
+        yield Finding("error" if len(missing) == len(images) else "warning", f"{len(missing)} of {len(images)} pictures in {folder} have "
+                      f"no caption ({_some(missing)}); musubi-tuner leaves them out.", "Caption them.")
+    elif missing and subset.class_tokens is None:
         all_missing = len(missing) == len(images)
         yield Finding("warning", f"{len(missing)} of {len(images)} pictures in {folder} have no caption ({_some(missing)}).",
                       f"Check the ending of the caption files ({subset.caption_extension})." if all_missing else

@@ -1,6 +1,7 @@
-"""Reads what sd-scripts prints (and the built-in trainer, which prints alike): bars, epochs, checkpoints, headers.
+"""Reads what sd-scripts prints (and musubi-tuner and the built-in trainer, which print alike): bars, epochs, checkpoints, headers.
 
-The form of the lines is that of real runs of kohya-ss/sd-scripts at 48d368fa. A bar of tqdm is redrawn with "\\r", nested
+The form of the lines is that of real runs of kohya-ss/sd-scripts at 48d368fa; musubi-tuner's is read from its source at 30c658c4
+(training/trainer_base.py), and its stages are announced by `custom/run_musubi_stages.py`. A bar of tqdm is redrawn with "\\r", nested
 bars end with ESC[A, each step comes twice (before and after its loss is known).
 """
 
@@ -18,19 +19,21 @@ _BAR = re.compile(r"^\s*(?:(?P<name>[^|%]*?):?\s+)?(?P<percent>\d+)%\|[^|]*\|\s*
                   r"\[(?P<spent>[\d:]+)<(?P<left>[\d:?]+),\s*(?P<rate>[\d.?]+)\s*(?P<unit>s/it|it/s)(?:,\s*(?P<rest>[^\]]*?))?(?:\].*|\s*)$")
 _EPOCH = re.compile(r"^\s*epoch (\d+)/(\d+)\s*$")
 _SAVED = re.compile(r"^\s*saving checkpoint: (.+?)\s*$")
-_STATE = re.compile(r"^\s*Saving current state to (.+?)\s*$")
-_SAMPLING = re.compile(r"^(?:.*\s)?generating sample images at step\D*(\d+)")
+_STATE = re.compile(r"^\s*(?:INFO:[\w.]+:)?Saving current state to (.+?)\s*$")
+_SAMPLING = re.compile(r"^(?:.*[\s:])?generating sample images at step\D*(\d+)")
+_STAGE = re.compile(r"^=== stage (\d+) of (\d+): (.+) ===$")
 _ATTEMPT = re.compile(r"^=== attempt (\d+), from step (\d+) ===$")
 _BUCKET = re.compile(r"\bbucket \d+: resolution \(\d+, \d+\), count: (\d+)")
 _HEADERS = {
-    "images": re.compile(r"^\s*num train images \* repeats[^:]*:\s*(\d+)"),
+    "images": re.compile(r"^\s*num train (?:images \* repeats|items)[^:]*:\s*(\d+)"),
     "batches": re.compile(r"^\s*num batches per epoch[^:]*:\s*(\d+)"),
     "epochs": re.compile(r"^\s*num epochs[^:]*:\s*(\d+)"),
     "total": re.compile(r"^\s*total optimization steps[^:]*:\s*(\d+)"),
 }
 _PHASES = (("prepare images", "Reading the images"), ("caching latents", "Caching latents"),
            ("caching text encoder outputs", "Caching text encoder outputs"), ("loading model for process", "Loading the model"),
-           ("loading the model", "Loading the model"), ("import network module", "Making the LoRA"), ("running training", "Training"),
+           ("loading the model", "Loading the model"), ("loading dit model", "Loading the model"),
+           ("import network module", "Making the LoRA"), ("running training", "Training"),
            ("saving last state", "Saving the state"), ("paused before a save", "Paused"))
 
 
@@ -102,6 +105,8 @@ class LogParser:
             self.facts.phase = "Saving the state"
         elif _SAMPLING.match(line):
             self.facts.phase = "Drawing sample pictures"
+        elif found := _STAGE.match(line):
+            self.facts.phase = f"{found.group(3).capitalize()}, stage {found.group(1)} of {found.group(2)}"
         elif found := _ATTEMPT.match(line):
             self._attempt(int(found.group(1)), int(found.group(2)))
         else:

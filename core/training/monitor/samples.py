@@ -13,8 +13,8 @@ from core.training.outputs import list_outputs
 from core.training.run import Run
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
-_NAME = re.compile(r"_(?P<when>e?\d{6,})_(?P<number>\d{2,})(?:_(?P<stamp>\d{14}))?(?:_(?P<seed>\d+))?$")
-"""sd-scripts: NAME_e000002_00_20260101120000_1.png (epoch 2, prompt 0, seed 1), NAME_000150_00_….png (step 150);
+_NAME = re.compile(r"_(?P<when>e?\d{6,})_(?P<number>\d{2,})(?:_(?P<stamp>\d{14}))?(?:_(?P<seed>\d+))?(?:_000)?$")
+"""sd-scripts: NAME_e000002_00_20260101120000_1.png (epoch 2, prompt 0, seed 1), NAME_000150_00_….png (step 150); musubi-tuner adds _000;
 the built-in trainer's names have no time."""
 _EPOCH_FILE, _STEP_FILE = re.compile(r"-(\d{6})$"), re.compile(r"-step(\d{8})$")
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from core.training.config import TrainingSettings
 
 
-FACTS = {"sd3": "sd35_large"}
-"""Families of which there are several sizes: the largest is counted."""
+FACTS = {"sd3": "sd35_large", "flux2_klein": "flux2_klein_9b", "flux1_kontext": "flux1"}
+"""Families that the facts call otherwise; of several sizes the largest is counted."""
 
 
 def check_run(settings: TrainingSettings, project: Project, gpu_gib: float | None = None, processes: int = 1) -> list[Finding]:

@@ -14,7 +14,7 @@ import pytest
 from core.base.errors import ConfigError
 from core.base.paths import ROOT
 from core.setup import trainers
-from core.setup.trainers import SD_SCRIPTS, find_python, install_trainer, read_trainer
+from core.setup.trainers import MUSUBI, SD_SCRIPTS, find_python, install_trainer, read_trainer
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -178,3 +178,12 @@ def test_a_checkout_elsewhere_is_named_by_variables(source: Path, tmp_path: Path
     monkeypatch.setenv("SD_SCRIPTS_PYTHON", sys.executable)
     state = read_trainer("sd-scripts")
     assert state.ready and (state.folder, state.python) == (source, Path(sys.executable))
+
+
+def test_musubi_is_pinned_to_the_commit_that_its_facts_describe(tmp_path: Path) -> None:
+    from core.training.config.facts import described_commit
+
+    assert MUSUBI.commit == described_commit("musubi")
+    assert MUSUBI.requirements and (tmp_path / MUSUBI.packages).name == "src"
+    (finding,) = read_trainer("musubi", tmp_path).findings()
+    assert "installer.py --trainer musubi" in finding.remedy

@@ -4,7 +4,7 @@ import pytest
 
 from core.training.config import TrainingSettings
 from core.training.config.combinations import Pair, check_combinations
-from core.training.config.families import TRAINED_MODELS, script_for
+from core.training.config.families import SD_SCRIPTS, TRAINED_MODELS, script_for
 
 SOUND = {"mixed_precision": "bf16", "network_module": "networks.lora", "optimizer_type": "AdamW", "max_data_loader_n_workers": 2}
 FOLDER = {"image_dir": "/p"}
@@ -20,7 +20,7 @@ def words(given, level="error"):
     return [found.what for found in check_combinations(given) if found.level == level]
 
 
-@pytest.mark.parametrize("family", TRAINED_MODELS)
+@pytest.mark.parametrize("family", SD_SCRIPTS)
 def test_a_sound_pair_has_no_finding(family):
     assert check_combinations(pair(family, {"bucket_reso_steps": TRAINED_MODELS[family].bucket_multiple, "enable_bucket": True})) == []
 

@@ -24,7 +24,8 @@ def settings_with_folder(**changes: Any) -> TrainingSettings:
 def test_every_setting_of_a_folder_is_written(name, tmp_path):
     value = another_value(name, Subset.fields()[name], Subset.fields()[name].default)
     subset = {"image_dir": "/pictures/mine", name: value}
-    pair = write_pair(settings_with_folder(data={"subsets": [subset]}, loss={"masked_loss": True}), tmp_path)
+    family = "flux1_kontext" if name == "control_directory" else "sd15"
+    pair = write_pair(settings_with_folder(data={"subsets": [subset]}, loss={"masked_loss": True}, model={"family": family}), tmp_path)
     written = read_pair(pair.config, pair.dataset)[1]["datasets"][0]["subsets"][0]
     assert written[name] == value
 
