@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.base.errors import ConfigError, DatasetError, StudioError
+from core.base.families import TRAINED
 from core.base.findings import Finding
 from core.base.progress import SILENT, Progress
 from core.base.words import counted
@@ -28,7 +29,7 @@ SHOWN = 5
 """Names in one sentence."""
 KEEP_EVERY = 20
 """Images after which it is noted which of them are whole."""
-RESOLUTIONS = {"sd15": 512, "sd2": 768, **dict.fromkeys(("sdxl", "sd3", "flux1", "chroma", "lumina2", "hunyuan_image", "anima"), 1024)}
+RESOLUTIONS = {"sd15": 512, "sd2": 768, **{family: 1024 for family in TRAINED if family not in ("sd15", "sd2")}}
 """At which each family is usually trained, in pixels; the resolution of `core.training.presets` (a test compares them)."""
 DEMO_MARKER, DEMO_RESOLUTION = "demo", 64
 """Of the demo's projects, which are trained on a tiny model: `MARKER` and `SIZE` of `core.demo.run` (a test compares them)."""

@@ -16,7 +16,8 @@ from core.training.config import PARTS, Family, ModelSettings, SamplePrompt, Tra
 from core.training.config.applying import idle, is_of_another_family
 from core.training.config.network_types import NETWORK_TYPES
 from core.training.config.optimizers import USUAL
-from core.training.config.presets import apply_preset, find_presets
+from core.training.config.own_presets import all_presets
+from core.training.config.presets import apply_preset
 from core.training.config.sampling import FLAGS
 from core.training.fitting import is_own
 from widgets.controls import SuggestionControl, Suggestions
@@ -110,7 +111,7 @@ class SettingsPanel(Panel):
         keep_settings(self.session, settings)
         self._fill(settings)
         self._read_from = self._mark()
-        return f"the preset {find_presets()[self.preset.value].title} is in use. Choose the model below if none is chosen yet."
+        return f"the preset {all_presets()[self.preset.value].title} is in use. Choose the model below if none is chosen yet."
 
     def value(self) -> TrainingSettings:
         """The settings as they stand. Raises: ConfigError: one sentence per wrong value."""
@@ -125,7 +126,7 @@ class SettingsPanel(Panel):
     def _offer_presets(self, settings: TrainingSettings) -> None:
         family = self.session.training.project.family
         demo = is_demo(self.session.folder) or is_demo_model(settings.model.pretrained_model_name_or_path)
-        presets = [preset for preset in find_presets().values() if preset.listed or (demo and preset.name == "demo")]
+        presets = [preset for preset in all_presets().values() if preset.listed or (demo and preset.name == "demo")]
         order = sorted(presets, key=lambda preset: (preset.listed, preset.family != family, preset.name))
         options = [(preset.title, preset.name) for preset in order]
         if list(self.preset.options) != options:
@@ -135,7 +136,7 @@ class SettingsPanel(Panel):
         self._presets_for = self.session.folder
 
     def _explain(self) -> None:
-        preset = find_presets().get(self.preset.value)
+        preset = all_presets().get(self.preset.value)
         if preset and self.session.folder is not None and hasattr(self, "form"):
             self._show_what_acts(read_settings(self.session))
         words = f"{preset.purpose} For {FAMILY_NAMES.get(preset.family, preset.family)}." if preset else ""

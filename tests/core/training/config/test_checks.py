@@ -25,12 +25,14 @@ def test_sound_settings_have_no_findings():
 @pytest.mark.parametrize("backend", ["sd-scripts", "builtin"])
 def test_presets_are_sound(name, backend):
     preset = load_preset(name)
+    trainer = TRAINED_MODELS[preset.model.family].trainer
     if backend == "builtin" and preset.model.family not in FAMILIES:
         return
+    backend = trainer if backend == "sd-scripts" else backend
     files = {component: f"/m/{component}" for component in TRAINED_MODELS[preset.model.family].components}
     preset = preset.with_values(model={"pretrained_model_name_or_path": "someone/model", **files},
                                 sampling={"sample_prompts": ["a girl"]})
-    assert check_settings(preset, backend) == []
+    assert [found for found in check_settings(preset, backend) if found.level != "info" or trainer == "sd-scripts"] == []
 
 
 IMPOSSIBLE = [
