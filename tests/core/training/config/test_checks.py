@@ -27,7 +27,9 @@ def test_presets_are_sound(name, backend):
     preset = load_preset(name)
     if backend == "builtin" and preset.model.family not in FAMILIES:
         return
-    files = {component: f"/m/{component}" for component in TRAINED_MODELS[preset.model.family].components}
+    model = TRAINED_MODELS[preset.model.family]
+    backend = backend if backend == "builtin" else model.trainer
+    files = {component: f"/m/{component}" for component in model.components}
     preset = preset.with_values(model={"pretrained_model_name_or_path": "someone/model", **files},
                                 sampling={"sample_prompts": ["a girl"]})
     assert check_settings(preset, backend) == []
