@@ -15,7 +15,7 @@ from core.base.errors import ConfigError
 from core.base.findings import Finding
 from core.training.config.applying import idle
 from core.training.config.combinations import Pair, check_combinations
-from core.training.config.families import SD_SCRIPTS, script_for, trained_model
+from core.training.config.families import SD_SCRIPTS, TRAINER_TITLES, script_for, trained_model
 from core.training.config.finding import finding
 from core.training.config.musubi_combinations import check_musubi_combinations
 from core.training.config.network_types import NETWORK_TYPES
@@ -51,7 +51,7 @@ def _of_the_pair(settings: TrainingSettings, backend: str) -> list[Finding]:
 def _trainer(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     """Families that another trainer trains than the one that is chosen."""
     model = trained_model(settings.model.family)
-    if model.trainer != backend and (backend != "builtin" or model.trainer == "musubi"):
+    if (backend in TRAINER_TITLES and model.trainer != backend) or (backend == "builtin" and model.trainer == "musubi"):
         yield Finding("error", f"{model.title} is trained by {model.trainer_title}, but the trainer that is chosen is {backend}.",
                       f"Choose the trainer {model.trainer}.")
 

@@ -25,14 +25,14 @@ def test_sound_settings_have_no_findings():
 @pytest.mark.parametrize("backend", ["sd-scripts", "builtin"])
 def test_presets_are_sound(name, backend):
     preset = load_preset(name)
-    trainer = TRAINED_MODELS[preset.model.family].trainer
     if backend == "builtin" and preset.model.family not in FAMILIES:
         return
-    backend = trainer if backend == "sd-scripts" else backend
-    files = {component: f"/m/{component}" for component in TRAINED_MODELS[preset.model.family].components}
+    model = TRAINED_MODELS[preset.model.family]
+    backend = backend if backend == "builtin" else model.trainer
+    files = {component: f"/m/{component}" for component in model.components}
     preset = preset.with_values(model={"pretrained_model_name_or_path": "someone/model", **files},
                                 sampling={"sample_prompts": ["a girl"]})
-    assert [found for found in check_settings(preset, backend) if found.level != "info" or trainer == "sd-scripts"] == []
+    assert check_settings(preset, backend) == []
 
 
 IMPOSSIBLE = [
