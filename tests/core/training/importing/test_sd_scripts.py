@@ -10,6 +10,7 @@ from core.training.config.pair import config_tables, write_pair
 from core.training.config.presets import load_preset, preset_names
 from core.training.importing import read_settings_file
 from tests.core.training.importing.files import reasons
+from tests.core.training.test_base_models import SD15, SDXL, write_header
 
 CONFIG = """
 [model]
@@ -111,9 +112,10 @@ def test_a_config_without_a_network_trains_the_whole_model(tmp_path):
     assert read_settings_file(written(tmp_path, CONFIG)).settings.model.method == "lora"
 
 
-def test_the_family_is_told_by_the_model_itself_or_said_to_be_supposed(tmp_path, sd_folder, sdxl_folder):
-    for folder, family in ((sd_folder, "sd15"), (sdxl_folder, "sdxl")):
-        found = read_settings_file(written(tmp_path, CONFIG.replace("someone/model", str(folder))))
+def test_the_family_is_told_by_the_model_itself_or_said_to_be_supposed(tmp_path):
+    for header, family in ((SD15, "sd15"), (SDXL, "sdxl")):
+        write_header(tmp_path / "model.safetensors", header)
+        found = read_settings_file(written(tmp_path, CONFIG.replace("someone/model", "/workspace/model.safetensors")))
         assert found.settings.model.family == family and "model family" not in reasons(found)
     for name, family in (("someone/model", "sd15"), ("someone/ponyXL", "sdxl")):
         found = read_settings_file(written(tmp_path, CONFIG.replace("someone/model", name)))
