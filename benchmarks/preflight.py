@@ -51,17 +51,19 @@ def timed(project: Project | None, settings: TrainingSettings) -> tuple[float, f
 
 
 def measure(count: int) -> dict[str, object]:
-    """Seconds with a warm index, in a process that does not know the project, and without an index."""
+    """Seconds with a warm index, as in a new process, and without one. On a busy machine the processor's seconds tell more."""
     with tempfile.TemporaryDirectory() as place:
         project = make_project(Path(place) / "project", count)
         settings = TrainingSettings().with_values(data={"subsets": [{"image_dir": str(project.images), "num_repeats": 2}]})
         list_items(project)
-        Project.open(project.folder)
         _forget_listing()
+        worked = time.process_time()
         sizes, rest = timed(project, settings)
+        worked = time.process_time() - worked
         headers, _ = timed(None, settings)
     return {f"{count}_sizes_seconds": round(sizes, 2), f"{count}_buckets_and_caches_seconds": round(rest, 2),
-            f"{count}_headers_seconds": round(headers, 2), f"{count}_ok": sizes + rest <= GOALS.get(count, float("inf"))}
+            f"{count}_processor_seconds": round(worked, 2), f"{count}_headers_seconds": round(headers, 2),
+            f"{count}_ok": sizes + rest <= GOALS.get(count, float("inf"))}
 
 
 def _forget_listing() -> None:
