@@ -10,8 +10,6 @@ from typing import Any
 from core.base.errors import ModelError
 from core.diffusion.checkpoints import TITLES, kind_of, read_header
 
-FLUX2_MARK = "double_stream_modulation_img."
-"""Only FLUX.2 shares the modulation of all its blocks. Source: black-forest-labs/flux2, model.py."""
 PARTS = (
     ("encoder.block.0.layer.0.SelfAttention.q.weight", "a T5 text encoder"),
     ("text_model.encoder.layers.0.", "a CLIP text encoder"),
@@ -28,7 +26,7 @@ class Told:
     words: str
     """"a base model of the family Stable Diffusion XL"."""
     family: str = ""
-    """A name of `core.diffusion.checkpoints.TITLES`; empty: it is no base model, or nothing can be told of it."""
+    """A name of `core.diffusion.kinds.TITLES`; empty: it is no base model, or nothing can be told of it."""
 
 
 def what_is(path: Path) -> Told:
@@ -41,8 +39,6 @@ def what_is(path: Path) -> Told:
     except ModelError:
         return Told(_part(header))
     title = TITLES[kind.family]
-    if kind.family == "flux":
-        title = "FLUX.2" if any(FLUX2_MARK in name for name in header) else "FLUX.1"
     more = " with v-prediction" if "v_pred" in header else ""
     use = ", for inpainting or editing" if kind.inputs != kind.outputs else ""
     return Told(f"a base model of the family {title}{more}{use}", kind.family)

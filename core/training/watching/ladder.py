@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from core.training.config.applying import why_not
 from core.training.relief import Relief
 from core.training.watching.epoch_end import HEAR_STOP
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 SWAPPED = 18
 """Blocks that are kept outside the GPU at first. Source: sd-scripts' docs/flux_train_network.md."""
-WITHOUT_BLOCKS = ("sd15", "sd2", "sdxl")
-"""Families that are a U-Net, which sd-scripts cannot swap by blocks."""
+MOST_SWAPPED = {"flux2_klein": 13}
+"""Families that have fewer: FLUX.2 klein 4B can swap 13 (musubi_combinations)."""
 
 
 @dataclass(frozen=True)
@@ -127,19 +128,19 @@ def _cached_captions(situation: Situation) -> Change | None:
 
 
 def _eight_bits(situation: Situation) -> Change | None:
-    memory: Any = situation.settings.memory
-    if situation.is_builtin or "fp8_base" not in memory.fields() or memory.fp8_base or memory.mixed_precision == "no":
+    memory = situation.settings.memory
+    if situation.is_builtin or memory.fp8_base or memory.mixed_precision == "no" or why_not(situation.settings, "fp8_base"):
         return None
     return Change("fp8_base", "the base model, which does not learn, is kept in 8 bits (fp8_base)", {"memory": {"fp8_base": True}})
 
 
 def _swapped_blocks(situation: Situation) -> Change | None:
-    memory: Any = situation.settings.memory
-    without = situation.is_builtin or situation.settings.model.family in WITHOUT_BLOCKS
-    if without or "blocks_to_swap" not in memory.fields() or memory.blocks_to_swap:
+    memory = situation.settings.memory
+    if situation.is_builtin or memory.blocks_to_swap or memory.cpu_offload_checkpointing or why_not(situation.settings, "blocks_to_swap"):
         return None
-    return Change("blocks_to_swap", f"{SWAPPED} blocks of the model wait outside the GPU (blocks_to_swap); the steps take longer and learn "
-                  "the same", {"memory": {"blocks_to_swap": SWAPPED}})
+    count = min(SWAPPED, MOST_SWAPPED.get(situation.settings.model.family, SWAPPED))
+    return Change("blocks_to_swap", f"{count} blocks of the model wait outside the GPU (blocks_to_swap); the steps take longer and learn "
+                  "the same", {"memory": {"blocks_to_swap": count}})
 
 
 RUNGS: tuple[Rung, ...] = (_checkpointing, _smaller_batch, _cached_latents, _cached_captions, _eight_bits, _swapped_blocks)

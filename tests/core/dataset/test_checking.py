@@ -200,9 +200,9 @@ def test_the_small_pictures_of_the_demo_are_not_called_tiny(project):
 
 
 def test_the_usual_resolutions_are_those_of_the_presets():
-    from core.training.config.presets import load_preset
+    from core.training.config.presets import load_preset, preset_names
 
-    assert {family: load_preset(f"{family}_character").data.resolution for family in FAMILIES} == RESOLUTIONS
+    assert {family: load_preset(preset_names(family)[0]).data.resolution for family in FAMILIES} == RESOLUTIONS
 
 
 def test_a_caption_that_cannot_be_read_does_not_stop_the_check(project):

@@ -20,8 +20,9 @@ DOCS = (ROOT / "docs" / "models.md").read_text(encoding="utf-8") if (ROOT / "doc
 @pytest.mark.parametrize(("names", "words", "family"), [
     (SDXL, "a base model of the family Stable Diffusion XL", "sdxl"), (SD15, "a base model of the family Stable Diffusion 1.x", "sd15"),
     ((*SDXL, "v_pred"), "a base model of the family Stable Diffusion XL with v-prediction", "sdxl"),
-    (("double_blocks.0.img_attn.qkv.weight",), "a base model of the family FLUX.1", "flux"),
-    (("double_blocks.0.img_attn.qkv.weight", "double_stream_modulation_img.lin.weight"), "a base model of the family FLUX.2", "flux"),
+    (("double_blocks.0.img_attn.qkv.weight",), "a base model of the family FLUX.1", "flux1"),
+    (("double_blocks.0.img_attn.qkv.weight", "double_stream_modulation_img.lin.weight"), "a base model of the family FLUX.2 dev",
+     "flux2_dev"),
     (("model.diffusion_model.joint_blocks.0.x",), "a base model of the family Stable Diffusion 3", "sd3"),
     (("lora_unet_down.lora_down.weight",), "a LoRA, not a base model", ""),
     (("encoder.block.0.layer.0.SelfAttention.q.weight",), "a T5 text encoder, not a base model", ""),

@@ -2,17 +2,9 @@
 
 import pytest
 
-from core.base.settings import setting
-from core.training.config import MemorySettings, TrainingSettings
+from core.training.config import TrainingSettings
 from core.training.relief import Relief, read_relief, write_relief
 from core.training.watching.ladder import RUNGS, Situation, next_change, steps_of_epoch
-
-
-class MoreMemory(MemorySettings):
-    """As families have it that are larger."""
-
-    fp8_base: bool = setting(False, "8 bits")
-    blocks_to_swap: int = setting(0, "Swap")
 
 
 def settings(**parts):
@@ -48,7 +40,7 @@ def test_nothing_that_was_cached_or_saved_already_is_tried_again():
     start = settings(memory={"gradient_checkpointing": False}, data={"batch_size": 1, "cache_latents": False, "shuffle_caption": False},
                      network={"network_train_unet_only": True}, model={"family": "sdxl"})
     names = [name for name, _ in taken(Situation(start, "sd-scripts"))]
-    assert names == ["gradient_checkpointing", "cache_latents", "cache_text_encoder_outputs"]
+    assert names == ["gradient_checkpointing", "cache_latents", "cache_text_encoder_outputs", "fp8_base"]
 
 
 @pytest.mark.parametrize("part", [{"shuffle_caption": True}, {"caption_dropout_rate": 0.1}, {"enable_wildcard": True}])
@@ -60,18 +52,22 @@ def test_captions_that_change_are_not_cached(part):
 def test_captions_of_sd15_are_cached_by_the_built_in_trainer_only():
     start = settings(data={"batch_size": 1, "shuffle_caption": False}, network={"network_train_unet_only": True})
     assert [name for name, _ in taken(Situation(start, "builtin"))] == ["cache_text_encoder_outputs"]
-    assert taken(Situation(start, "sd-scripts")) == []
+    assert [name for name, _ in taken(Situation(start, "sd-scripts"))] == ["fp8_base"]
 
 
 @pytest.mark.parametrize("part", [{"color_aug": True}, {"random_crop": True}])
 def test_pictures_that_change_are_not_cached(part):
-    assert taken(Situation(settings(data={"batch_size": 1, "cache_latents": False, **part}), "sd-scripts")) == []
+    assert taken(Situation(settings(data={"batch_size": 1, "cache_latents": False, **part}), "builtin")) == []
 
 
 def test_families_that_have_them_get_eight_bits_and_swapped_blocks():
-    start = settings(data={"batch_size": 1, "shuffle_caption": True}).changed(memory=MoreMemory())
+    start = settings(data={"batch_size": 1, "shuffle_caption": True})
     assert [name for name, _ in taken(Situation(start, "sd-scripts"))] == ["fp8_base"]  # a U-Net has no blocks to swap
     assert taken(Situation(start, "builtin")) == []
+    flux = start.with_values(model={"family": "flux1"})
+    assert [name for name, _ in taken(Situation(flux, "sd-scripts"))] == ["fp8_base", "blocks_to_swap"]
+    anima = start.with_values(model={"family": "anima"})  # its script takes no fp8
+    assert [name for name, _ in taken(Situation(anima, "sd-scripts"))] == ["blocks_to_swap"]
 
 
 def test_what_becomes_of_an_epochs_steps_is_told_where_it_is_not_the_same():

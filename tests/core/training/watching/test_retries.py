@@ -53,7 +53,7 @@ def test_it_is_tried_no_more_often_than_was_allowed(tmp_path):
 
 
 def test_when_nothing_is_left_to_lower_it_fails_with_its_cause(tmp_path):
-    run = guarded(make_run(tmp_path, data={"batch_size": 1}))
+    run = guarded(make_run(tmp_path, data={"batch_size": 1}, memory={"fp8_base": True}))
     assert wait_for_end(start_epochs(run, "--fits", 0)) == "failed"
     assert events_of(run, "retry") == [] and run.end()["cause"]["kind"] == "out_of_memory"
 
