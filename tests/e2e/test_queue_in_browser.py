@@ -34,7 +34,7 @@ def manager(projects):
     make_pictures(project.images, [(64, 64)] * 8)
     manager = TrainingManager.open(project.folder)
     settings = manager.preset("demo", propose=False).with_values(
-        model={"pretrained_model_name_or_path": str(DEMO_ASSETS / "model")}, data={"num_repeats": 30},
+        model={"pretrained_model_name_or_path": str(DEMO_ASSETS / "model")}, data={"num_repeats": 12},
         schedule={"max_train_epochs": 500}, saving={"output_name": "mochi"}, sampling={"sample_every_n_epochs": None})
     keep_settings(fit_to_project(settings, project), project)
     (projects / "present_project").write_text(str(project.folder), encoding="utf-8")
