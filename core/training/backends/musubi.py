@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from core.base.errors import ConfigError, TrainingError
 from core.base.files import write_text
@@ -34,6 +34,9 @@ ENVIRONMENT = {"COLUMNS": "200", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "u
 
 class MusubiBackend:
     """Encodes pictures, reads captions and trains, with the family's scripts."""
+
+    writes_own_files: ClassVar[bool] = True
+    """`command` writes what musubi-tuner reads: another try of a run calls it again."""
 
     @classmethod
     def command(cls, run: RunFolder) -> Command:

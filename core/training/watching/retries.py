@@ -24,7 +24,8 @@ from core.training.watching.ladder import Situation, next_change
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
 
-RATES = ("learning_rate", "unet_lr", "text_encoder_lr")
+RATES = ("learning_rate", "unet_lr", "text_encoder_lr", "text_encoder_lr2", "text_encoder_lr3", "learning_rate_te", "learning_rate_te1",
+         "learning_rate_te2", "learning_rate_te3", "self_attn_lr", "cross_attn_lr", "mlp_lr", "mod_lr", "llm_adapter_lr")
 LOST = ("nan_loss", "black_samples")
 """Kinds of causes after which a lower rate may help."""
 OF_THE_VAE = "Encoding a picture"
@@ -107,13 +108,21 @@ def begin_again(run: Run, attempt: int, retry: Retry) -> State | None:
     if retry.relief is not None:
         write_relief(retry.relief, run.folder)
     command = read_json(run.folder / "command.json")
-    base = command.get("base", command["argv"])
+    base = _command_anew(run) or command.get("base", command["argv"])
     write_json(run.folder / "command.json", {**command, "base": base, "argv": [*base, *resume_arguments(run, state)]})
     step = state.step if state else 0
     words = f"{retry.sentence} It goes on from step {step}." if state else f"{retry.sentence} It begins anew, for no state was saved."
     run.note("retry", attempt=attempt, cause=retry.cause, message=words, from_step=step, changes=retry.changes)
     run.note("launch", attempt=attempt, backend=run.backend, resumed_from=step)
     return state
+
+
+def _command_anew(run: Run) -> list[str]:
+    """The command of a backend that writes files of its own beside the pair, which must say what the pair says now; else nothing."""
+    from core.training.backends import BACKENDS
+
+    backend = BACKENDS.load(run.backend) if run.backend in BACKENDS else None
+    return list(backend.command(run).argv) if getattr(backend, "writes_own_files", False) and backend is not None else []
 
 
 def _state_for(run: Run, retry: Retry) -> State | None:

@@ -69,6 +69,19 @@ def test_three_stages_are_one_run(checkout, tmp_path):
     assert (run.project_folder / "output" / "mochi.safetensors").is_file()
 
 
+def test_another_try_tells_it_the_new_settings_and_its_state(checkout, tmp_path):
+    from core.training.watching.retries import Retry, begin_again
+
+    run = launch(make_run(tmp_path))
+    assert wait_for_end(run) == "done", log_of(run)
+    state = newest_state(run.checkpoints, run.output_name)
+    begin_again(run, 2, Retry("out_of_memory", "Less.", run.settings().with_values(memory={"blocks_to_swap": 5})))
+    train = read_tables(run.folder / "musubi" / "train.toml")
+    stages = json.loads((run.folder / "musubi" / "stages.json").read_text())["stages"]
+    assert train["blocks_to_swap"] == 5
+    assert (str(state.folder.resolve()) if state else "") == stages[-1]["argv"][2]
+
+
 def test_what_it_reads_is_in_its_own_words(checkout, tmp_path):
     run = make_run(tmp_path)
     command = BACKENDS.load("musubi").command(run)
