@@ -255,7 +255,7 @@ def test_a_trainer_gets_an_environment_of_its_own_with_its_own_torch(
     (source / "library" / "__init__.py").write_text("")
     (source / "train_network.py").write_text("import library\n")
     (source / "requirements.txt").write_text("tiny==1.0\n# for the library\n-e .\n")
-    monkeypatch.setattr(trainers, "SD_SCRIPTS", replace(trainers.SD_SCRIPTS, torch=("torch==2.5.0",)))
+    monkeypatch.setattr(trainers, "SD_SCRIPTS", replace(trainers.SD_SCRIPTS, torch=("torch==2.5.0",), extras=()))
     for name, value in machine.environ.items():
         monkeypatch.setenv(name, value)
     found = trainers.install_trainer("sd-scripts", str(source), tmp_path / "trainers")
