@@ -11,6 +11,7 @@ from core.dataset.manager import DatasetManager
 from core.dataset.rejected import rejected_images
 from tests.core.dataset.curation.photographs import photographs
 from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
+from widgets.kernel_loop import CALM_SECONDS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CELL = """
@@ -98,7 +99,7 @@ def reject_and_return_duplicates(page, dataset: DatasetManager, mark: str) -> No
     assert overflowing(page, allowed=("hidden", "auto", "scroll")) == []
 
     look_closer(page, first, mark)
-    rename_meanwhile(first, status, dataset)
+    rename_meanwhile(page, first, status, dataset)
     first.get_by_role("button", name="Keep astronaut.png, reject the other 2").click()
     expect(status).to_contain_text("2 images rejected")
     assert rejected(dataset) == ["astronaut-copy.png", "astronaut-small.jpg"]
@@ -139,12 +140,17 @@ def look_closer(page, group, mark: str) -> None:
     expect(page.locator(".lb-cards-large[open]")).to_have_count(0)
 
 
-def rename_meanwhile(group, status, dataset: DatasetManager) -> None:
-    """Two of a group take each other's names and take them back: nothing is moved, and each card shows what its picture is now."""
+def rename_meanwhile(page, group, status, dataset: DatasetManager) -> None:
+    """Two of a group take each other's names and take them back: nothing is moved, and each card shows what its picture is now.
+
+    A look of the panel's own, due after an earlier change, could come between the renaming and the press, and the press would then be
+    right; so such looks are waited for.
+    """
     images = dataset.project.images
     copy, small, aside = images / "astronaut-copy.png", images / "astronaut-small.jpg", images / "aside"
     card = group.locator(".lb-card", has_text=copy.name)
     for tier in ("looks the same", "the same file"):
+        page.wait_for_timeout(1000 * (CALM_SECONDS + 1.5))
         before = card.locator("img").get_attribute("src")
         for old, new in ((copy, aside), (small, copy), (aside, small)):
             old.rename(new)

@@ -29,7 +29,7 @@ function render({ model, el }) {
   const words = make("p", "lb-histogram-words");
   words.setAttribute("aria-live", "polite");
   el.append(title, bars, slider, ends, words);
-  let timer = 0, told = 0, dragging = false;
+  let timer = 0, told = 0, turn = 0, dragging = false;   // turn: the last place of the cut that was told
 
   function mark() {
     const counts = model.get("counts"), cut = Number(slider.value) / STEPS, bad = model.get("bad");
@@ -52,14 +52,17 @@ function render({ model, el }) {
     place();
   }
   function place() {
-    if (!dragging) slider.value = String(Math.round(model.get("cut") * STEPS));
+    const owed = timer || model.get("answered") < turn;   // a late answer to an earlier place must not pull the slider back
+    if (!dragging && !owed) slider.value = String(Math.round(model.get("cut") * STEPS));
     words.textContent = model.get("words");
     slider.setAttribute("aria-valuetext", model.get("words"));
     mark();
   }
   function tell() {
+    timer = 0;
     told = Date.now();
-    model.send({ cut: Number(slider.value) / STEPS });
+    turn = Math.max(turn, model.get("answered")) + 1;
+    model.send({ cut: Number(slider.value) / STEPS, turn });
   }
   function moved() {
     dragging = true;
@@ -75,7 +78,7 @@ function render({ model, el }) {
   slider.addEventListener("change", released);
   slider.addEventListener("keydown", hold);
   el.dataset.lmSuppressShortcuts = "true";
-  const whole = ["counts", "bad", "title", "low", "high"], part = ["cut", "words"];
+  const whole = ["counts", "bad", "title", "low", "high"], part = ["answered", "cut", "words"];
   for (const name of whole) model.on(`change:${name}`, draw);
   for (const name of part) model.on(`change:${name}`, place);
   draw();

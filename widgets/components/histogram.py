@@ -21,6 +21,8 @@ class Histogram(anywidget.AnyWidget):
         title: what is shown.
         low, high: the values at both ends, in words.
         words: what the cut means at present, in words.
+        answered: the last place of the slider that was taken in; places are counted by the browser, and one that comes
+            after a later one is left out.
     """
 
     _esm = module_text("histogram")
@@ -33,11 +35,12 @@ class Histogram(anywidget.AnyWidget):
     low = traitlets.Unicode("").tag(sync=True)
     high = traitlets.Unicode("").tag(sync=True)
     words = traitlets.Unicode("").tag(sync=True)
+    answered = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self, moved: Callable[[float], None]) -> None:
-        """Args: moved: called with the cut's new place while it is moved."""
+    def __init__(self, moved: Callable[[float], None], soon: Callable[[Callable[[], None]], None]) -> None:
+        """Args: moved: called with the cut's new place while it is moved; soon: calls something in the loop's thread."""
         super().__init__()
-        self._moved = moved
+        self._moved, self._soon = moved, soon
         self.on_msg(self._heard)
 
     def show(self, counts: Sequence[int], cut: float, bad: str, title: str, ends: tuple[str, str], words: str) -> None:
@@ -53,5 +56,13 @@ class Histogram(anywidget.AnyWidget):
 
     def _heard(self, widget: Any, message: Mapping[str, Any], buffers: Sequence[bytes]) -> None:
         cut = message.get("cut")
-        if isinstance(cut, (int, float)) and 0 <= cut <= 1:
-            self._moved(float(cut))
+        turn = message.get("turn")
+        if isinstance(cut, (int, float)) and 0 <= cut <= 1 and isinstance(turn, int):
+            self._soon(lambda: self._take(float(cut), turn))
+
+    def _take(self, cut: float, turn: int) -> None:
+        if turn <= self.answered:
+            return
+        with self.hold_sync():  # the answer and what it says come as one
+            self.answered = turn
+            self._moved(cut)

@@ -64,7 +64,7 @@ class QualityPanel(PutAsidePanel):
         self.which.observe(self.heard(self._chosen), "value")
         self.exact = ipw.FloatText(description="Cut", step=None).add_class("lb-quality-cut")
         self.exact.observe(lambda change: self._typed(float(change["new"])), "value")
-        self.histogram = Histogram(lambda share: self.loop.soon(lambda: self.guard(lambda: self._moved_to(share))))
+        self.histogram = Histogram(lambda share: self.guard(lambda: self._moved_to(share)), self.loop.soon)
         self.reject = self.action("Reject them", self._reject, self._nothing_picked, alone=True, about=lambda: self._going().items())
         self._help = ipw.HTML()
         cards = self.cards_of("picture", "Press to spare it, or to pick it out again.")

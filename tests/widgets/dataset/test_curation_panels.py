@@ -307,7 +307,7 @@ def test_a_typed_cut_wins_over_places_of_the_slider_that_were_sent_before_it_and
 
         def queue():  # one message in each turn of the loop, as the kernel takes them from its main queue
             if shares:
-                panel.histogram._heard(None, {"cut": shares.pop(0)}, [])
+                panel.histogram._heard(None, {"turn": 5 - len(shares), "cut": shares.pop(0)}, [])
                 time.sleep(0.04)
                 asyncio.get_running_loop().call_soon(queue)
 
