@@ -103,11 +103,10 @@ def expect(settings: TrainingSettings, former: tuple[float, str] | None) -> Expe
 
 def _totals(settings: TrainingSettings) -> Totals | None:
     """What the whole training amounts to, None while there is no picture."""
-    from core.training.config.counting import count_steps
-    from core.training.config.sources import image_counts
+    from core.training.config.sources import totals_of
 
     try:
-        return count_steps(settings, image_counts(settings))
+        return totals_of(settings)
     except ConfigError:
         return None
 

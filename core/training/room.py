@@ -35,10 +35,9 @@ class Room:
 
 def room_of(settings: TrainingSettings) -> Room:
     """What a run of these settings writes. Raises: ConfigError: there is no picture to train from."""
-    from core.training.config.counting import count_steps
-    from core.training.config.sources import image_counts
+    from core.training.config.sources import totals_of
 
-    saving, totals = settings.saving, count_steps(settings, image_counts(settings))
+    saving, totals = settings.saving, totals_of(settings)
     by_epoch = (totals.epochs - 1) // saving.save_every_n_epochs if saving.save_every_n_epochs else 0
     by_step = totals.steps // saving.save_every_n_steps if saving.save_every_n_steps else 0
     files_kept = min(by_epoch, saving.save_last_n_epochs or by_epoch) + by_step + 1

@@ -20,6 +20,7 @@ from core.training.config.sources import cannot_open, looks_like_a_place
 
 if TYPE_CHECKING:
     from core.training.builtin.options import TrainOptions
+    from core.training.config import TrainingSettings
 
 DOOR = ROOT / "custom" / "train_lora.py"
 NEEDS = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "PIL", "toml")
@@ -31,6 +32,11 @@ ALSO = ("cache_text_encoder_outputs", "cache_text_encoder_outputs_to_disk")
 
 class BuiltinBackend:
     """Runs `custom/train_lora.py` on the pair."""
+
+    @classmethod
+    def remakes_command(cls, settings: TrainingSettings) -> bool:
+        """As `Backend.remakes_command`."""
+        return False
 
     @classmethod
     def command(cls, run: RunFolder) -> Command:

@@ -23,7 +23,7 @@ from core.dataset.images.files import IMAGE_SUFFIXES
 from core.diffusion import FAMILIES
 from core.diffusion.checkpoints import family_of
 from core.diffusion.kinds import TITLES, Kind, kind_of, read_header
-from core.training.config.counting import count_steps
+from core.training.config.counting import Totals, count_steps
 from core.training.config.data import Subset
 from core.training.config.families import KLEIN_VERSION, trained_model
 from core.training.config.finding import finding
@@ -58,6 +58,11 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         if error.errno == errno.ELOOP:  # a link to itself is as little as one that leads nowhere
             return False
         raise
+
+
+def totals_of(settings: TrainingSettings) -> Totals:
+    """What a run of these settings amounts to, with the pictures as they lie there now. Raises: ConfigError: there is none."""
+    return count_steps(settings, image_counts(settings))
 
 
 def image_counts(settings: TrainingSettings) -> list[int]:
@@ -251,7 +256,7 @@ def _captions(folder: Path, images: list[Path], extension: str, backend: str) ->
 
 def _totals(settings: TrainingSettings) -> Iterator[Finding]:
     try:
-        totals = count_steps(settings, image_counts(settings))
+        totals = totals_of(settings)
     except ConfigError as error:
         yield Finding("error", error.message, error.hint)
         return

@@ -31,7 +31,7 @@ def check_run(settings: TrainingSettings, project: Project, gpu_gib: float | Non
     Args: gpu_gib: free memory of the GPU; None where there is none, and nothing is said of memory.
     Raises: DatasetError: the project's folder cannot be read.
     """
-    pictures = pictures_of(settings.data.subsets, project)
+    pictures = pictures_of(settings.data.subsets)
     try:
         plan = plan_buckets(settings, pictures, processes)
     except ConfigError as error:
