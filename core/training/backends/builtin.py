@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from core.base.errors import ConfigError
 from core.base.findings import Finding
-from core.base.paths import ROOT, place_of
+from core.base.paths import ROOT, looks_like_a_place, place_of
 from core.training.backends import Command, RunFolder
 from core.training.config.contract import check_pair
 from core.training.config.families import script_for
 from core.training.config.pair import pair_in
 from core.training.config.presets import load_settings
-from core.training.config.sources import cannot_open, looks_like_a_place
+from core.training.config.sources import cannot_open
 
 if TYPE_CHECKING:
     from core.training.builtin.options import TrainOptions

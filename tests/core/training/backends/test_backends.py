@@ -183,7 +183,8 @@ def test_rex_is_brought_to_sd_scripts_as_a_class_with_its_steps(trainer, tmp_pat
     for number, size in enumerate([(64, 64)] * 3 + [(32, 96)] * 2):  # two batches and one: a step more than if all were of one size
         Image.new("RGB", size).save(images / f"{number}.png")
     run = made_run(tmp_path / "run", schedule={"lr_scheduler": "rex", "max_train_epochs": 4, "lr_warmup_steps": 0.25},
-                   data={"subsets": [{"image_dir": str(images)}], "batch_size": 3, "resolution": 64, "min_bucket_reso": 32, "bucket_reso_steps": 32})
+                   data={"subsets": [{"image_dir": str(images)}], "batch_size": 3, "resolution": 64, "min_bucket_reso": 32,
+                         "bucket_reso_steps": 32})
     command = BACKENDS.load("sd-scripts").command(run)
     told = command.argv[command.argv.index("--lr_scheduler_type"):]
     assert told == ["--lr_scheduler_type", "lorabook_schedules.Rex", "--lr_warmup_steps", "0", "--lr_scheduler_args", "total_steps=8",
