@@ -13,8 +13,9 @@ from typing import Any
 
 from core.base.errors import ConfigError
 from core.base.findings import Finding
-from core.training.config.applying import idle, why_not
+from core.training.config.applying import idle, idle_of_folders, why_not
 from core.training.config.combinations import Pair, check_combinations
+from core.training.config.data import Subset
 from core.training.config.families import SD_SCRIPTS, TRAINER_TITLES, script_for, trained_model
 from core.training.config.finding import finding
 from core.training.config.musubi_combinations import check_musubi_combinations
@@ -65,6 +66,11 @@ def _idle(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         if value not in (None, field.get_default(call_default_factory=True)):
             shown = "on" if value is True else value
             yield Finding("info", f"{field.title} ({name}) is {shown}, but does nothing: {reason[:1].lower()}{reason[1:]}")
+    for name, reason in idle_of_folders(settings).items():
+        field = Subset.fields()[name]
+        folder = next((subset.image_dir for subset in settings.data.subsets if getattr(subset, name) != field.default), None)
+        if folder is not None:
+            yield Finding("info", f"{field.title} ({name}) of the folder {folder} does nothing: {reason[:1].lower()}{reason[1:]}")
 
 
 def _components(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
