@@ -136,6 +136,9 @@ def _network(pair: Pair) -> Iterator[Finding]:
     if others or (str(module).startswith("networks.lora_") and module != own):
         yield finding("error", f"{TRAINED_MODELS[pair.family].title} is to be trained with {module}, which finds none of its layers.",
                       f"Use {own}.", TRAINING, network_type="lora")
+    if pair.arguments.get("scale_weight_norms") and module in ("networks.loha", "networks.lokr"):
+        yield finding("warning", f"The limit of weights (scale_weight_norms) is for LoRA; {module} reads past it.",
+                      "Empty scale_weight_norms.", NEVER, scale_weight_norms=None)
     if pair.arguments.get("dim_from_weights"):
         yield finding("error", "dim_from_weights ends musubi-tuner, which takes it for a file's name.", "Take it out and set the rank.",
                       TRAINING, dim_from_weights=False)
