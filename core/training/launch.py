@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from core.training import queue
 from core.training.guards import GuardSettings, keep_guards, read_guards
 from core.training.outputs import State
 from core.training.resuming import furthest_state, resume_arguments
-from core.training.run import ACTIVE, Run
+from core.training.run import ACTIVE, Run, note_supervisor
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
@@ -74,7 +73,7 @@ def start_supervisor(run: Run, attempt: int) -> None:
     """Start `python -m core.training.supervisor` for an attempt and note its process. Raises: OSError, DiskError."""
     argv = [sys.executable, "-m", "core.training.supervisor", str(run.folder.resolve()), "--attempt", str(attempt)]
     mark = start_detached(argv, cwd=ROOT, log=run.folder / "supervisor.txt")
-    write_json(run.folder / "supervisor.json", {"attempt": attempt, "host": socket.gethostname(), "mark": mark.as_dict()})
+    note_supervisor(run, attempt, mark)
 
 
 def resume(run: Run) -> Run:

@@ -4,7 +4,7 @@ State is derived from the files and the processes, never from memory:
 
     run.json          what the run is: backend, output name; written once, last, so that it makes the run
     command.json      the trainer's command line, made by the backend at each launch
-    supervisor.json   who watches: attempt, host, process mark; trainer.json: who trains
+    supervisor.json   who watches: attempt, host, process mark, since when; trainer.json: who trains
     heartbeat.json    the supervisor's last sign of life, with the GPUs as it saw them
     stop              somebody asked to stop ("gentle", "force", or "epoch": when the present epoch is over)
     events.jsonl      what happened; the supervisor's last word is an `end` event with the attempt's number
@@ -159,7 +159,8 @@ class Run:
         """Whether a supervisor or a trainer still works for it."""
         supervisor = self._supervisor()
         if supervisor and supervisor.get("host") != socket.gethostname():
-            return time.time() - float(self.heartbeat().get("time", 0.0)) < HEARTBEAT_LIMIT
+            last = max(float(sign.get("time", 0.0)) for sign in (self.heartbeat(), supervisor))  # it began before its first beat
+            return time.time() - last < HEARTBEAT_LIMIT
         return is_alive(_mark(supervisor)) or is_alive(self.trainer_mark())
 
     def has_begun(self) -> bool:
@@ -224,6 +225,12 @@ class Run:
 
     def _supervisor(self) -> dict[str, Any]:
         return _read(self.folder / "supervisor.json")
+
+
+def note_supervisor(run: Run, attempt: int, mark: ProcessMark | None) -> None:
+    """Write down which process watches over an attempt. Raises: DiskError."""
+    write_json(run.folder / "supervisor.json", {"attempt": attempt, "host": socket.gethostname(), "time": time.time(),
+                                                "mark": mark.as_dict() if mark else None})
 
 
 def tail_lines(path: Path, lines: int) -> list[str]:

@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import os
 import signal
-import socket
 import sys
 import traceback
 from collections.abc import Sequence
@@ -20,7 +19,6 @@ from typing import Any
 
 from core.base.errors import Cancelled, DiskError, StudioError
 from core.base.failures import explain, words_for
-from core.base.files import write_json
 from core.base.process import mark_of
 from core.base.turns import turn_on_the_machine
 from core.dataset.captions.files import forget_old_caches
@@ -32,7 +30,7 @@ from core.training.config.pair import pair_in, read_tables
 from core.training.finish.starting import begin_with
 from core.training.fitting import is_own
 from core.training.monitor.causes import Cause
-from core.training.run import Run
+from core.training.run import Run, note_supervisor
 from core.training.watching.judging import failed
 from core.training.watching.process import train
 from core.training.watching.requests import StopRequest
@@ -41,8 +39,7 @@ from core.training.watching.requests import StopRequest
 def supervise(run: Run, attempt: int) -> dict[str, Any]:
     """Run one attempt to its end. Returns: the `end` event that was written."""
     mark = mark_of(os.getpid())
-    write_json(run.folder / "supervisor.json",
-               {"attempt": attempt, "host": socket.gethostname(), "mark": mark.as_dict() if mark else None})
+    note_supervisor(run, attempt, mark)
     stop = StopRequest(run, attempt)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(stop, "signalled", True))

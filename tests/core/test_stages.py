@@ -91,6 +91,7 @@ def test_two_imports_at_once_lose_no_picture_and_no_caption(tmp_path, case):
     assert len(read_ledger(project)) == 2 * EACH and set(project.info().sources) == {str(source) for source in sources}
 
 
+@pytest.mark.slow
 def test_images_may_be_rejected_and_put_back_while_others_come_in(tmp_path):
     project = Project.create(tmp_path / "project", "Test")
     source = noise(tmp_path / "a", ".png", 1)

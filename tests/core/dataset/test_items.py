@@ -120,6 +120,7 @@ def test_a_caption_that_could_not_be_read_for_a_moment_is_read_again(project, mo
     assert list_items(project)[0].caption == "hat"
 
 
+@pytest.mark.slow
 def test_an_index_that_was_locked_or_deleted_is_filled_again(project):
     def rows() -> int:
         with contextlib.closing(sqlite3.connect(project.hidden / "index.sqlite")) as db:

@@ -57,6 +57,7 @@ def test_judge_takes_pictures_of_any_size(rng: Random) -> None:
     assert judge.judge_concept([draw(spec, i, 256) for i, spec in enumerate(specs)]) >= 0.8
 
 
+@pytest.mark.slow
 def test_model_loads_as_an_ordinary_pipeline_and_draws() -> None:
     diffusers = pytest.importorskip("diffusers")
     assert folder_bytes(ASSETS / "model") <= 15e6

@@ -18,6 +18,7 @@ from core.diffusion.conversion import unet_config
 from tests.tiny_models import make_model_folder, make_single_file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["sd15", "sdxl"])
 def test_a_single_file_computes_the_same_as_the_folder_that_it_was_made_from(family, sd_folder, sdxl_folder, tmp_path):
     folder = sd_folder if family == "sd15" else sdxl_folder

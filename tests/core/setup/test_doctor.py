@@ -119,6 +119,7 @@ def test_a_folder_that_a_stop_empties_is_a_warning_with_a_place_that_stays(tmp_p
     assert finding.level == "warning" and "Google Drive" in finding.remedy
 
 
+@pytest.mark.slow
 def test_a_graphics_card_without_a_gpu_package_is_no_reason_to_warn(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     finding, = doctor.check_onnx(OWN, facts, GpuReport((GPU,), "12.4"))

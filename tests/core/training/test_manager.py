@@ -243,6 +243,7 @@ def test_a_run_goes_on_when_lorabooks_folder_was_moved(manager, tmp_path):
     assert read_json(run.folder / "command.json")["root"] == str(ROOT)
 
 
+@pytest.mark.slow
 def test_where_a_run_would_go_on_is_known_before(manager):
     say(manager, "die --steps 8 --delay 0.02")
     run = manager.launch(settings(manager), "fake")

@@ -54,8 +54,8 @@ def take_away(run, volume, monkeypatch, place):
     monkeypatch.setenv("LORABOOK_MODELS", str(place / "models"))
     monkeypatch.setattr(socket, "gethostname", lambda: "another-machine")
     moved = Run(place / "projects/cats/runs" / run.id)
-    beat = read_json(moved.folder / "heartbeat.json")
-    write_json(moved.folder / "heartbeat.json", {**beat, "time": time.time() - 120})
+    for name in ("heartbeat.json", "supervisor.json"):
+        write_json(moved.folder / name, {**read_json(moved.folder / name), "time": time.time() - 120})
     return moved
 
 
@@ -91,6 +91,7 @@ def test_a_volume_that_is_still_there_is_not_taken_for_a_moved_one(volume, tmp_p
     assert settings.model.vae == str(volume / "elsewhere/vae") and settings.data.subsets[0].image_dir == str(copy / "images")
 
 
+@pytest.mark.slow
 def test_on_the_same_paths_the_queue_of_the_machine_that_was_taken_away_is_waked(volume, monkeypatch):
     """The volume comes up at the same place on a machine of another name."""
     manager = TrainingManager.open(volume / "projects/cats")

@@ -71,6 +71,7 @@ def test_the_queue_shows_who_works_and_who_waits_in_which_place(tmp_path, at_wor
     assert shown() == [("first", "working", 0)]
 
 
+@pytest.mark.slow
 def test_runs_begin_in_the_order_of_the_queue_and_a_moved_one_earlier(tmp_path, at_work):
     a, b, c = waiting(tmp_path, "a", "b", "c")
     queue.move(c, 1)
@@ -84,6 +85,7 @@ def test_runs_begin_in_the_order_of_the_queue_and_a_moved_one_earlier(tmp_path, 
     assert begun_at(a) < begun_at(c) < begun_at(b)
 
 
+@pytest.mark.slow
 def test_a_held_run_lets_others_pass_and_begins_when_it_is_released(tmp_path, at_work):
     a, b = waiting(tmp_path, "a", "b")
     queue.set_hold(a, True)
@@ -106,6 +108,7 @@ def test_a_waiting_run_is_taken_out_and_can_be_launched_later(tmp_path, at_work)
         queue.move(a, 1)
 
 
+@pytest.mark.slow
 def test_a_killed_supervisor_holds_nobody_up_and_its_run_can_be_waked(tmp_path, at_work, monkeypatch):
     a, b = waiting(tmp_path, "a", "b")
     os.kill(a.supervisor_mark().pid, signal.SIGKILL)
@@ -156,6 +159,7 @@ def test_a_damaged_file_counts_as_empty_and_a_run_whose_folder_is_gone_is_forgot
     assert [entry["run"] for entry in json.loads(queue.queue_file().read_text())] == [str(other.folder.resolve())]
 
 
+@pytest.mark.slow
 def test_the_command_line_shows_and_changes_the_queue(tmp_path, at_work, capsys):
     a, b = waiting(tmp_path, "a", "b")
     assert main(["queue"]) == 0

@@ -31,6 +31,7 @@ def test_each_prompt_gets_a_picture_and_a_caption(tmp_path, models):
     assert (again.drawn, again.kept, again.others) == (0, 3, 0) and "others" not in again.sentence()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"model": 1}, {"steps": 2}, {"guidance": 3.0}, {"negative": "blue"}, {"width": 64}, {"seed": 2},
                                     {"vae": 1}, {"clip_skip": 2}, {"max_token_length": 225}, {"v_parameterization": True},
                                     {"v_parameterization": True, "zero_terminal_snr": True}, {"no_half_vae": True},

@@ -90,6 +90,9 @@ def test_a_run_on_another_machine_is_known_by_its_heartbeat(tmp_path):
     assert run.state() == "running"
     live(run, host="another-pod", time=time.time() - 600)
     assert run.state() == "lost"
+    supervisor = json.loads((run.folder / "supervisor.json").read_text())
+    (run.folder / "supervisor.json").write_text(json.dumps({**supervisor, "time": time.time()}))  # a new one, before its first beat
+    assert run.state() == "running"
 
 
 def test_the_end_is_found_behind_thousands_of_events(tmp_path):

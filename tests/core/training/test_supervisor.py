@@ -236,6 +236,7 @@ def test_a_program_that_does_not_exist_is_a_sentence(tmp_path):
     assert wait_for_end(run) == "failed" and "/no/such/python" in run.end()["message"]
 
 
+@pytest.mark.slow
 def test_another_kernel_finds_the_run(tmp_path):
     """A fresh interpreter launches, ends at once, and this one follows the run to its end."""
     run = make_run(tmp_path)
@@ -357,6 +358,7 @@ def test_a_trainer_whose_supervisor_was_killed_still_holds_the_images_and_lets_g
     assert dataset.rename(RenameSettings.make(name="x")).done == 2
 
 
+@pytest.mark.slow
 def test_a_training_waits_until_images_are_moved_and_can_be_stopped_meanwhile(tmp_path):
     run = make_run(tmp_path)
     with Project(run.project_folder).not_in_training("rejected"):

@@ -257,6 +257,7 @@ def ended(job: Job) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_model_stays_loaded_between_tries_and_is_unloaded_by_a_press_and_before_a_captioning(panel, project, tmp_path):
     make_blip(tmp_path / "blip")
     panel.form.fill(CaptionSettings.make(captioner="blip-base", model_dir=str(tmp_path / "blip"), device="cpu", temperature=1.0,

@@ -480,6 +480,7 @@ def test_a_press_that_waits_rejects_no_picture_that_came_under_the_same_name(ses
     asyncio.run(kernel())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("press", ["group", "all"])
 def test_a_press_that_waits_rejects_no_picture_that_was_not_seen_in_the_group(session, pictures, press, monkeypatch):
     look = DatasetManager.find_duplicates

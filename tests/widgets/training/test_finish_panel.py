@@ -106,6 +106,7 @@ def test_a_failure_is_told_with_its_file(session, rented):
     assert rented[1].asked == []
 
 
+@pytest.mark.slow
 def test_the_button_keeps_the_machine_on_also_for_a_panel_that_came_later(session, rented, monkeypatch):
     monkeypatch.setenv("LORABOOK_FINISH_SECOND", "0.2")
     run, first = make(session, "done"), FinishPanel(session)

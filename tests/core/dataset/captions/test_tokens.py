@@ -91,6 +91,7 @@ def test_what_a_folder_says_of_itself_saves_opening_it(tmp_path):
     assert read_counter(folder, "t5").exact
 
 
+@pytest.mark.slow
 def test_a_tokenizer_is_found_among_models_in_the_hubs_cache_and_with_a_trainer(tmp_path, monkeypatch):
     for name in ("HF_HOME", "LORABOOK_MODELS", "LORABOOK_TRAINERS"):
         monkeypatch.setenv(name, str(tmp_path / name))

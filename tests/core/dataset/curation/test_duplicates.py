@@ -70,6 +70,7 @@ def test_the_best_is_the_largest_then_the_sharpest_then_the_captioned(project):
     assert [member.name for member in group.members][:2] == ["z-captioned.png", "b-large.png"] and group.best.tags == 2
 
 
+@pytest.mark.slow
 def test_nobody_is_called_a_copy_of_what_only_a_neighbour_is_like(project):
     """Each is like the next one, the ends are not like each other: the rule must not reject an end for the other's sake."""
     photo = photographs()["coffee"]
@@ -98,6 +99,7 @@ def test_nobody_is_called_a_copy_of_what_only_a_neighbour_is_like(project):
         find_duplicates(project, settings).groups == report.groups
 
 
+@pytest.mark.slow
 def test_keeping_the_best_leaves_no_two_alike_and_all_can_be_put_back(photos):
     before = {path.name: path.read_bytes() for path in photos.images.iterdir()}
     report = find_duplicates(photos, DuplicateSettings())

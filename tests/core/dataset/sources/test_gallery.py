@@ -70,6 +70,7 @@ def bring(project, address, progress=None, **options):
     return import_images(project, settings, *([progress] if progress else []))
 
 
+@pytest.mark.slow
 def test_pictures_come_with_their_tags_as_captions(project, booru):
     report = bring(project, f"{booru.address}/post?tags=mika")
     items = list_items(project)
@@ -110,6 +111,7 @@ def test_progress_follows_what_gallery_dl_prints(project, booru):
     assert [(done, total) for done, total, _ in steps] == [(number, 5) for number in range(1, 6)] and steps[0][2].endswith(".png")
 
 
+@pytest.mark.slow
 def test_a_cancel_ends_gallery_dl_and_what_came_is_gone_on_with(project, booru):
     booru.slow = 0.3
 
@@ -130,6 +132,7 @@ def test_a_cancel_ends_gallery_dl_and_what_came_is_gone_on_with(project, booru):
     assert len(report.imported) == 5 and report.captions == 5 and not before & set(booru.fetched())
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_loses_nothing(project, booru):
     booru.slow = 0.2
     code = ("import sys; from core.dataset.manager import DatasetManager; "
@@ -163,6 +166,7 @@ def test_a_key_of_the_environment_is_nowhere_on_the_disk_after_a_kill(project, b
     assert not [path for path in project.folder.rglob("*") if path.is_file() and b"verysecrettoken" in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_what_an_import_skipped_comes_in_when_it_is_run_again_with_other_settings(project, booru):
     booru.posts.insert(2, ("small_one", png_bytes((0, 0, 200), size=(20, 20)), "png"))
     address = f"{booru.address}/post?tags=mika"

@@ -418,6 +418,7 @@ def test_what_is_rejected_and_put_back_during_an_import_is_known_to_it(project, 
                                                                                                            ("0.png", "3.png")]
 
 
+@pytest.mark.slow
 def test_an_import_killed_in_the_middle_continues_with_the_same_names(project, tmp_path):
     source = tmp_path / "source"
     for number in range(60):

@@ -32,6 +32,7 @@ def named(events, name):
     return [event for event in events if event["event"] == name]
 
 
+@pytest.mark.slow
 def test_a_run_writes_what_sd_scripts_would_write(sd_folder, tmp_path):
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("red hair --w 32 --h 32 --d 3 --s 2 --l 1\n")
@@ -132,6 +133,7 @@ def test_the_averaged_weights_are_those_that_are_saved(sd_folder, tmp_path):
     assert torch.equal(saved[name], own[f"ema.{name}"]) and not torch.equal(saved[name], own[name])
 
 
+@pytest.mark.slow
 def test_only_the_wanted_number_of_epochs_is_kept(sd_folder, tmp_path):
     run(tmp_path, sd_folder, max_train_epochs=6, save_every_n_epochs=1, save_last_n_epochs=2, save_state=True)
     kept = sorted(item.name for item in (tmp_path / "checkpoints").glob("tiny-0*"))
@@ -185,6 +187,7 @@ def test_a_loss_that_is_no_number_stops_with_a_remedy(sd_folder, tmp_path):
     assert events[-1]["event"] == "failed" and "learning rate" in events[-1]["hint"]
 
 
+@pytest.mark.slow
 def test_what_does_not_go_together_is_refused_before_training(sd_folder, tmp_path):
     for settings, words in [({"dataset": {"resolution": 36, "enable_bucket": False}}, "multiples of 8"),
                             ({"network_train_unet_only": True, "cache_text_encoder_outputs": True, "subset": {"shuffle_caption": True}},
@@ -260,6 +263,7 @@ def test_a_stop_while_the_first_samples_are_drawn_ends_before_the_training(sd_fo
     assert len(named(events, "sample")) == 1 and not named(events, "step")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("save_state", [False, True])
 def test_a_stopped_run_can_always_go_on_and_the_state_of_the_stop_goes_when_it_is_no_longer_needed(sd_folder, tmp_path, save_state):
     def stop():

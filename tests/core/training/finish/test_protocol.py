@@ -92,6 +92,7 @@ def test_a_provider_that_refuses_leaves_the_machine_on_and_says_so(tmp_path, hub
     assert vast.key not in (run.folder / "finish.json").read_text() + (run.folder / "events.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_keep_the_machine_on_in_the_countdown(tmp_path, hub, vast, monkeypatch):
     monkeypatch.setenv("LORABOOK_FINISH_SECOND", "0.05")
     run = ended_run(tmp_path)
@@ -168,6 +169,7 @@ def test_other_runs_that_were_not_uploaded_are_not_destroyed(tmp_path, hub, vast
     assert unsaved_runs(run) == [] and finish_run(run, settings(then="destroy")).act == "destroy"
 
 
+@pytest.mark.slow
 def test_a_failed_run_leaves_the_machine_on_unless_it_was_asked_to_stop_it(tmp_path, hub, vast):
     assert "did not end" in finish_run(ended_run(tmp_path, "failed"), settings(then="stop")).why and vast.does == []
     run = ended_run(tmp_path / "two", "failed")

@@ -16,6 +16,7 @@ def own_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_run_is_ended_after_the_epoch_with_a_whole_file_and_a_whole_state(tmp_path):
     run = make_run(tmp_path, schedule={"max_train_epochs": 100})
     start_epochs(run, "--delay", 0.1, "--slow_state", 1.0, "--per_epoch", 15)

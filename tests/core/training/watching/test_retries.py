@@ -83,6 +83,7 @@ def test_a_loss_that_is_no_number_goes_on_from_the_last_good_state_with_a_lower_
     assert (lowered["lr"], lowered["initial_lr"]) == (0.005, 0.01)  # else the old rate would come back with the state
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_the_run_where_that_was_chosen(tmp_path):
     run = guarded(make_run(tmp_path, schedule={"max_train_epochs": 2}, optimizer={"learning_rate": 1e-3}), on_nan="stop")
     start_epochs(run, "--nan_above", 1e-4, "--nan_epoch", 1, "--delay", 0.1, "--per_epoch", 400)
@@ -100,6 +101,7 @@ def test_black_samples_are_told_and_where_it_was_chosen_end_the_run(tmp_path):
     assert other.end()["cause"]["kind"] == "black_samples"
 
 
+@pytest.mark.slow
 def test_a_standstill_begins_again_from_the_last_state(tmp_path):
     run = guarded(make_run(tmp_path, schedule={"max_train_epochs": 2}), on_stall="restart", stall_minutes=0.02, stall_factor=3)
     assert wait_for_end(start_epochs(run, "--hang_at", 18, "--per_epoch", 10, "--delay", 0.1), 60) == "done"

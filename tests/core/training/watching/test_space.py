@@ -51,6 +51,7 @@ def test_a_paused_run_can_be_stopped(tmp_path):
     assert wait_for_end(run, 15) == "cancelled"
 
 
+@pytest.mark.slow
 def test_it_is_not_paused_where_that_was_switched_off(tmp_path):
     run = make_run(tmp_path, schedule={"max_train_epochs": 2})
     keep_guards(NEVER.changed(disk_pause=False), run.folder)

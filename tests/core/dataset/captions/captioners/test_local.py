@@ -40,6 +40,7 @@ def request(folder, **values) -> Request:
     return Request(**{"model_dir": str(folder), "device": "cpu", "max_new_tokens": 12, **values})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_each_picture_gets_the_text_that_it_gets_alone(folders, name):
     model = open_captioner(name, request(folders[name]))
@@ -94,6 +95,7 @@ def test_the_beginning_that_blip_is_given_does_not_count_as_its_text(folders):
     assert not isinstance(said(needed), CutText) and isinstance(said(needed - 1), CutText) and said(needed - 1) == said(needed)
 
 
+@pytest.mark.slow
 def test_a_text_that_was_broken_off_is_told_in_the_report_and_asked_again(project, folders):
     for number, one in enumerate(PICTURES):
         one.save(project.images / f"{number}.png")
@@ -119,6 +121,7 @@ def test_likeliest_words_are_the_same_each_time_and_a_temperature_varies_them(fo
     assert len({model.describe(PICTURES[:1], ["a"])[0] for _ in range(6)}) > 1
 
 
+@pytest.mark.slow
 def test_captions_are_written_by_a_model_of_this_machine(project, folders):
     for number, one in enumerate(PICTURES):
         one.save(project.images / f"{number}.png")
@@ -135,6 +138,7 @@ def test_captions_are_written_by_a_model_of_this_machine(project, folders):
     assert report.sentence().startswith(f"3 captions written by the model in {folders['florence-2-base'].name}/")
 
 
+@pytest.mark.slow
 def test_a_kept_captioner_is_loaded_once_and_gives_its_memory_back(project, folders):
     picture(project.images / "a.png")
     kept, settings = KeptCaptioner(), CaptionSettings.make(captioner="florence-2-base", model_dir=str(folders["florence-2-base"]),
@@ -247,6 +251,7 @@ def test_without_a_gpu_twice_the_memory_is_needed_and_said(tmp_path, monkeypatch
     assert "Without" not in card_of("qwen3-vl-4b", "4-bit").sentence() + card_of("server").sentence()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("native", "kind"), [(True, torch.bfloat16), (False, torch.float16)])
 def test_a_gpu_that_only_imitates_bf16_is_given_fp16(monkeypatch, native, kind):
     pytest.importorskip("bitsandbytes")

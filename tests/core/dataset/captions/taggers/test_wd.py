@@ -67,6 +67,7 @@ def test_any_shape_fills_its_place_and_the_rest_is_white(size):
     assert abs((made[..., 0] == 9).sum() - 64 * max(1, 64 * min(size) / max(size))) <= 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(20000, 500), (500, 20000), (1_000_000, 40)])
 def test_a_very_long_picture_takes_little_memory(size):
     code = ("import resource, sys; from PIL import Image; from core.dataset.captions.taggers.wd import squared\n"

@@ -12,6 +12,7 @@ from tests.core.dataset.curation.small_models import save_clip, save_dinov2, sav
 SAVED = {"clip": save_clip, "siglip2": save_siglip, "dinov2": save_dinov2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAVED)
 def test_vectors_have_length_one_and_the_same_picture_has_the_same(tmp_path, name):
     model = find_embedder(name, str(SAVED[name](tmp_path / name))).open("cpu")
@@ -43,6 +44,7 @@ def test_vectors_of_another_model_are_not_taken_for_its_own(tmp_path):
     assert find_embedder("clip", str(tmp_path / "a")).identity != before
 
 
+@pytest.mark.slow
 def test_a_folder_that_holds_no_such_model_is_named(tmp_path):
     with pytest.raises(ModelError, match=r"has no config\.json"):
         find_embedder("clip", str(tmp_path))

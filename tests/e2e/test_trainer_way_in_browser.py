@@ -1,0 +1,138 @@
+"""The way through Trainer as a maker goes it: preset, model, a mistake that Check mends, training, stop, go on, report."""
+
+import re
+import shutil
+
+import pytest
+from playwright.sync_api import expect
+
+from core.base.paths import DEMO_ASSETS, ROOT
+from core.dataset.project import Project, folder_for
+from core.training.manager import TrainingManager
+from core.training.outputs import list_outputs
+from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all
+from tests.tiny_models import make_pictures
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+NOTEBOOK = "Trainer.ipynb"
+EPOCHS = 30
+
+
+@pytest.fixture
+def manager(tmp_path, monkeypatch):
+    """A project that Dataset_Maker has handed over; nothing is set in Trainer yet."""
+    projects = tmp_path / "projects"
+    projects.mkdir()
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(projects))
+    project = Project.create(folder_for("Cats"), "Cats", trigger="mochi")
+    make_pictures(project.images, [(64, 64)] * 8)
+    for path in sorted(project.images.glob("*.png")):
+        path.with_suffix(".txt").write_text("mochi, sitting", encoding="utf-8")
+    (projects / "present_project").write_text(str(project.folder), encoding="utf-8")
+    manager = TrainingManager.open(project.folder)
+    yield manager
+    for run in manager.runs():
+        run.stop(force=True)
+
+
+def panel(page, name):
+    return page.locator(f".lb-panel-{name}")
+
+
+def says(page, name, words, seconds=120):
+    expect(panel(page, name).get_by_role("status").first).to_have_text(re.compile(words), timeout=seconds * 1000)
+
+
+def press(page, name, words):
+    panel(page, name).get_by_role("button", name=words, exact=True).click()
+
+
+def fill(page, field, value):
+    box = panel(page, "settings").locator(f".lb-field-{field} input").first
+    box.fill(str(value))
+    box.press("Tab")
+    says(page, "settings", "^Done: saved")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_from_the_preset_to_the_report_with_a_mistake_a_stop_and_going_on(tmp_path, manager, theme):
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    shutil.copy(ROOT / NOTEBOOK, notebooks / NOTEBOOK)
+    environ = {"LORABOOK_PROJECTS": str(manager.project.folder.parent), "OMP_NUM_THREADS": "1"}
+    with Lab(notebooks, environ, theme=theme) as lab, Browser(height=5000) as context:
+        page = lab.open(context, NOTEBOOK)
+        run_all(page)
+        configure(page)
+        mend(page, theme)
+        train_stop_and_go_on(page, manager, theme)
+        report(page, context, manager, theme)
+        assert overflowing(page) == [] and context.errors == []
+
+
+def configure(page):
+    """The embedded model, its preset, and another length."""
+    settings = panel(page, "settings")
+    settings.locator(".lb-field-pretrained_model_name_or_path select").select_option(value=str(DEMO_ASSETS / "model"))
+    says(page, "settings", "^Done: saved")
+    settings.locator(".lb-field-preset select").select_option(value="demo")
+    press(page, "settings", "Use this preset")
+    says(page, "settings", "the preset Demo .* is in use")
+    fill(page, "max_train_epochs", EPOCHS)
+
+
+def mend(page, theme):
+    """A resolution that no trainer takes is found with its reason and mended at one press."""
+    fill(page, "resolution", 61)
+    press(page, "check", "Check everything")
+    says(page, "check", "error")
+    expect(panel(page, "check")).to_contain_text("The resolution 61 x 61 is no multiple of 8.")
+    keep_picture(page, "check", f"way_check_{theme}")
+    panel(page, "check").get_by_role("button", name=re.compile("56")).click()
+    expect(panel(page, "settings").locator(".lb-field-resolution input").first).to_have_value("56")
+    press(page, "check", "Check everything")
+    says(page, "check", "^Done")
+    expect(panel(page, "check")).not_to_contain_text("no multiple of 8")
+
+
+def train_stop_and_go_on(page, manager, theme):
+    """It is stopped on the way, and goes on from there to its end, in the same run."""
+    press(page, "train", "Start training")
+    says(page, "monitor", r"^Working [2-9]\d* of")
+    press(page, "train", "Stop now")
+    says(page, "train", r"^Done: stopped at step \d+")
+    (run,) = manager.runs()
+    stopped = manager.status(run.id).step
+    assert run.state() == "cancelled" and 0 < stopped < manager.status(run.id).total
+    keep_picture(page, "train", f"way_stopped_{theme}")
+    panel(page, "train").get_by_role("button", name=re.compile("^Go on")).click()
+    says(page, "train", r"^Done: \d+ steps\. The LoRA is", 240)
+    status = manager.status(run.id)
+    assert [one.id for one in manager.runs()] == [run.id] and status.state == "done" and status.step == status.total > stopped
+    assert list_outputs(run.checkpoints) and any(event["event"] == "launch" and event["resumed_from"] == stopped for event in launches(run))
+    says(page, "monitor", "^Done")
+    expect(panel(page, "monitor").get_by_test_id("chart")).to_be_visible()
+    keep_picture(page, "train", f"way_done_{theme}")
+    keep_picture(page, "monitor", f"way_monitor_{theme}")
+
+
+def launches(run):
+    from core.base.jobs import read_events
+
+    return [event for event in read_events(run.folder)[0] if event.get("event") == "launch"]
+
+
+def report(page, context, manager, theme):
+    """The report tells of the whole run, with its samples, and needs nothing but itself."""
+    press(page, "report", "Write the report")
+    with context.expect_page() as opened:
+        panel(page, "report").get_by_role("button", name="Open the report").click(timeout=60_000)
+    read = opened.value
+    read.wait_for_url(re.compile("^blob:"))
+    (run,) = manager.runs()
+    expect(read.locator("h1")).to_contain_text(run.output_name)
+    expect(read.locator("body")).to_contain_text(str(manager.status(run.id).total))
+    assert read.locator("svg").count() and read.locator("img").count()
+    text = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"""(src|href)=["']https?://""", text)
+    read.close()
