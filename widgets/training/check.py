@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from pathlib import Path
 
 import ipywidgets as ipw
 
 from core.base.findings import Finding
+from core.base.jobs import JobStatus
 from core.training.config import PARTS
 from core.training.config.finding import SettingFinding
 from widgets.dataset.check import CheckPanel
 from widgets.panel import Work
 from widgets.training.choice import keep_settings, read_settings
 from widgets.training.launch import backend_of
+from widgets.training.measuring import MeasureBox
 
 
 class TrainingCheckPanel(CheckPanel):
@@ -23,17 +26,20 @@ class TrainingCheckPanel(CheckPanel):
     title = "Check"
     purpose = "Look at model, settings, pictures, trainer, machine and disk before it costs time or money."
     button = "Check everything"
+    stage = "measure"
 
     def results(self) -> list[ipw.Widget]:
-        """The findings, and a button for each that can be mended at one press."""
+        """The findings, a button for each that can be mended at one press, and the short run that is measured."""
         self._mends = ipw.VBox().add_class("lb-form")
-        return [*super().results(), self._mends]
+        self._found_in: Path | None = None
+        self.measuring = MeasureBox(self, self._mends_of)
+        return [*super().results(), self._mends, self.measuring.view]
 
     def update(self) -> None:
         """Findings of another project are of no use."""
-        super().update()
-        if self._told is None:
-            self._mends.children = ()
+        if self._found_in != self.session.folder:
+            self._findings.value, self._mends.children = "", ()
+        self.measuring.look()
 
     def blocked(self) -> str:
         """The settings must be right."""
@@ -48,10 +54,19 @@ class TrainingCheckPanel(CheckPanel):
 
         return Work("looking at everything", check, self._show)
 
+    def show_report(self, status: JobStatus) -> None:
+        """Show what was measured; a training that costs too much is no good news."""
+        self.measuring.look()
+        if status.state == "done" and self.measuring.report is not None:
+            self.conclude(list(self.measuring.report.findings), status.message)
+
     def _show(self, findings: Sequence[Finding]) -> str:
-        mendable = [one for one in findings if isinstance(one, SettingFinding) and one.fix]
-        self._mends.children = [self._mend(one) for one in mendable]
+        self._found_in = self.session.folder
+        self._mends.children = self._mends_of(findings)
         return super()._show(findings)
+
+    def _mends_of(self, findings: Sequence[Finding]) -> list[ipw.Widget]:
+        return [self._mend(one) for one in findings if isinstance(one, SettingFinding) and one.fix]
 
     def _mend(self, finding: SettingFinding) -> ipw.Widget:
         """What was found and its button."""
