@@ -32,8 +32,12 @@ class TrainingCheckPanel(CheckPanel):
         """The findings, a button for each that can be mended at one press, and the short run that is measured."""
         self._mends = ipw.VBox().add_class("lb-form")
         self._found_in: Path | None = None
-        self.measuring = MeasureBox(self, self._mends_of)
+        self.measuring = MeasureBox(self, self._mend_button)
         return [*super().results(), self._mends, self.measuring.view]
+
+    def opened(self) -> None:
+        """The caps of the project's last short run come back."""
+        self.measuring.open()
 
     def update(self) -> None:
         """Findings of another project are of no use."""
@@ -62,17 +66,17 @@ class TrainingCheckPanel(CheckPanel):
 
     def _show(self, findings: Sequence[Finding]) -> str:
         self._found_in = self.session.folder
-        self._mends.children = self._mends_of(findings)
+        self._mends.children = [self._mend(one) for one in findings if isinstance(one, SettingFinding) and one.fix]
         return super()._show(findings)
-
-    def _mends_of(self, findings: Sequence[Finding]) -> list[ipw.Widget]:
-        return [self._mend(one) for one in findings if isinstance(one, SettingFinding) and one.fix]
 
     def _mend(self, finding: SettingFinding) -> ipw.Widget:
         """What was found and its button."""
-        button = self.action(fix_words(finding), lambda: self._apply(finding))
         why = f" {finding.why}" if finding.why else ""
-        return ipw.VBox([ipw.HTML(f'<p class="lb-help">{html.escape(finding.what + why)}</p>'), button]).add_class("lb-form")
+        words = ipw.HTML(f'<p class="lb-help">{html.escape(finding.what + why)}</p>')
+        return ipw.VBox([words, self._mend_button(finding)]).add_class("lb-form")
+
+    def _mend_button(self, finding: SettingFinding) -> ipw.Button:
+        return self.action(fix_words(finding), lambda: self._apply(finding))
 
     def _apply(self, finding: SettingFinding) -> str:
         """Change the settings as the finding says, and look again."""

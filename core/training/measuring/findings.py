@@ -52,17 +52,19 @@ def findings_of(measured: Measured, settings: TrainingSettings, counts: list[int
     elif measured.ended_for:
         told.append(Finding("warning", measured.ended_for, "Raise the cap to measure the rest."))
     if found is not None:
-        told += _missing(found)
+        told += _missing(found, settings)
         told += _money(measured, settings, counts, found, limits)
         told += _hours(measured, settings, counts, found, limits)
     told += _memory(measured)
     return sorted(told, key=lambda one: ("error", "warning", "info").index(one.level))
 
 
-def _missing(found: Outlook) -> Iterator[Finding]:
+def _missing(found: Outlook, settings: TrainingSettings) -> Iterator[Finding]:
     if found.missing:
         yield Finding("warning", f"The short run did not come to its {' and '.join(found.missing)}, which are therefore not counted in "
                       "time and price.", "Raise the caps and measure again.")
+    if settings.data.validation_split:
+        yield Finding("info", "A short run holds no pictures back: what validation takes is not counted in time and price.")
 
 
 def _money(measured: Measured, settings: TrainingSettings, counts: list[int], found: Outlook, limits: Mapping[str, float]

@@ -35,11 +35,13 @@ def units_of(timeline: Timeline, run: Run) -> Units:
 
 
 def _step(timeline: Timeline) -> tuple[float | None, float | None]:
-    """Seconds of a step after the warm-up, and how much longer the first one took; None where too few were made."""
+    """Seconds of a step after the warm-up, and how much longer the first one took; None where too few were seen."""
     times, last = timeline.steps, timeline.step
     if last <= WARM_UP or WARM_UP not in times:
         return None, None
     step = (times[last] - times[WARM_UP]) / (last - WARM_UP)
+    if step <= 0:
+        return None, None
     return step, max(0.0, times[WARM_UP] - times[0] - step) if 0 in times else None
 
 

@@ -65,6 +65,12 @@ def test_what_the_short_run_did_not_come_to_is_said():
     assert "sample pictures and saves" in told[1].what
 
 
+def test_validation_is_not_measured_and_that_is_said():
+    settings = planned(data={"validation_split": 0.1})
+    (told,) = findings_of(measured(), settings, [10], outlook(measured(), settings, [10]), NO_LIMITS)
+    assert told.level == "info" and "validation" in told.what
+
+
 def test_without_a_second_step_nothing_is_worked_out():
     assert outlook(measured(Units(load=30.0)), planned(), [10]) is None and outlook(measured(), planned(), [0]) is None
 

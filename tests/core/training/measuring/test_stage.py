@@ -146,6 +146,15 @@ def test_out_of_memory_is_told_as_a_run_tells_it_with_the_next_downgrade(manager
     assert report.findings[0].fix == (("gradient_checkpointing", True),) and report.as_dict()["exit_code"] == 1
 
 
+def test_the_stages_of_musubi_tuner_are_measured_too(manager, checkout):
+    keep(manager, model={"family": "flux2_klein", "pretrained_model_name_or_path": "/m/klein.safetensors", "vae": "/m/ae.safetensors",
+                         "text_encoder": "/m/qwen.safetensors"})
+    before = files_of(manager.project.images)
+    report = manager.measure(MeasureSettings(backend="musubi"))
+    assert report.measured.units.encode > 0 and report.measured.units.captions > 0 and report.measured.steps >= 3
+    assert files_of(manager.project.images) == before and not list(short_run(manager).folder.rglob("*.safetensors"))
+
+
 def test_two_at_once_in_one_project_are_refused(manager):
     with locked(manager.project.hidden / "measuring.lock"), pytest.raises(TrainingError, match="is being measured already"):
         manager.measure(MeasureSettings())
