@@ -4,6 +4,7 @@ A full-size SD 1.5 of random weights on a CPU; see test_sd_scripts_run.py for wh
 """
 
 import json
+import os
 import subprocess
 import sys
 
@@ -16,6 +17,8 @@ from core.training.monitor.lines import LogParser
 from core.training.run import Run
 from tests.integration.real_runs import BATCH_SIZE, train
 
+BUSY = 1.5
+"""Processes that want to work for each core, on average over a quarter of an hour, above which times are not compared."""
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
@@ -33,7 +36,8 @@ def pictures_before(manager, real):
 @pytest.fixture(scope="module")
 def measured(manager, real, pictures_before):
     """As a person measures it from the command line, with the settings that the project keeps."""
-    keep_settings(real.run.settings().with_values(saving={"output_dir": None}, logging={"logging_dir": None}), manager.project)
+    settings = real.run.settings().with_values(data={"num_repeats": 1}, saving={"output_dir": None}, logging={"logging_dir": None})
+    keep_settings(settings, manager.project)
     argv = [sys.executable, "-m", "core", "measure", str(manager.project.folder), "--backend", "sd-scripts", "--json"]
     answer = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
@@ -69,6 +73,9 @@ def test_the_saved_file_is_as_large_as_the_real_one(real, measured):
 
 
 def test_what_it_foretells_comes_true(real, measured):
-    took = real.run.end()["seconds"]
-    print(f"foretold {measured['seconds']:.0f} s, took {took:.0f} s; a step {measured['measured']['units']['step']:.2f} s")
-    assert took / 2 < measured["seconds"] < took * 2
+    assert f"{real.last.total} steps" in next(one["what"] for one in measured["findings"] if one["what"].startswith("The whole training"))
+    took, foretold = real.run.end()["seconds"], measured["seconds"]
+    print(f"foretold {foretold:.0f} s, took {took:.0f} s; a step {measured['measured']['units']['step']:.2f} s")
+    if os.getloadavg()[2] > BUSY * (os.cpu_count() or 1):
+        pytest.skip("the machine has much else to do, so that two runs of the same work do not take the same time")
+    assert took / 2 < foretold < took * 2

@@ -25,12 +25,14 @@ LENGTHS = {"max_train_epochs": "Epochs", "max_train_steps": "Steps"}
 def failure_of(measured: Measured, settings: TrainingSettings) -> SettingFinding:
     """Why the short run failed, with the next downgrade where memory was the cause."""
     assert measured.cause is not None
-    change = next_rung(measured, settings)
+    what, change = f"The short run failed. {measured.cause.sentence}", next_rung(measured, settings)
     if change is None:
-        return SettingFinding("error", f"The short run failed. {measured.cause.sentence}", measured.cause.hint)
+        return SettingFinding("error", what, measured.cause.hint)
+    if change.relief is not None:
+        return SettingFinding("error", what, "A run goes on with less by itself, as often as 'Tries with less memory' in the panel Train "
+                              f"allows: {change.sentence}. Or lower 'Batch size' (batch_size).")
     fix = tuple((name, value) for part in change.settings.values() for name, value in part.items())
-    return SettingFinding("error", f"The short run failed. {measured.cause.sentence}",
-                          f"Train with less: {change.sentence}.", fix=fix)
+    return SettingFinding("error", what, f"Train with less: {change.sentence}.", fix=fix)
 
 
 def next_rung(measured: Measured, settings: TrainingSettings) -> Change | None:

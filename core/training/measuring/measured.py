@@ -63,6 +63,8 @@ class Measured:
     """Width and height of the pictures that were trained, px."""
     batch: tuple[int, int]
     """Pictures of a batch, batches of a step."""
+    buckets: tuple[int, ...] = ()
+    """Pictures with their repeats in each bucket of the planned run; empty: not known."""
     steps: int = 0
     """Steps that were made."""
     units: Units = field(default_factory=Units)
@@ -85,9 +87,9 @@ class Measured:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Measured:
         """The reverse of `as_dict`. Raises: KeyError, TypeError: it is of another version."""
-        cause = values.get("cause")
-        return cls(**{**values, "bucket": tuple(values["bucket"]), "batch": tuple(values["batch"]), "units": Units(**values["units"]),
-                      "memory": Memory(**values["memory"]), "cause": Cause.from_dict(cause) if cause else None})
+        cause, numbers = values.get("cause"), {name: tuple(values[name]) for name in ("bucket", "batch", "buckets")}
+        return cls(**{**values, **numbers, "units": Units(**values["units"]), "memory": Memory(**values["memory"]),
+                      "cause": Cause.from_dict(cause) if cause else None})
 
 
 def place_of_measuring(project: Project) -> Path:

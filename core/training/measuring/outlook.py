@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +56,8 @@ def outlook(measured: Measured, settings: TrainingSettings, counts: list[int]) -
     if units.step is None or not pictures:
         return None
     totals = count_steps(settings, counts)
+    if measured.buckets:
+        totals = count_steps(settings, counts, buckets_now(measured.buckets, totals.images))
     mirrored = 2 if data.flip_aug else 1
     encode = (units.encode or 0.0) * pictures * mirrored + (units.captions or 0.0) * pictures
     drawn = times_drawn(settings, totals) if settings.sampling.sample_prompts else 0
@@ -64,6 +67,18 @@ def outlook(measured: Measured, settings: TrainingSettings, counts: list[int]) -
     return Outlook(totals, drawn * len(settings.sampling.sample_prompts), units.load or 0.0, encode,
                    (units.warm_up or 0.0) + units.step * totals.steps, drawn * work * (units.sample or 0.0),
                    _saving(measured, settings, totals), tuple(missing))
+
+
+def buckets_now(measured: Sequence[int], images: int) -> list[int]:
+    """Pictures in each bucket when an epoch has other repeats or another number of pictures than at the measurement: in its proportions.
+
+    Each bucket may end with a batch that is not full, which makes more steps than if all pictures were in one.
+    """
+    share, buckets, left = images / sum(measured), [], images
+    for size in measured[:-1]:
+        buckets.append(min(left, round(size * share)))
+        left -= buckets[-1]
+    return [*buckets, left]
 
 
 def _saving(measured: Measured, settings: TrainingSettings, totals: Totals) -> float:

@@ -28,7 +28,7 @@ from core.training.measuring.pictures import copy_pictures, plan_of
 from core.training.measuring.report import MeasureReport, report_of
 from core.training.measuring.settings import MeasureSettings
 from core.training.measuring.shortened import STEPS, shortened
-from core.training.measuring.timeline import KINDS, Timeline, Watcher
+from core.training.measuring.timeline import Timeline, Watcher
 from core.training.measuring.units import units_of
 from core.training.measuring.watching_memory import MIB, MemoryWatch, told_by_torch
 from core.training.monitor.causes import Cause
@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 
 STARTUP, INSIDE = Path(__file__).with_name("startup"), Path(__file__).parents[1] / "backends" / "inside"
 ONE_TRY = GuardSettings(memory_retries=0, restarts=0)
-WORDS = {"load": "Loading the model", "encode": "Encoding the pictures", "captions": "Reading the captions", "sample": "Drawing a sample",
-         "save": "Saving"}
+WORDS = {"encode": "Encoding the pictures", "captions": "Reading the captions", "sample": "Drawing a sample", "save": "Saving"}
+BEFORE = 3
+"""What may come before the first step: loading, encoding, reading the captions."""
 HEAVY = ("checkpoints", "samples", "logs", "cache", "musubi")
 """Of a short run's folder what goes when it has ended; its log and its settings stay until the next one."""
 
@@ -64,7 +65,7 @@ def measure(project: Project, settings: TrainingSettings, wanted: MeasureSetting
         run = prepare(place_of_measuring(project), shortened(settings, subset), wanted.backend, ONE_TRY)
         facts: dict[str, Any] = {"backend": wanted.backend, "marks": marks_of(settings, wanted.backend), "bucket": plan.largest(),
                                  "batch": (settings.data.batch_size, settings.schedule.gradient_accumulation_steps),
-                                 "price": caps.price, "most_money": wanted.most_money}
+                                 "buckets": tuple(plan.buckets.values()), "price": caps.price, "most_money": wanted.most_money}
         measured = _measured(run, caps, progress, facts)
         progress.check()
         for event in read_events(run.folder)[0]:
@@ -81,7 +82,7 @@ def _measured(run: Run, caps: Caps, progress: Progress, facts: dict[str, Any]) -
     """Train the short run and read off what it took."""
     _write_command(run)
     stop, memory = CapStop(run, caps, progress), MemoryWatch(lambda: mark.pid if (mark := run.trainer_mark()) else None)
-    watcher = Watcher(run, lambda timeline: _tell(timeline, progress))
+    watcher = Watcher(run, lambda timeline: tell(timeline, progress))
     memory.start()
     watcher.start()
     try:
@@ -102,14 +103,18 @@ def _write_command(run: Run) -> None:
     write_json(run.folder / "command.json", {**command, "env": env})
 
 
-def _tell(timeline: Timeline, progress: Progress) -> None:
-    """Say where it is, in words."""
-    kind, step = timeline.kind, timeline.step
-    words = WORDS.get(kind) or f"Step {min(step + 1, STEPS)} of {STEPS}"
-    places = [one for one in KINDS if one != "train"]
-    order = [*places[:3], *(f"step {number}" for number in range(1, STEPS + 1)), *places[3:]]
-    place = order.index(kind if kind != "train" else f"step {min(step + 1, STEPS)}")
-    progress.start(words, total=len(order), done=place)
+def tell(timeline: Timeline, progress: Progress) -> None:
+    """Say where it is, in words. A trainer draws before it saves or saves before it draws, and loads more after it has encoded."""
+    kind, following = timeline.kind, min(timeline.step + 1, STEPS)
+    encoded = [one for one in ("encode", "captions") if timeline.began_at(one) is not None]
+    at_end = [one for one in ("save", "sample") if timeline.began_at(one) is not None]
+    if kind == "load":
+        words, place = ("Getting ready", BEFORE) if encoded else ("Loading the model", 0)
+    elif kind == "train":
+        words, place = f"Step {following} of {STEPS}", BEFORE + following - 1
+    else:
+        words, place = WORDS[kind], len(encoded) if kind in ("encode", "captions") else BEFORE + STEPS + len(at_end) - 1
+    progress.start(words, total=BEFORE + STEPS + 2, done=place)
 
 
 def _memory(watch: MemoryWatch, run: Run) -> Memory:

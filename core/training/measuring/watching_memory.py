@@ -14,6 +14,8 @@ from core.training.monitor.gpu import Gpu, read_gpus
 
 LOOK = 0.2
 """Seconds between two looks at the GPUs and at the processes."""
+GROWN = 1.02
+"""By how much the processes must have grown before what they share is looked at again, which takes the system some time."""
 MIB = 2**20
 
 
@@ -31,6 +33,7 @@ class MemoryWatch(threading.Thread):
         self.most: dict[int, Gpu] = dict(self.before)
         self.machine = 0
         """Bytes of the processes together, at most; what several share counts once."""
+        self._resident = 0
         self._end = threading.Event()
 
     def run(self) -> None:
@@ -49,8 +52,9 @@ class MemoryWatch(threading.Thread):
             if gpu.index not in self.most or gpu.used > self.most[gpu.index].used:
                 self.most[gpu.index] = gpu
         number = self.process()
-        if number is not None:
-            self.machine = max(self.machine, bytes_of(number))
+        if number is not None and (resident := bytes_of(number, _resident)) > GROWN * self._resident:
+            self._resident = resident
+            self.machine = max(self.machine, bytes_of(number, _own_share))
 
     def gpu(self) -> tuple[Gpu, float] | None:
         """The GPU on which most was taken: at its fullest, and MiB that others took before; None: there is none, or none was used."""
@@ -61,8 +65,8 @@ class MemoryWatch(threading.Thread):
         return self.most[index], self.before[index].used if index in self.before else 0.0
 
 
-def bytes_of(number: int) -> int:
-    """Memory of a process and of all that it has started, bytes; 0 where it has ended."""
+def bytes_of(number: int, of_one: Callable[[Any], int]) -> int:
+    """Memory of a process and of all that it has started, bytes; 0 where it has ended. Args: of_one: what of a process counts."""
     import psutil
 
     total = 0
@@ -70,8 +74,12 @@ def bytes_of(number: int) -> int:
         process = psutil.Process(number)
         for one in (process, *process.children(recursive=True)):
             with contextlib.suppress(psutil.Error):
-                total += _own_share(one)
+                total += of_one(one)
     return total
+
+
+def _resident(process: Any) -> int:
+    return int(process.memory_info().rss)
 
 
 def _own_share(process: Any) -> int:
@@ -81,7 +89,7 @@ def _own_share(process: Any) -> int:
     try:
         return int(process.memory_full_info().pss)
     except (psutil.AccessDenied, AttributeError):
-        return int(process.memory_info().rss)
+        return _resident(process)
 
 
 def told_by_torch(folder: Path) -> int:

@@ -16,7 +16,7 @@ from core.training.measuring.findings import failure_of, findings_of
 from core.training.measuring.fitting_caps import fitting_length
 from core.training.measuring.marks import marks_of
 from core.training.measuring.measured import Measured, Memory, Units, keep_measured, place_of_measuring, read_measured
-from core.training.measuring.outlook import outlook
+from core.training.measuring.outlook import buckets_now, outlook
 from core.training.measuring.report import read_report
 from core.training.measuring.timeline import Bar, Moment, Timeline
 from core.training.measuring.units import units_of
@@ -63,6 +63,14 @@ def test_what_the_short_run_did_not_come_to_is_said():
     told = findings_of(cut, planned(), [10], found, NO_LIMITS)
     assert [one.level for one in told] == ["warning", "warning"] and "time cap" in told[0].what
     assert "sample pictures and saves" in told[1].what
+
+
+def test_batches_that_buckets_do_not_fill_are_steps_too():
+    with_buckets = measured(buckets=(61, 39))
+    assert outlook(with_buckets, planned(), [10]).totals.steps_per_epoch == 31 + 20
+    half = planned(data={"subsets": [Subset(image_dir="/own", num_repeats=5)]})
+    assert buckets_now((61, 39), 50) == [30, 20] and outlook(with_buckets, half, [10]).totals.steps_per_epoch == 15 + 10
+    assert sum(buckets_now((1, 1, 1, 1, 1, 1), 3)) == 3 and min(buckets_now((1,) * 6, 3)) >= 0
 
 
 def test_validation_is_not_measured_and_that_is_said():
@@ -119,6 +127,8 @@ def test_out_of_memory_suggests_the_next_rung_of_the_ladder():
     assert "The GPU ran out of memory." in told.what and told.fix == (("gradient_checkpointing", True),)
     of_sd_scripts = failure_of(measured(cause=cause, backend="sd-scripts"), planned(data={"batch_size": 4}))
     assert dict(of_sd_scripts.fix) == {"batch_size": 2, "gradient_accumulation_steps": 2}
+    in_parts = failure_of(measured(cause=cause), planned(data={"batch_size": 4}))
+    assert in_parts.fix == () and "by itself" in in_parts.remedy and "in parts of 2" in in_parts.remedy
     other = failure_of(measured(cause=Cause("file_not_found", "A file is missing: x.", "Check the path.")), planned())
     assert other.fix == () and str(other).endswith("A file is missing: x. Check the path.")
 

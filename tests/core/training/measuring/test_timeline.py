@@ -2,7 +2,9 @@
 
 import pytest
 
-from core.training.measuring.timeline import Timeline
+from core.base.progress import Progress
+from core.training.measuring.stage import tell
+from core.training.measuring.timeline import Moment, Timeline
 
 SD_SCRIPTS = """
 0 INFO prepare images.
@@ -70,3 +72,19 @@ def test_the_stages_of_musubi_tuner_are_told_apart():
                       "8 === stage 3 of 3: training ===\n9 steps:   0%|          | 0/3 [00:00<?, ?it/s]")
     assert [moment.kind for moment in timeline.moments] == ["encode", "captions", "load", "train"]
     assert timeline.spent("encode") == 5 and timeline.spent("captions") == 3
+
+
+def test_the_place_in_the_way_never_goes_back():
+    places = []
+    for way in (["load", "encode", "load", "train", "sample", "save"], ["encode", "captions", "load", "train", "save", "sample"]):
+        timeline, told = Timeline(0.0), Progress()
+        for kind in way:
+            timeline.moments.append(Moment(0.0, kind))
+            for step in range(3) if kind == "train" else [timeline.step]:
+                timeline.steps[step] = 0.0
+                tell(timeline, told)
+                places.append((told.done, told.what))
+    assert [place for place, _ in places[:8]] == sorted(place for place, _ in places[:8]) == [0, 1, 3, 3, 4, 5, 6, 7]
+    assert [words for _, words in places[8:]] == ["Encoding the pictures", "Reading the captions", "Getting ready", "Step 1 of 3",
+                                                  "Step 2 of 3", "Step 3 of 3", "Saving", "Drawing a sample"]
+    assert [place for place, _ in places[8:]] == [1, 2, 3, 3, 4, 5, 6, 7]
