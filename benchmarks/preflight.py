@@ -41,7 +41,7 @@ def make_project(folder: Path, count: int) -> Project:
 def timed(project: Project | None, settings: TrainingSettings) -> tuple[float, float]:
     """Seconds of finding the sizes, and of everything that is worked out from them."""
     began = time.perf_counter()
-    pictures = pictures_of(settings.data.subsets, project)
+    pictures = pictures_of(settings.data.subsets)
     found = time.perf_counter()
     plan = plan_buckets(settings, pictures, processes=2, validation_split=0.05, validation_seed=1)
     check_buckets(plan)

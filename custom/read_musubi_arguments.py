@@ -35,6 +35,8 @@ DYNAMO_BACKENDS = ["NO", "EAGER", "AOT_EAGER", "INDUCTOR", "AOT_TS_NVFUSER", "NV
 class Module(reader.Module):
     """A source file of the package; a function that it only passes on is found where it is written."""
 
+    source = "src"
+
     def resolve(self, node: ast.expr) -> tuple[reader.Module, str]:
         """As `reader.Module.resolve`, through modules that only import the function."""
         module, name = super().resolve(node)
@@ -42,9 +44,6 @@ class Module(reader.Module):
             place, name = module.imports[name]
             module = self._open(place)
         return module, name
-
-    def _open(self, name: str) -> reader.Module:
-        return Module(self.checkout, (self.checkout / "src" / Path(*name.split("."))).with_suffix(".py"))
 
 
 def read_script(checkout: Path, script: str) -> list[dict[str, Any]]:
@@ -95,22 +94,6 @@ def _choices(module: reader.Module, node: ast.expr) -> list[str]:
     raise ConfigError(f"{module.path}:{node.lineno} has the choices {ast.unparse(node)[:60]}, which are not understood.")
 
 
-def gather_arguments(checkout: Path, scripts: tuple[str, ...] = SCRIPTS) -> dict[str, Any]:
-    """Scripts with the ids of their arguments, and each definition once: id = dest, or dest@N where definitions differ."""
-    definitions: dict[str, dict[str, Any]] = {}
-    listed: dict[str, dict[str, list[str]]] = {}
-    for script in scripts:
-        ids = []
-        for definition in read_script(checkout, script):
-            name, number = definition["dest"], 2
-            while name in definitions and definitions[name] != definition:
-                name, number = f"{definition['dest']}@{number}", number + 1
-            definitions[name] = definition
-            ids.append(name)
-        listed[script] = {"args": ids}
-    return {"scripts": listed, "definitions": definitions}
-
-
 def gather_dataset_keys(checkout: Path) -> dict[str, dict[str, dict[str, Any]]]:
     """Keys of its dataset TOML: general, and of a dataset of pictures."""
     module = Module(checkout, checkout / PACKAGE / DATASET_SOURCE)
@@ -135,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         facts = {"commit": options.commit or reader.commit_of(options.checkout), "repository": "https://github.com/kohya-ss/musubi-tuner",
-                 **gather_arguments(options.checkout, tuple(options.scripts)),
+                 **reader.gather_arguments(options.checkout, tuple(options.scripts), read_script),
                  "dataset": {"source": DATASET_SOURCE, "levels": gather_dataset_keys(options.checkout)}}
         write_json(options.out / "musubi_args.json", facts)
     except StudioError as error:

@@ -13,6 +13,7 @@ import argparse
 import ast
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,11 @@ ACTIONS = {"store_true": ("StoreTrue", False, True), "store_false": ("StoreFalse
 class Module:
     """One source file of the checkout: its functions, constants and imports."""
 
+    source = ""
+    """Folder of the checkout in which its packages lie."""
+
     def __init__(self, checkout: Path, path: Path) -> None:
-        self.checkout, self.path = checkout, path
+        self.checkout, self.path, self.root = checkout, path, checkout / self.source
         if not path.is_file():
             raise ConfigError(f"{path} does not exist.", "Give the folder of an sd-scripts checkout.")
         self.body = ast.parse(path.read_text(encoding="utf-8")).body
@@ -58,13 +62,15 @@ class Module:
 
     @cached_property
     def imports(self) -> dict[str, tuple[str, str]]:
-        """Local name to (module, name inside it or "")."""
+        """Local name to (module, name inside it or ""), those that functions import for themselves too."""
         found: dict[str, tuple[str, str]] = {}
-        for node in self.body:
+        for node in ast.walk(ast.Module(self.body, [])):
             if isinstance(node, ast.Import):
                 found.update({alias.asname or alias.name: (alias.name, "") for alias in node.names})
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                found.update({alias.asname or alias.name: (node.module, alias.name) for alias in node.names})
+            elif isinstance(node, ast.ImportFrom):
+                beside = self.path.parent.relative_to(self.root).parts if node.level == 1 else ()
+                package = ".".join((*beside, *filter(None, (node.module,))))
+                found.update({alias.asname or alias.name: (package, alias.name) for alias in node.names})
         return found
 
     def resolve(self, node: ast.expr) -> tuple[Module, str]:
@@ -82,7 +88,7 @@ class Module:
         return self._open(f"{module}.{inner}" if inner else module), function
 
     def _open(self, name: str) -> Module:
-        return Module(self.checkout, (self.checkout / Path(*name.split("."))).with_suffix(".py"))
+        return type(self)(self.checkout, (self.root / Path(*name.split("."))).with_suffix(".py"))
 
 
 def read_arguments(module: Module, function: str = "setup_parser", given: dict[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -169,13 +175,23 @@ def _definition(module: Module, call: ast.Call) -> dict[str, Any]:
     return result
 
 
-def gather_arguments(checkout: Path, scripts: tuple[str, ...] = SCRIPTS) -> dict[str, Any]:
-    """Scripts with the ids of their arguments, and each definition once: id = dest, or dest@N where definitions differ."""
+def read_script(checkout: Path, script: str) -> list[dict[str, Any]]:
+    """The arguments of a script. Raises: ConfigError: a construct that this reader does not understand."""
+    return read_arguments(Module(checkout, checkout / script))
+
+
+def gather_arguments(checkout: Path, scripts: tuple[str, ...] = SCRIPTS, read: Callable[[Path, str], list[dict[str, Any]]] | None = None
+                     ) -> dict[str, Any]:
+    """Scripts with the ids of their arguments, and each definition once: id = dest, or dest@N where definitions differ.
+
+    Args: read: reads the arguments of one script; None: what its `setup_parser` adds.
+    """
+    read = read or read_script
     definitions: dict[str, dict[str, Any]] = {}
     listed: dict[str, dict[str, list[str]]] = {}
     for script in scripts:
         ids = []
-        for definition in read_arguments(Module(checkout, checkout / script)):
+        for definition in read(checkout, script):
             name, number = definition["dest"], 2
             while name in definitions and definitions[name] != definition:
                 name, number = f"{definition['dest']}@{number}", number + 1

@@ -45,6 +45,9 @@ class BucketRule:
             raise ConfigError(f"bucket_reso_steps must be at least 1, but is {steps}.", "64 is usual.")
         low = self.min_bucket_reso - self.min_bucket_reso % steps
         high = -(-self.max_bucket_reso // steps) * steps
+        if not low and not self.bucket_no_upscale:  # sd-scripts divides by it
+            raise ConfigError(f"min_bucket_reso ({self.min_bucket_reso}) is smaller than bucket_reso_steps ({steps}).",
+                              f"Set min_bucket_reso to {steps} or more, or lower bucket_reso_steps.")
         if min(self.resolution) < low:
             raise ConfigError(f"min_bucket_reso ({low}) is larger than the resolution {self.resolution}.", "Lower min_bucket_reso.")
         if max(self.resolution) > high:

@@ -110,3 +110,8 @@ def hub_folder(download_dir: str = "") -> Path:
     """The folder of `hub_cache`, also where the environment names it. Raises: ConfigError: as `typed_path`."""
     own = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", ""), "hub")
     return hub_cache(download_dir) or typed_path(own)
+
+
+def looks_like_a_place(value: str) -> bool:
+    """A file's path, as against `owner/name` on Hugging Face."""
+    return value.startswith(("/", "~", ".")) or "\\" in value or value.endswith((".safetensors", ".ckpt")) or value.count("/") != 1

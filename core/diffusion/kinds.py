@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from core.base.errors import ModelError
 from core.diffusion import FAMILIES
+from core.diffusion.parts import part_of
 
 TITLES = {**{entry.name: entry.title for entry in FAMILIES}, "sd2": "Stable Diffusion 2", "sd3": "Stable Diffusion 3", "flux1": "FLUX.1",
           "flux2_dev": "FLUX.2 dev", "flux2_klein": "FLUX.2 klein", "chroma": "Chroma",
@@ -32,10 +33,6 @@ FOLDERS = (("Flux2Klein", "flux2_klein"), ("Flux2", "flux2_dev"), ("Flux", "flux
            ("Chroma", "chroma"), ("Lumina2", "lumina2"), ("HunyuanImage", "hunyuan_image"), ("QwenImage", "qwen_image"),
            ("ZImage", "z_image"))
 """Beginnings of the pipelines' names in model_index.json."""
-PARTS = (("text_model.encoder.layers.0.", "a CLIP text encoder"), ("encoder.block.0.layer.0.SelfAttention.", "a T5 text encoder"),
-         ("model.layers.0.self_attn.q_proj.", "a language model, as text encoders are"), ("decoder.up_blocks.0.", "a VAE"),
-         ("decoder.up.0.block.0.", "a VAE"), ("decoder.upsamples.", "a VAE"), ("control_model.", "a ControlNet"))
-"""What else people give: a part of a tensor's name and what the file then is."""
 
 
 class Kind(NamedTuple):
@@ -88,14 +85,14 @@ def kind_of(path: Path) -> Kind:
     header = read_header(path)
     if found := _stable_diffusion(header):
         return found
-    if any(".lora_down." in name or ".lora_A." in name or ".hada_w1_a" in name or ".lokr_w1" in name for name in header):
+    part = part_of(header)
+    if part is not None and part.kind == "lora":
         raise ModelError(f"{path.name} is a LoRA, not a base model.", "Choose the checkpoint that the LoRA was made for.")
     for mark, family in MARKS:
         if any(mark in name for name in header):
             return _flux2(header) if family == "flux2" else Kind(family)
-    for mark, what in PARTS:
-        if any(mark in name for name in header):
-            raise ModelError(f"{path.name} is {what}, not a base model.", "Choose a full checkpoint; this file has a field of its own.")
+    if part is not None:
+        raise ModelError(f"{path.name} is {part.words}, not a base model.", "Choose a full checkpoint; this file has a field of its own.")
     raise ModelError(f"{path.name} is not a Stable Diffusion 1.x or SDXL checkpoint with its text encoder.",
                      "Choose a full checkpoint, not a part of one.")
 

@@ -8,15 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ModelError
-from core.diffusion.checkpoints import TITLES, kind_of, read_header
-
-PARTS = (
-    ("encoder.block.0.layer.0.SelfAttention.q.weight", "a T5 text encoder"),
-    ("text_model.encoder.layers.0.", "a CLIP text encoder"),
-    ("model.layers.0.self_attn.", "a language model that serves as a text encoder"),
-    ("decoder.conv_in.", "a VAE"), ("first_stage_model.decoder.conv_in.", "a VAE"), ("decoder.mid_block.", "a VAE"),
-)
-"""Beginnings of names that only one kind of part has, looked for in this order."""
+from core.diffusion.kinds import TITLES, kind_of, read_header
+from core.diffusion.parts import part_of
 
 
 @dataclass(frozen=True)
@@ -39,15 +32,11 @@ def what_is(path: Path) -> Told:
     except ModelError:
         return Told(_part(header))
     title = TITLES[kind.family]
-    more = " with v-prediction" if "v_pred" in header else ""
+    more = " with v-prediction" if kind.prediction == "v" else ""
     use = ", for inpainting or editing" if kind.inputs != kind.outputs else ""
     return Told(f"a base model of the family {title}{more}{use}", kind.family)
 
 
 def _part(header: Mapping[str, Any]) -> str:
-    if any(".lora_down." in name or ".lora_A." in name for name in header):
-        return "a LoRA, not a base model"
-    for begin, words in PARTS:
-        if any(name.startswith(begin) for name in header):
-            return f"{words}, not a base model"
-    return "no base model that Lorabook knows"
+    part = part_of(header)
+    return f"{part.words}, not a base model" if part is not None else "no base model that Lorabook knows"

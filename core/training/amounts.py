@@ -11,7 +11,7 @@ from core.base.words import counted
 from core.setup.hardware import read_gpus
 from core.training.duration import expected_time, rough_time
 from core.training.measuring.outlook import measured_time
-from core.training.room import NUMBERS, room_of
+from core.training.room import room_of
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
@@ -42,12 +42,9 @@ def _pictures(settings: TrainingSettings, counts: list[int], totals: Totals) -> 
 
 
 def _files(settings: TrainingSettings, totals: Totals) -> str:
-    """Files that are saved and the room that they take; what is not counted for a family is not said."""
-    words = f"Saved: {counted(totals.saves, 'file')}"
-    if settings.model.family not in NUMBERS or settings.network.network_type != "lora" or settings.model.method != "lora":
-        return f"{words}."
+    """Files that are saved and the room that they take."""
     room = room_of(settings)
-    return f"{words}, at most about {room.kept:.2g} GiB on the disk at once, with the states to go on from."
+    return f"Saved: {counted(totals.saves, 'file')}, at most about {room.kept:.2g} GiB on the disk at once, with the states to go on from."
 
 
 def _time_and_price(settings: TrainingSettings, backend: str, project_folder: Path, on_gpu: bool) -> list[str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from core.base.errors import ConfigError
 from core.base.findings import Finding
-from core.base.paths import DEMO_ASSETS, models_dir, typed_path
+from core.base.paths import DEMO_ASSETS, looks_like_a_place, models_dir, typed_path
 from core.models.catalog import PARTS_FOLDER
 from core.training.config.model import ModelSettings
-from core.training.config.sources import FAMILY_NAMES, judge_model, looks_like_a_place
+from core.training.config.sources import FAMILY_NAMES, judge_model
 
 __all__ = ["FAMILY_NAMES", "about_model", "find_models", "is_demo_model"]
 DEMO_MODEL = DEMO_ASSETS / "model"

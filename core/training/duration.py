@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,11 +104,10 @@ def expect(settings: TrainingSettings, former: tuple[float, str] | None) -> Expe
 
 def _totals(settings: TrainingSettings) -> Totals | None:
     """What the whole training amounts to, None while there is no picture."""
-    from core.training.config.counting import count_steps
-    from core.training.config.sources import image_counts
+    from core.training.config.sources import totals_of
 
     try:
-        return count_steps(settings, image_counts(settings))
+        return totals_of(settings)
     except ConfigError:
         return None
 
@@ -163,31 +163,65 @@ def times_drawn(settings: TrainingSettings, totals: Totals) -> int:
 
 def _former_speed(settings: TrainingSettings, backend: str, project_folder: Path, on_gpu: bool) -> tuple[float, str] | None:
     """Seconds of a step, and what they were read from: the project's newest run of the same work on the same kind of machine."""
-    from core.training.config.pair import pair_in
-    from core.training.config.presets import load_settings
+    from core.training.run import Run
+
+    wanted = (backend, _work_of(settings), on_gpu)
+    for run in Run.list(project_folder)[:LATEST_RUNS]:
+        pace = _pace_of(run.folder, _stamps(run.folder))
+        if pace is not None and (pace.backend, pace.work, pace.on_gpu) == wanted:
+            return pace.seconds, f"as fast as the run {run.id}"
+    return None
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """How fast a run was."""
+
+    backend: str
+    work: tuple[Any, ...]
+    on_gpu: bool
+    seconds: float
+    """Of a step."""
+
+
+def _stamps(folder: Path) -> tuple[tuple[int, int], ...]:
+    """Size and time of the files that tell how fast a run was: only what has changed is read again, for this is asked at every key."""
+    stamps = []
+    for name in ("settings.toml", "events.jsonl", "log.txt"):
+        try:
+            told = (folder / name).stat()
+            stamps.append((told.st_size, told.st_mtime_ns))
+        except OSError:
+            stamps.append((0, 0))
+    return tuple(stamps)
+
+
+@lru_cache(maxsize=4 * LATEST_RUNS)
+def _pace_of(folder: Path, stamps: tuple[tuple[int, int], ...]) -> _Pace | None:
+    """How fast a run was, None where it never told. Args: stamps: of its files; others are another question."""
+    from core.training.monitor import read_status
     from core.training.monitor.events import EventsReader
     from core.training.run import Run
 
-    for run in Run.list(project_folder)[:LATEST_RUNS]:
-        try:
-            alike = run.backend == backend and _work_of(load_settings(pair_in(run.folder).settings)) == _work_of(settings)
-        except StudioError:
-            continue  # a run of an older version: its settings cannot be read any more
-        if not alike:
-            continue
-        events = EventsReader(run.folder)
-        events.read()
-        was_gpu = str(events.start.get("device", "")).startswith("cuda")
-        if events.seconds_per_step and "device" in events.start and was_gpu == on_gpu:
-            return events.seconds_per_step, f"as fast as the run {run.id}"
-    return None
+    run = Run(folder)
+    try:
+        seconds, work = read_status(run).seconds_per_step, _work_of(run.written_settings())
+        backend = run.backend
+    except StudioError:
+        return None  # a run of an older version: its settings cannot be read any more
+    events = EventsReader(folder)
+    events.read()
+    device = str(events.start.get("device", ""))
+    on_gpu = device.startswith("cuda") if device else bool(run.heartbeat().get("gpus"))
+    return _Pace(backend, work, on_gpu, seconds) if seconds else None
 
 
 def _work_of(settings: TrainingSettings) -> tuple[Any, ...]:
     """What the time of a step depends on."""
     data, network = settings.data, settings.network
     return (settings.model.pretrained_model_name_or_path, data.size, data.batch_size, settings.schedule.gradient_accumulation_steps,
-            settings.memory, data.cache_latents, network.network_train_unet_only, network.network_train_text_encoder_only)
+            settings.memory, data.cache_latents, network.network_type, network.network_train_unet_only,
+            network.network_train_text_encoder_only)
 
 
 def _cores_words() -> str:

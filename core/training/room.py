@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from core.base.errors import ConfigError
 from core.base.findings import Finding
 from core.setup.hardware import GIB
+from core.training.config.families import UNET
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
@@ -20,24 +21,6 @@ GOOGLE_DRIVE = Path("/content/drive")
 """Where Colab shows Google Drive."""
 TRASH_WORTH_A_WORD = 0.1
 """GiB that a run leaves in Google Drive's trash before it is spoken of."""
-
-
-@dataclass(frozen=True)
-class LayerNumbers:
-    """Numbers of a LoRA for each 1 of rank; counted on the families' own layers (`core.diffusion.lora.find_targets`)."""
-
-    text: int
-    unet: int
-    residual: int
-    """Small layers beside the 3×3 convolutions, which take part with a convolution rank."""
-    convolutions: int
-    """For each 1 of the convolution rank."""
-
-
-NUMBERS = {"sd15": LayerNumbers(165_888, 423_936, 82_880, 544_000), "sdxl": LayerNumbers(903_168, 2_659_840, 58_560, 355_840)}
-OPTIMIZER_BYTES = {"AdamW": 8, "AdamW8bit": 2, "Prodigy": 16, "Adafactor": 1}
-"""What an optimizer remembers of each number that it trains."""
-FILE_BYTES = {"fp16": 2, "bf16": 2}
 
 
 @dataclass(frozen=True)
@@ -52,10 +35,9 @@ class Room:
 
 def room_of(settings: TrainingSettings) -> Room:
     """What a run of these settings writes. Raises: ConfigError: there is no picture to train from."""
-    from core.training.config.counting import count_steps
-    from core.training.config.sources import image_counts
+    from core.training.config.sources import totals_of
 
-    saving, totals = settings.saving, count_steps(settings, image_counts(settings))
+    saving, totals = settings.saving, totals_of(settings)
     by_epoch = (totals.epochs - 1) // saving.save_every_n_epochs if saving.save_every_n_epochs else 0
     by_step = totals.steps // saving.save_every_n_steps if saving.save_every_n_steps else 0
     files_kept = min(by_epoch, saving.save_last_n_epochs or by_epoch) + by_step + 1
@@ -96,16 +78,21 @@ def room_missing(folder: Path, needed: int, guards: GuardSettings) -> str:
 
 
 def size_of_save(settings: TrainingSettings) -> tuple[int, int]:
-    """Bytes of one LoRA file and of one state: the numbers and their average in full precision, and the optimizer's memory."""
-    network, optimizer, numbers = settings.network, settings.optimizer, NUMBERS.get(settings.model.family, NUMBERS["sdxl"])
-    unet = network.network_dim * numbers.unet
-    if network.conv_dim:
-        unet += network.network_dim * numbers.residual + network.conv_dim * numbers.convolutions
-    text = network.network_dim * numbers.text
-    unet *= not network.network_train_text_encoder_only
-    text *= not network.network_train_unet_only
-    rates = (optimizer.unet_lr, optimizer.text_encoder_lr)
-    trained = sum(size for size, rate in zip((unet, text), rates, strict=True) if (optimizer.learning_rate if rate is None else rate))
-    copies = 1 if network.ema_decay is None else 2
-    state = 4 * copies * (unet + text) + OPTIMIZER_BYTES.get(optimizer.optimizer_type, 8) * trained
-    return FILE_BYTES.get(settings.saving.save_precision or "", 4) * (unet + text), state
+    """Bytes of one saved file and of one state; exact for LoRA, near it for other kinds of networks.
+
+    A state holds what learns and its average in full precision, and the optimizer's memory of it. Of a whole model sd-scripts' file is a
+    checkpoint: for a U-Net with its text encoders and VAE.
+    """
+    from core.training.preflight.disk import NUMBER_BYTES, state_bytes
+    from core.training.preflight.facts import facts_name, facts_of
+    from core.training.preflight.memory import optimizer_bytes
+    from core.training.preflight.trained import trained_numbers
+
+    trained, family = trained_numbers(settings), settings.model.family
+    saved = trained.numbers
+    if trained.whole and family in UNET:
+        facts = facts_of(facts_name(family))
+        saved = facts.parameters + facts.texts + facts.vae
+    average = 4 * trained.numbers * (settings.network.ema_decay is not None)
+    remembered = optimizer_bytes(settings.optimizer.optimizer_type) * trained.learning / max(1, trained.numbers)
+    return saved * NUMBER_BYTES.get(settings.saving.save_precision or "", 4), state_bytes(trained.numbers, remembered) + average

@@ -83,7 +83,8 @@ def sd3_family(depth: int, positions: int, norm: str | None, own: list[int]) -> 
         latents, pooled, text = (noise(*shape, dtype=dtype) for shape in ((1, 16, side // 8, side // 8), (1, 2048), (1, 154 + 256, 4096)))
         return lambda model: model(latents, torch.ones(1), y=pooled, context=text)
 
-    return Family(build=build, inputs=call, network="networks.lora_sd3", blocks=("joint_blocks",))
+    return Family(build=build, inputs=call, network="networks.lora_sd3", blocks=("joint_blocks",),
+                  encoders=lambda: (clip(768, 12, 12, 3072), clip(1280, 32, 20, 5120)))
 
 
 def flux() -> Any:

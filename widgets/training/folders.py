@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import ipywidgets as ipw
 
@@ -22,6 +22,7 @@ class FoldersBox:
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._tell = changed
+        self._idle: Mapping[str, tuple[str, bool]] = {}
         self._rows: list[tuple[Form[Subset], ipw.VBox]] = []
         self._box = ipw.VBox().add_class("lb-form")
         self.add = ipw.Button(description="Add a folder", layout=ipw.Layout(align_self="flex-start"))
@@ -37,6 +38,12 @@ class FoldersBox:
         for subset in subsets:
             self._append(subset, OWN if own(subset) else "")
 
+    def set_idle(self, reasons: Mapping[str, tuple[str, bool]]) -> None:
+        """As `Form.set_idle`, in every row."""
+        self._idle = reasons
+        for form, _ in self._rows:
+            form.set_idle(reasons)
+
     def value(self) -> list[Subset]:
         """The folders as they stand; a row without a folder counts as none. Raises: ConfigError: a wrong value."""
         return [form.value() for form, _ in self._rows if _is_given(form)]
@@ -44,6 +51,7 @@ class FoldersBox:
     def _append(self, subset: Subset | None, title: str) -> None:
         # the project's repeats are a setting of their own, above
         form: Form[Subset] = Form(subset or Subset, hide=("image_dir", "num_repeats") if title else ())
+        form.set_idle(self._idle)
         parts: list[ipw.Widget] = [form.view]
         if title:
             parts.insert(0, ipw.HTML(f'<p class="lb-purpose">{title}</p>'))

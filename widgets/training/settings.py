@@ -13,7 +13,7 @@ from core.base.errors import ConfigError
 from core.base.paths import models_dir
 from core.training.base_models import FAMILY_NAMES, about_model, find_models, is_demo_model
 from core.training.config import PARTS, Family, ModelSettings, SamplePrompt, TrainingSettings
-from core.training.config.applying import idle, is_of_another_family
+from core.training.config.applying import idle, idle_of_folders, is_of_another_family
 from core.training.config.network_types import NETWORK_TYPES
 from core.training.config.optimizers import USUAL
 from core.training.config.own_presets import all_presets
@@ -161,8 +161,8 @@ class SettingsPanel(Panel):
 
     def _show_what_acts(self, settings: TrainingSettings) -> None:
         """Grey or hide what does nothing with the others as they are, and count what differs from the preset."""
-        self.form.set_idle({f"{part}.{name}": (f"Not used: {reason[:1].lower()}{reason[1:]}", is_of_another_family(reason))
-                            for part, name, reason in idle(settings)})
+        self.form.set_idle({f"{part}.{name}": _remark(reason) for part, name, reason in idle(settings)})
+        self.folders.set_idle({name: _remark(reason) for name, reason in idle_of_folders(settings).items()})
         self.finder.differ(differences(settings, apply_preset(self.preset.value, settings)) if self.preset.value else {})
 
     def _show_length(self, settings: TrainingSettings) -> None:
@@ -192,6 +192,11 @@ class SettingsPanel(Panel):
         self._show_what_acts(settings)
         self.say("done", "Done: saved.")
         self.session.tell()
+
+
+def _remark(reason: str) -> tuple[str, bool]:
+    """What a field is told that does not act: the words, and whether it is hidden, for only another model would need it."""
+    return f"Not used: {reason[:1].lower()}{reason[1:]}", is_of_another_family(reason)
 
 
 def differences(settings: TrainingSettings, preset: TrainingSettings) -> dict[str, str]:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from core.base.findings import Finding
 from core.base.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from core.training.config import TrainingSettings
 
 
 class RunFolder(Protocol):
@@ -43,6 +46,11 @@ class Backend(Protocol):
         ...
 
     @classmethod
+    def remakes_command(cls, settings: TrainingSettings) -> bool:
+        """Whether another try of a run with these settings needs its command anew, for it says more than where the pair lies."""
+        ...
+
+    @classmethod
     def missing(cls) -> Finding | None:
         """What keeps it from running on this machine, with the remedy; None when it is ready."""
         ...
@@ -56,13 +64,12 @@ class Backend(Protocol):
 BACKENDS = Registry[type[Backend]](
     "backend",
     Entry("builtin", "core.training.backends.builtin:BuiltinBackend", "Built-in trainer",
-          note="Needs nothing beside Lorabook; runs on a GPU or a CPU.", options={"families": ("sd15", "sdxl")}),
+          note="Needs nothing beside Lorabook; runs on a GPU or a CPU."),
     Entry("sd-scripts", "core.training.backends.sd_scripts:SdScriptsBackend", "kohya-ss sd-scripts",
           source="https://github.com/kohya-ss/sd-scripts", licence="Apache-2.0",
-          note="A checkout of its own with an environment of its own: python3 installer.py --trainer sd-scripts",
-          options={"families": ("sd15", "sdxl")}),
+          note="A checkout of its own with an environment of its own: python3 installer.py --trainer sd-scripts"),
     Entry("musubi", "core.training.backends.musubi:MusubiBackend", "kohya-ss musubi-tuner",
           source="https://github.com/kohya-ss/musubi-tuner", licence="Apache-2.0",
           note="FLUX.2, Qwen-Image, Z-Image, FLUX.1 Kontext. A checkout of its own with an environment of its own: python3 installer.py "
-               "--trainer musubi", options={"families": ("flux2_dev", "flux2_klein", "qwen_image", "z_image", "flux1_kontext")}),
+               "--trainer musubi"),
 )

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 from core.base.errors import ConfigError
 from core.base.findings import Finding
-from core.base.paths import ROOT, place_of
+from core.base.paths import ROOT, looks_like_a_place, place_of
 from core.training.backends import Command, RunFolder
 from core.training.config.contract import check_pair
 from core.training.config.families import script_for
 from core.training.config.pair import pair_in
 from core.training.config.presets import load_settings
-from core.training.config.sources import cannot_open, looks_like_a_place
+from core.training.config.sources import cannot_open
 
 if TYPE_CHECKING:
     from core.training.builtin.options import TrainOptions
+    from core.training.config import TrainingSettings
 
 DOOR = ROOT / "custom" / "train_lora.py"
 NEEDS = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "PIL", "toml")
@@ -31,6 +32,11 @@ ALSO = ("cache_text_encoder_outputs", "cache_text_encoder_outputs_to_disk")
 
 class BuiltinBackend:
     """Runs `custom/train_lora.py` on the pair."""
+
+    @classmethod
+    def remakes_command(cls, settings: TrainingSettings) -> bool:
+        """As `Backend.remakes_command`."""
+        return False
 
     @classmethod
     def command(cls, run: RunFolder) -> Command:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ConfigError, TrainingError
 from core.base.files import write_text
@@ -23,6 +23,9 @@ from core.training.config.pair import pair_in, read_pair
 from core.training.config.presets import load_settings
 from core.training.config.toml_text import toml_text
 
+if TYPE_CHECKING:
+    from core.training.config import TrainingSettings
+
 NAME = "musubi"
 PACKAGE = "src/musubi_tuner"
 RUNNER, TRAINER = ROOT / "custom" / "run_musubi_stages.py", ROOT / "custom" / "train_by_musubi.py"
@@ -35,8 +38,10 @@ ENVIRONMENT = {"COLUMNS": "200", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "u
 class MusubiBackend:
     """Encodes pictures, reads captions and trains, with the family's scripts."""
 
-    writes_own_files: ClassVar[bool] = True
-    """`command` writes what musubi-tuner reads: another try of a run calls it again."""
+    @classmethod
+    def remakes_command(cls, settings: TrainingSettings) -> bool:
+        """As `Backend.remakes_command`: `command` writes what musubi-tuner reads."""
+        return True
 
     @classmethod
     def command(cls, run: RunFolder) -> Command:

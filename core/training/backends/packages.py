@@ -11,7 +11,7 @@ from core.base.findings import Finding
 from core.setup.commands import read_output
 from core.training.config.applying import acting
 from core.training.config.finding import finding
-from core.training.config.network_types import LYCORIS_TYPES, NETWORK_TYPES
+from core.training.config.network_types import LYCORIS, NETWORK_TYPES
 from core.training.config.optimizers import find_optimizer, known_optimizers
 from core.training.config.training import TrainingSettings
 
@@ -24,8 +24,9 @@ ALWAYS_THERE = ("torch", "transformers")
 
 def needed_packages(settings: TrainingSettings) -> Iterator[tuple[str, str, dict[str, object]]]:
     """Import name, for what it is needed, and the change of settings that does without it."""
-    if "network_type" in acting(settings, settings.network) and settings.network.network_type in LYCORIS_TYPES:
-        yield "lycoris", f"The type {NETWORK_TYPES[settings.network.network_type].title}", {"network_type": "lora"}
+    kind = NETWORK_TYPES[settings.network.network_type]
+    if "network_type" in acting(settings, settings.network) and kind.module_for(settings.model.family) == LYCORIS:
+        yield "lycoris", f"The type {kind.title}", {"network_type": "lora"}
     known = find_optimizer(settings.optimizer.optimizer_type)
     place = known_optimizers()[known]["class"] if known else settings.optimizer.optimizer_type
     package = place.partition(".")[0]

@@ -10,11 +10,9 @@ from core.training.backends import Command, RunFolder
 from core.training.backends.checkouts import checkout_of, interpreter_of, lacking
 from core.training.backends.packages import check_packages
 from core.training.config.contract import check_pair
-from core.training.config.counting import count_steps
 from core.training.config.families import script_for
 from core.training.config.pair import pair_in, read_pair
 from core.training.config.presets import load_settings
-from core.training.config.sources import image_counts
 from core.training.config.training import TrainingSettings
 
 NAME = "sd-scripts"
@@ -34,6 +32,11 @@ def interpreter() -> Path | None:
 
 class SdScriptsBackend:
     """Runs the script of the family on the pair."""
+
+    @classmethod
+    def remakes_command(cls, settings: TrainingSettings) -> bool:
+        """As `Backend.remakes_command`: REX is told the number of steps."""
+        return settings.schedule.lr_scheduler == "rex"
 
     @classmethod
     def command(cls, run: RunFolder) -> Command:
@@ -70,7 +73,10 @@ class SdScriptsBackend:
 
 def _rex_arguments(settings: TrainingSettings) -> list[str]:
     """The schedule that sd-scripts does not have, as a class of ours; of a class it wants to hear of no warm-up itself."""
-    steps = count_steps(settings, image_counts(settings)).steps
+    from core.training.preflight.buckets import plan_buckets
+    from core.training.preflight.pictures import pictures_of
+
+    steps = plan_buckets(settings, pictures_of(settings.data.subsets)).totals.steps
     warmup, lowest = settings.schedule.lr_warmup_steps, settings.schedule.lr_scheduler_min_lr_ratio or 0.0
     warmup = int(warmup * steps) if warmup < 1 else int(warmup)
     return ["--lr_scheduler_type", "lorabook_schedules.Rex", "--lr_warmup_steps", "0", "--lr_scheduler_args", f"total_steps={steps}",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from core.base.families import caption_family
 from core.base.settings import SET, Settings, field_extra
 from core.diffusion import FAMILIES
-from core.training.config.data import DataSettings
+from core.training.config.data import DataSettings, Subset
 from core.training.config.facts import known_arguments, musubi_dataset_levels
 from core.training.config.families import CACHE_ARGUMENTS, script_for, trained_model
 from core.training.config.network_types import NETWORK_TYPES
@@ -25,6 +25,10 @@ FULL = "full"
 NOT_USED, NOT_KNOWN = "does not use it.", "does not know it."
 """Ends of the reasons that the model family gives."""
 ALWAYS_CACHED = ("cache_latents", "cache_latents_to_disk", "cache_text_encoder_outputs", "cache_text_encoder_outputs_to_disk")
+"""What musubi-tuner's stages do before every training, asked or not."""
+OF_A_MUSUBI_FOLDER = ("image_dir", "num_repeats", "is_reg", "caption_extension", "control_directory")
+"""What musubi-tuner knows of a folder, and what its check must see."""
+NO_SUCH_SETTING = "musubi-tuner's dataset file has no such setting."
 
 
 def all_values(settings: TrainingSettings) -> dict[str, Any]:
@@ -74,6 +78,29 @@ def idle(settings: TrainingSettings) -> Iterator[tuple[str, str, str]]:
                 yield part_name, name, reason
 
 
+def why_not_of_folder(settings: TrainingSettings, name: str, values: Mapping[str, Any] | None = None) -> str:
+    """Why a setting of a single folder does not act, as `why_not`. Args: name: a field of `Subset`."""
+    values = all_values(settings) if values is None else values
+    for other, wanted in field_extra(Subset.fields()[name], "only", {}).items():
+        if reason := _unmet(settings, values, other, wanted):
+            return reason
+    is_musubi = trained_model(values["family"]).trainer == "musubi"
+    return NO_SUCH_SETTING if is_musubi and name not in OF_A_MUSUBI_FOLDER else ""
+
+
+def acting_of_folder(settings: TrainingSettings, subset: Subset) -> dict[str, Any]:
+    """The fields of a folder that act and are given, by name."""
+    values = all_values(settings)
+    return {name: value for name, value in dict(subset).items() if value is not None and not why_not_of_folder(settings, name, values)}
+
+
+def idle_of_folders(settings: TrainingSettings) -> dict[str, str]:
+    """Fields of single folders that do not act, with the reason."""
+    values = all_values(settings)
+    reasons = {name: why_not_of_folder(settings, name, values) for name in Subset.fields()}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
 def _class_of(settings: TrainingSettings, name: str) -> Any:
     """The part that has a field of that name."""
     return next(type(part) for _, part in dict(settings).items() if name in type(part).fields())
@@ -112,7 +139,5 @@ def _not_in_musubi(name: str) -> str:
     if name in ALWAYS_CACHED:
         return "musubi-tuner always encodes pictures and captions before the training."
     of_dataset = name in (*DataSettings.general, *DataSettings.dataset)
-    return "musubi-tuner's dataset file has no such setting." if of_dataset and name not in musubi_dataset_levels()["dataset"] else ""
+    return NO_SUCH_SETTING if of_dataset and name not in musubi_dataset_levels()["dataset"] else ""
 
-
-__all__ = ["FULL", "acting", "all_values", "idle", "why_not"]

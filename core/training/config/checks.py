@@ -13,14 +13,16 @@ from typing import Any
 
 from core.base.errors import ConfigError
 from core.base.findings import Finding
-from core.training.config.applying import idle
+from core.training.config.applying import idle, idle_of_folders, why_not
 from core.training.config.combinations import Pair, check_combinations
+from core.training.config.data import Subset
 from core.training.config.families import SD_SCRIPTS, TRAINER_TITLES, script_for, trained_model
 from core.training.config.finding import finding
 from core.training.config.musubi_combinations import check_musubi_combinations
 from core.training.config.network_types import NETWORK_TYPES
 from core.training.config.optimizers import OWN_RATE, SCHEDULE_FREE, check_optimizer
 from core.training.config.pair import config_tables, dataset_tables, flatten
+from core.training.config.rates import learning_rates
 from core.training.config.training import PARTS, TrainingSettings
 
 NAMED_VALUE = re.compile(r"\s*\w+\s*=\s*\S.*")
@@ -64,6 +66,11 @@ def _idle(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         if value not in (None, field.get_default(call_default_factory=True)):
             shown = "on" if value is True else value
             yield Finding("info", f"{field.title} ({name}) is {shown}, but does nothing: {reason[:1].lower()}{reason[1:]}")
+    for name, reason in idle_of_folders(settings).items():
+        field = Subset.fields()[name]
+        folder = next((subset.image_dir for subset in settings.data.subsets if getattr(subset, name) != field.default), None)
+        if folder is not None:
+            yield Finding("info", f"{field.title} ({name}) of the folder {folder} does nothing: {reason[:1].lower()}{reason[1:]}")
 
 
 def _components(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
@@ -106,24 +113,10 @@ def _network(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     if network.dim_from_weights and not network.network_weights:
         yield Finding("error", "The rank is to come from a LoRA, but none is chosen (network_weights).",
                       "Choose the LoRA, or switch dim_from_weights off.")
-    if network.conv_alpha is not None and network.conv_dim is None:
-        yield Finding("warning", f"Convolution alpha is {network.conv_alpha:g}, but there is no convolution rank.",
-                      "Set conv_dim, or leave both empty.")
-    if network.network_alpha > network.network_dim:
+    if network.network_alpha > network.network_dim and not why_not(settings, "network_alpha") and not why_not(settings, "network_dim"):
         yield Finding("warning",
                       f"Alpha ({network.network_alpha:g}) is larger than the rank ({network.network_dim}): learning is amplified.",
                       "Half the rank to the rank is usual.")
-    names: list[str] = [name for name in ("conv_dim", "conv_alpha", "ema_decay") if getattr(network, name) is not None]
-    for argument in network.network_args:
-        name, equals, value = argument.partition("=")
-        if not equals or not name.strip() or not value.strip():
-            yield Finding("error", f"The network argument {argument!r} is not name=value.", "Write it like conv_dim=8.")
-        elif name in names:
-            yield Finding("error", f"The network argument {name!r} is given twice.", "Leave one of them.")
-        names.append(name)
-    if network.ema_decay is not None and backend == "sd-scripts" and family in SD_SCRIPTS:
-        yield Finding("warning", "Averaged weights (ema_decay) are not known to sd-scripts, which reads past them.",
-                      "Use the built-in trainer for them.")
 
 
 def _optimizer(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
@@ -143,7 +136,9 @@ def _optimizer(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
 
 def _rates_of(settings: TrainingSettings) -> Iterator[Finding]:
     """Rates that teach nothing, or too much."""
-    name, rates = settings.optimizer.optimizer_type, _rates(settings)
+    name, rates = settings.optimizer.optimizer_type, learning_rates(settings).all
+    if not rates:
+        return  # nothing learns at all, which is said elsewhere
     highest = max(rates.values())
     if not highest:
         yield Finding("error", "Every learning rate in use is 0: nothing would be learned.", f"Set {' or '.join(rates)}.")
@@ -185,19 +180,6 @@ def _schedule(settings: TrainingSettings, options: Mapping[str, Any]) -> Iterato
     if schedule.lr_scheduler == "cosine_with_min_lr" and schedule.lr_scheduler_min_lr_ratio is None:
         yield Finding("error", "The schedule cosine_with_min_lr is told no lowest rate, which ends sd-scripts.",
                       "Set lr_scheduler_min_lr_ratio, such as 0.1.")
-
-
-def _rates(settings: TrainingSettings) -> dict[str, float]:
-    """The learning rates that take part, by part."""
-    optimizer, network = settings.optimizer, settings.network
-    if trained_model(settings.model.family).trainer == "musubi":
-        return {"learning_rate": optimizer.learning_rate}
-    rates = {}
-    if not network.network_train_text_encoder_only:
-        rates["unet_lr"] = optimizer.learning_rate if optimizer.unet_lr is None else optimizer.unet_lr
-    if not network.network_train_unet_only:
-        rates["text_encoder_lr"] = optimizer.learning_rate if optimizer.text_encoder_lr is None else optimizer.text_encoder_lr
-    return rates or {"unet_lr": optimizer.learning_rate}
 
 
 def _length(settings: TrainingSettings, backend: str) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from core.base.findings import Finding
 from core.training.config.facts import known_arguments
 from core.training.config.families import TRAINED_MODELS
 from core.training.config.finding import finding
+from core.training.config.network_arguments import check_network_arguments
 
 AT_ONCE = "sd-scripts refuses it at its start."
 LATE = "sd-scripts stops there only after models and caches are loaded, minutes later."
@@ -243,13 +244,7 @@ def _network(pair: Pair) -> Iterator[Finding]:
     elif module == "networks.lora" and pair.family not in ("sd15", "sd2", "sdxl"):
         yield _error(f"{TRAINED_MODELS[pair.family].title} is to be trained with networks.lora, which finds none of its layers: only the "
                      "text encoder would learn.", f"Use {TRAINED_MODELS[pair.family].network_module}.", NEVER, network_type="lora")
-    for argument in pair.get("network_args") or []:
-        name, equals, value = str(argument).partition("=")
-        if not equals or not name.strip() or not value.strip():
-            yield _error(f"The network argument {argument!r} is not name=value.", "Write it like conv_dim=8.", LATE)
-        elif module == "networks.lora" and name.strip() in ("algo", "dora_wd", "preset", "use_tucker"):
-            yield _error(f"The network argument {name.strip()} is for LyCORIS; networks.lora reads past it and trains a plain LoRA.",
-                         "Choose a type that LyCORIS makes.", NEVER, network_type="dora" if name.strip() == "dora_wd" else "locon")
+    yield from check_network_arguments("sd-scripts", str(module), pair.get("network_args") or [], LATE, NEVER, pair.built_in)
     if pair.get("scale_weight_norms") and module == "networks.lora_hunyuan_image":
         yield _warning("The limit of weights (scale_weight_norms) is not known to this network and would be dropped.",
                        "Empty scale_weight_norms.", NEVER, scale_weight_norms=None)

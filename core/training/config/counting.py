@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.base.errors import ConfigError
+from core.training.config.applying import why_not
 from core.training.config.data import Subset
 from core.training.config.training import TrainingSettings
 
@@ -56,6 +57,14 @@ def split_of(count: int, validation_split: float, seed: int | None = None) -> Sp
     return Split(tuple(order[:math.ceil(count * (1 - validation_split))]), tuple(order[count - round(count * validation_split):]))
 
 
+def held_back(settings: TrainingSettings) -> tuple[float, int | None]:
+    """The share of the pictures that is only measured, and the seed that says which: as `split_of` takes them."""
+    if why_not(settings, "validation_split"):
+        return 0.0, None
+    seed = settings.data.validation_seed
+    return settings.data.validation_split, settings.saving.seed if seed is None else seed
+
+
 def repeats_of_images(subsets: Sequence[Subset], image_counts: Sequence[int]) -> list[list[int]]:
     """How often each picture of each folder is seen in one epoch.
 
@@ -83,22 +92,21 @@ def repeats_of_images(subsets: Sequence[Subset], image_counts: Sequence[int]) ->
 
 
 def count_steps(settings: TrainingSettings, image_counts: Sequence[int], bucket_sizes: Mapping[object, int] | Sequence[int] | None = None,
-                processes: int = 1, validation_split: float = 0.0) -> Totals:
+                processes: int = 1) -> Totals:
     """What a run amounts to.
 
     Args:
-        settings: repeats, batch size, accumulation, length and saving are read from it.
+        settings: repeats, batch size, accumulation, length, saving and what is held back for validation are read from it.
         image_counts: pictures in each folder, in the order of `settings.data.subsets`.
         bucket_sizes: pictures with repeats in each bucket; None counts as if all were in one, which is the least
-            number of batches, since the last batch of each bucket may be smaller.
+            number of batches, since the last batch of each bucket may be smaller. Pictures that are held back are not among them.
         processes: devices that share the batches, over all machines.
-        validation_split: share of the pictures of each folder to learn from that is held back. `bucket_sizes` are those without them.
 
     Raises: ConfigError: the counts do not match the folders, there is no picture at all, or no process.
     """
     if processes < 1:
         raise ConfigError(f"A run needs at least one process, but {processes} are given.")
-    subsets = settings.data.subsets
+    subsets, (validation_split, _) = settings.data.subsets, held_back(settings)
     if validation_split and len(subsets) == len(image_counts):
         image_counts = [count if subset.is_reg else len(split_of(count, validation_split).learned)
                         for subset, count in zip(subsets, image_counts, strict=True)]

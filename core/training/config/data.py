@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from core.base.settings import SET, Settings, setting
 from core.training.config.facts import known_arguments
-from core.training.config.families import UNET, script_for, trained_model
+from core.training.config.families import UNET, script_for
 from core.training.config.part import Part
 
 if TYPE_CHECKING:
@@ -33,11 +33,12 @@ class Subset(Settings):
     caption_prefix: str | None = setting(None, "Before each caption", "Of this folder alone. Empty: as for all.", level="advanced")
     caption_suffix: str | None = setting(None, "After each caption", "Of this folder alone. Empty: as for all.", level="expert")
     conditioning_data_dir: str | None = setting(None, "Folder of masks", "Pictures of the same names, for the masked loss: white is "
-                                                "learned, black is not.", level="advanced")
+                                                "learned, black is not.", level="advanced", only={"masked_loss": SET})
     control_directory: str | None = setting(None, "Folder of first pictures", "For models that change pictures (FLUX.1 Kontext, Qwen-Image "
-                                            "edit, FLUX.2): the pictures before the change, of the same names.", level="advanced")
+                                            "edit, FLUX.2): the pictures before the change, of the same names.", level="advanced",
+                                            only={"family": ("flux1_kontext", "qwen_image", "flux2_dev", "flux2_klein")})
     alpha_mask: bool = setting(False, "Transparency is the mask", "For the masked loss: what is transparent is not learned.",
-                               level="advanced")
+                               level="advanced", only={"masked_loss": SET})
     caption_extension: str = setting(".txt", "Caption files", "Ending of the caption files.", level="expert", pattern=r"^\.[A-Za-z0-9]+$")
 
 
@@ -157,20 +158,13 @@ class DataSettings(Part):
         if self.num_repeats is not None:
             dataset["num_repeats"] = self.num_repeats
         general = {name: acting[name] for name in self.general if acting.get(name) not in (None, [])}
-        pairs = trained_model(whole.model.family).trainer == "musubi"
-        subsets = [_subset_table(subset, whole.loss.masked_loss, pairs) for subset in self.subsets]
+        subsets = [_subset_table(whole, subset) for subset in self.subsets]
         return {"general": general, "datasets": [{**dataset, "subsets": subsets}]}
 
 
-def _subset_table(subset: Subset, masked: bool, pairs: bool) -> dict[str, Any]:
-    """One folder; its masks only with the masked loss: sd-scripts refuses, or would mask all the same.
+def _subset_table(whole: TrainingSettings, subset: Subset) -> dict[str, Any]:
+    """One folder; its masks only with the masked loss: sd-scripts refuses, or would mask all the same."""
+    from core.training.config.applying import acting_of_folder
 
-    Args: pairs: the trainer learns from pairs of pictures, and of a folder knows but its repeats and its captions' ending.
-    """
-    if pairs:
-        known = ("image_dir", "num_repeats", "is_reg", "caption_extension", "control_directory")
-        return {name: value for name, value in dict(subset).items() if name in known and value not in (None, False)}
-    left_out = ("control_directory",) if masked else ("conditioning_data_dir", "alpha_mask", "control_directory")
     only_on = ("alpha_mask", "is_reg")  # the schema of folders with masks does not have them
-    return {name: value for name, value in dict(subset).items()
-            if value is not None and name not in left_out and (value or name not in only_on)}
+    return {name: value for name, value in acting_of_folder(whole, subset).items() if value or name not in only_on}

@@ -1,4 +1,4 @@
-"""What the trainers' own parsers accept, read from their source by `custom/read_sd_scripts_arguments.py` and its sibling for musubi."""
+"""What the trainers' own parsers and networks accept, read from their source by `custom/read_*_arguments.py`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,15 @@ def dataset_levels() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
 def musubi_dataset_levels() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
     """What musubi-tuner's dataset file may hold: level (general, dataset) to key to type and required."""
     return read_json(DATA / FILES["musubi"])["dataset"]["levels"]
+
+
+@cache
+def network_arguments(trainer: str, module: str) -> frozenset[str]:
+    """The names that a module of networks knows in `network_args`; empty for one that was not read.
+
+    Args: trainer: "sd-scripts" or "musubi". module: `network_module`, such as "networks.lora_flux".
+    """
+    return frozenset(read_json(DATA / "network_args.json")["networks"][trainer].get(module, ()))
 
 
 def described_commit(trainer: str = "sd-scripts") -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from core.base.errors import ConfigError
 from core.base.findings import Finding
+from core.base.paths import typed_path
 
 
 @dataclass(frozen=True)
@@ -25,3 +27,11 @@ class SettingFinding(Finding):
 def finding(level: Literal["error", "warning", "info"], what: str, remedy: str, why: str = "", **fix: Any) -> SettingFinding:
     """A finding with its fix by names: `finding("error", …, adaptive_noise_scale=None)`."""
     return SettingFinding(level, what, remedy, why, tuple(fix.items()))
+
+
+def missing_file(title: str, value: str, remedy: str) -> Finding:
+    """That a file or folder does not exist; of a path of another computer, what to do instead."""
+    try:
+        return Finding("error", f"The {title} {typed_path(value)} does not exist.", remedy)
+    except ConfigError as error:
+        return Finding("error", f"The {title}: {error.message}", error.hint)

@@ -14,6 +14,7 @@ from core.training.config.combinations import NEVER, Pair
 from core.training.config.families import KLEIN_VERSION, TRAINED_MODELS
 from core.training.config.finding import finding
 from core.training.config.musubi import check_folders
+from core.training.config.network_arguments import check_network_arguments
 
 CACHING = "musubi-tuner stops there while it encodes the pictures."
 TRAINING = "musubi-tuner stops there only when everything is encoded, before the training."
@@ -135,13 +136,13 @@ def _network(pair: Pair) -> Iterator[Finding]:
     if others or (str(module).startswith("networks.lora_") and module != own):
         yield finding("error", f"{TRAINED_MODELS[pair.family].title} is to be trained with {module}, which finds none of its layers.",
                       f"Use {own}.", TRAINING, network_type="lora")
+    if pair.arguments.get("scale_weight_norms") and module in ("networks.loha", "networks.lokr"):
+        yield finding("warning", f"The limit of weights (scale_weight_norms) is for LoRA; {module} reads past it.",
+                      "Empty scale_weight_norms.", NEVER, scale_weight_norms=None)
     if pair.arguments.get("dim_from_weights"):
         yield finding("error", "dim_from_weights ends musubi-tuner, which takes it for a file's name.", "Take it out and set the rank.",
                       TRAINING, dim_from_weights=False)
-    for argument in pair.arguments.get("network_args") or []:
-        name, equals, value = str(argument).partition("=")
-        if not equals or not name.strip() or not value.strip() or "=" in value:
-            yield finding("error", f"The network argument {argument!r} is not name=value.", "Write it like loraplus_lr_ratio=4.", TRAINING)
+    yield from check_network_arguments("musubi", str(module), pair.arguments.get("network_args") or [], TRAINING, NEVER)
     if pair.arguments.get("show_timesteps"):
         yield finding("error", "show_timesteps is on: musubi-tuner only draws a curve and ends as if all were well.", "Take it out.", NEVER)
 

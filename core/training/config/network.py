@@ -41,7 +41,8 @@ class NetworkSettings(Part):
     elsewhere: ClassVar[tuple[str, ...]] = (*in_args, "network_type", "network_args")
 
     network_type: NetworkName = setting("lora", "Type", "LoRA is read by every program; the others keep more in less room, or learn "
-                                        "otherwise. All but LoRA, DyLoRA, LoRA-FA and OFT are made by LyCORIS.", level="advanced",
+                                        "otherwise. All but LoRA, DyLoRA, LoRA-FA and OFT are made by LyCORIS, or by "
+                                        "musubi-tuner.", level="advanced",
                                         source="https://github.com/KohakuBlueleaf/LyCORIS")
     network_dim: int = setting(16, "Rank", "How much the LoRA can hold. 8 to 32 is usual; more makes a larger file.", ge=1, le=4096,
                                only={"network_type": WITH_RANK}, source="training-reference: SD 1.5 16, SDXL 8")
@@ -65,17 +66,17 @@ class NetworkSettings(Part):
                                                only={"network_type": ("lora", "lora_fa", *LYCORIS_TYPES), "family": WITH_NORM_LIMIT})
     lycoris_preset: LycorisPreset | None = setting(
         None, "Which layers", "Where LyCORIS puts itself. Empty: full, all of them with the convolutions.", level="advanced",
-        only={"network_type": tuple(name for name in LYCORIS_TYPES if name != "ia3")})
+        only={"network_type": tuple(name for name in LYCORIS_TYPES if name != "ia3"), "family": UNET})
     factor: int | None = setting(None, "Factor", "How the matrices of LoKr are split; small factors make larger files. Empty: as evenly as "
                                  "possible.", level="advanced", ge=2, le=512, only={"network_type": ("lokr",)})
     decompose_both: bool = setting(False, "Split both halves", "Split the smaller matrix of LoKr too.", level="expert",
-                                   only={"network_type": ("lokr",)})
+                                   only={"network_type": ("lokr",), "family": UNET})
     full_matrix: bool = setting(False, "Whole matrices", "Do not split the larger matrix of LoKr: the rank no longer counts.",
-                                level="expert", only={"network_type": ("lokr",)})
+                                level="expert", only={"network_type": ("lokr",), "family": UNET})
     use_tucker: bool = setting(False, "Tucker decomposition", "Split 3×3 convolutions in three: smaller files.", level="expert",
-                               only={"network_type": ("locon", "dora", "loha", "lokr")})
+                               only={"network_type": ("locon", "dora", "loha", "lokr"), "family": UNET})
     train_norm: bool = setting(False, "Teach the norms", "Also teach the normalising layers.", level="expert",
-                               only={"network_type": LYCORIS_TYPES})
+                               only={"network_type": LYCORIS_TYPES, "family": UNET})
     constraint: float | None = setting(None, "Limit of turning", "How far the layers may be turned; 0.001 is usual. Empty: no limit.",
                                        level="expert", gt=0, only={"network_type": ("diag-oft", "boft")})
     rescaled: bool = setting(False, "Rescaled", "Also learn a scale for each output.", level="expert",
@@ -145,7 +146,8 @@ class NetworkSettings(Part):
             return written
         chosen = NETWORK_TYPES[self.network_type]
         named = {self.names_in_args.get(name, name): acting[name] for name in self.in_args if acting.get(name) not in (None, False)}
-        args = [*chosen.args, *(f"{name}={value if isinstance(value, str) else repr(value)}" for name, value in named.items()),
+        args = [*chosen.args_for(whole.model.family),
+                *(f"{name}={value if isinstance(value, str) else repr(value)}" for name, value in named.items()),
                 *acting.get("network_args", [])]
         written = {name: value for name, value in written.items() if value != [] or name not in ("base_weights", "base_weights_multiplier")}
         return {"network_module": chosen.module_for(whole.model.family), **written, **({"network_args": args} if args else {})}

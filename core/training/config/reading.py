@@ -115,7 +115,7 @@ class _Reader:
             self.unmapped.append(("network_module", module, "no type of network here is made by it"))
             kind = "lora"
         self.values["network"]["network_type"] = kind
-        for one in NETWORK_TYPES[kind].args:
+        for one in NETWORK_TYPES[kind].args_for(self.family):
             args.pop(one.partition("=")[0], None)
         if module == LYCORIS:
             args.pop("algo", None)

@@ -18,18 +18,20 @@ from core.base.errors import ConfigError, DatasetError, ModelError
 from core.base.families import TRAINED, caption_family
 from core.base.files import read_text
 from core.base.findings import Finding
-from core.base.paths import place_of, typed_path
+from core.base.paths import looks_like_a_place, place_of
 from core.dataset.images.files import IMAGE_SUFFIXES
 from core.diffusion import FAMILIES
 from core.diffusion.checkpoints import family_of
 from core.diffusion.kinds import TITLES, Kind, kind_of, read_header
-from core.training.config.counting import count_steps
+from core.training.config.components import check_components
+from core.training.config.counting import Totals, count_steps
 from core.training.config.data import Subset
 from core.training.config.families import KLEIN_VERSION, trained_model
-from core.training.config.finding import finding
+from core.training.config.finding import finding, missing_file
 from core.training.config.model import ModelSettings
 from core.training.config.musubi_combinations import is_distilled_klein
 from core.training.config.training import TrainingSettings
+from core.training.outputs import state_in
 
 FAMILY_NAMES = {**TITLES, **{name: caption_family(name).title for name in TRAINED}}
 """Families as the forms call them."""
@@ -60,6 +62,11 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         raise
 
 
+def totals_of(settings: TrainingSettings) -> Totals:
+    """What a run of these settings amounts to, with the pictures as they lie there now. Raises: ConfigError: there is none."""
+    return count_steps(settings, image_counts(settings))
+
+
 def image_counts(settings: TrainingSettings) -> list[int]:
     """Pictures in each folder, 0 where it is missing: what `count_steps` takes."""
     folders = [place_of(subset.image_dir) for subset in settings.data.subsets]
@@ -85,22 +92,12 @@ def _models(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         if (judged := judge_model(place_of(model), settings.model, backend)).level == "error":
             yield judged
     elif model and looks_like_a_place(model):
-        yield _missing("model", model, "Choose another, or download it again.")
-    vae = settings.model.vae
-    if vae and looks_like_a_place(vae) and not place_of(vae).exists():
-        yield _missing("VAE", vae, "Choose another, or leave it empty.")
+        yield missing_file("model", model, "Choose another, or download it again.")
+    yield from check_components(settings)
     for title, value in (("LoRA to continue", settings.network.network_weights), ("state to resume from", settings.saving.resume),
                          ("tokenizer folder", settings.model.tokenizer_cache_dir)):
         if value and not place_of(value).exists():
-            yield _missing(title, value, "Choose another, or leave it empty.")
-
-
-def _missing(title: str, value: str, remedy: str) -> Finding:
-    """That a file or folder does not exist; of a path of another computer, what to do instead."""
-    try:
-        return Finding("error", f"The {title} {typed_path(value)} does not exist.", remedy)
-    except ConfigError as error:
-        return Finding("error", f"The {title}: {error.message}", error.hint)
+            yield missing_file(title, value, "Choose another, or leave it empty.")
 
 
 def cannot_open(path: Path) -> Finding | None:
@@ -174,11 +171,6 @@ def _wrong_prediction(path: Path, prediction: str, model: ModelSettings, backend
                    "Switch v_parameterization off.", "The file's own header says so.", v_parameterization=False)
 
 
-def looks_like_a_place(value: str) -> bool:
-    """A file's path, as against `owner/name` on Hugging Face."""
-    return value.startswith(("/", "~", ".")) or "\\" in value or value.endswith((".safetensors", ".ckpt")) or value.count("/") != 1
-
-
 def _folders(settings: TrainingSettings, backend: str, own: Path | None) -> Iterator[Finding]:
     subsets = settings.data.subsets
     if not any(not subset.is_reg for subset in subsets):
@@ -197,7 +189,7 @@ def _folder(subset: Subset, backend: str, own: Path | None) -> Iterator[Finding]
         yield Finding("error", f"The folder {folder} is a file.", "Choose a folder with pictures.")
         return
     if not folder.is_dir():
-        yield _missing("folder", subset.image_dir, "Choose a folder with pictures.")
+        yield missing_file("folder", subset.image_dir, "Choose a folder with pictures.")
         return
     images = image_files(folder)
     if not images:
@@ -251,16 +243,31 @@ def _captions(folder: Path, images: list[Path], extension: str, backend: str) ->
 
 def _totals(settings: TrainingSettings) -> Iterator[Finding]:
     try:
-        totals = count_steps(settings, image_counts(settings))
+        totals = totals_of(settings)
     except ConfigError as error:
         yield Finding("error", error.message, error.hint)
         return
     if totals.steps > LONGEST:
         yield Finding("warning", f"The run has {totals.steps} steps; a LoRA seldom needs {LONGEST}.",
                       "Lower the repeats (num_repeats), the epochs (max_train_epochs) or the steps (max_train_steps).")
+    yield from _state(settings, totals)
     if settings.schedule.lr_warmup_steps >= 1 and settings.schedule.lr_warmup_steps >= totals.steps:
         yield Finding("warning", f"The warm-up of {settings.schedule.lr_warmup_steps} steps is as long as the whole training "
                       f"({totals.steps} steps).", "5 % is usual: 0.05.")
+
+
+def _state(settings: TrainingSettings, totals: Totals) -> Iterator[Finding]:
+    """Whether the state to go on from is one, and lies before the end: trainers stop there only after everything is loaded and cached."""
+    folder = place_of(settings.saving.resume) if settings.saving.resume else None
+    if folder is None or not folder.exists():
+        return
+    state = state_in(folder)
+    if state is None:
+        yield Finding("error", f"The state to resume from, {folder}, is not whole: a file of it is missing, empty or cut off.",
+                      "Choose another state, or empty the setting 'Resume from' (resume).")
+    elif state.step >= totals.steps:
+        yield Finding("error", f"The state to resume from, {folder.name}, was saved at step {state.step}, but this run ends at step "
+                      f"{totals.steps}.", "Train more epochs (max_train_epochs), or empty 'Resume from' (resume).")
 
 
 def _some(names: list[str]) -> str:

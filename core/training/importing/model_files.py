@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from core.base.paths import looks_like_a_place
 from core.training.base_models import find_models, is_demo_model
 from core.training.config.presets import COMPONENTS
-from core.training.config.sources import looks_like_a_place
 from core.training.importing.folders import Left, found_file, found_folder
 
 FILES = ("pretrained_model_name_or_path", "vae", *COMPONENTS, "network_weights", "tokenizer_cache_dir")

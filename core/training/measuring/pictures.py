@@ -13,7 +13,7 @@ from core.base.errors import ConfigError
 from core.base.files import explain_disk_errors
 from core.base.paths import place_of
 from core.base.progress import Progress
-from core.dataset.project import Project, trained_on
+from core.dataset.project import trained_on
 from core.training.measuring.shortened import STEPS
 from core.training.preflight.buckets import BucketPlan, Fate, plan_buckets
 from core.training.preflight.pictures import pictures_of
@@ -25,9 +25,9 @@ MOST_PICTURES = 16
 """Different pictures that are copied; a larger batch repeats them, which takes the same memory and time."""
 
 
-def plan_of(settings: TrainingSettings, project: Project) -> BucketPlan:
+def plan_of(settings: TrainingSettings) -> BucketPlan:
     """The planned run's pictures in their buckets. Raises: ConfigError: none can be trained. DatasetError: they cannot be read."""
-    plan = plan_buckets(settings, pictures_of(settings.data.subsets, project))
+    plan = plan_buckets(settings, pictures_of(settings.data.subsets))
     if not plan.buckets:
         raise ConfigError("There is no picture to train from.", "Choose a folder with pictures.")
     return plan

@@ -160,13 +160,13 @@ def _expected_memory(settings: TrainingSettings, bucket: tuple[int, int]) -> str
 
 
 def _expected_save(settings: TrainingSettings, state_bytes: int) -> str:
-    from core.training.room import NUMBERS, size_of_save
+    from core.training.room import size_of_save
 
-    known = settings.model.family in NUMBERS and settings.network.network_type == "lora" and settings.model.method == "lora"
-    if not known or is_small(settings):
-        return ""
-    file, state = size_of_save(settings)
-    return told_size(file) + (f" and {told_size(state)}" if state_bytes else "")
+    try:
+        file, state = size_of_save(settings)
+    except StudioError:
+        return ""  # of a family whose layers were not counted nothing was estimated
+    return "" if is_small(settings) else told_size(file) + (f" and {told_size(state)}" if state_bytes else "")
 
 
 def _whole(found: Outlook) -> str:

@@ -60,7 +60,7 @@ def measure(project: Project, settings: TrainingSettings, wanted: MeasureSetting
     with _alone(project):
         caps = caps_for(project.folder, wanted, progress)
         progress.start("Choosing the largest pictures")
-        plan = plan_of(settings, project)
+        plan = plan_of(settings)
         subset = copy_pictures(settings, plan, place_of_measuring(project) / "pictures", progress)
         run = prepare(place_of_measuring(project), shortened(settings, subset), wanted.backend, ONE_TRY)
         facts: dict[str, Any] = {"backend": wanted.backend, "marks": marks_of(settings, wanted.backend), "bucket": plan.largest(),

@@ -11,7 +11,7 @@ from core.base.buckets import BucketRule, Size, select_bucket
 from core.base.errors import ConfigError
 from core.base.findings import Finding
 from core.base.words import counted
-from core.training.config.counting import Totals, count_steps, repeats_of_images, split_of
+from core.training.config.counting import Totals, count_steps, held_back, repeats_of_images, split_of
 from core.training.preflight.pictures import Picture
 
 if TYPE_CHECKING:
@@ -88,22 +88,21 @@ class BucketPlan:
                 f"in all {counted(totals.steps, 'step')}, {counted(totals.epochs, 'epoch')}.")
 
 
-def plan_buckets(settings: TrainingSettings, pictures: Sequence[Sequence[Picture]], processes: int = 1, validation_split: float = 0.0,
-                 validation_seed: int | None = None) -> BucketPlan:
+def plan_buckets(settings: TrainingSettings, pictures: Sequence[Sequence[Picture]], processes: int = 1) -> BucketPlan:
     """Work out what a run of these settings makes of the pictures.
 
     Args:
         pictures: of each folder of `settings.data.subsets`, in the trainer's order: `preflight.pictures.pictures_of`.
-        processes, validation_split, validation_seed: as `count_steps` and `split_of` take them.
+        processes: devices that share the batches, over all machines.
 
     Raises: ConfigError: the resolution lies outside the limits, or there is no picture that can be trained.
     """
-    subsets, rule = settings.data.subsets, rule_of(settings)
-    kept, held_back = [], 0
+    subsets, rule, (share, seed) = settings.data.subsets, rule_of(settings), held_back(settings)
+    kept, measured = [], 0
     for subset, folder in zip(subsets, pictures, strict=True):
-        split = split_of(len(folder), 0.0 if subset.is_reg else validation_split, validation_seed)
+        split = split_of(len(folder), 0.0 if subset.is_reg else share, seed)
         kept.append([folder[place] for place in split.learned])
-        held_back += len(split.validated)
+        measured += len(split.validated)
     repeats = repeats_of_images(subsets, [len(folder) for folder in kept])
     fates: list[Fate] = []
     unfit: list[tuple[str, str]] = []
@@ -114,8 +113,8 @@ def plan_buckets(settings: TrainingSettings, pictures: Sequence[Sequence[Picture
     for fate in fates:
         if fate.repeats:
             buckets[fate.bucket] = buckets.get(fate.bucket, 0) + fate.repeats
-    totals = count_steps(settings, [len(folder) for folder in pictures], list(buckets.values()), processes, validation_split)
-    return BucketPlan(rule, settings.data.batch_size, processes, tuple(fates), tuple(unfit), held_back, dict(sorted(buckets.items())),
+    totals = count_steps(settings, [len(folder) for folder in pictures], list(buckets.values()), processes)
+    return BucketPlan(rule, settings.data.batch_size, processes, tuple(fates), tuple(unfit), measured, dict(sorted(buckets.items())),
                       totals)
 
 

@@ -40,6 +40,15 @@ FAMILIES = {
 """Source: the models' own repositories; which VAE and text encoders their pipelines load."""
 
 
+COUNTED_AS = {"sd3": "sd35_large", "flux2_klein": "flux2_klein_9b", "flux1_kontext": "flux1"}
+"""Families of the settings that the facts call otherwise; of several sizes the largest is counted."""
+
+
+def facts_name(family: str) -> str:
+    """What the facts call a family of the settings."""
+    return COUNTED_AS.get(family, family)
+
+
 @dataclass(frozen=True)
 class ModelFacts:
     """One family in numbers."""

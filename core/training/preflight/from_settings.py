@@ -15,16 +15,14 @@ from core.setup.hardware import GIB
 from core.training.preflight.buckets import BucketPlan, check_buckets, plan_buckets
 from core.training.preflight.caches import check_caches, find_stale
 from core.training.preflight.disk import Need, cache_needs, check_disk, sample_bytes
+from core.training.preflight.facts import facts_name
 from core.training.preflight.memory import MemoryPlan, Precision, check_memory, estimate_memory
 from core.training.preflight.pictures import Picture, pictures_of
+from core.training.preflight.trained import trained_numbers
 from core.training.room import room_of
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
-
-
-FACTS = {"sd3": "sd35_large", "flux2_klein": "flux2_klein_9b", "flux1_kontext": "flux1"}
-"""Families that the facts call otherwise; of several sizes the largest is counted."""
 
 
 def check_run(settings: TrainingSettings, project: Project, gpu_gib: float | None = None, processes: int = 1) -> list[Finding]:
@@ -33,7 +31,7 @@ def check_run(settings: TrainingSettings, project: Project, gpu_gib: float | Non
     Args: gpu_gib: free memory of the GPU; None where there is none, and nothing is said of memory.
     Raises: DatasetError: the project's folder cannot be read.
     """
-    pictures = pictures_of(settings.data.subsets, project)
+    pictures = pictures_of(settings.data.subsets)
     try:
         plan = plan_buckets(settings, pictures, processes)
     except ConfigError as error:
@@ -47,14 +45,14 @@ def check_run(settings: TrainingSettings, project: Project, gpu_gib: float | Non
 
 def memory_plan(settings: TrainingSettings, largest: Size) -> MemoryPlan:
     """What the memory of a run of these settings depends on. Args: largest: the largest bucket, px (`BucketPlan.largest`)."""
-    network, optimizer, memory, data = settings.network, settings.optimizer, settings.memory, settings.data
-    rate = optimizer.learning_rate if optimizer.text_encoder_lr is None else optimizer.text_encoder_lr
+    optimizer, memory, data = settings.optimizer, settings.memory, settings.data
+    trained = trained_numbers(settings)
     mixed, prompts = memory.mixed_precision != "no", settings.sampling.sample_prompts
     sizes = [(prompt.width or data.size[0], prompt.height or data.size[1]) for prompt in prompts]
     return MemoryPlan(
-        FACTS.get(settings.model.family, settings.model.family), largest, data.batch_size, network.network_dim, network.conv_dim or 0,
-        train_unet=not network.network_train_text_encoder_only, train_text_encoders=not network.network_train_unet_only and rate > 0,
-        optimizer=optimizer.optimizer_type, precision=_precision(settings), mixed=mixed,
+        facts_name(settings.model.family), largest, data.batch_size,
+        adapter_numbers=trained.numbers, whole_model=trained.whole, train_text_encoders=trained.text > 0,
+        optimizer=optimizer.optimizer_type, fused_backward=optimizer.fused_backward_pass, precision=_precision(settings), mixed=mixed,
         full_half=memory.full_fp16 or memory.full_bf16, gradient_checkpointing=memory.gradient_checkpointing,
         blocks_to_swap=settings.memory.blocks_to_swap or 0, vae_batch_size=settings.memory.vae_batch_size,
         cache_latents=data.cache_latents or data.cache_latents_to_disk, no_half_vae=settings.model.no_half_vae,
@@ -82,7 +80,7 @@ def disk_needs(settings: TrainingSettings, plan: BucketPlan, pictures: Sequence[
     buckets = {(fate.folder, fate.name): fate.bucket for fate in plan.fates if fate.repeats}
     for number, subset in enumerate(data.subsets):
         sizes = [buckets[number, picture.name] for picture in pictures[number] if (number, picture.name) in buckets]
-        family = FACTS.get(settings.model.family, settings.model.family)
+        family = facts_name(settings.model.family)
         needs += cache_needs(family, place_of(subset.image_dir), sizes, latents, texts, data.flip_aug)
     return needs
 

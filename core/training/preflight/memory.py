@@ -28,7 +28,9 @@ USUAL_OPTIMIZER_BYTES = 8
 """Of one that is not in the list: two states, as Adam."""
 CONTEXT = 0.8 * GIB
 """What CUDA, cuBLAS and cuDNN take before anything is loaded; 0.5 to 1.1 GiB by card and driver."""
-TEXT_KEPT = {"sd15": 12 * 768, "sd2": 23 * 1024, "sdxl": 12 * 768 + 32 * 1280, "flux1": 12 * 768}
+BOTH_CLIPS = 12 * 768 + 32 * 1280
+TEXT_KEPT = {"sd15": 12 * 768, "sd2": 23 * 1024, "flux1": 12 * 768,
+             **dict.fromkeys(("sdxl", "sd3_medium", "sd35_medium", "sd35_large"), BOTH_CLIPS)}
 """Layers times width of the text encoders that can learn."""
 TEXT_BYTES = 34
 """Bytes that a layer keeps for each token and each 1 of width (Korthikanti et al. 2022, section 4.1, without the attention's square)."""
@@ -49,7 +51,11 @@ class MemoryPlan:
     network_dim: int = 16
     conv_dim: int = 0
     adapter_numbers: int | None = None
-    """Numbers of the adapter, where it is no plain LoRA or LoCon."""
+    """Numbers that learn, where it is no plain LoRA or LoCon: `trained.trained_numbers`."""
+    whole_model: bool = False
+    """The model itself learns, with `adapter_numbers` of it; there is no adapter beside it."""
+    fused_backward: bool = False
+    """fused_backward_pass: a gradient is gone as soon as its layer is updated."""
     train_unet: bool = True
     train_text_encoders: bool = False
     optimizer: str = "AdamW8bit"
@@ -150,6 +156,11 @@ def adapter_numbers(plan: MemoryPlan) -> int:
     return plan.train_unet * unet + plan.train_text_encoders * dim * facts.lora_text
 
 
+def optimizer_bytes(name: str) -> float:
+    """Bytes that an optimizer keeps of each number that it trains. Args: name: of its class, with or without its package."""
+    return OPTIMIZER_BYTES.get(name.rpartition(".")[2], USUAL_OPTIMIZER_BYTES)
+
+
 def check_memory(estimate: MemoryEstimate, gpu_gib: float, plan: MemoryPlan) -> list[Finding]:
     """Whether a GPU holds the run. Args: gpu_gib: its free memory, GiB."""
     if estimate.least > gpu_gib:
@@ -168,7 +179,7 @@ def _remedy(plan: MemoryPlan, estimate: MemoryEstimate) -> str:
             (estimate.peak.name == "drawing samples", "draw smaller samples, or none"),
             (plan.batch_size > 1, "lower the batch size and raise 'Accumulate' (gradient_accumulation_steps) as much"),
             (not plan.cache_text and not plan.train_text_encoders, "cache the captions (cache_text_encoder_outputs)"),
-            (OPTIMIZER_BYTES.get(plan.optimizer, USUAL_OPTIMIZER_BYTES) > 2, "use AdamW8bit"),
+            (optimizer_bytes(plan.optimizer) > 2, "use AdamW8bit"),
             (bool(family.blocks) and plan.precision in ("half", "float"), "keep the base model in 8 bit (fp8_base)"),
             (bool(family.blocks) and not plan.blocks_to_swap, "swap blocks (blocks_to_swap)"),
             (True, "lower the resolution")]
@@ -186,11 +197,13 @@ def _texts(plan: MemoryPlan, facts: ModelFacts) -> Part:
 
 def _standing(plan: MemoryPlan, facts: ModelFacts, sampling: bool = False) -> list[Part]:
     """What is there all the time."""
-    weights, numbers = WEIGHT_BYTES[plan.precision], adapter_numbers(plan)
-    own = 2 if plan.full_half else 4
-    parts = [Part("base model", (facts.parameters - facts.swapped(plan.blocks_to_swap)) * weights), Part("adapter", numbers * own),
-             Part("optimizer", numbers * OPTIMIZER_BYTES.get(plan.optimizer, USUAL_OPTIMIZER_BYTES))]
-    if not plan.cache_text or plan.train_text_encoders:
+    numbers, own = adapter_numbers(plan), 2 if plan.full_half else 4
+    weights = own if plan.whole_model else WEIGHT_BYTES[plan.precision]
+    parts = [Part("base model", (facts.parameters - facts.swapped(plan.blocks_to_swap)) * weights),
+             Part("adapter", 0 if plan.whole_model else numbers * own), Part("optimizer", numbers * optimizer_bytes(plan.optimizer))]
+    if plan.whole_model and plan.train_text_encoders:
+        parts.append(Part("text encoders", facts.texts * own))
+    elif not plan.cache_text or plan.train_text_encoders:
         parts.append(_texts(plan, facts))
     if not plan.cache_latents and not sampling:
         parts += _encoding(plan, facts, plan.batch_size)
@@ -204,10 +217,11 @@ def _moving(plan: MemoryPlan, facts: ModelFacts) -> list[Part]:
     fixed, slope = facts.kept[kind]
     if plan.mixed:
         fixed -= 2 * COUNTED_RANK * facts.lora_unet  # autocast's copies of the adapter, which are counted below
-    parts = [Part("gradients", numbers * (2 if plan.full_half else 4)),
+    gradients = 0 if plan.fused_backward else numbers
+    parts = [Part("gradients", gradients * (2 if plan.full_half else 4)),
              Part("activations", plan.batch_size * max(0.0, fixed + slope * pixels))]
     if plan.mixed and not plan.full_half:
-        parts.append(Part("adapter in half precision", 2 * numbers))
+        parts.append(Part("what learns in half precision", 2 * numbers))
     if plan.train_text_encoders:
         parts.append(Part("activations of the text encoders",
                           plan.batch_size * TEXT_TOKENS * TEXT_BYTES * TEXT_KEPT.get(plan.family, 0) * (1 if plan.mixed else 2)))

@@ -14,7 +14,7 @@ from core.base.errors import DatasetError
 from core.base.paths import place_of
 from core.dataset.images.opening import inspect_image
 from core.dataset.items import list_items
-from core.dataset.project import Project
+from core.dataset.project import Project, project_of_images
 from core.training.config.sources import image_files
 
 if TYPE_CHECKING:
@@ -35,17 +35,18 @@ class Picture:
     """Width and height as the trainer sees them, px; (0, 0) where the file cannot be opened."""
 
 
-def pictures_of(subsets: Sequence[Subset], project: Project | None = None) -> list[list[Picture]]:
+def pictures_of(subsets: Sequence[Subset]) -> list[list[Picture]]:
     """The pictures of each folder, in the order in which a trainer reads them; none of a folder that is not there.
 
-    Args: project: of its own folder the index is asked, which opens only what is new.
+    Of a project's own images its index is asked, which opens only what is new.
+
     Raises: DatasetError: the project's folder cannot be read.
     """
     found: dict[Path, list[Picture]] = {}
     for folder in dict.fromkeys(place_of(subset.image_dir) for subset in subsets):
         if not folder.is_dir():
             found[folder] = []
-        elif project is not None and folder == project.images:
+        elif (project := project_of_images(folder)) is not None and folder.resolve() == project.images.resolve():
             found[folder] = _of_index(folder, project)
         else:
             found[folder] = _of_headers(image_files(folder))

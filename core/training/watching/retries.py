@@ -118,11 +118,11 @@ def begin_again(run: Run, attempt: int, retry: Retry) -> State | None:
 
 
 def _command_anew(run: Run) -> list[str]:
-    """The command of a backend that writes files of its own beside the pair, which must say what the pair says now; else nothing."""
+    """The command where it says what the pair says, and so must be made anew; else nothing."""
     from core.training.backends import BACKENDS
 
     backend = BACKENDS.load(run.backend) if run.backend in BACKENDS else None
-    return list(backend.command(run).argv) if getattr(backend, "writes_own_files", False) and backend is not None else []
+    return list(backend.command(run).argv) if backend is not None and backend.remakes_command(run.settings()) else []
 
 
 def _state_for(run: Run, retry: Retry) -> State | None:

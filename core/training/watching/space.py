@@ -70,19 +70,11 @@ class SpaceGuard:
     def _needed(self) -> int:
         """Bytes of the next save: as the last one, else as the settings let expect."""
         assert self.settings is not None
-        file, state = expected_save(self.settings)
+        file, state = size_of_save(self.settings)
         files, known = list_outputs(self.run.checkpoints), newest_state(self.run.checkpoints, self.run.output_name)
         file = files[-1].stat().st_size if files else file
         state = folder_size(known.folder) if known else state
         return file + (state if self.settings.saving.save_state else 0)
-
-
-def expected_save(settings: TrainingSettings) -> tuple[int, int]:
-    """Bytes of a LoRA file and of a state; zeros for a family whose layers were not counted."""
-    try:
-        return size_of_save(settings)
-    except (KeyError, StudioError):
-        return 0, 0
 
 
 def is_near_a_save(signs: Signs, settings: TrainingSettings) -> bool:

@@ -71,3 +71,10 @@ def test_a_picture_so_long_that_sd_scripts_divides_by_zero_is_named():
 def test_buckets_are_filled_with_repeats_and_left_out_pictures_do_not_count():
     rule = BucketRule((512, 512), True).checked()
     assert fill_buckets([((512, 512), 3), ((1024, 1024), 2), ((600, 400), 1), ((30, 3000), 0)], rule) == {(512, 512): 5, (640, 384): 1}
+
+
+def test_a_shortest_side_below_one_step_is_refused_in_words():
+    with pytest.raises(ConfigError, match=r"min_bucket_reso \(32\) is smaller than bucket_reso_steps \(64\)"):
+        BucketRule((512, 512), True, 32, 1024, 64).checked()
+    without_sizes = BucketRule((512, 512), True, 32, 1024, 64, bucket_no_upscale=True)
+    assert without_sizes.checked().min_bucket_reso == 0  # no size is worked out from it

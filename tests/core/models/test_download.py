@@ -286,7 +286,8 @@ def test_a_named_model_brings_its_parts_into_a_folder_of_their_own(sites, models
     assert [file.name for file in report.files] == ["base.safetensors"]
     report = fetch(models, model="base")
     assert [(file.name, file.already) for file in report.files] == [("base.safetensors", True), ("my_ae.safetensors", False)]
-    assert report.files[1].path == str(models / "components/my_ae.safetensors") and report.files[1].about == "a VAE, not a base model"
+    assert report.files[1].path == str(models / "components/my_ae.safetensors")
+    assert report.files[1].about == "a VAE with 4 channels, not a base model"
     assert "Also my_ae.safetensors." in report.sentence()
 
 

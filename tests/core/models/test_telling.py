@@ -27,7 +27,7 @@ DOCS = (ROOT / "docs" / "models.md").read_text(encoding="utf-8") if (ROOT / "doc
     (("lora_unet_down.lora_down.weight",), "a LoRA, not a base model", ""),
     (("encoder.block.0.layer.0.SelfAttention.q.weight",), "a T5 text encoder, not a base model", ""),
     (("text_model.encoder.layers.0.mlp.fc1.weight",), "a CLIP text encoder, not a base model", ""),
-    (("decoder.conv_in.weight",), "a VAE, not a base model", ""), (("x",), "no base model that Lorabook knows", "")])
+    (("decoder.conv_in.weight",), "a VAE with 4 channels, not a base model", ""), (("x",), "no base model that Lorabook knows", "")])
 def test_a_file_is_told_by_its_header(tmp_path, names, words, family):
     (tmp_path / "x.safetensors").write_bytes(weights(names))
     told = what_is(tmp_path / "x.safetensors")

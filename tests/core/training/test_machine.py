@@ -278,3 +278,18 @@ def test_a_former_run_of_the_same_work_tells_the_time(project, no_gpu, tmp_path,
                                                 (400_000, "5 days")])
 def test_times_are_no_more_exact_than_an_estimate(seconds, words):
     assert rough_time(seconds) == words
+
+
+def test_a_run_of_another_trainer_tells_its_time_by_its_log_and_is_read_once(project, no_gpu, monkeypatch):
+    settings = character(project)
+    run = Run.create(project.folder, settings, "sd-scripts")
+    run.log.write_text("running training\nsteps:  40%|####      | 400/1000 [06:40<10:00,  2.50s/it, avr_loss=0.1]\n", encoding="utf-8")
+    wanted = (2.5, f"as fast as the run {run.id}")
+    assert duration._former_speed(settings, "sd-scripts", project.folder, on_gpu=False) == wanted
+    assert duration._former_speed(settings, "builtin", project.folder, on_gpu=False) is None
+    assert duration._former_speed(settings.with_values(data={"batch_size": 7}), "sd-scripts", project.folder, on_gpu=False) is None
+    read = duration._pace_of.cache_info().misses
+    assert duration._former_speed(settings, "sd-scripts", project.folder, on_gpu=False) == wanted
+    assert duration._pace_of.cache_info().misses == read
+    run.log.write_text(run.log.read_text().replace("2.50s/it", "4.00s/it") + "\n", encoding="utf-8")
+    assert duration._former_speed(settings, "sd-scripts", project.folder, on_gpu=False)[0] == 4.0

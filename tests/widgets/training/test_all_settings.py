@@ -96,6 +96,20 @@ def test_folders_are_added_with_their_own_repeats_and_taken_out(panel, session, 
     assert len(read_settings(session).data.subsets) == 1
 
 
+def test_a_folders_own_settings_stand_aside_where_nothing_reads_them(panel):
+    panel.form.open_folds()
+    panel.folders.add.click()  # a row that comes later is told too
+    for form, _ in panel.folders._rows:
+        form.open_folds()
+
+    def greyed():
+        return [{name for name in form.names() if form.control(name).widget.disabled} for form, _ in panel.folders._rows]
+
+    assert greyed() == [{"conditioning_data_dir", "alpha_mask", "control_directory"}] * 2
+    panel.form.control("loss.masked_loss").widget.value = True
+    assert greyed() == [{"control_directory"}] * 2
+
+
 def test_the_projects_own_folder_cannot_be_taken_out(panel):
     (_, row), = panel.folders._rows
     assert "own pictures" in row.children[0].value

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from core.base.errors import ConfigError, TrainingError
 from core.base.paths import ROOT
@@ -179,12 +180,13 @@ def test_looking_at_the_backends_imports_no_heavy_package():
 def test_rex_is_brought_to_sd_scripts_as_a_class_with_its_steps(trainer, tmp_path):
     images = tmp_path / "images"
     images.mkdir()
-    for number in range(6):
-        (images / f"{number}.png").write_bytes(b"x")
+    for number, size in enumerate([(64, 64)] * 3 + [(32, 96)] * 2):  # two batches and one: a step more than if all were of one size
+        Image.new("RGB", size).save(images / f"{number}.png")
     run = made_run(tmp_path / "run", schedule={"lr_scheduler": "rex", "max_train_epochs": 4, "lr_warmup_steps": 0.25},
-                   data={"subsets": [{"image_dir": str(images)}], "batch_size": 2})
+                   data={"subsets": [{"image_dir": str(images)}], "batch_size": 3, "resolution": 64, "min_bucket_reso": 32,
+                         "bucket_reso_steps": 32})
     command = BACKENDS.load("sd-scripts").command(run)
     told = command.argv[command.argv.index("--lr_scheduler_type"):]
-    assert told == ["--lr_scheduler_type", "lorabook_schedules.Rex", "--lr_warmup_steps", "0", "--lr_scheduler_args", "total_steps=12",
-                    "warmup_steps=3", "lowest=0.0"]
+    assert told == ["--lr_scheduler_type", "lorabook_schedules.Rex", "--lr_warmup_steps", "0", "--lr_scheduler_args", "total_steps=8",
+                    "warmup_steps=2", "lowest=0.0"]
     assert (Path(command.env["PYTHONPATH"]) / "lorabook_schedules.py").is_file()

@@ -7,7 +7,8 @@ import pytest
 
 from core.base.settings import SET, field_extra
 from core.training.config import PARTS, TrainingSettings
-from core.training.config.applying import acting, all_values, idle, why_not
+from core.training.config.applying import acting, all_values, idle, idle_of_folders, why_not
+from core.training.config.checks import check_settings
 from core.training.config.families import TRAINED_MODELS
 from core.training.config.network_types import NETWORK_TYPES
 from core.training.config.pair import config_tables, dataset_tables, flatten, read_pair, write_pair
@@ -132,3 +133,17 @@ def test_every_type_reads_back(kind, tmp_path):
     again = from_arguments(*read_pair(pair.config, pair.dataset), family)
     assert again.settings.network.network_type == kind
     assert acting(again.settings, again.settings.network) == acting(settings, settings.network)
+
+
+@pytest.mark.parametrize(("family", "loss", "idle"), [
+    ("sdxl", {}, {"conditioning_data_dir", "alpha_mask", "control_directory"}), ("sdxl", {"masked_loss": True}, {"control_directory"}),
+    ("qwen_image", {}, {"class_tokens", "keep_tokens", "shuffle_caption", "flip_aug", "caption_dropout_rate", "caption_prefix",
+                        "caption_suffix", "conditioning_data_dir", "alpha_mask"})])
+def test_what_a_folder_alone_says_acts_only_where_something_reads_it(family, loss, idle):
+    folder = {"image_dir": "/p", "keep_tokens": 1, "conditioning_data_dir": "/m", "alpha_mask": True, "control_directory": "/c"}
+    settings = TrainingSettings().with_values(model={"family": family}, loss=loss, data={"subsets": [folder]})
+    assert set(idle_of_folders(settings)) == idle
+    (written,) = settings.data.tables(settings)["datasets"][0]["subsets"]
+    assert {name for name in folder if name in written} == set(folder) - idle
+    told = [finding.what for finding in check_settings(settings) if "of the folder /p does nothing" in finding.what]
+    assert len(told) == len(idle & set(folder))

@@ -37,7 +37,8 @@ def settings_of(case):
     subsets = [{"image_dir": f"/{number}", "num_repeats": subset["num_repeats"], "is_reg": subset["is_reg"]}
                for number, subset in enumerate(case["subsets"])]
     schedule = {name: case.get(name) for name in ("max_train_epochs", "max_train_steps", "gradient_accumulation_steps")}
-    return TrainingSettings().with_values(data={"subsets": subsets, "batch_size": case["batch_size"]}, schedule=schedule)
+    held_back = {name: case[name] for name in ("validation_split", "validation_seed") if name in case}
+    return TrainingSettings().with_values(data={"subsets": subsets, "batch_size": case["batch_size"], **held_back}, schedule=schedule)
 
 
 def taken(case, validation=False):
@@ -75,7 +76,7 @@ def test_a_dataset_is_counted_as_sd_scripts_counts_it(number):
     case, found = COUNTED[number], COUNTED[number]["found"]
     buckets = filled(case)
     counts = [len(sizes_of(subset)) for subset in case["subsets"]]
-    totals = count_steps(settings_of(case), counts, buckets, case["processes"], case.get("validation_split", 0.0))
+    totals = count_steps(settings_of(case), counts, buckets, case["processes"])
     learned = sum(len(sizes) * subset["num_repeats"] for subset, sizes in zip(case["subsets"], taken(case), strict=True)
                   if not subset["is_reg"])
     ours = {"buckets": worded(buckets), "images": learned, "batches": totals.batches_per_epoch,

@@ -106,7 +106,6 @@ def test_without_buckets_their_bounds_do_not_matter():
 @pytest.mark.parametrize(("changes", "words"), [
     ({"loss": {"zero_terminal_snr": True}}, "Zero terminal SNR"),
     ({"network": {"network_alpha": 64}}, "larger than the rank"),
-    ({"network": {"conv_alpha": 4}}, "no convolution rank"),
     ({"network": {"ema_decay": 0.99}}, "ema_decay"),
     ({"optimizer": {"unet_lr": 1.0}}, "very high"),
     ({"optimizer": {"optimizer_type": "Prodigy", "unet_lr": 1e-4}}, "factor near 1"),

@@ -26,7 +26,7 @@ def settings_for(project, **data):
 
 
 def copied(project, tmp_path, settings):
-    subset = copy_pictures(settings, plan_of(settings, project), tmp_path / "copies", SILENT)
+    subset = copy_pictures(settings, plan_of(settings), tmp_path / "copies", SILENT)
     return subset, sorted(path.name for path in (tmp_path / "copies" / "images").iterdir())
 
 
@@ -36,7 +36,7 @@ def test_every_batch_of_every_step_is_full(project, tmp_path, batch, accumulated
     subset, names = copied(project, tmp_path, settings)
     assert len(names) == 2 * pictures
     short = settings.with_values(data={"subsets": [subset]})
-    plan = plan_of(short.with_values(schedule={"max_train_epochs": 1}), project)
+    plan = plan_of(short.with_values(schedule={"max_train_epochs": 1}))
     assert plan.buckets == {(128, 128): batch * accumulated * STEPS} and plan.totals.steps == STEPS
     assert all(rest == 0 for _, rest in plan.batches().values())
 
@@ -66,4 +66,4 @@ def test_regularisation_is_not_what_is_measured(project, tmp_path):
 def test_without_a_picture_it_is_said(tmp_path):
     project = Project.create(tmp_path / "empty", "empty")
     with pytest.raises(ConfigError, match="no picture"):
-        plan_of(settings_for(project), project)
+        plan_of(settings_for(project))

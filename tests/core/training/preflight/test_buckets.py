@@ -1,5 +1,7 @@
 """What training makes of the pictures, and what of it is worth a word."""
 
+import shutil
+
 import pytest
 from PIL import Image
 
@@ -79,7 +81,7 @@ def test_processes_share_batches_and_what_is_seen_twice_is_said():
 def test_regularisation_pictures_that_are_left_out_and_those_held_back_are_said():
     many = plan_buckets(settings(1, 1, reg=1), [pictures((512, 512), (512, 512)), pictures(*[(512, 512)] * 5)])
     assert any("3 regularisation pictures are left out" in finding.what for finding in check_buckets(many))
-    split = plan_buckets(settings(1), [pictures(*[(512, 512)] * 10)], validation_split=0.2, validation_seed=1)
+    split = plan_buckets(settings(1, validation_split=0.2, validation_seed=1), [pictures(*[(512, 512)] * 10)])
     assert split.held_back == 2 and any("2 pictures are held back" in finding.what for finding in check_buckets(split))
     assert sum(split.buckets.values()) == 8
 
@@ -89,9 +91,10 @@ def test_sizes_come_from_the_index_and_from_headers_alike(tmp_path):
     for number in range(12):
         Image.new("RGB", (100 + number, 200)).save(project.images / f"{number}.png")
     (project.images / "broken.png").write_bytes(b"no picture")
-    own = TrainingSettings().with_values(data={"subsets": [{"image_dir": str(project.images)}]}).data.subsets
-    indexed, read = pictures_of(own, project), pictures_of(own)
-    assert indexed == read
+    shutil.copytree(project.images, tmp_path / "apart")
+    both = [{"image_dir": str(project.images)}, {"image_dir": str(tmp_path / "apart")}]
+    indexed, *read = pictures_of(TrainingSettings().with_values(data={"subsets": both}).data.subsets)
+    assert [indexed] == read
     assert [picture.name for picture in read[0]][:3] == ["0.png", "1.png", "10.png"]  # the trainer's order
     assert read[0][1].size == (101, 200) and read[0][-1] == Picture("broken.png", (0, 0))
 

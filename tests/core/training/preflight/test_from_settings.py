@@ -53,7 +53,7 @@ def test_every_folder_gets_its_caches_and_runs_get_the_files(project, tmp_path):
     Image.new("RGB", (1024, 1024)).save(more / "0.png")
     settings = settings_of(project, data={"subsets": [{"image_dir": str(project.images)}, {"image_dir": str(more)}],
                                           "cache_latents_to_disk": True})
-    pictures = pictures_of(settings.data.subsets, project)
+    pictures = pictures_of(settings.data.subsets)
     needs = disk_needs(settings, plan_buckets(settings, pictures), pictures, project)
     size = {(need.what, need.folder): need.size for need in needs}
     assert size["cached pictures", project.images] == pytest.approx(6 * size["cached pictures", more], rel=0.05)

@@ -11,6 +11,7 @@ What was published (GB of 10^9 bytes, as nvidia-smi or the author gave it):
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -18,7 +19,6 @@ from core.base.errors import ConfigError
 from core.setup.hardware import GIB
 from core.training.preflight.facts import FAMILIES, facts_of
 from core.training.preflight.memory import ABOVE, BELOW, MemoryPlan, adapter_numbers, check_memory, estimate_memory
-from core.training.room import NUMBERS
 
 GB = 1e9
 CACHED = {"cache_text": True, "samples": False}
@@ -76,13 +76,23 @@ def test_the_counted_sizes_are_the_published_ones(family, billions):
     assert facts_of(family).parameters == pytest.approx(billions * 1e9, rel=0.02)
 
 
-@pytest.mark.parametrize("family", ["sd15", "sdxl"])
-def test_the_adapters_numbers_are_those_of_the_real_layers(family):
-    numbers, facts = NUMBERS[family], facts_of(family)
-    assert (facts.lora_text, facts.lora_unet, facts.lora_small, facts.lora_convolutions) == (
-        numbers.text, numbers.unet, numbers.residual, numbers.convolutions)
+@pytest.mark.parametrize(("family", "text", "unet", "small", "convolutions"), [
+    ("sd15", 165_888, 423_936, 82_880, 544_000), ("sdxl", 903_168, 2_659_840, 58_560, 355_840)])
+def test_the_adapters_numbers_are_those_of_the_real_layers(family, text, unet, small, convolutions):
+    facts = facts_of(family)
+    assert (facts.lora_text, facts.lora_unet, facts.lora_small, facts.lora_convolutions) == (text, unet, small, convolutions)
     plan = MemoryPlan(family, network_dim=8, conv_dim=4, train_text_encoders=True)
-    assert adapter_numbers(plan) == 8 * (numbers.unet + numbers.text + numbers.residual) + 4 * numbers.convolutions
+    assert adapter_numbers(plan) == 8 * (unet + text + small) + 4 * convolutions
+
+
+def test_of_a_whole_model_its_own_weights_learn_and_gradients_may_go_at_once():
+    numbers = facts_of("sdxl").parameters
+    whole = MemoryPlan("sdxl", adapter_numbers=numbers, whole_model=True, cache_text=True, optimizer="Adafactor", full_half=True)
+    parts = {part.name: part.size for part in estimate_memory(whole).peak.parts}
+    assert parts["base model"] == 2 * numbers and parts["gradients"] == 2 * numbers and not parts["adapter"]
+    training, fused, full = (next(stage.gib for stage in estimate_memory(plan).stages if stage.name == "training")
+                             for plan in (whole, replace(whole, fused_backward=True), replace(whole, full_half=False)))
+    assert fused == pytest.approx(training - 2 * numbers / GIB) and full > 1.8 * training
 
 
 @pytest.mark.parametrize(("change", "part"), [

@@ -8,8 +8,8 @@ import pytest
 from core.training.guards import GuardSettings, keep_guards
 from core.training.monitor import read_status
 from core.training.monitor.lines import LogFacts
-from core.training.room import room_missing
-from core.training.watching.space import expected_save, next_save
+from core.training.room import room_missing, size_of_save
+from core.training.watching.space import next_save
 from tests.core.training.fakes import events_of, make_run, start_epochs, wait_for, wait_for_end
 
 NEVER, ALWAYS = GuardSettings(disk_free=10_000), GuardSettings(disk_free=0)
@@ -75,5 +75,5 @@ def test_the_next_save_is_known_from_the_length_and_the_settings(tmp_path, step,
 
 
 def test_a_save_is_expected_to_be_as_large_as_the_settings_make_it(tmp_path):
-    small, large = (expected_save(make_run(tmp_path / str(rank), network={"network_dim": rank}).settings()) for rank in (4, 64))
+    small, large = (size_of_save(make_run(tmp_path / str(rank), network={"network_dim": rank}).settings()) for rank in (4, 64))
     assert large[0] == 16 * small[0] and large[1] > large[0]
