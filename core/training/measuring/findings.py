@@ -57,7 +57,7 @@ def findings_of(measured: Measured, settings: TrainingSettings, counts: list[int
         told += _missing(found, settings)
         told += _money(measured, settings, counts, found, limits)
         told += _hours(measured, settings, counts, found, limits)
-    told += _memory(measured)
+    told += nearly_full(measured)
     return sorted(told, key=lambda one: ("error", "warning", "info").index(one.level))
 
 
@@ -99,7 +99,8 @@ def _too_long(measured: Measured, settings: TrainingSettings, counts: list[int],
     return SettingFinding(level, what, f"Set '{LENGTHS[name]}' ({name}) to {most}, which fits, or {else_do}.", fix=((name, most),))
 
 
-def _memory(measured: Measured) -> Iterator[Finding]:
+def nearly_full(measured: Measured) -> Iterator[Finding]:
+    """That the GPU was so full that a longer run may not fit."""
     memory = measured.memory
     if memory.gpu_total and memory.gpu >= NEARLY_FULL * memory.gpu_total and measured.cause is None:
         others = f", {_gib(memory.gpu_before)} of it by others" if memory.gpu_before >= 100 else ""

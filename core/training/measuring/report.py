@@ -12,7 +12,7 @@ from core.base.findings import Finding
 from core.base.words import counted, told_size
 from core.dataset.project import Project
 from core.training.duration import expected_time, is_small, rough_time
-from core.training.measuring.findings import findings_of
+from core.training.measuring.findings import failure_of, findings_of, nearly_full
 from core.training.measuring.marks import differing, marks_of
 from core.training.measuring.measured import Measured, read_measured
 from core.training.measuring.outlook import Outlook, outlook, time_words
@@ -20,6 +20,9 @@ from core.training.measuring.shortened import drawing_work, heaviest_prompt
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
+
+
+GPU = "GPU memory at most"
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,18 @@ def read_report(settings: TrainingSettings, backend: str, project: Project, on_g
     return report_of(measured, settings, project, on_gpu)
 
 
+def memory_findings(settings: TrainingSettings, backend: str, project: Project) -> list[Finding]:
+    """What was measured of the GPU's memory, which outranks any estimate; empty where no measurement holds or no GPU was used."""
+    measured = read_measured(project)
+    out_of_memory = measured is not None and measured.cause is not None and measured.cause.kind == "out_of_memory"
+    if measured is None or not (measured.memory.gpu or out_of_memory) or differing(measured.marks, marks_of(settings, backend)):
+        return []
+    if out_of_memory:
+        return [failure_of(measured, settings)]
+    told = [row for row in _memory_rows(measured, settings) if row.name == GPU]
+    return [*nearly_full(measured), *(Finding("info", f"Measured {time_words(measured)}. {row.sentence()}") for row in told)]
+
+
 def limits_of(measured: Measured, project_folder: Path) -> dict[str, float]:
     """Price and limits of the planned run: as they are kept now, else as they were when it was measured."""
     from core.training.finish.kept import read_finish_settings
@@ -112,7 +127,7 @@ def _rows(measured: Measured, settings: TrainingSettings, project: Project, foun
     units, (width, height), (batch, accumulated) = measured.units, measured.bucket, measured.batch
     times = f", {accumulated} batches a step" if accumulated > 1 else ""
     yield Row("Trained", f"{counted(measured.steps, 'step')} on the largest pictures, {width} x {height} px, {batch} at once{times}")
-    yield from _memory_rows(measured, settings, on_gpu)
+    yield from _memory_rows(measured, settings)
     if units.load is not None:
         yield Row("Loading", rough_time(units.load))
     if units.encode:
@@ -136,12 +151,12 @@ def _rows(measured: Measured, settings: TrainingSettings, project: Project, foun
             yield Row("Price", f"{found.price(price):.2f}, at {price:g} an hour")
 
 
-def _memory_rows(measured: Measured, settings: TrainingSettings, on_gpu: bool) -> Iterator[Row]:
+def _memory_rows(measured: Measured, settings: TrainingSettings) -> Iterator[Row]:
     memory = measured.memory
     if memory.gpu:
         others = f", {memory.gpu_before / 1024:.1f} GiB of it by other programs" if memory.gpu_before >= 100 else ""
         torch = f"; the trainer's torch held {memory.torch / 1024:.1f} GiB" if memory.torch else ""
-        yield Row("GPU memory at most", f"{memory.gpu / 1024:.1f} of {memory.gpu_total / 1024:.1f} GiB ({memory.gpu_name}){others}{torch}",
+        yield Row(GPU, f"{memory.gpu / 1024:.1f} of {memory.gpu_total / 1024:.1f} GiB ({memory.gpu_name}){others}{torch}",
                   "" if is_small(settings) else _expected_memory(settings, measured.bucket))
     if memory.machine:
         lack = "" if memory.gpu else "; no GPU was used"

@@ -11,10 +11,10 @@ from core.training.amounts import amount_lines
 from core.training.config import Subset, TrainingSettings
 from core.training.finish.kept import keep_finish
 from core.training.finish.settings import FinishSettings
-from core.training.fitting import fit_to_project
+from core.training.fitting import check_before_launch, fit_to_project
 from core.training.measuring.findings import failure_of, findings_of
 from core.training.measuring.fitting_caps import fitting_length
-from core.training.measuring.marks import marks_of
+from core.training.measuring.marks import machine_mark, marks_of
 from core.training.measuring.measured import Measured, Memory, Units, keep_measured, place_of_measuring, read_measured
 from core.training.measuring.outlook import buckets_now, outlook
 from core.training.measuring.report import read_report
@@ -23,6 +23,8 @@ from core.training.measuring.units import units_of
 from core.training.monitor.causes import Cause
 from core.training.run import Run
 from tests.core.training.fake_trainer import write_lora, write_state
+from tests.core.training.test_base_models import SD15, write_header
+from tests.core.training.test_machine import put_nvidia_smi
 from tests.tiny_models import make_pictures
 
 UNITS = Units(load=30.0, encode=0.5, warm_up=4.0, step=2.0, sample=0.001, save=3.0, file_bytes=100, state_bytes=200)
@@ -183,6 +185,28 @@ def test_a_report_shows_measured_and_estimated_side_by_side(project):
     assert "rough estimate" in rows["A step"].estimated and rows["The whole training"].estimated
     assert "loading 30 s" in rows["The whole training"].measured and "at 0.5 an hour" in rows["Price"].measured
     assert "Measured: the training takes about" in report.sentence() and report.as_dict()["exit_code"] == 0
+
+
+def test_the_check_says_what_was_measured_of_the_gpu_in_place_of_the_estimate(project, tmp_path, monkeypatch):
+    model = write_header(tmp_path / "base.safetensors", SD15)
+    settings = own_settings(project).with_values(
+        model={"pretrained_model_name_or_path": str(model)}, data={"resolution": 1024, "batch_size": 8},
+        memory={"gradient_checkpointing": False})
+    put_nvidia_smi(tmp_path, monkeypatch, "Small GPU", "8.0")
+    machine_mark.cache_clear()
+
+    def said():
+        return [str(one) for one in check_before_launch(settings, "builtin", project.folder) if "GPU" in one.what and "GiB" in one.what]
+
+    assert any("The GPU has 14.6 GiB free, the run needs more" in one for one in said())
+    memory = Memory(gpu=12_000, gpu_total=15_360, gpu_name="Small GPU")
+    keep_measured(measured(marks=marks_of(settings, "builtin"), memory=memory), project)
+    (told,) = said()
+    assert "Measured 20" in told and "11.7 of 15.0 GiB (Small GPU)" in told and "needs more" not in told
+    cause = Cause("out_of_memory", "The GPU ran out of memory of its 15 GiB.", "")
+    keep_measured(measured(marks=marks_of(settings, "builtin"), cause=cause), project)
+    assert "The short run failed. The GPU ran out of memory" in said()[0] and "gradient_checkpointing" in said()[0]
+    machine_mark.cache_clear()
 
 
 def test_a_report_of_other_settings_says_which(project):
