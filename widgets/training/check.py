@@ -59,10 +59,13 @@ class TrainingCheckPanel(CheckPanel):
         return Work("looking at everything", check, self._show)
 
     def show_report(self, status: JobStatus) -> None:
-        """Show what was measured; a training that costs too much is no good news."""
+        """Show what was measured; a training that costs too much is no good news, and what was true of other settings is no news."""
         self.measuring.look()
-        if status.state == "done" and self.measuring.report is not None:
-            self.conclude(list(self.measuring.report.findings), status.message)
+        report = self.measuring.report
+        if report is not None and report.other_settings and status.state != "cancelled":
+            self.say("ready", "Ready")
+        elif report is not None and status.state == "done":
+            self.conclude(list(report.findings), status.message)
 
     def _show(self, findings: Sequence[Finding]) -> str:
         self._found_in = self.session.folder

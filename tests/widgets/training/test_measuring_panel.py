@@ -5,6 +5,7 @@ import time
 import pytest
 
 from core.base.files import write_json
+from core.base.jobs import append_event
 from core.base.paths import DEMO_ASSETS
 from core.training.finish.kept import keep_finish
 from core.training.finish.settings import FinishSettings
@@ -105,6 +106,17 @@ def test_the_caps_of_the_last_short_run_come_back(session, chosen):
     write_json(folder / "settings.json", order)
     panel = TrainingCheckPanel(session)
     assert panel.measuring.form.value() == MeasureSettings(most_money=2.5, most_minutes=4.0)
+
+
+def test_a_short_run_of_other_settings_is_no_news_when_the_notebook_is_opened_again(session, chosen):
+    keep(session, chosen)
+    folder = session.folder / "jobs" / "20260101-000000-measure"
+    write_json(folder / "settings.json", {"stage": "measure", "project": str(session.folder), "settings": {}})
+    append_event(folder, "done", message="Measured: the training takes about 12 min.")
+    assert TrainingCheckPanel(session).status.text == "Done: Measured: the training takes about 12 min."
+    keep_settings(session, chosen.with_values(data={"batch_size": 3}))
+    panel = TrainingCheckPanel(session)
+    assert panel.status.text == "Ready" and "is of other settings" in panel.measuring.result.value
 
 
 @pytest.mark.slow
