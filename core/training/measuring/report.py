@@ -109,6 +109,11 @@ def memory_findings(settings: TrainingSettings, backend: str, project: Project) 
     return [*nearly_full(measured), *(Finding("info", f"Measured {time_words(measured)}. {row.sentence()}") for row in told)]
 
 
+def seconds_words(seconds: float) -> str:
+    """ "2.31 s", "0.092 s", "12 min": as exact as it was measured, where that is told in seconds at all."""
+    return rough_time(seconds) if seconds >= 100 else f"{seconds:.3g} s" if seconds >= 1 else f"{seconds:.2g} s"
+
+
 def limits_of(measured: Measured, project_folder: Path) -> dict[str, float]:
     """Price and limits of the planned run: as they are kept now, else as they were when it was measured."""
     from core.training.finish.kept import read_finish_settings
@@ -129,22 +134,23 @@ def _rows(measured: Measured, settings: TrainingSettings, project: Project, foun
     yield Row("Trained", f"{counted(measured.steps, 'step')} on the largest pictures, {width} x {height} px, {batch} at once{times}")
     yield from _memory_rows(measured, settings)
     if units.load is not None:
-        yield Row("Loading", rough_time(units.load))
+        yield Row("Loading", seconds_words(units.load))
     if units.encode:
-        yield Row("Encoding a picture", rough_time(units.encode))
+        yield Row("Encoding a picture", seconds_words(units.encode))
     if units.captions:
-        yield Row("Reading a caption", rough_time(units.captions))
-    expected = expected_time(settings, measured.backend, project.folder, on_gpu)
+        yield Row("Reading a caption", seconds_words(units.captions))
+    expected = expected_time(settings, measured.backend, project.folder, on_gpu or bool(measured.memory.gpu))
     if units.step is not None:
-        first = f" (the first one {rough_time(units.step + units.warm_up)})" if units.warm_up else ""
-        yield Row("A step", f"{rough_time(units.step)}{first}", f"{rough_time(expected.step)}, {expected.basis}" if expected else "")
+        first = f" (the first one {seconds_words(units.step + units.warm_up)})" if units.warm_up else ""
+        yield Row("A step", f"{seconds_words(units.step)}{first}", f"{rough_time(expected.step)}, {expected.basis}" if expected else "")
     prompt = heaviest_prompt(settings)
     if units.sample is not None and prompt is not None:
-        took = rough_time(units.sample * drawing_work(prompt, settings))
+        took = seconds_words(units.sample * drawing_work(prompt, settings))
         yield Row("A sample picture", f"{took}, {prompt.sample_steps} steps of drawing")
     if units.save is not None:
         state = f" and {told_size(units.state_bytes)} of state" if units.state_bytes else ""
-        yield Row("A save", f"{rough_time(units.save)}: {told_size(units.file_bytes)}{state}", _expected_save(settings, units.state_bytes))
+        yield Row("A save", f"{seconds_words(units.save)}: {told_size(units.file_bytes)}{state}",
+                  _expected_save(settings, units.state_bytes))
     if found is not None:
         yield Row("The whole training", _whole(found), rough_time(expected.whole) if expected and expected.whole else "")
         if price:

@@ -182,9 +182,13 @@ def test_a_report_shows_measured_and_estimated_side_by_side(project):
     rows = {row.name: row for row in report.rows}
     assert "10.7 of 23.4 GiB (RTX 4090); the trainer's torch held 9.3 GiB" in rows["GPU memory at most"].measured
     assert rows["GPU memory at most"].estimated.endswith(" GiB") and rows["A step"].measured == "2 s (the first one 6 s)"
-    assert "rough estimate" in rows["A step"].estimated and rows["The whole training"].estimated
+    assert rows["A step"].estimated == ""  # of a GPU nothing is known before its first run
     assert "loading 30 s" in rows["The whole training"].measured and "at 0.5 an hour" in rows["Price"].measured
     assert "Measured: the training takes about" in report.sentence() and report.as_dict()["exit_code"] == 0
+    keep_measured(measured(marks=marks_of(settings, "builtin"), units=Units(step=2.3456, warm_up=0.01)), project)
+    rows = {row.name: row for row in read_report(settings, "builtin", project, on_gpu=False).rows}
+    assert rows["A step"].measured == "2.35 s (the first one 2.36 s)" and "rough estimate" in rows["A step"].estimated
+    assert rows["The whole training"].estimated
 
 
 def test_the_check_says_what_was_measured_of_the_gpu_in_place_of_the_estimate(project, tmp_path, monkeypatch):
