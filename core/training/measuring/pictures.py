@@ -40,19 +40,19 @@ def copy_pictures(settings: TrainingSettings, plan: BucketPlan, folder: Path, pr
     Returns: the folder as a short run learns from it. Raises: Cancelled. DiskError.
     """
     number, fates = _largest(plan, settings.data.subsets)
-    subset, batch = settings.data.subsets[number], settings.data.batch_size * settings.schedule.gradient_accumulation_steps
+    subset, of_a_step = settings.data.subsets[number], plan.batch_size * settings.schedule.gradient_accumulation_steps * plan.processes
     source, places = place_of(subset.image_dir), {"image_dir": folder / "images"}
     for name in ("conditioning_data_dir", "control_directory"):
         if getattr(subset, name):
             places[name] = folder / name
     with trained_on([source], "a measurement", progress):
-        chosen = sorted(fates, key=lambda fate: -_length(source, fate.name, subset.caption_extension))[:_different(len(fates), batch)]
+        chosen = sorted(fates, key=lambda fate: -_length(source, fate.name, subset.caption_extension))[:_different(len(fates), of_a_step)]
         for fate in chosen:
             caption = (source / fate.name).with_suffix(subset.caption_extension)
             _copy([source / fate.name, *([caption] if caption.is_file() else [])], places["image_dir"])
             for name, place in list(places.items())[1:]:
                 _copy(sorted(place_of(getattr(subset, name)).glob(f"{glob.escape(Path(fate.name).stem)}*")), place)
-    return subset.changed(num_repeats=batch // len(chosen) * STEPS, is_reg=False, **{name: str(place) for name, place in places.items()})
+    return subset.changed(num_repeats=of_a_step // len(chosen) * STEPS, is_reg=False, **{name: str(place) for name, place in places.items()})
 
 
 def _largest(plan: BucketPlan, subsets: Sequence[Subset]) -> tuple[int, list[Fate]]:
@@ -63,9 +63,9 @@ def _largest(plan: BucketPlan, subsets: Sequence[Subset]) -> tuple[int, list[Fat
     return number, [fate for fate in fates if fate.folder == number]
 
 
-def _different(there: int, batch: int) -> int:
+def _different(there: int, of_a_step: int) -> int:
     """How many different pictures: a number that divides the pictures of a step, so that no batch is left unfilled."""
-    return next(count for count in range(min(there, batch, MOST_PICTURES), 0, -1) if batch % count == 0)
+    return next(count for count in range(min(there, of_a_step, MOST_PICTURES), 0, -1) if of_a_step % count == 0)
 
 
 def _length(folder: Path, name: str, extension: str) -> int:
