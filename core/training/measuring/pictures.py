@@ -52,7 +52,8 @@ def copy_pictures(settings: TrainingSettings, plan: BucketPlan, folder: Path, pr
             _copy([source / fate.name, *([caption] if caption.is_file() else [])], places["image_dir"])
             for name, place in list(places.items())[1:]:
                 _copy(sorted(place_of(getattr(subset, name)).glob(f"{glob.escape(Path(fate.name).stem)}*")), place)
-    return subset.changed(num_repeats=of_a_step // len(chosen) * STEPS, is_reg=False, **{name: str(place) for name, place in places.items()})
+    folders = {name: str(place) for name, place in places.items()}
+    return subset.changed(num_repeats=of_a_step // len(chosen) * STEPS, is_reg=False, **folders)
 
 
 def _largest(plan: BucketPlan, subsets: Sequence[Subset]) -> tuple[int, list[Fate]]:
