@@ -11,9 +11,11 @@ import ipywidgets as ipw
 
 from core.base.errors import ConfigError
 from core.base.paths import models_dir
+from core.models.catalog import PARTS_FOLDER
 from core.training.base_models import FAMILY_NAMES, about_model, find_models, is_demo_model
 from core.training.config import PARTS, Family, ModelSettings, SamplePrompt, TrainingSettings
-from core.training.config.applying import idle, idle_of_folders, is_of_another_family
+from core.training.config.applying import idle, idle_of_folders, is_of_another_family, why_not
+from core.training.config.components import FIELDS, find_parts, judge_component
 from core.training.config.network_types import NETWORK_TYPES
 from core.training.config.optimizers import USUAL
 from core.training.config.own_presets import all_presets
@@ -66,6 +68,7 @@ class SettingsPanel(Panel):
         """The form."""
         families = [(FAMILY_NAMES[name], name) for name in get_args(Family)]
         choices = {"model.family": families, MODEL: Suggestions(find_models()), "optimizer.optimizer_type": Optimizers(OPTIMIZERS),
+                   **{f"model.{name}": Suggestions() for name in FIELDS},
                    "network.network_type": [(facts.title, name) for name, facts in NETWORK_TYPES.items()]}
         self.form = Form(TrainingSettings, choices, HIDDEN, folded=[name for name in PARTS if name != "model"])
         self.finder = SettingsFinder(self.form)
@@ -97,11 +100,11 @@ class SettingsPanel(Panel):
             return
         mark, settings = self._mark(), read_settings(self.session)
         self._offer_presets(settings)
-        self.model.offer(find_models())
+        self._offer_files(settings)
         if self._read_from != mark:
             self._fill(settings)
             self._read_from = mark
-        self._show_model(settings.model)
+        self._show_files(settings)
         self._show_length(settings)
         self._show_what_acts(settings)
 
@@ -155,9 +158,28 @@ class SettingsPanel(Panel):
         self.prompts.value = "\n".join(prompt_text(prompt) for prompt in settings.sampling.sample_prompts)
         self._filling = False
 
+    def _offer_files(self, settings: TrainingSettings) -> None:
+        """What lies on this machine now, for the model and for each file beside it that the family reads."""
+        self.model.offer(find_models())
+        folder = models_dir().absolute() / PARTS_FOLDER
+        for name in FIELDS:
+            fitting = [] if why_not(settings, name) else find_parts(settings.model.family, name)
+            self._file(name).offer([(path.relative_to(folder).as_posix(), str(path)) for path in fitting])
+
+    def _file(self, name: str) -> SuggestionControl:
+        """The control of a file beside the model. Args: name: one of `FIELDS`."""
+        return cast(SuggestionControl, self.form.control(f"model.{name}"))
+
     def _show_model(self, model: ModelSettings) -> None:
         finding = about_model(model)
         self.model.remark(str(finding), wrong=finding.level == "error")
+
+    def _show_files(self, settings: TrainingSettings) -> None:
+        """Say at each field what is wrong with its file."""
+        self._show_model(settings.model)
+        for name in FIELDS:
+            wrong = judge_component(settings, name)
+            self._file(name).remark(str(wrong) if wrong else "", wrong=wrong is not None)
 
     def _show_what_acts(self, settings: TrainingSettings) -> None:
         """Grey or hide what does nothing with the others as they are, and count what differs from the preset."""

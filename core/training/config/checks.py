@@ -13,8 +13,10 @@ from typing import Any
 
 from core.base.errors import ConfigError
 from core.base.findings import Finding
+from core.models.catalog import PARTS_FOLDER
 from core.training.config.applying import idle, idle_of_folders, why_not
 from core.training.config.combinations import Pair, check_combinations
+from core.training.config.components import find_parts
 from core.training.config.data import Subset
 from core.training.config.families import SD_SCRIPTS, TRAINER_TITLES, script_for, trained_model
 from core.training.config.finding import finding
@@ -77,9 +79,12 @@ def _components(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     """Files beside the base model without which the script cannot begin."""
     for name in trained_model(settings.model.family).components:
         if not getattr(settings.model, name):
-            title = settings.model.fields()[name].title
-            yield Finding("error", f"{trained_model(settings.model.family).title} needs the file {title} ({name}), which is not chosen.",
-                          "Choose it in the panel Model and settings, or get it in the panel Get a model.")
+            title, there = settings.model.fields()[name].title, find_parts(settings.model.family, name)
+            fix = {name: str(there[0])} if len(there) == 1 else {}
+            remedy = f"{there[0].name} lies in models/{PARTS_FOLDER}: choose it." if fix else \
+                "Choose it in the panel Model and settings, or get it in the panel Get a model."
+            yield finding("error", f"{trained_model(settings.model.family).title} needs the file {title} ({name}), which is not chosen.",
+                          remedy, **fix)
 
 
 def _resolution(settings: TrainingSettings, backend: str) -> Iterator[Finding]:

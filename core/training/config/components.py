@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.base.errors import ModelError
 from core.base.findings import Finding
-from core.base.paths import looks_like_a_place, place_of
+from core.base.paths import looks_like_a_place, models_dir, place_of
 from core.diffusion.kinds import kind_of, read_header
 from core.diffusion.parts import ModelPart, part_of
+from core.models.catalog import PARTS_FOLDER
 from core.training.config.applying import acting
 from core.training.config.families import TRAINED_MODELS, trained_model
 from core.training.config.finding import missing_file
@@ -34,40 +37,73 @@ FIELDS = (*EXPECTED, "ae", "vae")
 
 def check_components(settings: TrainingSettings) -> Iterator[Finding]:
     """Files that are missing, broken, or another part than their field is for."""
-    model = settings.model
-    given = acting(settings, model)
     for name in FIELDS:
-        if value := given.get(name):
-            title = str(model.fields()[name].title)
-            path = place_of(value)
-            if path.is_file():
-                yield from _judge(settings, name, path, title)
-            elif not path.exists() and (name in trained_model(model.family).components or looks_like_a_place(value)):
-                yield missing_file(title, value, "Choose another, or get it in the panel Get a model.")
+        if found := judge_component(settings, name):
+            yield found
 
 
-def _judge(settings: TrainingSettings, name: str, path: Path, title: str) -> Iterator[Finding]:
+def judge_component(settings: TrainingSettings, name: str) -> Finding | None:
+    """What is wrong with the file of one field, from its header; None: nothing, or the field is empty or not used.
+
+    Args: name: one of `FIELDS`.
+    """
+    model = settings.model
+    value = acting(settings, model).get(name)
+    if not value:
+        return None
+    path, title = place_of(value), str(model.fields()[name].title)
+    if path.is_file():
+        return _judge(model.family, name, path, title)
+    if not path.exists() and (name in trained_model(model.family).components or looks_like_a_place(value)):
+        return missing_file(title, value, "Choose another, or get it in the panel Get a model.")
+    return None
+
+
+def find_parts(family: str, name: str) -> list[Path]:
+    """Files on this machine that one field may name, from models/components, by name; those that are surely another part are left out."""
+    folder = models_dir().absolute() / PARTS_FOLDER
+    if not folder.is_dir():
+        return []
+    wanted, found = _wanted(family, name), []
+    for path in sorted(folder.rglob("*.safetensors")):
+        with contextlib.suppress(OSError, ModelError):
+            stamp = path.stat()
+            part = _part_in(path, (stamp.st_size, stamp.st_mtime_ns))
+            if part is None or _fits(part, wanted):
+                found.append(path)
+    return found
+
+
+@lru_cache(maxsize=512)
+def _part_in(path: Path, stamp: tuple[int, int]) -> ModelPart | None:
+    """What a file is, read once as long as it stays as it is. Args: stamp: its size and time."""
+    return part_of(read_header(path))
+
+
+def _fits(part: ModelPart, wanted: Sequence[ModelPart]) -> bool:
+    sizes = {one.size for one in wanted} - {0}
+    return part.kind == wanted[0].kind and not (part.size and sizes and part.size not in sizes)
+
+
+def _judge(family: str, name: str, path: Path, title: str) -> Finding | None:
     if path.suffix != ".safetensors":
-        return  # older formats tell nothing
+        return None  # older formats tell nothing
     try:
         part = part_of(read_header(path))
     except ModelError as error:
-        yield Finding("error", f"{title} ({name}): {error.message}", error.hint)
-        return
+        return Finding("error", f"{title} ({name}): {error.message}", error.hint)
     except OSError as error:
-        yield Finding("error", f"{title} ({name}), {path}, cannot be read: {error}.", "Check the rights of the file.")
-        return
+        return Finding("error", f"{title} ({name}), {path}, cannot be read: {error}.", "Check the rights of the file.")
     if part is None or part.kind in ("lora", "controlnet"):
-        if wrong := part.words if part is not None else _base_model(path):
-            yield Finding("error", f"{path.name} is {wrong}, but is chosen as {title} ({name}).", f"Choose the file of {title}.")
-        return
-    wanted = _wanted(settings.model.family, name)
-    sizes = {one.size for one in wanted} - {0}
-    if part.kind != wanted[0].kind or (part.size and sizes and part.size not in sizes):
-        title_of_family = trained_model(settings.model.family).title
-        level: Literal["error", "warning"] = "error" if part.kind != wanted[0].kind else "warning"
-        yield Finding(level, f"{path.name} is {part.words}, but is chosen as {title} ({name}) of {title_of_family}, which is "
-                      f"{' or '.join(one.words for one in wanted)}.", f"Choose the file of {title}.")
+        wrong = part.words if part is not None else _base_model(path)
+        return Finding("error", f"{path.name} is {wrong}, but is chosen as {title} ({name}).", f"Choose the file of {title}.") \
+            if wrong else None
+    wanted = _wanted(family, name)
+    if _fits(part, wanted):
+        return None
+    level: Literal["error", "warning"] = "error" if part.kind != wanted[0].kind else "warning"
+    return Finding(level, f"{path.name} is {part.words}, but is chosen as {title} ({name}) of {trained_model(family).title}, which is "
+                   f"{' or '.join(one.words for one in wanted)}.", f"Choose the file of {title}.")
 
 
 def _wanted(family: str, name: str) -> tuple[ModelPart, ...]:

@@ -44,7 +44,7 @@ class ModelSettings(Part):
     ae: str | None = _component("Autoencoder", "The file of the autoencoder (ae.safetensors).", "flux1", "chroma", "lumina2",
                                 "flux1_kontext")
     vae: str | None = setting(None, "VAE", "Another VAE than the model's own; HunyuanImage, Anima, FLUX.2 (ae.safetensors), Qwen-Image and "
-                              "Z-Image have none of their own, so that it must be given. Otherwise leave it empty.", level="advanced",
+                              "Z-Image have none of their own, so that it must be given. Otherwise leave it empty.",
                               only={"family": (*UNET, "sd3", "hunyuan_image", "anima", "flux2_dev", "flux2_klein", "qwen_image",
                                                "z_image")})
     model_version: Literal["klein-base-4b", "klein-base-9b", "original", "edit", "edit-2509", "edit-2511"] | None = setting(

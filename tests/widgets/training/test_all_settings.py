@@ -3,6 +3,7 @@
 import pytest
 
 from core.training.config.applying import idle
+from tests.core.training.config.part_files import SHAPES, weights
 from tests.core.training.test_base_models import SDXL, write_header
 from widgets.training.check import TrainingCheckPanel, fix_words
 from widgets.training.choice import keep_settings, read_settings
@@ -135,3 +136,19 @@ def test_the_words_of_a_remedy():
     assert fix_words(finding("error", "x", "y", noise_offset=0.05)) == "Set 'Noise offset' to 0.05"
     assert fix_words(finding("error", "x", "y", min_timestep=None, max_timestep=None)) == \
         "Empty 'Lowest noise level' and empty 'Highest noise level'"
+
+
+def test_files_beside_the_model_are_offered_and_a_wrong_one_is_told_at_its_field(panel, session, tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_MODELS", str(tmp_path / "models"))
+    (tmp_path / "models" / "components").mkdir(parents=True)
+    places = {name: str(weights(tmp_path / "models" / "components" / f"{name}.safetensors", SHAPES[name])) for name in ("clip_l", "t5xxl")}
+    panel.form.control("model.family").widget.value = "flux1"
+    panel.update()
+    clip = panel.form.control("model.clip_l")
+    assert [value for _, value in clip.list.options] == ["", places["clip_l"]]
+    clip.widget.value = places["t5xxl"]
+    panel.update()
+    assert "is the text encoder T5-XXL, but is chosen as CLIP-L" in clip._note.value
+    clip.list.value = places["clip_l"]
+    panel.update()
+    assert "but is chosen" not in clip._note.value and read_settings(session).model.clip_l == places["clip_l"]

@@ -1,41 +1,14 @@
 """Files beside the base model: there, whole, and the part that their field is for."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 from core.diffusion.kinds import read_header
 from core.diffusion.parts import ModelPart, part_of
-from core.training.config.components import check_components
+from core.training.config.checks import check_settings
+from core.training.config.components import check_components, find_parts
 from core.training.config.families import TRAINED_MODELS
 from core.training.config.presets import load_preset
-
-SHAPES = {"clip_l": {"text_model.encoder.layers.0.mlp.fc1.weight": [3072, 768],
-                     "text_model.embeddings.token_embedding.weight": [49408, 768]},
-          "clip_g": {"text_model.encoder.layers.0.mlp.fc1.weight": [5120, 1280],
-                     "text_model.embeddings.token_embedding.weight": [49408, 1280]},
-          "t5xxl": {"encoder.block.0.layer.0.SelfAttention.q.weight": [4096, 4096], "shared.weight": [32128, 4096]},
-          "qwen_4b": {"model.layers.0.self_attn.q_proj.weight": [4096, 2560], "model.embed_tokens.weight": [151936, 2560]},
-          "ae": {"decoder.conv_in.weight": [512, 16, 3, 3], "decoder.up.0.block.0.conv1.weight": [128, 256, 3, 3]},
-          "sdxl_vae": {"decoder.conv_in.weight": [512, 4, 3, 3]}, "flux": {"double_blocks.0.img_attn.qkv.weight": [9216, 3072]},
-          "lora": {"lora_unet_x.lora_down.weight": [8, 320]}, "strange": {"x": [1]}}
-
-
-def weights(path: Path, shapes: dict[str, list[int]]) -> Path:
-    """A safetensors file with these tensors, of the smallest type; what lies behind the header is a hole."""
-    header, place = {}, 0
-    for name, shape in shapes.items():
-        size = 1
-        for side in shape:
-            size *= side
-        header[name] = {"dtype": "F8_E4M3", "shape": shape, "data_offsets": [place, place + size]}
-        place += size
-    text = json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text)
-    with open(path, "ab") as file:
-        file.truncate(8 + len(text) + place)
-    return path
+from tests.core.training.config.part_files import SHAPES, weights
 
 
 @pytest.fixture
@@ -89,3 +62,32 @@ def test_every_component_of_every_family_has_an_expectation(files):
         for name in model.components:
             (one,) = found(family, **{name: files["lora"]})
             assert one.level == "error" and "is a LoRA" in one.what
+
+
+def test_what_lies_in_the_folder_of_parts_is_offered_to_the_fields_that_it_fits(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_MODELS", str(tmp_path / "models"))
+    assert find_parts("flux1", "clip_l") == []
+    folder = tmp_path / "models" / "components" / "flux"
+    folder.mkdir(parents=True)
+    for name, shapes in SHAPES.items():
+        weights(folder / f"{name}.safetensors", shapes)
+    (folder / "broken.safetensors").write_bytes(b"x")
+
+    def names(family, field):
+        return {path.stem for path in find_parts(family, field)} - {"strange", "flux"}  # of these nothing can be told
+
+    assert names("flux1", "clip_l") == {"clip_l"} and names("flux1", "ae") == {"ae"} and names("sdxl", "vae") == {"sdxl_vae"}
+    assert names("z_image", "text_encoder") == {"qwen_4b"} and names("flux2_dev", "text_encoder") == set()
+
+
+def test_a_component_that_is_missing_is_put_in_at_one_press_where_one_fits(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_MODELS", str(tmp_path / "models"))
+    folder = tmp_path / "models" / "components"
+    folder.mkdir(parents=True)
+    for name in ("clip_l", "ae"):
+        weights(folder / f"{name}.safetensors", SHAPES[name])
+    settings = load_preset("sd15_character").with_values(model={"family": "flux1"})
+    fixes = {finding.what: dict(finding.fix) for finding in check_settings(settings) if "which is not chosen" in finding.what}
+    offered = sorted(value for fix in fixes.values() for value in fix.values())
+    assert offered == [str(folder / "ae.safetensors"), str(folder / "clip_l.safetensors")]
+    assert {} in fixes.values()  # T5-XXL lies nowhere
