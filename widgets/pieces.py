@@ -29,9 +29,13 @@ def findings_list(findings: Sequence[Finding]) -> str:
     return f'<ul class="lb-findings">{"".join(lines)}</ul>' if lines else ""
 
 
-def table(rows: Sequence[tuple[str, object]]) -> str:
-    """Names and values as a small table in HTML."""
-    lines = [f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>" for name, value in rows]
+def table(rows: Sequence[Sequence[object]], head: Sequence[str] = ()) -> str:
+    """Names and values as a small table in HTML. Args: head: what stands above the columns."""
+    above, scope = "".join(f'<th scope="col">{html.escape(words)}</th>' for words in head), ' scope="row"' if head else ""
+    lines = [f"<tr>{above}</tr>"] if head else []
+    for name, *values in rows:
+        cells = "".join(f"<td>{html.escape(str(value))}</td>" for value in values)
+        lines.append(f'<tr><th{scope}>{html.escape(str(name))}</th>{cells}</tr>')
     return f'<div class="lb-scroll"><table>{"".join(lines)}</table></div>'
 
 

@@ -10,6 +10,7 @@ from core.base.errors import ConfigError, StudioError
 from core.base.words import counted
 from core.setup.hardware import read_gpus
 from core.training.duration import expected_time, rough_time
+from core.training.measuring.outlook import measured_time
 from core.training.room import room_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _files(settings: TrainingSettings, totals: Totals) -> str:
 
 
 def _time_and_price(settings: TrainingSettings, backend: str, project_folder: Path, on_gpu: bool) -> list[str]:
-    expected = expected_time(settings, backend, project_folder, on_gpu)
+    expected = measured_time(settings, backend, project_folder) or expected_time(settings, backend, project_folder, on_gpu)
     if expected is None or not expected.whole:
         return ["Time: known once this machine has trained with these settings." if on_gpu else ""][:int(on_gpu)]
     line = f"Time: about {rough_time(expected.whole)} ({expected.basis})."

@@ -144,7 +144,7 @@ def _work_beside_steps(settings: TrainingSettings, totals: Totals) -> tuple[floa
     """
     from core.training.config.sources import image_counts
 
-    pixel, (width, height), times = WORK[settings.model.family].pixel, settings.data.size, _times_drawn(settings, totals)
+    pixel, (width, height), times = WORK[settings.model.family].pixel, settings.data.size, times_drawn(settings, totals)
     prompts = settings.sampling.sample_prompts
     drawn = sum((prompt.width or width) * (prompt.height or height) * (2 * pixel * prompt.sample_steps + DECODE_PIXEL)
                 for prompt in prompts)
@@ -152,7 +152,7 @@ def _work_beside_steps(settings: TrainingSettings, totals: Totals) -> tuple[floa
     return times * drawn + encoded, times * len(prompts)
 
 
-def _times_drawn(settings: TrainingSettings, totals: Totals) -> int:
+def times_drawn(settings: TrainingSettings, totals: Totals) -> int:
     """How often the samples are drawn, by sd-scripts' rules: the steps count only where no epochs are given."""
     sampling = settings.sampling
     first = int(sampling.sample_at_first)

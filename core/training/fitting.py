@@ -97,13 +97,15 @@ def check_before_launch(settings: TrainingSettings, backend: str, project_folder
     from core.training.config.checks import check_settings
     from core.training.config.sources import check_sources
     from core.training.machine import check_machine
+    from core.training.measuring.report import memory_findings
     from core.training.room import check_trash
 
     project = Project.open(project_folder)
     findings = [*check_settings(settings, backend), *_check_prompts(settings, project), *_check_demo_model(settings),
                 *(sources := check_sources(settings, backend, project.images))]
     if not errors_of(sources):
-        findings += _preflight(settings, project, deep)
+        measured = memory_findings(settings, backend, project)
+        findings += [*_preflight(settings, project, deep and not measured), *measured]
     findings += [*_check_backend(settings, backend), *check_machine(settings, backend, project_folder, deep),
                  *check_trash(settings, project_folder)]
     unique = list(dict.fromkeys(findings))

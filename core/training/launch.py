@@ -56,7 +56,7 @@ def launch(run: Run, state: State | None = None, hold: bool = False) -> Run:
         if run.state() in ACTIVE:
             raise TrainingError(f"The run {run.id} is already {run.state()}.", "Wait for its end, or stop it first.")
         _write_settings(run, state)
-        command = _plain_command(run)
+        command = plain_command(run)
         argv = [*command["argv"], *resume_arguments(run, state)]
         places = {"root": str(ROOT), "models": str(models_dir())}
         write_json(run.folder / "command.json", {**command, "argv": argv, "base": command["argv"], **places})
@@ -120,7 +120,7 @@ def _only_encoded(run: Run) -> bool:
     return run.backend == "musubi" and not note.exists()
 
 
-def _plain_command(run: Run) -> dict[str, Any]:
+def plain_command(run: Run) -> dict[str, Any]:
     """The backend's command as values that JSON can hold."""
     from core.training.backends import BACKENDS
 

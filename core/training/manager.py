@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from core.training.finish.settings import FinishSettings
     from core.training.finish.status import FinishStatus
     from core.training.loading import LoadReport, LoadSettings, MemorySize, NoSettings, PresetName, SavePreset
+    from core.training.measuring.report import MeasureReport
+    from core.training.measuring.settings import MeasureSettings
     from core.training.outputs import State
     from core.training.preview import ImagePreview, PreviewSettings
     from core.training.regularisation import RegularisationReport, RegularisationSettings
@@ -135,6 +137,19 @@ class TrainingManager:
         from core.training.fitting import check_before_launch
 
         return check_before_launch(self.configure(settings), backend, self.project.folder, deep)
+
+    def measure(self, settings: MeasureSettings, progress: Progress = SILENT) -> MeasureReport:
+        """Train a few steps of the kept settings and say what the whole takes. Raises: TrainingError, ConfigError, DiskError, Cancelled."""
+        from core.training.measuring.stage import measure
+
+        return measure(self.project, self.settings(), settings, progress)
+
+    def measurement(self, settings: TrainingSettings, backend: str = "builtin") -> MeasureReport | None:
+        """The last measurement, seen with these settings; None: there is none."""
+        from core.training.amounts import has_gpu
+        from core.training.measuring.report import read_report
+
+        return read_report(self.configure(settings), backend, self.project, has_gpu())
 
     def regularise(self, settings: RegularisationSettings, progress: Progress = SILENT) -> RegularisationReport:
         """Let the base model draw pictures of what must stay as it is. Raises: ConfigError, ModelError, Cancelled."""

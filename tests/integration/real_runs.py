@@ -55,7 +55,7 @@ def train(manager: TrainingManager, backend: str, **more: object) -> Finished:
              "subsets": json.dumps([{"image_dir": str(manager.project.images), "num_repeats": 1}]),
              "sample_prompts": json.dumps(["mikoneko, red hair --w 128 --h 128 --s 2 --d 5"])}
     flags |= {"output_name": backend, **more}
-    words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    words = [word for name, value in flags.items() for word in ((f"--{name}",) if value is True else (f"--{name}", str(value)))]
     argv = [sys.executable, "-m", "core", "train", str(manager.project.folder), *words, "--json"]
     answer = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from pathlib import Path
 
 import ipywidgets as ipw
 
 from core.base.findings import Finding
+from core.base.jobs import JobStatus
 from core.training.config import PARTS
 from core.training.config.finding import SettingFinding
 from widgets.dataset.check import CheckPanel
 from widgets.panel import Work
 from widgets.training.choice import keep_settings, read_settings
 from widgets.training.launch import backend_of
+from widgets.training.measuring import MeasureBox
 
 
 class TrainingCheckPanel(CheckPanel):
@@ -23,17 +26,24 @@ class TrainingCheckPanel(CheckPanel):
     title = "Check"
     purpose = "Look at model, settings, pictures, trainer, machine and disk before it costs time or money."
     button = "Check everything"
+    stage = "measure"
 
     def results(self) -> list[ipw.Widget]:
-        """The findings, and a button for each that can be mended at one press."""
+        """The findings, a button for each that can be mended at one press, and the short run that is measured."""
         self._mends = ipw.VBox().add_class("lb-form")
-        return [*super().results(), self._mends]
+        self._found_in: Path | None = None
+        self.measuring = MeasureBox(self, self._mend_button)
+        return [*super().results(), self._mends, self.measuring.view]
+
+    def opened(self) -> None:
+        """The caps of the project's last short run come back."""
+        self.measuring.open()
 
     def update(self) -> None:
         """Findings of another project are of no use."""
-        super().update()
-        if self._told is None:
-            self._mends.children = ()
+        if self._found_in != self.session.folder:
+            self._findings.value, self._mends.children = "", ()
+        self.measuring.look()
 
     def blocked(self) -> str:
         """The settings must be right."""
@@ -48,16 +58,28 @@ class TrainingCheckPanel(CheckPanel):
 
         return Work("looking at everything", check, self._show)
 
+    def show_report(self, status: JobStatus) -> None:
+        """Show what was measured; a training that costs too much is no good news, and what was true of other settings is no news."""
+        self.measuring.look()
+        report = self.measuring.report
+        if report is not None and report.other_settings and status.state != "cancelled":
+            self.say("ready", "Ready")
+        elif report is not None and status.state == "done":
+            self.conclude(list(report.findings), status.message)
+
     def _show(self, findings: Sequence[Finding]) -> str:
-        mendable = [one for one in findings if isinstance(one, SettingFinding) and one.fix]
-        self._mends.children = [self._mend(one) for one in mendable]
+        self._found_in = self.session.folder
+        self._mends.children = [self._mend(one) for one in findings if isinstance(one, SettingFinding) and one.fix]
         return super()._show(findings)
 
     def _mend(self, finding: SettingFinding) -> ipw.Widget:
         """What was found and its button."""
-        button = self.action(fix_words(finding), lambda: self._apply(finding))
         why = f" {finding.why}" if finding.why else ""
-        return ipw.VBox([ipw.HTML(f'<p class="lb-help">{html.escape(finding.what + why)}</p>'), button]).add_class("lb-form")
+        words = ipw.HTML(f'<p class="lb-help">{html.escape(finding.what + why)}</p>')
+        return ipw.VBox([words, self._mend_button(finding)]).add_class("lb-form")
+
+    def _mend_button(self, finding: SettingFinding) -> ipw.Button:
+        return self.action(fix_words(finding), lambda: self._apply(finding))
 
     def _apply(self, finding: SettingFinding) -> str:
         """Change the settings as the finding says, and look again."""
