@@ -16,6 +16,7 @@ from core.training.monitor import RunStatus
 from core.training.run import Run
 
 SIZES = [(160, 160), (130, 128), (300, 100), (260, 90), (100, 300)]
+SQUARES = [(128, 128)] * 4
 BATCH_SIZE, EPOCHS = 2, 2
 
 
@@ -47,6 +48,13 @@ class Finished:
 
 def train(manager: TrainingManager, backend: str, **more: object) -> Finished:
     """Launch as a person does who has no notebook, then look at it as a panel does."""
+    finished = watch(manager, launch(manager, backend, **more))
+    assert finished.last.state == "done", f"{finished.last.sentence()}\n" + "\n".join(finished.last.log[-40:])
+    return finished
+
+
+def launch(manager: TrainingManager, backend: str, **more: object) -> str:
+    """Launch from the command line. Returns: the run's id."""
     model = manager.project.folder.parent.parent / "model"
     flags = {"preset": "sd15_character", "backend": backend, "pretrained_model_name_or_path": model / "model.safetensors",
              "tokenizer_cache_dir": model / "tokenizers", "resolution": 128, "min_bucket_reso": 64, "max_bucket_reso": 256,
@@ -55,15 +63,19 @@ def train(manager: TrainingManager, backend: str, **more: object) -> Finished:
              "subsets": json.dumps([{"image_dir": str(manager.project.images), "num_repeats": 1}]),
              "sample_prompts": json.dumps(["mikoneko, red hair --w 128 --h 128 --s 2 --d 5"])}
     flags |= {"output_name": backend, **more}
-    words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    words = [word for name, value in flags.items() for word in ((f"--{name}",) if value is True else (f"--{name}", str(value)))]
     argv = [sys.executable, "-m", "core", "train", str(manager.project.folder), *words, "--json"]
     answer = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    run, seen = manager.run(json.loads(answer.stdout)["run"]), list[RunStatus]()
+    return str(json.loads(answer.stdout)["run"])
+
+
+def watch(manager: TrainingManager, run_id: str) -> Finished:
+    """Look at a run as a panel does until it has ended."""
+    run, seen = manager.run(run_id), list[RunStatus]()
     deadline = time.monotonic() + 1200
     while not seen or not seen[-1].ended:
         assert time.monotonic() < deadline, f"{seen[-1].sentence()}\n" + "\n".join(seen[-1].log[-20:])
         time.sleep(0.2)
         seen.append(manager.status(run.id))
-    assert seen[-1].state == "done", f"{seen[-1].sentence()}\n" + "\n".join(seen[-1].log[-40:])
     return Finished(run, seen)

@@ -23,6 +23,8 @@ MUCH_ENLARGED = 1.5
 """Factor above which it is named that a picture is enlarged."""
 MANY_IN_SHORT = 0.1
 """Share of an epoch's pictures that stand in batches that are not full, above which it is a warning."""
+MANY_TWICE = 0.1
+"""Share of an epoch's batches that are seen twice on several GPUs, above which it is a warning."""
 SHOWN = 3
 
 
@@ -88,8 +90,8 @@ class BucketPlan:
                 f"in all {counted(totals.steps, 'step')}, {counted(totals.epochs, 'epoch')}.")
 
 
-def plan_buckets(settings: TrainingSettings, pictures: Sequence[Sequence[Picture]], processes: int = 1, validation_split: float = 0.0,
-                 validation_seed: int | None = None) -> BucketPlan:
+def plan_buckets(settings: TrainingSettings, pictures: Sequence[Sequence[Picture]], processes: int | None = None,
+                 validation_split: float = 0.0, validation_seed: int | None = None) -> BucketPlan:
     """Work out what a run of these settings makes of the pictures.
 
     Args:
@@ -98,6 +100,7 @@ def plan_buckets(settings: TrainingSettings, pictures: Sequence[Sequence[Picture
 
     Raises: ConfigError: the resolution lies outside the limits, or there is no picture that can be trained.
     """
+    processes = settings.machines.num_processes if processes is None else processes
     subsets, rule = settings.data.subsets, rule_of(settings)
     kept, held_back = [], 0
     for subset, folder in zip(subsets, pictures, strict=True):
@@ -214,8 +217,14 @@ def _named(fates: list[Fate], one: str, several: str, amount: Callable[[Fate], f
 def _processes(plan: BucketPlan) -> list[Finding]:
     if not (twice := plan.twice()):
         return []
-    return [Finding("info", f"{plan.totals.batches_per_epoch} batches do not come out even on {plan.processes} processes: {twice} of them "
-                    "are seen twice in an epoch.")]
+    batches, share = plan.totals.batches_per_epoch, twice / plan.totals.batches_per_epoch
+    told = f"{batches} batches do not come out even on {plan.processes} GPUs: {twice} of them {_are(twice)} seen twice in an epoch."
+    if batches < plan.processes:
+        told = f"The batches of an epoch ({batches}) are fewer than the GPUs ({plan.processes}): some learn the same pictures."
+    if share <= MANY_TWICE:
+        return [Finding("info", told)]
+    return [Finding("warning", told, "Raise the repeats (num_repeats), lower the batch size (batch_size), or train on fewer GPUs "
+                    "(num_processes).")]
 
 
 def _left_out(plan: BucketPlan) -> list[Finding]:
