@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from core.base.paths import ROOT
 from core.diffusion.kinds import read_header
+from core.training.config import TrainingSettings
 from core.training.manager import TrainingManager
 from core.training.monitor import RunStatus
 from core.training.run import Run
@@ -44,6 +46,19 @@ class Finished:
     def tensors(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Name to kind of number and shape."""
         return {name: (value["dtype"], tuple(value["shape"])) for name, value in self.header.items() if name != "__metadata__"}
+
+
+def short_settings(manager: TrainingManager, **parts: Mapping[str, Any]) -> TrainingSettings:
+    """Four pictures, twice each and two at a time: an epoch of four batches."""
+    model = manager.project.folder.parent.parent / "model"
+    made = manager.preset("sd15_character", propose=False).with_values(
+        model={"pretrained_model_name_or_path": str(model / "model.safetensors"), "tokenizer_cache_dir": str(model / "tokenizers")},
+        data={"resolution": 128, "min_bucket_reso": 64, "max_bucket_reso": 256, "batch_size": 2, "max_data_loader_n_workers": 0,
+              "subsets": [{"image_dir": str(manager.project.images), "num_repeats": 2}]},
+        schedule={"max_train_epochs": 1, "lr_scheduler": "constant", "lr_warmup_steps": 0},
+        network={"network_dim": 4, "network_alpha": 2, "conv_dim": None, "conv_alpha": None},
+        memory={"mixed_precision": "no"}, optimizer={"optimizer_type": "AdamW"}, sampling={"sample_prompts": []})
+    return made.with_values(**parts)
 
 
 def train(manager: TrainingManager, backend: str, **more: object) -> Finished:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from core.base.process import marked_processes
+from core.dataset.project import Project
 from core.training import launch as launching
+from core.training.backends.accelerate import free_port
 from core.training.config.counting import count_steps
 from core.training.config.sources import image_counts
 from core.training.manager import TrainingManager
@@ -19,7 +21,8 @@ from core.training.outputs import list_outputs
 from core.training.resuming import furthest_state, resume_arguments
 from core.training.watching.company import MARK, mark_for
 from tests.core.training.fakes import wait_for, wait_for_end
-from tests.integration.real_runs import Finished, launch, train, watch
+from tests.integration.real_runs import SQUARES, Finished, launch, train, watch
+from tests.tiny_models import make_pictures
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -92,3 +95,20 @@ def test_one_that_fails_takes_the_other_along_and_is_named(squares):
     sentence = squares.status(run.id).sentence()
     assert "The trainer was killed (signal 9)" in sentence and "It was process 1 of the training." in sentence
     assert not marked_processes(MARK, mark_for(run)[MARK])
+
+
+def test_two_machines_train_together_and_the_main_one_saves(squares, home, monkeypatch):
+    """Two on one machine, with a queue each, as on two: one process each."""
+    port = free_port()
+    apart = {**TWO, "num_machines": 2, "main_process_ip": "127.0.0.1", "main_process_port": port, "max_train_epochs": 1}
+    main = squares.run(launch(squares, "sd-scripts", **apart, machine_rank=0, output_name="main"))
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(home / "others"))
+    project = Project.create(home / "others" / "other", "other", trigger="mikoneko")
+    make_pictures(project.images, SQUARES)
+    other = TrainingManager.open(project.folder)
+    helper = watch(other, launch(other, "sd-scripts", **apart, machine_rank=1, output_name="main"))
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(home / "projects"))
+    finished = watch(squares, main.id)
+    assert (finished.last.state, finished.last.step) == ("done", 2), finished.last.sentence()
+    assert helper.last.state == "done" and "The LoRA lies on the main machine." in helper.last.sentence(), helper.last.sentence()
+    assert (squares.project.folder / "output" / "main.safetensors").is_file() and not list(project.folder.glob("output/*"))

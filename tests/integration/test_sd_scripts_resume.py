@@ -11,30 +11,19 @@ import pytest
 
 from core.diffusion.kinds import read_header
 from core.training import launch
-from core.training.config import TrainingSettings
 from core.training.config.pair import write_pair
-from core.training.manager import TrainingManager
 from core.training.resuming import furthest_state
 from core.training.run import Run
 from tests.core.training.fakes import wait_for, wait_for_end
+from tests.integration.real_runs import short_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 EPOCHS = 3
+SCHEDULE = {"max_train_epochs": EPOCHS, "gradient_accumulation_steps": 2, "lr_scheduler": "linear", "lr_warmup_steps": 0}
+"""An epoch of two steps of two times two pictures."""
 PATIENCE = 1700
 """Seconds; a machine with much else to do is slow."""
-
-
-def settings(manager: TrainingManager) -> TrainingSettings:
-    """Four pictures, twice each: an epoch of two steps of two times two pictures."""
-    model = manager.project.folder.parent.parent / "model"
-    return manager.preset("sd15_character", propose=False).with_values(
-        model={"pretrained_model_name_or_path": str(model / "model.safetensors"), "tokenizer_cache_dir": str(model / "tokenizers")},
-        data={"resolution": 128, "min_bucket_reso": 64, "max_bucket_reso": 256, "batch_size": 2, "max_data_loader_n_workers": 0,
-              "subsets": [{"image_dir": str(manager.project.images), "num_repeats": 2}]},
-        schedule={"max_train_epochs": EPOCHS, "gradient_accumulation_steps": 2, "lr_scheduler": "linear", "lr_warmup_steps": 0},
-        network={"network_dim": 4, "network_alpha": 2, "conv_dim": None, "conv_alpha": None},
-        memory={"mixed_precision": "no"}, optimizer={"optimizer_type": "AdamW"}, sampling={"sample_prompts": []})
 
 
 def epochs_in(log: Path) -> list[list[int]]:
@@ -44,7 +33,7 @@ def epochs_in(log: Path) -> list[list[int]]:
 
 
 def test_each_epoch_is_trained_once_also_when_it_goes_on_with_another_batch(squares):
-    run: Run = squares.launch(settings(squares), "sd-scripts")
+    run: Run = squares.launch(short_settings(squares, schedule=SCHEDULE), "sd-scripts")
     wait_for(lambda: squares.status(run.id).step >= 1, PATIENCE)
     squares.stop(run.id, after_epoch=True)
     assert wait_for_end(run, PATIENCE) == "cancelled", run.log_tail()

@@ -40,6 +40,10 @@ class Cause:
         return cls(str(values["kind"]), str(values["sentence"]), str(values.get("hint", "")))
 
 
+PICTURE = "bad_picture"
+_LOADING = re.compile(r"Error loading file: (\S.*?)(?:\s{2,}|$)")
+"""How sd-scripts names a picture before it ends of it."""
+
 _RULES: tuple[tuple[str, str, str, str], ...] = (
     ("out_of_memory", PATTERNS["gpu_memory"], "The GPU ran out of memory.", _SMALLER),
     ("killed", rf"DataLoader worker .*killed by signal: (?:Killed|9)|{PATTERNS['machine_memory']}",
@@ -60,10 +64,18 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
      "Run 'python3 installer.py' (for another trainer: with --trainer NAME), then start again."),
     ("module_missing", r"ImportError: (.+)", "A Python package of the trainer's environment does not fit: {0}.",
      "Run 'python3 installer.py' (for another trainer: with --trainer NAME), then start again."),
+    ("file_not_found", r'pretrained_model_name_or_path "?([^"\n]+?)"? is neither a valid local path', "The base model is missing: {0}.",
+     "Choose it again in the panel Model and settings; it was moved or removed."),
     ("file_not_found", r"No such file or directory: '?([^'\n]+?)'?(?: -> .*)?$", "A file is missing: {0}.",
      "Check the path in the settings."),
     ("file_not_found", r"(?:FileNotFoundError|AssertionError|ValueError|OSError): (.*(?:not found|does not exist|no file named).*)$",
      "A file is missing: {0}.", "Check the path in the settings."),
+    (PICTURE, r"image file is truncated|[Cc]annot identify image file|broken data stream|Truncated File Read|broken PNG file",
+     "A picture cannot be read.", "Get it again, or take it out of the folder that is learned from."),
+    ("no_tokenizer", r"open\(vocab_file\b", "The model's tokenizer is not there.", "Empty 'Tokenizer folder' (tokenizer_cache_dir) where "
+     "there is a network, or give a folder that holds it."),
+    ("unknown_optimizer", r"module 'torch\.optim' has no attribute '(\w+)'", "The trainer knows no optimizer {0}.",
+     "Choose another one (optimizer_type)."),
     ("no_permission", r"Permission denied: '?([^'\n]+?)'?$", "There is no permission for {0}.",
      "Choose a folder of your own, or change its rights."),
     ("port_taken", r"distributed communication on port `(\d+)`", "Another program uses the port {0}, where the processes of the training "
@@ -122,7 +134,7 @@ def _cause_of(lines: Sequence[str], code: int | None, memory_killer: bool) -> Ca
             return Cause("killed", "The trainer was killed (signal 9), because the machine's memory ran out.", _MEMORY)
         return Cause("killed", "The trainer was killed (signal 9): most often because the machine's memory ran out.", _MEMORY)
     if found := _known(_last_traceback(lines)):
-        return found
+        return _with_picture(found, lines)
     if number:
         name = _signal_name(number)
         return Cause("killed", f"The trainer was ended from outside or crashed (signal {number}, {name}).", "Its last lines may tell more.")
@@ -132,6 +144,12 @@ def _cause_of(lines: Sequence[str], code: int | None, memory_killer: bool) -> Ca
     last = _last_error(lines)
     ending = f" with code {code}" if code is not None else ""
     return Cause("unknown", f"The trainer ended{ending}" + (f": {last}" if last else "."), "The log tells more.")
+
+
+def _with_picture(cause: Cause, lines: Sequence[str]) -> Cause:
+    """The same with the name of the picture, where it was told before the traceback."""
+    named = [found.group(1) for line in lines if (found := _LOADING.search(line))] if cause.kind == PICTURE else []
+    return replace(cause, sentence=f"A picture cannot be read: {named[-1]}.") if named else cause
 
 
 def _known(lines: Sequence[str]) -> Cause | None:

@@ -32,6 +32,13 @@ TRACE = "Traceback (most recent call last):"
     (["train_network.py: error: unrecognized arguments: --text_encoder_lr1"], 2, "refused", "--text_encoder_lr1"),
     ([TRACE, "AssertionError: when caching latents, either color_aug or random_crop cannot be used"], 1, "refused", "color_aug"),
     ([TRACE, "huggingface_hub.errors.LocalEntryNotFoundError: Cannot find the requested files"], 1, "no_network", "network"),
+    ([TRACE, "AttributeError: module 'torch.optim' has no attribute 'AdamZ'"], 1, "unknown_optimizer", "no optimizer AdamZ"),
+    ([TRACE, "OSError: image file is truncated"], 1, "bad_picture", "A picture cannot be read."),
+    ([TRACE, "    with open(vocab_file, encoding='utf-8') as handle:", "TypeError: expected str, not NoneType"], 1, "no_tokenizer", "tokenizer"),
+    (["25%|2026 ERROR    Error loading file: /data/a b/01.png           train_util.py:2960", TRACE, "OSError: image file is truncated"],
+     1, "bad_picture", "cannot be read: /data/a b/01.png."),
+    ([TRACE, 'ValueError: The provided pretrained_model_name_or_path "/m/gone.safetensors" is neither a valid local path nor'], 1,
+     "file_not_found", "The base model is missing: /m/gone.safetensors."),
     ([TRACE, "KeyError: 'unet'"], 1, "unknown", "KeyError: 'unet'"),
     ([], 1, "unknown", "code 1"),
 ])
