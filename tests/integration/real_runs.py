@@ -53,7 +53,7 @@ def short_settings(manager: TrainingManager, **parts: Mapping[str, Any]) -> Trai
     model = manager.project.folder.parent.parent / "model"
     made = manager.preset("sd15_character", propose=False).with_values(
         model={"pretrained_model_name_or_path": str(model / "model.safetensors"), "tokenizer_cache_dir": str(model / "tokenizers")},
-        data={"resolution": 128, "min_bucket_reso": 64, "max_bucket_reso": 256, "batch_size": 2, "max_data_loader_n_workers": 0,
+        data={"resolution": 64, "min_bucket_reso": 64, "max_bucket_reso": 128, "batch_size": 2, "max_data_loader_n_workers": 0,
               "subsets": [{"image_dir": str(manager.project.images), "num_repeats": 2}]},
         schedule={"max_train_epochs": 1, "lr_scheduler": "constant", "lr_warmup_steps": 0},
         network={"network_dim": 4, "network_alpha": 2, "conv_dim": None, "conv_alpha": None},

@@ -21,14 +21,14 @@ from tests.integration.real_runs import short_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-PATIENCE = 900
+PATIENCE = 1700
 UNET_ONLY = {"network_train_unet_only": True, "network_dim": 4, "network_alpha": 2, "conv_dim": None, "conv_alpha": None}
 
 
 def begin(manager: TrainingManager, guards: GuardSettings | None = None, **parts: dict[str, object]) -> Run:
     """A run that was not checked, ready to be launched."""
-    name = {"saving": {"output_name": "failing", "save_state": False, **parts.pop("saving", {})}}
-    return launching.prepare(manager.project.folder, short_settings(manager, network=UNET_ONLY, **name, **parts), "sd-scripts", guards)
+    made = short_settings(manager, network=UNET_ONLY, saving={"output_name": "failing", "save_state": False})
+    return launching.prepare(manager.project.folder, made.with_values(**parts), "sd-scripts", guards)
 
 
 def sentence_of(manager: TrainingManager, run: Run) -> str:
@@ -84,7 +84,9 @@ def no_tokenizer(squares: TrainingManager, tmp_path: Path) -> Run:
 
 @pytest.fixture
 def absurd_rate(squares: TrainingManager) -> Run:
-    return begin(squares, schedule={"max_train_epochs": 3}, optimizer={"learning_rate": 1e30, "unet_lr": 1e30})
+    """A rate at the form's end, and a decay that makes weights infinite with the first step."""
+    return begin(squares, schedule={"max_train_epochs": 3},
+                 optimizer={"optimizer_type": "AdamW", "learning_rate": 1.0, "unet_lr": 1.0, "optimizer_args": ["weight_decay=1e38"]})
 
 
 @pytest.fixture

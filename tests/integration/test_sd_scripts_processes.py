@@ -3,6 +3,7 @@
 As `test_sd_scripts_run`; twice the memory, for each process has a model of its own.
 """
 
+import json
 import math
 import os
 import signal
@@ -26,7 +27,8 @@ from tests.tiny_models import make_pictures
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
-TWO = {"num_processes": 2, "network_train_unet_only": True, "sample_prompts": "[]", "batch_size": 1, "lr_warmup_steps": 0}
+TWO = {"num_processes": 2, "network_train_unet_only": True, "sample_prompts": "[]", "batch_size": 1, "lr_warmup_steps": 0,
+       "resolution": 64, "max_bucket_reso": 128}
 """Four pictures, one at a time: two steps an epoch for each of two processes."""
 PATIENCE = 1700
 
@@ -40,7 +42,8 @@ def one_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
 def together(squares: TrainingManager) -> Finished:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
-        return train(squares, "sd-scripts", **TWO, output_name="together", max_train_epochs=2)
+        prompts = json.dumps(["mikoneko --w 64 --h 64 --s 2 --d 5", "mikoneko, smiling --w 64 --h 64 --s 2 --d 6"])
+        return train(squares, "sd-scripts", **{**TWO, "sample_prompts": prompts}, output_name="together", max_train_epochs=2)
 
 
 def test_they_make_as_many_steps_as_we_count(squares, together):
@@ -56,6 +59,10 @@ def test_both_train_and_one_saves(together):
     assert "loading model for process 0/2" in log and "loading model for process 1/2" in log
     assert [path.name for path in list_outputs(together.run.checkpoints)] == ["together-000001.safetensors", "together.safetensors"]
     assert together.last.output == together.run.project_folder / "output" / "together.safetensors"
+
+
+def test_they_share_the_sample_pictures(together):
+    assert sorted((sample.epoch, sample.number) for sample in together.last.samples) == [(1, 0), (1, 1), (2, 0), (2, 1)]
 
 
 def test_only_the_progress_of_the_main_process_is_counted(together):
