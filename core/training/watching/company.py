@@ -12,7 +12,7 @@ from core.base.process import marked_processes
 if TYPE_CHECKING:
     from core.training.run import Run
 
-MARK = "LORABOOK_RUN"
+MARK = "LORABOOK_TRAINER_OF"
 """The variable by which every process of a run's trainer is known; its value is the run's folder."""
 
 

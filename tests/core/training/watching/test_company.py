@@ -11,7 +11,7 @@ import pytest
 from core.base.files import write_json
 from core.base.process import is_alive, mark_of
 from core.training.launch import start_supervisor
-from core.training.watching.company import mark_for, signal_company
+from core.training.watching.company import MARK, mark_for, signal_company
 from tests.core.training.fakes import make_run, wait_for, wait_for_end
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found by /proc")
@@ -64,7 +64,7 @@ def test_without_its_supervisor_a_forced_stop_ends_them_too(tmp_path):
 
 
 def test_a_pause_reaches_all_and_nobody_else(tmp_path):
-    run, other = make_run(tmp_path), {"LORABOOK_RUN": "/another/run"}
+    run, other = make_run(tmp_path), {MARK: "/another/run"}
     wait = [sys.executable, "-c", "import time; time.sleep(60)"]
     made = [subprocess.Popen(wait, env={**os.environ, **env}, start_new_session=True) for env in (mark_for(run), mark_for(run), other)]
 
