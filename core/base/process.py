@@ -90,6 +90,19 @@ def start_detached(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None
     return mark_of(child.pid) or ProcessMark(child.pid, "ended at once")
 
 
+def marked_processes(name: str, value: str) -> list[int]:
+    """The ids of all processes of this user that were started with a variable of that value, whichever session they are in.
+
+    Linux: /proc/PID/environ (man 5 proc); elsewhere none is found.
+    """
+    wanted, found = f"{name}={value}".encode(), []
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if wanted in place.read_bytes().split(b"\0"):
+                found.append(int(place.parent.name))
+    return found
+
+
 def end_group(mark: ProcessMark, grace: float = 10.0) -> bool:
     """End a detached process and all that it started: SIGTERM, then after `grace` seconds SIGKILL.
 

@@ -19,6 +19,8 @@ KINDS = {"int_": "a whole number", "float_": "a number", "finite_number": "a num
 """What a value must be, by the beginning of pydantic's name for what is wrong with it."""
 SET = ("set",)
 """Of a setting on which another hangs: any value but empty, 0 and off."""
+SEVERAL = ("several",)
+"""Of a number on which another setting hangs: more than 1."""
 
 
 def setting(default: Any, title: str, help: str = "", *, level: Level = "basic", unit: str = "", source: str = "",
@@ -33,7 +35,8 @@ def setting(default: Any, title: str, help: str = "", *, level: Level = "basic",
         unit: "steps", "px", "GiB" …
         source: where the default or the meaning comes from.
         cli: other flag names that the command line accepts.
-        only: other settings on which it hangs, by name: with which of their values it is used; `SET`: with any but empty, 0 and off.
+        only: other settings on which it hangs, by name: with which of their values it is used; `SET`: with any but empty, 0 and off;
+            `SEVERAL`: with more than 1.
         bounds: pydantic's ge, gt, le, lt, min_length, pattern …
     """
     extra: dict[str, Any] = {"level": level, "unit": unit, "source": source, "cli": list(cli),

@@ -28,8 +28,8 @@ def amount_lines(settings: TrainingSettings, backend: str, project_folder: Path,
         totals = count_steps(settings, counts)
     except ConfigError as error:
         return [error.message]
-    lines = [_pictures(settings, counts, totals), _files(settings, totals)]
-    return [*lines, *_time_and_price(settings, backend, project_folder, on_gpu)]
+    lines = [_pictures(settings, counts, totals), _shares(settings, totals), _files(settings, totals)]
+    return [*filter(None, lines), *_time_and_price(settings, backend, project_folder, on_gpu)]
 
 
 def _pictures(settings: TrainingSettings, counts: list[int], totals: Totals) -> str:
@@ -39,6 +39,17 @@ def _pictures(settings: TrainingSettings, counts: list[int], totals: Totals) -> 
     others = f", and {totals.images - pictures} regularisation pictures" if totals.images > pictures else ""
     return (f"Pictures × repeats: {shown} = {pictures} in one epoch{others}. "
             f"Steps: about {totals.steps_per_epoch} in one epoch, {totals.steps} in all ({counted(totals.epochs, 'epoch')}).")
+
+
+def _shares(settings: TrainingSettings, totals: Totals) -> str:
+    """What each of several GPUs takes of an epoch, and from how many pictures a step learns."""
+    gpus, batch, accumulated = settings.machines.num_processes, settings.data.batch_size, settings.schedule.gradient_accumulation_steps
+    if gpus == 1:
+        return ""
+    times = f" × {accumulated} accumulated" if accumulated > 1 else ""
+    return (f"Each of {gpus} GPUs takes about {totals.batches_of_process} of the {totals.batches_per_epoch} batches of an epoch, "
+            f"{-(-totals.images // gpus)} pictures. A step learns from {batch} pictures × {gpus} GPUs{times} = "
+            f"{batch * gpus * accumulated} (effective batch).")
 
 
 def _files(settings: TrainingSettings, totals: Totals) -> str:

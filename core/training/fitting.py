@@ -117,7 +117,8 @@ def _preflight(settings: TrainingSettings, project: Project, deep: bool) -> list
     from core.setup.hardware import read_gpus
     from core.training.preflight.from_settings import check_run
 
-    free = [gpu.free_mib / 1024 for gpu in read_gpus().gpus] if deep else []
+    chosen = settings.machines.gpus
+    free = [gpu.free_mib / 1024 for number, gpu in enumerate(read_gpus().gpus) if not chosen or number in chosen] if deep else []
     try:
         return check_run(settings, project, min(free, default=None))
     except StudioError as error:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import StudioError
 from core.base.findings import Finding
 from core.base.paths import ROOT
+from core.base.words import counted
 from core.setup.hardware import GpuReport, read_gpus
+from core.training.config.finding import finding
 from core.training.duration import how_long
 
 if TYPE_CHECKING:
@@ -41,13 +44,14 @@ def check_machine(settings: TrainingSettings, backend: str, project_folder: Path
     trouble = _torch_trouble(backend, report, deep) if report.gpus else None
     told = [trouble] if trouble is not None else []
     if report.gpus and (trouble is None or trouble.level == "error"):
-        on_gpu, reason, found = True, "", _precision_of(report.gpus, settings)
+        on_gpu, reason, found = True, "", [*check_gpus(report.gpus, settings), *_precision_of(report.gpus, settings)]
     elif not report.gpus and sys.platform == "darwin" and backend != "builtin":
         return []
     else:
         on_gpu, reason = False, "" if trouble else report.problem or "No NVIDIA GPU was found on this machine."
         lack = "torch does not see the GPU" if trouble else "no NVIDIA GPU was found"
-        found = [*_precision_without_gpu(settings, backend, lack), *_optimizer_without_gpu(settings, lack)]
+        found = [*_processes_without_gpu(settings, lack), *_precision_without_gpu(settings, backend, lack),
+                 *_optimizer_without_gpu(settings, lack)]
     return [*told, *how_long(settings, backend, project_folder, on_gpu, reason), *found, *_optimizer_package(settings, backend)]
 
 
@@ -85,6 +89,31 @@ def _torch_of(python: Path, report: GpuReport, deep: bool) -> dict[str, Any] | N
     if mark not in _ANSWERS and deep and (answer := ask_torch(python)) is not None:
         _ANSWERS[mark] = answer
     return _ANSWERS.get(mark)
+
+
+def check_gpus(gpus: Sequence[Gpu], settings: TrainingSettings) -> list[Finding]:
+    """Are the GPUs there that are to train? Args: gpus: of this machine, as nvidia-smi numbers them."""
+    machines, there = settings.machines, counted(len(gpus), "GPU")
+    if missing := [number for number in machines.gpus if number >= len(gpus)]:
+        return [finding("error", f"GPU {missing[0]} is chosen, but this machine has {there}, numbered from 0.",
+                        "Choose from those that nvidia-smi shows (gpu_ids), or empty the choice.", "", gpu_ids=None)]
+    if machines.num_processes > 1 and machines.processes_here > len(gpus):
+        return [finding("error", f"{machines.processes_here} GPUs of this machine are to train together, but it has {there}.",
+                        f"Set num_processes to {len(gpus) * machines.machines}, or rent a machine with more GPUs.", "",
+                        num_processes=len(gpus) * machines.machines)]
+    names = {gpus[number].name for number in machines.gpus or range(machines.processes_here)}
+    if machines.num_processes > 1 and len(names) > 1:
+        return [Finding("warning", f"The GPUs that train together are not alike ({', '.join(sorted(names))}): each step waits for the "
+                        "slowest, and all have to bear what the smallest bears.", "Choose GPUs of one kind (gpu_ids).")]
+    return []
+
+
+def _processes_without_gpu(settings: TrainingSettings, lack: str) -> list[Finding]:
+    count = settings.machines.processes_here
+    if settings.machines.num_processes == 1:
+        return []
+    return [finding("warning", f"{count} processes are to train together on this machine, and {lack}: they would share its processor and "
+                    "its memory, each with a model of its own.", "Set num_processes to 1.", "", num_processes=1)]
 
 
 def _precision_of(gpus: tuple[Gpu, ...], settings: TrainingSettings) -> list[Finding]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
 from core.base.errors import StudioError
 from core.base.jobs import read_events
+from core.training.config.counting import steps_of_epoch
 from core.training.monitor.lines import LogFacts, LogParser
 from core.training.outputs import State, newest_good_state, newest_state
 from core.training.run import Run
 
 _END_OF_EPOCH = re.compile(r"-(\d{6})-state$")
-_HEADER = re.compile(r"^\s*(?:num epochs|total optimization steps)\b")
+_HEADER = re.compile(r"^\s*(?:num epochs|num batches per epoch|total optimization steps)\b|^.*\bbucket \d+: resolution")
 
 
 def furthest_state(run: Run, good: bool = False) -> State | None:
@@ -35,10 +37,35 @@ def resume_arguments(run: Run, state: State | None) -> list[str]:
     if state is None or run.backend != "sd-scripts":
         return []
     if ended := _END_OF_EPOCH.search(state.folder.name):
-        return ["--initial_epoch", str(int(ended.group(1)) + 1)]
+        return _begin_at(run, int(ended.group(1)) + 1)
     if _counts_right(run) or not state.epoch:
         return ["--skip_until_initial_step"]
-    return ["--initial_epoch", str(state.epoch)]
+    return _begin_at(run, state.epoch)
+
+
+def _begin_at(run: Run, epoch: int) -> list[str]:
+    """By which words sd-scripts begins with an epoch.
+
+    With several processes it divides the batches among them twice where it is told the epoch, and would begin too early; told the steps
+    before it, it finds the right one.
+    """
+    steps = _steps_of_epoch(run)
+    return ["--initial_step", str((epoch - 1) * steps)] if steps else ["--initial_epoch", str(epoch)]
+
+
+def _steps_of_epoch(run: Run) -> int:
+    """Steps of an epoch on several processes, by the settings as they are now and the buckets that the log tells; 0 with one process."""
+    try:
+        settings = run.settings()
+    except StudioError:
+        return 0
+    processes, facts = settings.machines.num_processes, _length(run)
+    if processes == 1:
+        return 0
+    accumulated = settings.schedule.gradient_accumulation_steps
+    if facts.buckets:
+        return steps_of_epoch(facts.buckets, settings.data.batch_size, accumulated, processes)
+    return math.ceil(facts.batches / accumulated)
 
 
 def _step_in_run(run: Run, state: State) -> int:
@@ -60,7 +87,7 @@ def _counts_right(run: Run) -> bool:
 
 
 def _length(run: Run) -> LogFacts:
-    """Epochs and steps in all, as the last attempt printed them."""
+    """Epochs, steps in all, batches and buckets, as the last attempt printed them."""
     parser = LogParser()
     try:
         with open(run.log, encoding="utf-8", errors="replace") as file:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import signal
 import socket
 import time
 from collections.abc import Mapping
@@ -213,7 +214,10 @@ class Run:
             return
         trainer = self.trainer_mark()
         if trainer is not None and not is_alive(self.supervisor_mark()) and is_alive(trainer):
+            from core.training.watching.company import signal_company
+
             end_group(trainer, grace=5.0)
+            signal_company(self, trainer.pid, signal.SIGKILL)  # processes of its own sessions that it could not end itself
 
     def log_tail(self, lines: int = 200) -> tuple[str, ...]:
         """The last lines of the log."""

@@ -65,3 +65,35 @@ def test_settings_are_found_compared_greyed_and_mended(tmp_path, monkeypatch, th
         expect(panel).to_contain_text("predicts v, but v-prediction (v_parameterization) is off")
         keep_picture(page, "settings", f"settings_model_{theme}")
         assert context.errors == []
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 420)])
+def test_several_gpus_are_chosen_and_what_each_takes_is_shown(tmp_path, monkeypatch, theme, width):
+    from PIL import Image
+
+    monkeypatch.setenv("LORABOOK_MODELS", str(tmp_path / "models"))
+    project = DatasetManager.create("small", tmp_path / "projects", trigger="mychar", family="sdxl").project
+    for name in ("astronaut", "coffee"):
+        Image.fromarray(getattr(data, name)()).save(project.images / f"{name}.png")
+        (project.images / f"{name}.txt").write_text("mychar, photo", encoding="utf-8")
+    with Lab(tmp_path, theme=theme) as lab, Browser(width=width, height=1500) as context:
+        write_notebook(lab.root / "settings.ipynb", CELL.format(folder=str(project.folder)))
+        page = lab.open(context, "settings.ipynb")
+        run_all(page)
+        panel = page.locator(".lb-panel-settings")
+        panel.get_by_label("Find a setting").fill("machine")
+        machines = panel.locator(".lb-field-num_machines")
+        expect(machines.locator("input")).to_be_disabled()
+        expect(machines).to_contain_text("Not used: it acts only where 'GPUs that train together' is more than 1.")
+        panel.get_by_label("Find a setting").fill("GPUs that train together")
+        panel.locator(".lb-field-num_processes input").fill("2")
+        panel.locator(".lb-field-num_processes input").press("Tab")
+        expect(panel).to_contain_text("Each of 2 GPUs takes about")
+        expect(panel).to_contain_text("(effective batch)")
+        panel.get_by_label("Find a setting").fill("machine")
+        expect(machines.locator("input")).to_be_enabled()
+        keep_picture(page, "settings", f"settings_machines_{theme}")
+        check = page.locator(".lb-panel-check")
+        check.get_by_role("button", name="Check everything").click()
+        expect(check).to_contain_text("2 GPUs are to train together, but the built-in trainer trains on one.")
+        assert context.errors == []

@@ -6,16 +6,19 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from core.base.paths import ROOT
 from core.diffusion.kinds import read_header
+from core.training.config import TrainingSettings
 from core.training.manager import TrainingManager
 from core.training.monitor import RunStatus
 from core.training.run import Run
 
 SIZES = [(160, 160), (130, 128), (300, 100), (260, 90), (100, 300)]
+SQUARES = [(128, 128)] * 4
 BATCH_SIZE, EPOCHS = 2, 2
 
 
@@ -45,8 +48,28 @@ class Finished:
         return {name: (value["dtype"], tuple(value["shape"])) for name, value in self.header.items() if name != "__metadata__"}
 
 
+def short_settings(manager: TrainingManager, **parts: Mapping[str, Any]) -> TrainingSettings:
+    """Four pictures, twice each and two at a time: an epoch of four batches."""
+    model = manager.project.folder.parent.parent / "model"
+    made = manager.preset("sd15_character", propose=False).with_values(
+        model={"pretrained_model_name_or_path": str(model / "model.safetensors"), "tokenizer_cache_dir": str(model / "tokenizers")},
+        data={"resolution": 64, "min_bucket_reso": 64, "max_bucket_reso": 128, "batch_size": 2, "max_data_loader_n_workers": 0,
+              "subsets": [{"image_dir": str(manager.project.images), "num_repeats": 2}]},
+        schedule={"max_train_epochs": 1, "lr_scheduler": "constant", "lr_warmup_steps": 0},
+        network={"network_dim": 4, "network_alpha": 2, "conv_dim": None, "conv_alpha": None},
+        memory={"mixed_precision": "no"}, optimizer={"optimizer_type": "AdamW"}, sampling={"sample_prompts": []})
+    return made.with_values(**parts)
+
+
 def train(manager: TrainingManager, backend: str, **more: object) -> Finished:
     """Launch as a person does who has no notebook, then look at it as a panel does."""
+    finished = watch(manager, launch(manager, backend, **more))
+    assert finished.last.state == "done", f"{finished.last.sentence()}\n" + "\n".join(finished.last.log[-40:])
+    return finished
+
+
+def launch(manager: TrainingManager, backend: str, **more: object) -> str:
+    """Launch from the command line. Returns: the run's id."""
     model = manager.project.folder.parent.parent / "model"
     flags = {"preset": "sd15_character", "backend": backend, "pretrained_model_name_or_path": model / "model.safetensors",
              "tokenizer_cache_dir": model / "tokenizers", "resolution": 128, "min_bucket_reso": 64, "max_bucket_reso": 256,
@@ -59,11 +82,15 @@ def train(manager: TrainingManager, backend: str, **more: object) -> Finished:
     argv = [sys.executable, "-m", "core", "train", str(manager.project.folder), *words, "--json"]
     answer = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    run, seen = manager.run(json.loads(answer.stdout)["run"]), list[RunStatus]()
+    return str(json.loads(answer.stdout)["run"])
+
+
+def watch(manager: TrainingManager, run_id: str) -> Finished:
+    """Look at a run as a panel does until it has ended."""
+    run, seen = manager.run(run_id), list[RunStatus]()
     deadline = time.monotonic() + 1200
     while not seen or not seen[-1].ended:
         assert time.monotonic() < deadline, f"{seen[-1].sentence()}\n" + "\n".join(seen[-1].log[-20:])
         time.sleep(0.2)
         seen.append(manager.status(run.id))
-    assert seen[-1].state == "done", f"{seen[-1].sentence()}\n" + "\n".join(seen[-1].log[-40:])
     return Finished(run, seen)

@@ -224,7 +224,7 @@ def go_on_words(session: Session, status: RunStatus) -> str:
 def words_for_end(status: RunStatus, go_on: str = "") -> tuple[str, str]:
     """State and words of the status line for a run that has ended. Args: go_on: what `go_on_words` says of it."""
     if status.state == "done":
-        return "done", f"Done: {status.step} steps. The LoRA is {status.output}."
+        return "done", f"Done: {status.step} steps. The LoRA is {status.output}." if status.output else status.sentence()
     if status.state == "cancelled":
         kept = status.checkpoints[-1].path if status.checkpoints else None
         words = f"The last saved LoRA is {kept}; you can use it as it is. {go_on}" if kept else status.message

@@ -12,6 +12,7 @@ from core.base.errors import ConfigError
 from core.base.findings import Finding
 from core.base.paths import ROOT, looks_like_a_place, place_of
 from core.training.backends import Command, RunFolder
+from core.training.backends.accelerate import gpu_environment
 from core.training.config.contract import check_pair
 from core.training.config.families import script_for
 from core.training.config.pair import pair_in
@@ -45,7 +46,8 @@ class BuiltinBackend:
         pair = pair_in(folder)
         argv = [sys.executable, str(DOOR), "--config_file", str(pair.config), "--dataset_config", str(pair.dataset), "--run_dir",
                 str(folder)]
-        return Command(argv, ROOT, {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "TOKENIZERS_PARALLELISM": "false"})
+        environment = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "TOKENIZERS_PARALLELISM": "false"}
+        return Command(argv, ROOT, {**environment, **_chosen_gpu(pair.settings)})
 
     @classmethod
     def missing(cls) -> Finding | None:
@@ -72,6 +74,11 @@ class BuiltinBackend:
             findings.append(Finding("error", f"The optimizer {options.optimizer_type} needs the package {package}, which is not installed.",
                                     "Choose the optimizer AdamW, or run: python3 installer.py"))
         return [*findings, *(Finding("warning", warning) for warning in options.warnings)]
+
+
+def _chosen_gpu(settings_file: Path) -> dict[str, str]:
+    """Which GPU it sees, where one is chosen; a run's pair that was written by hand has no settings file."""
+    return gpu_environment(load_settings(settings_file)) if settings_file.is_file() else {}
 
 
 def _models(options: TrainOptions) -> Iterator[Finding]:

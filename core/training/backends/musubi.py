@@ -15,13 +15,15 @@ from core.base.files import write_text
 from core.base.findings import Finding
 from core.base.paths import ROOT
 from core.training.backends import Command, RunFolder
+from core.training.backends.accelerate import gpu_environment, launch_words, schedule_words
 from core.training.backends.checkouts import checkout_of, interpreter_of, lacking
 from core.training.config.contract import check_pair
-from core.training.config.families import TrainedModel, trained_model
+from core.training.config.families import trained_model
 from core.training.config.musubi import as_words, cache_arguments, check_folders, musubi_arguments, musubi_dataset
 from core.training.config.pair import pair_in, read_pair
 from core.training.config.presets import load_settings
 from core.training.config.toml_text import toml_text
+from core.training.config.training import TrainingSettings
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
@@ -49,8 +51,9 @@ class MusubiBackend:
         if (problem := cls.missing()) is not None:
             raise TrainingError(problem.what, problem.remedy)
         plan = write_stages(Path(run.folder).absolute(), checkout_of(NAME))
+        gpus = gpu_environment(load_settings(pair_in(run.folder).settings))
         return Command([str(interpreter_of(NAME)), str(RUNNER), str(plan)], checkout_of(NAME),
-                       {**ENVIRONMENT, "PYTHONPATH": str(checkout_of(NAME) / "src")})
+                       {**ENVIRONMENT, **gpus, "PYTHONPATH": str(checkout_of(NAME) / "src")})
 
     @classmethod
     def missing(cls) -> Finding | None:
@@ -74,7 +77,8 @@ def write_stages(folder: Path, checkout: Path) -> Path:
     Raises: ConfigError: no pair in the folder, a family that it does not train, or nothing to learn from. DiskError.
     """
     pair = pair_in(folder)
-    model = trained_model(load_settings(pair.settings).model.family)
+    settings = load_settings(pair.settings)
+    model = trained_model(settings.model.family)
     config, tables = read_pair(pair.config, pair.dataset)
     dataset = musubi_dataset(tables, folder / "cache")
     if model.trainer != NAME or not dataset["datasets"]:
@@ -87,13 +91,17 @@ def write_stages(folder: Path, checkout: Path) -> Path:
         write_text(place / name, toml_text(content, comment))
     for one in dataset["datasets"]:
         Path(one["cache_directory"]).mkdir(parents=True, exist_ok=True)
-    write_text(place / "stages.json", json.dumps({"stages": _stages(config, dataset, model, place, checkout)}, indent=1))
+    write_text(place / "stages.json", json.dumps({"stages": _stages(config, dataset, settings, place, checkout)}, indent=1))
     return place / "stages.json"
 
 
-def _stages(config: Mapping[str, Any], dataset: Mapping[str, Any], model: TrainedModel, place: Path, checkout: Path
+def _stages(config: Mapping[str, Any], dataset: Mapping[str, Any], settings: TrainingSettings, place: Path, checkout: Path
             ) -> list[dict[str, Any]]:
-    """The three stages: title, command behind the Python, and what a stage that encodes reads and writes."""
+    """The three stages: title, command behind the Python, and what a stage that encodes reads and writes.
+
+    One process encodes for all; several train.
+    """
+    model = trained_model(settings.model.family)
     caches = [one["cache_directory"] for one in dataset["datasets"]]
     folders = [one[key] for one in dataset["datasets"] for key in ("image_directory", "control_directory") if key in one]
     stages = []
@@ -103,6 +111,7 @@ def _stages(config: Mapping[str, Any], dataset: Mapping[str, Any], model: Traine
         stages.append({"name": script.removesuffix(".py"), "title": title, "argv": [str(checkout / PACKAGE / script), *words],
                        "cwd": str(checkout), "dataset": dict(dataset), "reads": [*folders, *files], "writes": caches, "pattern": pattern})
     words = ["--config_file", str(place / "train.toml"), "--dataset_config", str(place / "dataset.toml")]
-    argv = [str(TRAINER), model.script.removesuffix(".py"), str(config.get("resume") or ""), *words]
+    words += schedule_words(config, settings.machines.num_processes)
+    argv = [*launch_words(settings), str(TRAINER), model.script.removesuffix(".py"), str(config.get("resume") or ""), *words]
     return [*stages, {"name": "training", "title": TITLES[-1], "argv": argv, "cwd": str(checkout), "dataset": {}, "reads": [],
                       "writes": [], "pattern": ""}]

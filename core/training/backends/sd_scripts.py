@@ -7,6 +7,7 @@ from pathlib import Path
 from core.base.errors import TrainingError
 from core.base.findings import Finding
 from core.training.backends import Command, RunFolder
+from core.training.backends.accelerate import gpu_environment, launch_words, schedule_words
 from core.training.backends.checkouts import checkout_of, interpreter_of, lacking
 from core.training.backends.packages import check_packages
 from core.training.config.contract import check_pair
@@ -45,11 +46,15 @@ class SdScriptsBackend:
             raise TrainingError(problem.what, problem.remedy)
         pair = pair_in(Path(run.folder).absolute())
         config, _ = read_pair(pair.config, pair.dataset)
-        argv = [str(interpreter()), cls._script(run), "--config_file", str(pair.config), "--dataset_config", str(pair.dataset)]
-        environment = _environment(offline=bool(config.get("tokenizer_cache_dir")))
+        settings = load_settings(pair.settings)
+        python = [str(interpreter()), *launch_words(settings)]
+        argv = [*python, cls._script(run), "--config_file", str(pair.config), "--dataset_config", str(pair.dataset)]
+        environment = {**_environment(offline=bool(config.get("tokenizer_cache_dir"))), **gpu_environment(settings)}
         if config.get("lr_scheduler") == "rex":
-            argv += _rex_arguments(load_settings(pair.settings))
+            argv += _rex_arguments(settings)
             environment["PYTHONPATH"] = str(INSIDE)
+        else:
+            argv += schedule_words(config, settings.machines.num_processes)
         return Command(argv, checkout(), environment)
 
     @classmethod
@@ -72,13 +77,17 @@ class SdScriptsBackend:
 
 
 def _rex_arguments(settings: TrainingSettings) -> list[str]:
-    """The schedule that sd-scripts does not have, as a class of ours; of a class it wants to hear of no warm-up itself."""
+    """The schedule that sd-scripts does not have, as a class of ours; of a class it wants to hear of no warm-up itself.
+
+    Several processes each move it on at every step, so that it hears of so many times the steps.
+    """
     from core.training.preflight.buckets import plan_buckets
     from core.training.preflight.pictures import pictures_of
 
-    steps = plan_buckets(settings, pictures_of(settings.data.subsets)).totals.steps
+    processes = settings.machines.num_processes
+    steps = plan_buckets(settings, pictures_of(settings.data.subsets)).totals.steps * processes
     warmup, lowest = settings.schedule.lr_warmup_steps, settings.schedule.lr_scheduler_min_lr_ratio or 0.0
-    warmup = int(warmup * steps) if warmup < 1 else int(warmup)
+    warmup = int(warmup * steps) if warmup < 1 else int(warmup) * processes
     return ["--lr_scheduler_type", "lorabook_schedules.Rex", "--lr_warmup_steps", "0", "--lr_scheduler_args", f"total_steps={steps}",
             f"warmup_steps={warmup}", f"lowest={lowest}"]
 

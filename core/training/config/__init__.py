@@ -2,6 +2,7 @@
 
 from core.training.config.data import DataSettings, Subset
 from core.training.config.loss import LossSettings
+from core.training.config.machines import MachinesSettings
 from core.training.config.memory import MemorySettings
 from core.training.config.model import ModelSettings
 from core.training.config.network import NetworkSettings
@@ -13,6 +14,6 @@ from core.training.config.schedule import ScheduleSettings
 from core.training.config.training import PARTS, TrainingSettings, for_run
 
 __all__ = [
-    "DataSettings", "Family", "LossSettings", "MemorySettings", "ModelSettings", "NetworkSettings", "OptimizerSettings", "PARTS", "Part",
-    "SamplePrompt", "SamplingSettings", "SavingSettings", "ScheduleSettings", "Subset", "TrainingSettings", "for_run",
+    "DataSettings", "Family", "LossSettings", "MachinesSettings", "MemorySettings", "ModelSettings", "NetworkSettings", "OptimizerSettings",
+    "PARTS", "Part", "SamplePrompt", "SamplingSettings", "SavingSettings", "ScheduleSettings", "Subset", "TrainingSettings", "for_run",
 ]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.base.families import caption_family
-from core.base.settings import SET, Settings, field_extra
+from core.base.settings import SET, SEVERAL, Settings, field_extra
 from core.diffusion import FAMILIES
 from core.training.config.data import DataSettings, Subset
 from core.training.config.facts import known_arguments, musubi_dataset_levels
@@ -116,6 +116,8 @@ def _unmet(settings: TrainingSettings, values: Mapping[str, Any], other: str, wa
     title = _class_of(settings, other).fields()[other].title
     if tuple(wanted) == SET:
         return "" if value else f"It acts only where {title!r} is set."
+    if tuple(wanted) == SEVERAL:
+        return "" if value > 1 else f"It acts only where {title!r} is more than 1."
     if value in wanted:
         return ""
     shown = [NETWORK_TYPES[one].title if other == "network_type" else str(one) for one in wanted]

@@ -20,6 +20,7 @@ from core.training.config.components import find_parts
 from core.training.config.data import Subset
 from core.training.config.families import SD_SCRIPTS, TRAINER_TITLES, script_for, trained_model
 from core.training.config.finding import finding
+from core.training.config.machine_combinations import check_machines
 from core.training.config.musubi_combinations import check_musubi_combinations
 from core.training.config.network_types import NETWORK_TYPES
 from core.training.config.optimizers import OWN_RATE, SCHEDULE_FREE, check_optimizer
@@ -230,5 +231,6 @@ def _saving(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         yield Finding("error", f"The name {saving.output_name!r} begins or ends with a space or a dot.", "Take it away.")
 
 
-RULES: tuple[Rule, ...] = (_trainer, _model, _components, _network, _optimizer, _length, _resolution, _captions, _samples, _saving, _idle)
+RULES: tuple[Rule, ...] = (_trainer, _model, _components, _network, _optimizer, _length, _resolution, _captions, check_machines, _samples,
+                           _saving, _idle)
 """In the order in which a person meets the settings."""

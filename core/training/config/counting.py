@@ -91,8 +91,13 @@ def repeats_of_images(subsets: Sequence[Subset], image_counts: Sequence[int]) ->
     return repeats
 
 
+def steps_of_epoch(bucket_sizes: Sequence[int], batch: int, accumulated: int, processes: int = 1) -> int:
+    """Optimizer updates of an epoch, as sd-scripts counts them. Args: bucket_sizes: pictures with repeats in each bucket."""
+    return math.ceil(math.ceil(sum(math.ceil(size / batch) for size in bucket_sizes) / processes) / accumulated)
+
+
 def count_steps(settings: TrainingSettings, image_counts: Sequence[int], bucket_sizes: Mapping[object, int] | Sequence[int] | None = None,
-                processes: int = 1) -> Totals:
+                processes: int | None = None) -> Totals:
     """What a run amounts to.
 
     Args:
@@ -100,10 +105,11 @@ def count_steps(settings: TrainingSettings, image_counts: Sequence[int], bucket_
         image_counts: pictures in each folder, in the order of `settings.data.subsets`.
         bucket_sizes: pictures with repeats in each bucket; None counts as if all were in one, which is the least
             number of batches, since the last batch of each bucket may be smaller. Pictures that are held back are not among them.
-        processes: devices that share the batches, over all machines.
+        processes: GPUs that share the batches, over all machines; None: as the settings say.
 
     Raises: ConfigError: the counts do not match the folders, there is no picture at all, or no process.
     """
+    processes = settings.machines.num_processes if processes is None else processes
     if processes < 1:
         raise ConfigError(f"A run needs at least one process, but {processes} are given.")
     subsets, (validation_split, _) = settings.data.subsets, held_back(settings)
@@ -117,7 +123,7 @@ def count_steps(settings: TrainingSettings, image_counts: Sequence[int], bucket_
         raise ConfigError("There is no picture to train from.", "Choose a folder with pictures.")
     schedule = settings.schedule
     batches_of_process = math.ceil(batches / processes)
-    steps_per_epoch = math.ceil(batches_of_process / schedule.gradient_accumulation_steps)
+    steps_per_epoch = steps_of_epoch(sizes, settings.data.batch_size, schedule.gradient_accumulation_steps, processes)
     steps = schedule.max_train_steps or DEFAULT_STEPS
     if schedule.max_train_epochs is not None:
         steps = schedule.max_train_epochs * steps_per_epoch

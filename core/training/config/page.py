@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from core.base.settings import SET, Settings, choices_of, field_extra
+from core.base.settings import SET, SEVERAL, Settings, choices_of, field_extra
 from core.training.config.data import DataSettings, Subset
 from core.training.config.facts import described_commit
+from core.training.config.machines import MachinesSettings
 from core.training.config.presets import find_presets
 from core.training.config.sampling import SamplePrompt
 from core.training.config.training import PARTS
@@ -38,6 +39,8 @@ def settings_page() -> str:
     classes: list[tuple[str, type[Settings]]] = [(f"`[{part.section}]` of `config.toml`", part) for part in PARTS.values()]
     classes[1] = ("`[general]` and `[[datasets]]` of `dataset.toml`; caches and loader processes as `[data]` of `config.toml`",
                   DataSettings)
+    classes = [("options of accelerate's launcher in the run's command", cls) if cls is MachinesSettings else (place, cls)
+               for place, cls in classes]
     classes.insert(2, ("`[[datasets.subsets]]` of `dataset.toml`", Subset))
     classes.append(("a line of `sample_prompts.txt`", SamplePrompt))
     for place, cls in classes:
@@ -63,7 +66,8 @@ def _row(name: str, field: FieldInfo) -> str:
 def _acts_with(field: FieldInfo) -> str:
     """The other settings on which it hangs: "`family` sd15 or sdxl; `noise_offset` set"."""
     def values(wanted: list[Any]) -> str:
-        return "set" if tuple(wanted) == SET else ", ".join(str(one) for one in wanted)
+        known = {SET: "set", SEVERAL: "more than 1"}.get(tuple(wanted))
+        return known or ", ".join(str(one) for one in wanted)
 
     return "; ".join(f"`{other}` {values(wanted)}" for other, wanted in field_extra(field, "only", {}).items())
 

@@ -24,6 +24,7 @@ KEPT: dict[str, tuple[str, ...]] = {
     "sampling": ("sample_prompts",),
     "saving": ("output_name", "resume", "training_comment", "metadata_title", "metadata_author", "metadata_description",
                "metadata_license", "metadata_tags", "metadata_usage_hint", "metadata_trigger_phrase", "metadata_merged_from", "output_dir"),
+    "machines": ("num_processes", "gpu_ids", "num_machines", "machine_rank", "main_process_ip", "main_process_port"),
     "logging": ("log_with", "log_tracker_name", "wandb_run_name", "logging_dir"),
 }
 """What is a person's own and stays when another preset is chosen; everything else is the preset's or the default."""

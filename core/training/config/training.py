@@ -14,6 +14,7 @@ from core.training.config.data import DataSettings
 from core.training.config.extra import ExtraSettings
 from core.training.config.log import LoggingSettings
 from core.training.config.loss import LossSettings
+from core.training.config.machines import MachinesSettings
 from core.training.config.memory import MemorySettings
 from core.training.config.model import ModelSettings
 from core.training.config.network import NetworkSettings
@@ -26,8 +27,8 @@ from core.training.config.schedule import ScheduleSettings
 
 PARTS: dict[str, type[Part]] = {
     "model": ModelSettings, "data": DataSettings, "network": NetworkSettings, "optimizer": OptimizerSettings,
-    "schedule": ScheduleSettings, "loss": LossSettings, "memory": MemorySettings, "sampling": SamplingSettings, "saving": SavingSettings,
-    "logging": LoggingSettings, "extra": ExtraSettings,
+    "schedule": ScheduleSettings, "loss": LossSettings, "memory": MemorySettings, "machines": MachinesSettings,
+    "sampling": SamplingSettings, "saving": SavingSettings, "logging": LoggingSettings, "extra": ExtraSettings,
 }
 """The parts by the name of their field, in the order in which a person meets them."""
 
@@ -44,6 +45,7 @@ class TrainingSettings(Settings):
     schedule: ScheduleSettings = setting(ScheduleSettings(), "Length and schedule")
     loss: LossSettings = setting(LossSettings(), "Noise and loss")
     memory: MemorySettings = setting(MemorySettings(), "Memory and speed")
+    machines: MachinesSettings = setting(MachinesSettings(), "Several GPUs")
     sampling: SamplingSettings = setting(SamplingSettings(), "Samples")
     saving: SavingSettings = setting(SavingSettings(), "Saving")
     logging: LoggingSettings = setting(LoggingSettings(), "Log")

@@ -21,7 +21,7 @@ ZERO_IS_OFF = frozenset((
 """Arguments that the GUI does not write, or that switch nothing on, where they are 0."""
 SAYS_NOTHING: Mapping[str, int] = {"max_timestep": 1000}
 """Values that are the same as none."""
-LAUNCH = "it is for starting on several devices or machines, which Lorabook does itself"
+LAUNCH = "it is of the machine that it was saved on; how many GPUs train is chosen under 'Several GPUs'"
 SCREEN = "it belongs to the GUI's screen"
 GUI_ONLY: Mapping[str, str] = {
     **dict.fromkeys(("num_processes", "num_machines", "multi_gpu", "gpu_ids", "main_process_port", "num_cpu_threads_per_process",

@@ -23,7 +23,7 @@ _STATE = re.compile(r"^\s*(?:INFO:[\w.]+:)?Saving current state to (.+?)\s*$")
 _SAMPLING = re.compile(r"^(?:.*[\s:])?generating sample images at step\D*(\d+)")
 _STAGE = re.compile(r"^=== stage (\d+) of (\d+): (.+) ===$")
 _ATTEMPT = re.compile(r"^=== attempt (\d+), from step (\d+) ===$")
-_BUCKET = re.compile(r"\bbucket \d+: resolution \(\d+, \d+\), count: (\d+)")
+_BUCKET = re.compile(r"\bbucket (\d+): resolution \(\d+, \d+\), count: (\d+)")
 _HEADERS = {
     "images": re.compile(r"^\s*num train (?:images \* repeats|items)[^:]*:\s*(\d+)"),
     "batches": re.compile(r"^\s*num batches per epoch[^:]*:\s*(\d+)"),
@@ -74,8 +74,13 @@ class LogFacts:
     validation_loss: float | None = None
     phase: str = ""
     attempt: int = 0
-    buckets: list[int] = field(default_factory=list)
-    """Pictures with their repeats in each bucket."""
+    by_bucket: dict[int, int] = field(default_factory=dict)
+    """Pictures with their repeats, by the number of their bucket; each process of several tells them all, from bucket 0 on."""
+
+    @property
+    def buckets(self) -> list[int]:
+        """Pictures with their repeats in each bucket."""
+        return list(self.by_bucket.values())
 
 
 class LogParser:
@@ -118,7 +123,8 @@ class LogParser:
                 setattr(self.facts, name, int(found.group(1)))
                 return
         if found := _BUCKET.search(line):
-            self.facts.buckets.append(int(found.group(1)))
+            number = int(found.group(1))
+            self.facts.by_bucket = {**(self.facts.by_bucket if number else {}), number: int(found.group(2))}
             return
         lowered = line.lower()
         for words, phase in _PHASES:
@@ -128,7 +134,8 @@ class LogParser:
 
     def _attempt(self, number: int, step: int) -> None:
         known = self.facts
-        self.facts = LogFacts(step=step, total=known.total, epoch=known.epoch, epochs=known.epochs, attempt=number, phase="Starting")
+        self.facts = LogFacts(step=step, total=known.total, epoch=known.epoch, epochs=known.epochs, batches=known.batches, attempt=number,
+                              phase="Starting", by_bucket=known.by_bucket)
         self._from = step
         self.curve.cut_after(step)
 

@@ -78,7 +78,9 @@ class RunStatus:
         if self.cause is not None:
             return f"{head}: {self.cause}"
         if self.state == "done":
-            return f"{head}: {self.step} steps, {self.output.name if self.output else 'no file'}."
+            if self.output is None:
+                return f"{head}: {self.step} steps. {self.message}".strip()
+            return f"{head}: {self.step} steps, {self.output.name}."
         if self.paused:
             return f"{head}: {self.paused}"
         if self.message and not self.step:

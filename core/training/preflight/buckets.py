@@ -23,6 +23,8 @@ MUCH_ENLARGED = 1.5
 """Factor above which it is named that a picture is enlarged."""
 MANY_IN_SHORT = 0.1
 """Share of an epoch's pictures that stand in batches that are not full, above which it is a warning."""
+MANY_TWICE = 0.1
+"""Share of an epoch's batches that are seen twice on several GPUs, above which it is a warning."""
 SHOWN = 3
 
 
@@ -88,15 +90,16 @@ class BucketPlan:
                 f"in all {counted(totals.steps, 'step')}, {counted(totals.epochs, 'epoch')}.")
 
 
-def plan_buckets(settings: TrainingSettings, pictures: Sequence[Sequence[Picture]], processes: int = 1) -> BucketPlan:
+def plan_buckets(settings: TrainingSettings, pictures: Sequence[Sequence[Picture]], processes: int | None = None) -> BucketPlan:
     """Work out what a run of these settings makes of the pictures.
 
     Args:
         pictures: of each folder of `settings.data.subsets`, in the trainer's order: `preflight.pictures.pictures_of`.
-        processes: devices that share the batches, over all machines.
+        processes: GPUs that share the batches, over all machines; None: as the settings say.
 
     Raises: ConfigError: the resolution lies outside the limits, or there is no picture that can be trained.
     """
+    processes = settings.machines.num_processes if processes is None else processes
     subsets, rule, (share, seed) = settings.data.subsets, rule_of(settings), held_back(settings)
     kept, measured = [], 0
     for subset, folder in zip(subsets, pictures, strict=True):
@@ -213,8 +216,14 @@ def _named(fates: list[Fate], one: str, several: str, amount: Callable[[Fate], f
 def _processes(plan: BucketPlan) -> list[Finding]:
     if not (twice := plan.twice()):
         return []
-    return [Finding("info", f"{plan.totals.batches_per_epoch} batches do not come out even on {plan.processes} processes: {twice} of them "
-                    "are seen twice in an epoch.")]
+    batches, share = plan.totals.batches_per_epoch, twice / plan.totals.batches_per_epoch
+    told = f"{batches} batches do not come out even on {plan.processes} GPUs: {twice} of them {_are(twice)} seen twice in an epoch."
+    if batches < plan.processes:
+        told = f"The batches of an epoch ({batches}) are fewer than the GPUs ({plan.processes}): some learn the same pictures."
+    if share <= MANY_TWICE:
+        return [Finding("info", told)]
+    return [Finding("warning", told, "Raise the repeats (num_repeats), lower the batch size (batch_size), or train on fewer GPUs "
+                    "(num_processes).")]
 
 
 def _left_out(plan: BucketPlan) -> list[Finding]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from core.training.config import TrainingSettings
 
 
-def check_run(settings: TrainingSettings, project: Project, gpu_gib: float | None = None, processes: int = 1) -> list[Finding]:
+def check_run(settings: TrainingSettings, project: Project, gpu_gib: float | None = None) -> list[Finding]:
     """Everything that preflight can say of a run without starting it, errors first.
 
     Args: gpu_gib: free memory of the GPU; None where there is none, and nothing is said of memory.
@@ -33,7 +33,7 @@ def check_run(settings: TrainingSettings, project: Project, gpu_gib: float | Non
     """
     pictures = pictures_of(settings.data.subsets)
     try:
-        plan = plan_buckets(settings, pictures, processes)
+        plan = plan_buckets(settings, pictures)
     except ConfigError as error:
         return [Finding("error", error.message, error.hint)]
     found = [*check_buckets(plan), *_caches(settings, pictures), *check_disk(disk_needs(settings, plan, pictures, project))]

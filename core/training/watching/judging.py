@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.base.errors import StudioError
 from core.base.files import sha256
 from core.training.monitor.causes import Cause, find_cause
 from core.training.outputs import ENDINGS, Snapshot, is_finite, is_whole, list_outputs, new_outputs, publish, set_aside_broken
@@ -36,6 +37,8 @@ def judge(run: Run, before: Snapshot, code: int, asked: bool, told: Sequence[dic
     extra: dict[str, Any] = {"incomplete": [path.name for path in broken]} if broken else {}
     if stopped and (asked or ended_for is None):
         return {**_stopped(run), **extra}
+    if final is None and ended_for is None and not code and _saves_elsewhere(run):
+        return {"state": "done", "message": "This machine's part is done. The LoRA lies on the main machine.", **extra}
     if final is None or ended_for is not None:
         return {**failed(cause), **extra}
     if not is_finite(final):
@@ -45,6 +48,14 @@ def judge(run: Run, before: Snapshot, code: int, asked: bool, told: Sequence[dic
         run.note("warning", message=f"The trainer ended with code {code}, but {final.name} is new and whole.")
     place = publish(final, run.project_folder / "output")
     return {"state": "done", "output": str(place), "checkpoint": str(final), "sha256": sha256(place), **extra}
+
+
+def _saves_elsewhere(run: Run) -> bool:
+    """Whether another machine saves what is learned."""
+    try:
+        return not run.settings().machines.is_main
+    except StudioError:
+        return False
 
 
 def _stopped(run: Run) -> dict[str, Any]:

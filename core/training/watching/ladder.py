@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from core.training.config.applying import why_not
+from core.training.config.counting import steps_of_epoch
 from core.training.relief import Relief
 from core.training.watching.epoch_end import HEAR_STOP
 
@@ -87,23 +88,19 @@ def _smaller_batch(situation: Situation) -> Change | None:
     part = max(divisor for divisor in range(1, batch) if batch % divisor == 0)
     more = accumulated * batch // part
     words = f"{part} × {more} pictures make a step instead of {batch} × {accumulated} (batch_size, gradient_accumulation_steps)"
-    return Change("batch_size", words + _about_epoch(situation.buckets, (batch, accumulated), (part, more)),
+    return Change("batch_size", words + _about_epoch(situation.buckets, (batch, accumulated), (part, more),
+                                                         situation.settings.machines.num_processes),
                   {"data": {"batch_size": part}, "schedule": {"gradient_accumulation_steps": more}})
 
 
-def _about_epoch(buckets: Sequence[int], before: tuple[int, int], after: tuple[int, int]) -> str:
+def _about_epoch(buckets: Sequence[int], before: tuple[int, int], after: tuple[int, int], processes: int) -> str:
     """What becomes of the steps of an epoch, where that is known and they do not stay the same."""
     if not buckets:
         return "; where a bucket does not fill its last batch, the steps of an epoch become a few fewer"
-    old, new = (steps_of_epoch(buckets, *sizes) for sizes in (before, after))
+    old, new = (steps_of_epoch(buckets, *sizes, processes) for sizes in (before, after))
     if old == new:
         return ""
     return f"; an epoch has {new} steps instead of {old}, since the batches that a bucket does not fill now flow together"
-
-
-def steps_of_epoch(buckets: Sequence[int], batch: int, accumulated: int) -> int:
-    """Optimizer updates of an epoch, as sd-scripts counts them."""
-    return math.ceil(sum(math.ceil(count / batch) for count in buckets) / accumulated)
 
 
 def _cached_latents(situation: Situation) -> Change | None:

@@ -19,6 +19,7 @@ from core.training.guards import KeptGuards
 from core.training.monitor.causes import Cause, oom_kills
 from core.training.outputs import take_snapshot
 from core.training.run import Run
+from core.training.watching.company import mark_for, signal_company
 from core.training.watching.judging import failed, judge
 from core.training.watching.output import LogWriter, secrets_in
 from core.training.watching.requests import StopRequest
@@ -72,7 +73,7 @@ def _try(run: Run, attempt: int, step: int, stop: StopRequest, guards: KeptGuard
     events_before = events.stat().st_size if events.exists() else 0
     with open(run.log, "ab") as file:  # by this line the monitor knows where the steps go on
         file.write(f"=== attempt {attempt}, from step {step} ===\n".encode())
-    env = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "COLUMNS": "200", **command.get("env", {})}
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "COLUMNS": "200", **command.get("env", {}), **mark_for(run)}
     try:
         trainer = subprocess.Popen(command["argv"], cwd=command["cwd"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, start_new_session=True, pass_fds=held)
@@ -88,8 +89,7 @@ def _try(run: Run, attempt: int, step: int, stop: StopRequest, guards: KeptGuard
         writer.start()
         _stay(run, attempt, trainer, stop, watch)
     finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(trainer.pid, signal.SIGKILL)  # what it left behind (data loaders) would keep the GPU and the pipe
+        signal_company(run, trainer.pid, signal.SIGKILL)  # what it left behind (data loaders, other processes) would keep GPU and pipe
     writer.join(timeout=10.0)
     watch.signs.read()
     told = [event for event in read_events(run.folder, events_before)[0] if event.get("event") in ("done", "failed", "cancelled")]
@@ -111,8 +111,7 @@ def _stay(run: Run, attempt: int, trainer: subprocess.Popen[bytes], stop: StopRe
             watch.release()
             trainer.terminate()  # only the trainer itself: its data loaders must live until its step is finished
         if asked == "force" or (deadline and now > deadline):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(trainer.pid, signal.SIGKILL)
+            signal_company(run, trainer.pid, signal.SIGKILL)
         stop.beat()
         with contextlib.suppress(subprocess.TimeoutExpired):
             trainer.wait(timeout=0.1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from core.training.monitor.lines import LogFacts
 from core.training.outputs import folder_size, list_outputs, newest_state
 from core.training.room import room_missing, size_of_save
 from core.training.run import Run
+from core.training.watching.company import signal_company
 from core.training.watching.signs import Signs
 
 if TYPE_CHECKING:
@@ -55,15 +55,12 @@ class SpaceGuard:
         """Let the trainer go on, if it is paused."""
         if self.paused:
             self.paused = False
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.group, signal.SIGCONT)
+            signal_company(self.run, self.group, signal.SIGCONT)
             with contextlib.suppress(StudioError):
                 self.run.note("continued")
 
     def _pause(self, reason: str) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.group, signal.SIGSTOP)
-            self.paused = True
+        self.paused = signal_company(self.run, self.group, signal.SIGSTOP) or self.paused
         with contextlib.suppress(StudioError):  # the disk may be fuller than one more line bears
             self.run.note("paused", message=reason)
 

@@ -33,3 +33,15 @@ def test_files_of_every_family_are_counted(tmp_path):
 
 def test_without_pictures_it_is_said(tmp_path):
     assert "no picture" in amount_lines(TrainingSettings(), "builtin", Path(tmp_path), on_gpu=False)[0]
+
+
+def test_on_several_gpus_the_share_of_each_and_the_effective_batch_are_told(tmp_path):
+    project = Project.create(tmp_path / "p", "p")
+    make_pictures(project.images, [(64, 64)] * 6)
+    settings = TrainingSettings().with_values(
+        data={"subsets": [{"image_dir": str(project.images), "num_repeats": 10}], "batch_size": 2}, machines={"num_processes": 4},
+        schedule={"max_train_epochs": 3, "gradient_accumulation_steps": 2})
+    pictures, shares, _ = amount_lines(settings, "sd-scripts", project.folder, on_gpu=False)[:3]
+    assert "6 × 10 = 60 in one epoch. Steps: about 4 in one epoch, 12 in all" in pictures
+    assert shares == ("Each of 4 GPUs takes about 8 of the 30 batches of an epoch, 15 pictures. A step learns from 2 pictures × 4 GPUs "
+                      "× 2 accumulated = 16 (effective batch).")

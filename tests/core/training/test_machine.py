@@ -13,7 +13,7 @@ from core.training.config import TrainingSettings
 from core.training.config.presets import load_preset
 from core.training.duration import is_small, rough_time
 from core.training.fitting import fit_to_project
-from core.training.machine import check_machine
+from core.training.machine import check_gpus, check_machine
 from core.training.manager import TrainingManager
 from core.training.run import Run
 from tests.core.training.test_fitting import make_pictures
@@ -293,3 +293,29 @@ def test_a_run_of_another_trainer_tells_its_time_by_its_log_and_is_read_once(pro
     assert duration._pace_of.cache_info().misses == read
     run.log.write_text(run.log.read_text().replace("2.50s/it", "4.00s/it") + "\n", encoding="utf-8")
     assert duration._former_speed(settings, "sd-scripts", project.folder, on_gpu=False)[0] == 4.0
+def gpus(*names):
+    return tuple(hardware.Gpu(name, "550.54", 24_000, 24_000, "8.9") for name in names)
+
+
+@pytest.mark.parametrize(("there", "machines", "level", "said", "fix"), [
+    (gpus("A", "A"), {"num_processes": 2}, "", "", {}),
+    (gpus("A"), {"gpu_ids": "0"}, "", "", {}),
+    (gpus("A", "B"), {"gpu_ids": "1"}, "", "", {}),
+    (gpus("A", "A"), {"num_processes": 4, "num_machines": 2}, "", "", {}),
+    (gpus("A", "A"), {"num_processes": 3}, "error", "3 GPUs of this machine are to train together, but it has 2 GPUs",
+     {"num_processes": 2}),
+    (gpus("A"), {"num_processes": 4, "num_machines": 2}, "error", "2 GPUs of this machine are to train together, but it has 1 GPU.",
+     {"num_processes": 2}),
+    (gpus("A", "A"), {"gpu_ids": "0,2"}, "error", "GPU 2 is chosen, but this machine has 2 GPUs, numbered from 0", {"gpu_ids": None}),
+    (gpus("A", "B"), {"num_processes": 2}, "warning", "are not alike (A, B)", {}),
+    (gpus("A", "B", "A"), {"num_processes": 2, "gpu_ids": "0,2"}, "", "", {})])
+def test_the_gpus_that_are_to_train_are_there(there, machines, level, said, fix):
+    found = check_gpus(there, TrainingSettings().with_values(machines=machines))
+    assert [one.level for one in found] == ([level] if level else [])
+    assert all(said in one.what and one.remedy and dict(getattr(one, "fix", ())) == fix for one in found)
+
+
+def test_without_a_gpu_several_processes_share_the_processor(project, no_gpu):
+    settings = fit_to_project(TrainingSettings().with_values(machines={"num_processes": 2}), project)
+    said = [found.what for found in check_machine(settings, "sd-scripts", project.folder, deep=False)]
+    assert any("2 processes are to train together on this machine, and no NVIDIA GPU was found" in what for what in said)

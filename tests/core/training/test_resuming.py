@@ -34,6 +34,18 @@ def test_sd_scripts_goes_on_with_the_right_epoch(tmp_path, accumulated, taken_up
     assert resume_arguments(run, state) == arguments and state.step == at
 
 
+@pytest.mark.parametrize(("buckets", "batch", "accumulated", "steps"), [
+    ((7, 3), 2, 1, 3), ((7, 3), 1, 1, 5), ((7, 3), 1, 4, 2), ((), 2, 1, 40), ((), 2, 3, 14)])
+def test_several_processes_begin_with_the_right_epoch(tmp_path, buckets, batch, accumulated, steps):
+    """sd-scripts divides twice where it is told the epoch. Without buckets in the log the printed batches of each process are believed."""
+    run = make_run(tmp_path, machines={"num_processes": 2}, data={"batch_size": batch},
+                   schedule={"gradient_accumulation_steps": accumulated})
+    told = "".join(f"INFO bucket {number}: resolution (512, 512), count: {count}\n" for number, count in enumerate(buckets))
+    run.log.write_text(f"=== attempt 1, from step 0 ===\n{told}{told}  num batches per epoch / 1epoch: 40\n{LENGTH}", encoding="utf-8")
+    state_of(run, "000003", 60, 3)
+    assert resume_arguments(run, furthest_state(run)) == ["--initial_step", str(3 * steps)]
+
+
 def test_without_a_log_the_states_own_count_is_believed(tmp_path):
     run = make_run(tmp_path)
     state_of(run, "000003", 60, 3)

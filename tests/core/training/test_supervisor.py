@@ -370,3 +370,11 @@ def test_a_training_waits_until_images_are_moved_and_can_be_stopped_meanwhile(tm
     with Project(run.project_folder).not_in_training("rejected"):
         start(run, "good").stop()
         assert wait_for_end(run) == "cancelled"
+
+
+@pytest.mark.parametrize(("rank", "code", "state"), [(1, 0, "done"), (0, 0, "failed"), (1, 1, "failed")])
+def test_a_machine_that_only_helps_is_done_without_a_file(tmp_path, rank, code, state):
+    run = make_run(tmp_path, machines={"num_processes": 2, "num_machines": 2, "machine_rank": rank, "main_process_ip": "10.0.0.4"})
+    write_pair(run.settings(), run.folder)
+    end = judge(run, take_snapshot(run.checkpoints), code, False, [], ["steps: 100%"], False)
+    assert end["state"] == state and ("The LoRA lies on the main machine." in end["message"]) == (state == "done")

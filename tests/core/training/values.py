@@ -12,6 +12,7 @@ SPECIAL: dict[str, Any] = {
     "optimizer_type": "AdamW", "base_weights": ["/loras/a.safetensors"], "base_weights_multiplier": [0.5], "token_warmup_step": 0.25,
     "lr_scheduler_args": ["step_rules='1:10,0.1'"], "face_crop_aug_range": [2.0, 4.0], "extra_options": ["ddp_timeout = 30"],
     "down_lr_weight": "0,1", "gemma2_max_token_length": 300, "block_dims": "4,4", "output_name": "another",
+    "gpu_ids": "1,0", "main_process_port": 29511,
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 from core.base.errors import TrainingError
 from core.dataset.project import Project
 from core.training.backends import BACKENDS
+from core.training.backends.accelerate import START
 from core.training.config import TrainingSettings
 from core.training.config.facts import DATA, FILES
 from core.training.config.pair import read_tables
@@ -80,6 +81,16 @@ def test_another_try_tells_it_the_new_settings_and_its_state(checkout, tmp_path)
     stages = json.loads((run.folder / "musubi" / "stages.json").read_text())["stages"]
     assert train["blocks_to_swap"] == 5
     assert (str(state.folder.resolve()) if state else "") == stages[-1]["argv"][2]
+
+
+def test_several_gpus_train_and_one_encodes(checkout, tmp_path):
+    run = make_run(tmp_path, machines={"num_processes": 2, "gpu_ids": "0,1"}, schedule={"lr_warmup_steps": 50, "lr_scheduler": "cosine"})
+    command = BACKENDS.load("musubi").command(run)
+    first, second, training = json.loads((run.folder / "musubi" / "stages.json").read_text())["stages"]
+    assert training["argv"][:5] == ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    assert "accelerate.commands.launch" not in first["argv"] + second["argv"] and command.env["CUDA_VISIBLE_DEVICES"] == "0,1"
+    start = training["argv"].index(str(START))
+    assert training["argv"][start + 1].endswith("custom/train_by_musubi.py") and training["argv"][-2:] == ["--lr_warmup_steps", "100"]
 
 
 def test_what_it_reads_is_in_its_own_words(checkout, tmp_path):

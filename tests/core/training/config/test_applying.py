@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.base.settings import SET, field_extra
+from core.base.settings import SET, SEVERAL, field_extra
 from core.training.config import PARTS, TrainingSettings
 from core.training.config.applying import acting, all_values, idle, idle_of_folders, why_not
 from core.training.config.checks import check_settings
@@ -18,7 +18,7 @@ from tests.core.training.values import another_value
 
 ALL_FIELDS = [(part, name) for part, cls in PARTS.items() for name in cls.fields()]
 PART_OF = {name: part for part, name in ALL_FIELDS}
-IN_NO_FILE = {"method": "the script", "family": "the script"}
+IN_NO_FILE = {"method": "the script", "family": "the script", **dict.fromkeys(PARTS["machines"].elsewhere, "the launcher's options")}
 """Fields that are not a key of the pair, and what they choose instead."""
 KEYS = {"network_type": {"network_module", "network_args"}, "subsets": {"folder's image_dir", "folder's num_repeats"},
         "resolution_height": {"resolution"},
@@ -39,7 +39,9 @@ def where_it_acts(settings: TrainingSettings, name: str) -> TrainingSettings:
     for other, wanted in field_extra(field, "only", {}).items():
         if other != "family":
             settings = where_it_acts(settings, other)
-        if all_values(settings)[other] not in wanted and not (tuple(wanted) == SET and all_values(settings)[other]):
+        if tuple(wanted) == SEVERAL:
+            settings = settings.with_values(**{PART_OF[other]: {other: 2}})
+        elif all_values(settings)[other] not in wanted and not (tuple(wanted) == SET and all_values(settings)[other]):
             other_field = PARTS[PART_OF[other]].fields()[other]
             value = another_value(other, other_field, all_values(settings)[other]) if tuple(wanted) == SET else wanted[0]
             settings = settings.with_values(**{PART_OF[other]: {other: value}})
@@ -106,7 +108,8 @@ def test_no_two_parts_share_a_name():
     assert len(PART_OF) == len(ALL_FIELDS)
 
 
-@pytest.mark.parametrize(("part", "name"), [field for field in ALL_FIELDS if field[1] not in ("subsets", "sample_prompts", "num_repeats")])
+@pytest.mark.parametrize(("part", "name"), [field for field in ALL_FIELDS if field[0] != "machines" and field[1] not in
+                                              ("subsets", "sample_prompts", "num_repeats")])
 def test_the_pair_reads_back_as_the_settings_that_wrote_it(part, name, tmp_path):
     settings = where_it_acts(base(), name)
     value = another_value(name, PARTS[part].fields()[name], getattr(getattr(settings, part), name))

@@ -64,3 +64,11 @@ def test_nothing_to_train_from_is_an_error():
         count_steps(settings(), [0])
     with pytest.raises(ConfigError, match="1 folders, but 2 counts"):
         count_steps(settings(), [1, 2])
+
+
+def test_several_gpus_share_the_batches_as_the_settings_say():
+    """Five pictures one at a time on two processes: a real run made three steps in each of two epochs."""
+    made = settings((1,), data={"batch_size": 1}, schedule={"max_train_epochs": 2}, machines={"num_processes": 2})
+    totals = count_steps(made, [5])
+    assert (totals.batches_per_epoch, totals.batches_of_process, totals.steps_per_epoch, totals.steps) == (5, 3, 3, 6)
+    assert count_steps(made, [5], processes=1).steps == 10

@@ -75,7 +75,7 @@ def test_nothing_that_can_be_trained_is_an_error():
 def test_processes_share_batches_and_what_is_seen_twice_is_said():
     plan = plan_buckets(settings(1, batch_size=1), [pictures(*[(512, 512)] * 5)], processes=2)
     assert plan.twice() == 1 and plan.totals.batches_of_process == 3
-    assert any("5 batches do not come out even on 2 processes: 1 of them" in finding.what for finding in check_buckets(plan))
+    assert any("5 batches do not come out even on 2 GPUs: 1 of them" in finding.what for finding in check_buckets(plan))
 
 
 def test_regularisation_pictures_that_are_left_out_and_those_held_back_are_said():

@@ -3,8 +3,9 @@
 import pytest
 
 from core.training.config import TrainingSettings
+from core.training.config.counting import steps_of_epoch
 from core.training.relief import Relief, read_relief, write_relief
-from core.training.watching.ladder import RUNGS, Situation, next_change, steps_of_epoch
+from core.training.watching.ladder import RUNGS, Situation, next_change
 
 
 def settings(**parts):
