@@ -26,6 +26,8 @@ from core.training.config.toml_text import toml_text
 NAME = "musubi"
 PACKAGE = "src/musubi_tuner"
 RUNNER, TRAINER = ROOT / "custom" / "run_musubi_stages.py", ROOT / "custom" / "train_by_musubi.py"
+START = Path(__file__).resolve().with_name("inside") / "lorabook_start.py"
+"""Runs the training, and measures gradients and layers beside it."""
 TITLES = ("encoding pictures", "reading captions", "training")
 PATTERNS = ("*_[0-9][0-9][0-9][0-9]x[0-9][0-9][0-9][0-9]_*.safetensors", "*_te.safetensors")
 """What each cache script leaves: of pictures NAME_0512x0512_ARCH.safetensors, of captions NAME_ARCH_te.safetensors."""
@@ -45,7 +47,7 @@ class MusubiBackend:
             raise TrainingError(problem.what, problem.remedy)
         plan = write_stages(Path(run.folder).absolute(), checkout_of(NAME))
         return Command([str(interpreter_of(NAME)), str(RUNNER), str(plan)], checkout_of(NAME),
-                       {**ENVIRONMENT, "PYTHONPATH": str(checkout_of(NAME) / "src")})
+                       {**ENVIRONMENT, "PYTHONPATH": str(checkout_of(NAME) / "src"), "LORABOOK_RUN": str(Path(run.folder).absolute())})
 
     @classmethod
     def missing(cls) -> Finding | None:
@@ -98,6 +100,6 @@ def _stages(config: Mapping[str, Any], dataset: Mapping[str, Any], model: Traine
         stages.append({"name": script.removesuffix(".py"), "title": title, "argv": [str(checkout / PACKAGE / script), *words],
                        "cwd": str(checkout), "dataset": dict(dataset), "reads": [*folders, *files], "writes": caches, "pattern": pattern})
     words = ["--config_file", str(place / "train.toml"), "--dataset_config", str(place / "dataset.toml")]
-    argv = [str(TRAINER), model.script.removesuffix(".py"), str(config.get("resume") or ""), *words]
+    argv = [str(START), str(TRAINER), model.script.removesuffix(".py"), str(config.get("resume") or ""), *words]
     return [*stages, {"name": "training", "title": TITLES[-1], "argv": argv, "cwd": str(checkout), "dataset": {}, "reads": [],
                       "writes": [], "pattern": ""}]

@@ -20,6 +20,8 @@ from core.training.config.training import TrainingSettings
 NAME = "sd-scripts"
 INSIDE = Path(__file__).resolve().with_name("inside")
 """What its process may import of ours."""
+START = INSIDE / "lorabook_start.py"
+"""Runs its script, and measures gradients and layers beside it."""
 
 
 def checkout() -> Path:
@@ -42,8 +44,8 @@ class SdScriptsBackend:
             raise TrainingError(problem.what, problem.remedy)
         pair = pair_in(Path(run.folder).absolute())
         config, _ = read_pair(pair.config, pair.dataset)
-        argv = [str(interpreter()), cls._script(run), "--config_file", str(pair.config), "--dataset_config", str(pair.dataset)]
-        environment = _environment(offline=bool(config.get("tokenizer_cache_dir")))
+        argv = [str(interpreter()), str(START), cls._script(run), "--config_file", str(pair.config), "--dataset_config", str(pair.dataset)]
+        environment = {**_environment(offline=bool(config.get("tokenizer_cache_dir"))), "LORABOOK_RUN": str(pair.config.parent)}
         if config.get("lr_scheduler") == "rex":
             argv += _rex_arguments(load_settings(pair.settings))
             environment["PYTHONPATH"] = str(INSIDE)

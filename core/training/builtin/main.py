@@ -83,6 +83,7 @@ def _train(options: TrainOptions, tables: dict[str, Any], run_dir: Path | None, 
     _announce(trainer, reporter)
     try:
         trainer.prepare()
+        reporter.watch(trainer.network.trained_layers(), trainer.position.current_step)
         return trainer.run()
     finally:
         reporter.close()

@@ -79,7 +79,7 @@ def test_another_try_tells_it_the_new_settings_and_its_state(checkout, tmp_path)
     train = read_tables(run.folder / "musubi" / "train.toml")
     stages = json.loads((run.folder / "musubi" / "stages.json").read_text())["stages"]
     assert train["blocks_to_swap"] == 5
-    assert (str(state.folder.resolve()) if state else "") == stages[-1]["argv"][2]
+    assert (str(state.folder.resolve()) if state else "") == stages[-1]["argv"][3]
 
 
 def test_what_it_reads_is_in_its_own_words(checkout, tmp_path):
