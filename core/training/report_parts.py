@@ -5,16 +5,12 @@ from __future__ import annotations
 import base64
 import html
 import io
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-from core.training.monitor.curve import CurvePoint, thin
 
 KIND = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 SMALL = 120_000
 """Bytes up to which a picture is embedded as it is."""
-WIDTH, HEIGHT, LEFT, BOTTOM = 760, 280, 62, 34
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fdfdfc; --ink: #23232a; --soft: #6a6a75; --line: #dcdce2; --card: #f4f4f6; --mark: #1f6feb; }
@@ -55,7 +51,19 @@ svg { width: 100%; height: auto; max-width: 760px; font: 12px system-ui, sans-se
 svg text { fill: var(--soft); }
 svg .grid { stroke: var(--line); }
 svg .raw { stroke: var(--soft); opacity: .45; fill: none; }
-svg .smooth { stroke: var(--mark); stroke-width: 2; fill: none; }
+svg .line { stroke: currentColor; fill: none; stroke-width: 2; }
+svg circle.line { fill: currentColor; }
+.line0 { color: var(--mark); } .line1 { color: #c2571a; } .line2 { color: #6a8d1f; } .line3 { color: #9250b5; } .line4 { color: #0f8a80; }
+.line5 { color: #b8860b; }
+svg .line2 { stroke-dasharray: 7 4; } svg .line3 { stroke-dasharray: 2 3; } svg .line4 { stroke-dasharray: 9 3 2 3; }
+svg .line5 { stroke-dasharray: 1 4; }
+figure { margin: 0 0 1rem; } figcaption { color: var(--soft); }
+.legend { display: flex; flex-wrap: wrap; gap: 0 1.2rem; }
+.legend span { display: inline-flex; align-items: center; gap: .4rem; }
+.legend i { display: inline-block; width: 22px; border-top: 3px solid currentColor; } .legend .raw i { border-top-width: 1px; }
+.pictures td.words { text-align: left; padding-bottom: .9rem; }
+.pictures td.words div { position: sticky; left: 0; width: max-content; max-width: min(80ch, 90vw); }
+pre .error { color: #d1242f; } pre .warning { color: #b26a00; }
 """
 
 
@@ -114,58 +122,24 @@ def large_picture(path: Path, alt: str, longest: int = 2400) -> str:
     return f'<label class="large" title="Press for full size, press again to come back">{box}<span>{shown}</span></label>'
 
 
-def picture_table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Path | None]]]) -> str:
-    """Pictures under the headings of their columns. Args: rows: label and one picture per column, None where there is none."""
+def picture_table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Path | None]]], below: bool = False) -> str:
+    """Pictures under the headings of their columns.
+
+    Args:
+        rows: label and one picture per column, None where there is none.
+        below: the label stands under the pictures of its row, and not before them.
+    """
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
     lines = []
     for label, paths in rows:
         shown = [picture(path, f"{label}, {column}") if path else "" for path, column in zip(paths, columns, strict=True)]
         cells = "".join(f"<td>{one}</td>" for one in shown)
-        lines.append(f'<tr><th scope="row" class="row">{escape(label)}</th>{cells}</tr>')
-    return f'<div class="scroll"><table class="pictures"><tr><td></td>{head}</tr>{"".join(lines)}</table></div>'
-
-
-def loss_plot(points: Sequence[CurvePoint]) -> str:
-    """The loss as an inline SVG: raw thin, smoothed bold; "" when no number is known."""
-    raw = [(point.step, point.average if point.loss is None else point.loss) for point in thin(list(points), 800)]
-    smooth = [(point.step, point.smoothed) for point in thin(list(points), 400)]
-    lines = [[(step, value) for step, value in line if value is not None and math.isfinite(value)] for line in (raw, smooth)]
-    values = [value for line in lines for _, value in line]
-    if not values:
-        return ""
-    steps = [step for line in lines for step, _ in line]
-    first, last, low, high = min(steps), max(max(steps), min(steps) + 1), min(values), max(values)
-    ticks = round_ticks(low, high)
-    low, high = min(low, ticks[0]), max(high, ticks[-1])
-
-    def x(step: float) -> float:
-        return LEFT + (step - first) / (last - first) * (WIDTH - LEFT - 12)
-
-    def y(value: float) -> float:
-        return 10 + (high - value) / (high - low) * (HEIGHT - BOTTOM - 10)
-
-    parts = []
-    for value in ticks:
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 12}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
-                     f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.4g}</text>')
-    for step in sorted({round(first + (last - first) * share / 5) for share in range(6)}):
-        parts.append(f'<text x="{x(step):.1f}" y="{HEIGHT - 12}" text-anchor="middle">{step}</text>')
-    for name, line in zip(("raw", "smooth"), lines, strict=True):
-        path = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in line)
-        parts.append(f'<polyline class="{name}" points="{path}"/>')
-    end = lines[1][-1][1] if lines[1] else values[-1]
-    words = f"Loss over {steps[-1]} steps, smoothed at the end {end:.4g}"
-    return (f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(words)}">{"".join(parts)}</svg>'
-            f"<p class=state>{escape(words)}. Bold: smoothed. Thin: as the trainer told it.</p>")
-
-
-def round_ticks(low: float, high: float) -> list[float]:
-    """Round numbers (1, 2 or 5 times a power of ten apart) from below `low` to above `high`, four to nine of them."""
-    span = (high - low) or abs(high) or 1.0
-    power = 10.0 ** math.floor(math.log10(span / 4))
-    step = next(times * power for times in (1, 2, 5, 10) if span / (times * power) <= 6)
-    first = math.floor(low / step)
-    return [number * step for number in range(first, max(math.ceil(high / step), first + 1) + 1)]
+        if below:
+            lines.append(f'<tr>{cells}</tr><tr><td class="words" colspan="{len(columns)}"><div>{escape(label)}</div></td></tr>')
+        else:
+            lines.append(f'<tr><th scope="row" class="row">{escape(label)}</th>{cells}</tr>')
+    corner = "" if below else "<td></td>"
+    return f'<div class="scroll"><table class="pictures"><tr>{corner}{head}</tr>{"".join(lines)}</table></div>'
 
 
 def size_text(size: int) -> str:

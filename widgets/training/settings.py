@@ -11,6 +11,7 @@ import ipywidgets as ipw
 
 from core.base.errors import ConfigError
 from core.base.paths import models_dir
+from core.training.backends.wandb_ready import SENT, wandb_problem
 from core.training.base_models import FAMILY_NAMES, about_model, find_models, is_demo_model
 from core.training.config import PARTS, Family, ModelSettings, SamplePrompt, TrainingSettings
 from core.training.config.applying import idle, is_of_another_family
@@ -20,7 +21,7 @@ from core.training.config.own_presets import all_presets
 from core.training.config.presets import apply_preset
 from core.training.config.sampling import FLAGS
 from core.training.fitting import is_own
-from widgets.controls import SuggestionControl, Suggestions
+from widgets.controls import ChoiceControl, SuggestionControl, Suggestions
 from widgets.demo import is_demo
 from widgets.form import Form
 from widgets.panel import Panel
@@ -104,6 +105,7 @@ class SettingsPanel(Panel):
         self._show_model(settings.model)
         self._show_length(settings)
         self._show_what_acts(settings)
+        self._offer_loggers(settings)
 
     def run(self) -> str:
         """Apply the preset."""
@@ -172,6 +174,17 @@ class SettingsPanel(Panel):
         repeats = [subset.num_repeats for subset in settings.data.subsets if is_own(subset, project)]
         if repeats and settings.data.num_repeats is None:
             self.form.control("data.num_repeats").widget.placeholder = f"fitted to the pictures: {repeats[0]}"
+
+    def _offer_loggers(self, settings: TrainingSettings) -> None:
+        """Weights & Biases only where the chosen trainer can send to it; what was chosen before stays, with the reason below."""
+        problem, chosen = wandb_problem(backend_of(self.session)), settings.logging.log_with
+        control = cast(ChoiceControl, self.form.control("logging.log_with"))
+        offered = ["tensorboard", *(() if problem else SENT), *((chosen,) if problem and chosen in SENT else ())]
+        if [value for _, value in control.widget.options if value] != offered:
+            self._filling = True
+            control.offer(offered)
+            self._filling = False
+        control.remark(f"Weights & Biases: {problem}" if problem else "", wrong=bool(problem) and chosen in SENT)
 
     def _changed(self) -> None:
         if not self._filling and self.session.folder is not None:

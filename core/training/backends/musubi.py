@@ -16,6 +16,7 @@ from core.base.findings import Finding
 from core.base.paths import ROOT
 from core.training.backends import Command, RunFolder
 from core.training.backends.checkouts import checkout_of, interpreter_of, lacking
+from core.training.backends.wandb_ready import check_wandb
 from core.training.config.contract import check_pair
 from core.training.config.families import TrainedModel, trained_model
 from core.training.config.musubi import as_words, cache_arguments, check_folders, musubi_arguments, musubi_dataset
@@ -58,10 +59,11 @@ class MusubiBackend:
     def check(cls, run: RunFolder) -> list[Finding]:
         """As `Backend.check`: every key against the arguments of the three scripts, and the folders."""
         pair = pair_in(run.folder)
-        model = trained_model(load_settings(pair.settings).model.family)
+        settings = load_settings(pair.settings)
+        model = trained_model(settings.model.family)
         if model.trainer != NAME:
             return [Finding("error", f"musubi-tuner does not train {model.title}.", f"Choose the trainer {model.trainer}.")]
-        return [*check_pair(pair, model.script), *check_folders(read_pair(pair.config, pair.dataset)[1])]
+        return [*check_pair(pair, model.script), *check_folders(read_pair(pair.config, pair.dataset)[1]), *check_wandb(settings.logging)]
 
 
 def write_stages(folder: Path, checkout: Path) -> Path:

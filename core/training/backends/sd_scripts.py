@@ -9,6 +9,7 @@ from core.base.findings import Finding
 from core.training.backends import Command, RunFolder
 from core.training.backends.checkouts import checkout_of, interpreter_of, lacking
 from core.training.backends.packages import check_packages
+from core.training.backends.wandb_ready import check_wandb
 from core.training.config.contract import check_pair
 from core.training.config.counting import count_steps
 from core.training.config.families import script_for
@@ -59,10 +60,11 @@ class SdScriptsBackend:
     @classmethod
     def check(cls, run: RunFolder) -> list[Finding]:
         """As `Backend.check`: every key against the arguments of the family's script, and the packages that the settings need."""
-        found, python = check_pair(pair_in(run.folder), cls._script(run)), interpreter()
+        settings, python = load_settings(pair_in(run.folder).settings), interpreter()
+        found = [*check_pair(pair_in(run.folder), cls._script(run)), *check_wandb(settings.logging)]
         if python is None or cls.missing() is not None:
             return found
-        return [*found, *check_packages(load_settings(pair_in(run.folder).settings), python)]
+        return [*found, *check_packages(settings, python)]
 
     @staticmethod
     def _script(run: RunFolder) -> str:

@@ -12,7 +12,8 @@ from core.base.jobs import append_event
 from core.training.evaluation import Column, EvaluationReport, Picture
 from core.training.monitor.curve import CurvePoint
 from core.training.report import write_report
-from core.training.report_parts import large_picture, loss_plot, picture, round_ticks
+from core.training.report_parts import large_picture, picture
+from core.training.report_plots import loss_plot, round_ticks
 from core.training.run import Run
 from tests.core.training.fake_trainer import write_lora
 from tests.core.training.fakes import make_project, make_settings
