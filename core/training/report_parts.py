@@ -11,6 +11,8 @@ from pathlib import Path
 KIND = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 SMALL = 120_000
 """Bytes up to which a picture is embedded as it is."""
+FEW, TABLE = 16, 6_000_000
+"""Pictures of a table that are embedded large, and about how many bytes more of them take together."""
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fdfdfc; --ink: #23232a; --soft: #6a6a75; --line: #dcdce2; --card: #f4f4f6; --mark: #1f6feb; }
@@ -87,10 +89,13 @@ def table(rows: Iterable[tuple[object, object]]) -> str:
     return f"<table>{''.join(lines)}</table>" if lines else ""
 
 
-def picture(path: Path, alt: str, longest: int = 512, kind: str = "") -> str:
+def picture(path: Path, alt: str, longest: int = 512, kind: str = "", most: int = 8 * SMALL) -> str:
     """An image tag with the picture inside; one that cannot be read becomes its name.
 
-    Args: longest: px; larger pictures are embedded smaller, as JPEG. kind: CSS class; chosen by size when empty.
+    Args:
+        longest: px; larger pictures are embedded smaller, as JPEG.
+        kind: CSS class; chosen by size when empty.
+        most: bytes up to which one that is no longer than that is embedded as it is.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -99,7 +104,7 @@ def picture(path: Path, alt: str, longest: int = 512, kind: str = "") -> str:
         with Image.open(io.BytesIO(data)) as image:
             size, is_small = max(image.size), max(image.size) <= 128
             mime = KIND.get(path.suffix.lower(), "")
-            if not mime or (len(data) > SMALL and size > longest) or len(data) > 8 * SMALL:
+            if not mime or (len(data) > SMALL and size > longest) or len(data) > most:
                 smaller, buffer = image.convert("RGB"), io.BytesIO()
                 smaller.thumbnail((longest, longest))
                 smaller.save(buffer, "JPEG", quality=88)
@@ -130,9 +135,11 @@ def picture_table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Pat
         below: the label stands under the pictures of its row, and not before them.
     """
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
-    lines = []
+    lines, count = [], sum(1 for _, paths in rows for path in paths if path)
+    longest, most = (512, 8 * SMALL) if count <= FEW else (320, max(SMALL // 4, TABLE // count))
     for label, paths in rows:
-        shown = [picture(path, f"{label}, {column}") if path else "" for path, column in zip(paths, columns, strict=True)]
+        shown = [picture(path, f"{label}, {column}", longest, most=most) if path else ""
+                 for path, column in zip(paths, columns, strict=True)]
         cells = "".join(f"<td>{one}</td>" for one in shown)
         if below:
             lines.append(f'<tr>{cells}</tr><tr><td class="words" colspan="{len(columns)}"><div>{escape(label)}</div></td></tr>')

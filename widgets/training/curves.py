@@ -89,14 +89,15 @@ def usage_curves(status: RunStatus) -> tuple[list[str], list[Curve]]:
 def compared_curves(comparison: Comparison, names: Sequence[str], by_time: bool) -> list[Curve]:
     """The smoothed loss of each run, and its validation loss where there is one. Args: by_time: over minutes, else over steps."""
     curves = []
-    for run, name in zip(comparison.runs, names, strict=True):
+    for colour, (run, name) in enumerate(zip(comparison.runs, names, strict=True), start=1):
         places = list(run.minutes) if by_time else [point.step for point in run.points]
         if not run.points or len(places) != len(run.points):
             continue
-        curves.append(Curve(name, places, [number(point.smoothed) for point in run.points]))
+        curves.append(Curve(name, places, [number(point.smoothed) for point in run.points], colour=colour))
         validated = [(place, point.validation) for place, point in zip(places, run.points, strict=True) if point.validation is not None]
         if validated:
-            curves.append(Curve(f"{name}, validation", [place for place, _ in validated], [number(loss) for _, loss in validated], pane=1))
+            curves.append(Curve(f"{name}, validation", [place for place, _ in validated], [number(loss) for _, loss in validated], pane=1,
+                                colour=colour))
     return curves
 
 

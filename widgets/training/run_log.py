@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.training.monitor.searching import LogFound, LogQuery
+from core.base.words import counted
+from core.training.monitor.searching import LEVELS, LogFound, LogQuery
 from widgets.components.run_log import RunLog
 from widgets.panel import Panel
 
@@ -68,13 +69,18 @@ class RunLogView:
         self._show()
 
     def _show(self) -> None:
-        lines = [*((("warning", f"Note: {note}") for note in self._notes) if self._fits_notes() else ()), *self._found.lines]
+        shown = [*((("warning", f"Note: {note}") for note in self._notes) if self._fits_notes() else ()), *self._found.lines]
         count = len(self._found.lines)
-        wanted = "that fit" if self.view.words.strip() or len(self.view.levels) < 4 else "of the log"
-        note = f"The newest {count} lines {wanted}; there are older ones." if not self._found.is_all else \
-            f"All {count} lines {wanted}." if count else "No line fits." if wanted == "that fit" else "The log is empty."
-        if ([list(line) for line in lines], note) != (self.view.lines, self.view.note):
-            self.view.show(lines, note)
+        is_part = bool(self.view.words.strip()) or len(self.view.levels) < len(LEVELS)
+        if not self._found.is_all:
+            note = f"The newest {count} lines{' that fit' if is_part else ''}; there are older ones."
+        elif not count:
+            note = "No line fits." if is_part else "The log is empty."
+        else:
+            lines = counted(count, "line")
+            note = f"{lines} {'fits' if count == 1 else 'fit'}." if is_part else f"The whole log: {lines}."
+        if ([list(line) for line in shown], note) != (self.view.lines, self.view.note):
+            self.view.show(shown, note)
 
     def _fits_notes(self) -> bool:
         return "warning" in self.view.levels and not self.view.words.strip()

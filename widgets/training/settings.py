@@ -21,7 +21,7 @@ from core.training.config.own_presets import all_presets
 from core.training.config.presets import apply_preset
 from core.training.config.sampling import FLAGS
 from core.training.fitting import is_own
-from widgets.controls import ChoiceControl, SuggestionControl, Suggestions
+from widgets.controls import SuggestionControl, Suggestions
 from widgets.demo import is_demo
 from widgets.form import Form
 from widgets.panel import Panel
@@ -178,13 +178,11 @@ class SettingsPanel(Panel):
     def _offer_loggers(self, settings: TrainingSettings) -> None:
         """Weights & Biases only where the chosen trainer can send to it; what was chosen before stays, with the reason below."""
         problem, chosen = wandb_problem(backend_of(self.session)), settings.logging.log_with
-        control = cast(ChoiceControl, self.form.control("logging.log_with"))
         offered = ["tensorboard", *(() if problem else SENT), *((chosen,) if problem and chosen in SENT else ())]
-        if [value for _, value in control.widget.options if value] != offered:
-            self._filling = True
-            control.offer(offered)
-            self._filling = False
-        control.remark(f"Weights & Biases: {problem}" if problem else "", wrong=bool(problem) and chosen in SENT)
+        self._filling = True
+        remark = f"Weights & Biases: {problem}" if problem else ""
+        self.form.section("logging").offer("log_with", offered, remark, bool(problem) and chosen in SENT)
+        self._filling = False
 
     def _changed(self) -> None:
         if not self._filling and self.session.folder is not None:
