@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 
 import ipywidgets as ipw
 
@@ -14,6 +15,8 @@ from widgets.pieces import part
 from widgets.training.curves import compared_curves
 from widgets.training.pictures import picture_key, read_drawn
 
+AGAIN = 10.0
+"""Seconds between two looks at runs that are at work."""
 HELP = f"Choose two to {MOST_RUNS} runs (Ctrl or Shift and a press, or Shift and the arrow keys)."
 
 
@@ -24,6 +27,7 @@ class RunComparison:
         self.panel = panel
         self._options: list[str] = []
         self._comparison: Comparison | None = None
+        self._looked = 0.0
         self.fold = ipw.ToggleButton(description="Show Compare runs").add_class("lb-fold").add_class("lb-fold-compare")
         self.runs = ipw.SelectMultiple(description="Runs to compare", rows=5)
         self.axis = ipw.Dropdown(description="Over", options=[("steps", "steps"), ("time", "time")])
@@ -48,15 +52,16 @@ class RunComparison:
             chosen = [run for run in self.runs.value if run in runs]
             self._options = runs
             self.runs.options, self.runs.value = runs, chosen
-        elif self.fold.value and self._at_work():
+
+    def follow(self) -> None:
+        """Look again at chosen runs of which one is at work, now and then."""
+        if self._comparison is not None and time.monotonic() - self._looked > AGAIN \
+                and any(run.state in ("running", "stopping") for run in self._comparison.runs):
             self._compare()
 
     def chosen(self) -> list[str]:
         """Ids of the chosen runs, when the part is open."""
         return list(self.runs.value) if self.fold.value else []
-
-    def _at_work(self) -> bool:
-        return self._comparison is not None and any(run.state in ("running", "stopping") for run in self._comparison.runs)
 
     def _turn(self) -> None:
         self._body.layout.display = "" if self.fold.value else "none"
@@ -74,7 +79,7 @@ class RunComparison:
             told = f"{len(chosen)} {'is' if len(chosen) == 1 else 'are'} chosen: two to {MOST_RUNS} can be compared."
             self._words.value = f'<p class="lb-purpose">{told}</p>' if self.fold.value else ""
             return
-        manager = self.panel.session.training
+        manager, self._looked = self.panel.session.training, time.monotonic()
         self.panel.loop.beside(lambda: manager.compare(chosen), lambda found, error: self._take(chosen, found, error))
 
     def _take(self, chosen: list[str], found: Comparison | None, error: BaseException | None) -> None:

@@ -73,16 +73,21 @@ class NormsReader:
         self._layers: dict[str, LayerChange] = {}
         self._parts: dict[str, dict[int, float]] = {}
         self._off = ""
+        self._norms = Norms()
 
     def read(self) -> Norms:
         """Take in what was appended since the last call."""
-        for row in self._fresh():
+        fresh = list(self._fresh())
+        if not fresh:
+            return self._norms
+        for row in fresh:
             handler = getattr(self, f"_on_{row.get('kind', '')}", None)
             if handler is not None:
                 with contextlib.suppress(KeyError, TypeError, ValueError):  # a damaged row
                     handler(row)
-        return Norms(tuple(self._gradients()), tuple(self._layers.values()),
-                     tuple((part, tuple(sorted(steps.items()))) for part, steps in self._parts.items()), self._off)
+        parts = tuple((part, tuple(sorted(steps.items()))) for part, steps in self._parts.items())
+        self._norms = Norms(tuple(self._gradients()), tuple(self._layers.values()), parts, self._off)
+        return self._norms
 
     def _fresh(self) -> Iterable[dict[str, Any]]:
         try:

@@ -9,7 +9,6 @@ The gradient is that of the whole step: all accumulated batches, without the fac
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import math
@@ -99,9 +98,12 @@ class Norms:
         self._off = True
         self._let_go()
         self._copies, self._gradients, self._measured, self._clips, self._turns = [], [], (), [], []
-        sys.stderr.write(f"\nlorabook: gradients and changes of the layers are not measured any more: {why}\n")
-        with contextlib.suppress(OSError):  # the reason may be the disk itself
+        where = f"the reason stands in {self.file.name}"  # in the log it would be taken for the training's own
+        try:
             self._write(kind="off", why=why)
+        except OSError as error:
+            where = f"{self.file} cannot be written ({type(error).__name__})"
+        sys.stderr.write(f"\nlorabook: gradients and changes of the layers are not measured any more: {where}\n")
 
     def _let_go(self) -> None:
         for handle in self._handles:
