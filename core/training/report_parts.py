@@ -59,7 +59,7 @@ svg circle.line { fill: currentColor; }
 .line5 { color: #b8860b; }
 svg .line2 { stroke-dasharray: 7 4; } svg .line3 { stroke-dasharray: 2 3; } svg .line4 { stroke-dasharray: 9 3 2 3; }
 svg .line5 { stroke-dasharray: 1 4; }
-figure { margin: 0 0 1rem; } figcaption { color: var(--soft); }
+figure { margin: 0 0 1rem; overflow-x: auto; } figure svg { min-width: 480px; } figcaption { color: var(--soft); }
 .legend { display: flex; flex-wrap: wrap; gap: 0 1.2rem; }
 .legend span { display: inline-flex; align-items: center; gap: .4rem; }
 .legend i { display: inline-block; width: 22px; border-top: 3px solid currentColor; } .legend .raw i { border-top-width: 1px; }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.training.comparing import Comparison
-from core.training.monitor.curve import CurvePoint, thin
+from core.training.monitor.curve import CurvePoint, part_words, thin
 from core.training.monitor.norms import Norms
 from core.training.monitor.usage import Moment
 from core.training.report_parts import escape
@@ -37,14 +37,15 @@ def loss_plot(points: Sequence[CurvePoint]) -> str:
              PlotLine("smoothed", [(point.step, point.smoothed) for point in chosen]),
              PlotLine("validation", [(point.step, point.validation) for point in chosen if point.validation is not None])]
     numbers = [value for _, value in finite(lines[1])] or [value for _, value in finite(lines[0])]
-    return plot(lines, f"Loss over {points[-1].step} steps, smoothed at the end {numbers[-1]:.4g}", "step") if numbers else ""
+    return plot(lines, f"Loss of {points[-1].step} steps, smoothed at the end {numbers[-1]:.4g}", "steps") if numbers else ""
 
 
 def rate_plot(points: Sequence[CurvePoint]) -> str:
     """The learning rates by part."""
     chosen = thin(list(points), MOST_POINTS)
     names = dict.fromkeys(name for point in chosen for name in point.lr)
-    return plot([PlotLine(name, [(point.step, point.lr.get(name)) for point in chosen]) for name in names], "Learning rate", "step")
+    lines = [PlotLine(part_words(name), [(point.step, point.lr.get(name)) for point in chosen]) for name in names]
+    return plot(lines, "Learning rate", "steps")
 
 
 def norm_plots(norms: Norms) -> str:
@@ -54,8 +55,8 @@ def norm_plots(norms: Norms) -> str:
     lines = [PlotLine("each step", [(step, length) for step, length, _ in gradient], True),
              PlotLine("smoothed", [(step, smoothed) for step, _, smoothed in gradient])]
     parts = [PlotLine(part, [(step, 100 * share) for step, share in shares]) for part, shares in norms.parts]
-    return plot(lines, "Length of the gradient of a step, before it is clipped", "step") + \
-        plot(parts, "Change of a step, in % of the weights", "step")
+    return plot(lines, "Length of the gradient of a step, before it is clipped", "steps") + \
+        plot(parts, "Change of a step, in % of the weights", "steps")
 
 
 def usage_plots(moments: Sequence[Moment]) -> str:
@@ -82,8 +83,8 @@ def comparison_plots(comparison: Comparison) -> str:
             found.append(PlotLine(run.id, [(place, point.smoothed) for place, point in chosen]))
         return found
 
-    by_step = plot(lines(False), "Smoothed loss by step", "step")
-    return by_step + (plot(lines(True), "Smoothed loss by time", "minutes") if comparison.has_minutes else "")
+    by_step = plot(lines(False), "Smoothed loss", "steps")
+    return by_step + (plot(lines(True), "Smoothed loss", "minutes") if comparison.has_minutes else "")
 
 
 def plot(lines: Sequence[PlotLine], words: str, x_words: str, height: int = 260) -> str:
@@ -117,7 +118,7 @@ def plot(lines: Sequence[PlotLine], words: str, x_words: str, height: int = 260)
             parts.append(f'<polyline class="{colours[line.label]}" points="{path}"/>')
     legend = "".join(f'<span class="{colours[line.label]}"><i></i>{escape(line.label)}</span>' for line, points in drawn if points)
     return (f'<figure><svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(words)}">{"".join(parts)}</svg>'
-            f'<figcaption class="state">{escape(words)}, by {x_words}.<span class="legend">{legend}</span></figcaption></figure>')
+            f'<figcaption class="state">{escape(words)}, over {x_words}.<span class="legend">{legend}</span></figcaption></figure>')
 
 
 def finite(line: PlotLine) -> list[tuple[float, float]]:
@@ -135,9 +136,8 @@ def round_ticks(low: float, high: float) -> list[float]:
 
 
 def _x_ticks(first: float, last: float) -> Iterable[float]:
-    """Six places from the first to the last; whole ones where that tells them apart."""
-    places = [first + (last - first) * share / 5 for share in range(6)]
-    return dict.fromkeys(round(place) if last - first >= 5 else round(place, 2) for place in places)
+    """Round places between the first and the last."""
+    return [place for place in round_ticks(first, last) if first <= place <= last]
 
 
 def _colours(lines: Sequence[PlotLine]) -> dict[str, str]:

@@ -7,9 +7,10 @@ from playwright.sync_api import expect
 
 from core.training.finish.kept import keep_finish
 from core.training.finish.settings import FinishSettings
+from core.training.manager import TrainingManager
 from tests.core.training.fakes import make_project, make_settings
 from tests.core.training.watched import make_watched
-from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
+from tests.e2e.lab import SCREENSHOTS, Browser, Lab, keep_picture, overflowing, run_all, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CELL = """
@@ -67,3 +68,24 @@ def test_the_monitor_shows_everything_that_is_measured(tmp_path, theme, width):
         keep_picture(page, "monitor", f"monitor_all_{name}")
         assert overflowing(page, ".lb-panel-monitor, .lb-panel-monitor *", ("hidden", "auto")) == []
         assert context.errors == []
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 1400), ("light", 420), ("dark", 420)])
+def test_the_report_shows_the_same_without_a_network(tmp_path, theme, width):
+    project = make_project(tmp_path)
+    settings = make_settings(project.folder)
+    run = make_watched(project, settings.with_values(network={"network_dim": 8}))
+    other = make_watched(project, settings.with_values(network={"network_dim": 32}), "#1f618d", fall=0.002, seed=2)
+    report = TrainingManager(project.folder).report(run.id, [other.id])
+    with Browser(width=width, height=1200) as context:
+        asked = []
+        page = context.new_page()
+        page.emulate_media(color_scheme=theme)
+        page.on("request", lambda request: asked.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
+        page.goto(report.as_uri())
+        for heading in ("Loss", "Learning rate", "Gradient and layers", "GPU and disk", "Compared with other runs", "Log"):
+            expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth") and asked == [] and context.errors == []
+        assert page.locator("svg").count() == 2 + 2 + 5 + 2
+        if SCREENSHOTS:
+            page.screenshot(path=f"{SCREENSHOTS}/report_{theme}_{width}.png", full_page=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from core.training.comparing import Comparison
 from core.training.monitor import RunStatus
+from core.training.monitor.curve import part_words
 from widgets.components.chart import Curve
 from widgets.pieces import table
 
@@ -99,11 +100,6 @@ def compared_curves(comparison: Comparison, names: Sequence[str], by_time: bool)
             curves.append(Curve(f"{name}, validation", [place for place, _ in validated], [number(loss) for _, loss in validated], pane=1,
                                 colour=colour))
     return curves
-
-
-def part_words(name: str) -> str:
-    """A trained part as it is called on screen; the trainers write unet, textencoder, textencoder1 …"""
-    return name.replace("textencoder", "text encoder ").rstrip() if name != "unet" else "U-Net"
 
 
 def number(value: float | None) -> float:

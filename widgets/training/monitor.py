@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import ipywidgets as ipw
 
 from core.training.monitor import RunStatus
+from core.training.monitor.curve import part_words
 from core.training.monitor.gpu import Gpu
 from core.training.monitor.status import duration
 from widgets.components.chart import Chart
@@ -16,7 +17,7 @@ from widgets.jobs_view import share, time_left
 from widgets.panel import Panel
 from widgets.pieces import part, table
 from widgets.training.comparing import RunComparison
-from widgets.training.curves import LOSS_PANES, NORM_PANES, layer_table, loss_curves, norm_curves, part_words, usage_curves
+from widgets.training.curves import LOSS_PANES, NORM_PANES, layer_table, loss_curves, norm_curves, usage_curves
 from widgets.training.launch import go_on_words, words_for_end
 from widgets.training.pictures import picture_key, read_drawn
 from widgets.training.reminder import calm_line

@@ -82,3 +82,8 @@ def thin(points: list[CurvePoint], most: int) -> list[CurvePoint]:
         return points
     stride, last = math.ceil(len(points) / most), len(points) - 1
     return [point for place, point in enumerate(points) if place % stride == 0 or place == last or point.validation is not None]
+
+
+def part_words(name: str) -> str:
+    """A trained part as it is called on screen; the trainers write unet, textencoder, textencoder1 …"""
+    return name.replace("textencoder", "text encoder ").rstrip() if name != "unet" else "U-Net"

@@ -85,6 +85,6 @@ def test_the_report_holds_the_comparison_and_needs_no_network(project):
     manager = TrainingManager(project.folder)
     text = manager.report(one.id, [other.id]).read_text(encoding="utf-8")
     section = text[text.index("<h2>Compared with other runs</h2>"):]
-    assert "Smoothed loss by step" in section and "Smoothed loss by time" in section and "LoRA: Rank" in section
+    assert "Smoothed loss, over steps." in section and "Smoothed loss, over minutes." in section and "LoRA: Rank" in section
     assert section.count("<h3>Epoch") == 2 and "src=\"http" not in text and "<script" not in text
     assert "Compared with other runs" not in manager.report(one.id).read_text(encoding="utf-8")
