@@ -246,6 +246,8 @@ def _training(commands: Any) -> None:
                              ("resume", "Go on with a stopped or lost run", resume), ("report", "Write a run's report.html", report)):
         parser = _command(commands, name, title, act, project=True)
         parser.add_argument("run", nargs="?", default="", help="its id; empty: the newest run")
+        if name == "report":
+            parser.add_argument("--compare", nargs="+", default=[], metavar="RUN", help="ids of other runs that it is put beside")
         if name == "stop":
             parser.add_argument("--after-epoch", action="store_true", help="when the present epoch is over and saved")
             parser.add_argument("--force", action="store_true", help="at once, without a last checkpoint")
@@ -327,7 +329,7 @@ def resume(given: argparse.Namespace, progress: Progress) -> Any:
 
 def report(given: argparse.Namespace, progress: Progress) -> Any:
     """Write the report."""
-    return {"report": str(_manager(given).report(_run_of(given)))}
+    return {"report": str(_manager(given).report(_run_of(given), given.compare))}
 
 
 def _readable(values: dict[str, Any]) -> str:

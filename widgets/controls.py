@@ -150,6 +150,8 @@ class ChoiceControl(Control):
         """Replace the choices and keep the chosen value where it is still among them."""
         present = self.widget.value
         pairs = [("not set", None), *_pairs(choices)] if self.empty else _pairs(choices)
+        if list(self.widget.options) == pairs:
+            return
         self.widget.options = pairs
         if present in [value for _, value in pairs]:
             self.widget.value = present

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from core.base.errors import ConfigError
 from core.base.settings import Settings, field_extra
-from widgets.controls import Choices, Control, make_control, plain_type
+from widgets.controls import ChoiceControl, Choices, Control, make_control, plain_type
 
 S = TypeVar("S", bound=Settings)
 FOLDS = {"advanced": "more settings", "expert": "expert settings"}
@@ -41,6 +41,7 @@ class Form(Generic[S]):
         self._values: dict[str, Any] = {}
         self._listeners: list[Callable[[], None]] = []
         self._idle: dict[str, tuple[str, bool]] = {}
+        self._remarks: dict[str, tuple[str, bool]] = {}
         self._level_boxes: dict[str, ipw.VBox] = {}
         self._beside_fields: list[ipw.Widget] = []
         self._filling = False
@@ -99,6 +100,13 @@ class Form(Generic[S]):
         """The control of a basic field (or of a fold that was opened), "section.field" for a nested one."""
         section, _, rest = name.partition(".")
         return self._sections[section].control(rest) if rest else self._controls[name]
+
+    def offer(self, name: str, choices: Choices, remark: str = "", wrong: bool = False) -> None:
+        """Replace the choices of a field of this very form, and say something below it; also before its fold is opened."""
+        self._choices[name], self._remarks[name] = choices, (remark, wrong)
+        if isinstance(control := self._controls.get(name), ChoiceControl):
+            control.offer(choices)
+            control.remark(remark, wrong)
 
     @property
     def folds(self) -> list[ipw.ToggleButton]:
@@ -233,6 +241,8 @@ class Form(Generic[S]):
                 control.write(self._values[name])
             control.widget.observe(self._changed, "value")
             control.stand_aside(*self._idle.get(name, ("", False)))
+            if name in self._remarks:
+                control.remark(*self._remarks[name])
             self._controls[name] = control
         grid = ipw.VBox([self._controls[name].view for name in self._levels[level]])
         return grid.add_class("lb-fields")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from core.training.queue import QueuedRun
 from core.training.run import ACTIVE, Run
 
 if TYPE_CHECKING:
+    from core.training.comparing import Comparison
     from core.training.config import TrainingSettings
     from core.training.evaluation import EvaluationReport, EvaluationSettings
     from core.training.finish.bringing import BringReport, BringSettings
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from core.training.loading import LoadReport, LoadSettings, MemorySize, NoSettings, PresetName, SavePreset
     from core.training.measuring.report import MeasureReport
     from core.training.measuring.settings import MeasureSettings
+    from core.training.monitor.searching import LogFound, LogQuery
     from core.training.outputs import State
     from core.training.preview import ImagePreview, PreviewSettings
     from core.training.regularisation import RegularisationReport, RegularisationSettings
@@ -38,6 +42,9 @@ class TrainingManager:
     def __init__(self, project_folder: Path) -> None:
         self.project = Project.open(project_folder)
         self._monitors: dict[str, Monitor] = {}
+        self._compared: dict[str, Monitor] = {}
+        """Of runs that are compared, which happens beside the kernel: those above are the kernel's own."""
+        self._comparing = threading.Lock()
 
     @classmethod
     def open(cls, project_folder: Path) -> TrainingManager:
@@ -223,6 +230,20 @@ class TrainingManager:
             self._monitors[run_id] = Monitor(self.run(run_id))
         return self._monitors[run_id].read()
 
+    def compare(self, run_ids: Sequence[str]) -> Comparison:
+        """Runs beside each other: losses, settings that differ, samples. Raises: TrainingError: fewer than two, too many, or unknown."""
+        from core.training.comparing import compare_runs
+
+        runs = [self.run(run_id) for run_id in run_ids]
+        with self._comparing:
+            return compare_runs([(run, self._compared.setdefault(run.id, Monitor(run)).read()) for run in runs])
+
+    def search_log(self, run_id: str, query: LogQuery, begin: int = 0, stopped: Callable[[], bool] = lambda: False) -> LogFound:
+        """The newest lines of a run's log that fit, in a file of any size; may run beside the kernel. Raises: TrainingError."""
+        from core.training.monitor.searching import search_log
+
+        return search_log(self.run(run_id).log, query, begin, stopped)
+
     def stop(self, run_id: str, force: bool = False, after_epoch: bool = False) -> None:
         """Ask a run to stop. The built-in trainer saves a checkpoint and a state first, unless `force`; sd-scripts ends at once.
 
@@ -281,11 +302,12 @@ class TrainingManager:
 
         return bring_run(self.project.folder, settings, progress)
 
-    def report(self, run_id: str) -> Path:
-        """Write the run's report.html. Returns: its place."""
+    def report(self, run_id: str, compared: Sequence[str] = ()) -> Path:
+        """Write the run's report.html. Args: compared: other runs that it is put beside. Returns: its place. Raises: TrainingError."""
         from core.training.report import write_report
 
-        return write_report(self.run(run_id))
+        others = [other for other in compared if other != run_id]
+        return write_report(self.run(run_id), comparison=self.compare([run_id, *others]) if others else None)
 
     def finish_settings(self) -> tuple[FinishSettings, str]:
         """What the project keeps for the end of its runs, and what is to be known of it. Raises: ConfigError: the file is wrong."""

@@ -6,37 +6,42 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.base.errors import DatasetError, StudioError
 from core.base.files import sha256, write_text
 from core.training.evaluation import EvaluationReport
 from core.training.monitor.samples import label_of
 from core.training.monitor.status import RunStatus, duration, read_status
-from core.training.report_parts import escape, loss_plot, page, picture, picture_table, size_text, table
+from core.training.report_parts import escape, page, picture, picture_table, size_text, table
+from core.training.report_watched import compared, course, log_lines
 from core.training.run import Run
 
+if TYPE_CHECKING:
+    from core.training.comparing import Comparison
+
 THUMBNAILS = 12
-MOST_COLUMNS = 12
-"""Epochs of samples that are shown, evenly chosen."""
+MOST_COLUMNS, MOST_PICTURES = 12, 96
+"""Epochs of samples that are shown, evenly chosen, and pictures in all: with many prompts fewer epochs."""
 
 
-def write_report(run: Run, first: Sequence[tuple[str, str]] = (), place: Path | None = None) -> Path:
+def write_report(run: Run, first: Sequence[tuple[str, str]] = (), place: Path | None = None, comparison: Comparison | None = None) -> Path:
     """Write `report.html` into the run's folder; it shows what there is, also for a run that failed or still goes on.
 
     Args:
         first: sections of the caller's own, shown before the others: title, and HTML made with `report_parts`.
         place: another file to write.
+        comparison: with other runs.
 
     Returns: its place. Raises: DiskError.
     """
     status = read_status(run)
     place = place or run.folder / "report.html"
-    write_text(place, page(f"{run.output_name}: training report", _body(run, status, first)))
+    write_text(place, page(f"{run.output_name}: training report", _body(run, status, first, comparison)))
     return place
 
 
-def _body(run: Run, status: RunStatus, first: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _body(run: Run, status: RunStatus, first: Sequence[tuple[str, str]], comparison: Comparison | None) -> Iterator[str]:
     yield f"<h1>{escape(run.output_name)}</h1>"
     created = datetime.fromtimestamp(float(run.info.get("created", 0.0))).strftime("%Y-%m-%d %H:%M")
     yield f'<p class="state">Run {escape(run.id)}, {escape(created)}. {escape(status.sentence())}</p>'
@@ -46,15 +51,14 @@ def _body(run: Run, status: RunStatus, first: Sequence[tuple[str, str]]) -> Iter
     for title, content in first:
         yield from _section(title, content)
     yield from _section("Before and after", _comparison(run))
-    yield from _section("Loss", loss_plot(status.curve))
+    yield from (part for title, content in course(status) for part in _section(title, content))
     yield from _section("Samples during training", _samples(status))
+    yield from _section("Compared with other runs", compared(comparison) if comparison is not None else "")
     yield from _section("In numbers", _numbers(run, status))
     yield from _section("Dataset", _dataset(run))
     yield from _section("Settings", _settings(run))
     yield from _section("Files", _files(run, status))
-    if status.cause is not None and status.log:
-        log = "\n".join(status.log[-60:])
-        yield f"<h2>Last lines of the log</h2><pre>{escape(log)}</pre>"
+    yield from _section("Log", log_lines(run, status))
 
 
 def _section(title: str, content: str) -> Iterator[str]:
@@ -76,6 +80,10 @@ def _numbers(run: Run, status: RunStatus) -> str:
         rows.append(("Seconds per step", f"{status.seconds_per_step:.3g}"))
     if run.end().get("seconds"):
         rows.append(("Time", duration(float(run.end()["seconds"]))))
+    if status.spending.price is not None:
+        rows.append(("Price", status.spending.words()))
+    if status.memory_reserved:
+        rows.append(("Most GPU memory held by torch", f"{status.memory_reserved / 2**30:.1f} GiB"))
     rows += [("Graphics card", gpu["name"]) for gpu in run.heartbeat().get("gpus", [])]
     if status.attempt > 1:
         rows.append(("Attempts", status.attempt))
@@ -83,17 +91,19 @@ def _numbers(run: Run, status: RunStatus) -> str:
 
 
 def _samples(status: RunStatus) -> str:
-    """A row per prompt, a column per step or epoch."""
+    """A row per prompt with its words under it, a column per step or epoch."""
     moments = list(dict.fromkeys(sample.moment for sample in status.samples))
-    if len(moments) > MOST_COLUMNS:
-        stride = (len(moments) - 1) / (MOST_COLUMNS - 1)
-        moments = [moments[round(place * stride)] for place in range(MOST_COLUMNS)]
+    numbers = sorted({sample.number for sample in status.samples})[:MOST_PICTURES // 2]
+    most = min(MOST_COLUMNS, max(2, MOST_PICTURES // max(1, len(numbers))))
+    if len(moments) > most:
+        stride = (len(moments) - 1) / (most - 1)
+        moments = [moments[round(place * stride)] for place in range(most)]
     rows = []
-    for number in sorted({sample.number for sample in status.samples}):
+    for number in numbers:
         mine = {sample.moment: sample for sample in status.samples if sample.number == number}
         prompt = next((sample.prompt for sample in mine.values() if sample.prompt), f"prompt {number + 1}")
         rows.append((prompt, [mine[moment].path if moment in mine else None for moment in moments]))
-    return picture_table(moments, rows) if rows else ""
+    return picture_table(moments, rows, below=True) if rows else ""
 
 
 def _comparison(run: Run) -> str:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import base64
 import html
 import io
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-from core.training.monitor.curve import CurvePoint, thin
 
 KIND = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 SMALL = 120_000
 """Bytes up to which a picture is embedded as it is."""
-WIDTH, HEIGHT, LEFT, BOTTOM = 760, 280, 62, 34
+FEW, TABLE = 16, 6_000_000
+"""Pictures of a table that are embedded large, and about how many bytes more of them take together."""
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fdfdfc; --ink: #23232a; --soft: #6a6a75; --line: #dcdce2; --card: #f4f4f6; --mark: #1f6feb; }
@@ -55,7 +53,19 @@ svg { width: 100%; height: auto; max-width: 760px; font: 12px system-ui, sans-se
 svg text { fill: var(--soft); }
 svg .grid { stroke: var(--line); }
 svg .raw { stroke: var(--soft); opacity: .45; fill: none; }
-svg .smooth { stroke: var(--mark); stroke-width: 2; fill: none; }
+svg .line { stroke: currentColor; fill: none; stroke-width: 2; }
+svg circle.line { fill: currentColor; }
+.line0 { color: var(--mark); } .line1 { color: #c2571a; } .line2 { color: #6a8d1f; } .line3 { color: #9250b5; } .line4 { color: #0f8a80; }
+.line5 { color: #b8860b; }
+svg .line2 { stroke-dasharray: 7 4; } svg .line3 { stroke-dasharray: 2 3; } svg .line4 { stroke-dasharray: 9 3 2 3; }
+svg .line5 { stroke-dasharray: 1 4; }
+figure { margin: 0 0 1rem; overflow-x: auto; } figure svg { min-width: 480px; } figcaption { color: var(--soft); }
+.legend { display: flex; flex-wrap: wrap; gap: 0 1.2rem; }
+.legend span { display: inline-flex; align-items: center; gap: .4rem; }
+.legend i { display: inline-block; width: 22px; border-top: 3px solid currentColor; } .legend .raw i { border-top-width: 1px; }
+.pictures td.words { text-align: left; padding-bottom: .9rem; }
+.pictures td.words div { position: sticky; left: 0; width: max-content; max-width: min(80ch, 90vw); }
+pre .error { color: #d1242f; } pre .warning { color: #b26a00; }
 """
 
 
@@ -79,10 +89,13 @@ def table(rows: Iterable[tuple[object, object]]) -> str:
     return f"<table>{''.join(lines)}</table>" if lines else ""
 
 
-def picture(path: Path, alt: str, longest: int = 512, kind: str = "") -> str:
+def picture(path: Path, alt: str, longest: int = 512, kind: str = "", most: int = 8 * SMALL) -> str:
     """An image tag with the picture inside; one that cannot be read becomes its name.
 
-    Args: longest: px; larger pictures are embedded smaller, as JPEG. kind: CSS class; chosen by size when empty.
+    Args:
+        longest: px; larger pictures are embedded smaller, as JPEG.
+        kind: CSS class; chosen by size when empty.
+        most: bytes up to which one that is no longer than that is embedded as it is.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -91,7 +104,7 @@ def picture(path: Path, alt: str, longest: int = 512, kind: str = "") -> str:
         with Image.open(io.BytesIO(data)) as image:
             size, is_small = max(image.size), max(image.size) <= 128
             mime = KIND.get(path.suffix.lower(), "")
-            if not mime or (len(data) > SMALL and size > longest) or len(data) > 8 * SMALL:
+            if not mime or (len(data) > SMALL and size > longest) or len(data) > most:
                 smaller, buffer = image.convert("RGB"), io.BytesIO()
                 smaller.thumbnail((longest, longest))
                 smaller.save(buffer, "JPEG", quality=88)
@@ -114,58 +127,26 @@ def large_picture(path: Path, alt: str, longest: int = 2400) -> str:
     return f'<label class="large" title="Press for full size, press again to come back">{box}<span>{shown}</span></label>'
 
 
-def picture_table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Path | None]]]) -> str:
-    """Pictures under the headings of their columns. Args: rows: label and one picture per column, None where there is none."""
+def picture_table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Path | None]]], below: bool = False) -> str:
+    """Pictures under the headings of their columns.
+
+    Args:
+        rows: label and one picture per column, None where there is none.
+        below: the label stands under the pictures of its row, and not before them.
+    """
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
-    lines = []
+    lines, count = [], sum(1 for _, paths in rows for path in paths if path)
+    longest, most = (512, 8 * SMALL) if count <= FEW else (320, max(SMALL // 4, TABLE // count))
     for label, paths in rows:
-        shown = [picture(path, f"{label}, {column}") if path else "" for path, column in zip(paths, columns, strict=True)]
+        shown = [picture(path, f"{label}, {column}", longest, most=most) if path else ""
+                 for path, column in zip(paths, columns, strict=True)]
         cells = "".join(f"<td>{one}</td>" for one in shown)
-        lines.append(f'<tr><th scope="row" class="row">{escape(label)}</th>{cells}</tr>')
-    return f'<div class="scroll"><table class="pictures"><tr><td></td>{head}</tr>{"".join(lines)}</table></div>'
-
-
-def loss_plot(points: Sequence[CurvePoint]) -> str:
-    """The loss as an inline SVG: raw thin, smoothed bold; "" when no number is known."""
-    raw = [(point.step, point.average if point.loss is None else point.loss) for point in thin(list(points), 800)]
-    smooth = [(point.step, point.smoothed) for point in thin(list(points), 400)]
-    lines = [[(step, value) for step, value in line if value is not None and math.isfinite(value)] for line in (raw, smooth)]
-    values = [value for line in lines for _, value in line]
-    if not values:
-        return ""
-    steps = [step for line in lines for step, _ in line]
-    first, last, low, high = min(steps), max(max(steps), min(steps) + 1), min(values), max(values)
-    ticks = round_ticks(low, high)
-    low, high = min(low, ticks[0]), max(high, ticks[-1])
-
-    def x(step: float) -> float:
-        return LEFT + (step - first) / (last - first) * (WIDTH - LEFT - 12)
-
-    def y(value: float) -> float:
-        return 10 + (high - value) / (high - low) * (HEIGHT - BOTTOM - 10)
-
-    parts = []
-    for value in ticks:
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 12}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
-                     f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.4g}</text>')
-    for step in sorted({round(first + (last - first) * share / 5) for share in range(6)}):
-        parts.append(f'<text x="{x(step):.1f}" y="{HEIGHT - 12}" text-anchor="middle">{step}</text>')
-    for name, line in zip(("raw", "smooth"), lines, strict=True):
-        path = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in line)
-        parts.append(f'<polyline class="{name}" points="{path}"/>')
-    end = lines[1][-1][1] if lines[1] else values[-1]
-    words = f"Loss over {steps[-1]} steps, smoothed at the end {end:.4g}"
-    return (f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(words)}">{"".join(parts)}</svg>'
-            f"<p class=state>{escape(words)}. Bold: smoothed. Thin: as the trainer told it.</p>")
-
-
-def round_ticks(low: float, high: float) -> list[float]:
-    """Round numbers (1, 2 or 5 times a power of ten apart) from below `low` to above `high`, four to nine of them."""
-    span = (high - low) or abs(high) or 1.0
-    power = 10.0 ** math.floor(math.log10(span / 4))
-    step = next(times * power for times in (1, 2, 5, 10) if span / (times * power) <= 6)
-    first = math.floor(low / step)
-    return [number * step for number in range(first, max(math.ceil(high / step), first + 1) + 1)]
+        if below:
+            lines.append(f'<tr>{cells}</tr><tr><td class="words" colspan="{len(columns)}"><div>{escape(label)}</div></td></tr>')
+        else:
+            lines.append(f'<tr><th scope="row" class="row">{escape(label)}</th>{cells}</tr>')
+    corner = "" if below else "<td></td>"
+    return f'<div class="scroll"><table class="pictures"><tr>{corner}{head}</tr>{"".join(lines)}</table></div>'
 
 
 def size_text(size: int) -> str:

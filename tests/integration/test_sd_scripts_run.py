@@ -59,6 +59,20 @@ def test_the_monitor_sees_how_it_goes_on(name, request):
     assert finished.last.output == finished.run.project_folder / "output" / f"{finished.run.output_name}.safetensors"
 
 
+@pytest.mark.parametrize("name", ["by_sd_scripts", "by_builtin"])
+def test_gradients_and_changes_of_the_layers_are_measured_inside(name, request):
+    """Each step has its gradient, and the layers bear the names of the modules in the file."""
+    finished: Finished = request.getfixturevalue(name)
+    norms = finished.last.norms
+    assert norms.off == "" and [step for step, _, _ in norms.gradient] == list(range(1, finished.last.total + 1))
+    assert all(length and length > 0 for _, length, _ in norms.gradient)
+    assert {change.name for change in norms.layers} == {tensor.split(".")[0] for tensor in finished.tensors}
+    still = {change.name for change in norms.layers if not change.update}
+    assert all("_layers_11_" in name for name in still), still  # with CLIP skip 2 the last layer of the text encoder is not asked
+    assert len(still) <= 6 and all(change.share < 1 for change in norms.layers)
+    assert [part for part, _ in norms.parts] == ["text encoder", "U-Net"] and finished.last.spending.seconds > 1
+
+
 def test_both_sort_the_pictures_into_the_same_buckets(by_sd_scripts, by_builtin):
     assert buckets(by_sd_scripts) == buckets(by_builtin)
     assert len(buckets(by_builtin)) == 3 and sum(count for _, count in buckets(by_builtin)) == len(SIZES)

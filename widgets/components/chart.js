@@ -85,7 +85,7 @@ function render({ model, el }) {
   const toX = (x) => LEFT + ((x - bounds[0]) / (bounds[1] - bounds[0])) * (width - LEFT - RIGHT);
 
   function read() {
-    curves = model.get("curves").map((c, i) => ({ ...c, colour: `lb-curve-${i % 6}`, x: floats(c.x), y: floats(c.y) }));
+    curves = model.get("curves").map((c, i) => ({ ...c, colour: `lb-curve-${c.colour ?? i % 6}`, x: floats(c.x), y: floats(c.y) }));
     draw();
   }
 

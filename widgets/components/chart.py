@@ -29,13 +29,15 @@ class Curve:
     """0 is the upper pane."""
     faint: bool = False
     """Drawn thin and pale, behind the others: raw values."""
+    colour: int | None = None
+    """1 to 6: the same for lines that belong together; None: by its place among the curves, where the first two share one."""
 
 
 class Chart(anywidget.AnyWidget):
     """Shows curves; redrawn when `show` is called.
 
     Attributes:
-        curves: label, pane, faint, x and y (little-endian float32) of each line.
+        curves: label, pane, faint, colour, x and y (little-endian float32) of each line.
         panes: title of each pane.
         x_title: what is counted from left to right.
     """
@@ -56,7 +58,7 @@ class Chart(anywidget.AnyWidget):
         if len(curve.x) != len(curve.y):
             raise ValueError(f"{curve.label}: {len(curve.x)} x and {len(curve.y)} y.")
         x, y = thin(curve.x, curve.y, MOST_POINTS)
-        return {"label": curve.label, "pane": curve.pane, "faint": curve.faint,
+        return {"label": curve.label, "pane": curve.pane, "faint": curve.faint, "colour": curve.colour,
                 "x": array("f", x).tobytes(), "y": array("f", y).tobytes()}
 
 

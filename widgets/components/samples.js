@@ -106,6 +106,18 @@ function render({ model, el }) {
     th.textContent = words;
     return th;
   }
+  /** The words of a row under its pictures; they stay in sight while the pictures are scrolled. */
+  function captionRow(words, columns) {
+    const tr = document.createElement("tr");
+    tr.className = "lb-samples-words";
+    const td = document.createElement("td");
+    td.colSpan = columns;
+    const div = document.createElement("div");
+    div.textContent = words;
+    td.append(div);
+    tr.append(td);
+    return tr;
+  }
   function draw() {
     const [rows, columns, pictures] = [model.get("rows"), model.get("columns"), model.get("pictures")];
     watcher.disconnect();
@@ -117,13 +129,14 @@ function render({ model, el }) {
       holder.replaceChildren(p);
       return;
     }
+    const below = model.get("below");
     const table = document.createElement("table");
     const first = document.createElement("tr");
-    first.append(head("", "col"), ...columns.map((words) => head(words, "col")));
-    table.append(first, ...arrange(rows.length, columns.length, pictures).map((line, i) => {
+    first.append(...(below ? [] : [head("", "col")]), ...columns.map((words) => head(words, "col")));
+    table.append(first, ...arrange(rows.length, columns.length, pictures).flatMap((line, i) => {
       const tr = document.createElement("tr");
-      tr.append(head(rows[i], "row"), ...line.map(cell));
-      return tr;
+      tr.append(...(below ? [] : [head(rows[i], "row")]), ...line.map(cell));
+      return below ? [tr, captionRow(rows[i], columns.length)] : [tr];
     }));
     const atEnd = holder.scrollLeft + holder.clientWidth >= holder.scrollWidth - 8;
     holder.replaceChildren(table);
@@ -134,7 +147,7 @@ function render({ model, el }) {
   dialog.addEventListener("keydown", keep);
   el.dataset.lmSuppressShortcuts = "true";
   model.on("msg:custom", received);
-  const names = ["rows", "columns", "pictures", "nothing"];
+  const names = ["rows", "columns", "pictures", "nothing", "below"];
   for (const name of names) model.on(`change:${name}`, draw);
   draw();
   return () => {

@@ -32,6 +32,7 @@ class Samples(anywidget.AnyWidget):
         rows, columns: the words at the edges.
         pictures: row, column, key and label of each picture.
         nothing: the words for an empty grid.
+        below: the words of a row stand under its pictures, as long ones do better, and not before them.
     """
 
     _esm = HERE / "samples.js"
@@ -41,10 +42,11 @@ class Samples(anywidget.AnyWidget):
     columns = traitlets.List(traitlets.Unicode()).tag(sync=True)
     pictures = traitlets.List(traitlets.Dict()).tag(sync=True)
     nothing = traitlets.Unicode("No pictures yet.").tag(sync=True)
+    below = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, load: Callable[[str], bytes | None], nothing: str = "No pictures yet.") -> None:
+    def __init__(self, load: Callable[[str], bytes | None], nothing: str = "No pictures yet.", below: bool = False) -> None:
         """Args: load: a picture's file contents by its key, None where it is gone."""
-        super().__init__(nothing=nothing)
+        super().__init__(nothing=nothing, below=below)
         self._load = load
         self.on_msg(self._asked)
 

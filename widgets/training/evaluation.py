@@ -11,7 +11,8 @@ from core.training.evaluation import WITHOUT, EvaluationSettings
 from widgets.components.samples import Picture, Samples
 from widgets.form import Form
 from widgets.panel import Panel
-from widgets.training.monitor import RunPicker, picture_key, read_drawn
+from widgets.training.monitor import RunPicker
+from widgets.training.pictures import picture_key, read_drawn
 
 
 class EvaluationPanel(Panel):

@@ -16,9 +16,9 @@ from core.training.finish.settings import FinishSettings
 from core.training.finish.status import FinishStatus, is_kept_on, keep_on, read_finish
 from core.training.run import ACTIVE, Run
 from widgets.form import Form
-from widgets.jobs_view import time_left
 from widgets.panel import Panel
 from widgets.pieces import findings_list, row, table
+from widgets.training.reminder import calm_line
 
 LOOK_SECONDS = 1.0
 CHOICES = {
@@ -147,7 +147,7 @@ class FinishPanel(Panel):
     def _show(self, run: Run | None, status: FinishStatus | None) -> None:
         at_work = status is not None and not status.ended
         self._countdown.layout.display = "" if at_work else "none"
-        self._reminder.value = self._calm_line(run)
+        self._reminder.value = calm_line(self.session, run)
         self._files.value = _files_table(status) if status is not None else ""
         if run is None or status is None:
             return
@@ -171,18 +171,6 @@ class FinishPanel(Panel):
         status = read_status(self._shown())
         if status is None or status.ended:
             super()._settle()
-
-    def _calm_line(self, run: Run | None) -> str:
-        """The reminder, where it is wished for: how long the run still takes, and that it has ended."""
-        if run is None or self.session.folder is None or not self.session.training.finish_settings()[0].reminder:
-            return ""
-        state = run.state()
-        if state in ACTIVE:
-            left = time_left(self.session.training.status(run.id).seconds_left)
-            words = f"The training has {left}: a good time for a break." if left else "The training has begun: a good time for a break."
-        else:
-            words = "The training has ended." if state != "prepared" else ""
-        return f'<p class="lb-help">{words}</p>' if words else ""
 
 
 def read_status(run: Run | None) -> FinishStatus | None:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
+import html
+from collections.abc import Callable, Sequence
 
 import ipywidgets as ipw
 
 from core.training.monitor import RunStatus
-from widgets.components.chart import Chart, Curve
+from core.training.monitor.curve import part_words
+from core.training.monitor.gpu import Gpu
+from core.training.monitor.status import duration
+from widgets.components.chart import Chart
 from widgets.components.samples import Picture, Samples
 from widgets.jobs_view import share, time_left
 from widgets.panel import Panel
 from widgets.pieces import part, table
+from widgets.training.comparing import RunComparison
+from widgets.training.curves import LOSS_PANES, NORM_PANES, layer_table, loss_curves, norm_curves, usage_curves
 from widgets.training.launch import go_on_words, words_for_end
+from widgets.training.pictures import picture_key, read_drawn
+from widgets.training.reminder import calm_line
+from widgets.training.run_log import RunLogView
 
 LOOK_SECONDS = 2.0
 
@@ -41,12 +49,27 @@ class RunPicker:
         return self.list.value or ""
 
 
+class Fold:
+    """A part that is shown when its button is pressed."""
+
+    def __init__(self, title: str, inside: Sequence[ipw.Widget]) -> None:
+        self.title = title
+        self.button = ipw.ToggleButton(description=f"Show {title}").add_class("lb-fold")
+        self.body = ipw.VBox(list(inside), layout=ipw.Layout(display="none"))
+        self.view = ipw.VBox([self.button, self.body]).add_class("lb-form")
+        self.button.observe(lambda _: self._turn(), "value")
+
+    def _turn(self) -> None:
+        self.body.layout.display = "" if self.button.value else "none"
+        self.button.description = f"{'Hide' if self.button.value else 'Show'} {self.title}"
+
+
 class MonitorPanel(Panel):
     """Watches a run; what is shown is read from the run's files each time."""
 
     name = "monitor"
     title = "Monitor"
-    purpose = "Watch the training: loss, learning rate, samples, time left. Older runs can be looked at too."
+    purpose = "Watch the training: loss, learning rate, samples, time left. Older runs can be looked at and compared too."
 
     def controls(self) -> list[ipw.Widget]:
         """Which run."""
@@ -57,17 +80,26 @@ class MonitorPanel(Panel):
 
     def results(self) -> list[ipw.Widget]:
         """Figures, curves, pictures."""
-        self._facts = ipw.HTML()
-        self.chart = Chart(panes=["Loss", "Learning rate"])
-        self.samples = Samples(read_drawn, nothing="No samples yet. They are drawn after each epoch, if there are sample prompts.")
+        self._facts, self._calm = ipw.HTML(), ipw.HTML()
+        self.chart = Chart(panes=LOSS_PANES)
+        self.norms, self._layers = Chart(panes=NORM_PANES), ipw.HTML()
+        self.usage = Chart(panes=[], x_title="minutes")
+        nothing = "No samples yet. They are drawn after each epoch, if there are sample prompts."
+        self.samples = Samples(read_drawn, nothing, below=True)
         self._shown_samples: tuple[str, ...] = ()
-        self._shown_curve: tuple[str, int] | None = None
-        self.log.title = "Log of the run"
-        return [self._facts, part("Loss and learning rate"), self.chart, part("Samples"), self.samples]
+        self._drawn: dict[str, object] = {}
+        self.run_log, self.comparison = RunLogView(self), RunComparison(self)
+        self._off = ipw.HTML()
+        folds = [Fold("Gradient and layers", [self._off, self.norms, part("Layers, by how much a step changes them"), self._layers]),
+                 Fold("GPU and disk", [self.usage])]
+        return [self._calm, self._facts, part("Loss and learning rate"), self.chart, *(fold.view for fold in folds), part("Samples"),
+                self.samples, self.comparison.view, self.run_log.view]
 
     def update(self) -> None:
         """Look at the chosen run, and go on looking while it works."""
-        self.picker.look([run.id for run in self.session.training.runs()] if self.session.folder is not None else [])
+        runs = [run.id for run in self.session.training.runs()] if self.session.folder is not None else []
+        self.picker.look(runs)
+        self.comparison.look(runs)
         if self._look_once() and not self._watching:
             self._watching = True
             self.loop.repeat(self.patient(self._keep_looking), LOOK_SECONDS)
@@ -79,6 +111,7 @@ class MonitorPanel(Panel):
 
     def _keep_looking(self) -> bool:
         self._watching = self._look_once()
+        self.comparison.follow()
         return self._watching
 
     def _look_once(self) -> bool:
@@ -90,10 +123,12 @@ class MonitorPanel(Panel):
         return not status.ended and status.state != "prepared"
 
     def _show_nothing(self) -> None:
-        self._facts.value, self._shown_samples, self._shown_curve = "", (), None
-        self.chart.show([])
+        self._facts.value = self._calm.value = self._layers.value = self._off.value = ""
+        self._shown_samples, self._drawn = (), {}
+        for chart in (self.chart, self.norms, self.usage):
+            chart.show([])
         self.samples.show([], [], [])
-        self.log.show("")
+        self.run_log.look("")
 
     def _show(self, status: RunStatus) -> None:
         if status.ended:
@@ -102,16 +137,38 @@ class MonitorPanel(Panel):
             count = f" {status.step} of {status.total}" if status.total else ""
             doing = status.paused or status.phase or status.message or "starting"
             self.status.say("working", f"Working{count}: {doing}", share(status.step, status.total), time_left(status.seconds_left))
-        self._facts.value = table(_facts(status))
-        last = (status.run, status.curve[-1].step if status.curve else 0)
-        if last != self._shown_curve:
-            self._shown_curve = last
-            self.chart.show(_curves(status))
+        self._calm.value = calm_line(self.session, self.session.training.run(status.run))
+        self._facts.value = table(facts_of(status))
+        self._draw_curves(status)
         keys = tuple(picture_key(sample.path) for sample in status.samples)
         if keys != self._shown_samples:
             self._shown_samples = keys
             self._show_samples(status, keys)
-        self.log.show("\n".join([*(f"Note: {warning}" for warning in status.warnings), *status.log]))
+        self.run_log.look(status.run, status.warnings)
+
+    def _draw_curves(self, status: RunStatus) -> None:
+        """Each chart only where something came to it: a long run's curves are not sent anew at every look."""
+        last = status.curve[-1] if status.curve else None
+        norms = status.norms
+        self._once("loss", (status.run, last), lambda: self.chart.show(loss_curves(status)))
+        self._once("norms", (status.run, norms.gradient[-1:], len(norms.parts), norms.off), lambda: self._draw_norms(status))
+        self._once("usage", (status.run, status.usage[-1:]), lambda: self._draw_usage(status))
+
+    def _once(self, name: str, mark: object, draw: Callable[[], None]) -> None:
+        if self._drawn.get(name) != mark:
+            self._drawn[name] = mark
+            draw()
+
+    def _draw_norms(self, status: RunStatus) -> None:
+        self.norms.show(norm_curves(status))
+        self._layers.value = layer_table(status) or '<p class="lb-help">Not measured yet.</p>'
+        self._off.value = f'<p class="lb-help">Not measured any more: {html.escape(status.norms.off)}.</p>' if status.norms.off else ""
+
+    def _draw_usage(self, status: RunStatus) -> None:
+        panes, curves = usage_curves(status)
+        with self.usage.hold_sync():
+            self.usage.panes = panes
+            self.usage.show(curves)
 
     def _show_samples(self, status: RunStatus, keys: tuple[str, ...]) -> None:
         prompts = sorted({(sample.number, sample.prompt) for sample in status.samples})
@@ -127,67 +184,38 @@ def _moment(epoch: int | None, step: int | None) -> str:
     return f"Epoch {epoch}" if epoch else "Before" if not step else f"Step {step}"
 
 
-def read_picture(path: str) -> bytes | None:
-    """A picture's file as it is, None where it is gone."""
-    file = Path(path)
-    return file.read_bytes() if file.is_file() else None
-
-
-def picture_key(path: Path) -> str:
-    """The path and when it was written: pictures that are drawn again bear the same names, and the browser keeps what it knows."""
-    try:
-        return f"{path}|{path.stat().st_mtime_ns}"
-    except OSError:
-        return f"{path}|0"
-
-
-def read_drawn(key: str) -> bytes | None:
-    """The picture's file of a `picture_key`, None where it is gone."""
-    return read_picture(key.rpartition("|")[0])
-
-
-def _facts(status: RunStatus) -> list[tuple[str, object]]:
+def facts_of(status: RunStatus) -> list[tuple[str, object]]:
+    """What the panel says of a run in words and numbers."""
     rows: list[tuple[str, object]] = [("Step", f"{status.step} of {status.total or '?'}")]
     if status.epochs:
         rows.append(("Epoch", f"{status.epoch} of {status.epochs}"))
-    if status.smoothed_loss is not None:
-        rows.append(("Loss, smoothed", f"{status.smoothed_loss:.4g}"))
-    if status.loss is not None:
-        rows.append(("Loss of the last step", f"{status.loss:.4g}"))
+    for words, value in (("Loss, smoothed", status.smoothed_loss), ("Loss of the last step", status.loss),
+                         ("Validation loss", status.validation_loss), ("Length of the gradient", status.norms.last_gradient)):
+        if value is not None:
+            rows.append((words, f"{value:.4g}"))
     for part_name, rate in (status.lr or {}).items():
-        rows.append((f"Learning rate, {_part_words(part_name)}", f"{rate:.3g}"))
+        rows.append((f"Learning rate, {part_words(part_name)}", f"{rate:.3g}"))
     if status.seconds_per_step:
         rows.append(("Speed", f"{status.seconds_per_step:.2f} s a step"))
     if status.seconds_left is not None:
         rows.append(("Time left", time_left(status.seconds_left)))
+    if status.spending.seconds:
+        rows.append(("Time so far", duration(status.spending.seconds)))
+    if status.spending.price is not None:
+        rows.append(("Price", status.spending.words()))
     rows += [("Changed on the way", sentence) for sentence in status.retries]
-    for gpu in status.gpus:
-        load = f", {gpu.load:.0f} % busy" if gpu.load is not None else ""
-        rows.append((f"GPU {gpu.index}, {gpu.name}", f"{gpu.used / 1024:.1f} of {gpu.total / 1024:.1f} GiB{load}"))
+    rows += [(f"GPU {gpu.index}, {gpu.name}", _gpu_words(gpu)) for gpu in status.gpus]
+    if status.memory_reserved:
+        rows.append(("Most GPU memory held by torch", f"{status.memory_reserved / 2**30:.1f} GiB"))
+    if status.usage and not status.ended:
+        rows.append(("Free disk", f"{status.usage[-1].disk_free / 2**30:.1f} GiB"))
     if status.checkpoints:
         rows.append(("Saved", ", ".join(checkpoint.path.name for checkpoint in status.checkpoints)))
         rows.append(("Folder of these files", status.checkpoints[-1].path.parent))
     return rows
 
 
-def _curves(status: RunStatus) -> list[Curve]:
-    points = status.curve
-    steps = [point.step for point in points]
-    if not points:
-        return []
-    own = any(point.loss is not None for point in points)
-    raw = [_number(point.loss if own else point.average) for point in points]
-    curves = [Curve("loss" if own else "average loss", steps, raw, faint=True),
-              Curve("smoothed loss", steps, [_number(point.smoothed) for point in points])]
-    for name in dict.fromkeys(name for point in points for name in point.lr):
-        curves.append(Curve(f"rate of {_part_words(name)}", steps, [_number(point.lr.get(name)) for point in points], pane=1))
-    return curves
-
-
-def _part_words(name: str) -> str:
-    """A trained part as it is called on screen; the trainers write unet, textencoder, textencoder1 …"""
-    return name.replace("textencoder", "text encoder ").rstrip() if name != "unet" else "U-Net"
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+def _gpu_words(gpu: Gpu) -> str:
+    told = [f"{gpu.used / 1024:.1f} of {gpu.total / 1024:.1f} GiB"]
+    units = ((gpu.load, "% busy"), (gpu.temperature, "°C"), (gpu.power, "W"))
+    return ", ".join([*told, *(f"{value:.0f} {unit}" for value, unit in units if value is not None)])

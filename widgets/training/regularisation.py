@@ -17,7 +17,7 @@ from widgets.components.samples import Picture, Samples
 from widgets.form import Form
 from widgets.panel import Panel
 from widgets.training.choice import keep_settings, read_settings
-from widgets.training.monitor import read_picture
+from widgets.training.pictures import read_picture
 
 FOLDER = str(RegularisationSettings.fields()["folder"].default)
 SHOWN = 5

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import ipywidgets as ipw
 
+from core.training.comparing import MOST_RUNS
 from widgets.components.page import PageView
 from widgets.panel import Panel, Work
 from widgets.pieces import part, table
 from widgets.training.monitor import RunPicker
+
+BESIDE = f"Optional: up to {MOST_RUNS - 1} other runs that the report compares it with (Ctrl or Shift and a press)."
 
 
 class ReportPanel(Panel):
@@ -25,7 +28,9 @@ class ReportPanel(Panel):
         """Which run."""
         self.picker = RunPicker()
         self.picker.list.observe(lambda _: self.refresh(), "value")
-        return [self.picker.view]
+        self.others = ipw.SelectMultiple(description="Put beside it", rows=4)
+        self._others = ipw.VBox([self.others, ipw.HTML(f'<p class="lb-help">{BESIDE}</p>')]).add_class("lb-field").add_class("lb-list")
+        return [self.picker.view, self._others]
 
     def results(self) -> list[ipw.Widget]:
         """Where the report and the LoRA files are."""
@@ -35,7 +40,9 @@ class ReportPanel(Panel):
     def update(self) -> None:
         """Look for runs, the report and the files."""
         known = self.session.folder is not None
-        self.picker.look([run.id for run in self.session.training.runs()] if known else [])
+        runs = [run.id for run in self.session.training.runs()] if known else []
+        self.picker.look(runs)
+        self._offer([run for run in runs if run != self.picker.chosen])
         report = self._report()
         there = report is not None and report.is_file()
         self.page.name = f"{self.picker.chosen}.html" if there else ""
@@ -50,8 +57,14 @@ class ReportPanel(Panel):
 
     def run(self) -> Work:
         """Write it."""
-        manager, run = self.session.training, self.picker.chosen
-        return Work("writing the report", lambda: manager.report(run), self._written)
+        manager, run, others = self.session.training, self.picker.chosen, tuple(self.others.value)
+        return Work("writing the report", lambda: manager.report(run, others), self._written)
+
+    def _offer(self, others: list[str]) -> None:
+        self._others.layout.display = "" if others else "none"
+        if list(self.others.options) != others:
+            chosen = [run for run in self.others.value if run in others]
+            self.others.options, self.others.value = others, chosen
 
     def _written(self, path: Path) -> str:
         return f"the report of {path.parent.name} is written. Open or download it with the buttons below; it can be sent on."

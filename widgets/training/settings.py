@@ -12,6 +12,7 @@ import ipywidgets as ipw
 from core.base.errors import ConfigError
 from core.base.paths import models_dir
 from core.models.catalog import PARTS_FOLDER
+from core.training.backends.wandb_ready import SENT, wandb_problem
 from core.training.base_models import FAMILY_NAMES, about_model, find_models, is_demo_model
 from core.training.config import PARTS, Family, ModelSettings, SamplePrompt, TrainingSettings
 from core.training.config.applying import idle, idle_of_folders, is_of_another_family, why_not
@@ -107,6 +108,7 @@ class SettingsPanel(Panel):
         self._show_files(settings)
         self._show_length(settings)
         self._show_what_acts(settings)
+        self._offer_loggers(settings)
 
     def run(self) -> str:
         """Apply the preset."""
@@ -194,6 +196,15 @@ class SettingsPanel(Panel):
         repeats = [subset.num_repeats for subset in settings.data.subsets if is_own(subset, project)]
         if repeats and settings.data.num_repeats is None:
             self.form.control("data.num_repeats").widget.placeholder = f"fitted to the pictures: {repeats[0]}"
+
+    def _offer_loggers(self, settings: TrainingSettings) -> None:
+        """Weights & Biases only where the chosen trainer can send to it; what was chosen before stays, with the reason below."""
+        problem, chosen = wandb_problem(backend_of(self.session)), settings.logging.log_with
+        offered = ["tensorboard", *(() if problem else SENT), *((chosen,) if problem and chosen in SENT else ())]
+        self._filling = True
+        remark = f"Weights & Biases: {problem}" if problem else ""
+        self.form.section("logging").offer("log_with", offered, remark, bool(problem) and chosen in SENT)
+        self._filling = False
 
     def _changed(self) -> None:
         if not self._filling and self.session.folder is not None:

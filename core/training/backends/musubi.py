@@ -17,6 +17,7 @@ from core.base.paths import ROOT
 from core.training.backends import Command, RunFolder
 from core.training.backends.accelerate import gpu_environment, launch_words, schedule_words
 from core.training.backends.checkouts import checkout_of, interpreter_of, lacking
+from core.training.backends.wandb_ready import check_wandb
 from core.training.config.contract import check_pair
 from core.training.config.families import trained_model
 from core.training.config.musubi import as_words, cache_arguments, check_folders, musubi_arguments, musubi_dataset
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 NAME = "musubi"
 PACKAGE = "src/musubi_tuner"
 RUNNER, TRAINER = ROOT / "custom" / "run_musubi_stages.py", ROOT / "custom" / "train_by_musubi.py"
+START = Path(__file__).resolve().with_name("inside") / "lorabook_start.py"
+"""Runs the training, and measures gradients and layers beside it."""
 TITLES = ("encoding pictures", "reading captions", "training")
 PATTERNS = ("*_[0-9][0-9][0-9][0-9]x[0-9][0-9][0-9][0-9]_*.safetensors", "*_te.safetensors")
 """What each cache script leaves: of pictures NAME_0512x0512_ARCH.safetensors, of captions NAME_ARCH_te.safetensors."""
@@ -52,8 +55,8 @@ class MusubiBackend:
             raise TrainingError(problem.what, problem.remedy)
         plan = write_stages(Path(run.folder).absolute(), checkout_of(NAME))
         gpus = gpu_environment(load_settings(pair_in(run.folder).settings))
-        return Command([str(interpreter_of(NAME)), str(RUNNER), str(plan)], checkout_of(NAME),
-                       {**ENVIRONMENT, **gpus, "PYTHONPATH": str(checkout_of(NAME) / "src")})
+        own = {"PYTHONPATH": str(checkout_of(NAME) / "src"), "LORABOOK_RUN": str(Path(run.folder).absolute())}
+        return Command([str(interpreter_of(NAME)), str(RUNNER), str(plan)], checkout_of(NAME), {**ENVIRONMENT, **gpus, **own})
 
     @classmethod
     def missing(cls) -> Finding | None:
@@ -64,10 +67,11 @@ class MusubiBackend:
     def check(cls, run: RunFolder) -> list[Finding]:
         """As `Backend.check`: every key against the arguments of the three scripts, and the folders."""
         pair = pair_in(run.folder)
-        model = trained_model(load_settings(pair.settings).model.family)
+        settings = load_settings(pair.settings)
+        model = trained_model(settings.model.family)
         if model.trainer != NAME:
             return [Finding("error", f"musubi-tuner does not train {model.title}.", f"Choose the trainer {model.trainer}.")]
-        return [*check_pair(pair, model.script), *check_folders(read_pair(pair.config, pair.dataset)[1])]
+        return [*check_pair(pair, model.script), *check_folders(read_pair(pair.config, pair.dataset)[1]), *check_wandb(settings.logging)]
 
 
 def write_stages(folder: Path, checkout: Path) -> Path:
@@ -112,6 +116,6 @@ def _stages(config: Mapping[str, Any], dataset: Mapping[str, Any], settings: Tra
                        "cwd": str(checkout), "dataset": dict(dataset), "reads": [*folders, *files], "writes": caches, "pattern": pattern})
     words = ["--config_file", str(place / "train.toml"), "--dataset_config", str(place / "dataset.toml")]
     words += schedule_words(config, settings.machines.num_processes)
-    argv = [*launch_words(settings), str(TRAINER), model.script.removesuffix(".py"), str(config.get("resume") or ""), *words]
+    argv = [*launch_words(settings), str(START), str(TRAINER), model.script.removesuffix(".py"), str(config.get("resume") or ""), *words]
     return [*stages, {"name": "training", "title": TITLES[-1], "argv": argv, "cwd": str(checkout), "dataset": {}, "reads": [],
                       "writes": [], "pattern": ""}]

@@ -10,6 +10,7 @@ from core.training.backends import Command, RunFolder
 from core.training.backends.accelerate import gpu_environment, launch_words, schedule_words
 from core.training.backends.checkouts import checkout_of, interpreter_of, lacking
 from core.training.backends.packages import check_packages
+from core.training.backends.wandb_ready import check_wandb
 from core.training.config.contract import check_pair
 from core.training.config.families import script_for
 from core.training.config.pair import pair_in, read_pair
@@ -19,6 +20,8 @@ from core.training.config.training import TrainingSettings
 NAME = "sd-scripts"
 INSIDE = Path(__file__).resolve().with_name("inside")
 """What its process may import of ours."""
+START = INSIDE / "lorabook_start.py"
+"""Runs its script, and measures gradients and layers beside it."""
 
 
 def checkout() -> Path:
@@ -47,9 +50,10 @@ class SdScriptsBackend:
         pair = pair_in(Path(run.folder).absolute())
         config, _ = read_pair(pair.config, pair.dataset)
         settings = load_settings(pair.settings)
-        python = [str(interpreter()), *launch_words(settings)]
+        python = [str(interpreter()), *launch_words(settings), str(START)]
         argv = [*python, cls._script(run), "--config_file", str(pair.config), "--dataset_config", str(pair.dataset)]
-        environment = {**_environment(offline=bool(config.get("tokenizer_cache_dir"))), **gpu_environment(settings)}
+        environment = {**_environment(offline=bool(config.get("tokenizer_cache_dir"))), **gpu_environment(settings),
+                       "LORABOOK_RUN": str(pair.config.parent)}
         if config.get("lr_scheduler") == "rex":
             argv += _rex_arguments(settings)
             environment["PYTHONPATH"] = str(INSIDE)
@@ -65,10 +69,11 @@ class SdScriptsBackend:
     @classmethod
     def check(cls, run: RunFolder) -> list[Finding]:
         """As `Backend.check`: every key against the arguments of the family's script, and the packages that the settings need."""
-        found, python = check_pair(pair_in(run.folder), cls._script(run)), interpreter()
+        settings, python = load_settings(pair_in(run.folder).settings), interpreter()
+        found = [*check_pair(pair_in(run.folder), cls._script(run)), *check_wandb(settings.logging)]
         if python is None or cls.missing() is not None:
             return found
-        return [*found, *check_packages(load_settings(pair_in(run.folder).settings), python)]
+        return [*found, *check_packages(settings, python)]
 
     @staticmethod
     def _script(run: RunFolder) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.base.jobs import append_event
+
+if TYPE_CHECKING:
+    from core.training.backends.inside.lorabook_norms import Layer, Norms
 
 LINES_PER_SECOND = 2.0
 
@@ -45,6 +48,7 @@ class Reporter:
     def __init__(self, run_dir: Path | None, say: Callable[[str], None], logging_dir: Path | None = None) -> None:
         self.run_dir, self.say = run_dir, say
         self._board: Any = None
+        self._norms: Norms | None = None
         self._logging_dir = logging_dir
         self._began = self._last_line = 0.0
         self._first_step = 0
@@ -72,8 +76,21 @@ class Reporter:
         folder = self._logging_dir / time.strftime("%Y%m%d%H%M%S") / "network_train"
         self._board = SummaryWriter(str(folder), purge_step=first_step + 1 if first_step else None)
 
+    def watch(self, layers: Sequence[Layer], first_step: int) -> None:
+        """Also tell the gradient of each step, and how much each layer changes, in norms.jsonl of the run."""
+        if self.run_dir is None:
+            return
+        from core.training.backends.inside.lorabook_norms import Norms
+        from core.training.backends.inside.lorabook_start import NORMS
+
+        self._norms = Norms(self.run_dir / NORMS, first_step, layers)
+        self._norms.outside = True
+        self._norms.watch()
+
     def step(self, step: int, total: int, epoch: int, loss: float, average: float, rates: dict[str, float], seconds: float) -> None:
         """One optimizer step is made."""
+        if self._norms is not None:
+            self._norms.end_of_step()
         self.event("step", step=step, epoch=epoch, loss=loss, average_loss=average, lr=rates, seconds=round(seconds, 4))
         if self._board is not None:
             self._board.add_scalar("loss/current", loss, step)
@@ -100,7 +117,9 @@ class Reporter:
             self._board.add_scalar("loss/epoch_average", average, epoch)
 
     def close(self) -> None:
-        """Write what TensorBoard still holds."""
+        """Write what TensorBoard and the norms still hold."""
+        if self._norms is not None:
+            self._norms.close()
         if self._board is not None:
             self._board.close()
 

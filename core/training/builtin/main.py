@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.base.errors import Cancelled, StudioError
 from core.base.failures import explain
+from core.training.backends.inside.lorabook_memory import tell_memory
 from core.training.builtin.dataset import read_datasets
 from core.training.builtin.events import Reporter
 from core.training.builtin.options import TrainOptions, read_options
@@ -83,9 +84,12 @@ def _train(options: TrainOptions, tables: dict[str, Any], run_dir: Path | None, 
     _announce(trainer, reporter)
     try:
         trainer.prepare()
+        reporter.watch(trainer.network.trained_layers(), trainer.position.current_step)
         return trainer.run()
     finally:
         reporter.close()
+        if run_dir is not None:
+            tell_memory(run_dir)
 
 
 def _is_last_epoch(run_dir: Path | None) -> bool:

@@ -80,6 +80,11 @@ class LoraNetwork(nn.Module):
             raise ConfigError("Every learning rate is 0, so nothing would be learned.", "Set unet_lr or learning_rate.")
         return found
 
+    def trained_layers(self) -> list[tuple[str, list[nn.Parameter]]]:
+        """Name and parameters of each layer that learns; known after `groups`."""
+        found = [(name, [parameter for parameter in layer.parameters() if parameter.requires_grad]) for name, layer in self.layers.items()]
+        return [(name, parameters) for name, parameters in found if parameters]
+
     def state(self, dtype: torch.dtype | None = None) -> dict[str, torch.Tensor]:
         """kohya's keys on the CPU: <name>.lora_down.weight, <name>.lora_up.weight, <name>.alpha; the average if there is one."""
         found = {}

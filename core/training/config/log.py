@@ -18,7 +18,7 @@ class LoggingSettings(Part):
 
     log_with: Literal["tensorboard", "wandb", "all"] | None = setting(
         None, "Also log to", "TensorBoard files are always written, for the curves here. wandb also sends them to Weights & Biases; its "
-        "key comes from the variable WANDB_API_KEY.", level="advanced")
+        "key comes from the variable WANDB_API_KEY or from 'wandb login', and is written nowhere.", level="advanced")
     log_tracker_name: str | None = setting(None, "Project there", "Name of the project at Weights & Biases.", level="advanced", only=WANDB)
     wandb_run_name: str | None = setting(None, "Run there", "Name of the run at Weights & Biases.", level="advanced", only=WANDB)
     log_config: bool = setting(False, "Log the settings", "Also note all settings in the log.", level="expert")

@@ -97,9 +97,10 @@ def _table(part: Part) -> dict[str, Any]:
 
 
 def for_run(settings: TrainingSettings, run_dir: Path) -> TrainingSettings:
-    """The settings with the folders of a run: checkpoints/ and logs/ inside `run_dir`.
+    """The settings with the folders of a run: checkpoints/ and logs/ inside `run_dir`; TensorBoard files are always among what it logs.
 
     The prompt file's place follows from the folder that `write_pair` writes into.
     """
     folder = Path(run_dir).absolute()
-    return settings.with_values(saving={"output_dir": str(folder / "checkpoints")}, logging={"logging_dir": str(folder / "logs")})
+    logging = {"logging_dir": str(folder / "logs"), **({"log_with": "all"} if settings.logging.log_with == "wandb" else {})}
+    return settings.with_values(saving={"output_dir": str(folder / "checkpoints")}, logging=logging)

@@ -6,7 +6,7 @@ import contextlib
 import time
 from typing import Any
 
-from core.base.errors import StudioError
+from core.base.errors import DiskError, StudioError
 from core.base.jobs import read_events
 from core.training.finish.providers import Machine, MachineFacts
 from core.training.finish.settings import FinishSettings
@@ -22,6 +22,9 @@ class Limits:
         """Why a limit cannot be kept; empty: it can, or there is none."""
         facts = self._ask(machine)
         self.price = settings.price_per_hour or facts.price_per_hour or 0.0
+        if facts.price_per_hour:  # for the monitor, which asks no provider
+            with contextlib.suppress(DiskError):
+                run.note("price", per_hour=facts.price_per_hour)
         if settings.most_money and not self.price:
             self.trouble = (f"The limit of {settings.most_money:g} cannot be kept: the price of the machine is not known. "
                             f"{self.trouble}").rstrip()

@@ -59,8 +59,8 @@ class FinishSettings(Settings):
     price_per_hour: float = setting(0.0, "Price of the machine", "0: the provider is asked.", unit="an hour", ge=0, le=1e4)
     limit_since: Literal["run", "machine"] = setting(
         "run", "Limits count from", "The start of the training (run), or of this machine (machine).", level="advanced")
-    reminder: bool = setting(False, "Remind me quietly of a break", "One calm line here, when the training begins and when it has ended.",
-                             level="advanced")
+    reminder: bool = setting(False, "Remind me quietly of a break", "One calm line here and in the Monitor, when the training begins and "
+                             "when it has ended.", level="advanced")
 
     @field_validator("repo_id")
     @classmethod

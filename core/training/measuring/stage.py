@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -38,7 +37,6 @@ from core.training.watching.process import train
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
 
-STARTUP, INSIDE = Path(__file__).with_name("startup"), Path(__file__).parents[1] / "backends" / "inside"
 ONE_TRY = GuardSettings(memory_retries=0, restarts=0)
 WORDS = {"encode": "Encoding the pictures", "captions": "Reading the captions", "sample": "Drawing a sample", "save": "Saving"}
 BEFORE = 3
@@ -80,7 +78,7 @@ def measure(project: Project, settings: TrainingSettings, wanted: MeasureSetting
 
 def _measured(run: Run, caps: Caps, progress: Progress, facts: dict[str, Any]) -> Measured:
     """Train the short run and read off what it took."""
-    _write_command(run)
+    write_json(run.folder / "command.json", plain_command(run))
     stop, memory = CapStop(run, caps, progress), MemoryWatch(lambda: mark.pid if (mark := run.trainer_mark()) else None)
     watcher = Watcher(run, lambda timeline: tell(timeline, progress))
     memory.start()
@@ -93,14 +91,6 @@ def _measured(run: Run, caps: Caps, progress: Progress, facts: dict[str, Any]) -
     cause = Cause.from_dict(end["cause"]) if end.get("state") == "failed" and not stop.reached else None
     return Measured(time=time.time(), steps=timeline.step, units=units_of(timeline, run), memory=_memory(memory, run),
                     seconds=round(stop.seconds(), 3), ended_for=stop.reached, cause=cause, **facts)
-
-
-def _write_command(run: Run) -> None:
-    """The backend's own command, with a word to Python in its environment: every process tells what torch took of the GPU."""
-    command = plain_command(run)
-    paths = [str(STARTUP), str(INSIDE), *filter(None, [command["env"].get("PYTHONPATH", os.environ.get("PYTHONPATH", ""))])]
-    env = {**command["env"], "PYTHONPATH": os.pathsep.join(paths), "LORABOOK_MEMORY_FOLDER": str(run.folder.absolute())}
-    write_json(run.folder / "command.json", {**command, "env": env})
 
 
 def tell(timeline: Timeline, progress: Progress) -> None:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import DatasetError
-from core.base.files import read_json
+from core.base.jobs import read_events
 from core.training.monitor.gpu import Gpu, read_gpus
 
 LOOK = 0.2
@@ -93,9 +92,5 @@ def _own_share(process: Any) -> int:
 
 
 def told_by_torch(folder: Path) -> int:
-    """Bytes that torch held of a GPU at most, as the trainer's processes told at their end; 0 where none told."""
-    most = 0
-    for path in sorted(folder.glob("memory-*.json")):
-        with contextlib.suppress(DatasetError, KeyError, TypeError, ValueError):
-            most = max(most, int(read_json(path)["reserved"]))
-    return most
+    """Bytes that torch held of a GPU at most, as the trainer told at its end (event `memory`); 0 where it told nothing."""
+    return max((int(event.get("reserved", 0)) for event in read_events(folder)[0] if event.get("event") == "memory"), default=0)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 SMOOTHING = 0.95
 """Weight of the past in the smoothed loss."""
@@ -22,6 +24,10 @@ class CurvePoint:
     epoch: int | None = None
     smoothed: float | None = None
     """Exponential average of `loss` (else of `average`), without the pull towards 0 at the beginning."""
+    validation: float | None = None
+    """Loss on pictures that are not learned, where it was found at this step."""
+    time: float | None = None
+    """When it was made, in seconds since 1970 or since the run's beginning, as its source tells."""
 
 
 class Curve:
@@ -33,12 +39,10 @@ class Curve:
     def __bool__(self) -> bool:
         return bool(self._points)
 
-    def put(self, step: int, loss: float | None = None, average: float | None = None, lr: dict[str, float] | None = None,
-            epoch: int | None = None) -> None:
-        """Add what is known of a step; values that are None leave earlier ones alone."""
+    def put(self, step: int, **known: Any) -> None:
+        """Add what is known of a step, as fields of its point; values that are None leave earlier ones alone."""
         old = self._points.get(step, CurvePoint(step))
-        self._points[step] = CurvePoint(step, old.loss if loss is None else loss, old.average if average is None else average,
-                                        lr or old.lr, old.epoch if epoch is None else epoch)
+        self._points[step] = replace(old, **{name: value for name, value in known.items() if value is not None and value != {}})
 
     def lr_of(self, step: int) -> dict[str, float]:
         """The learning rates known of a step."""
@@ -56,20 +60,30 @@ class Curve:
     def points(self) -> list[CurvePoint]:
         """In the order of steps, with the smoothed loss."""
         ordered = [self._points[step] for step in sorted(self._points)]
-        mean, weight, smoothed = 0.0, 0.0, []
-        for point in ordered:
-            value = point.average if point.loss is None else point.loss
-            if value is not None and math.isfinite(value):
-                mean = SMOOTHING * mean + (1 - SMOOTHING) * value
-                weight = SMOOTHING * weight + (1 - SMOOTHING)
-            smoothed.append(CurvePoint(point.step, point.loss, point.average, point.lr, point.epoch, mean / weight if weight else None))
-        return smoothed
+        values = smooth([point.average if point.loss is None else point.loss for point in ordered])
+        return [replace(point, smoothed=value) for point, value in zip(ordered, values, strict=True)]
+
+
+def smooth(values: Sequence[float | None]) -> list[float | None]:
+    """The exponential average up to each value; None before the first number. What is no number is passed over."""
+    mean, weight = 0.0, 0.0
+    smoothed: list[float | None] = []
+    for value in values:
+        if value is not None and math.isfinite(value):
+            mean = SMOOTHING * mean + (1 - SMOOTHING) * value
+            weight = SMOOTHING * weight + (1 - SMOOTHING)
+        smoothed.append(mean / weight if weight else None)
+    return smoothed
 
 
 def thin(points: list[CurvePoint], most: int) -> list[CurvePoint]:
-    """At most about `most` points, evenly chosen; the first and the last are kept."""
+    """At most about `most` points, evenly chosen; the first and the last are kept, and every one with a validation."""
     if len(points) <= most:
         return points
-    stride = math.ceil(len(points) / most)
-    chosen = points[::stride]
-    return chosen if chosen[-1] is points[-1] else [*chosen, points[-1]]
+    stride, last = math.ceil(len(points) / most), len(points) - 1
+    return [point for place, point in enumerate(points) if place % stride == 0 or place == last or point.validation is not None]
+
+
+def part_words(name: str) -> str:
+    """A trained part as it is called on screen; the trainers write unet, textencoder, textencoder1 …"""
+    return name.replace("textencoder", "text encoder ").rstrip() if name != "unet" else "U-Net"

@@ -31,6 +31,11 @@ class EventsReader:
         self.ending = ""
         """What happens after the epoch, when somebody asked to stop then."""
         self.seconds: deque[float] = deque(maxlen=20)
+        self.memory: dict[str, Any] = {}
+        """What the trainer told at its end of the GPU's memory: reserved and allocated, in bytes."""
+        self.price_per_hour = 0.0
+        """What the provider asks, where it was asked; 0: not known."""
+        self._worked = self._began = self._last_time = 0.0
 
     def read(self) -> None:
         """Take in what was appended since the last call."""
@@ -39,9 +44,11 @@ class EventsReader:
             handler = getattr(self, f"_on_{event.get('event', '')}", None)
             if handler is not None:
                 handler(event)
+            self._last_time = float(event.get("time", 0.0))
 
     def _on_launch(self, event: dict[str, Any]) -> None:
         self.launches.append(event)
+        self._worked, self._began = self.worked(self._last_time), 0.0
         self.last_step, self.message, self.paused, self.ending = {}, "", "", ""
         self.seconds.clear()
         self.curve.cut_after(int(event.get("resumed_from", 0)))
@@ -63,16 +70,25 @@ class EventsReader:
 
     def _on_end(self, event: dict[str, Any]) -> None:
         self.paused = self.ending = ""
+        self._worked, self._began = self._worked + float(event.get("seconds", 0.0)), 0.0
 
     def _on_trainer(self, event: dict[str, Any]) -> None:
         self.message = ""
+        self._began = self._began or float(event.get("time", 0.0))
+
+    def _on_memory(self, event: dict[str, Any]) -> None:
+        self.memory = event
+
+    def _on_price(self, event: dict[str, Any]) -> None:
+        self.price_per_hour = float(event.get("per_hour", 0.0))
 
     def _on_step(self, event: dict[str, Any]) -> None:
         if not isinstance(event.get("step"), int):
             return
         self.last_step = event
         lr = {str(name): float(value) for name, value in (event.get("lr") or {}).items()}
-        self.curve.put(event["step"], loss=event.get("loss"), average=event.get("average_loss"), lr=lr, epoch=event.get("epoch"))
+        self.curve.put(event["step"], loss=event.get("loss"), average=event.get("average_loss"), lr=lr, epoch=event.get("epoch"),
+                       time=event.get("time"))
         if event.get("seconds"):
             self.seconds.append(float(event["seconds"]))
 
@@ -84,6 +100,13 @@ class EventsReader:
 
     def _on_warning(self, event: dict[str, Any]) -> None:
         self.warnings.append(str(event.get("message", "")))
+
+    def worked(self, now: float) -> float:
+        """Seconds that its trainers have worked in all attempts: what it waited for its turn, or was off, is not counted.
+
+        Args: now: seconds since 1970; for a run that vanished, its last sign of life.
+        """
+        return self._worked + (max(0.0, now - self._began) if self._began else 0.0)
 
     @property
     def seconds_per_step(self) -> float | None:

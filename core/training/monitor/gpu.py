@@ -1,4 +1,4 @@
-"""Memory and load of the NVIDIA GPUs, as nvidia-smi tells them."""
+"""Memory, load, temperature and power of the NVIDIA GPUs, as nvidia-smi tells them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-_FIELDS = "index,name,memory.used,memory.total,utilization.gpu"
+_FIELDS = "index,name,memory.used,memory.total,utilization.gpu,temperature.gpu,power.draw"
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class Gpu:
     """MiB."""
     load: float | None
     """0–100, None where the driver does not tell."""
+    temperature: float | None = None
+    """°C."""
+    power: float | None = None
+    """Watts."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -32,8 +36,8 @@ class Gpu:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Gpu:
         """The reverse of `as_dict`."""
-        return cls(int(values["index"]), str(values["name"]), float(values["used"]), float(values["total"]),
-                   None if values.get("load") is None else float(values["load"]))
+        told = (None if values.get(name) is None else float(values[name]) for name in ("load", "temperature", "power"))
+        return cls(int(values["index"]), str(values["name"]), float(values["used"]), float(values["total"]), *told)
 
 
 def read_gpus() -> list[Gpu]:
@@ -50,11 +54,15 @@ def read_gpus() -> list[Gpu]:
 
 
 def parse_gpus(text: str) -> list[Gpu]:
-    """Lines of `nvidia-smi --query-gpu=index,name,memory.used,memory.total,utilization.gpu --format=csv,noheader,nounits`."""
+    """Lines of `nvidia-smi --query-gpu=index,name,memory.used,memory.total,utilization.gpu,temperature.gpu,power.draw` as plain csv."""
     found = []
     for line in text.splitlines():
         words = [word.strip() for word in line.split(",")]
         with contextlib.suppress(ValueError, IndexError):
-            load = float(words[-1]) if words[-1].replace(".", "").isdigit() else None
-            found.append(Gpu(int(words[0]), ", ".join(words[1:-3]), float(words[-3]), float(words[-2]), load))
+            found.append(Gpu(int(words[0]), ", ".join(words[1:-5]), float(words[-5]), float(words[-4]), *map(_told, words[-3:])))
     return found
+
+
+def _told(word: str) -> float | None:
+    """A number; None for "[N/A]" and the like."""
+    return float(word) if word.replace(".", "").isdigit() else None

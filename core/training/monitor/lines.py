@@ -92,6 +92,8 @@ class LogParser:
         self.saved: list[tuple[str, int, int]] = []
         """Path as printed, step, epoch."""
         self._from = 0
+        self._clock = self._earlier = 0.0
+        """Seconds that all attempts have trained, and those before the present one."""
 
     def feed(self, lines: list[str]) -> None:
         """Understand some lines; unknown ones are passed over."""
@@ -136,7 +138,7 @@ class LogParser:
         known = self.facts
         self.facts = LogFacts(step=step, total=known.total, epoch=known.epoch, epochs=known.epochs, batches=known.batches, attempt=number,
                               phase="Starting", by_bucket=known.by_bucket)
-        self._from = step
+        self._from, self._earlier = step, self._clock
         self.curve.cut_after(step)
 
     def _bar(self, bar: re.Match[str]) -> None:
@@ -145,11 +147,19 @@ class LogParser:
         if name == "steps":
             self._step(done, total, bar, values)
         elif "validation" in name:
-            self.facts.phase = "Validating"
-            self.facts.validation_loss = values.get("val_epoch_avg_loss", self.facts.validation_loss)
+            self._validation(done == total, values)
         elif self.facts.step == 0 and self.facts.phase not in ("Training", "Drawing sample pictures"):
             phase = self.facts.phase.split(" (")[0] or name or "Preparing"
             self.facts.phase = f"{phase} ({done} of {total})"
+
+    def _validation(self, is_whole: bool, values: dict[str, float]) -> None:
+        """After an epoch, or after some steps: the average so far, and at the end that of the whole validation."""
+        self.facts.phase = "Validating"
+        found = values.get("val_epoch_avg_loss", values.get("val_avg_loss"))
+        if found is not None:
+            self.facts.validation_loss = found
+            if is_whole and self.facts.step:
+                self.curve.put(self.facts.step, validation=found)
 
     def _step(self, done: int, total: int, bar: re.Match[str], values: dict[str, float]) -> None:
         facts = self.facts
@@ -162,7 +172,8 @@ class LogParser:
             facts.seconds_per_step = rate if bar.group("unit") == "s/it" else 1.0 / rate
         if "avr_loss" in values and facts.step:
             facts.average_loss = values["avr_loss"]
-            self.curve.put(facts.step, average=values["avr_loss"], epoch=facts.epoch or None)
+            self._clock = self._earlier + _seconds(bar.group("spent"))
+            self.curve.put(facts.step, average=values["avr_loss"], epoch=facts.epoch or None, time=self._clock)
 
 
 def _postfix(text: str) -> dict[str, float]:
@@ -173,6 +184,11 @@ def _postfix(text: str) -> dict[str, float]:
         if number is not None:
             values[name.strip()] = number
     return values
+
+
+def _seconds(clock: str) -> float:
+    """Of "1:02:03"."""
+    return float(sum(int(part or 0) * 60 ** place for place, part in enumerate(reversed(clock.split(":")))))
 
 
 def _number(text: str) -> float | None:

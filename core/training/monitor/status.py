@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ from core.training.monitor.curve import Curve, CurvePoint, thin
 from core.training.monitor.events import EventsReader
 from core.training.monitor.gpu import Gpu
 from core.training.monitor.lines import LineSplitter, LogParser
+from core.training.monitor.norms import Norms, NormsReader
 from core.training.monitor.samples import Checkpoint, Sample, list_checkpoints, list_samples
+from core.training.monitor.spending import Spending, spending_of
 from core.training.monitor.tensorboard import TensorBoardReader
+from core.training.monitor.usage import Moment, UsageReader
 from core.training.run import ACTIVE, ENDED, HELD, Run, RunState, tail_lines
 
 CURVE_POINTS = 1500
@@ -66,6 +69,12 @@ class RunStatus:
     output: Path | None = None
     """The finished LoRA in the project's output folder."""
     attempt: int = 0
+    norms: Norms = field(default_factory=Norms)
+    usage: tuple[Moment, ...] = ()
+    """GPU and disk over time."""
+    spending: Spending = field(default_factory=Spending)
+    memory_reserved: int | None = None
+    """The most of the GPU's memory that the trainer's torch has held, in bytes; told at its end."""
 
     @property
     def ended(self) -> bool:
@@ -116,6 +125,7 @@ class Monitor:
         self._parser = LogParser()
         self._events = EventsReader(run.folder)
         self._boards = TensorBoardReader(run.folder / "logs")
+        self._norms, self._usage = NormsReader(run.folder), UsageReader(run.folder)
 
     def read(self) -> RunStatus:
         """Where the run stands now."""
@@ -136,7 +146,7 @@ class Monitor:
             run=self.run.id, state=state, backend=self.run.backend, phase=self._phase(state), step=step, total=total,
             epoch=int(events.last_step.get("epoch") or 0) or facts.epoch, epochs=int(events.start.get("epochs", 0)) or facts.epochs,
             loss=last.loss if last else None, average_loss=last.average if last else facts.average_loss,
-            smoothed_loss=last.smoothed if last else None, validation_loss=facts.validation_loss,
+            smoothed_loss=last.smoothed if last else None, validation_loss=_validation(points, facts.validation_loss),
             lr=next((point.lr for point in reversed(points) if point.lr), None), seconds_per_step=speed,
             seconds_left=speed * max(0, total - step) if speed and total and state == "running" else None,
             curve=tuple(thin(points, CURVE_POINTS)), samples=tuple(list_samples(self.run, events.samples)),
@@ -145,7 +155,9 @@ class Monitor:
             log=self.run.log_tail(LOG_LINES), warnings=tuple(events.warnings), message=str(end.get("message", "")) or events.message,
             retries=tuple(events.retries), paused=events.paused if state in ACTIVE else "",
             stop=self.run.stop_asked() if state in ACTIVE else "",
-            cause=self._cause(state, end), output=Path(end["output"]) if end.get("output") else None, attempt=self.run.attempt())
+            cause=self._cause(state, end), output=Path(end["output"]) if end.get("output") else None, attempt=self.run.attempt(),
+            norms=self._norms.read(), usage=self._usage.read(), spending=spending_of(self.run, events, state in ACTIVE),
+            memory_reserved=events.memory.get("reserved"))
 
     def _phase(self, state: RunState) -> str:
         if state not in ACTIVE:
@@ -182,6 +194,11 @@ class Monitor:
             return Cause("lost", "The training vanished without a word: it was killed, or the machine stopped."
                          + (f" Its last line was: {last}" if last else ""), "Resume it from its last saved state, or start it again.")
         return None
+
+
+def _validation(points: list[CurvePoint], printed: float | None) -> float | None:
+    """The last one of the curve, which is exact; else as printed."""
+    return next((point.validation for point in reversed(points) if point.validation is not None), printed)
 
 
 def read_status(run: Run) -> RunStatus:

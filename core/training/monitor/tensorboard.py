@@ -27,6 +27,8 @@ class EventFile:
         self.offset = 0
         self.first_step: int | None = None
         self.first_time: float | None = None
+        self.last_step = 0
+        """Of the last loss that was read: what is logged by epochs belongs there."""
 
     def read(self) -> list[Scalar]:
         """Scalars that were appended since the last call; a record that is still being written waits."""
@@ -117,7 +119,9 @@ def list_boards(folder: Path) -> list[Path]:
 
 
 class TensorBoardReader:
-    """The losses and learning rates that a trainer logged below a folder: tags `loss/current`, `loss/average`, `lr/NAME`.
+    """The losses and learning rates that a trainer logged below a folder.
+
+    Tags `loss/current`, `loss/average`, `lr/NAME`, and of sd-scripts `loss/validation/step_average`, `loss/validation/epoch_average`.
 
     Args: passed_over: files that are not read.
     """
@@ -144,8 +148,8 @@ class TensorBoardReader:
             shift, begin = self._shift(file, resumed)
             if is_new and scalars:
                 self._cut(file, resumed, begin)
-            for tag, step, value, _ in scalars:
-                self._put(tag, step + shift, value)
+            for tag, step, value, time in scalars:
+                self._put(file, tag, step + shift, value, time)
 
     def _cut(self, file: EventFile, resumed: list[tuple[float, int]], begin: int) -> None:
         """An attempt's first file: what the one before did after the step where it begins is done again."""
@@ -161,10 +165,16 @@ class TensorBoardReader:
         begin = next((step for time, step in reversed(resumed) if time <= file.first_time), 0)
         return (begin + 1 - file.first_step, begin) if begin else (0, 0)
 
-    def _put(self, tag: str, step: int, value: float) -> None:
-        if tag in ("loss/current", "loss/average"):
-            is_raw = tag == "loss/current"
-            self.curve.put(step, loss=value if is_raw else None, average=None if is_raw else value)
+    def _put(self, file: EventFile, tag: str, step: int, value: float, time: float) -> None:
+        if tag == "loss/current":
+            file.last_step = step
+            self.curve.put(step, loss=value, time=time or None)
+        elif tag == "loss/average":
+            self.curve.put(step, average=value)
+        elif tag == "loss/validation/step_average":
+            self.curve.put(step, validation=value)
+        elif tag == "loss/validation/epoch_average":  # its own step is the number of the epoch
+            self.curve.put(file.last_step, validation=value)
         elif tag.startswith("lr/"):
             known = self.curve.lr_of(step)
             self.curve.put(step, lr={**known, tag[3:]: value})

@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from core.training.backends.wandb_ready import login_password
 from core.training.monitor.lines import LineSplitter
 
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|API_?KEY", re.IGNORECASE)
 
 
 def secrets_in(env: Mapping[str, str]) -> list[str]:
-    """The values of variables that must not be read in a log."""
-    return [value for name, value in env.items() if _SECRET.search(name) and len(value) >= 8]
+    """What must not be read in a log: the values of variables, and the key that `wandb login` has kept."""
+    return [value for value in (*(value for name, value in env.items() if _SECRET.search(name)), login_password()) if len(value) >= 8]
 
 
 class LogWriter(threading.Thread):

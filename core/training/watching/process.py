@@ -73,7 +73,8 @@ def _try(run: Run, attempt: int, step: int, stop: StopRequest, guards: KeptGuard
     events_before = events.stat().st_size if events.exists() else 0
     with open(run.log, "ab") as file:  # by this line the monitor knows where the steps go on
         file.write(f"=== attempt {attempt}, from step {step} ===\n".encode())
-    env = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "COLUMNS": "200", **command.get("env", {}), **mark_for(run)}
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "COLUMNS": "200", **command.get("env", {}), **mark_for(run),
+           "LORABOOK_FROM_STEP": str(step)}
     try:
         trainer = subprocess.Popen(command["argv"], cwd=command["cwd"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, start_new_session=True, pass_fds=held)

@@ -9,6 +9,7 @@ from core.base.errors import Cancelled, DiskError
 from core.base.files import write_json
 from core.base.progress import Progress
 from core.training.monitor.gpu import read_gpus
+from core.training.monitor.usage import UsageWriter
 from core.training.run import Run, StopWish
 
 HEARTBEAT = 4.0
@@ -23,6 +24,7 @@ class StopRequest(Progress):
         self.run, self.attempt = run, attempt
         self.signalled = False
         self._next_beat = 0.0
+        self._usage = UsageWriter(run.folder)
 
     def asked(self) -> StopWish:
         """What was asked for; "" when nothing was."""
@@ -44,6 +46,9 @@ class StopRequest(Progress):
         if time.monotonic() < self._next_beat:
             return
         self._next_beat = time.monotonic() + HEARTBEAT
-        values = {"time": time.time(), "attempt": self.attempt, "gpus": [gpu.as_dict() for gpu in read_gpus()]}
+        gpus = read_gpus()
+        values = {"time": time.time(), "attempt": self.attempt, "gpus": [gpu.as_dict() for gpu in gpus]}
         with contextlib.suppress(DiskError):
             write_json(self.run.folder / "heartbeat.json", values)
+        if self.run.has_begun():  # what another run takes while this one waits is not its own
+            self._usage.note(gpus)

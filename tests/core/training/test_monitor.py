@@ -10,7 +10,7 @@ from core.base.jobs import append_event
 from core.base.paths import ROOT
 from core.training.monitor import Monitor, read_status
 from core.training.monitor.curve import Curve, thin
-from core.training.monitor.gpu import parse_gpus
+from core.training.monitor.gpu import Gpu, parse_gpus
 from core.training.monitor.lines import LineSplitter, LogParser, clean_line
 from core.training.monitor.status import duration
 from core.training.monitor.tensorboard import EventFile, TensorBoardReader
@@ -257,10 +257,11 @@ def test_damaged_tensorboard_files_are_passed_over(tmp_path):
 
 
 def test_gpus_are_read_from_what_nvidia_smi_prints():
-    text = "0, NVIDIA GeForce RTX 4090, 10240, 24564, 97\n1, NVIDIA A100, 40GB, 5, 40960, [N/A]\nno devices\n"
+    text = "0, NVIDIA GeForce RTX 4090, 10240, 24564, 97, 61, 287.35\n1, NVIDIA A100, 40GB, 5, 40960, [N/A], 33, [N/A]\nno devices\n"
     first, second = parse_gpus(text)
     assert (first.name, first.used, first.total, first.load) == ("NVIDIA GeForce RTX 4090", 10240.0, 24564.0, 97.0)
-    assert second.load is None and second.name == "NVIDIA A100, 40GB"
+    assert (first.temperature, first.power, second.temperature, second.power) == (61.0, 287.35, 33.0, None)
+    assert second.load is None and second.name == "NVIDIA A100, 40GB" and Gpu.from_dict(second.as_dict()) == second
 
 
 def test_thinning_keeps_the_ends():

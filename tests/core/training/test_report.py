@@ -12,7 +12,8 @@ from core.base.jobs import append_event
 from core.training.evaluation import Column, EvaluationReport, Picture
 from core.training.monitor.curve import CurvePoint
 from core.training.report import write_report
-from core.training.report_parts import large_picture, loss_plot, picture, round_ticks
+from core.training.report_parts import large_picture, picture
+from core.training.report_plots import loss_plot, round_ticks
 from core.training.run import Run
 from tests.core.training.fake_trainer import write_lora
 from tests.core.training.fakes import make_project, make_settings
@@ -150,3 +151,49 @@ def test_a_report_names_the_model_but_not_where_it_lies():
 
     assert _value("pretrained_model_name_or_path", "/home/maker/secret place/model.safetensors") == "model.safetensors"
     assert _value("output_name", "a/b") == "a/b"
+
+
+def watched_run(tmp_path, prompts=1, epochs=2, layers=3):
+    """A run with everything that the monitor knows."""
+    run = whole_run(tmp_path)
+    norms = [{"kind": "begin", "step": 0, "layers": [f"lora_unet_{number}" for number in range(layers)]},
+             {"kind": "steps", "first": 1, "gradient": [1 / step for step in range(1, 21)]},
+             {"kind": "layers", "step": 10, "first": 0, "update": [0.1] * layers, "weight": [2.0] * layers}]
+    (run.folder / "norms.jsonl").write_text("".join(json.dumps(row) + "\n" for row in norms))
+    usage = [{"time": 1000 + 10 * number, "disk": 50 << 30, "gpus": [[0, 8000 + number, 90, 61, 300]]} for number in range(50)]
+    (run.folder / "usage.jsonl").write_text("".join(json.dumps(row) + "\n" for row in usage))
+    run.log.write_text(f"WARNING: {EVIL}\nall is well in {run.project_folder}\nERROR of {run.project_folder}/images\n")
+    append_event(run.folder, "memory", reserved=9 << 30, allocated=8 << 30)
+    append_event(run.folder, "price", per_hour=2.0)
+    append_event(run.folder, "end", attempt=0, state="done", seconds=1800)
+    for epoch in range(1, epochs + 1):
+        for number in range(prompts):
+            path = run.folder / "samples" / f"mochi_e{epoch:06d}_{number:02d}_5.png"
+            Image.effect_noise((256, 256), 90).convert("RGB").save(path)
+            append_event(run.folder, "sample", path=str(path), step=epoch, epoch=epoch, prompt=f"prompt number {number}", seed=5,
+                         index=number)
+    return run
+
+
+def test_the_report_shows_what_the_monitor_shows(tmp_path):
+    reader, text = read(watched_run(tmp_path))
+    words = " ".join(reader.words)
+    for heading in ("Loss", "Learning rate", "Gradient and layers", "GPU and disk", "Log"):
+        assert f"<h2>{heading}</h2>" in text
+    for said in ("Length of the gradient of a step", "lora_unet_2", "5 % (0.1 of 2), at step 10", "GPU temperature, °C", "Free disk, GiB",
+                 "1.00 so far, at 2 an hour", "9.0 GiB", "Errors and warnings (2)"):
+        assert said in words, said
+    assert "<script" not in text and "ERROR of PROJECT/images" in words and "all is well" not in words
+    assert not [tag for tag, attributes in reader.tags if "http" in str(attributes.get("src", "")) + str(attributes.get("href", ""))]
+
+
+def test_the_prompt_stands_under_its_pictures(tmp_path):
+    _, text = read(watched_run(tmp_path, prompts=2))
+    section = text[text.index("<h2>Samples during training</h2>"):]
+    assert section.index('alt="prompt number 1, epoch 1"') < section.index("<div>prompt number 1</div>")
+
+
+def test_many_prompts_epochs_and_layers_do_not_make_it_large(tmp_path):
+    reader, text = read(watched_run(tmp_path, prompts=20, epochs=30, layers=2000))
+    samples = [attributes for tag, attributes in reader.tags if tag == "img" and "prompt number" in attributes.get("alt", "")]
+    assert 40 <= len(samples) <= 96 and "1960 more changed less" in text and len(text) < 12_000_000

@@ -4,10 +4,12 @@ import math
 from array import array
 
 import pytest
+import traitlets
 
 from widgets.components.caption_editor import CaptionEditor, Shown, Wish
 from widgets.components.chart import Chart, Curve, thin
 from widgets.components.log import LogView
+from widgets.components.run_log import RunLog
 from widgets.components.samples import Picture, Samples
 from widgets.components.status import StatusLine
 
@@ -87,3 +89,12 @@ def test_a_picture_that_comes_late_is_not_put_beside_another_caption():
     assert editor.picture == b""
     editor.show_picture("b", "here", b"", "b.png is damaged.")
     assert editor.unseen == "b.png is damaged."
+
+
+def test_the_log_of_a_run_takes_lines_with_known_levels_only():
+    log = RunLog(title="Log of the run")
+    log.show([("error", "it broke"), ("info", "a line")], "All 2 lines of the log.")
+    assert log.lines == [["error", "it broke"], ["info", "a line"]] and log.note == "All 2 lines of the log."
+    assert log.levels == ["error", "warning", "info", "progress"] and not log.opened
+    with pytest.raises(traitlets.TraitError):
+        log.levels = ["loud"]

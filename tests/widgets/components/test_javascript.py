@@ -56,6 +56,17 @@ def test_pictures_that_left_the_grid_are_let_go(tmp_path):
     assert js(tmp_path, "samples", 'm.stale(["a|1", "b|1"], [{key: "a|2"}, {key: "b|1"}])') == ["a|1"]
 
 
+def test_what_is_searched_for_is_marked_in_every_place_and_in_any_case(tmp_path):
+    assert js(tmp_path, "run_log", 'm.hits("Loss and loss", "LOSS")') == ["", "Loss", " and ", "loss", ""]
+    assert js(tmp_path, "run_log", '[m.hits("a.b", "."), m.hits("text", " ")]') == [["a", ".", "b"], ["text"]]
+    assert js(tmp_path, "run_log", 'm.hits("\u0130 loss", "loss")') == ["\u0130 loss"]  # its small letter is longer: nothing is marked
+
+
+def test_a_pressed_level_goes_or_comes_in_the_usual_order(tmp_path):
+    assert js(tmp_path, "run_log", 'm.turned(["error", "info"], "warning")') == ["error", "warning", "info"]
+    assert js(tmp_path, "run_log", 'm.turned(["error", "info"], "error")') == ["info"]
+
+
 def test_a_difference_of_captions_keeps_what_stays(tmp_path):
     found = js(tmp_path, "changes", 'm.difference("a, red hat, c", "a, blue hat, c, d")')
     assert found == [["same", "a"], ["gone", "red hat"], ["new", "blue hat"], ["same", "c"], ["new", "d"]]

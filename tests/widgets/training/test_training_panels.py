@@ -237,7 +237,8 @@ def test_a_run_that_was_killed_is_lost_in_every_panel(session, run):
     (run.folder / "supervisor.json").write_text('{"attempt": 1, "host": "", "mark": {"pid": 1, "started": "never"}}', encoding="utf-8")
     (run.folder / "log.txt").write_text("last words\n", encoding="utf-8")
     panel = MonitorPanel(session)
-    assert panel.status.state == "attention" and "last words" in panel.log.text
+    panel.run_log.view.opened = True
+    assert panel.status.state == "attention" and ["info", "last words"] in panel.run_log.view.lines
 
 
 def test_running_the_project_cell_again_opens_what_was_handed_over_since(tmp_path, project):

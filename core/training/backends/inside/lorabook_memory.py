@@ -1,34 +1,35 @@
-"""Tells how much GPU memory a trainer's torch held at most, from inside its process: `begin(folder)` once, at its start.
+"""Tells how much GPU memory a trainer's torch held at most, from inside its process, into the run's events.
 
-It imports nothing but the standard library: torch is asked only where the trainer itself has loaded it and uses a GPU.
+torch is asked only where the trainer itself has loaded it and uses a GPU. Nothing of it may end a training.
 """
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
-VARIABLE = "LORABOOK_MEMORY_FOLDER"
-"""Names the folder that the numbers are written into."""
 
+def tell_memory(run: Path) -> None:
+    """Add the event `memory`: bytes that torch reserved and used on its fullest GPU, and its name; nothing where it uses none.
 
-def begin(folder: str | None = None) -> None:
-    """Write them when this process ends, also after an error. Args: folder: None: as the variable says; where that is empty, nothing."""
-    folder = folder or os.environ.get(VARIABLE)
-    if folder:
-        atexit.register(tell, Path(folder))
-
-
-def tell(folder: Path) -> None:
-    """Write `memory-PID.json` with the bytes that torch reserved and used on its fullest GPU; nothing where it uses none."""
+    Args: run: the run's folder.
+    """
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
-        return
-    numbers = [(torch.cuda.max_memory_reserved(one), torch.cuda.max_memory_allocated(one)) for one in range(torch.cuda.device_count())]
-    reserved, allocated = max(numbers)
-    with contextlib.suppress(OSError):  # a measurement that cannot be written must not end in an error
-        (folder / f"memory-{os.getpid()}.json").write_text(json.dumps({"reserved": reserved, "allocated": allocated}), encoding="utf-8")
+    try:
+        if torch is None or not (torch.cuda.is_available() and torch.cuda.is_initialized()):
+            return
+        cuda = torch.cuda
+        reserved, allocated, fullest = max((cuda.max_memory_reserved(one), cuda.max_memory_allocated(one), one)
+                                           for one in range(cuda.device_count()))
+        line = {"event": "memory", "time": time.time(), "reserved": reserved, "allocated": allocated,
+                "device": torch.cuda.get_device_name(fullest)}
+        handle = os.open(run / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(handle, (json.dumps(line) + "\n").encode("utf-8"))
+        finally:
+            os.close(handle)
+    except Exception as error:  # noqa: BLE001 - a guest in another program's process: whatever it is, the training goes on
+        sys.stderr.write(f"lorabook: the GPU's memory could not be told: {type(error).__name__}: {error}\n")

@@ -11,6 +11,7 @@ import pytest
 from core.base.paths import ROOT
 from core.training.backends import BACKENDS
 from core.training.backends.accelerate import START, gpu_environment, launch_words
+from core.training.backends.sd_scripts import START as MEASURED
 from core.training.config import TrainingSettings
 from core.training.config.machines import USUAL_PORT
 from tests.core.training.backends.test_backends import made_run, trainer  # noqa: F401
@@ -72,7 +73,8 @@ def test_sd_scripts_is_started_by_it(trainer, tmp_path):  # noqa: F811
                    schedule={"lr_warmup_steps": 100, "lr_scheduler": "cosine"})
     command = BACKENDS.load("sd-scripts").command(run)
     start = command.argv.index(str(START))
-    assert command.argv[:2] == [str(trainer / ".venv/bin/python"), "-m"] and command.argv[start + 1] == "train_network.py"
+    assert command.argv[:2] == [str(trainer / ".venv/bin/python"), "-m"]
+    assert command.argv[start + 1:start + 3] == [str(MEASURED), "train_network.py"]
     assert command.env["CUDA_VISIBLE_DEVICES"] == "0,1"
     assert command.argv[-2:] == ["--lr_warmup_steps", "200"]  # each process moves the schedule on
 

@@ -12,7 +12,7 @@ from core.base.errors import ConfigError, TrainingError
 from core.base.paths import ROOT
 from core.training.backends import BACKENDS
 from core.training.backends.builtin import OPTIMIZER_PACKAGES
-from core.training.backends.sd_scripts import checkout, interpreter
+from core.training.backends.sd_scripts import START, checkout, interpreter
 from core.training.config import TrainingSettings, for_run
 from core.training.config.families import TRAINED_MODELS, script_for
 from core.training.config.pair import write_pair
@@ -112,8 +112,9 @@ def test_the_built_in_trainer_caches_captions_of_sd15_and_sd_scripts_does_not(tm
 def test_sd_scripts_runs_the_familys_script_in_its_own_environment(trainer, tmp_path, family, script):
     run = made_run(tmp_path / "run", model={"family": family})
     command = BACKENDS.load("sd-scripts").command(run)
-    assert command.argv == [str(trainer / ".venv/bin/python"), script, "--config_file", str(run.folder / "config.toml"),
+    assert command.argv == [str(trainer / ".venv/bin/python"), str(START), script, "--config_file", str(run.folder / "config.toml"),
                             "--dataset_config", str(run.folder / "dataset.toml")]
+    assert START.is_file() and command.env["LORABOOK_RUN"] == str(run.folder)
     assert command.cwd == trainer
     assert command.env["COLUMNS"] == "200"
     assert command.env["PYTHONPATH"] == ""

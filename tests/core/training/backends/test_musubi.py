@@ -80,7 +80,7 @@ def test_another_try_tells_it_the_new_settings_and_its_state(checkout, tmp_path)
     train = read_tables(run.folder / "musubi" / "train.toml")
     stages = json.loads((run.folder / "musubi" / "stages.json").read_text())["stages"]
     assert train["blocks_to_swap"] == 5
-    assert (str(state.folder.resolve()) if state else "") == stages[-1]["argv"][2]
+    assert (str(state.folder.resolve()) if state else "") == stages[-1]["argv"][3]
 
 
 def test_several_gpus_train_and_one_encodes(checkout, tmp_path):
@@ -90,7 +90,8 @@ def test_several_gpus_train_and_one_encodes(checkout, tmp_path):
     assert training["argv"][:5] == ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     assert "accelerate.commands.launch" not in first["argv"] + second["argv"] and command.env["CUDA_VISIBLE_DEVICES"] == "0,1"
     start = training["argv"].index(str(START))
-    assert training["argv"][start + 1].endswith("custom/train_by_musubi.py") and training["argv"][-2:] == ["--lr_warmup_steps", "100"]
+    assert [Path(word).name for word in training["argv"][start + 1:start + 3]] == ["lorabook_start.py", "train_by_musubi.py"]
+    assert training["argv"][-2:] == ["--lr_warmup_steps", "100"]
 
 
 def test_what_it_reads_is_in_its_own_words(checkout, tmp_path):

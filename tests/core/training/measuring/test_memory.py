@@ -1,21 +1,19 @@
 """The most memory that was taken: of the GPU as its driver tells it, of the machine, and from inside the trainer."""
 
-import json
 import os
 import subprocess
 import sys
 from types import SimpleNamespace
 
-from core.base.paths import ROOT
-from core.training.backends.inside import lorabook_memory
-from core.training.measuring.stage import INSIDE, STARTUP
+from core.base.jobs import read_events
+from core.training.backends.inside.lorabook_memory import tell_memory
 from core.training.measuring.watching_memory import MemoryWatch, bytes_of, told_by_torch
 
 DRIVER = '#!/bin/sh\ncat "$(dirname "$0")/gpus"\n'
 
 
 def gpus(folder, first, second):
-    (folder / "gpus").write_text(f"0, NVIDIA A, {first}, 24000, 10\n1, NVIDIA B, {second}, 48000, 90\n")
+    (folder / "gpus").write_text(f"0, NVIDIA A, {first}, 24000, 10, 50, 99.5\n1, NVIDIA B, {second}, 48000, 90, 60, 200.1\n")
 
 
 def test_the_gpu_on_which_most_was_taken_is_told_with_what_others_took(tmp_path, monkeypatch):
@@ -53,20 +51,16 @@ def test_memory_of_a_process_counts_what_it_has_started():
 def test_torch_tells_the_most_that_it_held_on_its_fullest_gpu(tmp_path, monkeypatch):
     reserved, allocated = (1 << 30, 9 << 30), (1 << 29, 8 << 30)
     cuda = SimpleNamespace(is_available=lambda: True, is_initialized=lambda: True, device_count=lambda: 2,
-                           max_memory_reserved=reserved.__getitem__, max_memory_allocated=allocated.__getitem__)
+                           get_device_name="NVIDIA {}".format, max_memory_reserved=reserved.__getitem__,
+                           max_memory_allocated=allocated.__getitem__)
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
-    lorabook_memory.tell(tmp_path)
-    assert told_by_torch(tmp_path) == 9 << 30
-    assert json.loads((tmp_path / f"memory-{os.getpid()}.json").read_text())["allocated"] == 8 << 30
+    tell_memory(tmp_path)
+    (event,), _ = read_events(tmp_path)
+    assert told_by_torch(tmp_path) == 9 << 30 and (event["allocated"], event["device"]) == (8 << 30, "NVIDIA 1")
     assert told_by_torch(tmp_path / "nowhere") == 0
 
 
-def test_every_python_process_of_a_short_run_tells_at_its_end_and_a_sitecustomize_of_its_own_is_run_too(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text("print('its own', flush=True)\n")
-    (tmp_path / "torch.py").write_text(
-        "class cuda:\n    is_available = is_initialized = staticmethod(lambda: True)\n    device_count = staticmethod(lambda: 1)\n"
-        "    max_memory_reserved = max_memory_allocated = staticmethod(lambda one: 77 << 20)\n")
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (STARTUP, INSIDE, tmp_path))), lorabook_memory.VARIABLE: str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", "import torch; raise SystemExit('out of memory')"], env=env, cwd=ROOT, capture_output=True,
-                          text=True, check=False)
-    assert done.stdout == "its own\n" and done.returncode == 1 and told_by_torch(tmp_path) == 77 << 20
+def test_a_torch_that_cannot_tell_ends_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: 1 / 0)))
+    tell_memory(tmp_path)
+    assert "could not be told: ZeroDivisionError" in capsys.readouterr().err and told_by_torch(tmp_path) == 0
