@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 @pytest.fixture(scope="module")
 def real(manager):
     """The whole run: also what the short one is compared with."""
-    return train(manager, "sd-scripts", output_name="whole", cache_latents_to_disk=True, max_train_epochs=3)
+    return train(manager, "sd-scripts", output_name="whole", cache_latents_to_disk=True)
 
 
 @pytest.fixture(scope="module")
