@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -15,33 +16,63 @@ from core.training.kept import keep_settings
 from core.training.measuring.measured import place_of_measuring
 from core.training.monitor.lines import LogParser
 from core.training.run import Run
-from tests.integration.real_runs import BATCH_SIZE, train
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+BATCH_SIZE = 2
 BUSY = 1.5
 """Processes that want to work for each core, on average over a quarter of an hour, above which times are not compared."""
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
-def real(manager):
-    """The whole run: also what the short one is compared with."""
-    return train(manager, "sd-scripts", output_name="whole", cache_latents_to_disk=True, max_train_epochs=3)
-
-
-@pytest.fixture(scope="module")
-def pictures_before(manager, real):
-    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in manager.project.images.rglob("*")}
-
-
-@pytest.fixture(scope="module")
-def measured(manager, real, pictures_before):
-    """As a person measures it from the command line, with the settings that the project keeps."""
-    settings = real.run.settings().with_values(data={"num_repeats": 1}, saving={"output_dir": None}, logging={"logging_dir": None})
+def kept(manager):
+    """Small settings that the project keeps, with latents on the disk."""
+    model = manager.project.folder.parent.parent / "model"
+    settings = manager.preset("sd15_character", propose=False).with_values(
+        model={"pretrained_model_name_or_path": str(model / "model.safetensors"), "tokenizer_cache_dir": str(model / "tokenizers")},
+        data={"resolution": 128, "min_bucket_reso": 64, "max_bucket_reso": 256, "batch_size": BATCH_SIZE, "num_repeats": 1,
+              "max_data_loader_n_workers": 0, "cache_latents_to_disk": True},
+        network={"network_dim": 4, "network_alpha": 2}, optimizer={"optimizer_type": "AdamW"}, memory={"mixed_precision": "no"},
+        schedule={"max_train_epochs": 2, "lr_warmup_steps": 1}, saving={"output_name": "measured"},
+        sampling={"sample_prompts": ["mikoneko, red hair --w 128 --h 128 --s 2 --d 5"]})
     keep_settings(settings, manager.project)
-    argv = [sys.executable, "-m", "core", "measure", str(manager.project.folder), "--backend", "sd-scripts", "--json"]
+
+
+def core(manager, *words):
+    """A command as a person types it. Returns: its JSON, and what it told on the way."""
+    argv = [sys.executable, "-m", "core", words[0], str(manager.project.folder), "--backend", "sd-scripts", "--json", *words[1:]]
     answer = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    return {**json.loads(answer.stdout), "progress": answer.stderr}
+    return json.loads(answer.stdout), answer.stderr
+
+
+def files_of(folder):
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")}
+
+
+def what_lies_there(manager):
+    return files_of(manager.project.images), files_of(manager.project.output), [run.id for run in manager.runs()]
+
+
+@pytest.fixture(scope="module")
+def before(manager, kept):
+    return what_lies_there(manager)
+
+
+@pytest.fixture(scope="module")
+def measured(manager, before):
+    found, told = core(manager, "measure", "--most_minutes", "30")
+    return {**found, "told": told}
+
+
+@pytest.fixture(scope="module")
+def real(manager, measured):
+    """The whole run of the same settings."""
+    run = manager.run(core(manager, "train")[0]["run"])
+    deadline = time.monotonic() + 1500
+    while not (status := manager.status(run.id)).ended and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert status.state == "done", f"{status.sentence()}\n" + "\n".join(status.log[-20:])
+    return run
 
 
 def test_every_kind_of_work_is_measured(measured):
@@ -51,7 +82,7 @@ def test_every_kind_of_work_is_measured(measured):
     assert all(units[name] > 0 for name in ("load", "encode", "step", "sample", "save")), units
     assert units["state_bytes"] > units["file_bytes"] > 0 and memory["machine"] > 2000
     for words in ("Loading the model", "Encoding the pictures", "Step 2 of 3", "Drawing a sample", "Saving"):
-        assert words in measured["progress"]
+        assert words in measured["told"]
 
 
 def test_the_pictures_were_whole_batches_of_the_largest_bucket(manager, measured):
@@ -62,19 +93,20 @@ def test_the_pictures_were_whole_batches_of_the_largest_bucket(manager, measured
     assert parser.facts.total == parser.facts.batches == 3 and f"({width}, {height}), count: {3 * BATCH_SIZE}" in run.log.read_text()
 
 
-def test_pictures_caches_and_runs_stay_as_they_were(manager, real, measured, pictures_before):
-    assert any(path.suffix == ".npz" for path in pictures_before)
-    assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in manager.project.images.rglob("*")} == pictures_before
-    assert real.run in manager.runs() and not [run for run in manager.runs() if run.output_name == "whole" and run != real.run]
+def test_pictures_caches_and_runs_stay_as_they_were(manager, before, measured):
+    assert what_lies_there(manager) == before
+    assert not list(place_of_measuring(manager.project).rglob("*.npz"))
 
 
 def test_the_saved_file_is_as_large_as_the_real_one(real, measured):
-    assert measured["measured"]["units"]["file_bytes"] == pytest.approx(real.last.output.stat().st_size, rel=0.02)
+    (file,) = real.checkpoints.glob("measured.safetensors")
+    assert measured["measured"]["units"]["file_bytes"] == pytest.approx(file.stat().st_size, rel=0.02)
 
 
-def test_what_it_foretells_comes_true(real, measured):
-    assert f"{real.last.total} steps" in next(one["what"] for one in measured["findings"] if one["what"].startswith("The whole training"))
-    took, foretold = real.run.end()["seconds"], measured["seconds"]
+def test_what_it_foretells_comes_true(manager, real, measured):
+    steps = manager.status(real.id).total
+    assert f"{steps} steps" in next(one["what"] for one in measured["findings"] if one["what"].startswith("The whole training"))
+    took, foretold = real.end()["seconds"], measured["seconds"]
     print(f"foretold {foretold:.0f} s, took {took:.0f} s; a step {measured['measured']['units']['step']:.2f} s")
     if os.getloadavg()[2] > BUSY * (os.cpu_count() or 1):
         pytest.skip("the machine has much else to do, so that two runs of the same work do not take the same time")

@@ -117,7 +117,7 @@ def test_a_killed_supervisor_holds_nobody_up_and_its_run_can_be_waked(tmp_path, 
     at_work.stop(force=True)
     assert wait_for_end(b) == "done"
     assert shown() == [("a", "gone", 1)]
-    monkeypatch.setattr(launch, "_plain_command", lambda run: json.loads((run.folder / "command.json").read_text()))
+    monkeypatch.setattr(launch, "plain_command", lambda run: json.loads((run.folder / "command.json").read_text()))
     assert launch.wake_queue() == [Run(a.folder.resolve())]
     assert wait_for_end(a) == "done" and shown() == []
 
