@@ -191,3 +191,15 @@ def test_rex_is_brought_to_sd_scripts_as_a_class_with_its_steps(trainer, tmp_pat
     assert told == ["--lr_scheduler_type", "lorabook_schedules.Rex", "--lr_warmup_steps", "0", "--lr_scheduler_args", "total_steps=8",
                     "warmup_steps=2", "lowest=0.0"]
     assert (Path(command.env["PYTHONPATH"]) / "lorabook_schedules.py").is_file()
+
+
+def test_of_several_processes_rex_hears_of_so_many_times_the_steps(trainer, tmp_path):
+    """Each process moves the schedule on at every step: five batches are three steps an epoch for two processes."""
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(5):
+        (images / f"{number}.png").write_bytes(b"x")
+    run = made_run(tmp_path / "run", schedule={"lr_scheduler": "rex", "max_train_epochs": 2, "lr_warmup_steps": 1},
+                   data={"subsets": [{"image_dir": str(images)}], "batch_size": 1}, machines={"num_processes": 2})
+    argv = BACKENDS.load("sd-scripts").command(run).argv
+    assert argv[-3:] == ["total_steps=12", "warmup_steps=2", "lowest=0.0"]
