@@ -117,7 +117,7 @@ def test_a_training_is_found_again_by_a_new_kernel_and_stopped_there(notebooks, 
         page = lab.open(context, "Trainer.ipynb")
         run_all(page)
         says(page, "train", r"^Working \d+ of 4000", 30)
-        expect(panel(page, "monitor").get_by_test_id("chart")).to_be_visible(timeout=30_000)
+        expect(panel(page, "monitor").get_by_test_id("chart").first).to_be_visible(timeout=30_000)
         press(page, "train", "Stop now")
         says(page, "train", "^Done: stopped at step", 120)
         says(page, "monitor", "^Done: stopped at step", 30)
