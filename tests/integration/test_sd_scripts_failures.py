@@ -109,7 +109,7 @@ def full_disk(squares: TrainingManager) -> Iterator[Run]:
     ("no_optimizer", "The trainer knows no optimizer NoSuchOptimizer."),
     ("no_pictures", "The trainer found no pictures to train on"),
     ("no_tokenizer", "The model's tokenizer is not there."),
-    ("absurd_rate", "no number"),
+    ("absurd_rate", "The loss became NaN at step 2."),
     ("full_disk", "The disk is full"),
 ])
 def test_the_sentence_says_why(squares, request, kind, said):
