@@ -147,6 +147,22 @@ def _kind_of_folder(path: Path) -> Kind:
     return Kind("sd2" if unet.get("cross_attention_dim") == SD2_TEXT_WIDTH else "sd15", inputs, outputs, prediction)
 
 
+def size_multiple_of(path: Path) -> int:
+    """Of how many pixels the sides of a picture must be multiples that a Stable Diffusion model takes, from its configs alone.
+
+    Args: path: a .safetensors file or a diffusers folder, which is one of a family with a U-Net.
+    Raises: ModelError: it is no such model, or broken.
+    """
+    family = kind_of(path).family
+    if path.is_file():
+        return {"sdxl": 32}.get(family, 64)  # a VAE of 8 pixels a latent, a U-Net that halves twice (SDXL) or three times
+    unet, vae = (read_config(path / part / "config.json") for part in ("unet", "vae"))
+    halvings = [len(config.get("block_out_channels") or config.get("encoder_block_out_channels") or ()) - 1 for config in (unet, vae)]
+    if min(halvings) < 0:
+        raise ModelError(f"{path} does not say how its U-Net and VAE are built.", "Download the model again.")
+    return int(2 ** sum(halvings))
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """One of a diffusers folder's JSON files. Raises: ModelError: missing, or no JSON object."""
     try:

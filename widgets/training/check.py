@@ -79,7 +79,9 @@ class TrainingCheckPanel(CheckPanel):
         return ipw.VBox([words, self._mend_button(finding)]).add_class("lb-form")
 
     def _mend_button(self, finding: SettingFinding) -> ipw.Button:
-        return self.action(fix_words(finding), lambda: self._apply(finding))
+        button = self.action(fix_words(finding), lambda: self._apply(finding))
+        button.layout.align_self = "flex-start"
+        return button
 
     def _apply(self, finding: SettingFinding) -> str:
         """Change the settings as the finding says, and look again."""

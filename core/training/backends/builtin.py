@@ -6,15 +6,17 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from core.base.errors import ConfigError
+from core.base.errors import ConfigError, ModelError
 from core.base.findings import Finding
 from core.base.paths import ROOT, looks_like_a_place, place_of
+from core.diffusion.kinds import size_multiple_of
 from core.training.backends import Command, RunFolder
 from core.training.backends.accelerate import gpu_environment
 from core.training.config.contract import check_pair
 from core.training.config.families import script_for
+from core.training.config.finding import finding
 from core.training.config.pair import pair_in
 from core.training.config.presets import load_settings
 from core.training.config.sources import cannot_open
@@ -68,7 +70,7 @@ class BuiltinBackend:
             options = read_options(pair.config)
         except ConfigError as error:
             return [*findings, Finding("error", error.message, error.hint)]
-        findings += _models(options)
+        findings += [*_models(options), *_sizes(load_settings(pair.settings))]
         package = OPTIMIZER_PACKAGES.get(options.optimizer_type)
         if package and importlib.util.find_spec(package) is None:
             findings.append(Finding("error", f"The optimizer {options.optimizer_type} needs the package {package}, which is not installed.",
@@ -79,6 +81,28 @@ class BuiltinBackend:
 def _chosen_gpu(settings_file: Path) -> dict[str, str]:
     """Which GPU it sees, where one is chosen; a run's pair that was written by hand has no settings file."""
     return gpu_environment(load_settings(settings_file)) if settings_file.is_file() else {}
+
+
+def _sizes(settings: TrainingSettings) -> Iterator[Finding]:
+    """Training sizes that the model cannot take, which it would say only when it is loaded and every picture was looked through."""
+    name, data = settings.model.pretrained_model_name_or_path, settings.data
+    path = place_of(name) if name else None
+    if path is None or not path.exists():
+        return
+    try:
+        multiple = size_multiple_of(path)
+    except (ModelError, OSError):
+        return  # what is wrong with it is said elsewhere
+    (width, height), step = data.size, data.bucket_reso_steps
+    if data.enable_bucket and step % multiple:
+        yield finding("error", f"The bucket step (bucket_reso_steps) is {step}, but this model takes sides that are multiples of "
+                      f"{multiple}.", f"Set bucket_reso_steps to {multiple}.", bucket_reso_steps=multiple)
+    elif not data.enable_bucket and (width % multiple or height % multiple):
+        sides: dict[str, Any] = {"resolution": max(multiple, width - width % multiple)}
+        if data.resolution_height is not None:
+            sides["resolution_height"] = max(multiple, height - height % multiple)
+        yield finding("error", f"The resolution is {width} x {height}, but this model takes sides that are multiples of {multiple}.",
+                      f"Set it to {' x '.join(map(str, sides.values()))}.", **sides)
 
 
 def _models(options: TrainOptions) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from core.base.errors import ConfigError, TrainingError
-from core.base.paths import ROOT
+from core.base.paths import DEMO_ASSETS, ROOT
 from core.training.backends import BACKENDS
 from core.training.backends.builtin import OPTIMIZER_PACKAGES
 from core.training.backends.sd_scripts import START, checkout, interpreter
@@ -93,6 +93,19 @@ def test_the_built_in_trainer_says_what_it_cannot_do(tmp_path):
     findings = BACKENDS.load("builtin").check(run)
     assert [finding.level for finding in findings] == ["error"]
     assert "full_fp16" in findings[0].what
+
+
+@pytest.mark.parametrize(("data", "words", "fix"), [
+    ({"resolution": 64}, "", {}), ({"resolution": 56}, "The resolution is 56 x 56", {"resolution": 48}),
+    ({"resolution": 64, "resolution_height": 72}, "The resolution is 64 x 72", {"resolution": 64, "resolution_height": 64}),
+    ({"resolution": 64, "enable_bucket": True, "min_bucket_reso": 32, "bucket_reso_steps": 8}, "The bucket step (bucket_reso_steps) is 8",
+     {"bucket_reso_steps": 16}),
+    ({"resolution": 64, "enable_bucket": True, "min_bucket_reso": 32, "bucket_reso_steps": 32}, "", {})])
+def test_sizes_that_the_model_cannot_take_are_found_before_it_is_loaded(tmp_path, data, words, fix):
+    model = {"pretrained_model_name_or_path": str(DEMO_ASSETS / "model")}
+    run = made_run(tmp_path, model=model, data={"enable_bucket": False, **data})
+    found = [finding for finding in BACKENDS.load("builtin").check(run) if "takes sides that are multiples of 16" in finding.what]
+    assert len(found) == bool(words) and all(words in one.what and dict(one.fix) == fix for one in found)
 
 
 def test_an_optimizer_whose_package_is_not_here_is_found_before_the_launch(tmp_path, monkeypatch):
@@ -198,7 +211,7 @@ def test_of_several_processes_rex_hears_of_so_many_times_the_steps(trainer, tmp_
     images = tmp_path / "images"
     images.mkdir()
     for number in range(5):
-        (images / f"{number}.png").write_bytes(b"x")
+        Image.new("RGB", (512, 512)).save(images / f"{number}.png")
     run = made_run(tmp_path / "run", schedule={"lr_scheduler": "rex", "max_train_epochs": 2, "lr_warmup_steps": 1},
                    data={"subsets": [{"image_dir": str(images)}], "batch_size": 1}, machines={"num_processes": 2})
     argv = BACKENDS.load("sd-scripts").command(run).argv
