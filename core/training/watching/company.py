@@ -18,7 +18,7 @@ MARK = "LORABOOK_TRAINER_OF"
 
 def mark_for(run: Run) -> dict[str, str]:
     """What a run's trainer gets into its environment, and hands on to whatever it starts."""
-    return {MARK: str(run.folder.absolute())}
+    return {MARK: str(run.folder.resolve())}
 
 
 def signal_company(run: Run, group: int, number: signal.Signals) -> bool:
