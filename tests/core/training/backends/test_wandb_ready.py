@@ -38,6 +38,13 @@ def test_a_key_is_found_in_the_environment_or_where_wandb_login_keeps_it(tmp_pat
     assert has_key() and login_password() == KEY
     (tmp_path / ".netrc").write_text("machine api.wandb.ai\n  password")
     assert not has_key()
+    write_login(tmp_path / "elsewhere")
+    monkeypatch.setenv("NETRC", str(tmp_path / "elsewhere"))
+    assert has_key()
+    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.com:8080")
+    assert not has_key()
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    assert has_key()
 
 
 def test_a_netrc_that_is_no_text_and_a_machine_without_a_home_have_no_key(tmp_path, monkeypatch):
@@ -49,13 +56,6 @@ def test_a_netrc_that_is_no_text_and_a_machine_without_a_home_have_no_key(tmp_pa
 
     monkeypatch.setattr("pathlib.Path.expanduser", homeless)
     assert login_password() == "" and secrets_in({"PATH": "/bin"}) == []
-    write_login(tmp_path / "elsewhere")
-    monkeypatch.setenv("NETRC", str(tmp_path / "elsewhere"))
-    assert has_key()
-    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.com:8080")
-    assert not has_key()
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    assert has_key()
 
 
 def test_the_package_is_looked_for_in_the_trainers_environment_and_nothing_is_started(tmp_path, monkeypatch):
