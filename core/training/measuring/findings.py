@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.base.findings import Finding
+from core.base.words import counted
 from core.training.config.finding import SettingFinding
 from core.training.duration import rough_time
 from core.training.measuring.fitting_caps import fitting_length
 from core.training.measuring.measured import Measured
 from core.training.measuring.outlook import Outlook
+from core.training.measuring.shortened import processes_of
 from core.training.relief import Relief
 from core.training.watching.ladder import Change, Situation, next_change
 
@@ -80,6 +82,7 @@ def findings_of(measured: Measured, settings: TrainingSettings, counts: list[int
         told.append(Finding("warning", measured.ended_for, "Raise the cap to measure the rest."))
     if found is not None:
         told += _missing(found, settings)
+        told += _machines(settings)
         told += _money(measured, settings, counts, found, limits)
         told += _hours(measured, settings, counts, found, limits)
     told += nearly_full(measured)
@@ -94,6 +97,13 @@ def _missing(found: Outlook, settings: TrainingSettings) -> Iterator[Finding]:
         yield Finding("info", "A short run holds no pictures back: what validation takes is not counted in time and price.")
 
 
+def _machines(settings: TrainingSettings) -> Iterator[Finding]:
+    if settings.machines.machines > 1:
+        gpus = counted(processes_of(settings), "GPU")
+        yield Finding("info", f"Of {settings.machines.machines} machines only this one was measured: memory, price and seconds of a step "
+                      f"are those of one machine with {gpus}. What the machines send each other takes longer.")
+
+
 def _money(measured: Measured, settings: TrainingSettings, counts: list[int], found: Outlook, limits: Mapping[str, float]
            ) -> Iterator[Finding]:
     price, cap = limits["price"], limits["most_money"]
@@ -101,7 +111,8 @@ def _money(measured: Measured, settings: TrainingSettings, counts: list[int], fo
         return
     yield _too_long(measured, settings, counts, cap / price * 3600, "error",
                     f"The training would cost about {found.price(price):.2f} ({rough_time(found.whole)} at {price:g} an hour), more than "
-                    f"the spend cap of {cap:g}.", "raise the cap")
+                    f"the spend cap of {cap:g}.",
+                    "raise 'Spend cap' and measure again" if measured.most_money else "raise 'Most money' in the panel After the run")
 
 
 def _hours(measured: Measured, settings: TrainingSettings, counts: list[int], found: Outlook, limits: Mapping[str, float]

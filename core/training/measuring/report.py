@@ -124,7 +124,7 @@ def seconds_words(seconds: float) -> str:
 
 
 def limits_of(measured: Measured, project_folder: Path) -> dict[str, float]:
-    """Price and limits of the planned run: as they are kept now, else as they were when it was measured."""
+    """Price and limits of the planned run: as they are kept now; a spend cap that was asked for of the measurement itself holds on."""
     from core.training.finish.kept import read_finish_settings
     from core.training.finish.settings import FinishSettings
 

@@ -82,6 +82,12 @@ def test_validation_is_not_measured_and_that_is_said():
     assert told.level == "info" and "validation" in told.what
 
 
+def test_of_several_machines_it_is_said_that_one_was_measured():
+    settings = planned(machines={"num_processes": 4, "num_machines": 2})
+    (told,) = findings_of(measured(), settings, [10], outlook(measured(), settings, [10]), NO_LIMITS, 3)
+    assert told.level == "info" and "Of 2 machines only this one was measured" in told.what and "with 2 GPUs" in told.what
+
+
 def test_without_a_second_step_nothing_is_worked_out():
     assert outlook(measured(Units(load=30.0)), planned(), [10]) is None and outlook(measured(), planned(), [0]) is None
 
@@ -189,6 +195,18 @@ def test_live_totals_take_time_and_price_from_a_measurement_that_holds(project):
     assert "(measured 20" in half and half != line
     assert "rough estimate" in amount_lines(settings.with_values(network={"network_dim": 5}), "builtin", project.folder, on_gpu=False)[-1]
     assert "(measured" not in amount_lines(settings, "sd-scripts", project.folder, on_gpu=False)[-1]
+
+
+def test_a_cap_that_is_raised_after_the_measurement_is_the_one_that_holds(project):
+    settings = own_settings(project)
+
+    def caps(kept, asked=0.0):
+        keep_finish(project.folder, FinishSettings(price_per_hour=3.6, most_money=kept))
+        keep_measured(measured(marks=marks_of(settings, "builtin"), most_money=asked), project)
+        return [one for one in read_report(settings, "builtin", project, on_gpu=False).findings if "the spend cap of" in one.what]
+
+    assert "'Most money' in the panel After the run" in caps(0.1)[0].remedy and caps(50.0) == []
+    assert "the spend cap of 0.2" in caps(50.0, 0.2)[0].what and "raise 'Spend cap' and measure again" in caps(50.0, 0.2)[0].remedy
 
 
 def test_a_report_shows_measured_and_estimated_side_by_side(project):
