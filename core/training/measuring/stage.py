@@ -14,7 +14,6 @@ from core.base.errors import TrainingError
 from core.base.files import write_json
 from core.base.jobs import read_events
 from core.base.locks import locked
-from core.base.process import end_group
 from core.base.progress import SILENT, Progress
 from core.dataset.project import Project
 from core.training.guards import GuardSettings
@@ -32,6 +31,7 @@ from core.training.measuring.units import units_of
 from core.training.measuring.watching_memory import MIB, MemoryWatch, told_by_torch
 from core.training.monitor.causes import Cause
 from core.training.run import Run
+from core.training.watching.company import end_company
 from core.training.watching.process import train
 
 if TYPE_CHECKING:
@@ -136,10 +136,9 @@ def _alone(project: Project) -> Iterator[None]:
 
 
 def _clear(place: Path) -> None:
-    """Take away what an earlier short run left; a trainer that outlived its job is ended first."""
+    """Take away what an earlier short run left; a trainer that outlived its job is ended first, with all its processes."""
     for run in Run.list(place):
-        if (mark := run.trainer_mark()) is not None:
-            end_group(mark, grace=5.0)
+        end_company(run, run.trainer_mark())
     for name in ("runs", "pictures", "output"):
         shutil.rmtree(place / name, ignore_errors=True)
 
