@@ -125,14 +125,10 @@ def seconds_words(seconds: float) -> str:
 
 def limits_of(measured: Measured, project_folder: Path) -> dict[str, float]:
     """Price and limits of the planned run: as they are kept now; a spend cap that was asked for of the measurement itself holds on."""
-    from core.training.finish.kept import read_finish_settings
-    from core.training.finish.settings import FinishSettings
+    from core.training.finish.kept import price_of_hour, told_finish
 
-    try:
-        kept = read_finish_settings(project_folder)[0]
-    except StudioError:
-        kept = FinishSettings()
-    return {"price": kept.price_per_hour or measured.price, "most_money": measured.most_money or kept.most_money,
+    kept = told_finish(project_folder)
+    return {"price": price_of_hour(project_folder, measured.price), "most_money": measured.most_money or kept.most_money,
             "most_hours": kept.most_hours}
 
 
