@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import StudioError, TrainingError
+from core.base.words import value_words
 from core.training.monitor.curve import CurvePoint
 from core.training.monitor.samples import Sample
 from core.training.monitor.status import RunStatus
@@ -109,15 +110,11 @@ def differences(runs: Sequence[Run]) -> Iterable[Difference]:
 
 
 def _words(name: str, value: Any) -> str:
-    if value is None or value == "" or value == []:
-        return "empty"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if name == "subsets":
+    if name == "subsets" and value:
         return "\n".join(f"{Path(one.image_dir).name} × {one.num_repeats}" for one in value)
-    if isinstance(value, list):
+    if isinstance(value, list) and value:
         return "\n".join(str(getattr(one, "prompt", one)) for one in value)
-    return Path(str(value)).name if name in FILES else str(value)
+    return Path(str(value)).name if value and name in FILES else value_words(value)
 
 
 def _key(sample: Sample) -> tuple[int, str]:

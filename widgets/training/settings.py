@@ -11,6 +11,7 @@ import ipywidgets as ipw
 
 from core.base.errors import ConfigError
 from core.base.paths import models_dir
+from core.base.words import value_words
 from core.models.catalog import PARTS_FOLDER
 from core.training.backends.wandb_ready import SENT, wandb_problem
 from core.training.base_models import FAMILY_NAMES, about_model, find_models, is_demo_model
@@ -241,14 +242,8 @@ def differences(settings: TrainingSettings, preset: TrainingSettings) -> dict[st
         for name in type(mine).fields():
             value = getattr(its, name)
             if getattr(mine, name) != value:
-                found[f"{part}.{name}"] = _in_words(value)
+                found[f"{part}.{name}"] = value_words(value)
     return found
-
-
-def _in_words(value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return "nothing" if value in (None, "", []) else str(value)
 
 
 def prompt_text(prompt: SamplePrompt) -> str:
