@@ -143,6 +143,24 @@ def test_a_run_that_vanished_and_went_on_counts_what_is_known_of_the_first_time(
     assert read_status(run).spending.seconds == 590.0
 
 
+def test_an_attempt_that_vanished_counts_to_its_last_sign_of_life_also_after_the_next_began(tmp_path):
+    run = worked_run(tmp_path, (1000.0, "launch", {"attempt": 1}), (1010.0, "trainer", {}),
+                     (9000.0, "launch", {"attempt": 2, "last_sign": 4610.0}), (9100.0, "trainer", {}), (9200.0, "end", {"seconds": 100}))
+    assert read_status(run).spending.seconds == 3700.0
+
+
+def test_an_end_that_tells_no_seconds_counts_to_its_own_time(tmp_path):
+    run = worked_run(tmp_path, (1000.0, "launch", {"attempt": 1}), (1010.0, "trainer", {}), (1610.0, "end", {"state": "failed"}),
+                     (1700.0, "launch", {"attempt": 2, "last_sign": 1609.0}), (1701.0, "end", {"state": "cancelled"}))
+    assert read_status(run).spending.seconds == 600.0
+
+
+def test_another_try_of_the_same_attempt_is_not_counted_twice(tmp_path):
+    run = worked_run(tmp_path, (1000.0, "launch", {"attempt": 1}), (1010.0, "trainer", {"attempt": 1}), (1300.0, "launch", {"attempt": 1}),
+                     (1310.0, "trainer", {"attempt": 1}), (1610.0, "end", {"attempt": 1, "seconds": 600}))
+    assert read_status(run).spending.seconds == 600.0
+
+
 def test_the_most_of_the_gpus_memory_is_told_at_the_end(tmp_path):
     run = worked_run(tmp_path, (1.0, "memory", {"reserved": 8 << 30, "allocated": 7 << 30}))
     assert read_status(run).memory_reserved == 8 << 30
