@@ -64,7 +64,8 @@ def launch(run: Run, state: State | None = None, hold: bool = False) -> Run:
         (run.folder / "trainer.json").unlink(missing_ok=True)
         attempt = run.attempt() + 1
         queue.join(run, hold)
-        run.note("launch", attempt=attempt, backend=run.backend, resumed_from=state.step if state else 0)
+        run.note("launch", attempt=attempt, backend=run.backend, resumed_from=state.step if state else 0,
+                 last_sign=run.heartbeat().get("time", 0.0))  # until then an attempt has worked that vanished without a word
         start_supervisor(run, attempt)
     return run
 

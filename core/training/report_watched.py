@@ -25,7 +25,8 @@ def course(status: RunStatus) -> Iterator[tuple[str, str]]:
     """Title and content of each chart that has something to show."""
     yield "Loss", loss_plot(status.curve)
     yield "Learning rate", rate_plot(status.curve)
-    yield "Gradient and layers", norm_plots(status.norms) + _layers(status.norms)
+    off = f"<p class=state>{escape(status.norms.off_words())}</p>" if status.norms.off else ""
+    yield "Gradient and layers", norm_plots(status.norms) + off + _layers(status.norms)
     yield "GPU and disk", usage_plots(status.usage)
 
 
@@ -37,8 +38,7 @@ def _layers(norms: Norms) -> str:
     rows = [(change.name, f"{100 * change.share:.3g} % ({change.update:.3g} of {change.weight:.3g}), at step {change.step}")
             for change in layers[:LAYERS]]
     left = f"<p class=state>{len(layers) - LAYERS} more changed less.</p>" if len(layers) > LAYERS else ""
-    off = f"<p class=state>Not measured to the end: {escape(norms.off)}.</p>" if norms.off else ""
-    return f"{off}<details><summary>Layers, by how much a step changes them</summary>{table(rows)}{left}</details>"
+    return f"<details><summary>Layers, by how much a step changes them</summary>{table(rows)}{left}</details>"
 
 
 def compared(comparison: Comparison) -> str:
@@ -68,4 +68,15 @@ def log_lines(run: Run, status: RunStatus) -> str:
 
 def _without_places(text: str, run: Run) -> str:
     """Without where the project and its owner's files lie: a report is shown to others."""
-    return text.replace(str(run.project_folder), "PROJECT").replace(str(ROOT), "LORABOOK").replace(str(Path.home()), "~")
+    for place, word in ((run.project_folder, "PROJECT"), (ROOT, "LORABOOK"), (_home(), "~")):
+        if place is not None and place != Path(place.anchor):  # the home of some machines is /, which stands in every path
+            text = text.replace(str(place), word)
+    return text
+
+
+def _home() -> Path | None:
+    """None: this user has none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None

@@ -14,7 +14,8 @@ from core.training.outputs import State, newest_good_state, newest_state
 from core.training.run import Run
 
 _END_OF_EPOCH = re.compile(r"-(\d{6})-state$")
-_HEADER = re.compile(r"^\s*(?:num epochs|num batches per epoch|total optimization steps)\b|^.*\bbucket \d+: resolution")
+_HEADER = re.compile(r"^\s*(?:num epochs|num batches per epoch|total optimization steps)\b|^=== attempt \d|^.*\bbucket \d+: resolution"
+                     r"|^.*\[Prepare validation dataset ")
 
 
 def furthest_state(run: Run, good: bool = False) -> State | None:

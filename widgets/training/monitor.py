@@ -137,7 +137,7 @@ class MonitorPanel(Panel):
             count = f" {status.step} of {status.total}" if status.total else ""
             doing = status.paused or status.phase or status.message or "starting"
             self.status.say("working", f"Working{count}: {doing}", share(status.step, status.total), time_left(status.seconds_left))
-        self._calm.value = calm_line(self.session, self.session.training.run(status.run))
+        self._calm.value = calm_line(self.session, self.session.training.run(status.run), status)
         self._facts.value = table(facts_of(status))
         self._draw_curves(status)
         keys = tuple(picture_key(sample.path) for sample in status.samples)
@@ -161,8 +161,8 @@ class MonitorPanel(Panel):
 
     def _draw_norms(self, status: RunStatus) -> None:
         self.norms.show(norm_curves(status))
-        self._layers.value = layer_table(status) or '<p class="lb-help">Not measured yet.</p>'
-        self._off.value = f'<p class="lb-help">Not measured any more: {html.escape(status.norms.off)}.</p>' if status.norms.off else ""
+        self._layers.value = layer_table(status) or ("" if status.norms.off else '<p class="lb-help">Not measured yet.</p>')
+        self._off.value = f'<p class="lb-help">{html.escape(status.norms.off_words())}</p>' if status.norms.off else ""
 
     def _draw_usage(self, status: RunStatus) -> None:
         panes, curves = usage_curves(status)

@@ -10,6 +10,7 @@ from core.base.errors import DiskError, StudioError
 from core.base.jobs import read_events
 from core.training.finish.providers import Machine, MachineFacts
 from core.training.finish.settings import FinishSettings
+from core.training.monitor.worked import Worked
 from core.training.run import Run
 
 
@@ -29,7 +30,7 @@ class Limits:
             self.trouble = (f"The limit of {settings.most_money:g} cannot be kept: the price of the machine is not known. "
                             f"{self.trouble}").rstrip()
         self._machine_start = facts.started or _first_process()
-        self._attempt, self._before, self._began = -1, 0.0, 0.0
+        self._worked, self._offset = Worked(), 0
 
     def _ask(self, machine: Machine) -> MachineFacts:
         settings = self.settings
@@ -47,19 +48,10 @@ class Limits:
         now = now or time.time()
         if self.settings.limit_since == "machine":
             return max(0.0, now - self._machine_start) / 3600 if self._machine_start else 0.0
-        return self._worked(now) / 3600
-
-    def _worked(self, now: float) -> float:
-        """Seconds that the run's trainers have worked: what it waited for its turn, or was off, costs others or nothing."""
-        attempt = self.run.attempt()
-        if attempt != self._attempt or not self._began:
-            events = read_events(self.run.folder)[0]
-            self._attempt = attempt
-            self._before = sum(float(event.get("seconds", 0.0)) for event in events if event.get("event") == "end"
-                               and event.get("attempt") != attempt)
-            self._began = next((float(event.get("time", 0.0)) for event in events if event.get("event") == "trainer"
-                                and event.get("attempt") == attempt), 0.0)
-        return self._before + (max(0.0, now - self._began) if self._began else 0.0)
+        events, self._offset = read_events(self.run.folder, self._offset)
+        for event in events:
+            self._worked.take(event)
+        return self._worked.until(now) / 3600
 
     def reached(self, now: float | None = None) -> str:
         """Which limit is reached, as a sentence; empty: none."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.base.jobs import read_events
 from core.training.monitor.curve import Curve
+from core.training.monitor.worked import Worked
 
 
 class EventsReader:
@@ -35,7 +36,7 @@ class EventsReader:
         """What the trainer told at its end of the GPU's memory: reserved and allocated, in bytes."""
         self.price_per_hour = 0.0
         """What the provider asks, where it was asked; 0: not known."""
-        self._worked = self._began = self._last_time = 0.0
+        self._worked = Worked()
 
     def read(self) -> None:
         """Take in what was appended since the last call."""
@@ -44,11 +45,10 @@ class EventsReader:
             handler = getattr(self, f"_on_{event.get('event', '')}", None)
             if handler is not None:
                 handler(event)
-            self._last_time = float(event.get("time", 0.0))
+            self._worked.take(event)
 
     def _on_launch(self, event: dict[str, Any]) -> None:
         self.launches.append(event)
-        self._worked, self._began = self.worked(self._last_time), 0.0
         self.last_step, self.message, self.paused, self.ending = {}, "", "", ""
         self.seconds.clear()
         self.curve.cut_after(int(event.get("resumed_from", 0)))
@@ -70,11 +70,9 @@ class EventsReader:
 
     def _on_end(self, event: dict[str, Any]) -> None:
         self.paused = self.ending = ""
-        self._worked, self._began = self._worked + float(event.get("seconds", 0.0)), 0.0
 
     def _on_trainer(self, event: dict[str, Any]) -> None:
         self.message = ""
-        self._began = self._began or float(event.get("time", 0.0))
 
     def _on_memory(self, event: dict[str, Any]) -> None:
         self.memory = event
@@ -106,7 +104,7 @@ class EventsReader:
 
         Args: now: seconds since 1970; for a run that vanished, its last sign of life.
         """
-        return self._worked + (max(0.0, now - self._began) if self._began else 0.0)
+        return self._worked.until(now)
 
     @property
     def seconds_per_step(self) -> float | None:

@@ -23,6 +23,8 @@ _STATE = re.compile(r"^\s*(?:INFO:[\w.]+:)?Saving current state to (.+?)\s*$")
 _SAMPLING = re.compile(r"^(?:.*[\s:])?generating sample images at step\D*(\d+)")
 _STAGE = re.compile(r"^=== stage (\d+) of (\d+): (.+) ===$")
 _ATTEMPT = re.compile(r"^=== attempt (\d+), from step (\d+) ===$")
+_VALIDATION = "[Prepare validation dataset "
+"""Stands before the buckets of the pictures that are only measured; they count from 0 again."""
 _BUCKET = re.compile(r"\bbucket (\d+): resolution \(\d+, \d+\), count: (\d+)")
 _HEADERS = {
     "images": re.compile(r"^\s*num train (?:images \* repeats|items)[^:]*:\s*(\d+)"),
@@ -75,7 +77,7 @@ class LogFacts:
     phase: str = ""
     attempt: int = 0
     by_bucket: dict[int, int] = field(default_factory=dict)
-    """Pictures with their repeats, by the number of their bucket; each process of several tells them all, from bucket 0 on."""
+    """Pictures with their repeats, by the number of their bucket; each process of several tells them all, and they tell them mixed."""
 
     @property
     def buckets(self) -> list[int]:
@@ -94,6 +96,8 @@ class LogParser:
         self._from = 0
         self._clock = self._earlier = 0.0
         """Seconds that all attempts have trained, and those before the present one."""
+        self._old_buckets = self._learned_told = False
+        """Whether the buckets are those of an earlier attempt, and whether all that are learned from were told in this one."""
 
     def feed(self, lines: list[str]) -> None:
         """Understand some lines; unknown ones are passed over."""
@@ -125,8 +129,10 @@ class LogParser:
                 setattr(self.facts, name, int(found.group(1)))
                 return
         if found := _BUCKET.search(line):
-            number = int(found.group(1))
-            self.facts.by_bucket = {**(self.facts.by_bucket if number else {}), number: int(found.group(2))}
+            self._bucket(int(found.group(1)), int(found.group(2)))
+            return
+        if _VALIDATION in line:
+            self._learned_told = True
             return
         lowered = line.lower()
         for words, phase in _PHASES:
@@ -134,8 +140,15 @@ class LogParser:
                 self.facts.phase = phase
                 return
 
+    def _bucket(self, number: int, count: int) -> None:
+        if self._learned_told:
+            return
+        self.facts.by_bucket = {**({} if self._old_buckets else self.facts.by_bucket), number: count}
+        self._old_buckets = False
+
     def _attempt(self, number: int, step: int) -> None:
         known = self.facts
+        self._old_buckets, self._learned_told = True, False
         self.facts = LogFacts(step=step, total=known.total, epoch=known.epoch, epochs=known.epochs, batches=known.batches, attempt=number,
                               phase="Starting", by_bucket=known.by_bucket)
         self._from, self._earlier = step, self._clock

@@ -58,6 +58,10 @@ class Norms:
         """Of the last step that has one."""
         return next((length for _, length, _ in reversed(self.gradient) if length is not None), None)
 
+    def off_words(self) -> str:
+        """That it is not measured, or not any more, and why; empty where it is."""
+        return f"Not measured{' any more' if self.gradient or self.layers else ''}: {self.off}." if self.off else ""
+
 
 class NormsReader:
     """What the file of a run told so far; a resumed run does the steps again that it makes anew."""

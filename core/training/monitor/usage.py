@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from core.base.errors import DiskError
@@ -19,6 +21,10 @@ EVERY = 10.0
 """Seconds between two rows, before the first thinning."""
 MOST = 1500
 """Rows; when there are so many, every second one goes, and the next come half as often."""
+LAST = 12
+"""Rows by which a later attempt sees how often the last one wrote."""
+POWERS = 9
+"""Thinnings that are believed: more would be a run of months."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +80,14 @@ class UsageWriter:
         """What an earlier attempt has written, and how often. Returns: seconds between two rows."""
         moments = read_usage(self.path.parent)
         self._rows = len(moments)
-        gap = moments[-1].time - moments[-2].time if len(moments) > 1 else EVERY
-        self._every = next((EVERY * 2**power for power in range(16) if EVERY * 2**power >= gap * 0.75), EVERY)
+        gaps = [after.time - before.time for before, after in pairwise(moments[-LAST:])]
+        # Never thinned out, it is written as at first; else the median, for one of the gaps may be a pause between two attempts.
+        gap = statistics.median_low(gaps) if len(moments) >= MOST // 2 and gaps else EVERY
+        self._every = next((EVERY * 2**power for power in range(POWERS) if EVERY * 2**power >= gap * 0.75), EVERY * 2**POWERS)
         return self._every
 
     def _thin_out(self) -> None:
-        lines = self.path.read_text(encoding="utf-8").splitlines()[::2]
+        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()[::2]
         write_text(self.path, "".join(f"{line}\n" for line in lines))
         self._rows, self._every = len(lines), 2 * (self._every or EVERY)
 

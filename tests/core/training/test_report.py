@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -197,3 +198,24 @@ def test_many_prompts_epochs_and_layers_do_not_make_it_large(tmp_path):
     reader, text = read(watched_run(tmp_path, prompts=20, epochs=30, layers=2000))
     samples = [attributes for tag, attributes in reader.tags if tag == "img" and "prompt number" in attributes.get("alt", "")]
     assert 40 <= len(samples) <= 96 and "1960 more changed less" in text and len(text) < 12_000_000
+
+
+def test_why_nothing_was_measured_is_told(tmp_path):
+    run = whole_run(tmp_path)
+    (run.folder / "norms.jsonl").write_text('{"kind": "off", "why": "the optimizer made no <step>"}\n')
+    _, text = read(run)
+    assert "<h2>Gradient and layers</h2>" in text and "Not measured: the optimizer made no &lt;step&gt;." in text
+
+
+@pytest.mark.parametrize("home", ["/", "nobody"])
+def test_the_log_stays_readable_where_the_home_is_the_root_or_unknown(tmp_path, monkeypatch, home):
+    run = whole_run(tmp_path)
+    run.log.write_text("WARNING: /opt/models/a.safetensors is old\n")
+
+    def find_home():
+        if home == "nobody":
+            raise RuntimeError("Could not determine home directory.")
+        return Path(home)
+
+    monkeypatch.setattr(Path, "home", find_home)
+    assert "/opt/models/a.safetensors is old" in read(run)[1]

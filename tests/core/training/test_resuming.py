@@ -46,6 +46,22 @@ def test_several_processes_begin_with_the_right_epoch(tmp_path, buckets, batch, 
     assert resume_arguments(run, furthest_state(run)) == ["--initial_step", str(3 * steps)]
 
 
+LEARNED = [f"INFO bucket {number}: resolution (512, 512), count: 20" for number in range(3)]
+MEASURED = ["INFO [Prepare validation dataset 0]", "INFO bucket 0: resolution (512, 512), count: 2"]
+
+
+@pytest.mark.parametrize("lines", [
+    [*LEARNED, *MEASURED], [*LEARNED, *LEARNED, *MEASURED, *MEASURED],
+    [*LEARNED, LEARNED[0], *MEASURED, *LEARNED[1:], *MEASURED],  # a second process that is a little later
+    ["INFO bucket 3: resolution (512, 512), count: 99", *MEASURED, "=== attempt 2, from step 0 ===", *LEARNED, *MEASURED]])
+def test_pictures_that_are_only_measured_do_not_shorten_the_epoch(tmp_path, lines):
+    """sd-scripts tells their buckets behind the others, from bucket 0 again (library/config_util.py, "Prepare validation dataset")."""
+    run = make_run(tmp_path, machines={"num_processes": 2}, data={"batch_size": 2, "validation_split": 0.1})
+    run.log.write_text("\n".join(["=== attempt 1, from step 0 ===", *lines, LENGTH]), encoding="utf-8")
+    state_of(run, "000003", 45, 3)
+    assert resume_arguments(run, furthest_state(run)) == ["--initial_step", "45"]
+
+
 def test_without_a_log_the_states_own_count_is_believed(tmp_path):
     run = make_run(tmp_path)
     state_of(run, "000003", 60, 3)

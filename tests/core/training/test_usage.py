@@ -90,6 +90,36 @@ def test_the_course_stays_small_however_long_the_run_is(tmp_path, monkeypatch):
     assert all(second > first for first, second in pairwise(times))
 
 
+@pytest.mark.parametrize("rows", [(10, 20, 30, 90_000), (10, 90_000), (10, 20, 90_000), (10, 20, 90_000, 90_010, 180_000)])
+def test_a_pause_between_attempts_does_not_switch_the_course_off(tmp_path, rows):
+    for row in rows:
+        UsageWriter(tmp_path).note([CARD], now=float(row))
+    writer = UsageWriter(tmp_path)
+    for second in range(0, 8 * 3600, 60):
+        writer.note([CARD], now=rows[-1] + 100.0 + second)
+    assert len(read_usage(tmp_path)) == len(rows) + 8 * 60
+
+
+def test_a_course_that_was_thinned_out_goes_on_as_seldom_after_a_pause(tmp_path, monkeypatch):
+    monkeypatch.setattr(usage, "MOST", 20)
+    writer = UsageWriter(tmp_path)
+    for second in range(0, 700, 10):
+        writer.note([CARD], now=1000.0 + second)
+    UsageWriter(tmp_path).note([CARD], now=90_000.0)
+    again = UsageWriter(tmp_path)
+    again.note([CARD], now=90_100.0)
+    assert again._every == writer._every > usage.EVERY
+
+
+def test_a_course_with_broken_bytes_is_thinned_out_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(usage, "MOST", 20)
+    (tmp_path / "usage.jsonl").write_bytes(b'{"time": 1.0, "disk": \xff\xfe\n')
+    writer = UsageWriter(tmp_path)
+    for second in range(10, 600, 10):
+        writer.note([CARD], now=float(second))
+    assert 5 < len(read_usage(tmp_path)) <= 20
+
+
 def test_a_damaged_row_is_passed_over_and_a_changed_file_is_read_again(tmp_path):
     reader = UsageReader(tmp_path)
     assert reader.read() == ()
@@ -141,6 +171,24 @@ def test_a_run_that_vanished_and_went_on_counts_what_is_known_of_the_first_time(
     run = worked_run(tmp_path, (1000.0, "launch", {"attempt": 1}), (1010.0, "trainer", {}), (1500.0, "warning", {"message": "x"}),
                      (9000.0, "launch", {"attempt": 2}), (9100.0, "trainer", {}), (9200.0, "end", {"seconds": 100}))
     assert read_status(run).spending.seconds == 590.0
+
+
+def test_an_attempt_that_vanished_counts_to_its_last_sign_of_life_also_after_the_next_began(tmp_path):
+    run = worked_run(tmp_path, (1000.0, "launch", {"attempt": 1}), (1010.0, "trainer", {}),
+                     (9000.0, "launch", {"attempt": 2, "last_sign": 4610.0}), (9100.0, "trainer", {}), (9200.0, "end", {"seconds": 100}))
+    assert read_status(run).spending.seconds == 3700.0
+
+
+def test_an_end_that_tells_no_seconds_counts_to_its_own_time(tmp_path):
+    run = worked_run(tmp_path, (1000.0, "launch", {"attempt": 1}), (1010.0, "trainer", {}), (1610.0, "end", {"state": "failed"}),
+                     (1700.0, "launch", {"attempt": 2, "last_sign": 1609.0}), (1701.0, "end", {"state": "cancelled"}))
+    assert read_status(run).spending.seconds == 600.0
+
+
+def test_another_try_of_the_same_attempt_is_not_counted_twice(tmp_path):
+    run = worked_run(tmp_path, (1000.0, "launch", {"attempt": 1}), (1010.0, "trainer", {"attempt": 1}), (1300.0, "launch", {"attempt": 1}),
+                     (1310.0, "trainer", {"attempt": 1}), (1610.0, "end", {"attempt": 1, "seconds": 600}))
+    assert read_status(run).spending.seconds == 600.0
 
 
 def test_the_most_of_the_gpus_memory_is_told_at_the_end(tmp_path):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from core.base.files import write_json
 from core.base.jobs import append_event
+from core.training.finish.kept import FILE as FINISH_FILE
 from core.training.finish.kept import keep_finish
 from core.training.finish.settings import FinishSettings
 from core.training.run import Run
@@ -131,6 +132,21 @@ def test_the_reminder_is_one_calm_line_for_those_who_wish_for_it(session, run):
     assert MonitorPanel(session)._calm.value == ""
     keep_finish(session.folder, FinishSettings(reminder=True))
     assert "The training has ended." in MonitorPanel(session)._calm.value
+
+
+def test_a_broken_file_of_the_finish_does_not_blind_the_monitor(session, run):
+    (session.folder / FINISH_FILE).write_text("[finish]\nreminder = 'perhaps'\nthen = [[[\n")
+    panel = MonitorPanel(session)
+    assert panel._calm.value == "" and "Length of the gradient" in panel._facts.value and labels(panel.norms)
+
+
+def test_why_nothing_was_measured_stands_alone(session, run):
+    (run.folder / "norms.jsonl").write_text(json.dumps({"kind": "off", "why": "the optimizer <b>made</b> no step"}) + "\n")
+    panel = MonitorPanel(session)
+    assert "Not measured: the optimizer &lt;b&gt;made&lt;/b&gt; no step." in panel._off.value and panel._layers.value == ""
+    (run.folder / "norms.jsonl").write_text("")
+    panel = MonitorPanel(session)
+    assert "Not measured yet." in panel._layers.value and "Not measured" not in panel._off.value
 
 
 def loggers(panel):

@@ -34,6 +34,9 @@ MOST_BYTES = 24 << 20
 COPY_BYTES, LAYER_BYTES = 64 << 20, 256 << 20
 """Of the copies of weights that are held during one optimizer step: layers that together have more are measured in turns; a single
 layer that has more than the second is left out."""
+MOST_CLIPS = 500
+"""Clippings of gradients that a step is awaited for. A trainer whose weights change in the backward pass clips each of them by itself, and
+never calls its optimizer."""
 Layer = tuple[str, list[torch.nn.Parameter]]
 INNER = re.compile(r"\.(?:lora|lokr|hada|oft|w\d)[a-z\d_]*(?:\.\d+)?$")
 """What a network adds inside one of its modules: lora_down, lora_up, lokr_w1 …"""
@@ -116,6 +119,9 @@ class Norms:
         length = self._clip(parameters, max_norm, norm_type, *more, **options)
         if float(norm_type) == 2.0 and not self._off and isinstance(length, torch.Tensor):
             self._clips.append(length.detach())
+            if len(self._clips) > MOST_CLIPS:
+                self._give_up(f"gradients were clipped {MOST_CLIPS} times and the optimizer made no step, as with 'fused_backward_pass', "
+                              "where each weight changes as soon as its gradient is known")
         return length
 
     def _before(self, optimizer: Optimizer, *_: Any) -> None:

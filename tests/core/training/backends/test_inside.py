@@ -147,6 +147,24 @@ def test_the_factor_of_mixed_precision_is_taken_off_and_a_step_that_is_passed_ov
     assert told == [pytest.approx(lengths[0], rel=1e-3), None, pytest.approx(lengths[2], rel=1e-3)]
 
 
+def test_a_trainer_that_clips_each_weight_and_makes_no_step_is_not_followed_for_ever(tmp_path, watching):
+    """sd-scripts' fused_backward_pass: hooks of the gradients clip and change each weight, the optimizer is never called."""
+    network = make_network()
+    norms = watching()
+
+    def clip(weight):
+        torch.nn.utils.clip_grad_norm_(weight, 1.0)
+
+    for parameter in network.parameters():
+        parameter.register_post_accumulate_grad_hook(clip)
+    for _ in range(300):
+        backward(network)
+        assert len(norms._clips) <= lorabook_norms.MOST_CLIPS
+    assert norms._clips == []
+    (row,) = rows(tmp_path)
+    assert row["kind"] == "off" and "fused_backward_pass" in NormsReader(tmp_path).read().off
+
+
 def test_a_fused_optimizer_gets_its_gradients_with_the_factor_and_they_are_told_without(tmp_path, watching):
     network = make_network()
     norms, optimizer = watching(), torch.optim.SGD(network.parameters(), lr=0.1, fused=True)

@@ -34,6 +34,16 @@ def test_the_hours_of_all_attempts_count_without_those_between_them(tmp_path):
     assert watched.reached(now + 1.01 * 3600) == "The limit of 3 hours is reached."
 
 
+def test_an_attempt_that_vanished_has_cost_until_its_last_sign_of_life(tmp_path):
+    run = make_run(tmp_path)
+    run.note("launch", attempt=1, time=1000.0)
+    run.note("trainer", attempt=1, time=1000.0)
+    run.note("launch", attempt=2, last_sign=8200.0, time=20_000.0)
+    run.note("trainer", attempt=2, time=20_000.0)
+    watched = limits(run, most_hours=3)
+    assert watched.hours(20_000.0 + 1800) == 2.5 and "3 hours is reached" in watched.reached(20_000.0 + 3600)
+
+
 def test_hours_count_from_the_training_and_money_by_the_price(tmp_path):
     run = make_run(tmp_path)
     assert limits(run, most_hours=1).hours() == 0.0  # it waits for its turn
