@@ -147,6 +147,12 @@ def test_out_of_memory_is_told_as_a_run_tells_it_with_the_next_downgrade(manager
     assert "gradient_checkpointing" in raised.value.hint
     report = manager.measurement(manager.settings())
     assert report.findings[0].fix == (("gradient_checkpointing", True),) and report.as_dict()["exit_code"] == 1
+    monkeypatch.delenv("PYTHONPATH")
+    run = manager.launch(manager.settings(), hold=True)  # it would go on with less by itself
+    assert run.state() == "running"
+    assert any("The short run failed" in one.what for one in manager.check(manager.settings(), deep=False))
+    manager.take_out(run)
+    wait_for(lambda: run.state() == "cancelled", 30)
 
 
 def test_the_stages_of_musubi_tuner_are_measured_too(manager, checkout):
