@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import Any
 
 
 def counted(number: int, thing: str) -> str:
@@ -13,6 +14,13 @@ def counted(number: int, thing: str) -> str:
 def told_size(size: int) -> str:
     """"3.4 MiB", "71 KiB". Args: size: bytes."""
     return f"{size / 2**20:,.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
+
+
+def value_words(value: Any) -> str:
+    """A setting's value in a sentence: "on", "off", "nothing" for what is empty, else as it is."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "nothing" if value in (None, "", []) else str(value)
 
 
 def model_words(title: str, folder: str = "", repository: str = "") -> str:

@@ -34,6 +34,8 @@ NAMED: Mapping[str, tuple[PartKind, int]] = {
     "Gemma 2 (2B)": ("llm", 2304), "Qwen3 (0.6B)": ("llm", 1024), "Qwen3 (4B)": ("llm", 2560), "Qwen2.5-VL (7B)": ("llm", 3584),
     "Mistral Small (24B)": ("llm", 5120)}
 """Text encoders by kind and width; Qwen3 (8B) has T5-XXL's width, 4096, but is another kind. Source: the models' published configs."""
+WHOLE = ("model.diffusion_model.", "first_stage_model.", "cond_stage_model.", "conditioner.")
+"""Beginnings of names in a checkpoint of Stable Diffusion, with its text encoders and its VAE."""
 LORA = (".lora_down.", ".lora_A.", ".hada_w1_a", ".lokr_w1", ".oft_blocks", ".oft_diag")
 MARKS: tuple[tuple[str, PartKind], ...] = (
     ("control_model.", "controlnet"), ("controlnet_cond_embedding.", "controlnet"), ("encoder.block.0.layer.0.SelfAttention.", "t5"),
@@ -48,10 +50,12 @@ WIDTHS: Mapping[PartKind, tuple[tuple[str, int], ...]] = {
 
 
 def part_of(header: Mapping[str, Any]) -> ModelPart | None:
-    """What a file is, if it is a part of a model; None: it is none of those that are known.
+    """What a file is, if it is a part of a model; None: it is none of those that are known, or a whole model, which holds several.
 
     Args: header: as `kinds.read_header` gives it.
     """
+    if any(name.startswith(WHOLE) for name in header):
+        return None
     if any(mark in name for name in header for mark in LORA):
         return ModelPart("lora")
     for mark, kind in MARKS:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.base.errors import ConfigError, StudioError
+from core.base.errors import ConfigError
 from core.base.words import counted
 from core.setup.hardware import read_gpus
 from core.training.duration import expected_time, rough_time
@@ -59,6 +59,8 @@ def _files(settings: TrainingSettings, totals: Totals) -> str:
 
 
 def _time_and_price(settings: TrainingSettings, backend: str, project_folder: Path, on_gpu: bool) -> list[str]:
+    from core.training.finish.kept import price_of_hour
+
     expected = measured_time(settings, backend, project_folder) or expected_time(settings, backend, project_folder, on_gpu)
     if expected is None or not expected.whole:
         return ["Time: known once this machine has trained with these settings." if on_gpu else ""][:int(on_gpu)]
@@ -71,13 +73,3 @@ def _time_and_price(settings: TrainingSettings, backend: str, project_folder: Pa
 def has_gpu() -> bool:
     """Whether this machine has a GPU; looked for once, as the question takes the driver up to a second."""
     return bool(read_gpus().gpus)
-
-
-def price_of_hour(project_folder: Path) -> float:
-    """What the machine costs an hour, as it was told in the panel After the run; 0: nobody told it."""
-    from core.training.finish.kept import read_finish_settings
-
-    try:
-        return read_finish_settings(project_folder)[0].price_per_hour
-    except StudioError:
-        return 0.0

@@ -11,6 +11,7 @@ from typing import Any
 
 from core.base.errors import StudioError, TrainingError
 from core.base.settings import Settings
+from core.base.words import value_words
 from core.training.config.data import Subset
 from core.training.monitor.curve import CurvePoint
 from core.training.monitor.samples import Sample
@@ -126,20 +127,16 @@ def _told_apart(name: str, values: Sequence[Any]) -> tuple[str, ...]:
     words: tuple[str, ...] = ()
     for parts in range(1, MOST_PARTS):
         words = tuple("not known" if value is NOT_KNOWN else _words(name, value, parts) for value in values)
-        if all((one == other) == (mine == yours) for (one, mine), (other, yours) in combinations(zip(values, words, strict=True), 2)):
+        if all(one == other or mine != yours for (one, mine), (other, yours) in combinations(zip(values, words, strict=True), 2)):
             break
     return words
 
 
 def _words(name: str, value: Any, parts: int = 1) -> str:
     """Args: parts: how much of a path is told, from its end; with more than one folders and prompts are told with all that was chosen."""
-    if value is None:
-        return "empty"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     if isinstance(value, list):
         return "\n".join(_item(one, parts) for one in value)
-    return _end_of(value, parts) if name in FILES else str(value)
+    return _end_of(value, parts) if value and name in FILES else value_words(value)
 
 
 def _item(one: Any, parts: int) -> str:

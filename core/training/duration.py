@@ -162,32 +162,26 @@ def times_drawn(settings: TrainingSettings, totals: Totals) -> int:
 
 
 def _former_speed(settings: TrainingSettings, backend: str, project_folder: Path, on_gpu: bool) -> tuple[float, str] | None:
-    """Seconds of a step, and what they were read from: the project's newest run of the same work on the same kind of machine."""
+    """Seconds of a step, and what they were read from: the project's newest run of the same work on the same kind of machine.
+
+    One that is at work is passed over: it tells another pace at every look, and is not at its usual one when it begins.
+    """
     from core.training.run import Run
 
-    wanted = (backend, _work_of(settings), on_gpu)
+    wanted = _work_of(settings)
     for run in Run.list(project_folder)[:LATEST_RUNS]:
-        pace = _pace_of(run.folder, _stamps(run.folder))
-        if pace is not None and (pace.backend, pace.work, pace.on_gpu) == wanted:
-            return pace.seconds, f"as fast as the run {run.id}"
+        if run.backend != backend or _work_written(run.folder, _stamps(run.folder, "settings.toml")) != wanted or run.is_active():
+            continue
+        seconds, was_gpu = _pace_of(run.folder, _stamps(run.folder, "events.jsonl", "log.txt"))
+        if seconds and was_gpu == on_gpu:
+            return seconds, f"as fast as the run {run.id}"
     return None
 
 
-@dataclass(frozen=True)
-class _Pace:
-    """How fast a run was."""
-
-    backend: str
-    work: tuple[Any, ...]
-    on_gpu: bool
-    seconds: float
-    """Of a step."""
-
-
-def _stamps(folder: Path) -> tuple[tuple[int, int], ...]:
-    """Size and time of the files that tell how fast a run was: only what has changed is read again, for this is asked at every key."""
+def _stamps(folder: Path, *names: str) -> tuple[tuple[int, int], ...]:
+    """Size and time of files: only what has changed is read again, for this is asked at every change of the form."""
     stamps = []
-    for name in ("settings.toml", "events.jsonl", "log.txt"):
+    for name in names:
         try:
             told = (folder / name).stat()
             stamps.append((told.st_size, told.st_mtime_ns))
@@ -197,23 +191,31 @@ def _stamps(folder: Path) -> tuple[tuple[int, int], ...]:
 
 
 @lru_cache(maxsize=4 * LATEST_RUNS)
-def _pace_of(folder: Path, stamps: tuple[tuple[int, int], ...]) -> _Pace | None:
-    """How fast a run was, None where it never told. Args: stamps: of its files; others are another question."""
+def _work_written(folder: Path, stamps: tuple[tuple[int, int], ...]) -> tuple[Any, ...]:
+    """The work of a run's steps; empty where its settings cannot be read any more. Args: stamps: of its file."""
+    from core.training.run import Run
+
+    try:
+        return _work_of(Run(folder).written_settings())
+    except StudioError:
+        return ()  # a run of an older version
+
+
+@lru_cache(maxsize=4 * LATEST_RUNS)
+def _pace_of(folder: Path, stamps: tuple[tuple[int, int], ...]) -> tuple[float, bool]:
+    """Seconds of a step of a run that has ended, 0 where it never told, and whether a GPU trained it. Args: stamps: of its files."""
     from core.training.monitor import read_status
     from core.training.monitor.events import EventsReader
     from core.training.run import Run
 
-    run = Run(folder)
-    try:
-        seconds, work = read_status(run).seconds_per_step, _work_of(run.written_settings())
-        backend = run.backend
-    except StudioError:
-        return None  # a run of an older version: its settings cannot be read any more
-    events = EventsReader(folder)
+    run, events = Run(folder), EventsReader(folder)
     events.read()
     device = str(events.start.get("device", ""))
-    on_gpu = device.startswith("cuda") if device else bool(run.heartbeat().get("gpus"))
-    return _Pace(backend, work, on_gpu, seconds) if seconds else None
+    try:
+        seconds = events.seconds_per_step or read_status(run).seconds_per_step or 0.0
+    except StudioError:
+        seconds = 0.0
+    return seconds, device.startswith("cuda") if device else bool(run.heartbeat().get("gpus"))
 
 
 def _work_of(settings: TrainingSettings) -> tuple[Any, ...]:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import signal
 import socket
 import time
 from collections.abc import Mapping
@@ -28,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from core.base.errors import StudioError, TrainingError
 from core.base.files import explain_disk_errors, read_json, safe_stem, write_json, write_text
 from core.base.jobs import append_event, read_tail
-from core.base.process import ProcessMark, end_group, is_alive
+from core.base.process import ProcessMark, is_alive
 from core.training.kept import placed_now
 from core.training.moving import moves_of
 
@@ -214,10 +213,9 @@ class Run:
             return
         trainer = self.trainer_mark()
         if trainer is not None and not is_alive(self.supervisor_mark()) and is_alive(trainer):
-            from core.training.watching.company import signal_company
+            from core.training.watching.company import end_company
 
-            end_group(trainer, grace=5.0)
-            signal_company(self, trainer.pid, signal.SIGKILL)  # processes of its own sessions that it could not end itself
+            end_company(self, trainer)
 
     def log_tail(self, lines: int = 200) -> tuple[str, ...]:
         """The last lines of the log."""

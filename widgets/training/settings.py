@@ -11,12 +11,13 @@ import ipywidgets as ipw
 
 from core.base.errors import ConfigError
 from core.base.paths import models_dir
+from core.base.words import value_words
 from core.models.catalog import PARTS_FOLDER
 from core.training.backends.wandb_ready import SENT, wandb_problem
 from core.training.base_models import FAMILY_NAMES, about_model, find_models, is_demo_model
 from core.training.config import PARTS, Family, ModelSettings, SamplePrompt, TrainingSettings
 from core.training.config.applying import idle, idle_of_folders, is_of_another_family, why_not
-from core.training.config.components import FIELDS, find_parts, judge_component
+from core.training.config.components import FIELDS, find_parts, judge_component, parts_here
 from core.training.config.network_types import NETWORK_TYPES
 from core.training.config.optimizers import USUAL
 from core.training.config.own_presets import all_presets
@@ -163,9 +164,10 @@ class SettingsPanel(Panel):
     def _offer_files(self, settings: TrainingSettings) -> None:
         """What lies on this machine now, for the model and for each file beside it that the family reads."""
         self.model.offer(find_models())
-        folder = models_dir().absolute() / PARTS_FOLDER
+        folder, acting = models_dir().absolute() / PARTS_FOLDER, [name for name in FIELDS if not why_not(settings, name)]
+        here = parts_here() if acting else []
         for name in FIELDS:
-            fitting = [] if why_not(settings, name) else find_parts(settings.model.family, name)
+            fitting = find_parts(settings.model.family, name, here) if name in acting else []
             self._file(name).offer([(path.relative_to(folder).as_posix(), str(path)) for path in fitting])
 
     def _file(self, name: str) -> SuggestionControl:
@@ -240,14 +242,8 @@ def differences(settings: TrainingSettings, preset: TrainingSettings) -> dict[st
         for name in type(mine).fields():
             value = getattr(its, name)
             if getattr(mine, name) != value:
-                found[f"{part}.{name}"] = _in_words(value)
+                found[f"{part}.{name}"] = value_words(value)
     return found
-
-
-def _in_words(value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return "nothing" if value in (None, "", []) else str(value)
 
 
 def prompt_text(prompt: SamplePrompt) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.setup.hardware import cpu_cores
 from core.training.config.machines import USUAL_PORT
 
 if TYPE_CHECKING:
@@ -69,4 +70,4 @@ def free_port() -> int:
 def _threads(processes: int) -> int:
     """Threads of each process: as $OMP_NUM_THREADS says, else the cores shared out evenly."""
     told = os.environ.get("OMP_NUM_THREADS", "")
-    return int(told) if told.isdecimal() and int(told) else max(1, (os.cpu_count() or 1) // max(1, processes))
+    return int(told) if told.isdecimal() and int(told) else max(1, int(cpu_cores()) // max(1, processes))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.base.errors import ConfigError, TrainingError
 from core.base.files import write_text
@@ -25,9 +25,6 @@ from core.training.config.pair import pair_in, read_pair
 from core.training.config.presets import load_settings
 from core.training.config.toml_text import toml_text
 from core.training.config.training import TrainingSettings
-
-if TYPE_CHECKING:
-    from core.training.config import TrainingSettings
 
 NAME = "musubi"
 PACKAGE = "src/musubi_tuner"

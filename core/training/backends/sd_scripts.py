@@ -39,8 +39,8 @@ class SdScriptsBackend:
 
     @classmethod
     def remakes_command(cls, settings: TrainingSettings) -> bool:
-        """As `Backend.remakes_command`: REX is told the number of steps."""
-        return settings.schedule.lr_scheduler == "rex"
+        """As `Backend.remakes_command`: REX is told the number of steps, several processes a port that was free."""
+        return settings.schedule.lr_scheduler == "rex" or settings.machines.num_processes > 1
 
     @classmethod
     def command(cls, run: RunFolder) -> Command:

@@ -49,13 +49,13 @@ def login_password() -> str:
     """The key that `wandb login` has kept; empty where there is none. For taking it out of logs only."""
     host = urlparse(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai").hostname or ""
     for place in (os.environ.get("NETRC"), "~/.netrc", "~/_netrc"):
-        if place and Path(place).expanduser().is_file():
-            try:
-                found = netrc.netrc(str(Path(place).expanduser())).authenticators(host)
-            except (OSError, netrc.NetrcParseError):
-                continue
-            if found and found[2]:
-                return found[2]
+        try:
+            file = Path(place).expanduser() if place else None
+            found = netrc.netrc(str(file)).authenticators(host) if file is not None and file.is_file() else None
+        except (OSError, ValueError, RuntimeError, netrc.NetrcParseError):  # no home, no UTF-8, no netrc: then no key is kept there
+            continue
+        if found and found[2]:
+            return found[2]
     return ""
 
 

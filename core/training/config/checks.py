@@ -16,7 +16,7 @@ from core.base.findings import Finding
 from core.models.catalog import PARTS_FOLDER
 from core.training.config.applying import idle, idle_of_folders, why_not
 from core.training.config.combinations import Pair, check_combinations
-from core.training.config.components import find_parts
+from core.training.config.components import find_parts, parts_here
 from core.training.config.data import Subset
 from core.training.config.families import SD_SCRIPTS, TRAINER_TITLES, script_for, trained_model
 from core.training.config.finding import finding
@@ -78,14 +78,15 @@ def _idle(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
 
 def _components(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     """Files beside the base model without which the script cannot begin."""
-    for name in trained_model(settings.model.family).components:
-        if not getattr(settings.model, name):
-            title, there = settings.model.fields()[name].title, find_parts(settings.model.family, name)
-            fix = {name: str(there[0])} if len(there) == 1 else {}
-            remedy = f"{there[0].name} lies in models/{PARTS_FOLDER}: choose it." if fix else \
-                "Choose it in the panel Model and settings, or get it in the panel Get a model."
-            yield finding("error", f"{trained_model(settings.model.family).title} needs the file {title} ({name}), which is not chosen.",
-                          remedy, **fix)
+    missing = [name for name in trained_model(settings.model.family).components if not getattr(settings.model, name)]
+    here = parts_here() if missing else []
+    for name in missing:
+        title, there = settings.model.fields()[name].title, find_parts(settings.model.family, name, here)
+        fix = {name: str(there[0])} if len(there) == 1 else {}
+        remedy = f"{there[0].name} lies in models/{PARTS_FOLDER}: choose it." if fix else \
+            "Choose it in the panel Model and settings, or get it in the panel Get a model."
+        yield finding("error", f"{trained_model(settings.model.family).title} needs the file {title} ({name}), which is not chosen.",
+                      remedy, **fix)
 
 
 def _resolution(settings: TrainingSettings, backend: str) -> Iterator[Finding]:

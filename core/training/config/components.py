@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from core.base.errors import ModelError
+from core.base.errors import ConfigError, ModelError
 from core.base.findings import Finding
 from core.base.paths import looks_like_a_place, models_dir, place_of
 from core.diffusion.kinds import kind_of, read_header
@@ -59,23 +59,29 @@ def judge_component(settings: TrainingSettings, name: str) -> Finding | None:
     return None
 
 
-def find_parts(family: str, name: str) -> list[Path]:
-    """Files on this machine that one field may name, from models/components, by name; those that are surely another part are left out."""
-    folder = models_dir().absolute() / PARTS_FOLDER
-    if not folder.is_dir():
-        return []
-    wanted, found = _wanted(family, name), []
-    for path in sorted(folder.rglob("*.safetensors")):
+def parts_here() -> list[tuple[Path, ModelPart | None]]:
+    """The files of models/components on this machine and what they are, by name; None: nothing can be told. Broken ones are left out."""
+    found = []
+    for path in sorted((models_dir().absolute() / PARTS_FOLDER).rglob("*.safetensors")):
         with contextlib.suppress(OSError, ModelError):
-            stamp = path.stat()
-            part = _part_in(path, (stamp.st_size, stamp.st_mtime_ns))
-            if part is None or _fits(part, wanted):
-                found.append(path)
+            found.append((path, _part_in(path)))
     return found
 
 
+def find_parts(family: str, name: str, here: Sequence[tuple[Path, ModelPart | None]]) -> list[Path]:
+    """Files that one field may name; those that are surely another part are left out. Args: here: as `parts_here` gives them."""
+    wanted = _wanted(family, name)
+    return [path for path, part in here if part is None or _fits(part, wanted)]
+
+
+def _part_in(path: Path) -> ModelPart | None:
+    """What a file is. Raises: ModelError, OSError: it is broken, or cannot be read."""
+    stamp = path.stat()
+    return _part_read(path, (stamp.st_size, stamp.st_mtime_ns))
+
+
 @lru_cache(maxsize=512)
-def _part_in(path: Path, stamp: tuple[int, int]) -> ModelPart | None:
+def _part_read(path: Path, stamp: tuple[int, int]) -> ModelPart | None:
     """What a file is, read once as long as it stays as it is. Args: stamp: its size and time."""
     return part_of(read_header(path))
 
@@ -89,13 +95,13 @@ def _judge(family: str, name: str, path: Path, title: str) -> Finding | None:
     if path.suffix != ".safetensors":
         return None  # older formats tell nothing
     try:
-        part = part_of(read_header(path))
+        part = _part_in(path)
     except ModelError as error:
         return Finding("error", f"{title} ({name}): {error.message}", error.hint)
     except OSError as error:
         return Finding("error", f"{title} ({name}), {path}, cannot be read: {error}.", "Check the rights of the file.")
     if part is None or part.kind in ("lora", "controlnet"):
-        wrong = part.words if part is not None else _base_model(path)
+        wrong = part.words if part is not None else _other_whole_model(path, family if name == "vae" else "")
         return Finding("error", f"{path.name} is {wrong}, but is chosen as {title} ({name}).", f"Choose the file of {title}.") \
             if wrong else None
     wanted = _wanted(family, name)
@@ -115,11 +121,15 @@ def _wanted(family: str, name: str) -> tuple[ModelPart, ...]:
     return (EXPECTED[name],)
 
 
-def _base_model(path: Path) -> str:
-    """What a file is that is no part, in words; empty where nothing can be told."""
+def _other_whole_model(path: Path, family: str) -> str:
+    """What a file is that is no part, in words; empty where nothing can be told, or where it holds what is wanted.
+
+    Args: family: of which a whole model serves: sd-scripts takes the VAE out of a checkpoint.
+    """
     try:
-        return f"a whole model of the family {trained_model(kind_of(path).family).title}"
-    except (ModelError, OSError, KeyError):
+        found = kind_of(path).family
+        return "" if found == family else f"a whole model of the family {trained_model(found).title}"
+    except (ModelError, ConfigError, OSError):
         return ""
 
 

@@ -16,6 +16,10 @@ ALWAYS_TAUGHT = ("sd15", "sd2")
 """Families of which the whole model is never trained without its text encoder (train_db.py)."""
 TEXT_RATES = {"lora": ("text_encoder_lr", "text_encoder_lr2", "text_encoder_lr3"),
               FULL: ("learning_rate_te", "learning_rate_te1", "learning_rate_te2", "learning_rate_te3")}
+LAYER_RATES = ("self_attn_lr", "cross_attn_lr", "mlp_lr", "mod_lr", "llm_adapter_lr")
+"""Of Anima's layers, where the whole model is trained."""
+RATES = ("learning_rate", "unet_lr", *TEXT_RATES["lora"], *TEXT_RATES[FULL], *LAYER_RATES)
+"""Every setting that is a learning rate."""
 
 
 @dataclass(frozen=True)

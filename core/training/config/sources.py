@@ -31,7 +31,6 @@ from core.training.config.finding import finding, missing_file
 from core.training.config.model import ModelSettings
 from core.training.config.musubi_combinations import is_distilled_klein
 from core.training.config.training import TrainingSettings
-from core.training.outputs import state_in
 
 FAMILY_NAMES = {**TITLES, **{name: caption_family(name).title for name in TRAINED}}
 """Families as the forms call them."""
@@ -250,24 +249,9 @@ def _totals(settings: TrainingSettings) -> Iterator[Finding]:
     if totals.steps > LONGEST:
         yield Finding("warning", f"The run has {totals.steps} steps; a LoRA seldom needs {LONGEST}.",
                       "Lower the repeats (num_repeats), the epochs (max_train_epochs) or the steps (max_train_steps).")
-    yield from _state(settings, totals)
     if settings.schedule.lr_warmup_steps >= 1 and settings.schedule.lr_warmup_steps >= totals.steps:
         yield Finding("warning", f"The warm-up of {settings.schedule.lr_warmup_steps} steps is as long as the whole training "
                       f"({totals.steps} steps).", "5 % is usual: 0.05.")
-
-
-def _state(settings: TrainingSettings, totals: Totals) -> Iterator[Finding]:
-    """Whether the state to go on from is one, and lies before the end: trainers stop there only after everything is loaded and cached."""
-    folder = place_of(settings.saving.resume) if settings.saving.resume else None
-    if folder is None or not folder.exists():
-        return
-    state = state_in(folder)
-    if state is None:
-        yield Finding("error", f"The state to resume from, {folder}, is not whole: a file of it is missing, empty or cut off.",
-                      "Choose another state, or empty the setting 'Resume from' (resume).")
-    elif state.step >= totals.steps:
-        yield Finding("error", f"The state to resume from, {folder.name}, was saved at step {state.step}, but this run ends at step "
-                      f"{totals.steps}.", "Train more epochs (max_train_epochs), or empty 'Resume from' (resume).")
 
 
 def _some(names: list[str]) -> str:

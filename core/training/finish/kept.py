@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from core.base.errors import StudioError
 from core.base.files import write_text
 from core.training.finish.providers import find_machine
 from core.training.finish.settings import FinishSettings
@@ -19,6 +20,22 @@ def keep_finish(project_folder: Path, settings: FinishSettings) -> None:
     values = settings.model_dump(mode="json", exclude={"run"})
     tables = {"finish": values, "machine": {"name": find_machine(project_folder).name()}}
     write_text(project_folder / FILE, toml_text(tables, "What happens when a run has ended."))
+
+
+def told_finish(project_folder: Path) -> FinishSettings:
+    """The kept settings to calculate with; of a file that is wrong, which the panel After the run tells, the usual ones."""
+    try:
+        return read_finish_settings(project_folder)[0]
+    except StudioError:
+        return FinishSettings()
+
+
+def price_of_hour(project_folder: Path, otherwise: float = 0.0) -> float:
+    """What the machine costs an hour, as it was told in the panel After the run.
+
+    Args: otherwise: what was learned elsewhere, where nobody told it; 0: not known.
+    """
+    return told_finish(project_folder).price_per_hour or otherwise
 
 
 def read_finish_settings(project_folder: Path) -> tuple[FinishSettings, str]:

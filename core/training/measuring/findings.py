@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.base.findings import Finding
+from core.base.words import counted
 from core.training.config.finding import SettingFinding
 from core.training.duration import rough_time
 from core.training.measuring.fitting_caps import fitting_length
 from core.training.measuring.measured import Measured
 from core.training.measuring.outlook import Outlook
+from core.training.measuring.shortened import processes_of
 from core.training.relief import Relief
 from core.training.watching.ladder import Change, Situation, next_change
 
@@ -19,20 +21,43 @@ if TYPE_CHECKING:
 
 NEARLY_FULL = 0.95
 """Share of the GPU's memory above which a longer run may end for a few MiB."""
+OTHERS = 100
+"""MiB of the GPU from which on what other programs held is worth a word."""
+AGAIN = "Measure a short run"
+"""The button."""
 LENGTHS = {"max_train_epochs": "Epochs", "max_train_steps": "Steps"}
 
 
-def failure_of(measured: Measured, settings: TrainingSettings) -> SettingFinding:
-    """Why the short run failed, with the next downgrade where memory was the cause."""
+def failure_of(measured: Measured, settings: TrainingSettings, retries: int) -> SettingFinding:
+    """Why the short run failed, with the next downgrade where memory was the cause, and always with a way to measure again.
+
+    Args: retries: how often a run of the project tries with less memory by itself (`GuardSettings.memory_retries`).
+    """
     assert measured.cause is not None
-    what, change = f"The short run failed. {measured.cause.sentence}", next_rung(measured, settings)
+    what = f"The short run failed. {measured.cause.sentence}"
+    if measured.cause.kind != "out_of_memory":
+        return SettingFinding("error", what, f"{measured.cause.hint} Then measure again: '{AGAIN}'.".strip())
+    return _out_of_memory(measured, what, measured.cause.hint, next_rung(measured, settings), retries)
+
+
+def _out_of_memory(measured: Measured, what: str, hint: str, change: Change | None, retries: int) -> SettingFinding:
+    """An error only where a run would certainly fail, too: with a rung left it goes on by itself, and what others held may be free now."""
+    memory = measured.memory
+    others = memory.gpu_before >= OTHERS
+    if others:
+        what += f" Other programs held {_gib(memory.gpu_before)} of the {_gib(memory.gpu_total)} of {memory.gpu_name}."
+    again = f"{'Or close the other programs and measure' if others else 'Or measure'} again: '{AGAIN}'."
+    by_itself = "as often as 'Tries with less memory' in the panel Train allows"
     if change is None:
-        return SettingFinding("error", what, measured.cause.hint)
+        return SettingFinding("warning" if others else "error", what, f"{hint} {again}".strip())
     if change.relief is not None:
-        return SettingFinding("error", what, "A run goes on with less by itself, as often as 'Tries with less memory' in the panel Train "
-                              f"allows: {change.sentence}. Or lower 'Batch size' (batch_size).")
+        does = f"A run goes on with less by itself, {by_itself}"
+        if not retries:
+            does = "Raise 'Tries with less memory' in the panel Train: then a run goes on with less by itself"
+        return SettingFinding("warning", what, f"{does}: {change.sentence}. Or lower 'Batch size' (batch_size). {again}")
     fix = tuple((name, value) for part in change.settings.values() for name, value in part.items())
-    return SettingFinding("error", what, f"Train with less: {change.sentence}.", fix=fix)
+    does = f" A run does so by itself, {by_itself}." if retries else ""
+    return SettingFinding("warning" if retries or others else "error", what, f"Train with less: {change.sentence}.{does} {again}", fix=fix)
 
 
 def next_rung(measured: Measured, settings: TrainingSettings) -> Change | None:
@@ -42,19 +67,22 @@ def next_rung(measured: Measured, settings: TrainingSettings) -> Change | None:
     return next_change(Situation(settings, measured.backend, Relief()))
 
 
-def findings_of(measured: Measured, settings: TrainingSettings, counts: list[int], found: Outlook | None, limits: Mapping[str, float]
-                ) -> list[Finding]:
+def findings_of(measured: Measured, settings: TrainingSettings, counts: list[int], found: Outlook | None, limits: Mapping[str, float],
+                retries: int) -> list[Finding]:
     """Errors first.
 
-    Args: limits: `price` of an hour, `most_money` and `most_hours` of the planned run; 0: not known, none.
+    Args:
+        limits: `price` of an hour, `most_money` and `most_hours` of the planned run; 0: not known, none.
+        retries: how often a run tries with less memory by itself.
     """
     told: list[Finding] = []
     if measured.cause is not None:
-        told.append(failure_of(measured, settings))
+        told.append(failure_of(measured, settings, retries))
     elif measured.ended_for:
         told.append(Finding("warning", measured.ended_for, "Raise the cap to measure the rest."))
     if found is not None:
         told += _missing(found, settings)
+        told += _machines(settings)
         told += _money(measured, settings, counts, found, limits)
         told += _hours(measured, settings, counts, found, limits)
     told += nearly_full(measured)
@@ -69,6 +97,13 @@ def _missing(found: Outlook, settings: TrainingSettings) -> Iterator[Finding]:
         yield Finding("info", "A short run holds no pictures back: what validation takes is not counted in time and price.")
 
 
+def _machines(settings: TrainingSettings) -> Iterator[Finding]:
+    if settings.machines.machines > 1:
+        gpus = counted(processes_of(settings), "GPU")
+        yield Finding("info", f"Of {settings.machines.machines} machines only this one was measured: memory, price and seconds of a step "
+                      f"are those of one machine with {gpus}. What the machines send each other takes longer.")
+
+
 def _money(measured: Measured, settings: TrainingSettings, counts: list[int], found: Outlook, limits: Mapping[str, float]
            ) -> Iterator[Finding]:
     price, cap = limits["price"], limits["most_money"]
@@ -76,7 +111,8 @@ def _money(measured: Measured, settings: TrainingSettings, counts: list[int], fo
         return
     yield _too_long(measured, settings, counts, cap / price * 3600, "error",
                     f"The training would cost about {found.price(price):.2f} ({rough_time(found.whole)} at {price:g} an hour), more than "
-                    f"the spend cap of {cap:g}.", "raise the cap")
+                    f"the spend cap of {cap:g}.",
+                    "raise 'Spend cap' and measure again" if measured.most_money else "raise 'Most money' in the panel After the run")
 
 
 def _hours(measured: Measured, settings: TrainingSettings, counts: list[int], found: Outlook, limits: Mapping[str, float]
@@ -103,7 +139,7 @@ def nearly_full(measured: Measured) -> Iterator[Finding]:
     """That the GPU was so full that a longer run may not fit."""
     memory = measured.memory
     if memory.gpu_total and memory.gpu >= NEARLY_FULL * memory.gpu_total and measured.cause is None:
-        others = f", {_gib(memory.gpu_before)} of it by others" if memory.gpu_before >= 100 else ""
+        others = f", {_gib(memory.gpu_before)} of it by others" if memory.gpu_before >= OTHERS else ""
         yield Finding("warning", f"The GPU was filled to {_gib(memory.gpu)} of {_gib(memory.gpu_total)}{others}: a longer run may end for "
                       "want of memory.", "Close other programs, or lower the batch size and raise 'Accumulate' "
                       "(gradient_accumulation_steps) as much.")

@@ -8,10 +8,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from core.base.paths import place_of
+from core.base.words import value_words
 from core.setup.hardware import cpu_cores, read_gpus
 from core.training.config import PARTS
+from core.training.config.rates import RATES
 from core.training.measuring.shortened import heaviest_prompt, own_options, saves_states
-from core.training.watching.retries import RATES
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
@@ -71,10 +72,4 @@ def _words(name: str, was: Any, is_now: Any) -> str:
         return f"{own[name]} ({was} then)" if name != "model" else own[name]
     part, _, field = name.partition(".")
     title = WISHES.get(name) or (PARTS[part].fields()[field].title if part in PARTS and field in PARTS[part].fields() else name)
-    return f"{title} ({_shown(was)} then, {_shown(is_now)} now)"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return "nothing" if value in (None, "", []) else str(value)
+    return f"{title} ({value_words(was)} then, {value_words(is_now)} now)"

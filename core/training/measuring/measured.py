@@ -74,7 +74,7 @@ class Measured:
     price: float = 0.0
     """Of an hour, 0: not known."""
     most_money: float = 0.0
-    """The spend cap that was asked for, for the planned run too."""
+    """The spend cap that was asked for of this measurement, for the planned run too; 0: none was, and what the project keeps holds."""
     ended_for: str = ""
     """The cap that ended it, as a sentence; empty: it came to its end, or failed."""
     cause: Cause | None = None

@@ -14,7 +14,7 @@ from core.base.files import explain_disk_errors
 from core.base.paths import place_of
 from core.base.progress import Progress
 from core.dataset.project import trained_on
-from core.training.measuring.shortened import STEPS
+from core.training.measuring.shortened import STEPS, processes_of
 from core.training.preflight.buckets import BucketPlan, Fate, plan_buckets
 from core.training.preflight.pictures import pictures_of
 
@@ -40,7 +40,8 @@ def copy_pictures(settings: TrainingSettings, plan: BucketPlan, folder: Path, pr
     Returns: the folder as a short run learns from it. Raises: Cancelled. DiskError.
     """
     number, fates = _largest(plan, settings.data.subsets)
-    subset, of_a_step = settings.data.subsets[number], plan.batch_size * settings.schedule.gradient_accumulation_steps * plan.processes
+    subset = settings.data.subsets[number]
+    of_a_step = plan.batch_size * settings.schedule.gradient_accumulation_steps * processes_of(settings)
     source, places = place_of(subset.image_dir), {"image_dir": folder / "images"}
     for name in ("conditioning_data_dir", "control_directory"):
         if getattr(subset, name):

@@ -12,7 +12,8 @@ from core.base.findings import Finding
 from core.base.words import counted, told_size
 from core.dataset.project import Project
 from core.training.duration import expected_time, is_small, rough_time
-from core.training.measuring.findings import failure_of, findings_of, nearly_full
+from core.training.guards import GuardSettings, read_guards
+from core.training.measuring.findings import OTHERS, failure_of, findings_of, nearly_full
 from core.training.measuring.marks import differing, marks_of
 from core.training.measuring.measured import Measured, read_measured
 from core.training.measuring.outlook import Outlook, outlook, time_words
@@ -68,7 +69,7 @@ class MeasureReport:
         told = [Finding("info", row.sentence()) for row in self.rows]
         return {"measured": self.measured.as_dict(), "seconds": self.seconds, "price": self.price,
                 "other_settings": list(self.other_settings), "findings": [one.as_dict() for one in (*self.findings, *told)],
-                "exit_code": int(any(one.level == "error" for one in self.findings))}
+                "exit_code": int(self.measured.cause is not None or any(one.level == "error" for one in self.findings))}
 
 
 def report_of(measured: Measured, settings: TrainingSettings, project: Project, on_gpu: bool) -> MeasureReport:
@@ -83,8 +84,8 @@ def report_of(measured: Measured, settings: TrainingSettings, project: Project, 
     limits = limits_of(measured, project.folder)
     rows = tuple(_rows(measured, settings, project, found, limits["price"], on_gpu))
     seconds = found.whole if found is not None else 0.0
-    return MeasureReport(measured, rows, tuple(findings_of(measured, settings, counts, found, limits)), (), seconds,
-                         seconds * limits["price"] / 3600)
+    return MeasureReport(measured, rows, tuple(findings_of(measured, settings, counts, found, limits, retries_of(project.folder))), (),
+                         seconds, seconds * limits["price"] / 3600)
 
 
 def read_report(settings: TrainingSettings, backend: str, project: Project, on_gpu: bool) -> MeasureReport | None:
@@ -104,9 +105,17 @@ def memory_findings(settings: TrainingSettings, backend: str, project: Project) 
     if measured is None or not (measured.memory.gpu or out_of_memory) or differing(measured.marks, marks_of(settings, backend)):
         return []
     if out_of_memory:
-        return [failure_of(measured, settings)]
+        return [failure_of(measured, settings, retries_of(project.folder))]
     told = [row for row in _memory_rows(measured, settings) if row.name == GPU]
     return [*nearly_full(measured), *(Finding("info", f"Measured {time_words(measured)}. {row.sentence()}") for row in told)]
+
+
+def retries_of(project_folder: Path) -> int:
+    """How often the project's runs try with less memory by itself; of a wrong file, which ends a launch in its own words, the usual."""
+    try:
+        return read_guards(project_folder).memory_retries
+    except StudioError:
+        return GuardSettings().memory_retries
 
 
 def seconds_words(seconds: float) -> str:
@@ -115,15 +124,11 @@ def seconds_words(seconds: float) -> str:
 
 
 def limits_of(measured: Measured, project_folder: Path) -> dict[str, float]:
-    """Price and limits of the planned run: as they are kept now, else as they were when it was measured."""
-    from core.training.finish.kept import read_finish_settings
-    from core.training.finish.settings import FinishSettings
+    """Price and limits of the planned run: as they are kept now; a spend cap that was asked for of the measurement itself holds on."""
+    from core.training.finish.kept import price_of_hour, told_finish
 
-    try:
-        kept = read_finish_settings(project_folder)[0]
-    except StudioError:
-        kept = FinishSettings()
-    return {"price": kept.price_per_hour or measured.price, "most_money": measured.most_money or kept.most_money,
+    kept = told_finish(project_folder)
+    return {"price": price_of_hour(project_folder, measured.price), "most_money": measured.most_money or kept.most_money,
             "most_hours": kept.most_hours}
 
 
@@ -160,7 +165,7 @@ def _rows(measured: Measured, settings: TrainingSettings, project: Project, foun
 def _memory_rows(measured: Measured, settings: TrainingSettings) -> Iterator[Row]:
     memory = measured.memory
     if memory.gpu:
-        others = f", {memory.gpu_before / 1024:.1f} GiB of it by other programs" if memory.gpu_before >= 100 else ""
+        others = f", {memory.gpu_before / 1024:.1f} GiB of it by other programs" if memory.gpu_before >= OTHERS else ""
         torch = f"; the trainer's torch held {memory.torch / 1024:.1f} GiB" if memory.torch else ""
         yield Row(GPU, f"{memory.gpu / 1024:.1f} of {memory.gpu_total / 1024:.1f} GiB ({memory.gpu_name}){others}{torch}",
                   "" if is_small(settings) else _expected_memory(settings, measured.bucket))

@@ -20,6 +20,8 @@ def shortened(settings: TrainingSettings, subset: Subset) -> TrainingSettings:
     One epoch of `STEPS` steps at the full rate, at its end one sample picture and one save, where the planned run has them. What takes
     memory or time in a step is as in the planned run.
 
+    Of several machines only this one takes part: nobody starts a short run on the others.
+
     Args: subset: the folder with the pictures that it learns from.
     """
     prompt = heaviest_prompt(settings)
@@ -30,7 +32,13 @@ def shortened(settings: TrainingSettings, subset: Subset) -> TrainingSettings:
                   "sample_at_first": False},
         saving={"save_every_n_epochs": None, "save_every_n_steps": None, "save_n_epoch_ratio": None, "save_state": False,
                 "save_state_on_train_end": saves_states(settings), "resume": None},
+        machines={"num_processes": processes_of(settings), "num_machines": 1, "machine_rank": 0, "main_process_ip": None},
         logging={"log_with": None}, extra={"extra_options": own_options(settings)})
+
+
+def processes_of(settings: TrainingSettings) -> int:
+    """Processes of a short run: those of this machine."""
+    return max(1, settings.machines.processes_here)
 
 
 def heaviest_prompt(settings: TrainingSettings) -> SamplePrompt | None:

@@ -14,7 +14,6 @@ from core.base.errors import TrainingError
 from core.base.files import write_json
 from core.base.jobs import read_events
 from core.base.locks import locked
-from core.base.process import end_group
 from core.base.progress import SILENT, Progress
 from core.dataset.project import Project
 from core.training.guards import GuardSettings
@@ -24,7 +23,7 @@ from core.training.measuring.findings import failure_of
 from core.training.measuring.marks import marks_of
 from core.training.measuring.measured import Measured, Memory, keep_measured, place_of_measuring
 from core.training.measuring.pictures import copy_pictures, plan_of
-from core.training.measuring.report import MeasureReport, report_of
+from core.training.measuring.report import MeasureReport, report_of, retries_of
 from core.training.measuring.settings import MeasureSettings
 from core.training.measuring.shortened import STEPS, shortened
 from core.training.measuring.timeline import Timeline, Watcher
@@ -32,6 +31,7 @@ from core.training.measuring.units import units_of
 from core.training.measuring.watching_memory import MIB, MemoryWatch, told_by_torch
 from core.training.monitor.causes import Cause
 from core.training.run import Run
+from core.training.watching.company import end_company
 from core.training.watching.process import train
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def measure(project: Project, settings: TrainingSettings, wanted: MeasureSetting
                 progress.warn(str(event.get("message", "")))
         keep_measured(measured, project)
     if measured.cause is not None:
-        finding = failure_of(measured, settings)
+        finding = failure_of(measured, settings, retries_of(project.folder))
         raise TrainingError(finding.what, finding.remedy)
     return report_of(measured, settings, project, bool(measured.memory.gpu_total))
 
@@ -89,7 +89,7 @@ def _measured(run: Run, caps: Caps, progress: Progress, facts: dict[str, Any]) -
         timeline = watcher.end()
         memory.end()
     cause = Cause.from_dict(end["cause"]) if end.get("state") == "failed" and not stop.reached else None
-    return Measured(time=time.time(), steps=timeline.step, units=units_of(timeline, run), memory=_memory(memory, run),
+    return Measured(time=time.time(), steps=timeline.step, units=units_of(timeline, run), memory=_memory(memory, run, cause),
                     seconds=round(stop.seconds(), 3), ended_for=stop.reached, cause=cause, **facts)
 
 
@@ -107,9 +107,11 @@ def tell(timeline: Timeline, progress: Progress) -> None:
     progress.start(words, total=BEFORE + STEPS + 2, done=place)
 
 
-def _memory(watch: MemoryWatch, run: Run) -> Memory:
+def _memory(watch: MemoryWatch, run: Run, cause: Cause | None) -> Memory:
+    """What was taken; of a GPU on which there was no room for anything, what others took."""
     machine, torch = watch.machine / MIB, told_by_torch(run.folder) / MIB
-    if (found := watch.gpu()) is None:
+    found = watch.gpu() or (watch.fullest_before() if cause is not None and cause.kind == "out_of_memory" else None)
+    if found is None:
         return Memory(torch=torch, machine=machine)
     gpu, before = found
     return Memory(gpu.used, before, gpu.total, gpu.name, torch, machine)
@@ -134,10 +136,9 @@ def _alone(project: Project) -> Iterator[None]:
 
 
 def _clear(place: Path) -> None:
-    """Take away what an earlier short run left; a trainer that outlived its job is ended first."""
+    """Take away what an earlier short run left; a trainer that outlived its job is ended first, with all its processes."""
     for run in Run.list(place):
-        if (mark := run.trainer_mark()) is not None:
-            end_group(mark, grace=5.0)
+        end_company(run, run.trainer_mark())
     for name in ("runs", "pictures", "output"):
         shutil.rmtree(place / name, ignore_errors=True)
 

@@ -63,6 +63,11 @@ class MemoryWatch(threading.Thread):
             return None
         return self.most[index], self.before[index].used if index in self.before else 0.0
 
+    def fullest_before(self) -> tuple[Gpu, float] | None:
+        """The GPU of which others took most before the trainer began, and these MiB; None: they took nothing, or there is none."""
+        gpu = max(self.before.values(), key=lambda one: one.used, default=None)
+        return (gpu, gpu.used) if gpu is not None and gpu.used else None
+
 
 def bytes_of(number: int, of_one: Callable[[Any], int]) -> int:
     """Memory of a process and of all that it has started, bytes; 0 where it has ended. Args: of_one: what of a process counts."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from dataclasses import dataclass
 
-from core.base.errors import StudioError
 from core.training.monitor.events import EventsReader
 from core.training.run import Run
 
@@ -31,14 +29,7 @@ class Spending:
 
 def spending_of(run: Run, events: EventsReader, active: bool) -> Spending:
     """Of a run now. Args: active: whether it is at work; one that vanished has worked until its last sign of life."""
+    from core.training.finish.kept import price_of_hour
+
     now = time.time() if active else float(run.heartbeat().get("time", 0.0))
-    return Spending(events.worked(now), _price_given(run) or events.price_per_hour)
-
-
-def _price_given(run: Run) -> float:
-    """What the machine costs an hour, as it was told in the panel After the run; 0: nobody told it."""
-    from core.training.finish.kept import read_finish_settings
-
-    with contextlib.suppress(StudioError):
-        return read_finish_settings(run.project_folder)[0].price_per_hour
-    return 0.0
+    return Spending(events.worked(now), price_of_hour(run.project_folder, events.price_per_hour))

@@ -149,7 +149,8 @@ class TensorBoardReader:
             if is_new and scalars:
                 self._cut(file, resumed, begin)
             for tag, step, value, time in scalars:
-                self._put(file, tag, step + shift, value, time)
+                if step or tag.startswith("loss/validation"):  # sd-scripts logs batches before the first update too, as step 0
+                    self._put(file, tag, step + shift, value, time)
 
     def _cut(self, file: EventFile, resumed: list[tuple[float, int]], begin: int) -> None:
         """An attempt's first file: what the one before did after the step where it begins is done again."""
@@ -163,7 +164,7 @@ class TensorBoardReader:
         if file.first_time is None or file.first_step is None:
             return 0, 0
         begin = next((step for time, step in reversed(resumed) if time <= file.first_time), 0)
-        return (begin + 1 - file.first_step, begin) if begin else (0, 0)
+        return (begin + 1 - max(1, file.first_step), begin) if begin else (0, 0)
 
     def _put(self, file: EventFile, tag: str, step: int, value: float, time: float) -> None:
         if tag == "loss/current":

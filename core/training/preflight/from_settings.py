@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from core.base.findings import Finding
 from core.base.paths import place_of
 from core.dataset.project import Project
 from core.setup.hardware import GIB
+from core.training.outputs import state_in
 from core.training.preflight.buckets import BucketPlan, check_buckets, plan_buckets
 from core.training.preflight.caches import check_caches, find_stale
 from core.training.preflight.disk import Need, cache_needs, check_disk, sample_bytes
@@ -23,6 +24,7 @@ from core.training.room import room_of
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
+    from core.training.config.counting import Totals
 
 
 def check_run(settings: TrainingSettings, project: Project, gpu_gib: float | None = None) -> list[Finding]:
@@ -36,7 +38,8 @@ def check_run(settings: TrainingSettings, project: Project, gpu_gib: float | Non
         plan = plan_buckets(settings, pictures)
     except ConfigError as error:
         return [Finding("error", error.message, error.hint)]
-    found = [*check_buckets(plan), *_caches(settings, pictures), *check_disk(disk_needs(settings, plan, pictures, project))]
+    found = [*check_buckets(plan), *_state(settings, plan.totals), *_caches(settings, pictures),
+             *check_disk(disk_needs(settings, plan, pictures, project))]
     if gpu_gib is not None:
         memory = memory_plan(settings, plan.largest())
         found += check_memory(estimate_memory(memory), gpu_gib, memory)
@@ -83,6 +86,20 @@ def disk_needs(settings: TrainingSettings, plan: BucketPlan, pictures: Sequence[
         family = facts_name(settings.model.family)
         needs += cache_needs(family, place_of(subset.image_dir), sizes, latents, texts, data.flip_aug)
     return needs
+
+
+def _state(settings: TrainingSettings, totals: Totals) -> Iterator[Finding]:
+    """Whether the state to go on from is one, and lies before the end: trainers stop there only after everything is loaded and cached."""
+    folder = place_of(settings.saving.resume) if settings.saving.resume else None
+    if folder is None or not folder.exists():
+        return
+    state = state_in(folder)
+    if state is None:
+        yield Finding("error", f"The state to resume from, {folder}, is not whole: a file of it is missing, empty or cut off.",
+                      "Choose another state, or empty the setting 'Resume from' (resume).")
+    elif state.step >= totals.steps:
+        yield Finding("error", f"The state to resume from, {folder.name}, was saved at step {state.step}, but this run ends at step "
+                      f"{totals.steps}.", "Train more epochs (max_train_epochs), or empty 'Resume from' (resume).")
 
 
 def _caches(settings: TrainingSettings, pictures: Sequence[Sequence[Picture]]) -> list[Finding]:

@@ -75,15 +75,16 @@ def _try(run: Run, attempt: int, step: int, stop: StopRequest, guards: KeptGuard
         file.write(f"=== attempt {attempt}, from step {step} ===\n".encode())
     env = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "COLUMNS": "200", **command.get("env", {}), **mark_for(run),
            "LORABOOK_FROM_STEP": str(step)}
+    hidden = secrets_in(env)
     try:
         trainer = subprocess.Popen(command["argv"], cwd=command["cwd"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, start_new_session=True, pass_fds=held)
     except OSError as error:
         return failed(Cause("not_started", f"The trainer could not be started: {error.strerror}: {error.filename}.",
                             "Run 'python3 installer.py --doctor' to see what is missing.")), None
-    writer = LogWriter(trainer.stdout, run.log, secrets_in(env))
-    watch = Watch(run, writer.fresh, step, trainer.pid, guards)
     try:
+        writer = LogWriter(trainer.stdout, run.log, hidden)
+        watch = Watch(run, writer.fresh, step, trainer.pid, guards)
         mark = mark_of(trainer.pid)
         write_json(run.folder / "trainer.json", {"mark": mark.as_dict() if mark else None, "attempt": attempt})
         run.note("trainer", attempt=attempt, pid=trainer.pid)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.base.errors import StudioError
 from core.base.files import read_json, write_json
 from core.base.paths import ROOT
+from core.training.config.rates import RATES
 from core.training.guards import GuardSettings
 from core.training.monitor.causes import Cause
 from core.training.outputs import State
@@ -24,8 +25,6 @@ from core.training.watching.ladder import Situation, next_change
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
 
-RATES = ("learning_rate", "unet_lr", "text_encoder_lr", "text_encoder_lr2", "text_encoder_lr3", "learning_rate_te", "learning_rate_te1",
-         "learning_rate_te2", "learning_rate_te3", "self_attn_lr", "cross_attn_lr", "mlp_lr", "mod_lr", "llm_adapter_lr")
 LOST = ("nan_loss", "black_samples")
 """Kinds of causes after which a lower rate may help."""
 OF_THE_VAE = "Encoding a picture"

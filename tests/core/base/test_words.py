@@ -1,7 +1,12 @@
 """Numbers in sentences."""
 
-from core.base.words import counted
+from core.base.words import counted, value_words
 
 
 def test_one_thing_is_told_without_an_s():
     assert [counted(number, "picture") for number in (0, 1, 2)] == ["0 pictures", "1 picture", "2 pictures"]
+
+
+def test_a_value_is_told_as_the_form_tells_it():
+    assert [value_words(value) for value in (True, False, None, "", [], 0, 0.5, "adamw")] == \
+        ["on", "off", "nothing", "nothing", "nothing", "0", "0.5", "adamw"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from core.dataset.project import Project
 from core.training.amounts import amount_lines
 from core.training.config import TrainingSettings
-from core.training.finish.kept import keep_finish
+from core.training.finish.kept import keep_finish, price_of_hour, told_finish
 from core.training.finish.settings import FinishSettings
 from core.training.fitting import fit_to_project
 from tests.tiny_models import make_pictures
@@ -45,3 +45,11 @@ def test_on_several_gpus_the_share_of_each_and_the_effective_batch_are_told(tmp_
     assert "6 × 10 = 60 in one epoch. Steps: about 4 in one epoch, 12 in all" in pictures
     assert shares == ("Each of 4 GPUs takes about 8 of the 30 batches of an epoch, 15 pictures. A step learns from 2 pictures × 4 GPUs "
                       "× 2 accumulated = 16 (effective batch).")
+
+
+def test_the_price_of_an_hour_is_read_in_one_place(tmp_path):
+    assert price_of_hour(tmp_path) == 0.0 and price_of_hour(tmp_path, 0.7) == 0.7
+    keep_finish(tmp_path, FinishSettings(price_per_hour=0.4))
+    assert price_of_hour(tmp_path, 0.7) == 0.4
+    (tmp_path / "finish.toml").write_text("[finish]\nprice_per_hour = 'much'\n")
+    assert price_of_hour(tmp_path, 0.7) == 0.7 and told_finish(tmp_path) == FinishSettings()

@@ -249,6 +249,15 @@ def test_tensorboard_steps_of_a_resumed_run_are_put_behind_the_first(tmp_path, b
     assert reader.curve.points()[6].loss == pytest.approx(1 / 2)
 
 
+def test_batches_before_the_first_update_are_no_step_of_the_curve(tmp_path, board):
+    """With accumulated batches sd-scripts logs them as step 0, also where it goes on; a real run ended with a step too many."""
+    board(tmp_path / "a", [0, 1, 2], value=float)
+    board(tmp_path / "b", [0, 0, 1, 2, 3, 4], value=float, when=5000.0)
+    reader = TensorBoardReader(tmp_path)
+    reader.read([(900.0, 0), (4000.0, 2)])
+    assert [(point.step, point.loss) for point in reader.curve.points()] == [(1, 1.0), (2, 2.0), (3, 1.0), (4, 2.0), (5, 3.0), (6, 4.0)]
+
+
 def test_damaged_tensorboard_files_are_passed_over(tmp_path):
     (tmp_path / "events.out.tfevents.9").write_bytes(b"\x03\0\0\0\0\0\0\0abcd\xff\xff\xffabcd" + b"\xff" * 50)
     reader = TensorBoardReader(tmp_path)

@@ -39,7 +39,7 @@ def test_several_processes_are_started_by_the_launcher(monkeypatch):
 
 def test_each_process_gets_its_part_of_the_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    monkeypatch.setattr("core.training.backends.accelerate.cpu_cores", lambda: 16.5)  # of a container with a part of the machine
     assert words(num_processes=4)["--num_cpu_threads_per_process"] == "4"
     assert words(num_processes=4, num_machines=2, main_process_ip="10.0.0.4")["--num_cpu_threads_per_process"] == "8"
     assert words(num_processes=32)["--num_cpu_threads_per_process"] == "1"

@@ -47,6 +47,17 @@ def test_a_key_is_found_in_the_environment_or_where_wandb_login_keeps_it(tmp_pat
     assert has_key()
 
 
+def test_a_netrc_that_is_no_text_and_a_machine_without_a_home_have_no_key(tmp_path, monkeypatch):
+    (tmp_path / ".netrc").write_bytes(b"machine \xff\xfe login")
+    assert login_password() == ""
+
+    def homeless(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pathlib.Path.expanduser", homeless)
+    assert login_password() == "" and secrets_in({"PATH": "/bin"}) == []
+
+
 def test_the_package_is_looked_for_in_the_trainers_environment_and_nothing_is_started(tmp_path, monkeypatch):
     package = tmp_path / "env" / "lib" / "python3.10" / "site-packages" / "wandb"
     package.mkdir(parents=True)

@@ -5,7 +5,7 @@ import pytest
 from core.diffusion.kinds import read_header
 from core.diffusion.parts import ModelPart, part_of
 from core.training.config.checks import check_settings
-from core.training.config.components import check_components, find_parts
+from core.training.config.components import check_components, find_parts, parts_here
 from core.training.config.families import TRAINED_MODELS
 from core.training.config.presets import load_preset
 from tests.core.training.config.part_files import SHAPES, weights
@@ -66,7 +66,7 @@ def test_every_component_of_every_family_has_an_expectation(files):
 
 def test_what_lies_in_the_folder_of_parts_is_offered_to_the_fields_that_it_fits(tmp_path, monkeypatch):
     monkeypatch.setenv("LORABOOK_MODELS", str(tmp_path / "models"))
-    assert find_parts("flux1", "clip_l") == []
+    assert parts_here() == []
     folder = tmp_path / "models" / "components" / "flux"
     folder.mkdir(parents=True)
     for name, shapes in SHAPES.items():
@@ -74,7 +74,7 @@ def test_what_lies_in_the_folder_of_parts_is_offered_to_the_fields_that_it_fits(
     (folder / "broken.safetensors").write_bytes(b"x")
 
     def names(family, field):
-        return {path.stem for path in find_parts(family, field)} - {"strange", "flux"}  # of these nothing can be told
+        return {path.stem for path in find_parts(family, field, parts_here())} - {"strange", "flux"}  # of these nothing can be told
 
     assert names("flux1", "clip_l") == {"clip_l"} and names("flux1", "ae") == {"ae"} and names("sdxl", "vae") == {"sdxl_vae"}
     assert names("z_image", "text_encoder") == {"qwen_4b"} and names("flux2_dev", "text_encoder") == set()
@@ -91,3 +91,12 @@ def test_a_component_that_is_missing_is_put_in_at_one_press_where_one_fits(tmp_p
     offered = sorted(value for fix in fixes.values() for value in fix.values())
     assert offered == [str(folder / "ae.safetensors"), str(folder / "clip_l.safetensors")]
     assert {} in fixes.values()  # T5-XXL lies nowhere
+
+
+def test_a_whole_checkpoint_serves_as_a_vae_of_its_family_and_of_no_other(tmp_path):
+    names = ("model.diffusion_model.input_blocks.0.0.weight", "conditioner.embedders.1.model.token_embedding.weight",
+             "conditioner.embedders.0.transformer.text_model.encoder.layers.0.mlp.fc1.weight", "first_stage_model.decoder.conv_in.weight")
+    whole = weights(tmp_path / "sdxl.safetensors", {name: [4, 4] for name in names})
+    assert part_of(read_header(whole)) is None and found("sdxl", vae=whole) == []
+    (one,) = found("sd15", vae=whole)
+    assert "is a whole model of the family" in one.what and "chosen as VAE" in one.what

@@ -1,11 +1,19 @@
 """Which learning rates take part."""
 
+import re
+
 import pytest
 
+from core.training.config.optimizer import OptimizerSettings
 from core.training.config.presets import load_preset
-from core.training.config.rates import learning_rates
+from core.training.config.rates import RATES, learning_rates
 
 USUAL = {"learning_rate": 5e-5, "unet_lr": 1e-4, "text_encoder_lr": 2e-5}
+
+
+def test_every_setting_that_is_a_learning_rate_is_named_once():
+    fields = [name for name in OptimizerSettings.fields() if re.search(r"(^|_)(lr\d?|rate(_te\d?)?)$", name)]
+    assert sorted(RATES) == sorted(fields) and len(fields) == 14
 
 
 @pytest.mark.parametrize(("family", "parts", "unet", "text"), [

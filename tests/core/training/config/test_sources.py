@@ -195,16 +195,3 @@ def test_the_home_of_a_user_who_is_not_known_is_told_wherever_it_is_written(tmp_
     made = fit_to_project(TrainingSettings().with_values(**changes), project)
     findings = check_before_launch(made, backend, project.folder)
     assert any("~nobodyhere" in finding.what and "cannot be resolved" in finding.what for finding in findings if finding.level == "error")
-
-
-@pytest.mark.parametrize(("step", "words"), [(19, ""), (20, "was saved at step 20, but this run ends at step 20"), (500, "at step 500")])
-def test_a_state_beyond_the_end_is_found_before_the_model_is_loaded(folder, tmp_path, step, words):
-    state = tmp_path / "cat-000003-state"
-    state.mkdir()
-    (state / "random_states_0.pkl").write_bytes(b"x")
-    (state / "train_state.json").write_text(json.dumps({"current_epoch": 1, "current_step": step}))
-    made = settings(folder).with_values(saving={"resume": str(state)}, schedule={"max_train_epochs": None, "max_train_steps": 20})
-    found = [finding.what for finding in check_sources(made) if "state to resume" in finding.what]
-    assert bool(found) == bool(words) and all(words in what for what in found)
-    (state / "random_states_0.pkl").write_bytes(b"")
-    assert any("is not whole" in finding.what for finding in check_sources(made))

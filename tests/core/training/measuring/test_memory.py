@@ -29,11 +29,22 @@ def test_the_gpu_on_which_most_was_taken_is_told_with_what_others_took(tmp_path,
     assert (gpu.name, gpu.used, gpu.total, before) == ("NVIDIA B", 12_345, 48_000, 500)
 
 
+def test_of_a_gpu_without_any_room_is_told_what_others_took(tmp_path, monkeypatch):
+    (tmp_path / "nvidia-smi").write_text(DRIVER)
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    gpus(tmp_path, 23_900, 500)
+    watch = MemoryWatch(lambda: None)
+    watch.look()
+    gpu, before = watch.fullest_before()
+    assert watch.gpu() is None and (gpu.name, before) == ("NVIDIA A", 23_900)
+
+
 def test_without_a_gpu_there_is_none(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     watch = MemoryWatch(lambda: None)
     watch.look()
-    assert watch.gpu() is None
+    assert watch.gpu() is None and watch.fullest_before() is None
 
 
 def test_memory_of_a_process_counts_what_it_has_started():

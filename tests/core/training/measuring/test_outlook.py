@@ -12,6 +12,7 @@ from core.training.config import Subset, TrainingSettings
 from core.training.finish.kept import keep_finish
 from core.training.finish.settings import FinishSettings
 from core.training.fitting import check_before_launch, fit_to_project
+from core.training.guards import GuardSettings, keep_guards
 from core.training.measuring.findings import failure_of, findings_of
 from core.training.measuring.fitting_caps import fitting_length
 from core.training.measuring.marks import machine_mark, marks_of
@@ -62,7 +63,7 @@ def test_what_the_short_run_did_not_come_to_is_said():
     cut = measured(Units(load=30.0, step=2.0), ended_for="The short run was ended: it had taken the 5 minutes of the time cap.")
     found = outlook(cut, planned(), [10])
     assert found.missing == ("sample pictures", "saves")
-    told = findings_of(cut, planned(), [10], found, NO_LIMITS)
+    told = findings_of(cut, planned(), [10], found, NO_LIMITS, 3)
     assert [one.level for one in told] == ["warning", "warning"] and "time cap" in told[0].what
     assert "sample pictures and saves" in told[1].what
 
@@ -77,8 +78,14 @@ def test_batches_that_buckets_do_not_fill_are_steps_too():
 
 def test_validation_is_not_measured_and_that_is_said():
     settings = planned(data={"validation_split": 0.1})
-    (told,) = findings_of(measured(), settings, [10], outlook(measured(), settings, [10]), NO_LIMITS)
+    (told,) = findings_of(measured(), settings, [10], outlook(measured(), settings, [10]), NO_LIMITS, 3)
     assert told.level == "info" and "validation" in told.what
+
+
+def test_of_several_machines_it_is_said_that_one_was_measured():
+    settings = planned(machines={"num_processes": 4, "num_machines": 2})
+    (told,) = findings_of(measured(), settings, [10], outlook(measured(), settings, [10]), NO_LIMITS, 3)
+    assert told.level == "info" and "Of 2 machines only this one was measured" in told.what and "with 2 GPUs" in told.what
 
 
 def test_without_a_second_step_nothing_is_worked_out():
@@ -87,12 +94,12 @@ def test_without_a_second_step_nothing_is_worked_out():
 
 def test_a_training_over_the_spend_cap_is_an_error_and_its_remedy_fits():
     limits, settings = {**NO_LIMITS, "price": 3.6, "most_money": 1.0}, planned()  # 0.001 a second, 1000 s
-    (told,) = findings_of(measured(), settings, [10], outlook(measured(), settings, [10]), limits)
+    (told,) = findings_of(measured(), settings, [10], outlook(measured(), settings, [10]), limits, 3)
     assert told.level == "error" and "2.57" in told.what and "spend cap of 1" in told.what
     (fix,) = told.fix
     assert fix == ("max_train_epochs", 3) and "'Epochs' (max_train_epochs) to 3" in told.remedy
     assert findings_of(measured(), settings.with_fields(dict([fix])), [10], outlook(measured(), settings.with_fields(dict([fix])), [10]),
-                       limits) == []
+                       limits, 3) == []
     longer = settings.with_fields({"max_train_epochs": 4})
     assert outlook(measured(), longer, [10]).price(3.6) > 1.0
 
@@ -106,33 +113,50 @@ def test_where_the_length_is_given_in_steps_the_remedy_is_in_steps():
 
 def test_where_nothing_fits_there_is_no_button():
     limits = {**NO_LIMITS, "price": 3.6, "most_money": 0.01}
-    (told,) = findings_of(measured(), planned(), [10], outlook(measured(), planned(), [10]), limits)
+    (told,) = findings_of(measured(), planned(), [10], outlook(measured(), planned(), [10]), limits, 3)
     assert told.fix == () and "Not even the shortest" in told.remedy
 
 
 def test_a_limit_of_hours_that_would_stop_it_is_a_warning():
     limits = {**NO_LIMITS, "most_hours": 0.5}
-    (told,) = findings_of(measured(), planned(), [10], outlook(measured(), planned(), [10]), limits)
+    (told,) = findings_of(measured(), planned(), [10], outlook(measured(), planned(), [10]), limits, 3)
     assert told.level == "warning" and "stopped after 0.5 hours" in told.what and told.fix[0][0] == "max_train_epochs"
 
 
 def test_a_gpu_that_is_nearly_full_is_worth_a_word():
     full = measured(memory=Memory(gpu=23_800, gpu_before=400, gpu_total=24_000, gpu_name="RTX 4090"))
-    (told,) = findings_of(full, planned(), [10], None, NO_LIMITS)
+    (told,) = findings_of(full, planned(), [10], None, NO_LIMITS, 3)
     assert told.level == "warning" and "23.2 GiB of 23.4 GiB, 0.4 GiB of it by others" in told.what
-    assert findings_of(measured(memory=Memory(gpu=20_000, gpu_total=24_000)), planned(), [10], None, NO_LIMITS) == []
+    assert findings_of(measured(memory=Memory(gpu=20_000, gpu_total=24_000)), planned(), [10], None, NO_LIMITS, 3) == []
 
 
 def test_out_of_memory_suggests_the_next_rung_of_the_ladder():
     cause = Cause("out_of_memory", "The GPU ran out of memory.", "Lower something.")
-    told = failure_of(measured(cause=cause), planned(memory={"gradient_checkpointing": False}))
+    told = failure_of(measured(cause=cause), planned(memory={"gradient_checkpointing": False}), retries=3)
     assert "The GPU ran out of memory." in told.what and told.fix == (("gradient_checkpointing", True),)
-    of_sd_scripts = failure_of(measured(cause=cause, backend="sd-scripts"), planned(data={"batch_size": 4}))
+    of_sd_scripts = failure_of(measured(cause=cause, backend="sd-scripts"), planned(data={"batch_size": 4}), retries=3)
     assert dict(of_sd_scripts.fix) == {"batch_size": 2, "gradient_accumulation_steps": 2}
-    in_parts = failure_of(measured(cause=cause), planned(data={"batch_size": 4}))
+    in_parts = failure_of(measured(cause=cause), planned(data={"batch_size": 4}), retries=3)
     assert in_parts.fix == () and "by itself" in in_parts.remedy and "in parts of 2" in in_parts.remedy
-    other = failure_of(measured(cause=Cause("file_not_found", "A file is missing: x.", "Check the path.")), planned())
-    assert other.fix == () and str(other).endswith("A file is missing: x. Check the path.")
+    other = failure_of(measured(cause=Cause("file_not_found", "A file is missing: x.", "Check the path.")), planned(), retries=3)
+    assert other.fix == () and other.level == "error"
+    assert str(other).endswith("A file is missing: x. Check the path. Then measure again: 'Measure a short run'.")
+
+
+LEAST = {"data": {"batch_size": 1, "cache_latents": True}, "memory": {"gradient_checkpointing": True}}
+
+
+@pytest.mark.parametrize(("parts", "retries", "others", "level"), [
+    ({"memory": {"gradient_checkpointing": False}}, 3, 0, "warning"), ({"memory": {"gradient_checkpointing": False}}, 0, 0, "error"),
+    ({"memory": {"gradient_checkpointing": False}}, 0, 9000, "warning"), ({"data": {"batch_size": 4}}, 3, 0, "warning"),
+    ({"data": {"batch_size": 4}}, 0, 0, "warning"), (LEAST, 3, 0, "error"), (LEAST, 3, 9000, "warning")])
+def test_out_of_memory_is_an_error_only_where_nothing_could_help(parts, retries, others, level):
+    cause = Cause("out_of_memory", "The GPU ran out of memory.", "Lower something.")
+    memory = Memory(gpu=15_000, gpu_before=others, gpu_total=15_360, gpu_name="Small GPU")
+    told = failure_of(measured(cause=cause, memory=memory), planned(**parts), retries)
+    assert told.level == level and "again: 'Measure a short run'." in told.remedy
+    assert ("Other programs held 8.8 GiB of the 15.0 GiB of Small GPU." in told.what) == bool(others)
+    assert ("by itself" in told.remedy) == (parts is not LEAST and bool(retries or "data" in parts))
 
 
 @pytest.fixture
@@ -173,6 +197,18 @@ def test_live_totals_take_time_and_price_from_a_measurement_that_holds(project):
     assert "(measured" not in amount_lines(settings, "sd-scripts", project.folder, on_gpu=False)[-1]
 
 
+def test_a_cap_that_is_raised_after_the_measurement_is_the_one_that_holds(project):
+    settings = own_settings(project)
+
+    def caps(kept, asked=0.0):
+        keep_finish(project.folder, FinishSettings(price_per_hour=3.6, most_money=kept))
+        keep_measured(measured(marks=marks_of(settings, "builtin"), most_money=asked), project)
+        return [one for one in read_report(settings, "builtin", project, on_gpu=False).findings if "the spend cap of" in one.what]
+
+    assert "'Most money' in the panel After the run" in caps(0.1)[0].remedy and caps(50.0) == []
+    assert "the spend cap of 0.2" in caps(50.0, 0.2)[0].what and "raise 'Spend cap' and measure again" in caps(50.0, 0.2)[0].remedy
+
+
 def test_a_report_shows_measured_and_estimated_side_by_side(project):
     settings = own_settings(project)
     keep_finish(project.folder, FinishSettings(price_per_hour=0.5))
@@ -210,6 +246,10 @@ def test_the_check_says_what_was_measured_of_the_gpu_in_place_of_the_estimate(pr
     cause = Cause("out_of_memory", "The GPU ran out of memory of its 15 GiB.", "")
     keep_measured(measured(marks=marks_of(settings, "builtin"), cause=cause), project)
     assert "The short run failed. The GPU ran out of memory" in said()[0] and "gradient_checkpointing" in said()[0]
+    assert not [one for one in check_before_launch(settings, "builtin", project.folder, deep=False) if "The short run" in one.what and
+                one.level == "error"]
+    keep_guards(GuardSettings(memory_retries=0), project.folder)
+    assert [one.level for one in check_before_launch(settings, "builtin", project.folder) if "The short run" in one.what] == ["error"]
     machine_mark.cache_clear()
 
 

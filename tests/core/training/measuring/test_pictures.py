@@ -41,6 +41,12 @@ def test_every_batch_of_every_step_is_full(project, tmp_path, batch, accumulated
     assert all(rest == 0 for _, rest in plan.batches().values())
 
 
+def test_of_several_machines_the_pictures_are_those_of_this_one(project, tmp_path):
+    settings = settings_for(project, batch_size=1).with_values(machines={"num_processes": 6, "num_machines": 3})
+    subset, names = copied(project, tmp_path, settings)
+    assert subset.num_repeats * len(names) // 2 == 2 * STEPS
+
+
 def test_those_of_the_largest_bucket_with_the_longest_captions_are_taken_and_the_sources_stay(project, tmp_path):
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in project.images.iterdir()}
     _, names = copied(project, tmp_path, settings_for(project, batch_size=2))

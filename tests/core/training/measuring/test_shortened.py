@@ -45,6 +45,13 @@ def test_nothing_is_sent_away_and_nothing_is_resumed():
     assert short.logging.log_with is None and short.saving.resume is None and short.extra.extra_options == ["ddp_timeout = 30"]
 
 
+def test_of_several_machines_only_this_one_takes_part():
+    together = {"num_processes": 6, "num_machines": 3, "machine_rank": 2, "main_process_ip": "10.0.0.4", "gpu_ids": "0,1"}
+    machines = shortened(planned(machines=together), SUBSET).machines
+    assert (machines.num_processes, machines.machines, machines.is_main, machines.main_process_ip) == (2, 1, True, None)
+    assert machines.gpus == (0, 1) and shortened(planned(machines={"num_processes": 4}), SUBSET).machines.num_processes == 4
+
+
 def test_a_warm_up_that_is_longer_than_the_short_run_is_left_out():
     assert shortened(planned(schedule={"lr_warmup_steps": 500}), SUBSET).schedule.lr_warmup_steps == 0 and STEPS == 3
 

@@ -73,12 +73,13 @@ def short_run(manager):
 
 def test_it_measures_everything_and_leaves_runs_pictures_and_caches_as_they_were(manager):
     before, told = files_of(manager.project.images), Told()
-    keep_finish(manager.project.folder, FinishSettings(price_per_hour=0.36))
+    keep_finish(manager.project.folder, FinishSettings(price_per_hour=0.36, most_money=1.0))
     report = manager.measure(MeasureSettings(), told)
     units = report.measured.units
     assert all(value is not None and value > 0 for value in (units.load, units.encode, units.step, units.sample, units.save))
     assert units.file_bytes > 100_000 and units.state_bytes > units.file_bytes and report.measured.memory.machine > 200
     assert report.measured.steps == 3 and report.measured.cause is None and report.measured.ended_for == ""
+    assert report.measured.most_money == 0  # the project's own cap is read when it is needed
     assert told.words[:2] == ["Choosing the largest pictures", "Loading the model"]
     steps = [words for words in told.words if words.startswith("Step")]
     assert list(dict.fromkeys(steps)) == ["Step 1 of 3", "Step 2 of 3", "Step 3 of 3"]

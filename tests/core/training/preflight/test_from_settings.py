@@ -1,11 +1,13 @@
 """What preflight says of real settings and a real project."""
 
+import json
 import os
 
 import pytest
 from PIL import Image
 
 from core.dataset.project import Project
+from core.training.config import TrainingSettings
 from core.training.config.presets import load_preset
 from core.training.fitting import fit_to_project
 from core.training.preflight.buckets import plan_buckets
@@ -73,3 +75,21 @@ def test_a_folder_without_pictures_is_one_finding(tmp_path):
     empty = Project.create(tmp_path / "empty", "empty")
     (found,) = check_run(settings_of(empty), empty)
     assert found.level == "error" and "no picture" in found.what
+
+
+@pytest.mark.parametrize(("step", "words"), [(29, ""), (30, "was saved at step 30, but this run ends at step 30"), (500, "at step 500")])
+def test_a_state_beyond_the_end_is_found_before_the_model_is_loaded(tmp_path, step, words):
+    """Three pictures of three sizes are three batches an epoch, whatever the size of a batch."""
+    project = Project.create(tmp_path / "cats", "cats")
+    for number, size in enumerate([(512, 512), (448, 576), (576, 448)]):
+        Image.new("RGB", size).save(project.images / f"{number}.png")
+    state = tmp_path / "cat-000003-state"
+    state.mkdir()
+    (state / "random_states_0.pkl").write_bytes(b"x")
+    (state / "train_state.json").write_text(json.dumps({"current_epoch": 1, "current_step": step}))
+    made = TrainingSettings().with_values(data={"subsets": [{"image_dir": str(project.images)}], "batch_size": 3},
+                                          saving={"resume": str(state)}, schedule={"max_train_epochs": 10})
+    found = [finding.what for finding in check_run(made, project) if "state to resume" in finding.what]
+    assert bool(found) == bool(words) and all(words in what for what in found)
+    (state / "random_states_0.pkl").write_bytes(b"")
+    assert any("is not whole" in finding.what for finding in check_run(made, project))

@@ -10,7 +10,12 @@ import pytest
 
 from core.base.files import write_json
 from core.base.process import is_alive, mark_of
+from core.dataset.project import Project
+from core.training.config import TrainingSettings
 from core.training.launch import start_supervisor
+from core.training.measuring.measured import place_of_measuring
+from core.training.measuring.stage import _clear
+from core.training.run import Run
 from core.training.watching.company import MARK, mark_for, signal_company
 from tests.core.training.fakes import make_run, wait_for, wait_for_end
 
@@ -61,6 +66,27 @@ def test_without_its_supervisor_a_forced_stop_ends_them_too(tmp_path):
     wait_for(lambda: not is_alive(run.supervisor_mark()))
     run.stop(force=True)
     wait_for(lambda: not is_alive(child))
+
+
+@pytest.mark.parametrize("leader", ["lives", "has ended", "is not known"])
+def test_the_next_short_run_ends_every_process_that_outlived_the_job_of_the_last(tmp_path, leader):
+    project = Project.create(tmp_path / "p", "p")
+    run = Run.create(place_of_measuring(project), TrainingSettings(), "builtin")
+    wait, other = [sys.executable, "-c", "import time; time.sleep(60)"], {MARK: "/another/run"}
+    made = [subprocess.Popen(wait, env={**os.environ, **env}, start_new_session=True) for env in (mark_for(run), mark_for(run), other)]
+    try:
+        if leader != "is not known":
+            write_json(run.folder / "trainer.json", {"attempt": 1, "mark": mark_of(made[0].pid).as_dict()})
+        if leader == "has ended":
+            made[0].kill()
+            made[0].wait()
+        _clear(place_of_measuring(project))
+        wait_for(lambda: all(one.poll() is not None for one in made[:2]))
+        assert made[2].poll() is None
+    finally:
+        for one in made:
+            one.kill()
+            one.wait()
 
 
 def test_a_pause_reaches_all_and_nobody_else(tmp_path):
