@@ -5,12 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
 from core.base.errors import StudioError, TrainingError
+from core.base.settings import Settings
 from core.base.words import value_words
+from core.training.config.data import Subset
 from core.training.monitor.curve import CurvePoint
 from core.training.monitor.samples import Sample
 from core.training.monitor.status import RunStatus
@@ -22,6 +24,10 @@ PAUSE, PAUSE_STEPS = 600.0, 20
 """Seconds, and usual steps, beyond which nothing was trained between two steps: the run was stopped, and went on later."""
 PLACES = ("output_dir", "logging_dir", "resume", "output_name")
 """Settings that every run has of its own."""
+IN_SHORT = ("image_dir", "num_repeats", "prompt")
+"""What is told of a folder or a prompt at any rate."""
+MOST_PARTS = 64
+NOT_KNOWN = object()
 FILES = ("pretrained_model_name_or_path", "vae", "network_weights", "tokenizer_cache_dir")
 
 
@@ -102,19 +108,50 @@ def differences(runs: Sequence[Run]) -> Iterable[Difference]:
         except StudioError:
             settings.append(None)
     known = next((one for one in settings if one is not None), None)
+    if known is None and settings:
+        yield Difference("All settings", "", ("not known",) * len(settings))
     for part, outer in type(known).fields().items() if known is not None else ():
         for name, field in type(getattr(known, part)).fields().items():
-            values = tuple("not known" if one is None else _words(name, getattr(getattr(one, part), name)) for one in settings)
-            if name not in PLACES and len(set(values)) > 1:
-                yield Difference(f"{outer.title}: {field.title}", name, values)
+            values = [NOT_KNOWN if one is None else _or_none(getattr(getattr(one, part), name)) for one in settings]
+            if name not in PLACES and any(value != values[0] for value in values):
+                yield Difference(f"{outer.title}: {field.title}", name, _told_apart(name, values))
 
 
-def _words(name: str, value: Any) -> str:
-    if name == "subsets" and value:
-        return "\n".join(f"{Path(one.image_dir).name} × {one.num_repeats}" for one in value)
-    if isinstance(value, list) and value:
-        return "\n".join(str(getattr(one, "prompt", one)) for one in value)
-    return Path(str(value)).name if value and name in FILES else value_words(value)
+def _or_none(value: Any) -> Any:
+    """None for everything that is empty."""
+    return None if value in ("", []) else value
+
+
+def _told_apart(name: str, values: Sequence[Any]) -> tuple[str, ...]:
+    """Values in words: as short as they can be while those that differ do so in words, too."""
+    words: tuple[str, ...] = ()
+    for parts in range(1, MOST_PARTS):
+        words = tuple("not known" if value is NOT_KNOWN else _words(name, value, parts) for value in values)
+        if all(one == other or mine != yours for (one, mine), (other, yours) in combinations(zip(values, words, strict=True), 2)):
+            break
+    return words
+
+
+def _words(name: str, value: Any, parts: int = 1) -> str:
+    """Args: parts: how much of a path is told, from its end; with more than one folders and prompts are told with all that was chosen."""
+    if isinstance(value, list):
+        return "\n".join(_item(one, parts) for one in value)
+    return _end_of(value, parts) if value and name in FILES else value_words(value)
+
+
+def _item(one: Any, parts: int) -> str:
+    """A folder, a prompt, or whatever else stands in a list."""
+    if not isinstance(one, Settings):
+        return str(one)
+    first = f"{_end_of(one.image_dir, parts)} × {one.num_repeats}" if isinstance(one, Subset) else str(getattr(one, "prompt", one))
+    if parts == 1:
+        return first
+    chosen = {name: value for name, value in one.model_dump(exclude_defaults=True).items() if name not in IN_SHORT}
+    return ", ".join([first, *(f"{one.fields()[name].title}: {value}" for name, value in chosen.items())])
+
+
+def _end_of(path: Any, parts: int) -> str:
+    return str(Path(*Path(str(path)).parts[-parts:]))
 
 
 def _key(sample: Sample) -> tuple[int, str]:

@@ -56,6 +56,39 @@ def test_only_settings_that_differ_are_named_by_their_titles(project):
     assert not {"output_dir", "logging_dir", "output_name", "seed"} & set(shown)
 
 
+def named(*runs):
+    return {difference.name: difference.values for difference in compare(*runs).differences}
+
+
+def test_files_of_one_name_in_two_places_are_told_apart_in_as_few_words_as_it_takes(project):
+    one, other, third = (make_one(project, "red", model={"pretrained_model_name_or_path": f"/models/{place}.safetensors"})
+                         for place in ("old/base", "new/base", "old/base"))
+    assert named(one, other, third)["pretrained_model_name_or_path"] == ("old/base.safetensors", "new/base.safetensors",
+                                                                         "old/base.safetensors")
+    assert "pretrained_model_name_or_path" not in named(one, third)
+
+
+def test_folders_that_differ_in_more_than_name_and_repeats_are_named(project):
+    folder = str(project.images)
+    one, other = (make_one(project, "red", data={"subsets": [{"image_dir": folder, "num_repeats": 4, "flip_aug": flip}]})
+                  for flip in (None, True))
+    short, long = named(one, other)["subsets"]
+    assert short == f"{project.folder.name}/images × 4" and long == f"{short}, Mirror pictures: True"
+
+
+def test_prompts_that_differ_in_more_than_their_text_are_named(project):
+    one, other = (make_one(project, "red", sampling={"sample_prompts": [{"prompt": "mochi, sitting", "seed": seed}]}) for seed in (5, 6))
+    assert [words.startswith("mochi, sitting") for words in named(one, other)["sample_prompts"]] == [True, True]
+    assert len(set(named(one, other)["sample_prompts"])) == 2
+
+
+def test_runs_of_which_nothing_is_known_are_not_called_the_same(project):
+    runs = [make_one(project, color) for color in ("red", "blue")]
+    for run in runs:
+        (run.folder / "settings.toml").write_text("[network]\nnetwork_dim = 'many'\n")
+    assert [difference.values for difference in compare(*runs).differences] == [("not known", "not known")]
+
+
 def test_samples_of_one_moment_and_prompt_stand_side_by_side(project):
     one, other = make_one(project, "red"), make_one(project, "blue", epochs=(2,))
     found = compare(one, other)
