@@ -232,9 +232,10 @@ def _training(commands: Any) -> None:
 
     for name, title, act in (("check", "Check the settings before anything is paid for", check), ("train", "Start a training run", train)):
         parser = _command(commands, name, title, act, project=True)
-        parser.add_argument("--preset", default="", help="where the settings begin; flags change single ones. Without --sample_prompts "
-                            "some are proposed from trigger word and captions; --sample_prompts '[]' draws none. Without a preset: the "
-                            "settings that Trainer keeps for the project, before any the first preset for its family")
+        parser.add_argument("--preset", default="", help="where the settings begin, with the project's own model, folders, prompts and "
+                            "name; flags change single ones. Without --sample_prompts some are proposed from trigger word and captions; "
+                            "--sample_prompts '[]' draws none. Without a preset: the settings that Trainer keeps for the project, before "
+                            "any the first preset for its family")
         parser.add_argument("--backend", default="builtin", help="builtin, sd-scripts or musubi")
         if name == "train":
             parser.add_argument("--wait", action="store_true", help="stay until the run has ended and show its progress")
@@ -255,15 +256,15 @@ def _training(commands: Any) -> None:
 
 
 def _training_settings(given: argparse.Namespace) -> Any:
-    """The preset, or the kept settings, with what the flags change.
+    """The kept settings, or a preset with the model, folders, prompts and name of these; with what the flags change.
 
     Where nobody chose sample prompts yet (a preset, no --sample_prompts), the project's are proposed.
     """
     from core.training.config import TrainingSettings
-    from core.training.config.presets import load_preset
+    from core.training.config.presets import apply_preset
 
     manager = _manager(given)
-    settings = load_preset(given.preset) if given.preset else manager.settings()
+    settings = apply_preset(given.preset, manager.settings()) if given.preset else manager.settings()
     for part, values in read_flags(vars(given), TrainingSettings).items():
         settings = settings.changed(**{part: getattr(settings, part).changed(**values)})
     return manager.configure(settings, propose=bool(given.preset) and not hasattr(given, "sample_prompts"))

@@ -61,7 +61,7 @@ def _path_of_windows(given: Path, windows: re.Match[str]) -> Path:
         return place
     under_wsl = f" Under WSL it is {place}, and nothing is there." if place is not None else ""
     raise ConfigError(f"{given} is a path of Windows on your own computer; the system that Lorabook runs on does not know it.",
-                      f"Upload the pictures or the zip first, and write where they lie here.{under_wsl}")
+                      f"Upload it to this machine first, and write where it lies here.{under_wsl}")
 
 
 def _under_wsl(windows: re.Match[str]) -> Path | None:

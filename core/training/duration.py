@@ -50,11 +50,16 @@ def how_long(settings: TrainingSettings, backend: str, project_folder: Path, on_
     Args: on_gpu: whether the trainer computes on a GPU. reason: that there is none, as a sentence before a warning; empty: there is one,
         which torch does not see, and that is told already.
     """
+    from core.training.measuring.outlook import measured_time
+
+    if measured := measured_time(settings, backend, project_folder):
+        what = f"{reason} This training takes about {rough_time(measured.whole)} ({measured.basis})."
+        return [Finding("info", what.lstrip())]
     former = _former_speed(settings, backend, project_folder, on_gpu)
     if former is None and (on_gpu or settings.model.family not in WORK):
         return []
     if former is None and is_small(settings):
-        return [Finding("info", f"{reason} The base model is so small that it is trained in minutes all the same.")] if reason else []
+        return [Finding("info", f"{reason} The base model is so small that a processor is enough.")] if reason else []
     expected = expect(settings, former)
     what = f"A step takes about {rough_time(expected.step)}"
     if expected.steps:

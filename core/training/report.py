@@ -78,8 +78,8 @@ def _numbers(run: Run, status: RunStatus) -> str:
         rows.append(("Validation loss", f"{status.validation_loss:.4g}"))
     if status.seconds_per_step:
         rows.append(("Seconds per step", f"{status.seconds_per_step:.3g}"))
-    if run.end().get("seconds"):
-        rows.append(("Time", duration(float(run.end()["seconds"]))))
+    if status.spending.seconds:
+        rows.append(("Time", duration(status.spending.seconds)))
     if status.spending.price is not None:
         rows.append(("Price", status.spending.words()))
     if status.memory_reserved:

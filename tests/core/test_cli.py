@@ -122,6 +122,18 @@ def test_without_a_preset_the_kept_settings_are_taken(project):
     assert (settings.network.network_dim, settings.data.resolution, settings.sampling.sample_prompts) == (12, 576, [])
 
 
+def test_a_preset_leaves_the_projects_own_model_alone(project):
+    from core.cli import _training_settings
+    from core.dataset.project import Project
+    from core.training.config import TrainingSettings
+    from core.training.kept import keep_settings
+
+    kept = {"model": {"pretrained_model_name_or_path": "/models/mine.safetensors"}, "network": {"network_dim": 12}}
+    keep_settings(TrainingSettings.from_values(kept), Project(Path(project)))
+    settings = _training_settings(build_parser().parse_args(["train", project, "--preset", "sd15_style"]))
+    assert settings.model.pretrained_model_name_or_path == "/models/mine.safetensors" and settings.network.network_dim != 12
+
+
 def test_without_an_id_the_newest_run_is_meant(project, capsys):
     from core.training.config import TrainingSettings
     from core.training.run import Run

@@ -15,8 +15,8 @@ from core.diffusion.kinds import kind_of, read_header
 from core.diffusion.parts import ModelPart, part_of
 from core.models.catalog import PARTS_FOLDER
 from core.training.config.applying import acting
-from core.training.config.families import TRAINED_MODELS, trained_model
-from core.training.config.finding import missing_file
+from core.training.config.families import TRAINED_MODELS, UNET, trained_model
+from core.training.config.finding import finding, missing_file
 
 if TYPE_CHECKING:
     from core.training.config.training import TrainingSettings
@@ -108,8 +108,11 @@ def _judge(family: str, name: str, path: Path, title: str) -> Finding | None:
     if _fits(part, wanted):
         return None
     level: Literal["error", "warning"] = "error" if part.kind != wanted[0].kind else "warning"
-    return Finding(level, f"{path.name} is {part.words}, but is chosen as {title} ({name}) of {trained_model(family).title}, which is "
-                   f"{' or '.join(one.words for one in wanted)}.", f"Choose the file of {title}.")
+    own = name == "vae" and family in UNET  # the model has one of its own
+    return finding(level, f"{path.name} is {part.words}, but is chosen as {title} ({name}) of {trained_model(family).title}, which is "
+                   f"{' or '.join(one.words for one in wanted)}.",
+                   f"Choose the file of {title}{', or leave it empty: the model has its own' if own else ''}.", "",
+                   **({name: None} if own else {}))
 
 
 def _wanted(family: str, name: str) -> tuple[ModelPart, ...]:

@@ -69,7 +69,7 @@ def test_under_wsl_a_path_of_windows_where_nothing_is_names_the_place_that_was_l
 def test_elsewhere_nothing_is_said_of_wsl(no_wsl, text):
     with pytest.raises(ConfigError, match="path of Windows on your own computer") as caught:
         typed_path(text)
-    assert caught.value.hint == "Upload the pictures or the zip first, and write where they lie here."
+    assert caught.value.hint == "Upload it to this machine first, and write where it lies here."
 
 
 def test_a_path_in_a_windows_network_has_no_place_under_wsl(wsl):

@@ -143,7 +143,7 @@ def test_more_pixels_pictures_and_a_larger_family_take_longer_and_more_cores_les
 def test_the_demo_model_is_exempt_and_one_that_is_not_here_counts_as_of_full_size(project, no_gpu):
     demo = fit_to_project(load_preset("demo"), project).with_values(model={"pretrained_model_name_or_path": str(DEMO_ASSETS / "model")})
     (told,) = check_machine(demo, "builtin", project.folder)
-    assert told.level == "info" and "trained in minutes all the same" in told.what
+    assert told.level == "info" and "so small that a processor is enough" in told.what
     assert is_small(demo) and not is_small(character(project)) and not is_small(TrainingSettings())
 
 
@@ -319,3 +319,11 @@ def test_without_a_gpu_several_processes_share_the_processor(project, no_gpu):
     settings = fit_to_project(TrainingSettings().with_values(machines={"num_processes": 2}), project)
     said = [found.what for found in check_machine(settings, "sd-scripts", project.folder, deep=False)]
     assert any("2 processes are to train together on this machine, and no NVIDIA GPU was found" in what for what in said)
+
+
+def test_what_was_measured_is_told_before_any_estimate(project, no_gpu, monkeypatch):
+    from core.training.measuring import outlook
+
+    assert "a rough estimate" in said(project, character(project))["warning"]
+    monkeypatch.setattr(outlook, "measured_time", lambda *_: duration.Expected(2.0, "measured 2026-11-22 12:03", 100, 0, 3240.0))
+    assert "This training takes about 54 min (measured 2026-11-22 12:03)." in said(project, character(project))["info"]

@@ -508,7 +508,7 @@ def test_half_a_record_does_not_swallow_the_next(project):
 
 @pytest.mark.parametrize("kind", ["auto", "folder", "archive"])
 def test_a_path_of_windows_is_answered_and_not_glued_to_the_present_folder(project, kind):
-    with pytest.raises(ConfigError, match=r"^C:.Users.me.pics is a path of Windows.*Upload the pictures"):
+    with pytest.raises(ConfigError, match=r"^C:.Users.me.pics is a path of Windows.*Upload it to this machine"):
         import_images(project, ImportSettings.make(source="C:\\Users\\me\\pics", kind=kind))
 
 

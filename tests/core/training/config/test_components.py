@@ -100,3 +100,10 @@ def test_a_whole_checkpoint_serves_as_a_vae_of_its_family_and_of_no_other(tmp_pa
     assert part_of(read_header(whole)) is None and found("sdxl", vae=whole) == []
     (one,) = found("sd15", vae=whole)
     assert "is a whole model of the family" in one.what and "chosen as VAE" in one.what
+
+
+def test_a_vae_in_the_wrong_field_can_be_taken_out_where_the_model_has_its_own(files):
+    (one,) = found("sdxl", vae=files["clip_l"])
+    assert one.level == "error" and dict(one.fix) == {"vae": None} and "leave it empty" in one.remedy
+    (other,) = found("z_image", vae=files["clip_l"])
+    assert dict(other.fix) == {} and "leave it empty" not in other.remedy
