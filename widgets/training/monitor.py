@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import ipywidgets as ipw
 
@@ -11,6 +12,7 @@ from core.training.monitor import RunStatus
 from core.training.monitor.curve import part_words
 from core.training.monitor.gpu import Gpu
 from core.training.monitor.status import duration
+from core.training.run import ACTIVE
 from widgets.components.chart import Chart
 from widgets.components.samples import Picture, Samples
 from widgets.jobs_view import share, time_left
@@ -27,21 +29,28 @@ LOOK_SECONDS = 2.0
 
 
 class RunPicker:
-    """The project's runs, newest first; the newest is followed until the person chooses another."""
+    """The project's runs, newest first; the one that is trained, else the newest, is followed until the person chooses another."""
 
     def __init__(self, words: str = "Run") -> None:
         self.list = ipw.Dropdown(description=words, options=[("no run yet", "")])
         self.view = ipw.VBox([self.list]).add_class("lb-field").add_class("lb-field-run")
+        self._followed, self._follows, self._looking = "", True, False
+        self.list.observe(self._choose, "value")
 
-    def look(self, runs: list[str]) -> None:
-        """Offer these runs."""
-        options = [(run, run) for run in runs] or [("no run yet", "")]
-        if list(self.list.options) == options:
-            return
-        newest = self.list.options[0][1]
-        chosen = self.list.value
-        self.list.options = options
-        self.list.value = chosen if chosen and chosen != newest and chosen in runs else options[0][1]
+    def look(self, runs: list[str], trained: str = "") -> None:
+        """Offer these runs. Args: trained: the one that is at work now, before which those wait that were put into the queue later."""
+        self._followed = trained if trained in runs else (runs or [""])[0]
+        options, chosen = [(run, run) for run in runs] or [("no run yet", "")], self.list.value
+        self._looking = True
+        if list(self.list.options) != options:
+            self.list.options = options
+        self._follows = self._follows or chosen not in runs
+        self.list.value = self._followed if self._follows else chosen
+        self._looking = False
+
+    def _choose(self, change: dict[str, Any]) -> None:
+        if not self._looking:
+            self._follows = change["new"] == self._followed
 
     @property
     def chosen(self) -> str:
@@ -98,11 +107,16 @@ class MonitorPanel(Panel):
     def update(self) -> None:
         """Look at the chosen run, and go on looking while it works."""
         runs = [run.id for run in self.session.training.runs()] if self.session.folder is not None else []
-        self.picker.look(runs)
+        self.picker.look(runs, self._trained())
         self.comparison.look(runs)
         if self._look_once() and not self._watching:
             self._watching = True
             self.loop.repeat(self.patient(self._keep_looking), LOOK_SECONDS)
+
+    def _trained(self) -> str:
+        """The run that is at work now, not one that waits; empty: there is none."""
+        runs = self.session.training.runs() if self.session.folder is not None else []
+        return next((run.id for run in runs if run.state() in ACTIVE and run.has_begun()), "")
 
     def _settle(self) -> None:
         """The run's own words stand in the status line."""
