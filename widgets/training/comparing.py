@@ -8,6 +8,7 @@ import time
 import ipywidgets as ipw
 
 from core.training.comparing import MOST_RUNS, Comparison
+from core.training.run import ACTIVE
 from widgets.components.chart import Chart
 from widgets.components.samples import Picture, Samples
 from widgets.panel import Panel
@@ -28,6 +29,7 @@ class RunComparison:
         self._options: list[str] = []
         self._comparison: Comparison | None = None
         self._looked = 0.0
+        self._following = False
         self.fold = ipw.ToggleButton(description="Show Compare runs").add_class("lb-fold").add_class("lb-fold-compare")
         self.runs = ipw.SelectMultiple(description="Runs to compare", rows=5)
         self.axis = ipw.Dropdown(description="Over", options=[("steps", "steps"), ("time", "time")])
@@ -53,11 +55,12 @@ class RunComparison:
             self._options = runs
             self.runs.options, self.runs.value = runs, chosen
 
-    def follow(self) -> None:
-        """Look again at chosen runs of which one is at work, now and then."""
-        if self._comparison is not None and time.monotonic() - self._looked > AGAIN \
-                and any(run.state in ("running", "stopping") for run in self._comparison.runs):
+    def follow(self) -> bool:
+        """Look again at chosen runs of which one is at work or waits for its turn. Returns: whether to go on."""
+        self._following = self._comparison is not None and any(run.state in ACTIVE for run in self._comparison.runs)
+        if self._following and time.monotonic() - self._looked > AGAIN / 2:
             self._compare()
+        return self._following
 
     def chosen(self) -> list[str]:
         """Ids of the chosen runs, when the part is open."""
@@ -97,6 +100,8 @@ class RunComparison:
             self.moment.options, self.moment.value = moments, kept
         self._show_samples()
         self._table.value = difference_table(found)
+        if not self._following and self.follow():
+            self.panel.loop.repeat(self.panel.patient(self.follow), AGAIN)
 
     def _draw(self) -> None:
         found = self._comparison

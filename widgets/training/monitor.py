@@ -125,7 +125,6 @@ class MonitorPanel(Panel):
 
     def _keep_looking(self) -> bool:
         self._watching = self._look_once()
-        self.comparison.follow()
         return self._watching
 
     def _look_once(self) -> bool:

@@ -1,6 +1,7 @@
 """The monitor on real run folders: norms, machine, price, comparison, the log, and the quiet reminder."""
 
 import json
+from dataclasses import replace
 
 import ipywidgets as ipw
 import pytest
@@ -112,6 +113,24 @@ def test_two_runs_are_compared_by_step_and_by_time_with_settings_and_samples(ses
     assert comparison.chart.x_title == "minutes"
     comparison.runs.value = [run.id]
     assert "1 is chosen: two to 6 can be compared" in comparison._words.value and comparison._found.layout.display == "none"
+
+
+def test_a_comparison_follows_a_run_that_works_also_beside_a_finished_one_that_is_watched(session, run, monkeypatch):
+    other, states, repeated = make_run(session, "blue", rank=16, pace=4.0), ["running"], []
+    panel = MonitorPanel(session)
+    compare = panel.session.training.compare
+
+    def compared(chosen):
+        found = compare(chosen)
+        return replace(found, runs=tuple(replace(one, state=states[0] if one.id == other.id else one.state) for one in found.runs))
+
+    monkeypatch.setattr(type(panel.session.training), "compare", lambda _, chosen: compared(chosen))
+    monkeypatch.setattr(panel.loop, "repeat", lambda look, seconds: repeated.append(look))
+    panel.comparison.fold.value = True
+    assert len(repeated) == 1 and repeated[0]() is True
+    states[0], panel.comparison._looked = "done", 0.0
+    assert repeated[0]() is True  # it looks, and finds that the run has ended
+    assert repeated[0]() is False and len(repeated) == 1
 
 
 def test_one_run_alone_is_not_offered_for_comparison(session, run):
