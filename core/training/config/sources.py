@@ -11,6 +11,7 @@ import errno
 import os
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +36,8 @@ from core.training.config.training import TrainingSettings
 FAMILY_NAMES = {**TITLES, **{name: caption_family(name).title for name in TRAINED}}
 """Families as the forms call them."""
 SHOWN = 3
+CHUNK = 64
+"""Captions that a thread reads in one go."""
 LONGEST = 10_000
 """Steps that the Colab trainers refuse to exceed."""
 
@@ -198,12 +201,14 @@ def _folder(subset: Subset, backend: str, own: Path | None) -> Iterator[Finding]
             yield Finding("error", f"There is no picture in the folder {folder}.",
                           f"Choose a folder with {', '.join(IMAGE_SUFFIXES)} files; folders inside it are not read.")
         return
-    mixed = sorted(path.name for path in folder.iterdir()
-                   if path.suffix.lower() in IMAGE_SUFFIXES and path.suffix not in (path.suffix.lower(), path.suffix.upper()))
+    with os.scandir(folder) as entries:  # once: to ask for each caption takes minutes on a network drive
+        there = {entry.name for entry in entries if _is_file(entry)}
+    mixed = sorted(name for name in there if (suffix := f".{name.rpartition('.')[2]}").lower() in IMAGE_SUFFIXES
+                   and suffix not in (suffix.lower(), suffix.upper()))
     if mixed:
         yield Finding("warning", f"Pictures in {folder} are passed over for the spelling of their ending ({_some(mixed)}).",
                       "Write their endings in small letters, as .png or .jpg.")
-    missing = [image.name for image in images if not image.with_suffix(subset.caption_extension).is_file()]
+    missing = [image.name for image in images if image.stem + subset.caption_extension not in there]
     if missing and backend == "musubi":
         yield Finding("error" if len(missing) == len(images) else "warning", f"{len(missing)} of {len(images)} pictures in {folder} have "
                       f"no caption ({_some(missing)}); musubi-tuner leaves them out.", "Caption them.")
@@ -215,19 +220,15 @@ def _folder(subset: Subset, backend: str, own: Path | None) -> Iterator[Finding]
     stems = Counter(image.stem for image in images)
     if twice := [stem for stem, times in stems.items() if times > 1]:
         yield Finding("warning", f"Pictures in {folder} share a caption file ({_some(twice)}).", "Give one of them another name.")
-    yield from _captions(folder, images, subset.caption_extension, backend)
+    captions = sorted({image.stem + subset.caption_extension for image in images} & there)
+    yield from _captions(folder, captions, backend)
 
 
-def _captions(folder: Path, images: list[Path], extension: str, backend: str) -> Iterator[Finding]:
-    empty, broken = [], []
-    for path in sorted({image.with_suffix(extension) for image in images}):
-        if not path.is_file():
-            continue
-        try:
-            if not read_text(path).strip():
-                empty.append(path.name)
-        except DatasetError:
-            broken.append(path.name)
+def _captions(folder: Path, names: list[str], backend: str) -> Iterator[Finding]:
+    """Args: names: of the caption files, sorted."""
+    with ThreadPoolExecutor(max(4, 2 * (os.cpu_count() or 1))) as pool:  # most of the time is waiting for the disk
+        found = dict(zip(names, pool.map(lambda name: _of_caption(folder / name), names, chunksize=CHUNK), strict=True))
+    empty, broken = ([name for name, what in found.items() if what == kind] for kind in ("empty", "broken"))
     ends = "which ends sd-scripts" if backend == "sd-scripts" else "which ends the training"
     if empty and backend == "sd-scripts":
         yield Finding("error", f"{len(empty)} caption files in {folder} are empty ({_some(empty)}), {ends}.",
@@ -238,6 +239,14 @@ def _captions(folder: Path, images: list[Path], extension: str, backend: str) ->
     if broken:
         yield Finding("error", f"{len(broken)} caption files in {folder} are not UTF-8 ({_some(broken)}), {ends}.",
                       "Save them again as UTF-8.")
+
+
+def _of_caption(path: Path) -> Literal["", "empty", "broken"]:
+    """What is wrong with a caption file."""
+    try:
+        return "" if read_text(path).strip() else "empty"
+    except DatasetError:
+        return "broken"
 
 
 def _totals(settings: TrainingSettings) -> Iterator[Finding]:
