@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.base.files import write_json
-from core.base.process import is_alive, mark_of
+from core.base.process import is_alive, mark_of, marked_processes
 from core.dataset.project import Project
 from core.training.config import TrainingSettings
 from core.training.launch import start_supervisor
@@ -75,6 +75,7 @@ def test_the_next_short_run_ends_every_process_that_outlived_the_job_of_the_last
     wait, other = [sys.executable, "-c", "import time; time.sleep(60)"], {MARK: "/another/run"}
     made = [subprocess.Popen(wait, env={**os.environ, **env}, start_new_session=True) for env in (mark_for(run), mark_for(run), other)]
     try:
+        wait_for(lambda: {one.pid for one in made[:2]} <= set(marked_processes(MARK, mark_for(run)[MARK])))  # it has a mark once it began
         if leader != "is not known":
             write_json(run.folder / "trainer.json", {"attempt": 1, "mark": mark_of(made[0].pid).as_dict()})
         if leader == "has ended":

@@ -104,7 +104,7 @@ def test_black_samples_are_told_and_where_it_was_chosen_end_the_run(tmp_path):
 @pytest.mark.slow
 def test_a_standstill_begins_again_from_the_last_state(tmp_path):
     run = guarded(make_run(tmp_path, schedule={"max_train_epochs": 2}), on_stall="restart", stall_minutes=0.02, stall_factor=3)
-    assert wait_for_end(start_epochs(run, "--hang_at", 18, "--per_epoch", 10, "--delay", 0.1), 60) == "done"
+    assert wait_for_end(start_epochs(run, "--hang_at", 18, "--per_epoch", 10, "--delay", 0.1), 180) == "done"
     (retry,) = events_of(run, "retry")
     assert retry["cause"] == "stalled" and retry["from_step"] == 10
 
