@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import ipywidgets as ipw
 
@@ -18,6 +18,30 @@ def row(*widgets: ipw.Widget) -> ipw.HBox:
 def part(title: str) -> ipw.HTML:
     """A heading inside a panel."""
     return ipw.HTML(f'<div class="lb-part" role="heading" aria-level="4">{html.escape(title)}</div>')
+
+
+class Fold:
+    """A part that is shown when its button is pressed: "Show TITLE", "Hide TITLE".
+
+    Args: turned: called with whether it is open now, after it was opened or closed.
+    """
+
+    def __init__(self, title: str, inside: Sequence[ipw.Widget], turned: Callable[[bool], None] = lambda is_open: None) -> None:
+        self.title, self._turned = title, turned
+        self.button = ipw.ToggleButton(description=f"Show {title}").add_class("lb-fold")
+        self.body = ipw.VBox(list(inside), layout=ipw.Layout(display="none"))
+        self.view = ipw.VBox([self.button, self.body]).add_class("lb-form")
+        self.button.observe(lambda change: self._turn(bool(change["new"])), "value")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is shown."""
+        return bool(self.button.value)
+
+    def _turn(self, is_open: bool) -> None:
+        self.body.layout.display = "" if is_open else "none"
+        self.button.description = f"{'Hide' if is_open else 'Show'} {self.title}"
+        self._turned(is_open)
 
 
 def findings_list(findings: Sequence[Finding]) -> str:

@@ -118,6 +118,42 @@ def _without_upscaling(size: Size, rule: BucketRule) -> tuple[Size, Size]:
     return bucket, resized
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a picture of one size becomes."""
+
+    bucket: Size
+    cropped: float
+    """Share of its area that is cut off, 0 to 1."""
+    scale: float
+    """Factor by which its sides are changed; above 1 it is enlarged."""
+
+
+class Fitter:
+    """Finds what many pictures become; each size is worked out once.
+
+    Args: rule: from `BucketRule.checked`.
+    """
+
+    def __init__(self, rule: BucketRule) -> None:
+        self.rule, self.sizes = rule, rule.sizes()
+        self._known: dict[Size, Fit] = {}
+
+    def fit(self, size: Size) -> Fit:
+        """What a picture becomes.
+
+        Args: size: its width and height; zeros: nobody could read them.
+        Raises: ConfigError: it cannot be opened, or fits no bucket.
+        """
+        if size not in self._known:
+            if not all(size):
+                raise ConfigError("It cannot be opened.")
+            bucket, resized = select_bucket(size, self.rule, self.sizes)
+            cropped = 1 - bucket[0] * bucket[1] / (resized[0] * resized[1])
+            self._known[size] = Fit(bucket, max(0.0, cropped), resized[0] / size[0])
+        return self._known[size]
+
+
 def fill_buckets(pictures: Iterable[tuple[Size, int]], rule: BucketRule) -> dict[Size, int]:
     """How many pictures, with their repeats, stand in each bucket, by size.
 
@@ -127,14 +163,12 @@ def fill_buckets(pictures: Iterable[tuple[Size, int]], rule: BucketRule) -> dict
 
     Raises: ConfigError: a picture fits no bucket.
     """
-    sizes = rule.sizes()
-    known: dict[Size, Size] = {}
+    fitter = Fitter(rule)
     filled: dict[Size, int] = {}
     for size, repeats in pictures:
         if repeats:
-            if size not in known:
-                known[size] = select_bucket(size, rule, sizes)[0]
-            filled[known[size]] = filled.get(known[size], 0) + repeats
+            bucket = fitter.fit(size).bucket
+            filled[bucket] = filled.get(bucket, 0) + repeats
     return dict(sorted(filled.items()))
 
 

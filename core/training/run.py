@@ -18,7 +18,7 @@ import json
 import shutil
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -163,6 +163,10 @@ class Run:
             return time.time() - last < HEARTBEAT_LIMIT
         return is_alive(_mark(supervisor)) or is_alive(self.trainer_mark())
 
+    def is_at_work(self) -> bool:
+        """Whether it is trained now, or waits for its turn; of one that has ended only small files are read."""
+        return self.is_active() and self.state() in ACTIVE
+
     def has_begun(self) -> bool:
         """Whether the present attempt's trainer was started: before that it waits for its turn."""
         return bool(self.attempt()) and _read(self.folder / "trainer.json").get("attempt") == self.attempt()
@@ -227,6 +231,12 @@ class Run:
 
     def _supervisor(self) -> dict[str, Any]:
         return _read(self.folder / "supervisor.json")
+
+
+def present_run(runs: Sequence[Run]) -> Run | None:
+    """The run that is trained now, else the first that waits, else the newest. Args: runs: newest first, as `Run.list` gives them."""
+    working = [run for run in runs if run.is_at_work()]
+    return next((run for run in working if run.has_begun()), working[-1] if working else next(iter(runs), None))
 
 
 def note_supervisor(run: Run, attempt: int, mark: ProcessMark | None) -> None:

@@ -20,8 +20,8 @@ from widgets.pieces import findings_list, part, row, table
 SHOWN = 12
 """Lines of a list."""
 FATES: dict[str, tuple[Callable[[Overview], list[Fate]], Callable[[Fate], str]]] = {
-    "Cut off": (Overview.cropped, lambda fate: f"loses {fate.cropped:.0%}, trained at {_size(fate.bucket)}"),
-    "Enlarged": (Overview.enlarged, lambda fate: f"{fate.scale:.1f} times, from {_size(fate.size)}"),
+    "Cut off": (Overview.cropped, lambda fate: f"loses {fate.fit.cropped:.0%}, trained at {_size(fate.fit.bucket)}"),
+    "Enlarged": (Overview.enlarged, lambda fate: f"{fate.fit.scale:.1f} times, from {_size(fate.size)}"),
 }
 """Lists of pictures: title → which, and what is said of each."""
 

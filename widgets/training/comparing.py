@@ -12,7 +12,7 @@ from core.training.run import ACTIVE
 from widgets.components.chart import Chart
 from widgets.components.samples import Picture, Samples
 from widgets.panel import Panel
-from widgets.pieces import part
+from widgets.pieces import Fold, part
 from widgets.training.curves import compared_curves
 from widgets.training.pictures import picture_key, read_drawn
 
@@ -30,7 +30,6 @@ class RunComparison:
         self._comparison: Comparison | None = None
         self._looked = 0.0
         self._following = False
-        self.fold = ipw.ToggleButton(description="Show Compare runs").add_class("lb-fold").add_class("lb-fold-compare")
         self.runs = ipw.SelectMultiple(description="Runs to compare", rows=5)
         self.axis = ipw.Dropdown(description="Over", options=[("steps", "steps"), ("time", "time")])
         self.moment = ipw.Dropdown(description="Samples of", options=[("no samples", "")])
@@ -40,9 +39,10 @@ class RunComparison:
         chosen = ipw.VBox([self.runs, ipw.HTML(f'<p class="lb-help">{HELP}</p>')]).add_class("lb-field").add_class("lb-list")
         fields = ipw.HBox([ipw.VBox([one]).add_class("lb-field") for one in (self.axis, self.moment)]).add_class("lb-row")
         self._found = ipw.VBox([self.chart, fields, self.samples, part("Settings that differ"), self._table])
-        self._body = ipw.VBox([chosen, self._words, self._found], layout=ipw.Layout(display="none")).add_class("lb-compare")
-        self.view = ipw.VBox([self.fold, self._body]).add_class("lb-form")
-        self.fold.observe(panel.heard(self._turn), "value")
+        self.fold = Fold("Compare runs", [chosen, self._words, self._found], panel.heard(self._turn))
+        self.fold.button.add_class("lb-fold-compare")
+        self.fold.body.add_class("lb-compare")
+        self.view = self.fold.view
         self.runs.observe(panel.heard(self._compare), "value")
         self.axis.observe(panel.heard(self._draw), "value")
         self.moment.observe(panel.heard(self._show_samples), "value")
@@ -64,12 +64,10 @@ class RunComparison:
 
     def chosen(self) -> list[str]:
         """Ids of the chosen runs, when the part is open."""
-        return list(self.runs.value) if self.fold.value else []
+        return list(self.runs.value) if self.fold.is_open else []
 
     def _turn(self) -> None:
-        self._body.layout.display = "" if self.fold.value else "none"
-        self.fold.description = f"{'Hide' if self.fold.value else 'Show'} Compare runs"
-        if self.fold.value and not self.runs.value:
+        if self.fold.is_open and not self.runs.value:
             self.runs.value = self._options[:2]
         self._compare()
 
@@ -80,7 +78,7 @@ class RunComparison:
             self._comparison = None
             self._found.layout.display = "none"
             told = f"{len(chosen)} {'is' if len(chosen) == 1 else 'are'} chosen: two to {MOST_RUNS} can be compared."
-            self._words.value = f'<p class="lb-purpose">{told}</p>' if self.fold.value else ""
+            self._words.value = f'<p class="lb-purpose">{told}</p>' if self.fold.is_open else ""
             return
         manager, self._looked = self.panel.session.training, time.monotonic()
         self.panel.loop.beside(lambda: manager.compare(chosen), lambda found, error: self._take(chosen, found, error))

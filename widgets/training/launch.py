@@ -12,7 +12,7 @@ from core.training.backends import BACKENDS
 from core.training.monitor import RunStatus
 from core.training.monitor.status import WAITING
 from core.training.outputs import State
-from core.training.run import ACTIVE, Run
+from core.training.run import ACTIVE, Run, present_run
 from widgets.jobs_view import share, time_left
 from widgets.panel import Panel
 from widgets.session import Session
@@ -161,9 +161,7 @@ class TrainPanel(Panel):
 
     def _present(self) -> Run | None:
         """The project's run that is trained now, else the first that waits, else the newest."""
-        runs = self.session.training.runs() if self.session.folder is not None else []
-        active = [run for run in runs if run.state() in ACTIVE]
-        return next((run for run in active if run.has_begun()), active[-1] if active else next(iter(runs), None))
+        return present_run(self.session.training.runs()) if self.session.folder is not None else None
 
     def _watch(self) -> None:
         self._watching = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as ipw
@@ -12,12 +12,12 @@ from core.training.monitor import RunStatus
 from core.training.monitor.curve import part_words
 from core.training.monitor.gpu import Gpu
 from core.training.monitor.status import duration
-from core.training.run import ACTIVE
+from core.training.run import present_run
 from widgets.components.chart import Chart
 from widgets.components.samples import Picture, Samples
 from widgets.jobs_view import share, time_left
 from widgets.panel import Panel
-from widgets.pieces import part, table
+from widgets.pieces import Fold, part, table
 from widgets.training.comparing import RunComparison
 from widgets.training.curves import LOSS_PANES, NORM_PANES, layer_table, loss_curves, norm_curves, usage_curves
 from widgets.training.launch import go_on_words, words_for_end
@@ -29,7 +29,7 @@ LOOK_SECONDS = 2.0
 
 
 class RunPicker:
-    """The project's runs, newest first; the one that is trained, else the newest, is followed until the person chooses another."""
+    """The project's runs, newest first; the present one is followed until the person chooses another."""
 
     def __init__(self, words: str = "Run") -> None:
         self.list = ipw.Dropdown(description=words, options=[("no run yet", "")])
@@ -37,9 +37,9 @@ class RunPicker:
         self._followed, self._follows, self._looking = "", True, False
         self.list.observe(self._choose, "value")
 
-    def look(self, runs: list[str], trained: str = "") -> None:
-        """Offer these runs. Args: trained: the one that is at work now, before which those wait that were put into the queue later."""
-        self._followed = trained if trained in runs else (runs or [""])[0]
+    def look(self, runs: list[str], present: str = "") -> None:
+        """Offer these runs. Args: present: the one that is followed (`present_run`); empty: the newest."""
+        self._followed = present or (runs or [""])[0]
         options, chosen = [(run, run) for run in runs] or [("no run yet", "")], self.list.value
         self._looking = True
         if list(self.list.options) != options:
@@ -56,21 +56,6 @@ class RunPicker:
     def chosen(self) -> str:
         """The chosen run's id; empty where there is none."""
         return self.list.value or ""
-
-
-class Fold:
-    """A part that is shown when its button is pressed."""
-
-    def __init__(self, title: str, inside: Sequence[ipw.Widget]) -> None:
-        self.title = title
-        self.button = ipw.ToggleButton(description=f"Show {title}").add_class("lb-fold")
-        self.body = ipw.VBox(list(inside), layout=ipw.Layout(display="none"))
-        self.view = ipw.VBox([self.button, self.body]).add_class("lb-form")
-        self.button.observe(lambda _: self._turn(), "value")
-
-    def _turn(self) -> None:
-        self.body.layout.display = "" if self.button.value else "none"
-        self.button.description = f"{'Hide' if self.button.value else 'Show'} {self.title}"
 
 
 class MonitorPanel(Panel):
@@ -106,17 +91,13 @@ class MonitorPanel(Panel):
 
     def update(self) -> None:
         """Look at the chosen run, and go on looking while it works."""
-        runs = [run.id for run in self.session.training.runs()] if self.session.folder is not None else []
-        self.picker.look(runs, self._trained())
-        self.comparison.look(runs)
+        runs = self.session.training.runs() if self.session.folder is not None else []
+        present, names = present_run(runs), [run.id for run in runs]
+        self.picker.look(names, present.id if present is not None else "")
+        self.comparison.look(names)
         if self._look_once() and not self._watching:
             self._watching = True
             self.loop.repeat(self.patient(self._keep_looking), LOOK_SECONDS)
-
-    def _trained(self) -> str:
-        """The run that is at work now, not one that waits; empty: there is none."""
-        runs = self.session.training.runs() if self.session.folder is not None else []
-        return next((run.id for run in runs if run.state() in ACTIVE and run.has_begun()), "")
 
     def _settle(self) -> None:
         """The run's own words stand in the status line."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import ipywidgets as ipw
 
 from core.base.errors import ConfigError
 from core.training.guards import GuardSettings
 from widgets.form import Form
 from widgets.panel import Panel
+from widgets.pieces import Fold
 
 HELP = "Saved at once, for the next runs of this project and for those that work or wait now."
 
@@ -22,10 +21,9 @@ class GuardForm:
         self.form = Form(GuardSettings)
         self._filling = False
         self.form.on_change(panel.heard(self._keep))
-        self.fold = ipw.ToggleButton(description=f"Show {GuardSettings.title}").add_class("lb-fold").add_class("lb-fold-guards")
-        self._box = ipw.VBox([ipw.HTML(f'<p class="lb-help">{HELP}</p>'), self.form.view], layout=ipw.Layout(display="none"))
-        self.fold.observe(self._turn, "value")
-        self.view = ipw.VBox([self.fold, self._box]).add_class("lb-form")
+        self.fold = Fold(GuardSettings.title, [ipw.HTML(f'<p class="lb-help">{HELP}</p>'), self.form.view])
+        self.fold.button.add_class("lb-fold-guards")
+        self.view = self.fold.view
 
     def look(self) -> None:
         """Show what the project keeps; hidden without a project."""
@@ -41,10 +39,6 @@ class GuardForm:
             return self.form.value()
         except ConfigError:
             return None
-
-    def _turn(self, change: dict[str, Any]) -> None:
-        self._box.layout.display = "" if change["new"] else "none"
-        self.fold.description = f"{'Hide' if change['new'] else 'Show'} {GuardSettings.title}"
 
     def _keep(self) -> None:
         if not self._filling and self.panel.session.folder is not None:

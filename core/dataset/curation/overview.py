@@ -11,7 +11,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from core.base.buckets import BucketRule, Size, fitting_repeats, select_bucket
+from core.base.buckets import BucketRule, Fit, Fitter, Size, fitting_repeats
 from core.base.errors import ConfigError
 from core.base.findings import Finding
 from core.base.progress import SILENT, Progress
@@ -84,11 +84,7 @@ class Fate:
 
     name: str
     size: Size
-    bucket: Size
-    cropped: float
-    """Share of its area that is cut off."""
-    scale: float
-    """Factor by which its sides are changed; above 1 it is enlarged."""
+    fit: Fit
 
 
 @dataclass
@@ -105,15 +101,15 @@ class Overview:
 
     def buckets(self) -> list[tuple[Size, int]]:
         """Training sizes with how many pictures fall into each, the fullest first."""
-        return Counter(fate.bucket for fate in self.fates).most_common()
+        return Counter(fate.fit.bucket for fate in self.fates).most_common()
 
     def cropped(self) -> list[Fate]:
         """Pictures of which much is cut off, most first."""
-        return sorted((fate for fate in self.fates if fate.cropped > MUCH_CROPPED), key=lambda fate: -fate.cropped)
+        return sorted((fate for fate in self.fates if fate.fit.cropped > MUCH_CROPPED), key=lambda fate: -fate.fit.cropped)
 
     def enlarged(self) -> list[Fate]:
         """Pictures that are much enlarged, most first."""
-        return sorted((fate for fate in self.fates if fate.scale > MUCH_ENLARGED), key=lambda fate: -fate.scale)
+        return sorted((fate for fate in self.fates if fate.fit.scale > MUCH_ENLARGED), key=lambda fate: -fate.fit.scale)
 
     def proportions(self) -> list[tuple[str, int]]:
         """How many pictures come nearest to each of the usual proportions."""
@@ -145,11 +141,11 @@ class Overview:
             found.append(Finding("warning", f"{words} no training size: {names}.", self.unreadable[0].reason))
         if cropped := self.cropped():
             words = f"{_pictures(len(cropped), 'loses', 'lose')} more than {MUCH_CROPPED:.0%} of the area"
-            found.append(Finding("info", f"{words} (most: {cropped[0].name}, {cropped[0].cropped:.0%}).",
+            found.append(Finding("info", f"{words} (most: {cropped[0].name}, {cropped[0].fit.cropped:.0%}).",
                                  "Crop them yourself, so that what matters stays."))
         if enlarged := self.enlarged():
             words = f"{_pictures(len(enlarged), 'is', 'are')} enlarged"
-            found.append(Finding("info", f"{words} (most: {enlarged[0].name}, {enlarged[0].scale:.1f} times).",
+            found.append(Finding("info", f"{words} (most: {enlarged[0].name}, {enlarged[0].fit.scale:.1f} times).",
                                  "Upscale or reject them, lower the resolution, or switch 'Never enlarge' on."))
         lonely = [f"{width} x {height}" for (width, height), count in self.buckets() if count < FEW_IN_BUCKET]
         if len(lonely) > 1 and len(self.fates) > 10:
@@ -192,22 +188,13 @@ def look_over(project: Project, settings: OverviewSettings, progress: Progress =
 
 def fates_of(items: Sequence[ImageItem], rule: BucketRule) -> tuple[list[Fate], list[Skipped]]:
     """What training makes of each picture, and those that fit no training size. Args: rule: from `BucketRule.checked`."""
-    fates, skipped = [], []
-    sizes = rule.sizes()
-    known: dict[Size, tuple[Size, Size]] = {}
+    fates, skipped, fitter = [], [], Fitter(rule)
     for item in items:
         size = (item.width, item.height)
         try:
-            if not all(size):
-                raise ConfigError("It cannot be opened.")
-            if size not in known:
-                known[size] = select_bucket(size, rule, sizes)
+            fates.append(Fate(item.name, size, fitter.fit(size)))
         except ConfigError as error:
             skipped.append(Skipped(item.name, str(error)))
-            continue
-        bucket, resized = known[size]
-        cropped = 1 - bucket[0] * bucket[1] / (resized[0] * resized[1])
-        fates.append(Fate(item.name, size, bucket, max(0.0, cropped), resized[0] / size[0]))
     return fates, skipped
 
 

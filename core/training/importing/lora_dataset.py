@@ -6,13 +6,13 @@ Two forms: `ss_datasets` (a dataset file was used) and the older one with flat k
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from core.training.config.data import Subset
 from core.training.importing.folders import Left
+from core.training.importing.lora_values import written_value
 
 OF_DATASET = {"batch_size_per_device": "batch_size", "enable_bucket": "enable_bucket", "min_bucket_reso": "min_bucket_reso",
               "max_bucket_reso": "max_bucket_reso", "bucket_no_upscale": "bucket_no_upscale",
@@ -36,9 +36,9 @@ def dataset_of(metadata: dict[str, str]) -> tuple[dict[str, Any], list[Left]]:
         for name in ("dataset_dirs", "reg_dataset_dirs"):
             flat.pop(name, None)
         tables = [_dataset(one, left) for one in listed if isinstance(one, Mapping)]
-        return _with_shared(tables, {name: _value(text) for name, text in flat.items()}), left
+        return _with_shared(tables, {name: written_value(text) for name, text in flat.items()}), left
     subsets = [*_subsets(flat.pop("dataset_dirs", ""), False, left), *_subsets(flat.pop("reg_dataset_dirs", ""), True, left)]
-    dataset = {OF_DATASET.get(name, name): _value(text) for name, text in flat.items()}
+    dataset = {OF_DATASET.get(name, name): written_value(text) for name, text in flat.items()}
     general = {name: dataset.pop(name) for name in OF_SUBSET if name in dataset}
     return {"general": _said(general), "datasets": [{**_said(dataset), "subsets": subsets}]}, left
 
@@ -97,12 +97,3 @@ def _json(name: str, text: str, kind: type, left: list[Left]) -> Any:
 
 def _said(table: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in table.items() if value is not None and value != "None"}
-
-
-def _value(text: str) -> Any:
-    """A value that was written as text: (512, 512), True, 256; "1024,1024" stays text."""
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-    return list(value) if isinstance(value, tuple) else value

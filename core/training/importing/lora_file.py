@@ -7,7 +7,6 @@ saving, samples, caches and attention; there Lorabook's own defaults hold.
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +28,7 @@ from core.training.importing.lora_values import (
     optimizer_of,
     parts_of,
     precision_of,
+    written_value,
 )
 from core.training.importing.model_files import model_named
 
@@ -146,18 +146,9 @@ class _Metadata:
         argument = SAID_OTHERWISE.get(name, name)
         if argument in SAME_NAMED:
             if text != "None":
-                self.arguments.setdefault(argument, _value(text) if argument not in ("training_comment", "output_name") else text)
+                self.arguments.setdefault(argument, written_value(text) if argument not in ("training_comment", "output_name") else text)
         elif name not in FACTS and text not in ("None", "False", ""):
             self.left.append((f"ss_{name}", text, "nothing here is known by that name"))
-
-
-def _value(text: str) -> Any:
-    """The Python value that was written as text; what is none stays text."""
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _whole(text: str | None) -> int:

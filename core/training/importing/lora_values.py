@@ -51,6 +51,15 @@ def optimizer_of(text: str) -> tuple[str, list[str]] | None:
     return name, [f"{keyword.arg}={_argument(ast.unparse(keyword.value))}" for keyword in (call.keywords if call else ()) if keyword.arg]
 
 
+def written_value(text: str) -> Any:
+    """The Python value that was written as text: [512, 512], True, 256; what is none stays text."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _optimizer_named(path: str) -> str:
     """The name that sd-scripts takes for a class, by its package and its own name; modules between the two are its package's affair."""
     package, own = path.partition(".")[0], path.rpartition(".")[2]

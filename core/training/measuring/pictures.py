@@ -59,7 +59,7 @@ def copy_pictures(settings: TrainingSettings, plan: BucketPlan, folder: Path, pr
 
 def _largest(plan: BucketPlan, subsets: Sequence[Subset]) -> tuple[int, list[Fate]]:
     """The folder that has most pictures in the largest bucket, and these; regularisation only where nothing else is as large."""
-    fates = [fate for fate in plan.fates if fate.repeats and fate.bucket == plan.largest()]
+    fates = [fate for fate in plan.fates if fate.repeats and fate.fit.bucket == plan.largest()]
     fates = [fate for fate in fates if not subsets[fate.folder].is_reg] or fates
     number = Counter(fate.folder for fate in fates).most_common(1)[0][0]
     return number, [fate for fate in fates if fate.folder == number]

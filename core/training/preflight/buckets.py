@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from core.base.buckets import BucketRule, Size, select_bucket
+from core.base.buckets import BucketRule, Fit, Fitter, Size
 from core.base.errors import ConfigError
 from core.base.findings import Finding
 from core.base.words import counted
@@ -34,11 +34,7 @@ class Fate:
 
     name: str
     size: Size
-    bucket: Size
-    cropped: float
-    """Share of its area that is cut off, 0 to 1."""
-    scale: float
-    """Factor by which its sides are changed; above 1 it is enlarged."""
+    fit: Fit
     repeats: int
     """How often it comes up in one epoch; 0: a regularisation picture that is left out."""
     is_beyond: bool
@@ -115,7 +111,7 @@ def plan_buckets(settings: TrainingSettings, pictures: Sequence[Sequence[Picture
     buckets: dict[Size, int] = {}
     for fate in fates:
         if fate.repeats:
-            buckets[fate.bucket] = buckets.get(fate.bucket, 0) + fate.repeats
+            buckets[fate.fit.bucket] = buckets.get(fate.fit.bucket, 0) + fate.repeats
     totals = count_steps(settings, [len(folder) for folder in pictures], list(buckets.values()), processes)
     return BucketPlan(rule, settings.data.batch_size, processes, tuple(fates), tuple(unfit), measured, dict(sorted(buckets.items())),
                       totals)
@@ -130,24 +126,17 @@ def rule_of(settings: TrainingSettings) -> BucketRule:
 
 def fates_of(pictures: Iterable[tuple[Picture, int]], rule: BucketRule, folder: int = 0) -> tuple[list[Fate], list[tuple[str, str]]]:
     """What training makes of each picture of a folder with its repeats, and those that get no size, with the reason."""
-    fates, unfit, sizes = [], [], rule.sizes()
-    ratios = [width / height for width, height in sizes]
+    fates, unfit, fitter = [], [], Fitter(rule)
+    ratios = [width / height for width, height in fitter.sizes]
     low, high = (min(ratios), max(ratios)) if rule.enable_bucket and not rule.bucket_no_upscale else (0.0, math.inf)
-    known: dict[Size, tuple[Size, Size]] = {}
     for picture, repeats in pictures:
         size = picture.size
         try:
-            if not all(size):
-                raise ConfigError("It cannot be opened.")
-            if size not in known:
-                known[size] = select_bucket(size, rule, sizes)
+            fit = fitter.fit(size)
         except ConfigError as error:
             unfit.append((picture.name, str(error)))
-            continue
-        bucket, resized = known[size]
-        cropped = max(0.0, 1 - bucket[0] * bucket[1] / (resized[0] * resized[1]))
-        fates.append(Fate(picture.name, size, bucket, cropped, resized[0] / size[0], repeats,
-                          not low <= size[0] / size[1] <= high, folder))
+        else:
+            fates.append(Fate(picture.name, size, fit, repeats, not low <= size[0] / size[1] <= high, folder))
     return fates, unfit
 
 
@@ -182,24 +171,24 @@ def _short_batches(plan: BucketPlan) -> list[Finding]:
 
 
 def _beyond(plan: BucketPlan) -> list[Finding]:
-    return _named([fate for fate in plan.fates if fate.cropped > MUCH_CROPPED and fate.is_beyond],
-                  "is longer than any training size", "are longer than any training size", lambda fate: fate.cropped,
-                  lambda fate: f"{_px(fate.size)}, of which {fate.cropped:.0%} is cut off",
+    return _named([fate for fate in plan.fates if fate.fit.cropped > MUCH_CROPPED and fate.is_beyond],
+                  "is longer than any training size", "are longer than any training size", lambda fate: fate.fit.cropped,
+                  lambda fate: f"{_px(fate.size)}, of which {fate.fit.cropped:.0%} is cut off",
                   "Crop them yourself, raise the longest side (max_bucket_reso), or lower the shortest (min_bucket_reso).")
 
 
 def _cropped(plan: BucketPlan) -> list[Finding]:
     remedy = "Crop them yourself, so that what matters stays." if plan.rule.enable_bucket else \
         "Switch 'Keep proportions' (enable_bucket) on, or crop them yourself."
-    return _named([fate for fate in plan.fates if fate.cropped > MUCH_CROPPED and not fate.is_beyond],
+    return _named([fate for fate in plan.fates if fate.fit.cropped > MUCH_CROPPED and not fate.is_beyond],
                   f"loses more than {MUCH_CROPPED:.0%} of its area", f"lose more than {MUCH_CROPPED:.0%} of their area",
-                  lambda fate: fate.cropped, lambda fate: f"{fate.cropped:.0%}", remedy)
+                  lambda fate: fate.fit.cropped, lambda fate: f"{fate.fit.cropped:.0%}", remedy)
 
 
 def _enlarged(plan: BucketPlan) -> list[Finding]:
-    found = [fate for fate in plan.fates if fate.scale > MUCH_ENLARGED]
+    found = [fate for fate in plan.fates if fate.fit.scale > MUCH_ENLARGED]
     return _named(found, f"is enlarged more than {MUCH_ENLARGED:g} times", f"are enlarged more than {MUCH_ENLARGED:g} times",
-                  lambda fate: fate.scale, lambda fate: f"{_px(fate.size)}, {fate.scale:.1f} times",
+                  lambda fate: fate.fit.scale, lambda fate: f"{_px(fate.size)}, {fate.fit.scale:.1f} times",
                   "Upscale or reject them, lower the resolution, or switch 'Never enlarge' (bucket_no_upscale) on.")
 
 

@@ -80,7 +80,7 @@ def disk_needs(settings: TrainingSettings, plan: BucketPlan, pictures: Sequence[
         every = sampling.sample_every_n_epochs
         times = plan.totals.epochs // every if every else plan.totals.steps // (sampling.sample_every_n_steps or plan.totals.steps)
         needs.append(Need("samples", project.runs, sample_bytes(data.size, times * len(sampling.sample_prompts))))
-    buckets = {(fate.folder, fate.name): fate.bucket for fate in plan.fates if fate.repeats}
+    buckets = {(fate.folder, fate.name): fate.fit.bucket for fate in plan.fates if fate.repeats}
     for number, subset in enumerate(data.subsets):
         sizes = [buckets[number, picture.name] for picture in pictures[number] if (number, picture.name) in buckets]
         family = facts_name(settings.model.family)

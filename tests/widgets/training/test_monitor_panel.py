@@ -100,7 +100,7 @@ def test_two_runs_are_compared_by_step_and_by_time_with_settings_and_samples(ses
     panel = MonitorPanel(session)
     comparison = panel.comparison
     assert comparison.view.layout.display == "" and comparison.chart.curves == []
-    comparison.fold.value = True
+    comparison.fold.button.value = True
     assert list(comparison.runs.value) == [other.id, run.id]
     assert labels(comparison.chart) == [other.id, run.id] and comparison.chart.x_title == "step"
     assert "LoRA: Rank" in comparison._table.value and "<td>16</td><td>8</td>" in comparison._table.value
@@ -126,7 +126,7 @@ def test_a_comparison_follows_a_run_that_works_also_beside_a_finished_one_that_i
 
     monkeypatch.setattr(type(panel.session.training), "compare", lambda _, chosen: compared(chosen))
     monkeypatch.setattr(panel.loop, "repeat", lambda look, seconds: repeated.append(look))
-    panel.comparison.fold.value = True
+    panel.comparison.fold.button.value = True
     assert len(repeated) == 1 and repeated[0]() is True
     states[0], panel.comparison._looked = "done", 0.0
     assert repeated[0]() is True  # it looks, and finds that the run has ended
@@ -204,15 +204,15 @@ def test_the_run_that_is_trained_is_followed_and_not_one_that_waits_until_the_pe
     picker = RunPicker()
     picker.look(["1"])
     assert picker.chosen == "1"
-    picker.look(["2", "1"], trained="1")
+    picker.look(["2", "1"], present="1")
     assert picker.chosen == "1"  # 2 waits in the queue
-    picker.look(["2", "1"], trained="2")
+    picker.look(["2", "1"], present="2")
     assert picker.chosen == "2"
     picker.list.value = "1"
-    picker.look(["3", "2", "1"], trained="3")
+    picker.look(["3", "2", "1"], present="3")
     assert picker.chosen == "1"  # chosen by hand
     picker.list.value = "3"
-    picker.look(["4", "3", "2", "1"], trained="4")
+    picker.look(["4", "3", "2", "1"], present="4")
     assert picker.chosen == "4"
     picker.look([])
     assert picker.chosen == ""

@@ -104,7 +104,7 @@ def test_where_no_epochs_are_saved_it_is_said_why_it_cannot_be_stopped_there(ses
 
 def test_what_watches_over_the_runs_is_kept_at_once_also_for_the_one_at_work(session, runs):
     panel = TrainPanel(session)
-    panel.guards.fold.value = True
+    panel.guards.fold.button.value = True
     panel.guards.form.control("memory_retries").widget.value = 7
     assert panel.status.text == "Done: saved." or read_guards(session.folder).memory_retries == 7
     assert read_guards(runs[0].folder).memory_retries == 7

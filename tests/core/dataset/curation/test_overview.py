@@ -25,8 +25,8 @@ def test_fates_are_the_trainers_own_arithmetic(project):
     overview = look_over(project, OverviewSettings(resolution=512))
     for fate, size in zip(overview.fates, sizes, strict=True):
         bucket, resized = select_bucket(size, overview.rule)
-        assert (fate.size, fate.bucket) == (size, bucket)
-        assert fate.cropped == pytest.approx(1 - bucket[0] * bucket[1] / (resized[0] * resized[1]))
+        assert (fate.size, fate.fit.bucket) == (size, bucket)
+        assert fate.fit.cropped == pytest.approx(1 - bucket[0] * bucket[1] / (resized[0] * resized[1]))
     assert [fate.name for fate in overview.enlarged()] == ["2.png"]
     assert sum(count for _, count in overview.buckets()) == 4 and overview.sides() == (200, 512, 1500)
     assert overview.ranges() == [("below 256 px", 1), ("512 to 767 px", 2), ("1024 to 1535 px", 1)]
