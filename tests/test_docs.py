@@ -44,6 +44,8 @@ def words_on_screen() -> set[str]:
     for path in (ROOT / "widgets").rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         found |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        found |= {f"Show {node.args[0].value}" for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+                  and node.func.id == "Fold" and isinstance(node.args[0], ast.Constant)}
         found |= {"".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
                   for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)}
     for path in (ROOT / "widgets").rglob("*.js"):

@@ -24,7 +24,7 @@ SEVERAL = ("several",)
 
 
 def setting(default: Any, title: str, help: str = "", *, level: Level = "basic", unit: str = "", source: str = "",
-            cli: tuple[str, ...] = (), only: Mapping[str, Collection[Any]] | None = None, **bounds: Any) -> Any:
+            cli: tuple[str, ...] = (), also: tuple[str, ...] = (), only: Mapping[str, Collection[Any]] | None = None, **bounds: Any) -> Any:
     """One field of a settings class.
 
     Args:
@@ -35,11 +35,12 @@ def setting(default: Any, title: str, help: str = "", *, level: Level = "basic",
         unit: "steps", "px", "GiB" …
         source: where the default or the meaning comes from.
         cli: other flag names that the command line accepts.
+        also: other names under which it is known, and looked for.
         only: other settings on which it hangs, by name: with which of their values it is used; `SET`: with any but empty, 0 and off;
             `SEVERAL`: with more than 1.
         bounds: pydantic's ge, gt, le, lt, min_length, pattern …
     """
-    extra: dict[str, Any] = {"level": level, "unit": unit, "source": source, "cli": list(cli),
+    extra: dict[str, Any] = {"level": level, "unit": unit, "source": source, "cli": list(cli), "also": list(also),
                              "only": {name: list(values) for name, values in (only or {}).items()}}
     if isinstance(default, (list, dict)):
         return pydantic.Field(default_factory=lambda: default.copy(), title=title, description=help, json_schema_extra=extra, **bounds)
@@ -82,7 +83,7 @@ class Settings(BaseModel):
 
 
 def field_extra(field: FieldInfo, key: str, default: Any = "") -> Any:
-    """What `setting` stored beside a field: level, unit, source, cli, only."""
+    """What `setting` stored beside a field: level, unit, source, cli, also, only."""
     extra = field.json_schema_extra
     return extra.get(key, default) if isinstance(extra, dict) else default
 

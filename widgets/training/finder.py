@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import ipywidgets as ipw
-from pydantic.fields import FieldInfo
 
-from core.base.settings import field_extra
 from core.base.words import counted
+from core.training.config.search import fits
 from widgets.form import Form
 
 NARROWED = "Everything else is put aside for the moment; nothing is lost."
@@ -18,11 +17,13 @@ NARROWED = "Everything else is put aside for the moment; nothing is lost."
 class SettingsFinder:
     """A search box and a switch above a form; the form shows what fits and puts the rest aside.
 
-    Args: form: of which it shows a part.
+    Args:
+        form: of which it shows a part.
+        elsewhere: sentences on where what is looked for stands, if no setting of the form fits.
     """
 
-    def __init__(self, form: Form) -> None:
-        self.form = form
+    def __init__(self, form: Form, elsewhere: Callable[[Collection[str]], Sequence[str]] = lambda words: ()) -> None:
+        self.form, self._elsewhere = form, elsewhere
         self.words = ipw.Text(description="Find a setting", placeholder="rank, learning, flip_aug …", continuous_update=True)
         self.changed = ipw.ToggleButton(description="Only what differs from the preset (0)").add_class("lb-fold")
         self._said = ipw.HTML()
@@ -49,11 +50,14 @@ class SettingsFinder:
         self._said.value = self._words(names)
 
     def _wanted(self) -> set[str] | None:
-        words = self.words.value.strip().lower().split()
+        words = self._typed()
         if not words and not self.changed.value:
             return None
-        fitting = {name for name, field in self.form.names().items() if _fits(name, field, words)}
+        fitting = {name for name, field in self.form.names().items() if fits(name, field, words)}
         return fitting & self._differing.keys() if self.changed.value else fitting
+
+    def _typed(self) -> list[str]:
+        return self.words.value.lower().split()
 
     def _words(self, names: Collection[str] | None) -> str:
         if names is None:
@@ -63,11 +67,7 @@ class SettingsFinder:
             fields = self.form.names()
             lines += [f"{fields[name].title}: the preset has {self._differing[name]}." for name in sorted(names)]
         elif not names:
-            lines = ["No setting fits these words. Fewer letters find more; sd-scripts' own names are known too."]
+            lines = list(self._elsewhere(self._typed())) or \
+                ["No setting fits these words. Fewer letters find more; sd-scripts' own names are known too."]
         return "".join(f'<p class="lb-help">{html.escape(line)}</p>' for line in lines)
 
-
-def _fits(name: str, field: FieldInfo, words: Collection[str]) -> bool:
-    """Whether every word stands in a setting's name, title, help or unit."""
-    text = f"{name.replace('.', ' ')} {field.title} {field.description} {field_extra(field, 'unit')}".lower()
-    return all(word in text for word in words)

@@ -23,6 +23,7 @@ from core.training.config.optimizers import USUAL
 from core.training.config.own_presets import all_presets
 from core.training.config.presets import apply_preset
 from core.training.config.sampling import FLAGS
+from core.training.config.search import elsewhere
 from core.training.fitting import is_own
 from widgets.controls import SuggestionControl, Suggestions
 from widgets.demo import is_demo
@@ -73,7 +74,7 @@ class SettingsPanel(Panel):
                    **{f"model.{name}": Suggestions() for name in FIELDS},
                    "network.network_type": [(facts.title, name) for name, facts in NETWORK_TYPES.items()]}
         self.form = Form(TrainingSettings, choices, HIDDEN, folded=[name for name in PARTS if name != "model"])
-        self.finder = SettingsFinder(self.form)
+        self.finder = SettingsFinder(self.form, lambda words: elsewhere(words, read_settings(self.session)))
         self.folders = FoldersBox(self._changed)
         data = self.form.section_box("data")
         data.children = [*data.children, self.folders.view]

@@ -68,7 +68,7 @@ class DataSettings(Part):
     resolution_height: int | None = setting(None, "Height", "Another height than width; empty means a square.", level="advanced", unit="px",
                                             ge=32, le=8192)
     batch_size: int = setting(2, "Batch size", "Pictures in one batch. Lower it when memory runs out.", ge=1, le=512,
-                              source="training-reference: SD 1.5 2, SDXL 4")
+                              also=("train_batch_size",), source="training-reference: SD 1.5 2, SDXL 4")
     enable_bucket: bool = setting(True, "Keep proportions",
                                   "Sort pictures into buckets of like proportions instead of cropping all to one.",
                                   level="advanced")

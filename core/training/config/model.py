@@ -23,7 +23,8 @@ class ModelSettings(Part):
     section: ClassVar[str] = "model"
     elsewhere: ClassVar[tuple[str, ...]] = ("family", "method")
 
-    family: Family = setting("sd15", "Model family", "What kind of model it is. SDXL also covers Pony, Illustrious, NoobAI and Animagine.")
+    family: Family = setting("sd15", "Model family", "What kind of model it is. SDXL also covers Pony, Illustrious, NoobAI and Animagine.",
+                             also=("v2", "model_type"))
     method: Literal["lora", "full"] = setting("lora", "What is trained", "lora: a small file beside the model. full: the whole model "
                                               "itself, which takes several times the memory and many more pictures.", level="expert")
     pretrained_model_name_or_path: str | None = setting(
