@@ -45,7 +45,8 @@ class NetworkSettings(Part):
                                         "musubi-tuner.", level="advanced",
                                         also=("network_module", "network_args", "algo"), source="https://github.com/KohakuBlueleaf/LyCORIS")
     network_dim: int = setting(16, "Rank", "How much the LoRA can hold. 8 to 32 is usual; more makes a larger file.", ge=1, le=4096,
-                               only={"network_type": WITH_RANK}, also=("linear", "lora_rank"), source="training-reference: SD 1.5 16, SDXL 8")
+                               only={"network_type": WITH_RANK}, also=("linear", "lora_rank"),
+                               source="training-reference: SD 1.5 16, SDXL 8")
     network_alpha: float = setting(8.0, "Alpha", "Scales what is learned by alpha / rank. Half the rank is usual; the rank for Prodigy. "
                                    "For OFT it is the limit of turning: 0.001.", gt=0, only={"network_type": WITH_ALPHA},
                                    source="training-reference: SD 1.5 8, SDXL 4")

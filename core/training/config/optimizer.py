@@ -24,7 +24,8 @@ class OptimizerSettings(Part):
 
     optimizer_type: str = setting(
         "AdamW8bit", "Optimizer", "AdamW8bit saves memory; Prodigy finds the rate itself; AdamW runs everywhere. Any class of "
-        "pytorch_optimizer may be named, as pytorch_optimizer.CAME.", min_length=1, pattern=r"^[A-Za-z_][\w.]*$", also=("use_8bit_adam", "use_lion_optimizer"),
+        "pytorch_optimizer may be named, as pytorch_optimizer.CAME.", min_length=1, pattern=r"^[A-Za-z_][\w.]*$",
+        also=("use_8bit_adam", "use_lion_optimizer"),
         source="training-reference: AdamW8bit for both families")
     unet_lr: float | None = setting(5e-4, "Learning rate, U-Net", "How fast the picture side learns.", ge=0, le=10, only=LORA,
                                     source="training-reference: SD 1.5 5e-4, SDXL 3e-4")
