@@ -43,6 +43,8 @@ class Session:
         self.picked = Picked()
         """What the gallery has selected; nothing as long as it is not on screen."""
         self.panels: dict[str, Any] = {}
+        self.chosen_run = ""
+        """The run that is looked at, chosen by hand; empty: the present one."""
         self.trouble = ""
         """What is wrong with the training settings on screen; empty when they are right."""
         self.lost = ""
@@ -58,7 +60,7 @@ class Session:
         from core.dataset.project import Project
 
         project = Project.open(Path(folder))
-        self._folder, self._managers, self.lost = project.folder, {}, ""
+        self._folder, self._managers, self.lost, self.chosen_run = project.folder, {}, "", ""
         if self._memory is not None:
             write_text(self._memory, f"{project.folder}\n")
         self.tell()

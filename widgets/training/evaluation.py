@@ -11,8 +11,8 @@ from core.training.evaluation import WITHOUT, EvaluationSettings
 from widgets.components.samples import Picture, Samples
 from widgets.form import Form
 from widgets.panel import Panel
-from widgets.training.monitor import RunPicker
 from widgets.training.pictures import picture_key, read_drawn
+from widgets.training.run_choice import RunPicker
 
 
 class EvaluationPanel(Panel):
@@ -26,8 +26,7 @@ class EvaluationPanel(Panel):
 
     def controls(self) -> list[ipw.Widget]:
         """Which run, and what to draw."""
-        self.picker = RunPicker()
-        self.picker.list.observe(lambda _: self.refresh(), "value")
+        self.picker = RunPicker(self.session)
         self.form = Form(EvaluationSettings, hide=("run", "output_dir"))
         return [self.picker.view, self.form.view]
 
@@ -38,7 +37,7 @@ class EvaluationPanel(Panel):
 
     def update(self) -> None:
         """Offer the runs, and show what was drawn for the chosen one."""
-        self.picker.look([run.id for run in self.session.training.runs()] if self.session.folder is not None else [])
+        self.picker.look()
         self._show()
 
     def blocked(self) -> str:

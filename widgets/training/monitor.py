@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from typing import Any
 
 import ipywidgets as ipw
 
@@ -12,7 +11,6 @@ from core.training.monitor import RunStatus
 from core.training.monitor.curve import part_words
 from core.training.monitor.gpu import Gpu
 from core.training.monitor.status import duration
-from core.training.run import present_run
 from widgets.components.chart import Chart
 from widgets.components.samples import Picture, Samples
 from widgets.jobs_view import share, time_left
@@ -23,39 +21,10 @@ from widgets.training.curves import LOSS_PANES, NORM_PANES, layer_table, loss_cu
 from widgets.training.launch import go_on_words, words_for_end
 from widgets.training.pictures import picture_key, read_drawn
 from widgets.training.reminder import calm_line
+from widgets.training.run_choice import RunPicker
 from widgets.training.run_log import RunLogView
 
 LOOK_SECONDS = 2.0
-
-
-class RunPicker:
-    """The project's runs, newest first; the present one is followed until the person chooses another."""
-
-    def __init__(self, words: str = "Run") -> None:
-        self.list = ipw.Dropdown(description=words, options=[("no run yet", "")])
-        self.view = ipw.VBox([self.list]).add_class("lb-field").add_class("lb-field-run")
-        self._followed, self._follows, self._looking = "", True, False
-        self.list.observe(self._choose, "value")
-
-    def look(self, runs: list[str], present: str = "") -> None:
-        """Offer these runs. Args: present: the one that is followed (`present_run`); empty: the newest."""
-        self._followed = present or (runs or [""])[0]
-        options, chosen = [(run, run) for run in runs] or [("no run yet", "")], self.list.value
-        self._looking = True
-        if list(self.list.options) != options:
-            self.list.options = options
-        self._follows = self._follows or chosen not in runs
-        self.list.value = self._followed if self._follows else chosen
-        self._looking = False
-
-    def _choose(self, change: dict[str, Any]) -> None:
-        if not self._looking:
-            self._follows = change["new"] == self._followed
-
-    @property
-    def chosen(self) -> str:
-        """The chosen run's id; empty where there is none."""
-        return self.list.value or ""
 
 
 class MonitorPanel(Panel):
@@ -67,8 +36,7 @@ class MonitorPanel(Panel):
 
     def controls(self) -> list[ipw.Widget]:
         """Which run."""
-        self.picker = RunPicker()
-        self.picker.list.observe(lambda _: self.refresh(), "value")
+        self.picker = RunPicker(self.session)
         self._watching = False
         return [self.picker.view]
 
@@ -91,10 +59,7 @@ class MonitorPanel(Panel):
 
     def update(self) -> None:
         """Look at the chosen run, and go on looking while it works."""
-        runs = self.session.training.runs() if self.session.folder is not None else []
-        present, names = present_run(runs), [run.id for run in runs]
-        self.picker.look(names, present.id if present is not None else "")
-        self.comparison.look(names)
+        self.comparison.look([run.id for run in self.picker.look()])
         if self._look_once() and not self._watching:
             self._watching = True
             self.loop.repeat(self.patient(self._keep_looking), LOOK_SECONDS)

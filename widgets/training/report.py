@@ -11,7 +11,7 @@ from core.training.comparing import MOST_RUNS
 from widgets.components.page import PageView
 from widgets.panel import Panel, Work
 from widgets.pieces import part, table
-from widgets.training.monitor import RunPicker
+from widgets.training.run_choice import RunPicker
 
 BESIDE = f"Optional: up to {MOST_RUNS - 1} other runs that the report compares it with (Ctrl or Shift and a press)."
 
@@ -26,8 +26,7 @@ class ReportPanel(Panel):
 
     def controls(self) -> list[ipw.Widget]:
         """Which run."""
-        self.picker = RunPicker()
-        self.picker.list.observe(lambda _: self.refresh(), "value")
+        self.picker = RunPicker(self.session)
         self.others = ipw.SelectMultiple(description="Put beside it", rows=4)
         self._others = ipw.VBox([self.others, ipw.HTML(f'<p class="lb-help">{BESIDE}</p>')]).add_class("lb-field").add_class("lb-list")
         return [self.picker.view, self._others]
@@ -40,9 +39,8 @@ class ReportPanel(Panel):
     def update(self) -> None:
         """Look for runs, the report and the files."""
         known = self.session.folder is not None
-        runs = [run.id for run in self.session.training.runs()] if known else []
-        self.picker.look(runs)
-        self._offer([run for run in runs if run != self.picker.chosen])
+        runs = self.picker.look()
+        self._offer([run.id for run in runs if run.id != self.picker.chosen])
         report = self._report()
         there = report is not None and report.is_file()
         self.page.name = f"{self.picker.chosen}.html" if there else ""

@@ -14,7 +14,7 @@ from core.training.finish.kept import keep_finish
 from core.training.finish.settings import FinishSettings
 from core.training.run import Run
 from widgets.training.choice import read_settings
-from widgets.training.monitor import MonitorPanel, RunPicker
+from widgets.training.monitor import MonitorPanel
 from widgets.training.report import ReportPanel
 from widgets.training.settings import SettingsPanel
 
@@ -198,23 +198,3 @@ def test_weights_and_biases_is_offered_only_where_it_can_be_sent_to(session, tmp
     monkeypatch.setattr("widgets.training.settings.backend_of", lambda session: "builtin")
     options, note = loggers(SettingsPanel(session))
     assert options == [None, "tensorboard"] and "The built-in trainer writes TensorBoard files only." in note
-
-
-def test_the_run_that_is_trained_is_followed_and_not_one_that_waits_until_the_person_chooses():
-    picker = RunPicker()
-    picker.look(["1"])
-    assert picker.chosen == "1"
-    picker.look(["2", "1"], present="1")
-    assert picker.chosen == "1"  # 2 waits in the queue
-    picker.look(["2", "1"], present="2")
-    assert picker.chosen == "2"
-    picker.list.value = "1"
-    picker.look(["3", "2", "1"], present="3")
-    assert picker.chosen == "1"  # chosen by hand
-    picker.list.value = "3"
-    picker.look(["4", "3", "2", "1"], present="4")
-    assert picker.chosen == "4"
-    picker.look([])
-    assert picker.chosen == ""
-    picker.look(["5"])
-    assert picker.chosen == "5"
