@@ -195,15 +195,16 @@ def undo(given: argparse.Namespace, progress: Progress) -> Any:
 
 
 def presets(given: argparse.Namespace, progress: Progress) -> Any:
-    """Names by family, a person's own last; what cannot be read is told."""
+    """Names by family, the demo's and a person's own last; what cannot be read is told."""
     from core.base.families import TRAINED
     from core.training.config.own_presets import own_presets
-    from core.training.config.presets import preset_names
+    from core.training.config.presets import find_presets
 
     own, broken = own_presets()
     for finding in broken:
         progress.warn(str(finding))
-    return {family: [*preset_names(family), *(name for name, preset in own.items() if preset.family == family)] for family in TRAINED}
+    every = sorted({**find_presets(), **own}.values(), key=lambda preset: (preset.name in own, not preset.listed))
+    return {family: [preset.name for preset in every if preset.family == family] for family in TRAINED}
 
 
 def doctor(given: argparse.Namespace, progress: Progress) -> Any:
@@ -298,7 +299,7 @@ def train(given: argparse.Namespace, progress: Progress) -> Any:
 
     manager = _manager(given)
     guards = manager.guards().changed(**read_flags(vars(given), GuardSettings))
-    run = manager.launch(_training_settings(given), given.backend, guards, given.hold)
+    run = manager.launch(_training_settings(given), given.backend, guards, given.hold, progress)
     if not given.wait:
         return {"run": run.id, "folder": str(run.folder)}
     status = follow(run, progress)
@@ -339,4 +340,5 @@ def _readable(values: dict[str, Any]) -> str:
         return "\n".join(lines) or "Nothing to mend."
     if values.get("summary"):
         return str(values["summary"])
-    return "\n".join(f"{key}: {value}" for key, value in values.items() if value not in (None, "", [], {}))
+    return "\n".join(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+                     for key, value in values.items() if value not in (None, "", [], {}))

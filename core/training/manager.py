@@ -179,16 +179,23 @@ class TrainingManager:
             if run.state() in ACTIVE:
                 keep_guards(settings, run.folder)
 
-    def launch(self, settings: TrainingSettings, backend: str = "builtin", guards: GuardSettings | None = None, hold: bool = False) -> Run:
+    def launch(self, settings: TrainingSettings, backend: str = "builtin", guards: GuardSettings | None = None, hold: bool = False,
+               progress: Progress = SILENT) -> Run:
         """Make a run and put it into the machine's queue, where it begins when nobody is ahead; returns at once.
 
         Args:
             guards: what watches over it; None: as the project keeps it.
             hold: it waits until it is released.
+            progress: hears everything that the check finds wrong or worth a look.
         Raises: ConfigError: a check found an error; DatasetError: images are half renamed; TrainingError, DiskError.
         """
         self.project.settle()
-        if wrong := errors_of(self.check(settings, backend, deep=False)):
+        found = self.check(settings, backend, deep=False)
+        wrong = errors_of(found)
+        for finding in found:
+            if finding.level != "info" and finding not in wrong[:1]:
+                progress.warn(str(finding))
+        if wrong:
             raise ConfigError(wrong[0].what, wrong[0].remedy)
         return launch.launch(launch.prepare(self.project.folder, self.configure(settings), backend, guards), hold=hold)
 

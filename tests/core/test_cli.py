@@ -225,3 +225,16 @@ def test_where_a_stage_tells_more_of_its_place_it_stands_in_the_line(monkeypatch
     clock.now += 6
     progress.advance("picture_07.png")
     assert stream.getvalue().splitlines()[-1] == "Training: 6 of 10 (60 %), 24 s left"
+
+
+def test_a_start_tells_everything_that_the_check_found(project, capsys):
+    Image.new("RGB", (64, 64)).save(Path(project) / "images" / "without.png")
+    code, _, err = run(capsys, "train", project, "--preset", "sd15_style", "--pretrained_model_name_or_path", "/nowhere.safetensors")
+    assert code == 1 and "/nowhere.safetensors" in err
+    assert "have no caption" in err or "has no caption" in err
+
+
+def test_presets_are_listed_in_words_with_the_demos(capsys):
+    lines = run(capsys, "presets")[1].splitlines()
+    assert next(line for line in lines if line.startswith("sd15:")).split(", ")[-1] == "demo"
+    assert not any("[" in line for line in lines)
