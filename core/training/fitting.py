@@ -14,6 +14,7 @@ from core.base.files import safe_stem
 from core.base.findings import Finding, errors_of
 from core.base.paths import place_of
 from core.dataset.project import Project
+from core.training.config.finding import SettingFinding
 
 if TYPE_CHECKING:
     from core.training.config import Subset, TrainingSettings
@@ -142,8 +143,8 @@ def _check_demo_model(settings: TrainingSettings) -> list[Finding]:
     model, size = settings.model.pretrained_model_name_or_path, settings.data.size
     if not model or size == (DEMO_SIDE, DEMO_SIDE) or not is_demo_model(str(place_of(model))):
         return []
-    return [Finding("warning", f"The embedded model draws pictures of {DEMO_SIDE} px; trained at {size[0]} x {size[1]} its samples show "
-                    "nothing clear.", f"Use the preset Demo, or set 'Resolution' (resolution) to {DEMO_SIDE}.")]
+    return [SettingFinding("warning", f"The embedded model draws pictures of {DEMO_SIDE} px; trained at {size[0]} x {size[1]} its samples "
+                           "show nothing clear.", f"Use the preset Demo, or set 'Resolution' (resolution) to {DEMO_SIDE}.", preset="demo")]
 
 
 def _check_backend(settings: TrainingSettings, name: str) -> list[Finding]:

@@ -123,9 +123,10 @@ def _precision_of(gpus: tuple[Gpu, ...], settings: TrainingSettings) -> list[Fin
     """
     if settings.memory.mixed_precision != "bf16" or any(_capability(gpu) >= BF16_CAPABILITY for gpu in gpus):
         return []
-    also = " and switch 'All in bf16' (full_bf16) off" if settings.memory.full_bf16 else ""
-    return [Finding("error", f"The precision is bf16, which {gpus[0].name} does not compute itself: training would be refused, or many "
-                    "times slower.", f"Set 'Precision' (mixed_precision) to fp16{also}.")]
+    full = settings.memory.full_bf16
+    also, fix = (" and switch 'All in bf16' (full_bf16) off", {"full_bf16": False}) if full else ("", {})
+    return [finding("error", f"The precision is bf16, which {gpus[0].name} does not compute itself: training would be refused, or many "
+                    "times slower.", f"Set 'Precision' (mixed_precision) to fp16{also}.", "", mixed_precision="fp16", **fix)]
 
 
 def _capability(gpu: Gpu) -> float:
@@ -143,16 +144,16 @@ def _precision_without_gpu(settings: TrainingSettings, backend: str, lack: str) 
     if backend != "builtin":
         # fp16: accelerate's own check ("fp16 mixed precision requires a GPU"); bf16 is imitated by most processors.
         does = f"{backend} refuses to train" if precision == "fp16" else f"{backend} imitates it, slower than full precision"
-    return [Finding("warning", f"The precision is {precision}, which is for a GPU, and {lack}: {does}.",
-                    "Set 'Precision' (mixed_precision) to no, or train on a machine with a GPU.")]
+    return [finding("warning", f"The precision is {precision}, which is for a GPU, and {lack}: {does}.",
+                    "Set 'Precision' (mixed_precision) to no, or train on a machine with a GPU.", mixed_precision="no")]
 
 
 def _optimizer_without_gpu(settings: TrainingSettings, lack: str) -> list[Finding]:
     """bitsandbytes works on a processor only since its pull request 1901 (March 2026)."""
     if settings.optimizer.optimizer_type != "AdamW8bit":
         return []
-    return [Finding("warning", f"The optimizer is AdamW8bit, which saves memory of a GPU, and {lack}: it gains nothing, "
-                    "and older versions of its package, bitsandbytes, refuse to work without one.", ADAMW)]
+    return [finding("warning", f"The optimizer is AdamW8bit, which saves memory of a GPU, and {lack}: it gains nothing, "
+                    "and older versions of its package, bitsandbytes, refuse to work without one.", ADAMW, optimizer_type="AdamW")]
 
 
 def _optimizer_package(settings: TrainingSettings, backend: str) -> list[Finding]:
@@ -166,5 +167,5 @@ def _optimizer_package(settings: TrainingSettings, backend: str) -> list[Finding
     packages = list(environment.glob("lib/python3*/site-packages"))
     if not packages or any((folder / "bitsandbytes").is_dir() for folder in packages):
         return []
-    return [Finding("warning", f"The optimizer is AdamW8bit, but its package, bitsandbytes, is not in the environment {environment}.",
-                    f"{ADAMW} Or run: {python} -m pip install bitsandbytes")]
+    return [finding("warning", f"The optimizer is AdamW8bit, but its package, bitsandbytes, is not in the environment {environment}.",
+                    f"{ADAMW} Or run: {python} -m pip install bitsandbytes", optimizer_type="AdamW")]

@@ -12,6 +12,7 @@ from core.base.findings import Finding
 from core.base.jobs import JobStatus
 from core.training.config import PARTS
 from core.training.config.finding import SettingFinding
+from core.training.config.presets import apply_preset, find_presets
 from widgets.dataset.check import CheckPanel
 from widgets.panel import Work
 from widgets.training.choice import keep_settings, read_settings
@@ -69,7 +70,7 @@ class TrainingCheckPanel(CheckPanel):
 
     def _show(self, findings: Sequence[Finding]) -> str:
         self._found_in = self.session.folder
-        self._mends.children = [self._mend(one) for one in findings if isinstance(one, SettingFinding) and one.fix]
+        self._mends.children = [self._mend(one) for one in findings if isinstance(one, SettingFinding) and (one.fix or one.preset)]
         return super()._show(findings)
 
     def _mend(self, finding: SettingFinding) -> ipw.Widget:
@@ -85,7 +86,10 @@ class TrainingCheckPanel(CheckPanel):
 
     def _apply(self, finding: SettingFinding) -> str:
         """Change the settings as the finding says, and look again."""
-        keep_settings(self.session, read_settings(self.session).with_fields(dict(finding.fix)))
+        settings = read_settings(self.session)
+        if finding.preset:
+            settings = self.session.training.configure(apply_preset(finding.preset, settings))
+        keep_settings(self.session, settings.with_fields(dict(finding.fix)))
         self.session.tell()
         self.main.click()
         return "changed."
@@ -93,7 +97,7 @@ class TrainingCheckPanel(CheckPanel):
 
 def fix_words(finding: SettingFinding) -> str:
     """The words of its button: "Set Noise offset to 0.05"."""
-    said = []
+    said = [f"use the preset {find_presets()[finding.preset].title!r}"] if finding.preset else []
     for name, value in finding.fix:
         title = next((cls.fields()[name].title for cls in PARTS.values() if name in cls.fields()), None) or name
         if isinstance(value, bool):

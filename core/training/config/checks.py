@@ -97,7 +97,7 @@ def _resolution(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
                       resolution=width - width % 8 or 8)
     if data.enable_bucket and settings.model.family in SD_SCRIPTS and min(width, height) < data.bucket_reso_steps:
         yield Finding("error", f"The bucket step ({data.bucket_reso_steps}) is larger than the resolution ({min(width, height)}).",
-                      "Lower bucket_reso_steps.")
+                      "Raise 'Resolution' (resolution), or lower 'Bucket step' (bucket_reso_steps).")
 
 
 def _model(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
@@ -118,12 +118,12 @@ def _network(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     if network.network_train_unet_only and network.network_train_text_encoder_only:
         yield Finding("error", "Only the U-Net and only the text encoder are both chosen.", "Switch one of them off.")
     if network.dim_from_weights and not network.network_weights:
-        yield Finding("error", "The rank is to come from a LoRA, but none is chosen (network_weights).",
-                      "Choose the LoRA, or switch dim_from_weights off.")
+        yield finding("error", "The rank is to come from a LoRA, but none is chosen (network_weights).",
+                      "Choose the LoRA, or switch dim_from_weights off.", dim_from_weights=False)
     if network.network_alpha > network.network_dim and not why_not(settings, "network_alpha") and not why_not(settings, "network_dim"):
-        yield Finding("warning",
+        yield finding("warning",
                       f"Alpha ({network.network_alpha:g}) is larger than the rank ({network.network_dim}): learning is amplified.",
-                      "Half the rank to the rank is usual.")
+                      "Half the rank to the rank is usual.", network_alpha=float(network.network_dim))
 
 
 def _optimizer(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
@@ -146,17 +146,17 @@ def _rates_of(settings: TrainingSettings) -> Iterator[Finding]:
     name, rates = settings.optimizer.optimizer_type, learning_rates(settings).all
     if not rates:
         return  # nothing learns at all, which is said elsewhere
-    highest = max(rates.values())
+    highest, ones = max(rates.values()), {one: 1.0 for one, rate in rates.items() if rate}
     if not highest:
         yield Finding("error", "Every learning rate in use is 0: nothing would be learned.", f"Set {' or '.join(rates)}.")
     elif name in OWN_RATE:
         if len({rate for rate in rates.values() if rate}) > 1:
             shown = ", ".join(f"{one} {rate:g}" for one, rate in rates.items())
-            yield Finding("error", f"{name} takes one learning rate for all parts, but they are {shown}.",
-                          "Set all of them to 1, or one of them to 0.")
+            yield finding("error", f"{name} takes one learning rate for all parts, but they are {shown}.",
+                          "Set all of them to 1, or one of them to 0.", "", **ones)
         if highest < 0.1:
-            yield Finding("warning", f"{name} finds the rate itself and takes a factor near 1, but it is {highest:g}.",
-                          "Set it to 0.5 to 1.")
+            yield finding("warning", f"{name} finds the rate itself and takes a factor near 1, but it is {highest:g}.",
+                          "Set it to 0.5 to 1.", "", **ones)
     elif highest > 0.05:
         yield Finding("warning", f"A learning rate of {highest:g} is very high for {name}.", "1e-4 to 5e-4 is usual.")
 
@@ -165,19 +165,22 @@ def _schedule(settings: TrainingSettings, options: Mapping[str, Any]) -> Iterato
     """Schedules that the optimizer or sd-scripts does not take as they are."""
     optimizer, schedule = settings.optimizer, settings.schedule
     if optimizer.optimizer_type == "Adafactor" and options.get("relative_step", True):
-        yield Finding("warning",
+        own = {"relative_step", "scale_parameter", "warmup_init"}
+        kept = [argument for argument in optimizer.optimizer_args if argument.partition("=")[0].strip() not in own]
+        yield finding("warning",
                       "Adafactor sets its rate itself (relative_step), so that the learning rates and the schedule do not count.",
-                      "Add relative_step=False, scale_parameter=False and warmup_init=False to use yours.")
+                      "Add relative_step=False, scale_parameter=False and warmup_init=False to use yours.",
+                      optimizer_args=[*kept, "relative_step=False", "scale_parameter=False", "warmup_init=False"])
         if schedule.lr_warmup_steps:
-            yield Finding("error", f"Adafactor with relative_step takes no warm-up, but it is {schedule.lr_warmup_steps}.",
-                          "Set the warm-up to 0.")
+            yield finding("error", f"Adafactor with relative_step takes no warm-up, but it is {schedule.lr_warmup_steps}.",
+                          "Set the warm-up to 0.", lr_warmup_steps=0)
     elif optimizer.optimizer_type in SCHEDULE_FREE:
         if schedule.lr_scheduler != "constant":
-            yield Finding("info", f"{optimizer.optimizer_type} needs no schedule, so that {schedule.lr_scheduler} does not count.",
-                          "Choose constant and a warm-up of 0 to say so.")
+            yield finding("info", f"{optimizer.optimizer_type} needs no schedule, so that {schedule.lr_scheduler} does not count.",
+                          "Choose constant and a warm-up of 0 to say so.", lr_scheduler="constant", lr_warmup_steps=0)
     elif schedule.lr_scheduler == "constant" and schedule.lr_warmup_steps:
-        yield Finding("error", f"The schedule 'constant' takes no warm-up, but it is {schedule.lr_warmup_steps}.",
-                      "Choose constant_with_warmup, or set the warm-up to 0.")
+        yield finding("error", f"The schedule 'constant' takes no warm-up, but it is {schedule.lr_warmup_steps}.",
+                      "Choose constant_with_warmup, or set the warm-up to 0.", lr_scheduler="constant_with_warmup")
     for argument in schedule.lr_scheduler_args:
         if not NAMED_VALUE.fullmatch(argument):
             yield Finding("error", f"The schedule argument {argument!r} is not name=value.", "Write it like step_rules='1:1000,0.1'.")
@@ -185,8 +188,8 @@ def _schedule(settings: TrainingSettings, options: Mapping[str, Any]) -> Iterato
         yield Finding("error", "The schedule piecewise_constant has no rules.",
                       "Add the schedule argument step_rules='1:1000,0.1:2000,0.01': factors, each until its step.")
     if schedule.lr_scheduler == "cosine_with_min_lr" and schedule.lr_scheduler_min_lr_ratio is None:
-        yield Finding("error", "The schedule cosine_with_min_lr is told no lowest rate, which ends sd-scripts.",
-                      "Set lr_scheduler_min_lr_ratio, such as 0.1.")
+        yield finding("error", "The schedule cosine_with_min_lr is told no lowest rate, which ends sd-scripts.",
+                      "Set lr_scheduler_min_lr_ratio, such as 0.1.", lr_scheduler_min_lr_ratio=0.1)
 
 
 def _length(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
@@ -196,8 +199,8 @@ def _length(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     if schedule.max_train_epochs is not None and schedule.max_train_steps is not None:
         yield Finding("info", f"Epochs ({schedule.max_train_epochs}) go before steps ({schedule.max_train_steps}), which do not count.")
     if schedule.max_train_epochs is None and schedule.max_train_steps and schedule.lr_warmup_steps >= schedule.max_train_steps:
-        yield Finding("warning", f"The warm-up of {schedule.lr_warmup_steps} steps is as long as the whole training.",
-                      "5 % is usual: 0.05.")
+        yield finding("warning", f"The warm-up of {schedule.lr_warmup_steps} steps is as long as the whole training.",
+                      "5 % is usual: 0.05.", lr_warmup_steps=0.05)
 
 
 def _captions(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
@@ -205,15 +208,16 @@ def _captions(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     for name, value in (("caption_dropout_rate", data.caption_dropout_rate),
                         ("caption_dropout_every_n_epochs", data.caption_dropout_every_n_epochs)):
         if value == 1:
-            yield Finding("warning", f"No caption is ever learned ({name} is 1): the trigger word will call nothing.",
-                          f"Set {name} to 0, or to {'0.1' if name.endswith('rate') else 'a larger number'}.")
+            yield finding("warning", f"No caption is ever learned ({name} is 1): the trigger word will call nothing.",
+                          f"Set {name} to 0, or to {'0.1' if name.endswith('rate') else 'a larger number'}.", "", **{name: 0})
 
 
 def _samples(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     sampling = settings.sampling
     how_often = sampling.sample_every_n_epochs or sampling.sample_every_n_steps
     if sampling.sample_prompts and not how_often and not sampling.sample_at_first:
-        yield Finding("warning", "There are sample prompts, but nothing says when to draw them.", "Set sample_every_n_epochs to 1.")
+        yield finding("warning", "There are sample prompts, but nothing says when to draw them.", "Set sample_every_n_epochs to 1.",
+                      sample_every_n_epochs=1)
     if not sampling.sample_prompts:
         yield Finding("info", "There are no sample prompts: nothing is drawn during training.",
                       "Add a prompt with the trigger word to see it learn.")
@@ -226,10 +230,11 @@ def _saving(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     if saving.save_last_n_epochs and not saving.save_every_n_epochs:
         yield Finding("info", "Keeping the last epochs does nothing, since no epoch is saved.")
     if saving.save_state and not (saving.save_every_n_epochs or saving.save_every_n_steps):
-        yield Finding("warning", "States to resume from are on, but nothing is saved on the way.",
-                      "Set save_every_n_epochs or save_every_n_steps.")
+        yield finding("warning", "States to resume from are on, but nothing is saved on the way.",
+                      "Set save_every_n_epochs or save_every_n_steps.", save_every_n_epochs=1)
     if saving.output_name.strip(" .") != saving.output_name:
-        yield Finding("error", f"The name {saving.output_name!r} begins or ends with a space or a dot.", "Take it away.")
+        named = {"output_name": saving.output_name.strip(" .")} if saving.output_name.strip(" .") else {}
+        yield finding("error", f"The name {saving.output_name!r} begins or ends with a space or a dot.", "Take it away.", **named)
 
 
 RULES: tuple[Rule, ...] = (_trainer, _model, _components, _network, _optimizer, _length, _resolution, _captions, check_machines, _samples,

@@ -18,10 +18,12 @@ class SettingFinding(Finding):
     """What would happen otherwise, and when."""
     fix: tuple[tuple[str, Any], ...] = ()
     """Settings by name and the values that mend it; empty where a person must decide."""
+    preset: str = ""
+    """Name of the preset that mends it, where single settings do not; empty: none does."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {**super().as_dict(), "fix": dict(self.fix)}
+        return {**super().as_dict(), "fix": dict(self.fix), "preset": self.preset}
 
 
 def finding(level: Literal["error", "warning", "info"], what: str, remedy: str, why: str = "", **fix: Any) -> SettingFinding:

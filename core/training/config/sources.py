@@ -28,9 +28,10 @@ from core.training.config.components import check_components
 from core.training.config.counting import Totals, count_steps
 from core.training.config.data import Subset
 from core.training.config.families import KLEIN_VERSION, trained_model
-from core.training.config.finding import finding, missing_file
+from core.training.config.finding import SettingFinding, finding, missing_file
 from core.training.config.model import ModelSettings
 from core.training.config.musubi_combinations import is_distilled_klein
+from core.training.config.presets import preset_names
 from core.training.config.training import TrainingSettings
 
 FAMILY_NAMES = {**TITLES, **{name: caption_family(name).title for name in TRAINED}}
@@ -131,14 +132,14 @@ def judge_model(path: Path, model: ModelSettings, backend: str = "") -> Finding:
         return wrong
     if found != wanted and (found, wanted) != ("flux1", "flux1_kontext"):
         remedy = f"Choose a preset for {FAMILY_NAMES[found]}, or another model." if found in TRAINED else "Choose another model."
-        return Finding("error", f"{path.name} is a model of the family {FAMILY_NAMES[found]}, but the settings say {FAMILY_NAMES[wanted]}.",
-                       remedy)
+        what = f"{path.name} is made for {FAMILY_NAMES[found]}, but the settings are for {FAMILY_NAMES[wanted]}."
+        return SettingFinding("error", what, remedy, preset=next(iter(preset_names(found)), ""))
     if kind is not None and (wrong := _wrong_prediction(path, kind.prediction, model, backend)):
         return wrong
     if trouble is not None:
-        return Finding("warning", f"{path.name} is a model of the family {FAMILY_NAMES[found]}.",
+        return Finding("warning", f"{path.name} is made for {FAMILY_NAMES[found]}.",
                        f"Only the {trained_model(wanted).trainer} trainer knows this family.")
-    return Finding("info", f"{path.name} is a model of the family {FAMILY_NAMES[found]}.")
+    return Finding("info", f"{path.name} is made for {FAMILY_NAMES[found]}.")
 
 
 def _not_for_musubi(path: Path, kind: Kind | None, model: ModelSettings) -> Finding | None:
@@ -259,8 +260,8 @@ def _totals(settings: TrainingSettings) -> Iterator[Finding]:
         yield Finding("warning", f"The run has {totals.steps} steps; a LoRA seldom needs {LONGEST}.",
                       "Lower the repeats (num_repeats), the epochs (max_train_epochs) or the steps (max_train_steps).")
     if settings.schedule.lr_warmup_steps >= 1 and settings.schedule.lr_warmup_steps >= totals.steps:
-        yield Finding("warning", f"The warm-up of {settings.schedule.lr_warmup_steps} steps is as long as the whole training "
-                      f"({totals.steps} steps).", "5 % is usual: 0.05.")
+        yield finding("warning", f"The warm-up of {settings.schedule.lr_warmup_steps} steps is as long as the whole training "
+                      f"({totals.steps} steps).", "5 % is usual: 0.05.", lr_warmup_steps=0.05)
 
 
 def _some(names: list[str]) -> str:

@@ -12,6 +12,7 @@ from core.base.findings import Finding
 from core.base.paths import place_of
 from core.dataset.project import Project
 from core.setup.hardware import GIB
+from core.training.config.finding import finding
 from core.training.outputs import state_in
 from core.training.preflight.buckets import BucketPlan, check_buckets, plan_buckets
 from core.training.preflight.caches import check_caches, find_stale
@@ -95,11 +96,11 @@ def _state(settings: TrainingSettings, totals: Totals) -> Iterator[Finding]:
         return
     state = state_in(folder)
     if state is None:
-        yield Finding("error", f"The state to resume from, {folder}, is not whole: a file of it is missing, empty or cut off.",
-                      "Choose another state, or empty the setting 'Resume from' (resume).")
+        yield finding("error", f"The state to resume from, {folder}, is not whole: a file of it is missing, empty or cut off.",
+                      "Choose another state, or empty the setting 'Resume from' (resume).", resume=None)
     elif state.step >= totals.steps:
-        yield Finding("error", f"The state to resume from, {folder.name}, was saved at step {state.step}, but this run ends at step "
-                      f"{totals.steps}.", "Train more epochs (max_train_epochs), or empty 'Resume from' (resume).")
+        yield finding("error", f"The state to resume from, {folder.name}, was saved at step {state.step}, but this run ends at step "
+                      f"{totals.steps}.", "Train more epochs (max_train_epochs), or empty 'Resume from' (resume).", resume=None)
 
 
 def _caches(settings: TrainingSettings, pictures: Sequence[Sequence[Picture]]) -> list[Finding]:

@@ -82,18 +82,18 @@ def test_a_path_of_the_persons_own_computer_is_told_as_such(models):
 
 def test_the_family_of_the_file_is_told(models):
     path = write_header(models / "a.safetensors", SDXL)
-    assert str(about(path, family="sdxl")) == "a.safetensors is a model of the family SDXL."
+    assert str(about(path, family="sdxl")) == "a.safetensors is made for SDXL."
     assert about(path, family="sdxl").level == "info"
 
 
 def test_a_family_that_the_settings_do_not_expect_is_told_with_what_to_do(models):
     found = about(write_header(models / "a.safetensors", SDXL), family="sd15")
-    assert found.level == "error" and "is a model of the family SDXL, but the settings say Stable Diffusion 1.5" in found.what
+    assert found.level == "error" and "is made for SDXL, but the settings are for Stable Diffusion 1.5" in found.what
     assert "preset" in found.remedy
 
 
 @pytest.mark.parametrize(("names", "cut", "words"), [(LORA, 0, "is a LoRA, not a base model"), (SDXL, 4, "is cut off"),
-                                                     (("double_blocks.0.weight",), 0, "is a model of the family FLUX")])
+                                                     (("double_blocks.0.weight",), 0, "is made for FLUX")])
 def test_a_file_that_cannot_be_trained_is_told(models, names, cut, words):
     found = about(write_header(models / "a.safetensors", names, cut))
     assert found.level == "error" and words in found.what and found.remedy

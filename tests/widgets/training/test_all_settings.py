@@ -130,6 +130,17 @@ def test_a_finding_is_mended_at_one_press(session, tmp_path):
     assert read_settings(session).data.color_aug is False
 
 
+def test_a_model_of_another_family_is_met_with_a_preset_at_one_press(session, tmp_path):
+    model = write_header(tmp_path / "a.safetensors", SDXL)
+    keep_settings(session, read_settings(session).with_values(model={"pretrained_model_name_or_path": str(model)}))
+    panel = TrainingCheckPanel(session)
+    panel._show(session.training.check(read_settings(session), "sd-scripts", deep=False))
+    button, = [box.children[1] for box in panel._mends.children if box.children[1].description == "Use the preset 'SDXL, character'"]
+    button.click()
+    settings = read_settings(session)
+    assert (settings.model.family, settings.data.resolution, settings.model.pretrained_model_name_or_path) == ("sdxl", 1024, str(model))
+
+
 def test_the_words_of_a_remedy():
     from core.training.config.finding import finding
 

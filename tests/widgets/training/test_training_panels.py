@@ -80,10 +80,10 @@ def test_the_model_is_chosen_from_a_list_and_what_it_is_stands_at_its_field(sess
     assert "No model is chosen yet." in said_of_model(panel)
     panel.model.list.value = str(models / "sd_xl.safetensors")
     assert read_settings(session).model.pretrained_model_name_or_path == str(models / "sd_xl.safetensors")
-    assert "Needs attention: sd_xl.safetensors is a model of the family SDXL, but the settings say" in said_of_model(panel)
+    assert "Needs attention: sd_xl.safetensors is made for SDXL, but the settings are for" in said_of_model(panel)
     panel.preset.value = "sdxl_style"
     panel.main.click()
-    assert "sd_xl.safetensors is a model of the family SDXL." in said_of_model(panel) and "Needs attention" not in said_of_model(panel)
+    assert "sd_xl.safetensors is made for SDXL." in said_of_model(panel) and "Needs attention" not in said_of_model(panel)
     assert panel.model.list.label == "sd_xl.safetensors" and SettingsPanel(session).model.list.label == "sd_xl.safetensors"
 
 
@@ -94,7 +94,7 @@ def test_a_path_may_be_typed_and_one_that_does_not_exist_is_told_but_kept(sessio
     assert read_settings(session).model.pretrained_model_name_or_path == str(models / "gone.safetensors")
     write_header(models / "gone.safetensors", SD15)
     panel.refresh()
-    assert "gone.safetensors is a model of the family Stable Diffusion 1.5." in said_of_model(panel)
+    assert "gone.safetensors is made for Stable Diffusion 1.5." in said_of_model(panel)
 
 
 def test_what_the_model_is_stands_at_its_field_also_while_another_value_is_wrong(session, models):

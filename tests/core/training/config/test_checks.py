@@ -6,6 +6,7 @@ from core.diffusion import FAMILIES
 from core.training.config import TrainingSettings
 from core.training.config.checks import check_settings
 from core.training.config.families import TRAINED_MODELS
+from core.training.config.finding import SettingFinding
 from core.training.config.presets import load_preset, preset_names
 
 SOUND = TrainingSettings().with_values(model={"pretrained_model_name_or_path": "someone/model"}, sampling={"sample_prompts": ["a girl"]})
@@ -137,3 +138,29 @@ def test_errors_come_first():
     levels = [finding.level for finding in check_settings(SOUND.with_values(memory={"xformers": True, "full_bf16": True},
                                                                             sampling={"sample_prompts": []}))]
     assert levels == ["error", "warning", "info"]
+
+
+MENDED = [
+    {"network": {"dim_from_weights": True}}, {"network": {"network_alpha": 64}}, {"memory": {"full_bf16": True}},
+    {"optimizer": {"optimizer_type": "Prodigy", "unet_lr": 1e-4, "text_encoder_lr": 5e-5}},
+    {"optimizer": {"optimizer_type": "DAdaptAdam", "unet_lr": 1e-4, "text_encoder_lr": 0.0}},
+    {"optimizer": {"optimizer_type": "Adafactor", "optimizer_args": ["scale_parameter=True", "eps=(1e-30,1e-3)"]},
+     "schedule": {"lr_warmup_steps": 20}},
+    {"schedule": {"lr_scheduler": "constant", "lr_warmup_steps": 20}}, {"schedule": {"lr_scheduler": "cosine_with_min_lr"}},
+    {"schedule": {"max_train_epochs": None, "max_train_steps": 50, "lr_warmup_steps": 100}},
+    {"optimizer": {"optimizer_type": "pytorch_optimizer.ScheduleFreeAdamW"}, "schedule": {"lr_scheduler": "cosine"}},
+    {"sampling": {"sample_every_n_epochs": None}}, {"data": {"caption_dropout_rate": 1}}, {"data": {"caption_dropout_every_n_epochs": 1}},
+    {"saving": {"save_state": True, "save_every_n_epochs": None}}, {"saving": {"output_name": " lora. "}},
+]
+
+
+@pytest.mark.parametrize("changes", MENDED)
+def test_what_one_press_changes_mends_the_finding_and_brings_no_new_one(changes):
+    settings = SOUND.with_values(**changes)
+    assert any(isinstance(one, SettingFinding) and one.fix for one in check_settings(settings))
+    while offered := [one for one in check_settings(settings) if isinstance(one, SettingFinding) and one.fix]:
+        one = offered[0]
+        before = {finding.what for finding in check_settings(settings)}
+        settings = settings.with_fields(dict(one.fix))
+        after = {finding.what for finding in check_settings(settings) if finding.level != "info"}
+        assert one.what not in after and after <= before, str(one)

@@ -140,9 +140,9 @@ def write_model(path, width, **metadata):
     ("flux-2-klein-base-4b.safetensors", 3072, "flux2_klein", "error", "Set 'Version' (model_version) to klein-base-4b"),
     ("flux-2-klein-9b.safetensors", 4096, "flux2_klein", "error", "distilled FLUX.2 klein"),
     ("mine.safetensors", 4096, "flux2_klein", "warning", "Only the musubi trainer"),
-    ("flux2-dev.safetensors", 6144, "flux2_klein", "error", "family FLUX.2 dev"),
+    ("flux2-dev.safetensors", 6144, "flux2_klein", "error", "made for FLUX.2 dev"),
     ("flux2-dev.safetensors", 6144, "flux2_dev", "warning", "Only the musubi trainer"),
-    ("flux2-dev.safetensors", 6144, "z_image", "error", "family FLUX.2 dev")])
+    ("flux2-dev.safetensors", 6144, "z_image", "error", "made for FLUX.2 dev")])
 def test_the_header_tells_which_flux2_it_is(tmp_path, name, width, family, level, words):
     model = TrainingSettings().with_values(model={"family": family}).model
     found = judge_model(write_model(tmp_path / name, width), model, "musubi")

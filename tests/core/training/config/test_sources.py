@@ -133,7 +133,7 @@ def test_a_model_of_another_family_than_the_settings_say_is_found(folder, tmp_pa
     model = write_model(tmp_path / "pony.safetensors", UNET, SDXL)
     (finding,) = check_sources(settings(folder, model={"pretrained_model_name_or_path": model}))
     assert finding.level == "error"
-    assert finding.what == "pony.safetensors is a model of the family SDXL, but the settings say Stable Diffusion 1.5."
+    assert finding.what == "pony.safetensors is made for SDXL, but the settings are for Stable Diffusion 1.5."
     assert finding.remedy == "Choose a preset for SDXL, or another model."
     assert check_sources(settings(folder, model={"pretrained_model_name_or_path": model, "family": "sdxl"})) == []
 
@@ -142,15 +142,15 @@ def test_a_diffusers_folder_of_another_family_is_found(folder, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
     made = settings(folder, model={"pretrained_model_name_or_path": str(tmp_path / "model"), "family": "sdxl"})
-    assert found(made) == ["model is a model of the family Stable Diffusion 1.5, but the settings say SDXL."]
+    assert found(made) == ["model is made for Stable Diffusion 1.5, but the settings are for SDXL."]
 
 
 def test_stable_diffusion_2_is_a_family_of_its_own(folder, tmp_path):
     two, one = write_model(tmp_path / "two.safetensors", UNET, SD2), write_model(tmp_path / "one.safetensors", UNET, SD15)
-    assert "is a model of the family Stable Diffusion 2," in found(settings(folder, model={"pretrained_model_name_or_path": two}))[0]
+    assert "is made for Stable Diffusion 2," in found(settings(folder, model={"pretrained_model_name_or_path": two}))[0]
     assert found(settings(folder, model={"pretrained_model_name_or_path": two, "family": "sd2"})) == []
     other = settings(folder, model={"pretrained_model_name_or_path": one, "family": "sd2"})
-    assert "but the settings say Stable Diffusion 2" in found(other)[0]
+    assert "but the settings are for Stable Diffusion 2" in found(other)[0]
 
 
 def test_what_is_no_base_model_is_found(folder, tmp_path):
