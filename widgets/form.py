@@ -40,6 +40,7 @@ class Form(Generic[S]):
         self._sections: dict[str, Form[Any]] = {}
         self._values: dict[str, Any] = {}
         self._listeners: list[Callable[[], None]] = []
+        self._usual: Settings | None = None
         self._idle: dict[str, tuple[str, bool]] = {}
         self._remarks: dict[str, tuple[str, bool]] = {}
         self._level_boxes: dict[str, ipw.VBox] = {}
@@ -218,6 +219,14 @@ class Form(Generic[S]):
     def _title(self, name: str) -> str:
         return self._sections[name].cls.title or self.cls.fields()[name].title or name.capitalize()
 
+    def compare_with(self, usual: Settings | None) -> None:
+        """Count what differs from these settings in what is folded away. Args: usual: None: the defaults."""
+        self._usual = usual
+        for name, section in self._sections.items():
+            section.compare_with(getattr(usual, name) if usual is not None else None)
+        for level, toggle in self._folds.items():
+            toggle.description = self._fold_words(level, toggle.value)
+
     def _section(self, name: str) -> ipw.VBox:
         heading = ipw.HTML(f'<div class="lb-part" role="heading" aria-level="4">{html.escape(self._title(name))}</div>')
         return ipw.VBox([heading, self._sections[name].view]).add_class("lb-form").add_class(f"lb-section-{name}")
@@ -250,10 +259,12 @@ class Form(Generic[S]):
     def _fold_words(self, level: str, is_open: bool) -> str:
         """"Show more settings (17), 1 changed": what is folded away and differs from what is usual must not be forgotten."""
         names = [name for name in self._levels[level] if not self._idle.get(name, ("", False))[1]]
-        usual = {name: self.cls.fields()[name].get_default(call_default_factory=True) for name in names
-                 if not self.cls.fields()[name].is_required()}
+        usual = {name: self._usual_value(name) for name in names if self._usual or not self.cls.fields()[name].is_required()}
         changed = 0 if is_open else sum(_plain(self.present(name)) != _plain(value) for name, value in usual.items())
         return f"{'Hide' if is_open else 'Show'} {FOLDS[level]} ({len(names)}){f', {changed} changed' if changed else ''}"
+
+    def _usual_value(self, name: str) -> Any:
+        return getattr(self._usual, name) if self._usual else self.cls.fields()[name].get_default(call_default_factory=True)
 
     def present(self, name: str) -> Any:
         """What stands in a field of this form now, right or wrong."""

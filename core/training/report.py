@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from core.base.errors import DatasetError, StudioError
 from core.base.files import sha256, write_text
+from core.base.words import told_size
 from core.training.evaluation import EvaluationReport
 from core.training.monitor.samples import label_of
 from core.training.monitor.status import RunStatus, duration, read_status
-from core.training.report_parts import escape, page, picture, picture_table, size_text, table
+from core.training.report_parts import escape, page, picture, picture_table, table
 from core.training.report_watched import compared, course, log_lines
 from core.training.run import Run
 
@@ -194,6 +195,6 @@ def _files(run: Run, status: RunStatus) -> str:
     for label, path in files:
         shown = path.relative_to(run.project_folder) if path.is_relative_to(run.project_folder) else path.name
         lines.append(f'<tr><th scope="row">{escape(label)}</th><td><code>{escape(shown)}</code></td>'
-                     f"<td>{size_text(path.stat().st_size)}</td><td><code>{sha256(path)}</code></td></tr>")
+                     f"<td>{told_size(path.stat().st_size)}</td><td><code>{sha256(path)}</code></td></tr>")
     head = "<tr><th></th><th>File</th><th>Size</th><th>SHA-256</th></tr>"
     return f'<div class="scroll"><table>{head}{"".join(lines)}</table></div>' if lines else ""

@@ -147,8 +147,3 @@ def picture_table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Pat
             lines.append(f'<tr><th scope="row" class="row">{escape(label)}</th>{cells}</tr>')
     corner = "" if below else "<td></td>"
     return f'<div class="scroll"><table class="pictures"><tr>{corner}{head}</tr>{"".join(lines)}</table></div>'
-
-
-def size_text(size: int) -> str:
-    """ "18.4 MB"."""
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"

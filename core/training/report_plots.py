@@ -55,7 +55,7 @@ def norm_plots(norms: Norms) -> str:
     lines = [PlotLine("each step", [(step, length) for step, length, _ in gradient], True),
              PlotLine("smoothed", [(step, smoothed) for step, _, smoothed in gradient])]
     parts = [PlotLine(part, [(step, 100 * share) for step, share in shares]) for part, shares in norms.parts]
-    return plot(lines, "Length of the gradient of a step, before it is clipped", "steps") + \
+    return plot(lines, "Gradient norm of a step, before it is clipped", "steps") + \
         plot(parts, "Change of a step, in % of the weights", "steps")
 
 

@@ -1,12 +1,12 @@
 const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 64, RIGHT = 26, TOP = 24, GAP = 44, BOTTOM = 34;
 
-/** Round tick values between low and high, about `count` of them. */
-export function ticks(low, high, count) {
+/** Round tick values between low and high, about `count` of them; whole numbers only for what is counted (steps). */
+export function ticks(low, high, count, whole = false) {
   if (!(high > low)) return [low];
-  const rough = (high - low) / Math.max(1, count);
+  const rough = Math.max((high - low) / Math.max(1, count), whole ? 1 : 0);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((n) => n * power).find((n) => n >= rough);
+  const step = [1, 2, 2.5, 5, 10].map((n) => n * power).find((n) => n >= rough && !(whole && n % 1));
   const found = [];
   for (let n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n++) found.push(n * step);
   return found;
@@ -103,7 +103,7 @@ function render({ model, el }) {
     bounds = span(curves.flatMap((c) => [c.x[0], c.x[c.x.length - 1]]));
     svg.replaceChildren();
     panes.forEach((title, pane) => drawPane(title, pane, paneHeight));
-    for (const x of ticks(bounds[0], bounds[1], width / 110)) {
+    for (const x of ticks(bounds[0], bounds[1], width / 110, model.get("x_title") === "step")) {
       svg.append(make("text", { x: toX(x), y: height - 18, class: "lb-tick", "text-anchor": "middle" }, words(x)));
     }
     svg.append(make("text", { x: (LEFT + width - RIGHT) / 2, y: height - 3, class: "lb-tick", "text-anchor": "middle" }, model.get("x_title")));

@@ -12,7 +12,7 @@ from widgets.components.chart import Curve
 from widgets.pieces import table
 
 LOSS_PANES = ["Loss", "Learning rate"]
-NORM_PANES = ["Length of the gradient", "Change of the weights, %"]
+NORM_PANES = ["Gradient norm", "Change of the weights, %"]
 MOST_LAYERS = 12
 USAGE = (("GPU memory, GiB", "used", 1 / 1024), ("GPU load, %", "load", 1.0), ("GPU temperature, °C", "temperature", 1.0),
          ("GPU power, W", "power", 1.0))

@@ -149,7 +149,7 @@ def facts_of(status: RunStatus) -> list[tuple[str, object]]:
     if status.epochs:
         rows.append(("Epoch", f"{status.epoch} of {status.epochs}"))
     for words, value in (("Loss, smoothed", status.smoothed_loss), ("Loss of the last step", status.loss),
-                         ("Validation loss", status.validation_loss), ("Length of the gradient", status.norms.last_gradient)):
+                         ("Validation loss", status.validation_loss), ("Gradient norm", status.norms.last_gradient)):
         if value is not None:
             rows.append((words, f"{value:.4g}"))
     for part_name, rate in (status.lr or {}).items():

@@ -175,22 +175,27 @@ class SettingsPanel(Panel):
         """The control of a file beside the model. Args: name: one of `FIELDS`."""
         return cast(SuggestionControl, self.form.control(f"model.{name}"))
 
-    def _show_model(self, model: ModelSettings) -> None:
+    def _show_model(self, model: ModelSettings) -> str:
         finding = about_model(model)
         self.model.remark(str(finding), wrong=finding.level == "error")
+        return str(finding) if finding.level == "error" else ""
 
-    def _show_files(self, settings: TrainingSettings) -> None:
-        """Say at each field what is wrong with its file."""
-        self._show_model(settings.model)
+    def _show_files(self, settings: TrainingSettings) -> str:
+        """Say at each field what is wrong with its file. Returns: the first of it; empty: all is well, or not chosen yet."""
+        found = [self._show_model(settings.model)]
         for name in FIELDS:
             wrong = judge_component(settings, name)
             self._file(name).remark(str(wrong) if wrong else "", wrong=wrong is not None)
+            found.append(str(wrong) if wrong else "")
+        return next(filter(None, found), "")
 
     def _show_what_acts(self, settings: TrainingSettings) -> None:
         """Grey or hide what does nothing with the others as they are, and count what differs from the preset."""
         self.form.set_idle({f"{part}.{name}": _remark(reason) for part, name, reason in idle(settings)})
         self.folders.set_idle({name: _remark(reason) for name, reason in idle_of_folders(settings).items()})
-        self.finder.differ(differences(settings, apply_preset(self.preset.value, settings)) if self.preset.value else {})
+        preset = apply_preset(self.preset.value, settings) if self.preset.value else None
+        self.form.compare_with(preset)
+        self.finder.differ(differences(settings, preset) if preset is not None else {})
 
     def _show_length(self, settings: TrainingSettings) -> None:
         lines = self.session.training.amounts(settings, backend_of(self.session))
@@ -226,7 +231,8 @@ class SettingsPanel(Panel):
         keep_settings(self.session, settings)
         self._read_from = self._mark()
         self._show_what_acts(settings)
-        self.say("done", "Done: saved.")
+        wrong = self._show_files(settings)
+        self.say(*(("attention", f"Needs attention: it is saved, but {wrong}") if wrong else ("done", "Done: saved.")))
         self.session.tell()
 
 

@@ -9,7 +9,7 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from typing import Any
 from core.training.monitor.curve import smooth
 
 FILE = "norms.jsonl"
+SILENT_STEPS = 50
+"""Steps after which a training of which nothing was measured is taken for one that cannot be measured."""
 GRADIENTS = 1500
 """Most steps whose gradient a status carries."""
 _PART = re.compile(r"^[a-z]+_(unet|te\d?)_")
@@ -79,11 +81,16 @@ class NormsReader:
         self._off = ""
         self._norms = Norms()
 
-    def read(self) -> Norms:
-        """Take in what was appended since the last call."""
-        fresh = list(self._fresh())
+    def read(self, step: int = 0) -> Norms:
+        """Take in what was appended since the last call. Args: step: how far the training is, to tell that nothing will come."""
+        self._take_in(list(self._fresh()))
+        if step >= SILENT_STEPS and not (self._norms.gradient or self._norms.layers or self._norms.off):
+            return Norms(off=f"in {step} steps no step of an optimizer was heard, as with 'fused_backward_pass'")
+        return self._norms
+
+    def _take_in(self, fresh: Sequence[Mapping[str, Any]]) -> None:
         if not fresh:
-            return self._norms
+            return
         for row in fresh:
             handler = getattr(self, f"_on_{row.get('kind', '')}", None)
             if handler is not None:
@@ -91,7 +98,6 @@ class NormsReader:
                     handler(row)
         parts = tuple((part, tuple(sorted(steps.items()))) for part, steps in self._parts.items())
         self._norms = Norms(tuple(self._gradients()), tuple(self._layers.values()), parts, self._off)
-        return self._norms
 
     def _fresh(self) -> Iterable[dict[str, Any]]:
         try:

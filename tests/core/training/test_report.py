@@ -181,7 +181,7 @@ def test_the_report_shows_what_the_monitor_shows(tmp_path):
     words = " ".join(reader.words)
     for heading in ("Loss", "Learning rate", "Gradient and layers", "GPU and disk", "Log"):
         assert f"<h2>{heading}</h2>" in text
-    for said in ("Length of the gradient of a step", "lora_unet_2", "5 % (0.1 of 2), at step 10", "GPU temperature, °C", "Free disk, GiB",
+    for said in ("Gradient norm of a step", "lora_unet_2", "5 % (0.1 of 2), at step 10", "GPU temperature, °C", "Free disk, GiB",
                  "1.00 so far, at 2 an hour", "9.0 GiB", "Errors and warnings (2)"):
         assert said in words, said
     assert "<script" not in text and "ERROR of PROJECT/images" in words and "all is well" not in words

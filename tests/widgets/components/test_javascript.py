@@ -34,6 +34,9 @@ def test_ticks_are_round_and_inside(tmp_path):
     assert js(tmp_path, "chart", "m.ticks(0.07, 0.35, 4)") == pytest.approx([0.1, 0.2, 0.3])
     assert js(tmp_path, "chart", "m.ticks(0, 100, 5)") == [0, 20, 40, 60, 80, 100]
     assert js(tmp_path, "chart", "m.ticks(3, 3, 5)") == [3]
+    assert js(tmp_path, "chart", "m.ticks(0, 12, 5)") == [0, 2.5, 5, 7.5, 10]
+    assert js(tmp_path, "chart", "m.ticks(0, 12, 5, true)") == [0, 5, 10]
+    assert js(tmp_path, "chart", "m.ticks(1, 3, 8, true)") == [1, 2, 3]
 
 
 def test_numbers_are_shown_in_few_characters(tmp_path):

@@ -56,7 +56,7 @@ def labels(chart):
 def test_gradient_layers_machine_and_price_are_shown(session, run):
     keep_finish(session.folder, FinishSettings(price_per_hour=3.0))
     panel = MonitorPanel(session)
-    assert "Length of the gradient" in panel._facts.value and "0.05" in panel._facts.value
+    assert "Gradient norm" in panel._facts.value and "0.05" in panel._facts.value
     assert "30 min" in panel._facts.value and "1.50 so far, at 3 an hour" in panel._facts.value
     assert labels(panel.norms) == ["gradient", "smoothed gradient", "U-Net", "text encoder"]
     assert labels(panel.usage) == ["GPU 0: memory", "GPU 0: load", "GPU 0: temperature", "free disk"]
@@ -156,7 +156,7 @@ def test_the_reminder_is_one_calm_line_for_those_who_wish_for_it(session, run):
 def test_a_broken_file_of_the_finish_does_not_blind_the_monitor(session, run):
     (session.folder / FINISH_FILE).write_text("[finish]\nreminder = 'perhaps'\nthen = [[[\n")
     panel = MonitorPanel(session)
-    assert panel._calm.value == "" and "Length of the gradient" in panel._facts.value and labels(panel.norms)
+    assert panel._calm.value == "" and "Gradient norm" in panel._facts.value and labels(panel.norms)
 
 
 def test_why_nothing_was_measured_stands_alone(session, run):

@@ -165,6 +165,18 @@ def test_a_trainer_that_clips_each_weight_and_makes_no_step_is_not_followed_for_
     assert row["kind"] == "off" and "fused_backward_pass" in NormsReader(tmp_path).read().off
 
 
+def test_where_no_step_is_ever_heard_that_is_told_instead_of_waiting(tmp_path, watching):
+    reader = NormsReader(tmp_path)
+    assert reader.read(49).off == ""
+    assert "in 50 steps no step of an optimizer was heard, as with 'fused_backward_pass'" in reader.read(50).off_words()
+    network = make_network()
+    norms, optimizer = watching(), torch.optim.SGD(network.parameters(), lr=0.1)
+    backward(network)
+    optimizer.step()
+    norms.close()
+    assert reader.read(50).off == "" and reader.read(51).gradient  # it was only slow
+
+
 def test_a_fused_optimizer_gets_its_gradients_with_the_factor_and_they_are_told_without(tmp_path, watching):
     network = make_network()
     norms, optimizer = watching(), torch.optim.SGD(network.parameters(), lr=0.1, fused=True)
