@@ -59,8 +59,15 @@ class TrainingCheckPanel(CheckPanel):
 
         return Work("looking at everything", check, self._show)
 
+    def working_words(self, status: JobStatus) -> str:
+        """Also beside the button of the short run."""
+        words = super().working_words(status)
+        self.measuring.tell(words)
+        return words
+
     def show_report(self, status: JobStatus) -> None:
         """Show what was measured; a training that costs too much is no good news, and what was true of other settings is no news."""
+        self.measuring.tell("")
         self.measuring.look()
         report = self.measuring.report
         if report is not None and report.other_settings and status.state != "cancelled":

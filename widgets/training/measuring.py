@@ -37,10 +37,10 @@ class MeasureBox:
         self.panel, self.session, self.mend = panel, panel.session, mend
         self.form = Form(MeasureSettings, hide=("backend",))
         self.button = panel.action(BUTTON, self._start, self._blocked)
-        self.result, self.mends = ipw.HTML(), row()
+        self.result, self.mends, self._going = ipw.HTML(), row(), ipw.HTML()
         self.report: MeasureReport | None = None
         about = ipw.HTML(f'<p class="lb-help">{ABOUT}</p>')
-        self.view = ipw.VBox([part(BUTTON), about, self.form.view, row(self.button), self.result, self.mends])
+        self.view = ipw.VBox([part(BUTTON), about, self.form.view, row(self.button), self._going, self.result, self.mends])
         self.view.add_class("lb-form").add_class("lb-measure")
 
     def open(self) -> None:
@@ -59,6 +59,10 @@ class MeasureBox:
         mendable, shown = mendable_in(self.report), mendable_in(before)
         if mendable != shown:
             self.mends.children = [self.mend(one) for one in mendable]
+
+    def tell(self, words: str) -> None:
+        """How far the short run is, beside its button: the panel's status line may be out of sight. Args: words: empty: it has ended."""
+        self._going.value = f'<p class="lb-help">{html.escape(words)} (Cancel stands above.)</p>' if words else ""
 
     def _start(self) -> Job:
         """As it stands on the screen: settings that nobody has changed yet are kept first, for the job reads them there."""

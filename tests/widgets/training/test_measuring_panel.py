@@ -129,7 +129,9 @@ def test_a_press_measures_in_a_job_with_the_settings_as_they_stand(session, monk
     panel.measuring.button.click()
     job = panel.job
     assert job.stage == "measure" and panel.main.disabled and panel.measuring.button.disabled
-    wait_for(lambda: not panel._look(), 120)
+    beside_the_button = set()
+    wait_for(lambda: beside_the_button.add(panel.measuring._going.value) or not panel._look(), 120)
+    assert any("Working" in words for words in beside_the_button) and panel.measuring._going.value == ""
     assert panel.status.text.startswith("Done: Measured: the training takes about"), panel.status.text + job.log_tail()
     assert "<table>" in panel.measuring.result.value and read_measured(session.training.project).steps == 3
     assert session.training.runs() == [] and settings_file(session.folder).is_file() and not panel.measuring.button.disabled
