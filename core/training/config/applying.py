@@ -7,6 +7,7 @@ script of the family knows the argument at all, as its own parser says.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from core.base.families import caption_family
@@ -33,7 +34,7 @@ NO_SUCH_SETTING = "musubi-tuner's dataset file has no such setting."
 
 def all_values(settings: TrainingSettings) -> dict[str, Any]:
     """Every setting's value by its name; no two parts share a name."""
-    return {name: value for _, part in dict(settings).items() for name, value in dict(part).items()}
+    return {name: value for part in vars(settings).values() for name, value in vars(part).items()}
 
 
 def why_not(settings: TrainingSettings, name: str, values: Mapping[str, Any] | None = None) -> str:
@@ -43,7 +44,7 @@ def why_not(settings: TrainingSettings, name: str, values: Mapping[str, Any] | N
     """
     values = all_values(settings) if values is None else values
     cls = _class_of(settings, name)
-    for other, wanted in field_extra(cls.fields()[name], "only", {}).items():
+    for other, wanted in field_extra(cls.model_fields[name], "only", {}).items():
         if reason := _unmet(settings, values, other, wanted):
             return reason
     family, method = values["family"], values["method"]
@@ -103,7 +104,14 @@ def idle_of_folders(settings: TrainingSettings) -> dict[str, str]:
 
 def _class_of(settings: TrainingSettings, name: str) -> Any:
     """The part that has a field of that name."""
-    return next(type(part) for _, part in dict(settings).items() if name in type(part).fields())
+    return _classes(type(settings))[name]
+
+
+@cache
+def _classes(whole: type[TrainingSettings]) -> dict[str, Any]:
+    """Every field's part, by the field's name."""
+    parts: list[Any] = [field.annotation for field in whole.fields().values()]
+    return {name: part for part in parts for name in part.fields()}
 
 
 def _unmet(settings: TrainingSettings, values: Mapping[str, Any], other: str, wanted: list[Any]) -> str:
