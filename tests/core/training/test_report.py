@@ -194,6 +194,7 @@ def test_the_prompt_stands_under_its_pictures(tmp_path):
     assert section.index('alt="prompt number 1, epoch 1"') < section.index("<div>prompt number 1</div>")
 
 
+@pytest.mark.slow
 def test_many_prompts_epochs_and_layers_do_not_make_it_large(tmp_path):
     reader, text = read(watched_run(tmp_path, prompts=20, epochs=30, layers=2000))
     samples = [attributes for tag, attributes in reader.tags if tag == "img" and "prompt number" in attributes.get("alt", "")]
