@@ -28,3 +28,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return "one at a time" if nodeid.startswith(ONE_AT_A_TIME) else nodeid
 
     return OneBrowser(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Without the slow ones (`-m "not slow"`) a worker more than there are cores: these tests wait about as long as they compute."""
+    return len(os.sched_getaffinity(0)) + 1 if config.option.markexpr == "not slow" and hasattr(os, "sched_getaffinity") else None
