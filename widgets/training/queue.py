@@ -24,7 +24,8 @@ class QueueList:
         self.panel = panel
         self.runs: list[QueuedRun] = []
         self.list = ipw.Select(description="Runs on this machine", options=[])
-        self.list.observe(lambda _: panel.refresh(), "value")
+        self._looking = False
+        self.list.observe(lambda _: None if self._looking else panel.refresh(), "value")
         self._heading = part("Queue")
         self.earlier = panel.action("Earlier", lambda: self._move(-1), lambda: self._why_not(lambda one: one.place > 1, "It is first."))
         self.later = panel.action("Later", lambda: self._move(1), lambda: self._why_not(self._is_not_last, "It is last."))
@@ -42,15 +43,21 @@ class QueueList:
         self.view.layout.display = "" if waiting else "none"
         options = [(_line(queued), str(queued.run.folder)) for queued in self.runs] if waiting else []
         if list(self.list.options) != options:
-            chosen = self.list.value
-            self.list.rows = max(2, min(MOST_ROWS, len(options)))
-            self.list.options = options
-            known = [value for _, value in options]
-            first = next((str(queued.run.folder) for queued in self.runs if queued.state != "working"), None)
-            self.list.value = chosen if chosen in known else first
+            self._offer(options)
         chosen_run = self._chosen()
         self.hold.description = "Release" if chosen_run is not None and chosen_run.state == "held" else "Hold"
         self.wake.layout.display = "" if self._why_no_wake() == "" else "none"
+
+    def _offer(self, options: list[tuple[str, str]]) -> None:
+        """New options choose the first for a moment: nobody hears of it, else the buttons would be off just when one is pressed."""
+        chosen, known = self.list.value, [value for _, value in options]
+        first = next((str(queued.run.folder) for queued in self.runs if queued.state != "working"), None)
+        self._looking = True
+        with self.list.hold_sync():
+            self.list.rows = max(2, min(MOST_ROWS, len(options)))
+            self.list.options = options
+            self.list.value = chosen if chosen in known else first
+        self._looking = False
 
     def _chosen(self) -> QueuedRun | None:
         return next((queued for queued in self.runs if str(queued.run.folder) == self.list.value), None)

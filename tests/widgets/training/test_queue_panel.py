@@ -65,6 +65,15 @@ def test_a_run_is_held_released_and_the_buttons_say_why_they_cannot(session, run
     assert panel.queue.hold.disabled and "It is trained now." in panel.queue.hold.tooltip
 
 
+def test_a_button_is_not_off_for_a_moment_while_the_list_is_drawn_anew(session, runs):
+    panel, off = TrainPanel(session), []
+    panel.queue.hold.observe(lambda change: off.append(change["new"]), "disabled")
+    session.training.hold(runs[1])
+    panel.refresh()
+    assert lines(panel)[1].endswith("held") and panel.queue.hold.description == "Release"
+    assert off == []  # else a press of just then would be lost
+
+
 def test_an_interrupted_run_is_offered_to_be_started_again(session, run_of_yesterday):
     panel = TrainPanel(session)
     assert lines(panel) == [f"1. {run_of_yesterday.id} in the project Small: interrupted"]
