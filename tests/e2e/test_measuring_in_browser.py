@@ -7,14 +7,11 @@ import pytest
 from playwright.sync_api import expect
 
 from core.base.paths import DEMO_ASSETS, ROOT
-from core.dataset.project import Project, folder_for
 from core.training.finish.kept import keep_finish
 from core.training.finish.settings import FinishSettings
 from core.training.fitting import fit_to_project
 from core.training.kept import keep_settings
-from core.training.manager import TrainingManager
 from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all
-from tests.tiny_models import make_pictures
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NOTEBOOK = "Trainer.ipynb"
@@ -23,26 +20,14 @@ WIDTHS = {"light": 1400, "dark": 420}
 
 
 @pytest.fixture
-def projects(tmp_path, monkeypatch):
-    folder = tmp_path / "projects"
-    folder.mkdir()
-    monkeypatch.setenv("LORABOOK_PROJECTS", str(folder))
-    return folder
-
-
-@pytest.fixture
-def manager(projects):
-    """A project with a price and a spend cap that thousands of epochs would pass."""
-    project = Project.create(folder_for("Cats"), "Cats", trigger="mochi")
-    make_pictures(project.images, [(64, 64)] * 8)
-    manager = TrainingManager.open(project.folder)
-    settings = manager.preset("demo", propose=False).with_values(
+def manager(cats):
+    """Its project has a price and a spend cap that thousands of epochs would pass."""
+    settings = cats.preset("demo", propose=False).with_values(
         model={"pretrained_model_name_or_path": str(DEMO_ASSETS / "model")}, data={"batch_size": 2, "num_repeats": 2},
         schedule={"max_train_epochs": 5000}, sampling={"sample_prompts": ["mochi --s 4"], "sample_every_n_epochs": 1000})
-    keep_settings(fit_to_project(settings, project), project)
-    keep_finish(project.folder, FinishSettings(price_per_hour=0.5))
-    (projects / "present_project").write_text(str(project.folder), encoding="utf-8")
-    return manager
+    keep_settings(fit_to_project(settings, cats.project), cats.project)
+    keep_finish(cats.project.folder, FinishSettings(price_per_hour=0.5))
+    return cats
 
 
 def check(page):

@@ -22,14 +22,6 @@ NOTEBOOKS = {"Dataset_Maker.ipynb": MAKER_PANELS, "Trainer.ipynb": TRAINER_PANEL
 
 
 @pytest.fixture
-def projects(tmp_path, monkeypatch) -> Path:
-    folder = tmp_path / "projects"
-    folder.mkdir()
-    monkeypatch.setenv("LORABOOK_PROJECTS", str(folder))
-    return folder
-
-
-@pytest.fixture
 def notebooks(tmp_path) -> Path:
     """Copies, so that nothing that the browser does can change the project's own."""
     folder = tmp_path / "notebooks"

@@ -7,40 +7,23 @@ import pytest
 from playwright.sync_api import expect
 
 from core.base.paths import DEMO_ASSETS, ROOT
-from core.dataset.project import Project, folder_for
 from core.training.fitting import fit_to_project
 from core.training.kept import keep_settings
-from core.training.manager import TrainingManager
 from tests.core.training.fakes import wait_for
 from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all
-from tests.tiny_models import make_pictures
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NOTEBOOK = "Trainer.ipynb"
 
 
 @pytest.fixture
-def projects(tmp_path, monkeypatch):
-    folder = tmp_path / "projects"
-    folder.mkdir()
-    monkeypatch.setenv("LORABOOK_PROJECTS", str(folder))
-    return folder
-
-
-@pytest.fixture
-def manager(projects):
-    """A project whose epochs take some seconds on the embedded model."""
-    project = Project.create(folder_for("Cats"), "Cats", trigger="mochi")
-    make_pictures(project.images, [(64, 64)] * 8)
-    manager = TrainingManager.open(project.folder)
-    settings = manager.preset("demo", propose=False).with_values(
+def manager(cats):
+    """Its project's epochs take some seconds on the embedded model."""
+    settings = cats.preset("demo", propose=False).with_values(
         model={"pretrained_model_name_or_path": str(DEMO_ASSETS / "model")}, data={"num_repeats": 12},
         schedule={"max_train_epochs": 500}, saving={"output_name": "mochi"}, sampling={"sample_every_n_epochs": None})
-    keep_settings(fit_to_project(settings, project), project)
-    (projects / "present_project").write_text(str(project.folder), encoding="utf-8")
-    yield manager
-    for run in manager.runs():
-        run.stop(force=True)
+    keep_settings(fit_to_project(settings, cats.project), cats.project)
+    return cats
 
 
 def train(page):

@@ -7,11 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from core.base.paths import ROOT
-from core.dataset.project import Project, folder_for
-from core.training.manager import TrainingManager
 from core.training.outputs import list_outputs
 from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all
-from tests.tiny_models import make_pictures
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NOTEBOOK = "Trainer.ipynb"
@@ -20,20 +17,11 @@ DEMO_MODEL = "Demo model (tiny, for trying out)"
 
 
 @pytest.fixture
-def manager(tmp_path, monkeypatch):
+def manager(cats):
     """A project that Dataset_Maker has handed over; nothing is set in Trainer yet."""
-    projects = tmp_path / "projects"
-    projects.mkdir()
-    monkeypatch.setenv("LORABOOK_PROJECTS", str(projects))
-    project = Project.create(folder_for("Cats"), "Cats", trigger="mochi")
-    make_pictures(project.images, [(64, 64)] * 8)
-    for path in sorted(project.images.glob("*.png")):
+    for path in sorted(cats.project.images.glob("*.png")):
         path.with_suffix(".txt").write_text("mochi, sitting", encoding="utf-8")
-    (projects / "present_project").write_text(str(project.folder), encoding="utf-8")
-    manager = TrainingManager.open(project.folder)
-    yield manager
-    for run in manager.runs():
-        run.stop(force=True)
+    return cats
 
 
 def panel(page, name):
