@@ -95,7 +95,7 @@ def check_before_launch(settings: TrainingSettings, backend: str, project_folder
     Returns: findings, errors first: combinations of settings, files that they name, the trainer itself, the pair as it reads it, this
     machine and the time that it takes, the disk that the project's runs lie on.
     """
-    from core.training.config.checks import check_settings
+    from core.training.config.checks import check_settings, without_harmful_fix
     from core.training.config.sources import check_sources
     from core.training.machine import check_machine
     from core.training.measuring.report import memory_findings
@@ -109,7 +109,7 @@ def check_before_launch(settings: TrainingSettings, backend: str, project_folder
         findings += [*_preflight(settings, project, deep and not measured), *measured]
     findings += [*_check_backend(settings, backend), *check_machine(settings, backend, project_folder, deep),
                  *check_trash(settings, project_folder)]
-    unique = list(dict.fromkeys(findings))
+    unique = [without_harmful_fix(finding, settings, backend) for finding in dict.fromkeys(findings)]
     return sorted(unique, key=lambda finding: ("error", "warning", "info").index(finding.level))
 
 

@@ -144,8 +144,11 @@ def _precision_without_gpu(settings: TrainingSettings, backend: str, lack: str) 
     if backend != "builtin":
         # fp16: accelerate's own check ("fp16 mixed precision requires a GPU"); bf16 is imitated by most processors.
         does = f"{backend} refuses to train" if precision == "fp16" else f"{backend} imitates it, slower than full precision"
+    memory = settings.memory
+    halves = ("full_fp16", "full_bf16", "fp8_base", "fp8_base_unet", "fp8_scaled")
+    also: dict[str, Any] = {name: False for name in halves if getattr(memory, name)}
     return [finding("warning", f"The precision is {precision}, which is for a GPU, and {lack}: {does}.",
-                    "Set 'Precision' (mixed_precision) to no, or train on a machine with a GPU.", mixed_precision="no")]
+                    "Set 'Precision' (mixed_precision) to no, or train on a machine with a GPU.", "", mixed_precision="no", **also)]
 
 
 def _optimizer_without_gpu(settings: TrainingSettings, lack: str) -> list[Finding]:

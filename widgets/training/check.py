@@ -12,12 +12,16 @@ from core.base.findings import Finding
 from core.base.jobs import JobStatus
 from core.training.config import PARTS
 from core.training.config.finding import SettingFinding
-from core.training.config.presets import apply_preset, find_presets
+from core.training.config.presets import find_presets
+from core.training.loading import LoadSettings
 from widgets.dataset.check import CheckPanel
 from widgets.panel import Work
-from widgets.training.choice import keep_settings, read_settings
+from widgets.training.choice import keep_settings, read_settings, settings_file
 from widgets.training.launch import backend_of
 from widgets.training.measuring import MeasureBox
+
+CHANGED = "The settings have changed since: check again to see what can be mended at one press."
+REPLACES = "The preset replaces every setting but model, folders, prompts and name; 'Take back the last loading' brings them back."
 
 
 class TrainingCheckPanel(CheckPanel):
@@ -44,6 +48,8 @@ class TrainingCheckPanel(CheckPanel):
         """Findings of another project are of no use."""
         if self._found_in != self.session.folder:
             self._findings.value, self._mends.children = "", ()
+        elif self._mends.children and self._found_at != self._settings_mark():
+            self._mends.children = (ipw.HTML(f'<p class="lb-help">{CHANGED}</p>'),)
         self.measuring.look()
 
     def blocked(self) -> str:
@@ -76,13 +82,19 @@ class TrainingCheckPanel(CheckPanel):
             self.conclude(list(report.findings), status.message)
 
     def _show(self, findings: Sequence[Finding]) -> str:
-        self._found_in = self.session.folder
+        self._found_in, self._found_at = self.session.folder, self._settings_mark()
         self._mends.children = [self._mend(one) for one in findings if isinstance(one, SettingFinding) and (one.fix or one.preset)]
         return super()._show(findings)
+
+    def _settings_mark(self) -> int:
+        """Changes when the kept settings do."""
+        kept = settings_file(self.session.folder) if self.session.folder is not None else None
+        return kept.stat().st_mtime_ns if kept is not None and kept.is_file() else 0
 
     def _mend(self, finding: SettingFinding) -> ipw.Widget:
         """What was found and its button."""
         why = f" {finding.why}" if finding.why else ""
+        why += f" {REPLACES}" if finding.preset else ""
         words = ipw.HTML(f'<p class="lb-help">{html.escape(finding.what + why)}</p>')
         return ipw.VBox([words, self._mend_button(finding)]).add_class("lb-form")
 
@@ -93,10 +105,10 @@ class TrainingCheckPanel(CheckPanel):
 
     def _apply(self, finding: SettingFinding) -> str:
         """Change the settings as the finding says, and look again."""
-        settings = read_settings(self.session)
         if finding.preset:
-            settings = self.session.training.configure(apply_preset(finding.preset, settings))
-        keep_settings(self.session, settings.with_fields(dict(finding.fix)))
+            self.session.training.load_settings(LoadSettings(preset=finding.preset))
+        if finding.fix:
+            keep_settings(self.session, read_settings(self.session).with_fields(dict(finding.fix)))
         self.session.tell()
         self.main.click()
         return "changed."
@@ -110,6 +122,7 @@ def fix_words(finding: SettingFinding) -> str:
         if isinstance(value, bool):
             said.append(f"switch {title!r} {'on' if value else 'off'}")
         else:
-            said.append(f"empty {title!r}" if value is None else f"set {title!r} to {value}")
+            words = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+            said.append(f"empty {title!r}" if value in (None, (), []) else f"set {title!r} to {words}")
     words = " and ".join(said)
     return words[:1].upper() + words[1:]

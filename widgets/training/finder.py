@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import ipywidgets as ipw
 
 from core.base.words import counted
-from core.training.config.search import fits
+from core.training.config.search import fits, typed_words
 from widgets.form import Form
 
 NARROWED = "Everything else is put aside for the moment; nothing is lost."
@@ -57,12 +57,12 @@ class SettingsFinder:
         return fitting & self._differing.keys() if self.changed.value else fitting
 
     def _typed(self) -> list[str]:
-        return self.words.value.lower().split()
+        return typed_words(self.words.value)
 
     def _words(self, names: Collection[str] | None) -> str:
         if names is None:
             return ""
-        lines = [f"{counted(len(names), 'setting')} {'fits' if len(names) == 1 else 'fit'}. {NARROWED}"]
+        lines = [f"{counted(len(names), 'setting')} {'fits' if len(names) == 1 else 'fit'}. {NARROWED}", *self._elsewhere(self._typed())]
         if self.changed.value:
             fields = self.form.names()
             lines += [f"{fields[name].title}: the preset has {self._differing[name]}." for name in sorted(names)]

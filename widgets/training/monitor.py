@@ -59,7 +59,6 @@ class MonitorPanel(Panel):
 
     def update(self) -> None:
         """Look at the chosen run, and go on looking while it works."""
-        self.comparison.look([run.id for run in self.picker.look()])
         if self._look_once() and not self._watching:
             self._watching = True
             self.loop.repeat(self.patient(self._keep_looking), LOOK_SECONDS)
@@ -74,12 +73,15 @@ class MonitorPanel(Panel):
         return self._watching
 
     def _look_once(self) -> bool:
+        """Returns: whether to look again: the run that is shown goes on, or one that waits will be followed."""
+        runs = self.picker.look()
+        self.comparison.look([run.id for run in runs])
         if not self.picker.chosen:
             self._show_nothing()
             return False
         status = self.session.training.status(self.picker.chosen)
         self._show(status)
-        return not status.ended and status.state != "prepared"
+        return (not status.ended and status.state != "prepared") or any(run.is_at_work() for run in runs)
 
     def _show_nothing(self) -> None:
         self._facts.value = self._calm.value = self._layers.value = self._off.value = ""

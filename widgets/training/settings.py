@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+from collections.abc import Collection
 from pathlib import Path
 from typing import cast, get_args
 
@@ -74,7 +75,7 @@ class SettingsPanel(Panel):
                    **{f"model.{name}": Suggestions() for name in FIELDS},
                    "network.network_type": [(facts.title, name) for name, facts in NETWORK_TYPES.items()]}
         self.form = Form(TrainingSettings, choices, HIDDEN, folded=[name for name in PARTS if name != "model"])
-        self.finder = SettingsFinder(self.form, lambda words: elsewhere(words, read_settings(self.session)))
+        self.finder = SettingsFinder(self.form, self._elsewhere)
         self.folders = FoldersBox(self._changed)
         data = self.form.section_box("data")
         data.children = [*data.children, self.folders.view]
@@ -124,6 +125,9 @@ class SettingsPanel(Panel):
         """The settings as they stand. Raises: ConfigError: one sentence per wrong value."""
         lines = [line.strip() for line in self.prompts.value.splitlines() if line.strip()]
         return self.form.value().with_values(sampling={"sample_prompts": lines}, data={"subsets": self.folders.value()})
+
+    def _elsewhere(self, words: Collection[str]) -> list[str]:
+        return elsewhere(words, read_settings(self.session)) if self.session.folder is not None else []
 
     def _look_for_models(self) -> str:
         """Look at models/ again: what was fetched meanwhile is offered."""

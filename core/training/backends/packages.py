@@ -23,15 +23,15 @@ ALWAYS_THERE = ("torch", "transformers")
 
 
 def needed_packages(settings: TrainingSettings) -> Iterator[tuple[str, str, dict[str, object]]]:
-    """Import name, for what it is needed, and the change of settings that does without it."""
+    """Import name, for what it is needed, and the change of settings that does without it and learns the same."""
     kind = NETWORK_TYPES[settings.network.network_type]
     if "network_type" in acting(settings, settings.network) and kind.module_for(settings.model.family) == LYCORIS:
-        yield "lycoris", f"The type {kind.title}", {"network_type": "lora"}
+        yield "lycoris", f"The type {kind.title}", {}
     known = find_optimizer(settings.optimizer.optimizer_type)
     place = known_optimizers()[known]["class"] if known else settings.optimizer.optimizer_type
     package = place.partition(".")[0]
     if "." in place and package not in ALWAYS_THERE:
-        yield package, f"The optimizer {settings.optimizer.optimizer_type}", {"optimizer_type": "AdamW"}
+        yield package, f"The optimizer {settings.optimizer.optimizer_type}", {}
     memory = acting(settings, settings.memory)
     for name, package, instead in (("xformers", "xformers", {"xformers": False, "sdpa": True}),
                                    ("use_flash_attn", "flash_attn", {"use_flash_attn": False}),

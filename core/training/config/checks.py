@@ -6,8 +6,8 @@ some never. What single values may be is said by the settings classes; what the 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,23 @@ from core.models.catalog import PARTS_FOLDER
 from core.training.config.applying import idle, idle_of_folders, why_not
 from core.training.config.combinations import Pair, check_combinations
 from core.training.config.components import find_parts, parts_here
-from core.training.config.data import Subset
+from core.training.config.data import Subset, sides_in_steps
 from core.training.config.families import SD_SCRIPTS, TRAINER_TITLES, script_for, trained_model
-from core.training.config.finding import finding
+from core.training.config.finding import SettingFinding, finding
 from core.training.config.machine_combinations import check_machines
 from core.training.config.musubi_combinations import check_musubi_combinations
 from core.training.config.network_types import NETWORK_TYPES
-from core.training.config.optimizers import OWN_RATE, SCHEDULE_FREE, check_optimizer
+from core.training.config.optimizers import check_optimizer, finds_its_rate, leaves_schedule_out, wants_no_schedule
 from core.training.config.pair import config_tables, dataset_tables, flatten
 from core.training.config.rates import learning_rates
+from core.training.config.schedule_arguments import check_schedule_arguments
 from core.training.config.training import PARTS, TrainingSettings
 
-NAMED_VALUE = re.compile(r"\s*\w+\s*=\s*\S.*")
-Rule = Callable[[TrainingSettings, str], Iterator[Finding]]
+Rule = Callable[[TrainingSettings, str], Iterable[Finding]]
+
+
+MOST_OFT_ALPHA = 0.1
+"""Above it the turning is hardly limited. Source: sd-scripts' networks/oft.py advises 1e-3 to 1e-2."""
 
 
 def check_settings(settings: TrainingSettings, backend: str = "sd-scripts") -> list[Finding]:
@@ -37,12 +41,49 @@ def check_settings(settings: TrainingSettings, backend: str = "sd-scripts") -> l
 
     Args: backend: "sd-scripts", "musubi" or "builtin"; the built-in trainer can do some things that sd-scripts cannot.
     """
-    found = [one for rule in RULES for one in rule(settings, backend)] + _of_the_pair(settings, backend)
+    found = _judged(settings, backend)
+    before = {one.what for one in found if one.level == "error"}
     order = ("error", "warning", "info")
-    return sorted(found, key=lambda one: order.index(one.level))
+    return sorted((_with_fix_that_mends(one, settings, backend, before) for one in found), key=lambda one: order.index(one.level))
 
 
-def _of_the_pair(settings: TrainingSettings, backend: str) -> list[Finding]:
+def without_harmful_fix(finding: Finding, settings: TrainingSettings, backend: str) -> Finding:
+    """A finding of another place: its fix is left out where it would bring an error. Args: settings: those that were looked at."""
+    if not isinstance(finding, SettingFinding) or not finding.fix:
+        return finding
+    return finding if not new_errors(settings, settings.with_fields(dict(finding.fix)), backend) else replace(finding, fix=())
+
+
+def new_errors(before: TrainingSettings, after: TrainingSettings, backend: str) -> list[Finding]:
+    """Errors that a change of settings brings."""
+    known = {one.what for one in _judged(before, backend) if one.level == "error"}
+    return [one for one in _judged(after, backend) if one.level == "error" and one.what not in known]
+
+
+def _with_fix_that_mends(found: Finding, settings: TrainingSettings, backend: str, errors: Collection[str]) -> Finding:
+    """A fix is offered only if it does away with what was found and brings no error: else a person must decide."""
+    if not isinstance(found, SettingFinding) or not found.fix:
+        return found
+    try:
+        after = _judged(settings.with_fields(dict(found.fix)), backend)
+    except ConfigError:
+        return replace(found, fix=())
+    mends = found.what not in {one.what for one in after} and {one.what for one in after if one.level == "error"} <= set(errors)
+    return found if mends else replace(found, fix=())
+
+
+def _judged(settings: TrainingSettings, backend: str) -> list[Finding]:
+    """What every rule says; one that cannot read the settings says so, and the others are heard all the same."""
+    found: list[Finding] = []
+    for rule in (*RULES, _of_the_pair):
+        try:
+            found += rule(settings, backend)
+        except ConfigError as error:
+            found.append(Finding("error", error.message, error.hint))
+    return list(dict.fromkeys(found))
+
+
+def _of_the_pair(settings: TrainingSettings, backend: str) -> Iterable[Finding]:
     """What sd-scripts would refuse or pass over; the built-in trainer bears some of it."""
     model, config = settings.model, flatten(config_tables(settings, Path()))
     try:
@@ -94,7 +135,7 @@ def _resolution(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     width, height = data.size
     if width % 8 or height % 8:
         yield finding("error", f"The resolution {width} x {height} is no multiple of 8.", "512, 768 and 1024 are usual.", "",
-                      resolution=width - width % 8 or 8)
+                      **sides_in_steps(data.size, 8))
     if data.enable_bucket and settings.model.family in SD_SCRIPTS and min(width, height) < data.bucket_reso_steps:
         yield Finding("error", f"The bucket step ({data.bucket_reso_steps}) is larger than the resolution ({min(width, height)}).",
                       "Raise 'Resolution' (resolution), or lower 'Bucket step' (bucket_reso_steps).")
@@ -120,7 +161,12 @@ def _network(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     if network.dim_from_weights and not network.network_weights:
         yield finding("error", "The rank is to come from a LoRA, but none is chosen (network_weights).",
                       "Choose the LoRA, or switch dim_from_weights off.", dim_from_weights=False)
-    if network.network_alpha > network.network_dim and not why_not(settings, "network_alpha") and not why_not(settings, "network_dim"):
+    acts = not why_not(settings, "network_alpha") and not why_not(settings, "network_dim")
+    if network.network_type == "oft":
+        if network.network_alpha > MOST_OFT_ALPHA:
+            yield finding("warning", f"Alpha is {network.network_alpha:g}, which for OFT is the limit of turning: so large it limits "
+                          "nothing.", "0.001 is usual.", network_alpha=0.001)
+    elif acts and network.network_alpha > network.network_dim:
         yield finding("warning",
                       f"Alpha ({network.network_alpha:g}) is larger than the rank ({network.network_dim}): learning is amplified.",
                       "Half the rank to the rank is usual.", network_alpha=float(network.network_dim))
@@ -149,7 +195,7 @@ def _rates_of(settings: TrainingSettings) -> Iterator[Finding]:
     highest, ones = max(rates.values()), {one: 1.0 for one, rate in rates.items() if rate}
     if not highest:
         yield Finding("error", "Every learning rate in use is 0: nothing would be learned.", f"Set {' or '.join(rates)}.")
-    elif name in OWN_RATE:
+    elif finds_its_rate(name):
         if len({rate for rate in rates.values() if rate}) > 1:
             shown = ", ".join(f"{one} {rate:g}" for one, rate in rates.items())
             yield finding("error", f"{name} takes one learning rate for all parts, but they are {shown}.",
@@ -174,16 +220,18 @@ def _schedule(settings: TrainingSettings, options: Mapping[str, Any]) -> Iterato
         if schedule.lr_warmup_steps:
             yield finding("error", f"Adafactor with relative_step takes no warm-up, but it is {schedule.lr_warmup_steps}.",
                           "Set the warm-up to 0.", lr_warmup_steps=0)
-    elif optimizer.optimizer_type in SCHEDULE_FREE:
+    elif leaves_schedule_out(optimizer.optimizer_type):
         if schedule.lr_scheduler != "constant":
             yield finding("info", f"{optimizer.optimizer_type} needs no schedule, so that {schedule.lr_scheduler} does not count.",
                           "Choose constant and a warm-up of 0 to say so.", lr_scheduler="constant", lr_warmup_steps=0)
+    elif wants_no_schedule(optimizer.optimizer_type) and (schedule.lr_scheduler != "constant" or schedule.lr_warmup_steps):
+        yield finding("warning", f"{optimizer.optimizer_type} is made to learn without a schedule, but sd-scripts lays "
+                      f"{schedule.lr_scheduler} over it.", "Choose constant and a warm-up of 0.", lr_scheduler="constant",
+                      lr_warmup_steps=0)
     elif schedule.lr_scheduler == "constant" and schedule.lr_warmup_steps:
         yield finding("error", f"The schedule 'constant' takes no warm-up, but it is {schedule.lr_warmup_steps}.",
                       "Choose constant_with_warmup, or set the warm-up to 0.", lr_scheduler="constant_with_warmup")
-    for argument in schedule.lr_scheduler_args:
-        if not NAMED_VALUE.fullmatch(argument):
-            yield Finding("error", f"The schedule argument {argument!r} is not name=value.", "Write it like step_rules='1:1000,0.1'.")
+    yield from check_schedule_arguments(schedule)
     if schedule.lr_scheduler == "piecewise_constant" and not any(one.startswith("step_rules=") for one in schedule.lr_scheduler_args):
         yield Finding("error", "The schedule piecewise_constant has no rules.",
                       "Add the schedule argument step_rules='1:1000,0.1:2000,0.01': factors, each until its step.")
@@ -198,7 +246,8 @@ def _length(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         yield Finding("warning", "No length is given, so that the default of 1600 steps is trained.", "Set the epochs or the steps.")
     if schedule.max_train_epochs is not None and schedule.max_train_steps is not None:
         yield Finding("info", f"Epochs ({schedule.max_train_epochs}) go before steps ({schedule.max_train_steps}), which do not count.")
-    if schedule.max_train_epochs is None and schedule.max_train_steps and schedule.lr_warmup_steps >= schedule.max_train_steps:
+    if schedule.max_train_epochs is None and schedule.max_train_steps and schedule.lr_warmup_steps >= schedule.max_train_steps \
+            and not why_not(settings, "lr_warmup_steps"):
         yield finding("warning", f"The warm-up of {schedule.lr_warmup_steps} steps is as long as the whole training.",
                       "5 % is usual: 0.05.", lr_warmup_steps=0.05)
 
@@ -210,6 +259,13 @@ def _captions(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         if value == 1:
             yield finding("warning", f"No caption is ever learned ({name} is 1): the trigger word will call nothing.",
                           f"Set {name} to 0, or to {'0.1' if name.endswith('rate') else 'a larger number'}.", "", **{name: 0})
+
+
+def _faces(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
+    sizes = settings.data.face_crop_aug_range
+    if sizes and not why_not(settings, "face_crop_aug_range") and (len(sizes) != 2 or sizes[0] > sizes[1]):
+        yield finding("error", f"'Crop around faces' (face_crop_aug_range) is {', '.join(f'{one:g}' for one in sizes)}, but must be two "
+                      "numbers, the smaller one first.", "Write 2 and 4, or empty it.", face_crop_aug_range=[])
 
 
 def _samples(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
@@ -237,6 +293,6 @@ def _saving(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
         yield finding("error", f"The name {saving.output_name!r} begins or ends with a space or a dot.", "Take it away.", **named)
 
 
-RULES: tuple[Rule, ...] = (_trainer, _model, _components, _network, _optimizer, _length, _resolution, _captions, check_machines, _samples,
-                           _saving, _idle)
+RULES: tuple[Rule, ...] = (_trainer, _model, _components, _network, _optimizer, _length, _resolution, _captions, _faces, check_machines,
+                           _samples, _saving, _idle)
 """In the order in which a person meets the settings."""

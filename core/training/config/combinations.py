@@ -21,6 +21,11 @@ from core.training.config.network_arguments import check_network_arguments
 AT_ONCE = "sd-scripts refuses it at its start."
 LATE = "sd-scripts stops there only after models and caches are loaded, minutes later."
 NEVER = "sd-scripts says nothing."
+NO_LATENTS: Mapping[str, Any] = {"cache_latents": False, "cache_latents_to_disk": False}
+NO_CAPTIONS: Mapping[str, Any] = {"cache_text_encoder_outputs": False, "cache_text_encoder_outputs_to_disk": False}
+"""Without the caches nothing else is learned, only more slowly; the other way out would change the training."""
+MOST_SWAPPED = {"flux1": 35, "chroma": 35, "hunyuan_image": 37, "sd3": 36, "anima": 26}
+"""Blocks that may wait in main memory (enable_block_swap in library/*_models.py); of SD 3.5 medium 22."""
 CACHES_DROPOUT = "anima"
 """The family whose cached captions may still be left out."""
 
@@ -108,7 +113,7 @@ def _latents(pair: Pair) -> Iterator[Finding]:
         for change in ("color_aug", "random_crop"):
             if pair.any_folder(change):
                 yield _error(f"Latents are cached, but {change} changes the picture at each step.",
-                             f"Switch cache_latents or {change} off.", AT_ONCE, **{change: False})
+                             f"Switch cache_latents or {change} off.", AT_ONCE, **NO_LATENTS)
         break
     if pair.get("cache_latents_to_disk") and not pair.get("cache_latents"):
         yield finding("info", "Latents to disk switches the caching of latents on.", "", NEVER, cache_latents=True)
@@ -127,21 +132,20 @@ def _captions_cached(pair: Pair) -> Iterator[Finding]:
         changes["caption_dropout_rate"] = "a share of {} is to be shown empty"
     for name, change in changes.items():
         if value := pair.any_folder(name):
-            off = False if value is True else 0
             yield _error(f"Captions are cached, but {change.format(value)}.", f"Set {name} to {'off' if value is True else 0}, or "
-                         "switch cache_text_encoder_outputs off.", AT_ONCE, **{name: off})
+                         "switch cache_text_encoder_outputs off.", AT_ONCE, **NO_CAPTIONS)
     for name, change in (("enable_wildcard", "their wildcards are drawn at each step"),
                          ("caption_dropout_every_n_epochs", "they are left out in some epochs")):
-        if value := pair.any_folder(name):
+        if pair.any_folder(name):
             yield _error(f"Captions are cached, but {change}, which the caches would keep from changing.", f"Switch {name} off, or "
-                         "switch cache_text_encoder_outputs off.", NEVER, **{name: False if value is True else 0})
+                         "switch cache_text_encoder_outputs off.", NEVER, **NO_CAPTIONS)
     stands_still = ("sdxl", "anima", "sd15") if pair.built_in else ("sdxl", "anima")
     if pair.family in stands_still and not pair.get("network_train_unet_only") and _is_lora(pair):
         yield _error("Captions are cached, but the text encoder is trained too, which would change them.",
-                     "Switch network_train_unet_only on, or cache_text_encoder_outputs off.", AT_ONCE, network_train_unet_only=True)
+                     "Switch network_train_unet_only on, or cache_text_encoder_outputs off.", AT_ONCE, **NO_CAPTIONS)
     if pair.family in ("sd15", "sd2") and not pair.built_in:
         yield _error(f"sd-scripts does not cache captions for {TRAINED_MODELS[pair.family].title}.",
-                     "Switch cache_text_encoder_outputs off, or use the built-in trainer.", NEVER, cache_text_encoder_outputs=False)
+                     "Switch cache_text_encoder_outputs off, or use the built-in trainer.", NEVER, **NO_CAPTIONS)
     if _network_arg(pair, "train_t5xxl") == "True":
         yield _error("Captions are cached, but T5 is taught too, which would change them.", "Switch train_t5xxl off, or "
                      "cache_text_encoder_outputs off.", LATE, train_t5xxl=False)
@@ -157,6 +161,9 @@ def _memory(pair: Pair) -> Iterator[Finding]:
                 yield _error(f"unsloth_offload_checkpointing and {name} do not go together.", f"Empty {name}.", AT_ONCE,
                              **{name: None if name == "blocks_to_swap" else False})
     precision = pair.get("mixed_precision")
+    if pair.get("full_fp16") and pair.get("full_bf16"):
+        yield _error("All is to be in fp16 (full_fp16) and in bf16 (full_bf16) at once.", "Switch one of them off.", LATE,
+                     **{"full_fp16" if precision == "bf16" else "full_bf16": False})
     for name, wanted in (("full_fp16", "fp16"), ("full_bf16", "bf16")):
         if pair.get(name) and precision != wanted:
             yield _error(f"{name} needs the precision {wanted}, but it is {precision}.",
@@ -164,6 +171,10 @@ def _memory(pair: Pair) -> Iterator[Finding]:
     if (pair.get("fp8_base") or pair.get("fp8_base_unet")) and precision == "no":
         yield _error("The base model is to be in fp8, but the precision is no.", "Set mixed_precision to bf16.", LATE,
                      mixed_precision="bf16")
+    most = MOST_SWAPPED.get(pair.family)
+    if most and (pair.get("blocks_to_swap") or 0) > most:
+        yield _error(f"{pair.get('blocks_to_swap')} blocks are to wait in main memory (blocks_to_swap), but at most {most} can.",
+                     f"Set blocks_to_swap to {most}.", LATE, blocks_to_swap=most)
     if pair.get("persistent_data_loader_workers") and not pair.get("max_data_loader_n_workers"):
         yield _error("Loader processes are to be kept, but there are none (max_data_loader_n_workers is 0).",
                      "Switch persistent_data_loader_workers off.", LATE, persistent_data_loader_workers=False)

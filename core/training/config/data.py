@@ -42,6 +42,12 @@ class Subset(Settings):
     caption_extension: str = setting(".txt", "Caption files", "Ending of the caption files.", level="expert", pattern=r"^\.[A-Za-z0-9]+$")
 
 
+def sides_in_steps(size: tuple[int, int], step: int) -> dict[str, int | None]:
+    """The settings of a training size whose sides are multiples of `step`: the next smaller ones, px."""
+    width, height = (max(step, side - side % step) for side in size)
+    return {"resolution": width, "resolution_height": None if height == width else height}
+
+
 class DataSettings(Part):
     """Which pictures, at which size, and how pictures and captions vary."""
 
@@ -112,7 +118,9 @@ class DataSettings(Part):
                                 level="expert")
     face_crop_aug_range: list[float] = setting([], "Crop around faces", "Two numbers, one a line, such as 2 and 4: pictures are cut to "
                                                "between twice and four times the size of a face whose place is in the file's name. Empty: "
-                                               "off.", level="expert", max_length=2)
+                                               "off. Neither with kept proportions nor with cached latents.", level="expert", max_length=2,
+                                               only={"enable_bucket": (False,), "cache_latents": (False,),
+                                                     "cache_latents_to_disk": (False,)})
     resize_interpolation: Literal["lanczos", "area", "bicubic", "bilinear", "nearest"] | None = setting(
         None, "Resizing", "How pictures are brought to size. Empty: area for smaller, lanczos for larger ones.", level="expert")
     validation_split: float = setting(0.0, "Kept for validation", "Share of the pictures that is not learned from, but measured on the "

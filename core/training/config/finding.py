@@ -28,7 +28,8 @@ class SettingFinding(Finding):
 
 def finding(level: Literal["error", "warning", "info"], what: str, remedy: str, why: str = "", **fix: Any) -> SettingFinding:
     """A finding with its fix by names: `finding("error", …, adaptive_noise_scale=None)`."""
-    return SettingFinding(level, what, remedy, why, tuple(fix.items()))
+    return SettingFinding(level, what, remedy, why, tuple((name, tuple(value) if isinstance(value, list) else value)
+                                                          for name, value in fix.items()))
 
 
 def missing_file(title: str, value: str, remedy: str) -> Finding:

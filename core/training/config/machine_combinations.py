@@ -45,7 +45,8 @@ def _gpus(machines: MachinesSettings) -> Iterator[Finding]:
                       gpu_ids=",".join(map(str, dict.fromkeys(chosen))))
     elif chosen and machines.num_processes > 1 and machines.processes_here > len(chosen):
         yield finding("error", f"{machines.processes_here} GPUs of this machine are to train together, but only {len(chosen)} are chosen "
-                      f"({machines.gpu_ids}).", "Choose more GPUs (gpu_ids), empty the choice, or lower num_processes.", "", gpu_ids=None)
+                      f"({machines.gpu_ids}).", "Choose more GPUs (gpu_ids), empty the choice, or lower num_processes.", "",
+                      num_processes=len(chosen) * machines.machines)
 
 
 def _machines(machines: MachinesSettings) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from core.base.findings import Finding
 from core.training.config.combinations import NEVER, Pair
+from core.training.config.data import sides_in_steps
 from core.training.config.families import KLEIN_VERSION, TRAINED_MODELS
 from core.training.config.finding import finding
 from core.training.config.musubi import check_folders
@@ -67,8 +68,8 @@ def _memory(pair: Pair) -> Iterator[Finding]:
         yield finding("error", "Loader processes are to be kept, but there are none (max_data_loader_n_workers is 0).",
                       "Switch persistent_data_loader_workers off.", TRAINING, persistent_data_loader_workers=False)
     if pair.family.startswith("flux2") and arguments.get("mixed_precision") == "fp16":
-        yield finding("warning", "The precision is fp16; FLUX.2 is made for bf16.", "Set mixed_precision to bf16.", NEVER,
-                      mixed_precision="bf16")
+        yield finding("warning", "The precision is fp16; FLUX.2 is made for bf16.", "Set mixed_precision to bf16, on a GPU that computes "
+                      "it itself.", NEVER)
 
 
 def _version(pair: Pair) -> Any:
@@ -101,11 +102,12 @@ def _folders(pair: Pair) -> Iterator[Finding]:
                       "look at them.", "Take them out, or choose an edit model.", NEVER)
     for dataset in pair.datasets:
         resolution = dataset.get("resolution", 1024)
-        sides = resolution if isinstance(resolution, list) else [resolution]
-        if any(side % STEP for side in sides):
-            fitting = max(STEP, sides[0] - sides[0] % STEP)
-            yield finding("error", f"The resolution {sides[0]} is no multiple of {STEP}.", f"Set it to {fitting}.", CACHING,
-                          resolution=fitting)
+        width, height = resolution if isinstance(resolution, list) else (resolution, resolution)
+        if width % STEP or height % STEP:
+            fitting = sides_in_steps((width, height), STEP)
+            words = " x ".join(str(side) for side in fitting.values() if side)
+            yield finding("error", f"The resolution {width} x {height} is no multiple of {STEP}.", f"Set it to {words}.", CACHING,
+                          **fitting)
 
 
 def _optimizer(pair: Pair) -> Iterator[Finding]:

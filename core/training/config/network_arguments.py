@@ -9,9 +9,13 @@ from core.base.findings import Finding
 from core.training.config.facts import network_arguments
 from core.training.config.finding import finding
 from core.training.config.network import NetworkSettings
+from core.training.config.network_types import NETWORK_TYPES
 
-OF_LYCORIS = {"algo": "locon", "preset": "locon", "use_tucker": "locon", "dora_wd": "dora"}
-"""Names without which LyCORIS would not be LyCORIS, and the kind of network that is meant."""
+OF_LYCORIS = ("algo", "preset", "use_tucker", "dora_wd")
+"""Names without which LyCORIS would not be LyCORIS."""
+ALGORITHMS = {"lora": "locon", "locon": "locon", "loha": "loha", "lokr": "lokr", "dylora": "dylora", "ia3": "ia3", "full": "full",
+              "glora": "glora", "diag-oft": "diag_oft", "boft": "boft"}
+"""Values of LyCORIS' `algo`, and the type of network that is meant."""
 
 
 def check_network_arguments(trainer: str, module: str, arguments: Sequence[Any], when: str, never: str, is_plain: bool = False
@@ -31,14 +35,17 @@ def check_network_arguments(trainer: str, module: str, arguments: Sequence[Any],
         elif name in given:
             yield finding("error", f"The network argument {name!r} is given twice; only the last would count.", "Leave one of them.", never)
         elif known and name not in known and not is_plain:
-            yield _unknown(module, name, never)
+            yield _unknown(module, name, value, [one for one in arguments if one is not argument], never)
         given.add(name)
 
 
-def _unknown(module: str, name: str, never: str) -> Finding:
+def _unknown(module: str, name: str, value: str, others: Sequence[Any], never: str) -> Finding:
     if name in OF_LYCORIS and module == "networks.lora":
-        return finding("error", f"The network argument {name} is for LyCORIS; networks.lora reads past it and trains a plain LoRA.",
-                       "Choose a type that LyCORIS makes.", never, network_type=OF_LYCORIS[name])
-    fix = {name: None} if name in NetworkSettings.in_args and NetworkSettings.fields()[name].default is None else {}
+        meant = ALGORITHMS.get(value.lower(), "") if name == "algo" else "dora" if name == "dora_wd" and value == "True" else ""
+        fix: dict[str, Any] = {"network_type": meant, "network_args": list(others)} if meant in NETWORK_TYPES else {}
+        return finding("error", f"The network argument {name}={value} is for LyCORIS; networks.lora reads past it and trains a plain LoRA.",
+                       f"Choose the type {NETWORK_TYPES[meant].title}, and take the argument out." if fix else
+                       "Choose a type that LyCORIS makes.", never, **fix)
+    idle: dict[str, Any] = {name: None} if name in NetworkSettings.in_args and NetworkSettings.fields()[name].default is None else {}
     what = f"The network argument {name} is not known to {module}, which reads past it."
-    return finding("warning", what, f"Take {name} out.", never, **fix)
+    return finding("warning", what, f"Take {name} out.", never, **idle)

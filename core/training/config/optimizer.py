@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import field_validator
+
 from core.base.settings import setting
 from core.training.config.families import SD_SCRIPTS
+from core.training.config.optimizers import find_optimizer
 from core.training.config.part import Part
 
 if TYPE_CHECKING:
@@ -67,6 +70,12 @@ class OptimizerSettings(Part):
     fused_backward_pass: bool = setting(False, "Update while going back", "Each layer is updated as soon as its gradient is known: "
                                         "far less memory, with Adafactor and one batch a step only.", level="expert",
                                         only={"method": ("full",)})
+
+    @field_validator("optimizer_type")
+    @classmethod
+    def _as_it_is_called(cls, value: str) -> str:
+        """sd-scripts minds no capitals: "prodigy" is Prodigy, for everybody who asks what it is."""
+        return find_optimizer(value) or value
 
     def arguments(self, whole: TrainingSettings) -> dict[str, Any]:
         """As `Part.arguments`; `text_encoder_lr` is a list, as sd-scripts' parser makes it."""

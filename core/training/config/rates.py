@@ -42,7 +42,8 @@ def learning_rates(settings: TrainingSettings) -> Rates:
         return Rates({"learning_rate": optimizer.learning_rate}, {})
     if method == FULL:
         taught = optimizer.train_text_encoder or settings.model.family in ALWAYS_TAUGHT
-        return Rates({"learning_rate": optimizer.learning_rate}, _text(settings, optimizer.learning_rate) if taught else {})
+        layers = {name: rate for name in LAYER_RATES if (rate := getattr(optimizer, name)) is not None and not why_not(settings, name)}
+        return Rates({"learning_rate": optimizer.learning_rate, **layers}, _text(settings, optimizer.learning_rate) if taught else {})
     unet = {"unet_lr": optimizer.learning_rate if optimizer.unet_lr is None else optimizer.unet_lr}
     usual = optimizer.learning_rate if optimizer.text_encoder_lr is None else optimizer.text_encoder_lr
     return Rates({} if network.network_train_text_encoder_only else unet,

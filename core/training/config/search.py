@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
+from functools import cache
 
 from pydantic.fields import FieldInfo
 
-from core.base.settings import field_extra
+from core.base.errors import ConfigError
+from core.base.settings import choices_of, field_extra
 from core.training.config.data import Subset
 from core.training.config.facts import known_arguments
-from core.training.config.families import script_for
+from core.training.config.families import TRAINED_MODELS, script_for
+from core.training.config.network_types import NETWORK_TYPES
 from core.training.config.training import TrainingSettings
 
 OUTSIDE: Mapping[str, str] = {
@@ -29,25 +33,50 @@ OUTSIDE: Mapping[str, str] = {
 """Names of arguments that are no setting of the form, and where what they do is found instead."""
 
 
+TYPES = " ".join(kind.title.lower() for kind in NETWORK_TYPES.values())
+"""What a person calls the types of networks: DoRA, LoCon …"""
+
+
+def typed_words(text: str) -> list[str]:
+    """What somebody typed, as it is looked for: small letters, and an option's name as the trainers write it ("--unet-lr": unet_lr)."""
+    words = text.lower().split()
+    return [word[2:].replace("-", "_") if word.startswith("--") else word for word in words]
+
+
 def fits(name: str, field: FieldInfo, words: Collection[str]) -> bool:
-    """Whether every word stands in a setting's name, other names, title, help or unit. Args: words: in lower case."""
-    names = " ".join((name.replace(".", " "), *field_extra(field, "also", [])))
-    text = f"{names} {field.title} {field.description} {field_extra(field, 'unit')}".lower()
-    return all(word in text for word in words)
+    """Whether every word stands in a setting's name, other names, title, help, unit or choices. Args: words: by `typed_words`."""
+    own = name.rpartition(".")[2]
+    names = [name.replace(".", " "), *field_extra(field, "also", []), *map(str, choices_of(field)), *_elsewhere_called(own)]
+    text = " ".join((*names, str(field.title), str(field.description), str(field_extra(field, "unit")))).lower()
+    text += f" {TYPES}" if own == "network_type" else ""
+    return all(word in text or word.replace("-", "_") in text for word in words)
+
+
+@cache
+def _elsewhere_called(setting: str) -> tuple[str, ...]:
+    """musubi-tuner's names for a setting."""
+    return tuple(sorted({its for model in TRAINED_MODELS.values() for ours, its in model.names.items() if ours == setting}))
 
 
 def elsewhere(words: Collection[str], settings: TrainingSettings) -> list[str]:
     """Where what is looked for stands, if no setting of the form is meant.
 
-    Args: words: in lower case, as typed; only whole names of arguments are known here. settings: their script's arguments are known.
+    Args: words: by `typed_words`; only whole names of arguments are known here. settings: their script's arguments are known.
     """
     found = []
     for word in words:
-        name = word.lstrip("-").replace("-", "_")
+        name = word.replace("-", "_")
         if place := next((place for names, place in OUTSIDE.items() if name in names.split()), ""):
             found.append(f"{name}: {place}")
         elif name in Subset.fields():
             found.append(f"{name}: it is set for each folder, under Dataset ({Subset.fields()[name].title}).")
-        elif name in known_arguments(script_for(settings.model.family, settings.model.method)):
+        elif name in _arguments(settings):
             found.append(f"{name} is an argument of the trainer without a field of its own: write it into Further options as name = value.")
     return found
+
+
+def _arguments(settings: TrainingSettings) -> Collection[str]:
+    """Of the script that these settings would start; none where there is none."""
+    with contextlib.suppress(ConfigError):
+        return known_arguments(script_for(settings.model.family, settings.model.method))
+    return ()

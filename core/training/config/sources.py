@@ -6,6 +6,7 @@ looked at before. The model's family is read from its header: with the wrong one
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import os
@@ -15,15 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
-from core.base.errors import ConfigError, DatasetError, ModelError
+from core.base.errors import ConfigError, ModelError
 from core.base.families import TRAINED, caption_family
-from core.base.files import read_text
 from core.base.findings import Finding
 from core.base.paths import looks_like_a_place, place_of
 from core.dataset.images.files import IMAGE_SUFFIXES
 from core.diffusion import FAMILIES
 from core.diffusion.checkpoints import family_of
 from core.diffusion.kinds import TITLES, Kind, kind_of, read_header
+from core.training.config.applying import why_not
 from core.training.config.components import check_components
 from core.training.config.counting import Totals, count_steps
 from core.training.config.data import Subset
@@ -133,13 +134,21 @@ def judge_model(path: Path, model: ModelSettings, backend: str = "") -> Finding:
     if found != wanted and (found, wanted) != ("flux1", "flux1_kontext"):
         remedy = f"Choose a preset for {FAMILY_NAMES[found]}, or another model." if found in TRAINED else "Choose another model."
         what = f"{path.name} is made for {FAMILY_NAMES[found]}, but the settings are for {FAMILY_NAMES[wanted]}."
-        return SettingFinding("error", what, remedy, preset=next(iter(preset_names(found)), ""))
+        return SettingFinding("error", what, remedy, preset=_preset_for(found, kind))
     if kind is not None and (wrong := _wrong_prediction(path, kind.prediction, model, backend)):
         return wrong
     if trouble is not None:
         return Finding("warning", f"{path.name} is made for {FAMILY_NAMES[found]}.",
                        f"Only the {trained_model(wanted).trainer} trainer knows this family.")
     return Finding("info", f"{path.name} is made for {FAMILY_NAMES[found]}.")
+
+
+def _preset_for(family: str, kind: Kind | None) -> str:
+    """The preset to begin with for a model; empty: there is none."""
+    names = preset_names(family)
+    of_v = [name for name in names if "vpred" in name]
+    fitting = of_v if kind is not None and kind.prediction == "v" else [name for name in names if name not in of_v]
+    return next(iter([*fitting, *names]), "")
 
 
 def _not_for_musubi(path: Path, kind: Kind | None, model: ModelSettings) -> Finding | None:
@@ -183,10 +192,10 @@ def _folders(settings: TrainingSettings, backend: str, own: Path | None) -> Iter
         if times > 1:
             yield Finding("error", f"The folder {folder} is given {times} times; only the first would count.", "Raise its repeats instead.")
     for subset in subsets:
-        yield from _folder(subset, backend, own)
+        yield from _folder(subset, backend, own, settings.data.enable_wildcard)
 
 
-def _folder(subset: Subset, backend: str, own: Path | None) -> Iterator[Finding]:
+def _folder(subset: Subset, backend: str, own: Path | None, wildcards: bool) -> Iterator[Finding]:
     folder = place_of(subset.image_dir)
     if folder.is_file():
         yield Finding("error", f"The folder {folder} is a file.", "Choose a folder with pictures.")
@@ -222,14 +231,31 @@ def _folder(subset: Subset, backend: str, own: Path | None) -> Iterator[Finding]
     if twice := [stem for stem, times in stems.items() if times > 1]:
         yield Finding("warning", f"Pictures in {folder} share a caption file ({_some(twice)}).", "Give one of them another name.")
     captions = sorted({image.stem + subset.caption_extension for image in images} & there)
-    yield from _captions(folder, captions, backend)
+    if backend == "sd-scripts":
+        yield from _taken_from_others(folder, missing, subset.caption_extension)
+    yield from _captions(folder, captions, backend, wildcards)
 
 
-def _captions(folder: Path, names: list[str], backend: str) -> Iterator[Finding]:
-    """Args: names: of the caption files, sorted."""
+def _taken_from_others(folder: Path, missing: list[str], extension: str) -> Iterator[Finding]:
+    """sd-scripts takes the last four parts between underscores of a path for the place of a face, and looks for the rest's caption."""
+    taken = []
+    for name in missing:
+        parts = str(folder / Path(name).stem).split("_")
+        other = Path("_".join(parts[:-4]) + extension) if len(parts) >= 5 else None
+        if other is not None and other.is_file():
+            taken.append((name, other))
+    if taken:
+        name, other = taken[0]
+        yield Finding("warning", f"{len(taken)} pictures without a caption in {folder} get that of another file from sd-scripts, which "
+                      f"takes the end of their path for the place of a face ({name}: {other}).", "Write captions of their own.")
+
+
+def _captions(folder: Path, names: list[str], backend: str, wildcards: bool) -> Iterator[Finding]:
+    """Args: names: of the caption files, sorted. wildcards: all of their lines are read."""
     with ThreadPoolExecutor(max(4, 2 * (os.cpu_count() or 1))) as pool:  # most of the time is waiting for the disk
         found = dict(zip(names, pool.map(lambda name: _of_caption(folder / name), names, chunksize=CHUNK), strict=True))
-    empty, broken = ([name for name, what in found.items() if what == kind] for kind in ("empty", "broken"))
+    empty, broken, marked, several = ([name for name, what in found.items() if what == kind]
+                                      for kind in ("empty", "broken", "marked", "several"))
     ends = "which ends sd-scripts" if backend == "sd-scripts" else "which ends the training"
     if empty and backend == "sd-scripts":
         yield Finding("error", f"{len(empty)} caption files in {folder} are empty ({_some(empty)}), {ends}.",
@@ -237,17 +263,27 @@ def _captions(folder: Path, names: list[str], backend: str) -> Iterator[Finding]
     elif empty:
         yield Finding("warning", f"{len(empty)} caption files in {folder} are empty ({_some(empty)}) and count as missing.",
                       "Write a caption.")
+    if marked and backend == "sd-scripts":
+        yield Finding("warning", f"{len(marked)} caption files in {folder} begin with an invisible mark (a BOM), which sd-scripts makes a "
+                      f"part of the first tag ({_some(marked)}).", "Save them again as UTF-8 without BOM; Dataset_Maker does so.")
+    if several and backend == "sd-scripts" and not wildcards:
+        yield Finding("warning", f"{len(several)} caption files in {folder} have several lines, of which sd-scripts reads the first alone "
+                      f"({_some(several)}).", "Write each caption in one line, or switch 'Wildcards' (enable_wildcard) on.")
     if broken:
         yield Finding("error", f"{len(broken)} caption files in {folder} are not UTF-8 ({_some(broken)}), {ends}.",
                       "Save them again as UTF-8.")
 
 
-def _of_caption(path: Path) -> Literal["", "empty", "broken"]:
+def _of_caption(path: Path) -> Literal["", "empty", "broken", "marked", "several"]:
     """What is wrong with a caption file."""
     try:
-        return "" if read_text(path).strip() else "empty"
-    except DatasetError:
+        data = path.read_bytes()
+        text = data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
         return "broken"
+    if not text:
+        return "empty"
+    return "marked" if data.startswith(codecs.BOM_UTF8) else "several" if "\n" in text else ""
 
 
 def _totals(settings: TrainingSettings) -> Iterator[Finding]:
@@ -259,7 +295,7 @@ def _totals(settings: TrainingSettings) -> Iterator[Finding]:
     if totals.steps > LONGEST:
         yield Finding("warning", f"The run has {totals.steps} steps; a LoRA seldom needs {LONGEST}.",
                       "Lower the repeats (num_repeats), the epochs (max_train_epochs) or the steps (max_train_steps).")
-    if settings.schedule.lr_warmup_steps >= 1 and settings.schedule.lr_warmup_steps >= totals.steps:
+    if 1 <= settings.schedule.lr_warmup_steps >= totals.steps and not why_not(settings, "lr_warmup_steps"):
         yield finding("warning", f"The warm-up of {settings.schedule.lr_warmup_steps} steps is as long as the whole training "
                       f"({totals.steps} steps).", "5 % is usual: 0.05.", lr_warmup_steps=0.05)
 

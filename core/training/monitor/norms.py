@@ -81,11 +81,11 @@ class NormsReader:
         self._off = ""
         self._norms = Norms()
 
-    def read(self, step: int = 0) -> Norms:
-        """Take in what was appended since the last call. Args: step: how far the training is, to tell that nothing will come."""
+    def read(self, steps: int = 0) -> Norms:
+        """Take in what was appended since the last call. Args: steps: that were made meanwhile, to tell that nothing will come."""
         self._take_in(list(self._fresh()))
-        if step >= SILENT_STEPS and not (self._norms.gradient or self._norms.layers or self._norms.off):
-            return Norms(off=f"in {step} steps no step of an optimizer was heard, as with 'fused_backward_pass'")
+        if steps >= SILENT_STEPS and not (self._norms.gradient or self._norms.layers or self._norms.off):
+            return Norms(off=f"in {steps} steps no step of an optimizer was heard, as with 'fused_backward_pass'")
         return self._norms
 
     def _take_in(self, fresh: Sequence[Mapping[str, Any]]) -> None:

@@ -156,7 +156,8 @@ class Monitor:
             retries=tuple(events.retries), paused=events.paused if state in ACTIVE else "",
             stop=self.run.stop_asked() if state in ACTIVE else "",
             cause=self._cause(state, end), output=Path(end["output"]) if end.get("output") else None, attempt=self.run.attempt(),
-            norms=self._norms.read(step), usage=self._usage.read(), spending=spending_of(self.run, events, state in ACTIVE),
+            norms=self._norms.read(step - points[0].step if points else 0), usage=self._usage.read(),
+            spending=spending_of(self.run, events, state in ACTIVE),
             memory_reserved=events.memory.get("reserved"))
 
     def _phase(self, state: RunState) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from core.training.config.applying import why_not
+from core.training.config.checks import new_errors
+from core.training.config.combinations import MOST_SWAPPED
 from core.training.config.counting import steps_of_epoch
 from core.training.relief import Relief
 from core.training.watching.epoch_end import HEAR_STOP
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 SWAPPED = 18
 """Blocks that are kept outside the GPU at first. Source: sd-scripts' docs/flux_train_network.md."""
-MOST_SWAPPED = {"flux2_klein": 13}
+LEAST = {"flux2_klein": 13}
 """Families that have fewer: FLUX.2 klein 4B can swap 13 (musubi_combinations)."""
 
 
@@ -61,8 +63,15 @@ Rung = Callable[[Situation], Change | None]
 
 
 def next_change(situation: Situation) -> Change | None:
-    """The first rung that applies; None: nothing is left to lower."""
-    return next((change for rung in RUNGS if (change := rung(situation)) is not None), None)
+    """The first rung that applies and that the trainer bears; None: nothing is left to lower."""
+    changes = (rung(situation) for rung in RUNGS)
+    return next((change for change in changes if change is not None and _is_borne(change, situation)), None)
+
+
+def _is_borne(change: Change, situation: Situation) -> bool:
+    """Whether the trainer takes the settings after it: what it would refuse is no help to a run that is under way."""
+    settings = situation.settings
+    return not new_errors(settings, change.applied(settings), situation.backend)
 
 
 def _checkpointing(situation: Situation) -> Change | None:
@@ -135,7 +144,8 @@ def _swapped_blocks(situation: Situation) -> Change | None:
     memory = situation.settings.memory
     if situation.is_builtin or memory.blocks_to_swap or memory.cpu_offload_checkpointing or why_not(situation.settings, "blocks_to_swap"):
         return None
-    count = min(SWAPPED, MOST_SWAPPED.get(situation.settings.model.family, SWAPPED))
+    family = situation.settings.model.family
+    count = min(SWAPPED, LEAST.get(family, MOST_SWAPPED.get(family, SWAPPED)))
     return Change("blocks_to_swap", f"{count} blocks of the model wait outside the GPU (blocks_to_swap); the steps take longer and learn "
                   "the same", {"memory": {"blocks_to_swap": count}})
 

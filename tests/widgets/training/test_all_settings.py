@@ -125,9 +125,24 @@ def test_a_finding_is_mended_at_one_press(session, tmp_path):
     found = session.training.check(read_settings(session), "sd-scripts", deep=False)
     panel._show(found)
     words = [box.children[1].description for box in panel._mends.children]
-    assert "Switch 'v-prediction' on" in words and "Switch 'Vary colours' off" in words
-    panel._mends.children[words.index("Switch 'Vary colours' off")].children[1].click()
-    assert read_settings(session).data.color_aug is False
+    without_caches = "Switch 'Cache latents' off and switch 'Latents to disk' off"
+    assert "Switch 'v-prediction' on" in words and without_caches in words
+    panel._mends.children[words.index(without_caches)].children[1].click()
+    data = read_settings(session).data
+    assert data.color_aug and not data.cache_latents and not data.cache_latents_to_disk  # what is learned stays the same
+
+
+def test_what_was_found_in_other_settings_is_not_mended_in_these(session):
+    keep_settings(session, read_settings(session).with_values(optimizer={"optimizer_type": "Adafactor"}, schedule={"lr_warmup_steps": 0}))
+    panel = TrainingCheckPanel(session)
+    panel._show(session.training.check(read_settings(session), "sd-scripts", deep=False))
+    words = [box.children[1].description for box in panel._mends.children]
+    assert "Set 'More optimizer arguments' to relative_step=False, scale_parameter=False, warmup_init=False" in words
+    other = {"optimizer_type": "AdamW", "optimizer_args": ["weight_decay=0.1"]}
+    keep_settings(session, read_settings(session).with_values(optimizer=other))
+    panel.refresh()
+    note, = panel._mends.children
+    assert "check again" in note.value
 
 
 def test_a_model_of_another_family_is_met_with_a_preset_at_one_press(session, tmp_path):

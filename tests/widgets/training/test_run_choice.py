@@ -9,6 +9,7 @@ from core.base.process import mark_of
 from core.training.run import Run, note_supervisor
 from widgets.session import Session
 from widgets.training.choice import read_settings
+from widgets.training.monitor import MonitorPanel
 from widgets.training.run_choice import RunPicker
 
 
@@ -83,3 +84,20 @@ def test_one_choice_holds_for_every_panel_of_the_project(session, make, tmp_path
     other.open(session.folder)
     session.open(session.folder)
     assert session.chosen_run == other.chosen_run == ""
+
+
+def test_the_monitor_goes_on_with_the_run_that_waited_without_a_press(session, make):
+    first = make(1.0)
+    queue(first)
+    begin(first)
+    second = make(2.0)
+    queue(second)
+    panel = MonitorPanel(session)
+    assert panel.picker.chosen == first.id and panel._watching
+    end(first, "done")
+    assert panel._keep_looking()  # the other one waits still, and will be followed
+    begin(second)
+    assert panel._keep_looking() and panel.picker.chosen == second.id
+    assert [words for words, _ in panel.picker.list.options] == [f"{second.id} (training)", f"{first.id} (finished)"]
+    end(second, "done")
+    assert not panel._keep_looking()

@@ -30,7 +30,7 @@ def test_what_is_not_there_is_an_error_with_the_command_and_a_way_without():
     settings = TrainingSettings().with_values(optimizer={"optimizer_type": "no_such_package_here.Optimizer"})
     found = [one for one in check_packages(settings, Path(sys.executable)) if "no_such_package_here" in one.what]
     assert [one.level for one in found] == ["error"] and "pip install no_such_package_here" in found[0].remedy
-    assert settings.with_fields(dict(found[0].fix)).optimizer.optimizer_type == "AdamW"
+    assert found[0].fix == ()  # another optimizer with these rates and arguments would be another training
     assert not [one for one in check_packages(TrainingSettings().with_values(optimizer={"optimizer_type": "AdamW"}), Path(sys.executable))
                 if "torch" in one.what]
 

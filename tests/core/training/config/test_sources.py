@@ -1,5 +1,6 @@
 """The files that the settings name: a missing one, an empty folder and a bad caption are found before training."""
 
+import codecs
 import json
 
 import pytest
@@ -90,6 +91,23 @@ def test_missing_captions_are_a_warning_unless_there_is_a_stand_in(folder):
     assert "1 of 2 pictures" in found(settings(folder), "warning")[0]
     with_words = TrainingSettings().with_values(data={"subsets": [{"image_dir": str(folder), "class_tokens": "1girl"}]})
     assert check_sources(with_words) == []
+
+
+def test_what_sd_scripts_makes_of_a_foreign_folders_captions_is_told(tmp_path):
+    folder = tmp_path / "one_two" / "three_four"
+    folder.mkdir(parents=True)
+    for name in ("a", "cat_1_2_3_4", "b"):
+        (folder / f"{name}.png").write_bytes(b"picture")
+    (folder / "a.txt").write_bytes(codecs.BOM_UTF8 + b"mochi, cat")
+    (folder / "b.txt").write_text("mochi, cat\nmochi, dog\n")
+    (folder / "cat.txt").write_text("mochi, another cat")
+    taken, marked, several = (one for one in found(settings(folder), "warning") if "have no caption (" not in one)
+    assert "cat_1_2_3_4.png" in taken and str(folder / "cat.txt") in taken
+    assert "a BOM" in marked and "(a.txt)" in marked
+    assert "several lines, of which sd-scripts reads the first alone (b.txt)" in several
+    drawn = settings(folder).with_values(data={"subsets": [{"image_dir": str(folder)}], "enable_wildcard": True})
+    assert not any("lines" in one for one in found(drawn, "warning"))
+    assert [one for one in check_sources(settings(folder), "builtin") if "sd-scripts" in one.what] == []
 
 
 def test_captions_with_another_ending_are_hinted_at(folder):
