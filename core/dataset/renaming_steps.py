@@ -23,6 +23,7 @@ from core.dataset.companions import stem_of_companion
 from core.dataset.history import HISTORY_FILE, alone
 from core.dataset.history_file import append_values
 from core.dataset.images.files import IMAGE_SUFFIXES
+from core.dataset.images.variants import owner_of
 from core.dataset.index import Index
 from core.dataset.moving import LOCK as MOVING_LOCK
 from core.dataset.project import PENDING, Project
@@ -126,19 +127,11 @@ def _groups(project: Project, renames: Sequence[Rename]) -> list[Group]:
         if stem in files:
             files[stem].append(("images", path.name))
     for path in project.variants.iterdir() if project.variants.is_dir() else ():
-        owner = _owner(path.name, stems | set(moving))
+        owner = owner_of(path.name, stems | set(moving))
         if owner in files:
             files[owner].append(("variants", path.name))
     return [Group(one.old, one.new, [(room, name, f"{number:07}-{index}") for index, (room, name) in enumerate(sorted(files[one.old]))])
             for number, one in enumerate(renames)]
-
-
-def _owner(name: str, stems: set[str]) -> str:
-    """The image that a variant was made of: the longest stem that it begins with; empty for none."""
-    for end in range(len(name) - 1, 0, -1):
-        if name[end] in "_." and name[:end] in stems:
-            return name[:end]
-    return ""
 
 
 def _stage(project: Project, act: JournalEntry, progress: Progress) -> None:

@@ -21,10 +21,8 @@ from core.dataset.curation.coverage import ANGLES, FRAMINGS, Coverage, cover
 from core.dataset.images.files import count_images
 from core.dataset.items import ImageItem, Skipped, list_items
 from core.dataset.project import Project
-from core.dataset.training_file import kept_settings
+from core.dataset.training_file import bucket_rule, kept_settings
 
-USUAL: dict[str, tuple[int, int]] = {"sd15": (512, 1024), "sdxl": (1024, 4096)}
-"""Model family → resolution, longest side of a bucket (training-reference)."""
 MUCH_CROPPED = 0.1
 """Share of the area above which it is named that a picture is cut."""
 MUCH_ENLARGED = 1.05
@@ -60,22 +58,9 @@ class OverviewSettings(Settings):
         Args: kept: the section `data` of the settings that Trainer keeps; it fills what is left open here.
         Raises: ConfigError: the resolution lies outside the limits.
         """
-        usual, longest = USUAL.get(family, USUAL["sd15"])
-        width = self.resolution or _side(kept, "resolution") or usual
-        height = width if self.resolution else _side(kept, "resolution_height") or width
-        most = self.max_bucket_reso or _side(kept, "max_bucket_reso") or longest
-        side, least = min(width, height), self.min_bucket_reso
-        if side < least and not self.resolution:
-            least = min(_side(kept, "min_bucket_reso") or side, side)
-        rule = BucketRule((width, height), self.enable_bucket, least, self.max_bucket_reso or max(most, width, height),
-                          self.bucket_reso_steps, self.bucket_no_upscale)
-        return rule.checked()
-
-
-def _side(kept: Mapping[str, Any], name: str) -> int:
-    """A side that Trainer keeps, px; 0: none, or no such number."""
-    side = kept.get(name)
-    return side if isinstance(side, int) and not isinstance(side, bool) and side > 0 else 0
+        own = BucketRule((self.resolution, self.resolution), self.enable_bucket, self.min_bucket_reso, self.max_bucket_reso,
+                         self.bucket_reso_steps, self.bucket_no_upscale)
+        return bucket_rule(family, kept, own)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 120_000_000
 """Larger than any camera's picture; an image that says it is larger is refused before its pixels are decoded."""
-ORIENTATION_TAG = 0x0112
+ORIENTATION_TAG, DESCRIPTION_TAG = 0x0112, 0x010E
 BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, AttributeError, OverflowError, ZeroDivisionError,
           NotImplementedError, MemoryError, struct.error, zlib.error)
 """What Pillow's decoders raise on damaged files; each guards one call of Pillow."""
@@ -62,6 +62,16 @@ def inspect_image(source: Path | bytes) -> ImageFacts:
     image = _open(source)
     with image:
         return _facts(image)
+
+
+def read_description(source: Path | bytes) -> str:
+    """The EXIF field ImageDescription; empty where there is none. Raises: DatasetError: missing, or no image."""
+    image = _open(source)
+    with image:
+        try:
+            return str(image.getexif().get(DESCRIPTION_TAG, ""))
+        except BROKEN:
+            return ""
 
 
 def open_image(source: Path | bytes, max_pixels: int = MAX_PIXELS, at_least: int = 0) -> Decoded:

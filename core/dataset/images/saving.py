@@ -1,0 +1,97 @@
+"""How a picture is written: its format, how much is lost, and what the file says beside the pixels."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from core.base.settings import Settings, setting
+from core.dataset.images.opening import BROKEN, DESCRIPTION_TAG, ORIENTATION_TAG
+
+if TYPE_CHECKING:
+    from PIL.Image import Exif
+    from PIL.Image import Image as Picture
+
+SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
+WEBP_LONGEST = 16383
+"""Sides that WebP can hold (VP8 bitstream, 14 bits)."""
+DROPPED = (ORIENTATION_TAG, 0x8769, 0x8825, 0x927C, 0x0201, 0x0202)
+"""EXIF fields that no longer fit a changed picture: orientation, sizes and thumbnail; and where it was taken."""
+
+
+class SaveSettings(Settings):
+    """Format and quality."""
+
+    title = "Saving"
+
+    format: Literal["same", "png", "jpeg", "webp"] = setting("same", "Format", "same: JPEG stays JPEG and WebP stays WebP, everything "
+                                                             "else is PNG. PNG loses nothing; JPEG and WebP are much smaller.")
+    quality: int = setting(95, "Quality", "Of JPEG and of WebP that may lose something.", level="advanced", ge=85, le=100)
+    lossless: bool = setting(True, "WebP without loss", "Every pixel stays as it is. Off: smaller, by the quality above.", level="advanced",
+                             only={"format": ("webp", "same")})
+    metadata: bool = setting(False, "Keep camera notes", "Keep what the file says beside the pixels: camera, date, author. Where it was "
+                             "taken is left out in any case.", level="advanced")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A picture as a file."""
+
+    data: bytes
+    suffix: str
+    """With its dot."""
+    note: str = ""
+    """Why it is not the format that was asked for; empty: it is."""
+
+
+def encode(image: Picture, settings: SaveSettings, source_format: str, description: str = "", exif: Exif | None = None) -> Encoded:
+    """Write a picture into bytes.
+
+    Args:
+        image: RGB, RGBA or L, upright.
+        source_format: Pillow's name of the format that it had: "JPEG", "WEBP" …
+        description: goes into the EXIF field ImageDescription.
+        exif: what the source says; taken over if the settings say so.
+    """
+    wanted = source_format if settings.format == "same" else settings.format.upper()
+    kind, note = (wanted, "") if wanted in SUFFIXES else ("PNG", "")
+    if kind == "JPEG" and image.mode == "RGBA":
+        kind, note = "PNG", "it has transparency, which JPEG cannot hold: saved as PNG"
+    if kind == "WEBP" and max(image.size) > WEBP_LONGEST:
+        kind, note = "PNG", f"its longer side is over {WEBP_LONGEST} px, which WebP cannot hold: saved as PNG"
+    notes = _exif(exif if settings.metadata else None, description)
+    out = io.BytesIO()
+    if kind == "JPEG":
+        image.convert("RGB").save(out, "JPEG", quality=settings.quality, subsampling=0, optimize=True, exif=notes)
+    elif kind == "WEBP":
+        image.save(out, "WEBP", quality=80 if settings.lossless else settings.quality, lossless=settings.lossless, exact=True, method=4,
+                   exif=notes)
+    else:
+        image.save(out, "PNG", compress_level=3, exif=notes)
+    return Encoded(out.getvalue(), SUFFIXES[kind], note)
+
+
+def exif_of(path: Path) -> Exif | None:
+    """What a file says beside its pixels; None: nothing, or it is damaged."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.getexif() or None
+    except BROKEN:
+        return None
+
+
+def _exif(kept: Exif | None, description: str) -> bytes:
+    """The EXIF block of a new file; empty for none."""
+    from PIL import Image
+
+    block = Image.Exif()
+    for tag, value in (kept or {}).items():
+        if tag not in DROPPED:
+            block[tag] = value
+    if description:
+        block[DESCRIPTION_TAG] = description
+    return block.tobytes() if len(block) else b""

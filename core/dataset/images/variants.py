@@ -1,0 +1,184 @@
+"""Versions of a picture that tools made: what their files are called, which one is the best, and of what each was made.
+
+A version lies in `variants/` under the name of its picture:
+
+    girl_resized.png  girl_upscaled.png  girl_inpainted.png     the whole picture, the last of these that exists is the best
+    girl_face_focus.png                                         a part of it, called by its label
+    girl_mask.png  girl_face_focus_mask.png                     what counts of the picture, or of a part
+    girl_transparent.png  girl_face_focus_transparent.png       without its background
+
+What it was made of is written into the file itself (the EXIF field ImageDescription), so that it goes along when files are renamed or
+copied; a copy for a trainer is made without it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from core.base.errors import DatasetError
+from core.base.files import explain_disk_errors, write_bytes
+from core.dataset.images.files import IMAGE_SUFFIXES, natural_name_key
+from core.dataset.images.opening import read_description
+from core.dataset.project import Project
+
+Kind = Literal["resized", "upscaled", "inpainted", "part", "mask", "transparent"]
+WHOLE: tuple[Kind, ...] = ("resized", "upscaled", "inpainted")
+"""Versions of the whole picture; a later one is better."""
+BESIDE: tuple[Kind, ...] = ("mask", "transparent")
+"""What goes with a picture, or with a part of it."""
+LABEL = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")
+REPLACED = ".replaced"
+"""Folder in variants/ with what the last saving under each name replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One file of `variants/`."""
+
+    stem: str
+    """Of the picture that it was made of."""
+    kind: Kind
+    name: str
+    label: str = ""
+    """Of a part ("face_focus"); empty: the whole picture."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a version was made."""
+
+    tool: str
+    """The stage: "resize", "upscale" …"""
+    of: str
+    """SHA-256 of the file that it was made of."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """As it stands in the file."""
+        return json.dumps({"lorabook": self.tool, "of": self.of, "settings": dict(self.settings)}, ensure_ascii=True, sort_keys=True)
+
+
+def variant_of(name: str, stems: Collection[str]) -> Variant | None:
+    """What a file of `variants/` is; None: it belongs to none of the pictures, or is no version.
+
+    Args: name: the file's. stems: of the pictures; "a_mask.png" is the mask of "a", but where there is a picture "a_mask" it is not.
+    """
+    stem = owner_of(name, stems)
+    place, ending = name[len(stem):].rsplit(".", 1) if stem and "." in name[len(stem):] else ("", "")
+    if not place.startswith("_") or f".{ending.lower()}" not in IMAGE_SUFFIXES:
+        return None
+    rest = place[1:]
+    if rest in WHOLE:
+        return Variant(stem, rest, name)
+    for kind in BESIDE:
+        if rest == kind:
+            return Variant(stem, kind, name)
+        if rest.endswith(f"_{kind}") and LABEL.fullmatch(label := rest.removesuffix(f"_{kind}")):
+            return Variant(stem, kind, name, label)
+    return Variant(stem, "part", name, rest) if LABEL.fullmatch(rest) else None
+
+
+def owner_of(name: str, stems: Collection[str]) -> str:
+    """The picture that a file of `variants/` was made of: the longest stem that it begins with; empty for none."""
+    for end in range(len(name) - 1, 0, -1):
+        if name[end] in "_." and name[:end] in stems:
+            return name[:end]
+    return ""
+
+
+def list_variants(project: Project, stems: Collection[str]) -> dict[str, list[Variant]]:
+    """The versions of each picture that has any, by its stem. Raises: DatasetError: the folder cannot be read."""
+    found: dict[str, list[Variant]] = {}
+    known = stems if isinstance(stems, (set, frozenset, dict)) else set(stems)
+    try:
+        names = sorted((path.name for path in project.variants.iterdir()), key=natural_name_key)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise DatasetError(f"{project.variants} cannot be read ({error.strerror or type(error).__name__}).", "Check its rights.") from error
+    for name in names:
+        variant = None if name.startswith(".") else variant_of(name, known)
+        if variant is not None:
+            found.setdefault(variant.stem, []).append(variant)
+    return found
+
+
+def best_of(variants: Iterable[Variant]) -> Variant | None:
+    """The best version of the whole picture; None: there is only the picture itself."""
+    whole = [variant for variant in variants if variant.kind in WHOLE]
+    return max(whole, key=lambda variant: WHOLE.index(variant.kind), default=None)
+
+
+def file_name(stem: str, kind: Kind, suffix: str, label: str = "") -> str:
+    """What a version is called. Raises: DatasetError: no label of that form. Args: suffix: with its dot."""
+    if label and not LABEL.fullmatch(label):
+        raise DatasetError(f"A part cannot be called {label!r}.", "Use small letters, digits and _.")
+    words = [stem, label] if label else [stem]
+    if kind == "part":
+        if not label or label in get_args(Kind):
+            raise DatasetError(f"A part cannot be called {label!r}.", "Choose another label.")
+    else:
+        words.append(kind)
+    return "_".join(words) + suffix
+
+
+def save_variant(project: Project, stem: str, kind: Kind, data: bytes, suffix: str, label: str = "") -> Path:
+    """Write a version, whole or not at all. What it replaces, also under another ending, is kept in `variants/.replaced/`.
+
+    Raises: DiskError: no space or no permission. DatasetError: no label of that form.
+    """
+    path = project.variants / file_name(stem, kind, suffix, label)
+    with explain_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before = list(_under_any_ending(path))
+        for old in before:
+            _keep(old)
+        write_bytes(path, data)
+        for old in before:
+            if old.name != path.name:
+                old.unlink(missing_ok=True)
+    return path
+
+
+def take_back_variant(project: Project, variant: Variant) -> Path | None:
+    """Put a version aside; the one that it had replaced stands again. Returns: that one; None: there was none. Raises: DiskError."""
+    path = project.variants / variant.name
+    with explain_disk_errors(path):
+        before = next(iter(_under_any_ending(path.parent / REPLACED / path.name)), None)
+        kept = before.read_bytes() if before is not None else b""
+        _keep(path)
+        path.unlink()
+        if before is None:
+            return None
+        place = path.parent / before.name
+        write_bytes(place, kept)
+        return place
+
+
+def read_made(path: Path) -> Made | None:
+    """How a version was made, from its file; None: it does not say, or is no image."""
+    try:
+        values = json.loads(read_description(path))
+        return Made(str(values["lorabook"]), str(values["of"]), dict(values["settings"]))
+    except (DatasetError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _under_any_ending(path: Path) -> list[Path]:
+    return [found for suffix in IMAGE_SUFFIXES if (found := path.with_suffix(suffix)).is_file()]
+
+
+def _keep(path: Path) -> None:
+    """A copy of it in `variants/.replaced/`, in the place of the one before."""
+    aside = path.parent / REPLACED
+    aside.mkdir(exist_ok=True)
+    older = _under_any_ending(aside / path.name)
+    write_bytes(aside / path.name, path.read_bytes())
+    for one in older:
+        if one.name != path.name:
+            one.unlink()
