@@ -7,18 +7,20 @@ inside them follows when a project is moved or copied.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.base.files import write_text
+from core.base.errors import DatasetError
+from core.base.files import read_text, write_text
 from core.base.paths import ROOT
 from core.dataset.project import Project
 
 if TYPE_CHECKING:
     from core.training.config import Subset, TrainingSettings
 
-FILE = "training.toml"
+FILE, PRESET = "training.toml", "preset"
 PLACES = "places"
 """The table of the file that says where project and Lorabook lay."""
 Moves = Sequence[tuple[Path, Path]]
@@ -38,6 +40,18 @@ def keep_settings(settings: TrainingSettings, project: Project) -> None:
     values["data"]["subsets"] = _without_own_folder(settings.data.subsets, project)
     places = {"project": str(project.folder), "root": str(ROOT)}
     write_text(settings_file(project.folder), toml_text({**values, PLACES: places}, "Training settings of Lorabook."))
+
+
+def keep_preset_name(name: str, project: Project) -> None:
+    """Remember which preset was put to use: what differs from it is counted. Raises: DiskError."""
+    write_text(project.hidden / PRESET, name)
+
+
+def read_preset_name(project: Project) -> str:
+    """Which preset was put to use last; empty: none was, or it is not known."""
+    with contextlib.suppress(OSError, DatasetError):
+        return read_text(project.hidden / PRESET).strip()
+    return ""
 
 
 def read_kept(project: Project) -> TrainingSettings:

@@ -22,8 +22,8 @@ from core.training.run import Run
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
 
-BEFORE = "training_before.toml"
-"""The settings that were there before the last load, among the project's hidden files."""
+BEFORE, PRESET_BEFORE = "training_before.toml", "preset_before"
+"""The settings that were there before the last load, and the preset that they came from, among the project's hidden files."""
 
 
 LOCK = "settings.lock"
@@ -110,6 +110,7 @@ def load_settings_into(project: Project, wanted: LoadSettings, progress: Progres
             _keep(project, settings_of_run(Run.open(project.runs / Path(wanted.run).name)))
             return LoadReport(f"Loaded the settings of the run {wanted.run}.")
         _keep(project, apply_preset(str(wanted.preset), present_settings(project)))
+        kept.keep_preset_name(str(wanted.preset), project)
         return LoadReport(f"Loaded the preset {wanted.preset}.")
 
 
@@ -162,6 +163,9 @@ def take_back(project: Project, wanted: NoSettings, progress: Progress = SILENT)
         if now.is_file():
             write_text(before, read_text(now))
         write_text(now, older)
+        preset, named = project.hidden / PRESET_BEFORE, kept.read_preset_name(project)
+        kept.keep_preset_name(read_text(preset) if preset.is_file() else "", project)
+        write_text(preset, named)
     return LoadReport("The settings from before the last load are back.")
 
 
@@ -185,6 +189,7 @@ def _keep(project: Project, settings: TrainingSettings) -> None:
     from core.training.fitting import fit_to_project
 
     now = kept.settings_file(project.folder)
+    write_text(project.hidden / PRESET_BEFORE, kept.read_preset_name(project))
     if now.is_file():
         write_text(project.hidden / BEFORE, read_text(now))
     else:

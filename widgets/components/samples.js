@@ -138,7 +138,9 @@ function render({ model, el }) {
       tr.append(...(below ? [] : [head(rows[i], "row")]), ...line.map(cell));
       return below ? [tr, captionRow(rows[i], columns.length)] : [tr];
     }));
-    const atEnd = holder.scrollLeft + holder.clientWidth >= holder.scrollWidth - 8;
+    // Pictures that come by and by are followed; a comparison, with its words at the left, begins there.
+    const grows = below || holder.scrollWidth > holder.clientWidth + 8;
+    const atEnd = grows && holder.scrollLeft + holder.clientWidth >= holder.scrollWidth - 8;
     holder.replaceChildren(table);
     if (atEnd) holder.scrollLeft = holder.scrollWidth;
   }

@@ -83,7 +83,8 @@ class TrainingCheckPanel(CheckPanel):
 
     def _show(self, findings: Sequence[Finding]) -> str:
         self._found_in, self._found_at = self.session.folder, self._settings_mark()
-        self._mends.children = [self._mend(one) for one in findings if isinstance(one, SettingFinding) and (one.fix or one.preset)]
+        mendable = {fix_words(one): one for one in reversed(findings) if isinstance(one, SettingFinding) and (one.fix or one.preset)}
+        self._mends.children = [self._mend(one) for one in reversed(mendable.values())]  # one button for what mends several
         return super()._show(findings)
 
     def _settings_mark(self) -> int:

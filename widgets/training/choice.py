@@ -25,6 +25,16 @@ def first_preset(session: Session) -> str:
     return "demo" if is_demo(session.folder) else session.training.presets()[0]
 
 
+def kept_preset(session: Session) -> str:
+    """The preset that was put to use last; the first one for the family where none was."""
+    return kept.read_preset_name(session.training.project) or first_preset(session)
+
+
+def keep_preset(session: Session, name: str) -> None:
+    """Remember it. Raises: DiskError."""
+    kept.keep_preset_name(name, session.training.project)
+
+
 def keep_settings(session: Session, settings: TrainingSettings) -> None:
     """Write them. Raises: ConfigError: a value that TOML cannot hold; DiskError."""
     kept.keep_settings(settings, session.training.project)

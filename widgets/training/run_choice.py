@@ -32,9 +32,10 @@ class RunPicker:
         options = [(f"{run.id} ({state_words(run)})", run.id) for run in runs] or [NO_RUN]
         wanted = self.session.chosen_run if self.session.chosen_run in names else self._present
         self._looking = True
-        if list(self.list.options) != options:
-            self.list.options = options
-        self.list.value = wanted
+        with self.list.hold_sync():
+            if list(self.list.options) != options:
+                self.list.options = options
+            self.list.value = wanted
         self._looking = False
         return runs
 

@@ -30,7 +30,7 @@ from widgets.controls import SuggestionControl, Suggestions
 from widgets.demo import is_demo
 from widgets.form import Form
 from widgets.panel import Panel
-from widgets.training.choice import first_preset, keep_settings, read_settings, settings_file
+from widgets.training.choice import first_preset, keep_preset, keep_settings, kept_preset, read_settings, settings_file
 from widgets.training.finder import SettingsFinder
 from widgets.training.folders import FoldersBox
 from widgets.training.launch import backend_of
@@ -66,6 +66,7 @@ class SettingsPanel(Panel):
         self.preset.observe(lambda _: self._explain(), "value")
         self._purpose = ipw.HTML()
         self._presets_for: Path | None = None
+        self._preset_kept = ""
         return [ipw.VBox([self.preset, self._purpose]).add_class("lb-field").add_class("lb-field-preset")]
 
     def results(self) -> list[ipw.Widget]:
@@ -107,19 +108,27 @@ class SettingsPanel(Panel):
         self._offer_files(settings)
         if self._read_from != mark:
             self._fill(settings)
+            if self._read_from is not None:
+                self.say("ready", "Ready")  # what was done here is no longer what is shown
             self._read_from = mark
         self._show_files(settings)
         self._show_length(settings)
         self._show_what_acts(settings)
         self._offer_loggers(settings)
 
-    def run(self) -> str:
+    def run(self) -> str | None:
         """Apply the preset."""
         settings = self.session.training.configure(apply_preset(self.preset.value, read_settings(self.session)))
         keep_settings(self.session, settings)
+        keep_preset(self.session, self.preset.value)
         self._fill(settings)
         self._read_from = self._mark()
-        return f"the preset {all_presets()[self.preset.value].title} is in use. Choose the model below if none is chosen yet."
+        title = all_presets()[self.preset.value].title
+        if wrong := self._show_files(settings):
+            self.say("attention", f"Needs attention: the preset {title} is in use, but {wrong}")
+            self.session.tell()
+            return None
+        return f"the preset {title} is in use. Choose the model below if none is chosen yet."
 
     def value(self) -> TrainingSettings:
         """The settings as they stand. Raises: ConfigError: one sentence per wrong value."""
@@ -142,9 +151,17 @@ class SettingsPanel(Panel):
         options = [(preset.title, preset.name) for preset in order]
         if list(self.preset.options) != options:
             chosen = self.preset.value if self._presets_for == self.session.folder else ""
-            self.preset.options = options
-            self.preset.value = chosen if chosen in [name for _, name in options] else first_preset(self.session)
-        self._presets_for = self.session.folder
+            self._choose_preset(chosen or kept_preset(self.session), options)
+        elif self._preset_kept != kept_preset(self.session):
+            self._choose_preset(kept_preset(self.session), options)  # another panel took one
+        self._presets_for, self._preset_kept = self.session.folder, kept_preset(self.session)
+
+    def _choose_preset(self, name: str, options: list[tuple[str, str]]) -> None:
+        """Offer them and choose one, in one message: between two a person's own choice would be lost."""
+        with self.preset.hold_sync():
+            if list(self.preset.options) != options:
+                self.preset.options = options
+            self.preset.value = name if name in [one for _, one in options] else first_preset(self.session)
 
     def _explain(self) -> None:
         preset = all_presets().get(self.preset.value)

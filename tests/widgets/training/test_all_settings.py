@@ -2,7 +2,9 @@
 
 import pytest
 
+from core.base.paths import DEMO_ASSETS
 from core.training.config.applying import idle
+from core.training.loading import NoSettings
 from tests.core.training.config.part_files import SHAPES, weights
 from tests.core.training.test_base_models import SDXL, write_header
 from widgets.training.check import TrainingCheckPanel, fix_words
@@ -178,3 +180,42 @@ def test_files_beside_the_model_are_offered_and_a_wrong_one_is_told_at_its_field
     clip.list.value = places["clip_l"]
     panel.update()
     assert "but is chosen" not in clip._note.value and read_settings(session).model.clip_l == places["clip_l"]
+
+
+def test_the_preset_that_is_in_use_is_remembered_and_followed(session, tmp_path):
+    panel = SettingsPanel(session)
+    panel.preset.value = "sd15_style"
+    panel.main.click()
+    assert SettingsPanel(session).preset.value == "sd15_style"  # as after the cells were run again
+    model = write_header(tmp_path / "a.safetensors", SDXL)
+    keep_settings(session, read_settings(session).with_values(model={"pretrained_model_name_or_path": str(model)}))
+    check = TrainingCheckPanel(session)
+    check._show(session.training.check(read_settings(session), "sd-scripts", deep=False))
+    button, = [box.children[1] for box in check._mends.children if box.children[1].description == "Use the preset 'SDXL, character'"]
+    button.click()
+    panel.refresh()
+    assert panel.preset.value == "sdxl_character" and "(0)" in panel.finder.changed.description
+    assert panel.status.text == "Ready"  # not: the preset SD 1.5 is in use
+    session.training.settings_back(NoSettings())
+    panel.refresh()
+    assert panel.preset.value == "sd15_style" and "(0)" in panel.finder.changed.description
+
+
+def test_a_preset_that_does_not_fit_the_model_is_no_good_news(session, tmp_path):
+    model = write_header(tmp_path / "a.safetensors", SDXL)
+    keep_settings(session, read_settings(session).with_values(model={"pretrained_model_name_or_path": str(model)}))
+    panel = SettingsPanel(session)
+    panel.preset.value = "sd15_style"
+    panel.main.click()
+    assert panel.status.state == "attention" and "is in use, but a.safetensors is made for SDXL" in panel.status.text
+
+
+def test_the_demo_model_is_met_with_its_own_preset(session):
+    keep_settings(session, read_settings(session).with_values(model={"family": "sdxl", "pretrained_model_name_or_path": str(
+        DEMO_ASSETS / "model")}))
+    found = session.training.check(read_settings(session), "sd-scripts", deep=False)
+    assert any(one.what.startswith("The demo model is made for Stable Diffusion 1.5, but") for one in found)
+    panel = TrainingCheckPanel(session)
+    panel._show(found)
+    words = [box.children[1].description for box in panel._mends.children]
+    assert words.count("Use the preset 'Demo'") == 1 and not any("character" in one for one in words)
