@@ -64,7 +64,7 @@ def ask(code: str, *words: str) -> Any:
     places = [str(checkout_of("musubi") / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run([str(python), "-c", code, *words], capture_output=True, text=True, check=False, cwd=checkout_of("musubi"),
                           env={**os.environ, "PYTHONPATH": os.pathsep.join(places)})
-    if "ModuleNotFoundError" in done.stderr:
+    if "ModuleNotFoundError" in done.stderr and "'musubi_tuner" not in done.stderr.strip().splitlines()[-1]:
         pytest.skip(f"musubi-tuner's packages are not there: {done.stderr.strip().splitlines()[-1]}")
     answers = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     assert answers, done.stdout[-2000:] + done.stderr[-2000:]
@@ -77,7 +77,7 @@ def stages(family: str, folder: Path) -> list[dict[str, Any]]:
     settings = TrainingSettings().with_values(
         model={"family": family, "pretrained_model_name_or_path": "/models/base.safetensors", **components},
         data={"subsets": [{"image_dir": "/p", "control_directory": "/c"}, {"image_dir": "/q", "num_repeats": 3}]})
-    write_pair(for_run(everything(settings), folder), folder)
+    write_pair(for_run(everything(settings).with_values(machines={"num_processes": 1}), folder), folder)  # else accelerate starts them
     return list(json.loads(write_stages(folder, checkout_of("musubi")).read_text())["stages"])
 
 
@@ -89,7 +89,7 @@ def test_every_stage_is_read_as_it_is_meant(family, tmp_path):
         read = ask(READER, Path(script).stem, *words)
         assert read["unknown"] == []
         assert read["args"]["dataset_config"] == str(tmp_path / "musubi" / "dataset.toml")
-    _, script, _, *words = training["argv"]
+    script, _, *words = training["argv"][training["argv"].index(str(ROOT / "custom" / "train_by_musubi.py")) + 1:]
     read = ask(READER, script, *words)
     assert read["unknown"] == []
     assert read["args"]["dit"] == "/models/base.safetensors" or read["args"]["dit"] == "/somewhere/another"
