@@ -139,6 +139,8 @@ def run_all(page: Any) -> None:
     assert not wrong, wrong[0]
 
 
+STARTS = 3
+"""Chromium itself sometimes crashes while it starts on a busy machine, before any page is open; so often it is started at most."""
 WIDGET_FAILED = "Error setting state"
 """How ipywidgets' manager begins when a value from the kernel made a view fail; it is told in the console only."""
 
@@ -151,12 +153,20 @@ class Browser:
         self.motion = "reduce" if reduced_motion else "no-preference"
 
     def __enter__(self) -> Any:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import Error, sync_playwright
 
         self.playwright = sync_playwright().start()
-        self.profile = tempfile.mkdtemp(prefix="chromium-")
-        self.context = self.playwright.chromium.launch_persistent_context(
-            self.profile, executable_path=str(CHROMIUM), headless=True, args=FLAGS, viewport=self.size, reduced_motion=self.motion)
+        for starts_left in reversed(range(STARTS)):
+            self.profile = tempfile.mkdtemp(prefix="chromium-")
+            try:
+                self.context = self.playwright.chromium.launch_persistent_context(
+                    self.profile, executable_path=str(CHROMIUM), headless=True, args=FLAGS, viewport=self.size, reduced_motion=self.motion)
+                break
+            except Error:
+                shutil.rmtree(self.profile, ignore_errors=True)
+                if not starts_left:
+                    self.playwright.stop()
+                    raise
         self.context.errors = []
         self.context.on("weberror", lambda error: self.context.errors.append(str(error.error)))
         self.context.on("console", lambda line: self.context.errors.append(line.text) if line.text.startswith(WIDGET_FAILED) else None)
