@@ -50,6 +50,14 @@ def bucket_rule(family: str, kept: Mapping[str, Any], own: BucketRule = OPEN) ->
                       own.bucket_no_upscale).checked()
 
 
+def trainer_rule(project: Project) -> BucketRule:
+    """The rule that Trainer's kept settings say, as far as they go. Raises: ConfigError: the resolution lies outside the limits."""
+    kept, family = kept_settings(project, "data"), project.info().family
+    own = BucketRule((0, 0), kept.get("enable_bucket") is not False, _side(kept, "min_bucket_reso") or OPEN.min_bucket_reso, 0,
+                     _side(kept, "bucket_reso_steps") or OPEN.bucket_reso_steps, kept.get("bucket_no_upscale") is True)
+    return bucket_rule(family, kept, own)
+
+
 def _side(kept: Mapping[str, Any], name: str) -> int:
     """A side that Trainer keeps, px; 0: none, or no such number."""
     side = kept.get(name)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from core.base.errors import DatasetError, require
 
 if TYPE_CHECKING:
+    from PIL.Image import Exif
     from PIL.Image import Image as Picture
 
 MAX_PIXELS = 120_000_000
@@ -64,14 +65,20 @@ def inspect_image(source: Path | bytes) -> ImageFacts:
         return _facts(image)
 
 
-def read_description(source: Path | bytes) -> str:
-    """The EXIF field ImageDescription; empty where there is none. Raises: DatasetError: missing, or no image."""
+def read_exif(source: Path | bytes) -> Exif | None:
+    """What a file says beside its pixels; None: nothing, or its block is damaged. Raises: DatasetError: missing, or no image."""
     image = _open(source)
     with image:
         try:
-            return str(image.getexif().get(DESCRIPTION_TAG, ""))
+            return image.getexif() or None
         except BROKEN:
-            return ""
+            return None
+
+
+def read_description(source: Path | bytes) -> str:
+    """The EXIF field ImageDescription; empty where there is none. Raises: DatasetError: missing, or no image."""
+    exif = read_exif(source)
+    return str(exif.get(DESCRIPTION_TAG, "")) if exif is not None else ""
 
 
 def open_image(source: Path | bytes, max_pixels: int = MAX_PIXELS, at_least: int = 0) -> Decoded:

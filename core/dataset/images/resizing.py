@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.base.buckets import Fitter, Size
-from core.base.errors import StudioError
+from core.base.errors import DatasetError, StudioError
 from core.base.files import sha256
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.base.words import counted
-from core.dataset.images.opening import open_image
-from core.dataset.images.saving import Encoded, SaveSettings, encode, exif_of
-from core.dataset.images.variants import Kind, Made, Variant, best_of, list_variants, read_made, save_variant, take_back_variant
+from core.dataset.images.opening import open_image, read_exif
+from core.dataset.images.saving import Encoded, SaveSettings, encode
+from core.dataset.images.variants import Kind, Made, Variant, best_of, list_variants, put_aside_variant, read_made, save_variant
 from core.dataset.items import ImageItem, Skipped, list_items
 from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
-from core.dataset.training_file import bucket_rule, kept_settings
+from core.dataset.training_file import trainer_rule
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -92,23 +92,33 @@ class ResizeReport:
 
 @dataclass(frozen=True)
 class _Task:
-    """One picture and the file that its version is made of."""
+    """One picture, and the version that is made of it."""
 
     item: ImageItem
-    source: Path
-    sha256: str
     kind: Kind
     present: Variant | None
-    """The version of that kind that is there."""
+    """The version of that kind that is there; a better one than "resized" is itself what is resized."""
+    folder: Path
+    """Of the versions."""
+
+    @property
+    def there(self) -> Path | None:
+        """The version's file, where it is there."""
+        return self.folder / self.present.name if self.present is not None else None
+
+    @property
+    def source(self) -> Path:
+        """The file that is resized."""
+        return self.item.path if self.kind == "resized" or self.there is None else self.there
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What a thread made of it; no file: there is nothing to do."""
+    """What a thread made of it; no file and no sizes: the version is there already; no file: none is needed."""
 
-    before: Size
-    after: Size
-    file: Encoded | None
+    before: Size | None = None
+    after: Size | None = None
+    file: Encoded | None = None
 
 
 def resize_images(project: Project, settings: ResizeSettings, progress: Progress = SILENT) -> ResizeReport:
@@ -121,17 +131,15 @@ def resize_images(project: Project, settings: ResizeSettings, progress: Progress
     """
     report = ResizeReport()
     with waited_for(project.hidden / LOCK, progress):
-        items = list_items(project)
-        wanted = set(settings.images)
-        chosen = [item for item in items if not wanted or item.id in wanted]
-        report.skipped += [Skipped(name, "No picture of that name is in the project.") for name in settings.images
-                           if name not in {item.id for item in items}]
-        variants = list_variants(project, {item.id for item in items})
-        fitter = _fitter(project) if settings.mode == "bucket" else None
-        tasks = [task for item in chosen if (task := _task(project, item, variants.get(item.id, []), settings, report)) is not None]
+        items = {item.id: item for item in list_items(project)}
+        report.skipped += [Skipped(name, "No picture of that name is in the project.") for name in settings.images if name not in items]
+        variants = list_variants(project, items.keys())
+        fitter = Fitter(trainer_rule(project)) if settings.mode == "bucket" else None
+        chosen = [items[name] for name in dict.fromkeys(settings.images or items) if name in items]
+        tasks = [_task(project, item, variants.get(item.id, ())) for item in chosen]
         progress.start("Resizing", len(tasks))
         for task, work in bounded_map(partial(_make, settings=settings, fitter=fitter), tasks):
-            _take(project, task, work, settings, report)
+            _take(project, task, work, report)
             progress.advance(task.item.id)
     return report
 
@@ -150,11 +158,16 @@ def new_size(size: Size, settings: ResizeSettings, fitter: Fitter | None = None)
         scale = settings.side / present
         scaled = (max(1, round(width * scale)), max(1, round(height * scale)))
         return (size, size) if scale > 1 and not settings.enlarge else (scaled, scaled)
-    target = (settings.width, settings.height) if settings.mode == "exact" or fitter is None else fitter.fit(size).bucket
+    target = fixed_size(size, settings, fitter)
     scale = max(target[0] / width, target[1] / height)
     if scale > 1 and not settings.enlarge:
         return size, size
     return (max(target[0], math.ceil(width * scale - 1e-6)), max(target[1], math.ceil(height * scale - 1e-6))), target
+
+
+def fixed_size(size: Size, settings: ResizeSettings, fitter: Fitter | None) -> Size:
+    """The size that a picture gets in the modes `exact` and `bucket`. Raises: ConfigError: it fits no training size."""
+    return (settings.width, settings.height) if fitter is None else fitter.fit(size).bucket
 
 
 def resized(image: Picture, scaled: Size, cut: Size) -> Picture:
@@ -168,53 +181,41 @@ def resized(image: Picture, scaled: Size, cut: Size) -> Picture:
     return picture.crop((left, top, left + cut[0], top + cut[1]))
 
 
-def _fitter(project: Project) -> Fitter:
-    return Fitter(bucket_rule(project.info().family, kept_settings(project, "data")))
-
-
-def _task(project: Project, item: ImageItem, variants: Sequence[Variant], settings: ResizeSettings, report: ResizeReport) -> _Task | None:
-    """What is to be done with one picture; None: nothing, and the report says so."""
-    present = {variant.kind: variant for variant in variants if not variant.label}
+def _task(project: Project, item: ImageItem, variants: Sequence[Variant]) -> _Task:
     best = best_of(variants)
-    if best is None or best.kind == "resized":
-        task = _Task(item, item.path, item.sha256, "resized", present.get("resized"))
-    else:
-        source = project.variants / best.name
-        task = _Task(item, source, sha256(source), best.kind, best)
-    if task.present is not None and _is_made(project.variants / task.present.name, task, settings):
-        report.there.append(item.id)
-        return None
-    return task
-
-
-def _is_made(path: Path, task: _Task, settings: ResizeSettings) -> bool:
-    """Whether the version is what these settings make of that file."""
-    made = read_made(path)
-    of_it = made is not None and (made.of == task.sha256 or path == task.source)
-    return made is not None and of_it and made.tool == TOOL and dict(made.settings) == settings.told()
+    kind = best.kind if best is not None else "resized"
+    return _Task(item, kind, best, project.variants)
 
 
 def _make(task: _Task, settings: ResizeSettings, fitter: Fitter | None) -> _Work:
+    """Raises: DatasetError, ConfigError: the picture cannot be read, or there is no size for it."""
+    told = {**settings.told(), **({"rule": list(map(list, fitter.sizes))} if fitter is not None else {})}
+    of = task.item.sha256 if task.kind == "resized" else sha256(task.source)
+    made = read_made(task.there) if task.there is not None else None
+    if made is not None and made.tool == TOOL and made.settings == told and (made.of == of or task.kind != "resized"):
+        return _Work()
     decoded = open_image(task.source)
     before = decoded.image.size
     scaled, cut = new_size(before, settings, fitter)
-    same_format = settings.saving.format in ("same", decoded.facts.format.lower())
-    if scaled == before and cut == before and same_format:
-        return _Work(before, before, None)
-    made = Made(TOOL, task.sha256, settings.told())
-    exif = exif_of(task.source) if settings.saving.metadata else None
-    return _Work(before, cut, encode(resized(decoded.image, scaled, cut), settings.saving, decoded.facts.format, made.text(), exif))
+    if settings.mode in ("exact", "bucket") and fixed_size(before, settings, fitter) != cut:
+        raise DatasetError(f"It has {before[0]} x {before[1]} pixels, which is too small.", "Upscale it, or switch 'Enlarge too' on.")
+    if scaled == before and cut == before and settings.saving.format in ("same", decoded.facts.format.lower()):
+        return _Work(before, before)
+    exif = read_exif(task.source) if settings.saving.metadata else None
+    text = Made(TOOL, of, told).text()
+    return _Work(before, cut, encode(resized(decoded.image, scaled, cut), settings.saving, decoded.facts.format, text, exif))
 
 
-def _take(project: Project, task: _Task, work: _Work | StudioError, settings: ResizeSettings, report: ResizeReport) -> None:
+def _take(project: Project, task: _Task, work: _Work | StudioError, report: ResizeReport) -> None:
     """Write it, and say what came of it."""
     if isinstance(work, StudioError):
         report.skipped.append(Skipped(task.item.name, str(work)))
+    elif work.before is None or work.after is None:
+        report.there.append(task.item.id)
     elif work.file is None:
-        if task.present is not None and task.source == task.item.path:
-            take_back_variant(project, task.present)  # made by other settings: the picture itself is what is wanted now
+        if task.present is not None and task.kind == "resized":
+            put_aside_variant(project, task.present)  # made by other settings: the picture itself is what is wanted now
         report.unneeded.append(task.item.id)
     else:
         path = save_variant(project, task.item.id, task.kind, work.file.data, work.file.suffix)
         report.made.append(Resized(path.name, work.before, work.after, work.file.note))
-

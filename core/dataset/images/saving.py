@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.base.settings import Settings, setting
-from core.dataset.images.opening import BROKEN, DESCRIPTION_TAG, ORIENTATION_TAG
+from core.dataset.images.opening import DESCRIPTION_TAG, ORIENTATION_TAG
 
 if TYPE_CHECKING:
     from PIL.Image import Exif
@@ -71,17 +70,6 @@ def encode(image: Picture, settings: SaveSettings, source_format: str, descripti
     else:
         image.save(out, "PNG", compress_level=3, exif=notes)
     return Encoded(out.getvalue(), SUFFIXES[kind], note)
-
-
-def exif_of(path: Path) -> Exif | None:
-    """What a file says beside its pixels; None: nothing, or it is damaged."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return image.getexif() or None
-    except BROKEN:
-        return None
 
 
 def _exif(kept: Exif | None, description: str) -> bytes:

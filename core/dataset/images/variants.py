@@ -145,14 +145,21 @@ def save_variant(project: Project, stem: str, kind: Kind, data: bytes, suffix: s
     return path
 
 
+def put_aside_variant(project: Project, variant: Variant) -> None:
+    """Take a version out of use; it is kept in `variants/.replaced/`, in the place of what it had replaced. Raises: DiskError."""
+    path = project.variants / variant.name
+    with explain_disk_errors(path):
+        _keep(path)
+        path.unlink()
+
+
 def take_back_variant(project: Project, variant: Variant) -> Path | None:
     """Put a version aside; the one that it had replaced stands again. Returns: that one; None: there was none. Raises: DiskError."""
     path = project.variants / variant.name
     with explain_disk_errors(path):
         before = next(iter(_under_any_ending(path.parent / REPLACED / path.name)), None)
         kept = before.read_bytes() if before is not None else b""
-        _keep(path)
-        path.unlink()
+        put_aside_variant(project, variant)
         if before is None:
             return None
         place = path.parent / before.name

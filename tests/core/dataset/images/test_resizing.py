@@ -13,6 +13,7 @@ from core.base.progress import Progress
 from core.dataset.images.resizing import ResizeSettings, new_size, resize_images, resized
 from core.dataset.images.variants import save_variant
 from core.dataset.project import Project
+from core.training.config.toml_text import toml_text
 
 
 def settings(**values):
@@ -166,3 +167,28 @@ def test_the_same_job_twice_at_once_makes_each_version_once(project, pictures):
         thread.join()
     assert sorted((len(report.made), len(report.there)) for report in reports) == [(0, 2), (2, 0)]
     assert not list(project.variants.glob(".replaced/*"))
+
+
+def test_an_older_version_does_not_come_back_where_none_is_wanted(project, pictures):
+    for side in (50, 100, 400):
+        resize_images(project, settings(side=side))
+    assert names(project) == []
+
+
+def test_what_is_too_small_for_a_fixed_size_is_named_unless_it_may_be_enlarged(project, pictures):
+    report = resize_images(project, settings(mode="exact", width=200, height=200))
+    assert {one.name for one in report.skipped} == {"small.png", "tall.webp"} and "too small" in report.skipped[0].reason
+    assert [one.after for one in report.made] == [(200, 200)]
+    larger = resize_images(project, settings(mode="exact", width=200, height=200, enlarge=True))
+    assert larger.skipped == [] and [one.after for one in larger.made] == [(200, 200)] * 3
+
+
+def test_buckets_are_those_of_trainers_settings_and_follow_them(project, pictures):
+    def made(resolution: int) -> list[tuple[int, int]]:
+        sizes = {"resolution": resolution, "min_bucket_reso": 32, "max_bucket_reso": 256, "bucket_reso_steps": 32}
+        (project.folder / "training.toml").write_text(toml_text({"data": sizes}))
+        return [one.after for one in resize_images(project, settings(mode="bucket", images=("photo",))).made]
+
+    assert made(128) == [(160, 96)]
+    assert made(128) == []
+    assert made(192) == [(224, 160)]
