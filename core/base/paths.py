@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 """The checkout."""
 ASSETS = ROOT / "assets"
 DEMO_ASSETS = ASSETS / "demo"
+DEMO_MODEL = DEMO_ASSETS / "model"
+"""The embedded model."""
 WINDOWS_PATH = re.compile(r"([A-Za-z]):[\\/](.*)|\\\\.+", re.DOTALL)
 """C:\\pictures, C:/pictures or \\\\computer\\pictures."""
 OWN_SHARE = re.compile(r"\\\\(?:wsl\.localhost|wsl\$)\\([^\\]+)(.*)", re.DOTALL | re.IGNORECASE)

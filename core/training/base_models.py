@@ -7,13 +7,12 @@ from pathlib import Path
 
 from core.base.errors import ConfigError
 from core.base.findings import Finding
-from core.base.paths import DEMO_ASSETS, looks_like_a_place, models_dir, typed_path
+from core.base.paths import DEMO_MODEL, looks_like_a_place, models_dir, typed_path
 from core.models.catalog import PARTS_FOLDER
 from core.training.config.model import ModelSettings
 from core.training.config.sources import FAMILY_NAMES, judge_model
 
 __all__ = ["FAMILY_NAMES", "about_model", "find_models", "is_demo_model"]
-DEMO_MODEL = DEMO_ASSETS / "model"
 DEMO_SIDE = 64
 """Pixels of a side of the pictures that the embedded model was trained on."""
 PASSED_OVER = ("hub", PARTS_FOLDER, "jobs")

@@ -95,21 +95,21 @@ def check_before_launch(settings: TrainingSettings, backend: str, project_folder
     Returns: findings, errors first: combinations of settings, files that they name, the trainer itself, the pair as it reads it, this
     machine and the time that it takes, the disk that the project's runs lie on.
     """
-    from core.training.config.checks import check_settings, without_harmful_fix
+    from core.training.config.checks import check_settings, without_harmful_fixes
     from core.training.config.sources import check_sources
     from core.training.machine import check_machine
     from core.training.measuring.report import memory_findings
     from core.training.room import check_trash
 
     project = Project.open(project_folder)
-    findings = [*check_settings(settings, backend), *_check_prompts(settings, project), *_check_demo_model(settings),
-                *(sources := check_sources(settings, backend, project.images))]
+    sources = check_sources(settings, backend, project.images)
+    findings = [*_check_prompts(settings, project), *_check_demo_model(settings), *sources]
     if not errors_of(sources):
         measured = memory_findings(settings, backend, project)
         findings += [*_preflight(settings, project, deep and not measured), *measured]
     findings += [*_check_backend(settings, backend), *check_machine(settings, backend, project_folder, deep),
                  *check_trash(settings, project_folder)]
-    unique = [without_harmful_fix(finding, settings, backend) for finding in dict.fromkeys(findings)]
+    unique = list(dict.fromkeys([*check_settings(settings, backend), *without_harmful_fixes(findings, settings, backend)]))
     return sorted(unique, key=lambda finding: ("error", "warning", "info").index(finding.level))
 
 

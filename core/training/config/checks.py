@@ -6,7 +6,7 @@ some never. What single values may be is said by the settings classes; what the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,8 @@ from core.training.config.schedule_arguments import check_schedule_arguments
 from core.training.config.training import PARTS, TrainingSettings
 
 Rule = Callable[[TrainingSettings, str], Iterable[Finding]]
-
-
 MOST_OFT_ALPHA = 0.1
-"""Above it the turning is hardly limited. Source: sd-scripts' networks/oft.py advises 1e-3 to 1e-2."""
+"""Above it the turning is hardly limited. Source: sd-scripts' networks/oft.py, which speaks of 1e-2 to 1e-4."""
 
 
 def check_settings(settings: TrainingSettings, backend: str = "sd-scripts") -> list[Finding]:
@@ -47,14 +45,15 @@ def check_settings(settings: TrainingSettings, backend: str = "sd-scripts") -> l
     return sorted((_with_fix_that_mends(one, settings, backend, before) for one in found), key=lambda one: order.index(one.level))
 
 
-def without_harmful_fix(finding: Finding, settings: TrainingSettings, backend: str) -> Finding:
-    """A finding of another place: its fix is left out where it would bring an error. Args: settings: those that were looked at."""
-    if not isinstance(finding, SettingFinding) or not finding.fix:
-        return finding
-    return finding if not new_errors(settings, settings.with_fields(dict(finding.fix)), backend) else replace(finding, fix=())
+def without_harmful_fixes(findings: Iterable[Finding], settings: TrainingSettings, backend: str) -> list[Finding]:
+    """Findings of another place: a fix is left out where it would bring an error. Args: settings: those that were looked at."""
+    def harms(fix: Sequence[tuple[str, Any]]) -> bool:
+        return bool(new_errors(settings, settings.with_fields(dict(fix)), backend))
+
+    return [replace(one, fix=()) if isinstance(one, SettingFinding) and one.fix and harms(one.fix) else one for one in findings]
 
 
-def new_errors(before: TrainingSettings, after: TrainingSettings, backend: str) -> list[Finding]:
+def new_errors(before: TrainingSettings, after: TrainingSettings, backend: str = "sd-scripts") -> list[Finding]:
     """Errors that a change of settings brings."""
     known = {one.what for one in _judged(before, backend) if one.level == "error"}
     return [one for one in _judged(after, backend) if one.level == "error" and one.what not in known]
@@ -161,12 +160,13 @@ def _network(settings: TrainingSettings, backend: str) -> Iterator[Finding]:
     if network.dim_from_weights and not network.network_weights:
         yield finding("error", "The rank is to come from a LoRA, but none is chosen (network_weights).",
                       "Choose the LoRA, or switch dim_from_weights off.", dim_from_weights=False)
-    acts = not why_not(settings, "network_alpha") and not why_not(settings, "network_dim")
+    if why_not(settings, "network_alpha"):
+        return
     if network.network_type == "oft":
         if network.network_alpha > MOST_OFT_ALPHA:
             yield finding("warning", f"Alpha is {network.network_alpha:g}, which for OFT is the limit of turning: so large it limits "
                           "nothing.", "0.001 is usual.", network_alpha=0.001)
-    elif acts and network.network_alpha > network.network_dim:
+    elif network.network_alpha > network.network_dim and not why_not(settings, "network_dim"):
         yield finding("warning",
                       f"Alpha ({network.network_alpha:g}) is larger than the rank ({network.network_dim}): learning is amplified.",
                       "Half the rank to the rank is usual.", network_alpha=float(network.network_dim))

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.base.errors import ConfigError
 from core.training.config.applying import why_not
-from core.training.config.checks import check_settings
+from core.training.config.checks import new_errors
 from core.training.config.families import trained_model
 from core.training.config.pair import read_tables
 from core.training.config.presets import FOLDER
@@ -103,13 +103,12 @@ def _try(change: MemoryChange, values: dict[str, Any]) -> None:
     made = change.settings.with_fields(values)
     if made == change.settings:
         return
-    before = {one.what for one in check_settings(change.settings) if one.level == "error"}
-    wrong = [one.what for one in check_settings(made) if one.level == "error" and one.what not in before]
+    wrong = new_errors(change.settings, made)
     if not wrong:
         change.settings = made
         return
     names = " and ".join(_title(name) for name in values)
-    change.doubts.append(f"{names} would save memory, but stays as it is: {wrong[0]}")
+    change.doubts.append(f"{names} would save memory, but stays as it is: {wrong[0].what}")
 
 
 def _differences(before: TrainingSettings, after: TrainingSettings) -> Iterator[str]:

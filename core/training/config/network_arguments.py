@@ -13,9 +13,6 @@ from core.training.config.network_types import NETWORK_TYPES
 
 OF_LYCORIS = ("algo", "preset", "use_tucker", "dora_wd")
 """Names without which LyCORIS would not be LyCORIS."""
-ALGORITHMS = {"lora": "locon", "locon": "locon", "loha": "loha", "lokr": "lokr", "dylora": "dylora", "ia3": "ia3", "full": "full",
-              "glora": "glora", "diag-oft": "diag_oft", "boft": "boft"}
-"""Values of LyCORIS' `algo`, and the type of network that is meant."""
 
 
 def check_network_arguments(trainer: str, module: str, arguments: Sequence[Any], when: str, never: str, is_plain: bool = False
@@ -41,7 +38,8 @@ def check_network_arguments(trainer: str, module: str, arguments: Sequence[Any],
 
 def _unknown(module: str, name: str, value: str, others: Sequence[Any], never: str) -> Finding:
     if name in OF_LYCORIS and module == "networks.lora":
-        meant = ALGORITHMS.get(value.lower(), "") if name == "algo" else "dora" if name == "dora_wd" and value == "True" else ""
+        algorithm = "locon" if value.lower() == "lora" else value.lower()  # LyCORIS' own LoRA teaches the convolutions too
+        meant = algorithm if name == "algo" else "dora" if name == "dora_wd" and value == "True" else ""
         fix: dict[str, Any] = {"network_type": meant, "network_args": list(others)} if meant in NETWORK_TYPES else {}
         return finding("error", f"The network argument {name}={value} is for LyCORIS; networks.lora reads past it and trains a plain LoRA.",
                        f"Choose the type {NETWORK_TYPES[meant].title}, and take the argument out." if fix else

@@ -14,7 +14,7 @@ from core.training.config.data import Subset
 from core.training.config.facts import known_arguments
 from core.training.config.families import TRAINED_MODELS, script_for
 from core.training.config.network_types import NETWORK_TYPES
-from core.training.config.training import TrainingSettings
+from core.training.config.training import PARTS, TrainingSettings
 
 OUTSIDE: Mapping[str, str] = {
     "resume resume_from state initial_epoch initial_step skip_until_initial_step": "A run is gone on with by Go on in Train: it takes the "
@@ -27,8 +27,8 @@ OUTSIDE: Mapping[str, str] = {
     "save_state_to_huggingface resume_from_huggingface": "What is uploaded to Hugging Face is chosen in After the run.",
     "wandb_api_key": "The key for W&B is read from the environment (WANDB_API_KEY) and written nowhere.",
     "save_model_as": "LoRA files are always saved as safetensors, the one form that no program has to trust blindly.",
-    "config_file output_config debug_dataset dataset_class metadata_preprocessor console_log_level console_log_file "
-    "console_log_simple": "Lorabook sets it for each run as it needs it.",
+    "config_file output_config debug_dataset dataset_class metadata_preprocessor console_log_level "
+    "console_log_file": "Lorabook sets it for each run as it needs it.",
 }
 """Names of arguments that are no setting of the form, and where what they do is found instead."""
 
@@ -58,6 +58,14 @@ def _elsewhere_called(setting: str) -> tuple[str, ...]:
     return tuple(sorted({its for model in TRAINED_MODELS.values() for ours, its in model.names.items() if ours == setting}))
 
 
+@cache
+def _names_of_fields() -> frozenset[str]:
+    """Every name under which a setting of the form is known."""
+    fields = {name: field for part in PARTS.values() for name, field in part.fields().items()}
+    return frozenset({*fields, *(other for name, field in fields.items()
+                                 for other in (*field_extra(field, "also", []), *_elsewhere_called(name)))})
+
+
 def elsewhere(words: Collection[str], settings: TrainingSettings) -> list[str]:
     """Where what is looked for stands, if no setting of the form is meant.
 
@@ -68,6 +76,8 @@ def elsewhere(words: Collection[str], settings: TrainingSettings) -> list[str]:
         name = word.replace("-", "_")
         if place := next((place for names, place in OUTSIDE.items() if name in names.split()), ""):
             found.append(f"{name}: {place}")
+        elif name in _names_of_fields():
+            continue
         elif name in Subset.fields():
             found.append(f"{name}: it is set for each folder, under Dataset ({Subset.fields()[name].title}).")
         elif name in _arguments(settings):

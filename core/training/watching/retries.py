@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from core.base.errors import StudioError
 from core.base.files import read_json, write_json
 from core.base.paths import ROOT
-from core.training.config.optimizers import class_name
 from core.training.config.rates import RATES
 from core.training.guards import GuardSettings
 from core.training.monitor.causes import Cause
@@ -86,7 +85,7 @@ def _with_less_memory(run: Run, cause: Cause, buckets: Sequence[int]) -> Retry |
 def _with_lower_rates(run: Run, cause: Cause, factor: float) -> Retry | None:
     """None where the optimizer finds its rate itself, so that none can be lowered."""
     settings = run.settings()
-    if class_name(settings.optimizer.optimizer_type) == "adafactor" and settings.optimizer.options().get("relative_step", True):
+    if settings.optimizer.optimizer_type == "Adafactor" and settings.optimizer.options().get("relative_step", True):
         return None
     now = {name: getattr(settings.optimizer, name) for name in RATES if isinstance(getattr(settings.optimizer, name), (int, float))}
     lower = {name: value * factor for name, value in now.items()}
