@@ -15,6 +15,7 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 
 DATASET = "core.dataset.manager:DatasetManager"
+IMAGES = "core.dataset.images.manager:ImagesManager"
 TRAINING = "core.training.manager:TrainingManager"
 MODELS = "core.models.manager:ModelsManager"
 
@@ -60,7 +61,7 @@ _ALL = (
           "take_found", heavy=False),
     Stage("duplicates", "Find duplicates", "core.dataset.curation.duplicates:DuplicateSettings", DATASET, "find_duplicates", heavy=True),
     Stage("quality", "Measure quality", "core.dataset.curation.quality:QualitySettings", DATASET, "measure_quality", heavy=True),
-    Stage("resize", "Resize and convert", "core.dataset.images.resizing:ResizeSettings", DATASET, "resize", heavy=True),
+    Stage("resize", "Resize and convert", "core.dataset.images.resizing:ResizeSettings", IMAGES, "resize", heavy=True),
     Stage("rename", "Rename images", "core.dataset.renaming:RenameSettings", DATASET, "rename", heavy=False),
     Stage("overview", "Overview", "core.dataset.curation.overview:OverviewSettings", DATASET, "overview", heavy=False),
     Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag", heavy=True),
