@@ -2,7 +2,7 @@
 
     variants/.trained/<mark>/images/girl.png  -> ../../../girl_upscaled.png
                              images/girl.txt  -> ../../../../images/girl.txt
-                             masks/girl.png      white where nothing is masked: a trainer wants one for every picture
+                             masks_<mark>/girl.png   white where nothing is masked: a trainer wants one for every picture
 
 Nothing is copied where links are possible. The mark stands for the choice of versions, so that a training that works meanwhile keeps its
 own folder, and what a trainer keeps beside the pictures (latents) serves every later training of the same choice.
@@ -15,7 +15,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,16 +67,18 @@ def training_set(project: Project, masks: bool = False, progress: Progress = SIL
             masked[stem] = mask
     if not chosen and not masked:
         return None
-    folder = project.variants / TRAINED / _mark(project, items, chosen, masked)
+    files = (f"{stem}\t{chosen[stem].name if stem in chosen else item.name}" for stem, item in items.items())
+    folder = project.variants / TRAINED / _mark(files)
+    mask_folder = folder / f"masks_{_mark(_mask_lines(project, masked))}" if masked else None
     with explain_disk_errors(folder):
         (folder / "images").mkdir(parents=True, exist_ok=True)
         os.utime(folder)
         with waited_for(folder.parent / ".lock", progress):
             _link_images(project, items, chosen, folder / "images")
-            if masked:
-                _write_masks(project, items, chosen, masked, folder / "masks", progress)
+            if mask_folder is not None:
+                _write_masks(project, items, chosen, masked, mask_folder, progress)
             _forget_old(project, folder)
-    return TrainingSet(folder / "images", folder / "masks" if masked else None, len(chosen), len(masked))
+    return TrainingSet(folder / "images", mask_folder, len(chosen), len(masked))
 
 
 def is_training_set(folder: Path, project: Project) -> bool:
@@ -84,13 +86,15 @@ def is_training_set(folder: Path, project: Project) -> bool:
     return folder.parent.parent == project.variants / TRAINED
 
 
-def _mark(project: Project, items: Mapping[str, ImageItem], chosen: Mapping[str, Variant], masked: Mapping[str, Variant]) -> str:
-    """Names the choice: which file stands for each picture, and which masks there are, with their times."""
-    lines = [f"{stem}\t{chosen[stem].name if stem in chosen else item.name}" for stem, item in items.items()]
+def _mask_lines(project: Project, masked: Mapping[str, Variant]) -> Iterator[str]:
     for stem, mask in masked.items():
         with contextlib.suppress(OSError):
             facts = (project.variants / mask.name).stat()
-            lines.append(f"{stem}\t{mask.name}\t{facts.st_mtime_ns}\t{facts.st_size}")
+            yield f"{stem}\t{mask.name}\t{facts.st_mtime_ns}\t{facts.st_size}"
+
+
+def _mark(lines: Iterable[str]) -> str:
+    """Names a choice: which file stands for each picture, or which masks there are, with their times."""
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
@@ -112,7 +116,7 @@ def _link_images(project: Project, items: Mapping[str, ImageItem], chosen: Mappi
 def _link(place: Path, source: Path) -> None:
     """A link where the file system has them, else a copy that is made anew when its source changed."""
     target = os.path.relpath(source, place.parent)
-    if place.is_symlink() and os.readlink(place) == target:
+    if place.is_symlink() and str(place.readlink()) == target:
         return
     if place.is_symlink():
         place.unlink()

@@ -1,7 +1,7 @@
 """What a training learns from where pictures have versions: the best of each, its caption, its mask; nothing is copied."""
 
-import os
 import time
+from os import utime
 
 import pytest
 from PIL import Image
@@ -42,7 +42,7 @@ def test_the_best_version_is_linked_with_the_picture_s_caption(pictures):
     assert files(found.images) == ["a.png", "a.txt", "b.png", "b.txt", "c.txt", "c.webp"]
     assert found.replaced == 1 and found.masks is None
     assert Image.open(found.images / "a.png").size == (128, 96) and (found.images / "a.txt").read_text() == "caption of a"
-    assert all(path.is_symlink() and not os.path.isabs(os.readlink(path)) for path in found.images.iterdir())
+    assert all(path.is_symlink() and not path.readlink().is_absolute() for path in found.images.iterdir())
     assert is_training_set(found.images, pictures) and project_of_images(found.images) == pictures
     (pictures.images / "a.txt").write_text("another", encoding="utf-8")
     assert (found.images / "a.txt").read_text() == "another"
@@ -68,7 +68,7 @@ def test_every_picture_has_a_mask_of_its_version_s_size(pictures):
     assert Image.open(found.masks / "a.png").size == (128, 96) and Image.open(found.masks / "a.png").getextrema() == (0, 0)
     assert Image.open(found.masks / "b.png").size == (64, 48) and Image.open(found.masks / "b.png").getextrema() == (255, 255)
     save_variant(pictures, "a", "mask", png(255, mode="L"), ".png")
-    os.utime(pictures.variants / "a_mask.png", ns=(1, 1))
+    utime(pictures.variants / "a_mask.png", ns=(1, 1))
     assert Image.open(training_set(pictures, masks=True).masks / "a.png").getextrema() == (255, 255)
 
 
@@ -86,7 +86,7 @@ def test_folders_that_no_run_names_go_after_a_while(pictures):
     run.mkdir(parents=True)
     (run / "dataset.toml").write_text(f'image_dir = "{used / "images"}"')
     for folder in (used, unused):
-        os.utime(folder, (time.time() - 7200,) * 2)
+        utime(folder, (time.time() - 7200,) * 2)
     save_variant(pictures, "b", "upscaled", png("blue"), ".png")
     training_set(pictures)
     assert used.is_dir() and not unused.exists()
