@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 from core.dataset.images.bench import BenchPicture, look_at_picture, take_back
 from core.dataset.images.previews import preview_image
-from core.dataset.images.resizing import ResizeSettings
+from core.dataset.images.resizing import ResizeSettings, resize_images
 from core.dataset.images.tools import make_tool
-from core.dataset.images.working import Tried, VersionReport, keep, try_on, work_on
+from core.dataset.images.working import Tried, VersionReport, keep, try_on
 from core.dataset.project import Project
 
 
@@ -51,8 +50,5 @@ class ImagesManager:
 
     def resize(self, settings: ResizeSettings, progress: Progress = SILENT) -> VersionReport:
         """Make a version of each picture at another size or in another format."""
-        return self._work("resize", settings, progress)
-
-    def _work(self, tool: str, settings: Any, progress: Progress, parts: bool = False) -> VersionReport:
         self.project.settle()
-        return work_on(self.project, make_tool(self.project, tool, settings), settings.images, progress, parts)
+        return resize_images(self.project, settings, progress)
