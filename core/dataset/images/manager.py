@@ -6,6 +6,8 @@ from pathlib import Path
 
 from core.base.progress import SILENT, Progress
 from core.dataset.images.resizing import ResizeSettings, resize_images
+from core.dataset.images.segmenting.masking import mask_images
+from core.dataset.images.segmenting.settings import MaskSettings
 from core.dataset.images.working import VersionReport
 from core.dataset.project import Project
 
@@ -28,3 +30,8 @@ class ImagesManager:
         """Make a version of each picture at another size or in another format."""
         self.project.settle()
         return resize_images(self.project, settings, progress)
+
+    def mask(self, settings: MaskSettings, progress: Progress = SILENT) -> VersionReport:
+        """Make a mask of each picture: what counts of it, or what is to be repainted."""
+        self.project.settle()
+        return mask_images(self.project, settings, progress)
