@@ -13,7 +13,7 @@ SIZE = (60, 40)
 def test_the_threshold_makes_it_hard_and_soft_leaves_it():
     mask = numpy.array([[0, 76, 77, 127, 128, 255]], dtype=numpy.uint8)
     assert shaped(mask, ShapeSettings()).tolist() == [[0, 0, 0, 0, 255, 255]]
-    assert shaped(mask, ShapeSettings(threshold=30)).tolist() == [[0, 255, 255, 255, 255, 255]]
+    assert shaped(mask, ShapeSettings(threshold=30)).tolist() == [[0, 0, 255, 255, 255, 255]]
     soft = shaped(mask, ShapeSettings(edge="soft"))
     assert (soft == mask).all() and soft is not mask
     assert shaped(mask, ShapeSettings(edge="soft", invert=True)).tolist() == [[255, 179, 178, 128, 127, 0]]
