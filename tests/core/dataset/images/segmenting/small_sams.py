@@ -49,7 +49,7 @@ def save_grounding_dino(folder: Path, seed=0) -> Path:
                          "window_size": 2, "out_indices": [2, 3, 4]},
         text_config={"model_type": "bert", "vocab_size": len(WORDS), "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
                      "intermediate_size": 32},
-        d_model=32, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=32,
+        d_model=32, encoder_layers=1, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=32,
         decoder_ffn_dim=32, num_queries=5, num_feature_levels=4, encoder_n_points=2, decoder_n_points=2, max_text_len=16)
     GroundingDinoForObjectDetection(config).save_pretrained(folder)
     tokenizer = BertTokenizerFast(vocab_file=str(folder / "vocab.txt"))
