@@ -63,6 +63,8 @@ _ALL = (
     Stage("quality", "Measure quality", "core.dataset.curation.quality:QualitySettings", DATASET, "measure_quality", heavy=True),
     Stage("resize", "Resize and convert", "core.dataset.images.resizing:ResizeSettings", IMAGES, "resize", heavy=True),
     Stage("mask", "Mask", "core.dataset.images.segmenting.settings:MaskSettings", IMAGES, "mask", heavy=True),
+    Stage("transparent", "Transparent background", "core.dataset.images.transparent:TransparentSettings", IMAGES, "make_transparent",
+          heavy=True),
     Stage("rename", "Rename images", "core.dataset.renaming:RenameSettings", DATASET, "rename", heavy=False),
     Stage("overview", "Overview", "core.dataset.curation.overview:OverviewSettings", DATASET, "overview", heavy=False),
     Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag", heavy=True),

@@ -8,6 +8,7 @@ from core.base.progress import SILENT, Progress
 from core.dataset.images.resizing import ResizeSettings, resize_images
 from core.dataset.images.segmenting.masking import mask_images
 from core.dataset.images.segmenting.settings import MaskSettings
+from core.dataset.images.transparent import TransparentSettings, make_transparent
 from core.dataset.images.working import VersionReport
 from core.dataset.project import Project
 
@@ -35,3 +36,8 @@ class ImagesManager:
         """Make a mask of each picture: what counts of it, or what is to be repainted."""
         self.project.settle()
         return mask_images(self.project, settings, progress)
+
+    def make_transparent(self, settings: TransparentSettings, progress: Progress = SILENT) -> VersionReport:
+        """Make a version of each picture without its background."""
+        self.project.settle()
+        return make_transparent(self.project, settings, progress)

@@ -162,6 +162,15 @@ def share(mask: Mask) -> float:
     return float(mask.mean()) / 255 if mask.size else 0.0
 
 
+def transparency(image: Picture) -> Mask | None:
+    """What is seen of a picture; None: it is nowhere transparent."""
+    import numpy
+
+    if image.mode != "RGBA" or image.getchannel("A").getextrema() == (255, 255):
+        return None
+    return numpy.array(image.getchannel("A"))
+
+
 def with_alpha(image: Picture, mask: Mask) -> Picture:
     """RGBA: what does not count is transparent, over what was transparent before. Args: image: RGB or RGBA. Raises: DatasetError."""
     import numpy

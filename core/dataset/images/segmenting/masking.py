@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.base.errors import DatasetError, DiskError
+from core.base.errors import DatasetError
+from core.base.files import sha256
 from core.base.progress import SILENT, Progress
 from core.base.settings import field_extra
 from core.dataset.images.masks import combine, read_mask
@@ -58,7 +58,7 @@ class Masker(Tool[tuple[Decoded, Any], Any]):
             if self.settings.segmenter not in field_extra(field, "only", {}).get("segmenter", [self.settings.segmenter]):
                 values.pop(name)
         base = self._base(work)
-        return values | self.segmenter.told() | ({"with": _digest(base)} if base is not None else {})
+        return values | self.segmenter.told() | ({"with": sha256(base)} if base is not None else {})
 
     def keeps_replaced(self, work: Work) -> bool:
         """What was combined is combined anew with the mask from before."""
@@ -117,7 +117,7 @@ class Masker(Tool[tuple[Decoded, Any], Any]):
         if step is None or "with" not in step.settings:
             return there
         before = replaced_one(there)
-        return before if before is not None and _digest(before) == step.settings["with"] else there
+        return before if before is not None and sha256(before) == step.settings["with"] else there
 
 
 def mask_images(project: Project, settings: MaskSettings, progress: Progress = SILENT) -> VersionReport:
@@ -133,11 +133,3 @@ def _last_step(mask: Path) -> Step | None:
     """The step that this tool made it by; None: somebody else made it."""
     made = read_made(mask)
     return made.steps[-1] if made is not None and made.steps and made.steps[-1].tool == MASK else None
-
-
-def _digest(path: Path) -> str:
-    """Raises: DiskError: it cannot be read."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise DiskError(f"{path} cannot be read ({error.strerror or type(error).__name__}).", "Check its rights.") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import DatasetError
-from core.dataset.images.masks import at_place
+from core.dataset.images.masks import at_place, transparency
 from core.dataset.images.segmenting.segmenter import Segmenter
 
 if TYPE_CHECKING:
@@ -22,11 +22,10 @@ class AlphaSegmenter(Segmenter):
 
     def finish(self, picture: Picture, result: Any) -> Mask:
         """Raises: DatasetError: it is nowhere transparent."""
-        import numpy
-
-        if picture.mode != "RGBA" or picture.getchannel("A").getextrema()[0] == 255:
+        mask = transparency(picture)
+        if mask is None:
             raise DatasetError("It is nowhere transparent.", "Choose another segmenter.")
-        return numpy.array(picture.getchannel("A"))
+        return mask
 
 
 class PlaceSegmenter(Segmenter):
