@@ -15,6 +15,10 @@ TOOLS: Registry[Callable[[Project, Any], Tool[Any, Any]]] = Registry(
     "picture tool",
     Entry("resize", "core.dataset.images.resizing:make_resizer", "Resize and convert",
           options={"settings": "core.dataset.images.resizing:ResizeSettings"}),
+    Entry("mask", "core.dataset.images.segmenting.masking:make_masker", "Mask",
+          options={"settings": "core.dataset.images.segmenting.settings:MaskSettings"}),
+    Entry("transparent", "core.dataset.images.transparent:make_remover", "Transparent background",
+          options={"settings": "core.dataset.images.transparent:TransparentSettings"}),
 )
 
 
