@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 from core.base.errors import ConfigError, ModelError, require
 from core.base.progress import Progress
 from core.base.registry import Entry
-from core.dataset.captions.taggers.onnx import open_session, run_whole
 from core.dataset.images.detecting import Found
 from core.dataset.images.detecting.boxes import areas, strongest, within
 from core.models.having import have_model
+from core.models.onnx_sessions import open_session, run_whole
 
 if TYPE_CHECKING:
     import numpy
