@@ -15,6 +15,8 @@ TOOLS: Registry[Callable[[Project, Any], Tool[Any, Any]]] = Registry(
     "picture tool",
     Entry("resize", "core.dataset.images.resizing:make_resizer", "Resize and convert",
           options={"settings": "core.dataset.images.resizing:ResizeSettings"}),
+    Entry("crop", "core.dataset.images.cropping.smart:make_cropper", "Smart crop",
+          options={"settings": "core.dataset.images.cropping.planning:CropSettings"}),
 )
 
 
