@@ -10,6 +10,8 @@ from core.base.buckets import Size
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 from core.dataset.images.bench import BenchPicture, look_at_picture, take_back
+from core.dataset.images.cropping.planning import CropSettings
+from core.dataset.images.cropping.smart import CropReport, crop_images
 from core.dataset.images.mask_by_hand import HandDrawing, open_drawing
 from core.dataset.images.mask_edits import as_values, read_operations
 from core.dataset.images.masks import read_mask, share
@@ -93,3 +95,8 @@ class ImagesManager:
         """Make a version of each picture without its background."""
         self.project.settle()
         return make_transparent(self.project, settings, progress)
+
+    def crop(self, settings: CropSettings, progress: Progress = SILENT) -> CropReport:
+        """Make parts of each picture around its faces and people."""
+        self.project.settle()
+        return crop_images(self.project, settings, progress)

@@ -19,6 +19,8 @@ TOOLS: Registry[Callable[[Project, Any], Tool[Any, Any]]] = Registry(
           options={"settings": "core.dataset.images.segmenting.settings:MaskSettings"}),
     Entry("transparent", "core.dataset.images.transparent:make_remover", "Transparent background",
           options={"settings": "core.dataset.images.transparent:TransparentSettings"}),
+    Entry("crop", "core.dataset.images.cropping.smart:make_cropper", "Smart crop",
+          options={"settings": "core.dataset.images.cropping.planning:CropSettings"}),
 )
 
 
