@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.base.progress import SILENT, Progress
+from core.dataset.images.inpainting.painting import inpaint_images
+from core.dataset.images.inpainting.settings import InpaintSettings
 from core.dataset.images.resizing import ResizeSettings, resize_images
 from core.dataset.images.working import VersionReport
 from core.dataset.project import Project
@@ -28,3 +30,8 @@ class ImagesManager:
         """Make a version of each picture at another size or in another format."""
         self.project.settle()
         return resize_images(self.project, settings, progress)
+
+    def inpaint(self, settings: InpaintSettings, progress: Progress = SILENT) -> VersionReport:
+        """Make a version of each picture on which something is marked, with what is marked painted anew."""
+        self.project.settle()
+        return inpaint_images(self.project, settings, progress)
