@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.models.catalog import APACHE, NamedModel
+from core.models.catalog import APACHE, RAIL, RAIL_XL, NamedModel
 
 UPSCALERS: tuple[NamedModel, ...] = ()
 RESTORERS: tuple[NamedModel, ...] = ()
@@ -45,7 +45,19 @@ SEGMENTERS: tuple[NamedModel, ...] = (
     _segmenter("mobile-sam-decoder", "MobileSAM: answers clicks", f"{_MOBILE_SAM}/sam_mask_decoder_multi.onnx", 16_496_559, APACHE,
                "8976b90a87ba50a6a72217a5ff994f7d25ce16f2229fcc1ed259e1294c622ffe"),
 )
-INPAINTERS: tuple[NamedModel, ...] = ()
+_LAMA = "https://github.com/Sanster/models/releases/download"
+INPAINTERS: tuple[NamedModel, ...] = (
+    NamedModel("big-lama", "LaMa, for photographs", "", f"{_LAMA}/add_big_lama/big-lama.pt", 205_669_692, APACHE, kind="inpainter",
+               sha256="344c77bbcb158f17dd143070d1e789f38a66c04202311ae3a258ef66667a9ea9"),
+    NamedModel("anime-manga-big-lama", "LaMa, for drawings", "", f"{_LAMA}/AnimeMangaInpainting/anime-manga-big-lama.pt", 205_717_870,
+               "not stated", kind="inpainter", sha256="479d3afdcb7ed2fd944ed4ebcc39ca45b33491f0f2e43eb1000bd623cfb41823"),
+    NamedModel("sd-1.5-inpainting", "Stable Diffusion 1.5 for inpainting", "",
+               "hf://webui/stable-diffusion-inpainting/sd-v1-5-inpainting.safetensors", 4_265_203_873, RAIL, kind="inpainter",
+               sha256="0ec8f8585b104417a8c34a9fbcc1e922a70b8c15490ec4553087f01c8cf33673"),
+    NamedModel("sdxl-inpainting-0.1", "SDXL 1.0 for inpainting (0.1)", "",
+               "hf://wangqyqq/sd_xl_base_1.0_inpainting_0.1.safetensors/sd_xl_base_1.0_inpainting_0.1.safetensors", 6_940_000_000, RAIL_XL,
+               kind="inpainter"),
+)
 
 
 def _detector(name: str, title: str, repo: str, commit: str, file: str, size: int, licence: str, sha256: str, save_as: str) -> NamedModel:

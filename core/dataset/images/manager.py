@@ -10,8 +10,12 @@ from core.base.buckets import Size
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 from core.dataset.images.bench import BenchPicture, look_at_picture, take_back
+from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, ratios_for
+from core.dataset.images.cropping.framing import Cut
 from core.dataset.images.cropping.planning import CropSettings
 from core.dataset.images.cropping.smart import CropReport, crop_images
+from core.dataset.images.inpainting.painting import inpaint_images, tries
+from core.dataset.images.inpainting.settings import InpaintSettings
 from core.dataset.images.mask_by_hand import HandDrawing, open_drawing
 from core.dataset.images.mask_edits import as_values, read_operations
 from core.dataset.images.masks import read_mask, share
@@ -81,6 +85,19 @@ class ImagesManager:
         """Write a mask that was drawn. Raises: DatasetError: it is empty, or the picture was changed meanwhile."""
         return drawing.save(read_operations(operations))
 
+    def ratios(self) -> list[Ratio]:
+        """Proportions that a box can be held to: free, the usual ones, the project's training sizes."""
+        return ratios_for(self.project)
+
+    def hand_crop(self, image_id: str, box: Cut, becomes: str, label: str = "") -> HandCropSettings:
+        """What `crop-by-hand` is told. Raises: ConfigError: it cannot be so."""
+        return HandCropSettings.make(image=image_id, box=box, becomes=becomes, label=label)
+
+    def paintings(self, settings: Settings, image_id: str, label: str = "", progress: Progress = SILENT) -> list[Tried]:
+        """Results of painting anew to choose from; nothing is written. Args: settings: of the tool `inpaint`."""
+        assert isinstance(settings, InpaintSettings)
+        return list(tries(self.project, settings, image_id, label, progress))
+
     def resize(self, settings: ResizeSettings, progress: Progress = SILENT) -> VersionReport:
         """Make a version of each picture at another size or in another format."""
         self.project.settle()
@@ -100,3 +117,8 @@ class ImagesManager:
         """Make parts of each picture around its faces and people."""
         self.project.settle()
         return crop_images(self.project, settings, progress)
+
+    def inpaint(self, settings: InpaintSettings, progress: Progress = SILENT) -> VersionReport:
+        """Make a version of each picture on which something is marked, with what is marked painted anew."""
+        self.project.settle()
+        return inpaint_images(self.project, settings, progress)
