@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.base.progress import SILENT, Progress
 from core.dataset.images.resizing import ResizeSettings, resize_images
+from core.dataset.images.upscaling.tool import UpscaleSettings, upscale_images
 from core.dataset.images.working import VersionReport
 from core.dataset.project import Project
 
@@ -28,3 +29,8 @@ class ImagesManager:
         """Make a version of each picture at another size or in another format."""
         self.project.settle()
         return resize_images(self.project, settings, progress)
+
+    def upscale(self, settings: UpscaleSettings, progress: Progress = SILENT) -> VersionReport:
+        """Make a larger version of each picture by a network."""
+        self.project.settle()
+        return upscale_images(self.project, settings, progress)
