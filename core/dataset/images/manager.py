@@ -7,6 +7,8 @@ from pathlib import Path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 from core.dataset.images.bench import BenchPicture, look_at_picture, take_back
+from core.dataset.images.cropping.planning import CropSettings
+from core.dataset.images.cropping.smart import CropReport, crop_images
 from core.dataset.images.previews import preview_image
 from core.dataset.images.resizing import ResizeSettings, resize_images
 from core.dataset.images.tools import make_tool
@@ -58,3 +60,8 @@ class ImagesManager:
         """Make a larger version of each picture by a network."""
         self.project.settle()
         return upscale_images(self.project, settings, progress)
+
+    def crop(self, settings: CropSettings, progress: Progress = SILENT) -> CropReport:
+        """Make parts of each picture around its faces and people."""
+        self.project.settle()
+        return crop_images(self.project, settings, progress)

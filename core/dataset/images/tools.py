@@ -15,6 +15,12 @@ TOOLS: Registry[Callable[[Project, Any], Tool[Any, Any]]] = Registry(
     "picture tool",
     Entry("resize", "core.dataset.images.resizing:make_resizer", "Resize and convert",
           options={"settings": "core.dataset.images.resizing:ResizeSettings"}),
+    Entry("upscale", "core.dataset.images.upscaling.tool:make_upscaler", "Upscale",
+          options={"settings": "core.dataset.images.upscaling.tool:UpscaleSettings"}),
+    Entry("enhance", "core.dataset.images.enhancing.tool:make_enhancer", "Enhance",
+          options={"settings": "core.dataset.images.enhancing.tool:EnhanceSettings"}),
+    Entry("crop", "core.dataset.images.cropping.smart:make_cropper", "Smart crop",
+          options={"settings": "core.dataset.images.cropping.planning:CropSettings"}),
 )
 
 

@@ -110,13 +110,18 @@ class Upscaler(Tool["Wanted", "Picture"]):
         return [fitted(prepared.goal, result, self.enlarger)]
 
 
+def make_upscaler(project: Project, settings: UpscaleSettings) -> Upscaler:
+    """The tool for a project."""
+    return Upscaler(settings)
+
+
 def upscale_images(project: Project, settings: UpscaleSettings, progress: Progress = SILENT) -> VersionReport:
     """Make a larger version of every picture that is not as large as it is to be.
 
     Raises: DatasetError: the project cannot be read. ModelError: the model is none, or cannot be had. ConfigError: CUDA was asked for and
         is not to be had. DiskError. Cancelled: what was made stays.
     """
-    return work_on(project, Upscaler(settings), settings.images, progress)
+    return work_on(project, make_upscaler(project, settings), settings.images, progress)
 
 
 def goal_of(size: Size, mode: Mode, side: int, scale: float) -> Size | None:
