@@ -64,6 +64,7 @@ _ALL = (
     Stage("quality", "Measure quality", "core.dataset.curation.quality:QualitySettings", DATASET, "measure_quality", heavy=True),
     Stage("resize", "Resize and convert", "core.dataset.images.resizing:ResizeSettings", IMAGES, "resize", heavy=True),
     Stage("upscale", "Upscale", "core.dataset.images.upscaling.tool:UpscaleSettings", IMAGES, "upscale", heavy=True),
+    Stage("enhance", "Enhance", "core.dataset.images.enhancing.tool:EnhanceSettings", IMAGES, "enhance", heavy=True),
     Stage("crop", "Smart crop", "core.dataset.images.cropping.planning:CropSettings", IMAGES, "crop", heavy=True),
     Stage("rename", "Rename images", "core.dataset.renaming:RenameSettings", DATASET, "rename", heavy=False),
     Stage("overview", "Overview", "core.dataset.curation.overview:OverviewSettings", DATASET, "overview", heavy=False),

@@ -37,6 +37,16 @@ def make_swinir(scale: int = 2) -> Any:
                   upsampler="pixelshuffledirect", resi_connection="1conv").eval()
 
 
+def make_restorer() -> Any:
+    """A restorer of faces of 512 px."""
+    import torch
+    from spandrel.architectures.RestoreFormer import RestoreFormer
+
+    torch.manual_seed(0)
+    return RestoreFormer(n_embed=16, embed_dim=32, ch=32, out_ch=3, ch_mult=(1, 1, 1, 1, 1, 1), num_res_blocks=1, attn_resolutions=(16,),
+                         dropout=0.0, in_channels=3, resolution=512, z_channels=32, double_z=False, enable_mid=True, head_size=8).eval()
+
+
 def save_network(model: Any, path: Path) -> Path:
     """As .safetensors, or as a .pth the way trainers write it."""
     import torch

@@ -9,6 +9,7 @@ from core.base.settings import Settings
 from core.dataset.images.bench import BenchPicture, look_at_picture, take_back
 from core.dataset.images.cropping.planning import CropSettings
 from core.dataset.images.cropping.smart import CropReport, crop_images
+from core.dataset.images.enhancing.tool import EnhanceSettings, enhance_images
 from core.dataset.images.previews import preview_image
 from core.dataset.images.resizing import ResizeSettings, resize_images
 from core.dataset.images.tools import make_tool
@@ -60,6 +61,11 @@ class ImagesManager:
         """Make a larger version of each picture by a network."""
         self.project.settle()
         return upscale_images(self.project, settings, progress)
+
+    def enhance(self, settings: EnhanceSettings, progress: Progress = SILENT) -> VersionReport:
+        """Make a version of each picture that is larger, with faces restored, contrast evened out or noise taken away."""
+        self.project.settle()
+        return enhance_images(self.project, settings, progress)
 
     def crop(self, settings: CropSettings, progress: Progress = SILENT) -> CropReport:
         """Make parts of each picture around its faces and people."""

@@ -19,7 +19,7 @@ from core.dataset.images.sourcing import Work
 from core.dataset.images.upscaling.enlarging import Enlarger
 from core.dataset.images.upscaling.network import Network, Precision
 from core.dataset.images.upscaling.opened import identity_of, opened_network
-from core.dataset.images.working import Output, Tool, VersionReport, work_on
+from core.dataset.images.working import NotNeeded, Output, Tool, VersionReport, work_on
 from core.dataset.project import Project
 
 if TYPE_CHECKING:
@@ -47,17 +47,24 @@ class NetworkSettings(Settings):
     device: Literal["auto", "cuda", "cpu"] = setting("auto", "Device", "auto takes the GPU where there is one.", level="advanced")
 
 
-class UpscaleSettings(NetworkSettings):
+class SizedSettings(NetworkSettings):
     """With which network, and to which size."""
+
+    title = "Upscaling"
+
+    mode: Mode = setting("shortest", "Size by", "shortest, longest: that side gets exactly the length below; a picture that has it "
+                         "already is not enlarged. factor: so many times as large. model: as large as the model makes it.")
+    side: int = setting(2048, "Length", "Of the shortest or longest side.", unit="px", ge=64, le=16384,
+                        only={"mode": ("shortest", "longest")}, source="dataset-recipes: 2048, 1024 to 4096")
+    scale: float = setting(2.0, "Factor", "So many times as wide and as high.", gt=1, le=16, only={"mode": ("factor",)})
+
+
+class UpscaleSettings(SizedSettings):
+    """Which pictures, with which network, to which size."""
 
     title = "Upscale"
 
     images: tuple[str, ...] = setting((), "Only these", "Ids of images (names without the ending); none given: all.", level="expert")
-    mode: Mode = setting("shortest", "Size by", "shortest, longest: that side gets exactly the length below; a picture that has it "
-                         "already is left as it is. factor: so many times as large. model: as large as the model makes it.")
-    side: int = setting(2048, "Length", "Of the shortest or longest side.", unit="px", ge=64, le=16384,
-                        only={"mode": ("shortest", "longest")}, source="dataset-recipes: 2048, 1024 to 4096")
-    scale: float = setting(2.0, "Factor", "So many times as wide and as high.", gt=1, le=16, only={"mode": ("factor",)})
     saving: SaveSettings = setting(SaveSettings(), "Saving", "Format and quality.")
 
 
@@ -96,9 +103,11 @@ class Upscaler(Tool["Wanted", "Picture"]):
                 self._network = None
 
     def prepare(self, work: Work, decoded: Decoded) -> Wanted | None:
-        """Raises: DatasetError: it would become larger than any picture."""
-        goal = goal_of(decoded.image.size, self.settings.mode, self.settings.side, self.settings.scale)
-        return Wanted(work.unit.title, decoded.image, goal) if goal != decoded.image.size else None
+        """Raises: NotNeeded: it is large enough; DatasetError: it would become larger than any picture."""
+        goal = goal_for(decoded.image.size, self.settings)
+        if goal == decoded.image.size:
+            raise NotNeeded(f"Its {self.settings.mode} side has {self.settings.side} px or more.")
+        return Wanted(work.unit.title, decoded.image, goal)
 
     def infer(self, prepared: Wanted, progress: Progress) -> Picture:
         """As large as it is to be, or larger. Raises: ModelError, DatasetError, Cancelled."""
@@ -122,6 +131,11 @@ def upscale_images(project: Project, settings: UpscaleSettings, progress: Progre
         is not to be had. DiskError. Cancelled: what was made stays.
     """
     return work_on(project, make_upscaler(project, settings), settings.images, progress)
+
+
+def goal_for(size: Size, settings: SizedSettings) -> Size | None:
+    """As `goal_of`, by settings."""
+    return goal_of(size, settings.mode, settings.side, settings.scale)
 
 
 def goal_of(size: Size, mode: Mode, side: int, scale: float) -> Size | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from core.base.errors import ModelError, require
+from core.base.errors import MissingDependency, ModelError, require
 from core.models.telling import part_words, what_is
 
 Purpose = Literal["SR", "Restoration", "FaceSR", "Inpainting"]
@@ -110,5 +111,8 @@ def _shapes(weights: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _extra() -> Any:
-    extra: Any = require("spandrel_extra_arches", needed_for="This model's architecture, which has a licence of its own,")
-    return extra.EXTRA_REGISTRY
+    try:
+        return importlib.import_module("spandrel_extra_arches").EXTRA_REGISTRY
+    except ImportError as error:
+        raise MissingDependency("This model's architecture is not installed, for its licence forbids commercial use.",
+                                "Where you accept that, run: pip install spandrel_extra_arches einops") from error
