@@ -29,9 +29,10 @@ class Unit:
         """As a list names it."""
         return f"{self.item.name} ({self.label})" if self.label else self.item.name
 
-    def beside(self, kind: Kind) -> Path | None:
-        """Its mask, or its transparent version; None: there is none."""
-        names = [one.name for one in self.variants if one.kind == kind and one.label == self.label]
+    def beside(self, kind: Kind, label: str | None = None) -> Path | None:
+        """Its mask, or its transparent version; None: there is none. Args: label: of another one than its own: "repaint"."""
+        wanted = self.label if label is None else label
+        names = [one.name for one in self.variants if one.kind == kind and one.label == wanted]
         return self.folder / names[0] if names else None
 
     def best(self) -> Variant | None:
@@ -75,17 +76,20 @@ def one_unit(project: Project, image_id: str, label: str = "") -> Unit:
     raise DatasetError(f"{item.name} has no part called {label!r}.", f"Known: {', '.join(one.label for one in units[1:]) or 'none'}.")
 
 
-def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = lambda step: True) -> Work:
+def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = lambda step: True, label: str | None = None) -> Work:
     """What a tool works on, and what comes of it.
 
     Where the best version is one that this tool had a hand in, the one from before that is taken, if it is still there: a picture is
     not upscaled twice because another factor was chosen. A part is worked on in its own place.
 
-    Args: anew: whether what the tool did last is done anew; False: it is built upon (another spot is repaired).
+    Args:
+        anew: whether what the tool did last is done anew; False: it is built upon (another spot is repaired).
+        label: under which a mask or the like is written; None: the unit's own.
     """
     best = unit.best()
     if kind not in WHOLE:
-        present = tuple(one for one in unit.variants if one.kind == kind and (kind == "part" or one.label == unit.label))
+        wanted = unit.label if label is None else label
+        present = tuple(one for one in unit.variants if one.kind == kind and (kind == "part" or one.label == wanted))
         return _of(unit, best, kind, present)
     if best is None or (best.kind in WHOLE and WHOLE.index(best.kind) < WHOLE.index(kind)):
         return _of(unit, best, kind, ())

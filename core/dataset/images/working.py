@@ -53,6 +53,10 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
+class NothingFound(DatasetError):
+    """No version comes of a picture, for this reason; what the tool made of it earlier is put aside."""
+
+
 @dataclass(frozen=True)
 class Output:
     """One version that came of a picture, not yet a file."""
@@ -88,6 +92,14 @@ class Tool(ABC, Generic[P, R]):
         """Whether this step, the tool's last one on the way to a version, is done anew; False: the tool goes on from there."""
         return True
 
+    def label(self, unit: Unit) -> str:
+        """Under which a version is written that bears none of its own."""
+        return unit.label
+
+    def keeps_replaced(self, work: Work) -> bool:
+        """Whether it is made anew of what lies in `variants/.replaced/`, which therefore stays there."""
+        return work.source.parent.name == REPLACED
+
     def ready(self, progress: Progress) -> AbstractContextManager[Any]:
         """Held while there are pictures to work on: the model is open then. Raises: ModelError and the like: nothing can be done."""
         return contextlib.nullcontext()
@@ -105,7 +117,7 @@ class Tool(ABC, Generic[P, R]):
 
     @abstractmethod
     def finish(self, work: Work, prepared: P, result: R) -> list[Output]:
-        """The versions; none: nothing was found. Raises: StudioError: it is left out."""
+        """The versions; none: nothing was found. Raises: NothingFound: the same, with its reason; StudioError: it is left out."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +260,7 @@ def _opened(tool: Tool[Any, Any], work: Work) -> _Prepared | Tried:
 
 def _work_for(unit: Unit, tool: Tool[Any, Any]) -> Work:
     """Raises: DatasetError: it cannot be worked on."""
-    work = work_for(unit, tool.name, tool.kind, partial(tool.anew, unit))
+    work = work_for(unit, tool.name, tool.kind, partial(tool.anew, unit), tool.label(unit))
     if work.trouble:
         raise DatasetError(work.trouble)
     return work
@@ -282,12 +294,21 @@ def _finish(project: Project, tool: Tool[Any, Any], inferred: tuple[Unit, tuple[
         raise before
     if before is None:
         return VersionReport(there=[unit.title])
-    tried = _encoded(before, tool, result) if isinstance(before, _Prepared) else before
+    tried = _tried(project, before, tool, result) if isinstance(before, _Prepared) else before
     paths = _write(project, tried)
     made = [MadeVersion(path.name, tried.before, file.size, file.encoded.note) for path, file in zip(paths, tried.files, strict=True)]
     if made:
         return VersionReport(made=made)
     return VersionReport(unneeded=[unit.title], reasons={unit.title: tried.reason} if tried.reason else {})
+
+
+def _tried(project: Project, before: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
+    """Raises: NothingFound: what the tool made earlier is put aside; StudioError."""
+    try:
+        return _encoded(before, tool, result)
+    except NothingFound:
+        _write(project, Tried(before.work, tool, before.decoded.image.size, ()))
+        raise
 
 
 def _tell(report: VersionReport, unit: Unit, outcome: VersionReport | StudioError) -> None:
@@ -316,14 +337,14 @@ def _encoded(prepared: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
     for output in tool.finish(work, prepared.content, result):
         file = encode(output.image, tool.saving, decoded.facts.format, text, exif)
         note = "; ".join(words for words in (output.note, file.note) if words)
-        files.append(TriedFile(output.label or work.unit.label, output.image.size, replace(file, note=note)))
+        files.append(TriedFile(output.label or tool.label(work.unit), output.image.size, replace(file, note=note)))
     return Tried(work, tool, decoded.image.size, tuple(files))
 
 
 def _write(project: Project, tried: Tried) -> list[Path]:
     """Write the versions, and put aside what the tool had made before and now would not. Raises: DiskError."""
     work, unit = tried.work, tried.work.unit
-    is_again = work.source.parent.name == REPLACED
+    is_again = tried.tool.keeps_replaced(work)
     paths = [save_variant(project, unit.item.id, work.kind, file.encoded.data, file.encoded.suffix, file.label, is_again)
              for file in tried.files]
     written = {path.stem for path in paths}

@@ -210,13 +210,18 @@ class Inpainter(Tool[Canvas, "Pixels"]):
         return unfitted(painted, (width, height), scale), trouble
 
 
+def make_inpainter(project: Project, settings: InpaintSettings) -> Inpainter:
+    """The tool for one project."""
+    return Inpainter(settings, project.trigger_word)
+
+
 def inpaint_images(project: Project, settings: InpaintSettings, progress: Progress = SILENT) -> VersionReport:
     """Paint the marked places of every picture anew.
 
     Raises: ModelError, ConfigError: the model cannot be had. DatasetError: the project cannot be read. DiskError. Cancelled: what was
         made stays.
     """
-    return work_on(project, Inpainter(settings, project.trigger_word), settings.images, progress)
+    return work_on(project, make_inpainter(project, settings), settings.images, progress)
 
 
 def tries(project: Project, settings: InpaintSettings, image_id: str, label: str = "", progress: Progress = SILENT) -> Iterator[Tried]:

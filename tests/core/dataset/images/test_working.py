@@ -9,7 +9,7 @@ from PIL import Image
 from core.base.errors import Cancelled, DatasetError, DiskError, ModelError
 from core.dataset.images.saving import SaveSettings
 from core.dataset.images.variants import Step, read_made, save_variant
-from core.dataset.images.working import NotNeeded, Output, Tool, keep, try_on, work_on
+from core.dataset.images.working import NothingFound, NotNeeded, Output, Tool, keep, try_on, work_on
 
 
 class Painter(Tool):
@@ -235,3 +235,37 @@ def test_a_part_is_worked_on_in_its_own_place(pictures):
         keep(pictures, try_on(pictures, Mender("a", by), "1", "face"))
     assert level(pictures, "1_face.png") == 18 and steps(pictures, "1_face.png") == ["crop", "mend"]
     assert sorted(path.name for path in pictures.variants.glob("*.png")) == ["1_face.png"]
+
+
+class Seeker(Painter):
+    """Writes beside a picture, under a label of its own, while it finds something."""
+
+    def __init__(self, finds=True, wanted="repaint", by=1):
+        super().__init__("mask", "mask", by)
+        self.finds, self.wanted = finds, wanted
+
+    def label(self, unit):
+        return "_".join(word for word in (unit.label, self.wanted) if word)
+
+    def finish(self, work, prepared, result):
+        if not self.finds:
+            raise NothingFound("Nothing was found.")
+        return [Output(Image.fromarray(result))]
+
+
+def test_what_is_written_under_a_label_of_its_own_is_found_again_and_leaves_the_others_alone(pictures):
+    work_on(pictures, Seeker(wanted=""), ["1"])
+    work_on(pictures, Seeker(), ["1"])
+    assert sorted(path.name for path in pictures.variants.glob("*.png")) == ["1_mask.png", "1_repaint_mask.png"]
+    assert work_on(pictures, Seeker(), ["1"]).there == ["1.png"] and work_on(pictures, Seeker(wanted=""), ["1"]).there == ["1.png"]
+    assert len(work_on(pictures, Seeker(by=2), ["1"]).made) == 1 and level(pictures, "1_mask.png") == 11
+
+
+def test_where_nothing_is_found_the_reason_is_told_and_what_was_found_earlier_is_put_aside(pictures):
+    work_on(pictures, Seeker())
+    report = work_on(pictures, Seeker(finds=False, by=3), ["1"])
+    assert [(one.name, one.reason) for one in report.skipped] == [("1.png", "Nothing was found.")]
+    assert not (pictures.variants / "1_repaint_mask.png").exists() and (pictures.variants / "2_repaint_mask.png").exists()
+    with pytest.raises(NothingFound):
+        try_on(pictures, Seeker(finds=False), "2")
+    assert (pictures.variants / "2_repaint_mask.png").exists()
