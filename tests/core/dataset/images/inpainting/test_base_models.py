@@ -49,7 +49,7 @@ def test_a_repository_is_taken_at_one_commit_only(models, monkeypatch):
         (held / part).mkdir(parents=True)
         (held / part / "model.safetensors").write_bytes(b"x")
     index = {"unet": ["diffusers", "U"], "vae": ["diffusers", "V"], "text_encoder": ["transformers", "C"],
-             "tokenizer": ["transformers", "T"], "safety_checker": ["stable_diffusion", "S"], "_class_name": "StableDiffusionInpaintPipeline"}
+             "tokenizer": ["transformers", "T"], "safety_checker": ["stable_diffusion", "S"]}
     (held / "model_index.json").write_text(json.dumps(index))
     assert have_base_model(f"owner/name@{COMMIT}", SILENT) == held
 

@@ -151,7 +151,8 @@ def test_the_embedded_model_draws_what_is_missing(project):
     before = [numpy.array(Image.open(project.images / f"{number}.png").convert("RGB")) for number in range(4)]
     errors, right = [], []
     for method in ("smooth", "sd15"):
-        report = inpaint_images(project, settings(DEMO, method=method, guidance=3.0, steps=10, grow=0, feather=0, least_likeness=18.0))
+        report = inpaint_images(project, settings(DEMO, method=method, context=64, guidance=3.0, steps=12, grow=0, feather=0,
+                                                  least_likeness=18))
         made = [Image.open(project.variants / f"{number}_inpainted.png").convert("RGB") for number in range(4)]
         pairs = zip(made, before, strict=True)
         errors.append(numpy.mean([(numpy.array(one)[hole].astype(float) - other[hole]) ** 2 for one, other in pairs]))
