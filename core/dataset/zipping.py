@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import zipfile
@@ -24,14 +25,14 @@ def add_file(archive: zipfile.ZipFile, path: Path, name: str) -> str:
 
     Returns: why it could not be read; empty: it is in.
     """
-    try:
-        file = open(path, "rb")
-    except OSError as error:
-        return f"It cannot be read ({error.strerror or type(error).__name__})."
     entry = zipfile.ZipInfo(name, BEGIN)
     entry.external_attr = 0o644 << 16
     entry.compress_type = zipfile.ZIP_STORED if path.suffix.lower() in STORED else zipfile.ZIP_DEFLATED
-    with file:
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(open(path, "rb"))
+        except OSError as error:
+            return f"It cannot be read ({error.strerror or type(error).__name__})."
         entry.file_size = os.fstat(file.fileno()).st_size  # so that it is known beforehand whether it needs a long entry
         with archive.open(entry, "w") as inside:
             while block := file.read(PIECE):
