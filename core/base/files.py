@@ -73,7 +73,7 @@ def atomic_write(path: Path, mode: int | None = None, replace: bool = True) -> I
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.chmod(mode if mode is not None else _ordinary_mode())
+            temporary.chmod(mode if mode is not None else ordinary_mode())
             if replace:
                 os.replace(temporary, path)
             else:
@@ -97,7 +97,8 @@ def _give_free_name(temporary: Path, path: Path) -> None:
         temporary.unlink()
 
 
-def _ordinary_mode() -> int:
+def ordinary_mode() -> int:
+    """Permission bits that new files get."""
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask

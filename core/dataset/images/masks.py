@@ -45,7 +45,7 @@ def read_mask(path: Path, size: tuple[int, int]) -> Mask:
     from PIL import Image
 
     image = open_image(path).image
-    if abs(image.width * size[1] - image.height * size[0]) > max(*size, *image.size):
+    if not fits_picture(image.size, size):
         raise DatasetError(f"{path.name} has {image.width} x {image.height} pixels, its picture {size[0]} x {size[1]}.",
                            "A mask must have the proportions of its picture: draw it anew.")
     grey = image.convert("L")
@@ -54,6 +54,11 @@ def read_mask(path: Path, size: tuple[int, int]) -> Mask:
     if grey.size != size:
         grey = grey.resize(size, Image.Resampling.BILINEAR)
     return numpy.array(grey)
+
+
+def fits_picture(mask: tuple[int, int], picture: tuple[int, int]) -> bool:
+    """Whether both sizes have the same proportions, within a pixel."""
+    return abs(mask[0] * picture[1] - mask[1] * picture[0]) <= max(*picture, *mask)
 
 
 def harden(mask: Mask, threshold: int = 128) -> Mask:
