@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
-from core.base.buckets import BucketRule, Fitter
+from core.base.buckets import Fitter
 from core.base.errors import ConfigError, DatasetError, StudioError
 from core.base.files import nearest_folder
 from core.base.findings import Finding, errors_of
 from core.base.progress import SILENT, Progress
 from core.base.words import counted, told_size
 from core.dataset.checking import caption_trouble, look_at_pictures, some_names
-from core.dataset.export.layouts import LAYOUTS
-from core.dataset.export.layouts.layout import Facts, Layout
+from core.dataset.export.laying_out import layout_of, strangers, without_regularisation
+from core.dataset.export.layouts.layout import Layout
 from core.dataset.export.manifest import MANIFEST, Manifest, read_manifest
 from core.dataset.export.pictures import Look, look_at
 from core.dataset.export.planning import Plan, Wanted, plan_export
 from core.dataset.export.settings import REGULARISATION, ExportSettings, export_folder
-from core.dataset.images.files import IMAGE_SUFFIXES, has_images
+from core.dataset.images.files import has_images
 from core.dataset.images.masks import share
 from core.dataset.images.opening import open_image
 from core.dataset.index import Index
 from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
 from core.dataset.sources.ledger import fold
-from core.dataset.training_file import kept_settings, trainer_rule
+from core.dataset.training_file import trainer_rule
 from core.dataset.zipping import SPARE
 
 MUCH_ENLARGED = 1.05
@@ -128,7 +127,7 @@ def check_export(project: Project, settings: ExportSettings, progress: Progress 
     looks = _look(project, plan, trouble, progress)
     _sort_looks(plan, looks, settings, Fitter(rule), trouble)
     trouble["missing"] = [one.source.name for one in plan.missing] if settings.without_caption == "stop" else []
-    stems = Counter(fold(item.id) for item in {one.item.id: one.item for one in plan.wanted}.values())
+    stems = Counter(fold(item.id) for item in {one.item.name: one.item for one in plan.wanted}.values())
     trouble["stem"] = [one.item.name for one in plan.wanted if stems[fold(one.item.id)] > 1]
     layout = layout_of(project, settings, plan, root, rule)
     trouble["foreign"] = strangers(root, layout, before, {one.stem for one in plan.wanted})
@@ -138,30 +137,6 @@ def check_export(project: Project, settings: ExportSettings, progress: Progress 
     findings += _room(root, before, settings, plan, looks)
     findings.sort(key=lambda finding: ("error", "warning", "info").index(finding.level))
     return ExportCheck(layout, plan, looks, findings, before)
-
-
-def layout_of(project: Project, settings: ExportSettings, plan: Plan, root: Path, rule: BucketRule) -> Layout:
-    """The layout with what holds for this export."""
-    kept = kept_settings(project, "data")
-    whole = not settings.images and not plan.skipped
-    reg = settings.layout == "kohya" and settings.regularisation and has_images(project.folder / REGULARISATION)
-    facts = Facts(root, settings, project.name, project.trigger_word, plan.repeats(settings), rule, project.images, whole, reg,
-                  kept.get("enable_wildcard") is True)
-    return LAYOUTS.load(settings.layout)(facts)
-
-
-def strangers(root: Path, layout: Layout, before: Manifest, stems: Collection[str]) -> list[str]:
-    """Pictures and captions in the export's folder that no export wrote, below it; a trainer would take them for its own.
-
-    Args: stems: of what is exported now; whose such a file is, is found out when it is written.
-    """
-    found = []
-    for folder in sorted({layout.folder(), str(PurePosixPath(layout.mask_name("a")).parent)}):
-        with contextlib.suppress(OSError):
-            names = sorted(path.name for path in (root / folder).iterdir() if not path.name.startswith("."))
-            found += [f"{folder}/{name}" for name in names if name.lower().endswith((*IMAGE_SUFFIXES, ".txt"))
-                      and f"{folder}/{name}" not in before.files and Path(name).stem.removesuffix("-masklabel") not in stems]
-    return found
 
 
 def _finding(level: Literal["error", "warning", "info"], what: str, names: Sequence[str], remedy: str, fix: Mapping[str, Any] | None = None,
@@ -184,12 +159,11 @@ def _before(project: Project, settings: ExportSettings) -> tuple[Path, Manifest]
 
 def _look(project: Project, plan: Plan, trouble: dict[str, list[str]], progress: Progress) -> dict[str, Look]:
     """Every picture and caption as a trainer sees it; each picture is decoded once, and known to be whole then."""
-    items = list({one.item.id: one.item for one in plan.wanted}.values())
+    items = list({one.item.name: one.item for one in plan.wanted}.values())
     progress.start("Looking at the pictures", len(items) + len(plan.wanted))
-    captions = {one.item.id for one in plan.wanted}
     with Index(project.hidden / "index.sqlite") as index, closing(look_at_pictures(items, index)) as looked_at:
         for item, kinds in looked_at:
-            for kind in (*kinds, *(caption_trouble(item) if item.id in captions else ())):
+            for kind in (*kinds, *caption_trouble(item)):
                 if kind not in ("missing", "empty", "borrowed", "turned"):
                     trouble.setdefault(kind, []).append(item.name)
             progress.advance(item.name)
@@ -258,6 +232,9 @@ def _elsewhere(project: Project, settings: ExportSettings, plan: Plan) -> list[E
         found.append(ExportFinding("warning", "Without a copy masks go only with the pictures themselves, not with their versions; the "
                                    "masks are left out.", "Export the pictures themselves, or a copy.", {"layout": "kohya"},
                                    "Export a copy for kohya"))
+    if settings.layout == "kohya" and settings.regularisation and without_regularisation(settings, plan):
+        found.append(ExportFinding("warning", "sd-scripts reads no regularisation pictures beside masks that are files of their own; they "
+                                   "are left out.", "Put the masks into the transparency.", {"masks": "alpha"}, "Masks in transparency"))
     if settings.layout == "kohya" and settings.regularisation and not has_images(project.folder / REGULARISATION):
         found.append(ExportFinding("warning", "There are no regularisation pictures.", "Draw some in Trainer.", {"regularisation": False},
                                    "Export without them"))

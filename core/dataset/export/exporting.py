@@ -15,7 +15,8 @@ from core.base.findings import errors_of
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
 from core.base.words import counted, told_size
-from core.dataset.export.checking import ExportCheck, check_export, strangers
+from core.dataset.export.checking import ExportCheck, check_export
+from core.dataset.export.laying_out import strangers
 from core.dataset.export.layouts.layout import Layout, Picture
 from core.dataset.export.manifest import Manifest, write_manifest
 from core.dataset.export.pictures import Look, full_mask, mask_key, picture_key, prepare, prepare_mask

@@ -38,8 +38,8 @@ class Wanted:
 
     @property
     def id(self) -> str:
-        """Names it for ever: the picture's id, and the part's label."""
-        return f"{self.item.id}/{self.variant.label}" if self.variant is not None and self.variant.label else self.item.id
+        """Names it for ever: the picture's file, and the part's label."""
+        return f"{self.item.name}/{self.variant.label}" if self.variant is not None and self.variant.label else self.item.name
 
     @property
     def size(self) -> Size:
@@ -63,14 +63,17 @@ class Plan:
 
 def plan_export(project: Project, settings: ExportSettings) -> Plan:
     """What would be exported. Raises: DatasetError: the project cannot be read."""
-    items = {item.id: item for item in list_items(project)}
-    skipped = [Skipped(name, "No picture of that name is in the project.") for name in settings.images if name not in items]
-    variants = list_variants(project, items.keys())
+    items = list_items(project)
+    ids, chosen = {item.id for item in items}, set(settings.images)
+    skipped = [Skipped(name, "No picture of that name is in the project.") for name in settings.images if name not in ids]
+    variants = list_variants(project, ids)
     taken: set[str] = set()
     wanted: list[Wanted] = []
     missing: list[Wanted] = []
-    for name in dict.fromkeys(settings.images or items):
-        for one in _of_item(project, items[name], variants.get(name, ()), settings, taken) if name in items else ():
+    for item in items:
+        if chosen and item.id not in chosen:
+            continue
+        for one in _of_item(project, item, variants.get(item.id, ()), settings, taken):
             if one.caption is not None:
                 wanted.append(one)
                 continue

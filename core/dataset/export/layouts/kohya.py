@@ -41,11 +41,7 @@ class Kohya(Layout):
                      alpha_mask=True if self.settings.masks == "alpha" else None)
         others = [subset(image_dir=str(root / "reg" / self.regularisation()), caption_extension=CAPTION_EXTENSION, num_repeats=1,
                          is_reg=True)] if self.facts.has_regularisation else []
-        tables = dataset_table(self.facts.rule, [own] if by_files else [own, *others])
-        if by_files and others:  # masks and regularisation pictures are kinds of folders that may not stand in one dataset
-            tables["datasets"] = [*dataset_table(self.facts.rule, [own])["datasets"],  # type: ignore[misc]
-                                  *dataset_table(self.facts.rule, others)["datasets"]]  # type: ignore[misc]
-        return {"dataset.toml": toml.dumps(tables)}
+        return {"dataset.toml": toml.dumps(dataset_table(self.facts.rule, [own, *others]))}
 
     def regularisation(self) -> str:
         """Name of the folder of regularisation pictures: once in an epoch, called by the class word."""

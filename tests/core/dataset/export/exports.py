@@ -63,7 +63,8 @@ def bytes_of(name: str, project: Project, size, note: str) -> bytes:
 
 def tree(root: Path) -> dict[str, tuple[bytes, int]]:
     """Path → content and time of every file."""
-    return {path.relative_to(root).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(root.rglob("*")) if path.is_file()}
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
 def names(root: Path, below: str = "") -> list[str]:
