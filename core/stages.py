@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from core.base.errors import ConfigError
+from core.base.findings import Finding
 from core.base.paths import models_dir
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 
 DATASET = "core.dataset.manager:DatasetManager"
+IMAGES = "core.dataset.images.manager:ImagesManager"
 TRAINING = "core.training.manager:TrainingManager"
 MODELS = "core.models.manager:ModelsManager"
 
@@ -60,7 +62,7 @@ _ALL = (
           "take_found", heavy=False),
     Stage("duplicates", "Find duplicates", "core.dataset.curation.duplicates:DuplicateSettings", DATASET, "find_duplicates", heavy=True),
     Stage("quality", "Measure quality", "core.dataset.curation.quality:QualitySettings", DATASET, "measure_quality", heavy=True),
-    Stage("resize", "Resize and convert", "core.dataset.images.resizing:ResizeSettings", DATASET, "resize", heavy=True),
+    Stage("resize", "Resize and convert", "core.dataset.images.resizing:ResizeSettings", IMAGES, "resize", heavy=True),
     Stage("rename", "Rename images", "core.dataset.renaming:RenameSettings", DATASET, "rename", heavy=False),
     Stage("overview", "Overview", "core.dataset.curation.overview:OverviewSettings", DATASET, "overview", heavy=False),
     Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag", heavy=True),
@@ -139,3 +141,9 @@ def _plain(value: Any) -> Any:
 def _load(target: str) -> Any:
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def told_findings(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Findings for JSON; the exit code of a command that looks for them is 1 where one is an error."""
+    return {"findings": [finding.as_dict() for finding in findings],
+            "exit_code": int(any(finding.level == "error" for finding in findings))}

@@ -35,8 +35,8 @@ from core.dataset.export.exporting import ExportReport, export_dataset
 from core.dataset.export.pushing import PushReport, PushSettings, push_export
 from core.dataset.export.settings import ExportSettings
 from core.dataset.history import UndoReport, finish, go_to, redo_last, undo_last
+from core.dataset.images.manager import ImagesManager
 from core.dataset.images.previews import preview_image
-from core.dataset.images.resizing import ResizeReport, ResizeSettings, resize_images
 from core.dataset.items import ImageItem, caption_path_of, list_items
 from core.dataset.opening_report import OpeningReport, OpeningSettings, look_at_project
 from core.dataset.packing import PackReport, PackSettings, pack_dataset
@@ -251,10 +251,10 @@ class DatasetManager:
         """What training will make of the pictures: sizes, buckets, what is cut or enlarged, what is hardly ever shown."""
         return look_over(self.project, settings, progress)
 
-    def resize(self, settings: ResizeSettings, progress: Progress = SILENT) -> ResizeReport:
-        """Make a version of each picture at another size or in another format. Raises: ConfigError, DatasetError, DiskError, Cancelled."""
-        self.project.settle()
-        return resize_images(self.project, settings, progress)
+    @property
+    def images(self) -> ImagesManager:
+        """What the picture tools can do."""
+        return ImagesManager(self.project)
 
     def rejected_because(self, reason: str) -> list[str]:
         """Rejected images whose reason begins so."""

@@ -11,7 +11,7 @@ from core.base.http import host_with_password, shown_address
 from core.base.hub import REPO_NAME, read_repo
 from core.models.sites import CIVITAI, HUB, Site
 
-WEIGHTS = re.compile(r"(?i)\.(safetensors|sft|ckpt|pt|pth|bin|gguf)$")
+WEIGHTS = re.compile(r"(?i)\.(safetensors|sft|ckpt|pt|pth|bin|gguf|onnx)$")
 """Endings of files with weights; any other end of an address of a repository is a folder."""
 CIVITAI_DOWNLOAD = re.compile(r"/api/download/models/(\d+)")
 CIVITAI_VERSION = re.compile(r"(?:/api/v1)?/model-versions/(\d+)")

@@ -12,9 +12,12 @@ from typing import Literal
 
 from core.base.errors import ConfigError
 
-Kind = Literal["base", "vae", "text encoder"]
+Kind = Literal["base", "vae", "text encoder", "upscaler", "face restorer", "segmenter", "inpainter", "detector"]
 PARTS_FOLDER = "components"
 """Folder of models/ for what is no base model by itself."""
+FOLDERS: Mapping[Kind, str] = {"base": "", "vae": PARTS_FOLDER, "text encoder": PARTS_FOLDER, "upscaler": "upscalers",
+                               "face restorer": "restorers", "segmenter": "segmenters", "inpainter": "inpainters", "detector": "detectors"}
+"""Folder of models/ for each kind."""
 FAIR = "Fair AI Public License 1.0-SD"
 RAIL = "CreativeML Open RAIL-M"
 RAIL_XL = "CreativeML Open RAIL++-M"
@@ -33,7 +36,7 @@ class NamedModel:
     """Saved in settings and never changed."""
     title: str
     family: str
-    """As `core.base.families` calls it; of a part, the family that needs it."""
+    """As `core.base.families` calls it; of a part, the family that needs it; empty: a model of the picture tools."""
     address: str
     """As a person could write it into the field; see `core.models.addresses`."""
     size: int
@@ -57,7 +60,7 @@ class NamedModel:
     @property
     def folder(self) -> str:
         """Folder of models/ that it is kept in; empty: models/ itself."""
-        return "" if self.kind == "base" else PARTS_FOLDER
+        return FOLDERS[self.kind]
 
 
 def _sdxl(name: str, title: str, family: str, address: str, licence: str, size: int = 6_940_000_000, sha256: str = "") -> NamedModel:
@@ -129,13 +132,16 @@ CATALOG: Mapping[str, NamedModel] = {model.name: model for model in _ALL}
 
 
 def named_model(name: str) -> NamedModel:
-    """Raises: ConfigError: there is none of that name."""
-    if name not in CATALOG:
-        raise ConfigError(f"No model is called {name!r}.", f"Known: {', '.join(CATALOG)}. Any other is fetched by its address.")
-    return CATALOG[name]
+    """A base model, a part, or a model of the picture tools. Raises: ConfigError: there is none of that name."""
+    from core.models.image_catalog import IMAGE_CATALOG
+
+    if name not in CATALOG and name not in IMAGE_CATALOG:
+        raise ConfigError(f"No model is called {name!r}.",
+                          f"Known: {', '.join((*CATALOG, *IMAGE_CATALOG))}. Any other is fetched by its address.")
+    return CATALOG[name] if name in CATALOG else IMAGE_CATALOG[name]
 
 
 def with_parts(name: str) -> list[NamedModel]:
     """A model and the parts that it needs. Raises: ConfigError: as `named_model`."""
     model = named_model(name)
-    return [model, *(CATALOG[part] for part in model.needs)]
+    return [model, *(named_model(part) for part in model.needs)]

@@ -8,15 +8,15 @@ from pathlib import Path
 from core.base.errors import ConfigError
 from core.base.findings import Finding
 from core.base.paths import DEMO_MODEL, looks_like_a_place, models_dir, typed_path
-from core.models.catalog import PARTS_FOLDER
+from core.models.catalog import FOLDERS
 from core.training.config.model import ModelSettings
 from core.training.config.sources import FAMILY_NAMES, judge_model
 
 __all__ = ["FAMILY_NAMES", "about_model", "find_models", "is_demo_model"]
 DEMO_SIDE = 64
 """Pixels of a side of the pictures that the embedded model was trained on."""
-PASSED_OVER = ("hub", PARTS_FOLDER, "jobs")
-"""Folders of models/ that hold no base models: what was downloaded for something else (taggers), text encoders and VAEs, downloads."""
+PASSED_OVER = ("hub", "jobs", *filter(None, FOLDERS.values()))
+"""Folders of models/ that hold no base models: what was downloaded for something else (taggers, upscalers), text encoders and VAEs."""
 
 
 def find_models() -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from core.base.buckets import Size
 from core.base.errors import DatasetError
-from core.base.files import sha256
 from core.dataset.export.planning import Wanted
 from core.dataset.export.settings import ExportSettings
 from core.dataset.export.stripping import strip
@@ -18,7 +16,7 @@ from core.dataset.images.baking import bake, is_plain
 from core.dataset.images.masks import fits_picture, read_mask, with_alpha
 from core.dataset.images.opening import BROKEN, DESCRIPTION_TAG, MAX_PIXELS, inspect_image, open_image, read_exif
 from core.dataset.images.saving import SaveSettings, encode
-from core.dataset.images.variants import REPLACED, is_note_of_ours, read_made
+from core.dataset.images.variants import is_note_of_ours, read_made
 
 if TYPE_CHECKING:
     from PIL.Image import Exif
@@ -182,20 +180,8 @@ def _mask_trouble(wanted: Wanted, size: Size) -> str:
 
 
 def _is_stale(wanted: Wanted) -> bool:
-    """Whether a version goes back to another picture than the one that is there: each says of which file it was made."""
+    """Whether a version goes back to another picture than the one that is there: each says to which."""
     if wanted.variant is None or not wanted.item.sha256:
         return False
     made = read_made(wanted.source)
-    if made is None or made.of == wanted.item.sha256:
-        return False
-    folder = wanted.source.parent
-    before = [path for place in (folder, folder / REPLACED) for path in place.glob(f"{glob.escape(wanted.item.id)}_*") if path.is_file()]
-    known = {sha256(path): path for path in before}
-    of, seen = made.of, set[str]()
-    while of in known and of not in seen:
-        seen.add(of)
-        older = read_made(known[of])
-        if older is None:
-            return False  # somebody else's file: nobody knows
-        of = older.of
-    return of != wanted.item.sha256
+    return made is not None and made.of != wanted.item.sha256

@@ -49,18 +49,28 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Made:
-    """How a version was made."""
+class Step:
+    """One thing that was done on the way from the picture to a version."""
 
     tool: str
     """The stage: "resize", "upscale" …"""
-    of: str
-    """SHA-256 of the file that it was made of."""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    """Everything that decides how it looks."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a version was made."""
+
+    of: str
+    """SHA-256 of the picture in `images/` that it goes back to."""
+    steps: tuple[Step, ...]
+    """In order; a version that was made of another version begins with that one's steps."""
 
     def text(self) -> str:
         """As it stands in the file."""
-        return json.dumps({"lorabook": self.tool, "of": self.of, "settings": dict(self.settings)}, ensure_ascii=True, sort_keys=True)
+        steps = [[step.tool, dict(step.settings)] for step in self.steps]
+        return json.dumps({"lorabook": steps, "of": self.of}, ensure_ascii=True, sort_keys=True)
 
 
 def variant_of(name: str, stems: Collection[str]) -> Variant | None:
@@ -127,8 +137,10 @@ def file_name(stem: str, kind: Kind, suffix: str, label: str = "") -> str:
     return "_".join(words) + suffix
 
 
-def save_variant(project: Project, stem: str, kind: Kind, data: bytes, suffix: str, label: str = "") -> Path:
+def save_variant(project: Project, stem: str, kind: Kind, data: bytes, suffix: str, label: str = "", again: bool = False) -> Path:
     """Write a version, whole or not at all. What it replaces, also under another ending, is kept in `variants/.replaced/`.
+
+    Args: again: it is made anew of what is kept there, which therefore stays there.
 
     Raises: DiskError: no space or no permission. DatasetError: no label of that form.
     """
@@ -136,7 +148,7 @@ def save_variant(project: Project, stem: str, kind: Kind, data: bytes, suffix: s
     with explain_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         before = list(_under_any_ending(path))
-        for old in before:
+        for old in before if not again else ():
             _keep(old)
         write_bytes(path, data)
         for old in before:
@@ -157,7 +169,7 @@ def take_back_variant(project: Project, variant: Variant) -> Path | None:
     """Put a version aside; the one that it had replaced stands again. Returns: that one; None: there was none. Raises: DiskError."""
     path = project.variants / variant.name
     with explain_disk_errors(path):
-        before = next(iter(_under_any_ending(path.parent / REPLACED / path.name)), None)
+        before = replaced_one(path)
         kept = before.read_bytes() if before is not None else b""
         put_aside_variant(project, variant)
         if before is None:
@@ -183,9 +195,14 @@ def is_note_of_ours(text: str) -> bool:
 def _made_of(text: str) -> Made | None:
     try:
         values = json.loads(text)
-        return Made(str(values["lorabook"]), str(values["of"]), dict(values["settings"]))
+        return Made(str(values["of"]), tuple(Step(str(tool), dict(settings)) for tool, settings in values["lorabook"]))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def replaced_one(path: Path) -> Path | None:
+    """The version that this one replaced; None: there is none any more."""
+    return next(iter(_under_any_ending(path.parent / REPLACED / path.name)), None)
 
 
 def _under_any_ending(path: Path) -> list[Path]:

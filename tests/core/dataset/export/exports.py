@@ -7,11 +7,11 @@ from PIL import Image
 
 from core.dataset.export.exporting import export_dataset
 from core.dataset.export.settings import ExportSettings
-from core.dataset.images.variants import Made, save_variant
+from core.dataset.images.variants import Made, Step, save_variant
 from core.dataset.project import Project
 from tests.core.dataset.small_things import picture
 
-NOTE = Made("upscale", "0" * 64, {"side": 2}).text()
+NOTE = Made("0" * 64, (Step("upscale", {"side": 2}),)).text()
 
 
 def settings(**values) -> ExportSettings:

@@ -9,6 +9,7 @@ from core.base.errors import DatasetError
 from core.dataset.images.saving import SaveSettings, encode
 from core.dataset.images.variants import (
     Made,
+    Step,
     Variant,
     best_of,
     file_name,
@@ -88,7 +89,7 @@ def test_what_is_replaced_stands_again_when_it_is_taken_back(project):
 
 @pytest.mark.parametrize(("suffix", "kind"), [(".png", "PNG"), (".jpg", "JPEG"), (".webp", "WEBP")])
 def test_how_it_was_made_stands_in_the_file_whatever_its_format(project, suffix, kind):
-    made = Made("resize", "ab" * 32, {"mode": "longest", "side": 2048, "prompt": "füür 火"})
+    made = Made("ab" * 32, (Step("resize", {"mode": "longest", "side": 2048, "prompt": "füür 火"}), Step("upscale")))
     data = encode(picture(), SaveSettings(), kind, made.text()).data
     path = save_variant(project, "a", "resized", data, suffix)
     assert Image.open(path).format == kind and read_made(path) == made
@@ -101,10 +102,10 @@ def test_how_it_was_made_stands_in_the_file_whatever_its_format(project, suffix,
 def test_versions_go_along_when_pictures_are_renamed(project):
     make_pictures(project.images, [(8, 6)])
     stem = next(project.images.glob("*.png")).stem
-    save_variant(project, stem, "resized", png(description=Made("resize", "ab").text()), ".png")
+    save_variant(project, stem, "resized", png(description=Made("ab", (Step("resize"),)).text()), ".png")
     rename_images(project, RenameSettings(name="mochi"))
     new = next(project.images.glob("*.png")).stem
-    assert new != stem and read_made(project.variants / f"{new}_resized.png") == Made("resize", "ab")
+    assert new != stem and read_made(project.variants / f"{new}_resized.png") == Made("ab", (Step("resize"),))
 
 
 def test_jpeg_cannot_hold_transparency_and_webp_no_endless_side():

@@ -1,0 +1,160 @@
+"""What a tool works on: the best version that is there, or the one before this tool last had its turn; and what is done already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core.base.errors import DatasetError
+from core.dataset.images.variants import WHOLE, Kind, Made, Step, Variant, best_of, list_variants, read_made, replaced_one
+from core.dataset.items import ImageItem, one_item
+from core.dataset.project import Project
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A picture, or a part of it, with the versions that there are."""
+
+    item: ImageItem
+    label: str
+    """Of the part; empty: the whole picture."""
+    folder: Path
+    """Of the versions."""
+    variants: tuple[Variant, ...]
+    """Every version of the picture."""
+
+    @property
+    def title(self) -> str:
+        """As a list names it."""
+        return f"{self.item.name} ({self.label})" if self.label else self.item.name
+
+    def beside(self, kind: Kind, label: str | None = None) -> Path | None:
+        """Its mask, or its transparent version; None: there is none. Args: label: of another one than its own: "repaint"."""
+        wanted = self.label if label is None else label
+        names = [one.name for one in self.variants if one.kind == kind and one.label == wanted]
+        return self.folder / names[0] if names else None
+
+    def best(self) -> Variant | None:
+        """The version that stands for it; None: only the picture itself is there."""
+        return next((one for one in self.variants if one.kind == "part" and one.label == self.label), None) if self.label \
+            else best_of(self.variants)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be worked on."""
+
+    unit: Unit
+    source: Path
+    """The file."""
+    steps: tuple[Step, ...]
+    """What was done to it before."""
+    kind: Kind
+    """What comes of it; a better version than the tool's own is replaced by itself."""
+    present: tuple[Variant, ...]
+    """Versions that may be what the tool made earlier."""
+    trouble: str = ""
+    """Why it cannot be worked on; empty: it can."""
+    goes_on: bool = False
+    """What the tool made earlier is ground to build on, and stays where this time nothing is wanted."""
+
+
+def units_of(project: Project, item: ImageItem, variants: Sequence[Variant], parts: bool = False) -> list[Unit]:
+    """The picture, and its parts if they are wanted too."""
+    labels = [one.label for one in variants if one.kind == "part"] if parts else []
+    return [Unit(item, label, project.variants, tuple(variants)) for label in ("", *labels)]
+
+
+def one_unit(project: Project, image_id: str, label: str = "") -> Unit:
+    """One picture, or one part of it. Raises: DatasetError: there is none."""
+    item = one_item(project, image_id)
+    units = units_of(project, item, list_variants(project, {item.id}).get(item.id, ()), parts=True)
+    for unit in units:
+        if unit.label == label:
+            return unit
+    raise DatasetError(f"{item.name} has no part called {label!r}.", f"Known: {', '.join(one.label for one in units[1:]) or 'none'}.")
+
+
+def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = lambda step: True, label: str | None = None) -> Work:
+    """What a tool works on, and what comes of it.
+
+    Where the best version is one that this tool had a hand in, the one from before that is taken, if it is still there: a picture is
+    not upscaled twice because another factor was chosen. A part is worked on in its own place.
+
+    Args:
+        anew: whether what the tool did last is done anew; False: it is built upon (another spot is repaired).
+        label: under which a mask or the like is written; None: the unit's own.
+    """
+    best = unit.best()
+    if kind not in WHOLE:
+        wanted = unit.label if label is None else label
+        present = tuple(one for one in unit.variants if one.kind == kind and (kind == "part" or one.label == wanted))
+        return _of(unit, best, kind, present)
+    if best is None or (best.kind in WHOLE and WHOLE.index(best.kind) < WHOLE.index(kind)):
+        return _of(unit, best, kind, ())
+    made = _made_of(unit, best)
+    begun = [number for number, step in enumerate(made.steps) if step.tool == tool] if made is not None else []
+    if made is None or not begun:
+        return _of(unit, best, best.kind, (best,), may_replace=best.kind == kind)
+    if not anew(made.steps[begun[-1]]):
+        return replace(_of(unit, best, best.kind, (best,)), goes_on=True)
+    for path, steps in _earlier(unit, best):
+        if steps == made.steps[:begun[-1]]:
+            return Work(unit, path, steps, best.kind, (best,))
+    return _of(unit, best, best.kind, (best,), may_replace=best.kind == kind)
+
+
+def is_there(work: Work, step: Step) -> bool:
+    """Whether the tool made its versions already, with these settings and of this file."""
+    made = [_made_of(work.unit, variant) for variant in work.present]
+    if work.kind in WHOLE:
+        return any(one is not None and one.of == work.unit.item.sha256 and step in one.steps for one in made)
+    return Made(work.unit.item.sha256, (*work.steps, step)) in made
+
+
+def outdated(work: Work, tool: str) -> Iterator[Variant]:
+    """Versions whose last step was this tool, and which it does not build upon."""
+    for variant in work.present if not work.goes_on else ():
+        made = _made_of(work.unit, variant)
+        if made is not None and made.steps and made.steps[-1].tool == tool:
+            yield variant
+
+
+def _of(unit: Unit, version: Variant | None, kind: Kind, present: tuple[Variant, ...], may_replace: bool = False) -> Work:
+    """Work on a version as it is; None: on the picture itself.
+
+    Args: may_replace: whether a version of an older picture is replaced by one of the present picture.
+    """
+    if version is None:
+        return Work(unit, unit.item.path, (), kind, present)
+    made = read_made(unit.folder / version.name)
+    if made is not None and made.of != unit.item.sha256:
+        if may_replace:
+            return Work(unit, unit.item.path, (), kind, present)
+        trouble = f"{version.name} was made of an older picture. Make it anew, or take it away."
+        return Work(unit, unit.folder / version.name, made.steps, kind, present, trouble)
+    return Work(unit, unit.folder / version.name, _steps(unit.folder / version.name, made), kind, present)
+
+
+def _earlier(unit: Unit, best: Variant) -> Iterator[tuple[Path, tuple[Step, ...]]]:
+    """What the best version may have been made of: the one that it replaced, the ones below it, the picture itself (of a part: no more)."""
+    lower = WHOLE[:WHOLE.index(best.kind)] if best.kind in WHOLE else ()
+    below = [one for kind in reversed(lower) for one in unit.variants if one.kind == kind and not one.label]
+    for path in (replaced_one(unit.folder / best.name), *(unit.folder / one.name for one in below)):
+        made = read_made(path) if path is not None else None
+        if path is not None and (made is None or made.of == unit.item.sha256):
+            yield path, _steps(path, made)
+    if best.kind in WHOLE:
+        yield unit.item.path, ()
+
+
+def _steps(path: Path, made: Made | None) -> tuple[Step, ...]:
+    """What was done to a version; one that does not say was brought along."""
+    return made.steps if made is not None else (Step("file", {"name": path.name}),)
+
+
+def _made_of(unit: Unit, variant: Variant) -> Made | None:
+    """How a version was made; None: nothing tells, or of an older picture."""
+    made = read_made(unit.folder / variant.name)
+    return made if made is not None and made.of == unit.item.sha256 else None
