@@ -28,6 +28,8 @@ CHOICES = {
     "without_caption": [("nothing is exported while there are some", "stop"), ("they are left out", "leave_out"),
                         ("the trigger word is their caption", "trigger")],
 }
+HELP = {"versions": "Where tools made some.", "masks": "White counts, black is not learned."}
+"""In the place of what explains the names on the command line."""
 SHOWN_TAGS = 12
 
 
@@ -99,6 +101,11 @@ class ExportPanel(Panel):
             settings = self.form.value()
         except ConfigError:
             return
+        for name, words in {**HELP, "layout": LAYOUTS.entry(settings.layout).note}.items():
+            control = self.form.control(name)
+            if control.help != words:
+                control.help = words
+                control.complain("")
         self.form.set_idle({name: (reason, True) for name, reason in unused(settings).items()})
 
     def _check(self) -> Work:

@@ -68,7 +68,7 @@ class SendPanel(Panel):
     def show_report(self, status: JobStatus) -> None:
         """A link to its page."""
         address = html.escape(str(status.report.get("address", ""))) if status.state == "done" else ""
-        self._place.value = f'<p class="lb-purpose"><a href="{address}" target="_blank" rel="noopener">{address}</a></p>' if address else ""
+        self._place.value = f'<p class="lb-help"><a href="{address}" target="_blank" rel="noopener">{address}</a></p>' if address else ""
 
     def _take_token(self) -> None:
         """Out of the field, which the notebook could save, into memory."""
