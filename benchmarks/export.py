@@ -2,8 +2,8 @@
 
     python benchmarks/export.py [--json] [--images 1000] [--layout kohya]
 
-The pictures are of 768 x 512 px, as JPEG, a tenth of them lying, so that they must be made anew. What must be done in any case is looking at
-every picture's header and caption; the second export does hardly more. Both are told as seconds and as a ratio, which travels.
+The pictures are of 768 x 512 px, as JPEG, a tenth of them lying, so that they must be made anew. What must be done in any case is looking
+at every picture's header and caption; the second export does hardly more. Both are told as seconds and as a ratio, which travels.
 Memory is what the process took at most beyond what it had before the first export.
 """
 

@@ -17,7 +17,8 @@ from widgets.panel import Panel
 
 TOKEN = ("Needed where HF_TOKEN is not set on this machine. Make one with the right to write at huggingface.co/settings/tokens. It is "
          "kept until the kernel ends, and written nowhere.")
-TAKEN = "A token was taken; it is kept until the kernel ends, and written nowhere. Another one typed here takes its place."
+TAKEN = "taken; another one takes its place"
+"""Stands in the empty field: a line below that came or went would move the button away under the pointer that presses it."""
 
 
 class SendPanel(Panel):
@@ -38,8 +39,7 @@ class SendPanel(Panel):
         self.form.control("about").view.add_class("lb-wide")
         self.token = ipw.Password(description="Token", continuous_update=False)
         self.token.observe(self.heard(self._take_token), "value")
-        self._token_help = ipw.HTML(f'<p class="lb-help">{TOKEN}</p>')
-        box = ipw.VBox([self.token, self._token_help]).add_class("lb-field").add_class("lb-field-token")
+        box = ipw.VBox([self.token, ipw.HTML(f'<p class="lb-help">{TOKEN}</p>')]).add_class("lb-field").add_class("lb-field-token")
         self.form.insert(ipw.VBox([box]).add_class("lb-fields"))
         return [self.form.view]
 
@@ -73,5 +73,4 @@ class SendPanel(Panel):
     def _take_token(self) -> None:
         """Out of the field, which the notebook could save, into memory."""
         if typed := self.token.value.strip():
-            self._token, self.token.value = typed, ""
-            self._token_help.value = f'<p class="lb-help">{TAKEN}</p>'
+            self._token, self.token.value, self.token.placeholder = typed, "", TAKEN
