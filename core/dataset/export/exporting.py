@@ -27,7 +27,7 @@ from core.dataset.export.statistics import Numbers, count
 from core.dataset.export.writing import Writer, Written
 from core.dataset.export.zips import write_zips
 from core.dataset.images.files import image_files
-from core.dataset.items import Skipped
+from core.dataset.items import Skipped, is_unchanged
 from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
 from core.dataset.training_file import kept_settings
@@ -186,7 +186,8 @@ class _Export:
         if there is not None:
             return there
         made = prepare(one, look, self.settings)
-        written = self.writer.put(f"{stem}{made.suffix}", slot, key, lambda: made.content, made.sha256)
+        written = self.writer.put(f"{stem}{made.suffix}", slot, key, lambda: made.content, made.sha256,
+                                  still=lambda: is_unchanged(one.item))
         return Written(written.name, written.how, written.entry, made.changes if written.how == "written" else ())
 
     def _mask_of(self, one: Wanted) -> Path | None:

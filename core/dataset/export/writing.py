@@ -68,11 +68,16 @@ class Writer:
         facts = _facts(self.root / name)
         return Written(name, "there", entry) if facts is not None and entry.fits(facts) else None
 
-    def put(self, name: str, slot: str, key: str, make: Callable[[], Content], digest: str = "") -> Written:
+    def put(self, name: str, slot: str, key: str, make: Callable[[], Content], digest: str = "",
+            still: Callable[[], bool] = lambda: True) -> Written:
         """Write a file, if it is not there as it should be.
 
-        Args: key: names what it is made of. digest: SHA-256 of what is made, where it is known beforehand.
-        Raises: DiskError; what `make` raises.
+        Args:
+            key: names what it is made of.
+            digest: SHA-256 of what is made, where it is known beforehand.
+            still: asked once it is made; False: what it was made of is another file by now (pictures may be renamed meanwhile).
+
+        Raises: DatasetError: so it is; nothing was written then. DiskError; what `make` raises.
         """
         path, known = self.root / name, self.before.files.get(name)
         facts = _facts(path)
@@ -88,7 +93,7 @@ class Writer:
             mine = known is not None and present == known.sha256
             if not mine and not (known is not None and self.replace_edited):
                 return Written(name, "edited" if known is not None else "foreign")
-        self._write(path, content)
+        self._write(path, content, still)
         if facts is not None:
             forget_trainers_caches(path)
         made = path.stat()
@@ -133,7 +138,7 @@ class Writer:
             finally:
                 os.close(handle)
 
-    def _write(self, path: Path, content: Content) -> None:
+    def _write(self, path: Path, content: Content, still: Callable[[], bool]) -> None:
         with explain_disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=PART, suffix=".part", dir=path.parent)
@@ -143,6 +148,8 @@ class Writer:
                         file.write(content)
                     else:
                         _copy(content, file.fileno(), name)
+                if not still():
+                    raise DatasetError("It was changed or renamed while it was exported.", "Export again.")
                 Path(name).chmod(self._mode)
                 os.replace(name, path)
             except BaseException:

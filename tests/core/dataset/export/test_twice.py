@@ -256,6 +256,26 @@ def test_a_picture_that_goes_away_or_breaks_meanwhile_is_named_and_the_rest_is_e
     assert names(root, f"{FOLDER}/plain") == [".png", ".txt"]
 
 
+def test_pictures_that_exchange_their_names_meanwhile_never_get_each_others_captions(filled, monkeypatch):
+    own = writing._copy
+
+    def swapped(source, *rest):
+        if source.name == "plain.png":
+            source.rename(source.with_name("x"))
+            (filled.images / "girl.png").rename(source)
+            source.with_name("x").rename(filled.images / "girl.png")
+        own(source, *rest)
+
+    monkeypatch.setattr(writing, "_copy", swapped)
+    report = export(filled, versions="none")
+    assert {one.name: one.reason for one in report.skipped}["plain.png"] == "It was changed or renamed while it was exported. Export again."
+    assert not (Path(report.folder) / FOLDER / "plain.png").exists()
+    monkeypatch.undo()
+    root = Path(export(filled, versions="none").folder)
+    for name in ("plain", "girl"):
+        assert (root / FOLDER / f"{name}.png").read_bytes() == (filled.images / f"{name}.png").read_bytes()
+
+
 def test_a_full_disk_is_told_and_leaves_nothing_half(filled, monkeypatch):
     import errno
 
