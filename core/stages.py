@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from core.base.errors import ConfigError
+from core.base.findings import Finding
 from core.base.paths import models_dir
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
@@ -138,3 +139,9 @@ def _plain(value: Any) -> Any:
 def _load(target: str) -> Any:
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def told_findings(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Findings for JSON; the exit code of a command that looks for them is 1 where one is an error."""
+    return {"findings": [finding.as_dict() for finding in findings],
+            "exit_code": int(any(finding.level == "error" for finding in findings))}

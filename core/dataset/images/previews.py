@@ -55,6 +55,12 @@ def preview_image(path: Path, cache: Path, large: bool = False) -> bytes:
     return data
 
 
+def preview_bytes(data: bytes, large: bool = False) -> bytes:
+    """The same of a picture that is no file yet; nothing is kept. Raises: DatasetError."""
+    longest = LARGEST if large else LONGEST
+    return _encoded(open_rgb(data, at_least=longest), longest)
+
+
 def _forget_oldest(cache: Path) -> None:
     """Keep the newest of the large previews."""
     found = list(cache.glob(f"*{LARGE}.*"))

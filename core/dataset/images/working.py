@@ -69,6 +69,10 @@ class Output:
     """What the person should know of it."""
 
 
+class NotNeeded(DatasetError):
+    """A picture needs no version, and why; raised by `Tool.prepare` where that is worth telling."""
+
+
 class Tool(ABC, Generic[P, R]):
     """What is done to one picture. `prepare` and `finish` run on threads, beside `infer` of another picture."""
 
@@ -84,6 +88,10 @@ class Tool(ABC, Generic[P, R]):
     def told(self, work: Work) -> Mapping[str, Any]:
         """Everything that decides how the version looks, fit for JSON; it is written into each version."""
 
+    def anew(self, unit: Unit, step: Step) -> bool:
+        """Whether this step, the tool's last one on the way to a version, is done anew; False: the tool goes on from there."""
+        return True
+
     def label(self, unit: Unit) -> str:
         """Under which a version is written that bears none of its own."""
         return unit.label
@@ -98,7 +106,10 @@ class Tool(ABC, Generic[P, R]):
 
     @abstractmethod
     def prepare(self, work: Work, decoded: Decoded) -> P | None:
-        """What is done before the model; None: this picture needs no version. Raises: StudioError: it is left out, with this reason."""
+        """What is done before the model; None: this picture needs no version.
+
+        Raises: NotNeeded: the same, with the reason. StudioError: it is left out, with this reason.
+        """
 
     def infer(self, prepared: P, progress: Progress) -> R:
         """What the model does, one picture after the other. Raises: StudioError: it is left out; Cancelled."""
@@ -129,6 +140,8 @@ class VersionReport:
     """Names of pictures whose version was there already."""
     unneeded: list[str] = field(default_factory=list)
     """Names of pictures that need no version, or in which nothing was found."""
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why one of them needs none, by its name, where the tool says it."""
     skipped: list[Skipped] = field(default_factory=list)
 
     def sentence(self) -> str:
@@ -142,7 +155,7 @@ class VersionReport:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {"summary": self.sentence(), "made": [vars(one) for one in self.made], "there": self.there, "unneeded": self.unneeded,
-                "skipped": [vars(one) for one in self.skipped]}
+                "reasons": self.reasons, "skipped": [vars(one) for one in self.skipped]}
 
 
 @dataclass(frozen=True)
@@ -163,6 +176,8 @@ class Tried:
     before: Size
     files: tuple[TriedFile, ...]
     """None: the picture needs no version, or nothing was found."""
+    reason: str = ""
+    """Why it needs none, where the tool says it."""
 
 
 def work_on(project: Project, tool: Tool[P, R], images: Sequence[str] = (), progress: Progress = SILENT,
@@ -195,13 +210,12 @@ def try_on(project: Project, tool: Tool[P, R], image_id: str, label: str = "", p
     """What the tool makes of one picture, or of a part of it; nothing is written. Raises: DatasetError, ModelError, Cancelled."""
     unit = one_unit(project, image_id, label)
     work = _work_for(unit, tool)
-    decoded = open_image(work.source)
-    prepared = tool.prepare(work, decoded)
-    if prepared is None:
-        return Tried(work, tool, decoded.image.size, ())
+    before = _opened(tool, work)
+    if isinstance(before, Tried):
+        return before
     with tool.ready(progress):
-        result = tool.infer(prepared, progress)
-    return _encoded(_Prepared(work, decoded, prepared), tool, result)
+        result = tool.infer(before.content, progress)
+    return _encoded(before, tool, result)
 
 
 def keep(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Path]:
@@ -231,14 +245,22 @@ def _prepare(tool: Tool[Any, Any], unit: Unit) -> _Prepared | Tried | None:
     work = _work_for(unit, tool)
     if is_there(work, Step(tool.name, tool.told(work))):
         return None
+    return _opened(tool, work)
+
+
+def _opened(tool: Tool[Any, Any], work: Work) -> _Prepared | Tried:
+    """Raises: StudioError: it is left out."""
     decoded = open_image(work.source)
-    content = tool.prepare(work, decoded)
+    try:
+        content = tool.prepare(work, decoded)
+    except NotNeeded as error:
+        return Tried(work, tool, decoded.image.size, (), str(error))
     return _Prepared(work, decoded, content) if content is not None else Tried(work, tool, decoded.image.size, ())
 
 
 def _work_for(unit: Unit, tool: Tool[Any, Any]) -> Work:
     """Raises: DatasetError: it cannot be worked on."""
-    work = work_for(unit, tool.name, tool.kind, tool.label(unit))
+    work = work_for(unit, tool.name, tool.kind, partial(tool.anew, unit), tool.label(unit))
     if work.trouble:
         raise DatasetError(work.trouble)
     return work
@@ -275,7 +297,9 @@ def _finish(project: Project, tool: Tool[Any, Any], inferred: tuple[Unit, tuple[
     tried = _tried(project, before, tool, result) if isinstance(before, _Prepared) else before
     paths = _write(project, tried)
     made = [MadeVersion(path.name, tried.before, file.size, file.encoded.note) for path, file in zip(paths, tried.files, strict=True)]
-    return VersionReport(made=made) if made else VersionReport(unneeded=[unit.title])
+    if made:
+        return VersionReport(made=made)
+    return VersionReport(unneeded=[unit.title], reasons={unit.title: tried.reason} if tried.reason else {})
 
 
 def _tried(project: Project, before: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
@@ -296,6 +320,7 @@ def _tell(report: VersionReport, unit: Unit, outcome: VersionReport | StudioErro
     report.made += outcome.made
     report.there += outcome.there
     report.unneeded += outcome.unneeded
+    report.reasons |= outcome.reasons
 
 
 def _raise_fatal(error: StudioError) -> None:
@@ -327,8 +352,8 @@ def _write(project: Project, tried: Tried) -> list[Path]:
         path = project.variants / variant.name
         if path.stem in written:
             continue
-        if variant.kind == tried.tool.kind:
+        if replaced_one(path) == work.source:
+            take_back_variant(project, variant)  # the version as it was before this tool is what is wanted now
+        elif variant.kind == tried.tool.kind:
             put_aside_variant(project, variant)
-        elif replaced_one(path) == work.source:
-            take_back_variant(project, variant)  # a better version as it was before this tool is what is wanted now
     return paths

@@ -1,0 +1,30 @@
+"""Every picture tool by name: its settings class, and what makes it ready for a project."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from core.base.registry import Entry, Registry
+from core.base.settings import Settings
+from core.dataset.images.working import Tool
+from core.dataset.project import Project
+
+TOOLS: Registry[Callable[[Project, Any], Tool[Any, Any]]] = Registry(
+    "picture tool",
+    Entry("resize", "core.dataset.images.resizing:make_resizer", "Resize and convert",
+          options={"settings": "core.dataset.images.resizing:ResizeSettings"}),
+)
+
+
+def make_tool(project: Project, name: str, settings: Settings) -> Tool[Any, Any]:
+    """A tool for one project. Raises: ConfigError: there is none of that name, or the settings do not fit the project."""
+    return TOOLS.load(name)(project, settings)
+
+
+def settings_of_tool(name: str) -> type[Settings]:
+    """The settings class of a tool. Raises: ConfigError: there is none of that name."""
+    module, _, attribute = TOOLS.entry(name).options["settings"].partition(":")
+    found: type[Settings] = getattr(importlib.import_module(module), attribute)
+    return found
