@@ -61,6 +61,22 @@ def preview_bytes(data: bytes, large: bool = False) -> bytes:
     return _encoded(open_rgb(data, at_least=longest), longest)
 
 
+def preview_part(source: Path | bytes, box: tuple[int, int, int, int], size: tuple[int, int]) -> bytes:
+    """A part of a picture at another size, as a JPEG; transparency laid over white.
+
+    Args: box: left, top, right, bottom, px. size: width and height of what comes, px.
+    Raises: DatasetError: as `preview_image`.
+    """
+    from PIL import Image
+
+    picture = open_rgb(source).crop(box)
+    if picture.size != size:
+        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=93, subsampling=0)
+    return buffer.getvalue()
+
+
 def _forget_oldest(cache: Path) -> None:
     """Keep the newest of the large previews."""
     found = list(cache.glob(f"*{LARGE}.*"))
