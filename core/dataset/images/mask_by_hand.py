@@ -148,7 +148,7 @@ def open_drawing(project: Project, image_id: str, label: str = "", use: Use = "l
     Raises: DatasetError: there is no such picture or part, it cannot be opened, or its mask does not fit.
     """
     unit = one_unit(project, image_id, label)
-    work = work_for(unit, BY_HAND, "mask", label_of(unit, use))
+    work = work_for(unit, BY_HAND, "mask", label=label_of(unit, use))
     if work.trouble:
         raise DatasetError(work.trouble)
     facts = inspect_image(work.source)
