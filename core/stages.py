@@ -66,6 +66,8 @@ _ALL = (
     Stage("mask", "Mask", "core.dataset.images.segmenting.settings:MaskSettings", IMAGES, "mask", heavy=True),
     Stage("transparent", "Transparent background", "core.dataset.images.transparent:TransparentSettings", IMAGES, "make_transparent",
           heavy=True),
+    Stage("crop", "Smart crop", "core.dataset.images.cropping.planning:CropSettings", IMAGES, "crop", heavy=True),
+    Stage("inpaint", "Paint marked places anew", "core.dataset.images.inpainting.settings:InpaintSettings", IMAGES, "inpaint", heavy=True),
     Stage("rename", "Rename images", "core.dataset.renaming:RenameSettings", DATASET, "rename", heavy=False),
     Stage("overview", "Overview", "core.dataset.curation.overview:OverviewSettings", DATASET, "overview", heavy=False),
     Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag", heavy=True),

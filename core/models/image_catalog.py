@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.models.catalog import APACHE, NamedModel
+from core.models.catalog import APACHE, RAIL, RAIL_XL, NamedModel
 
 UPSCALERS: tuple[NamedModel, ...] = ()
 RESTORERS: tuple[NamedModel, ...] = ()
@@ -45,6 +45,40 @@ SEGMENTERS: tuple[NamedModel, ...] = (
     _segmenter("mobile-sam-decoder", "MobileSAM: answers clicks", f"{_MOBILE_SAM}/sam_mask_decoder_multi.onnx", 16_496_559, APACHE,
                "8976b90a87ba50a6a72217a5ff994f7d25ce16f2229fcc1ed259e1294c622ffe"),
 )
-INPAINTERS: tuple[NamedModel, ...] = ()
-DETECTORS: tuple[NamedModel, ...] = ()
+_LAMA = "https://github.com/Sanster/models/releases/download"
+INPAINTERS: tuple[NamedModel, ...] = (
+    NamedModel("big-lama", "LaMa, for photographs", "", f"{_LAMA}/add_big_lama/big-lama.pt", 205_669_692, APACHE, kind="inpainter",
+               sha256="344c77bbcb158f17dd143070d1e789f38a66c04202311ae3a258ef66667a9ea9"),
+    NamedModel("anime-manga-big-lama", "LaMa, for drawings", "", f"{_LAMA}/AnimeMangaInpainting/anime-manga-big-lama.pt", 205_717_870,
+               "not stated", kind="inpainter", sha256="479d3afdcb7ed2fd944ed4ebcc39ca45b33491f0f2e43eb1000bd623cfb41823"),
+    NamedModel("sd-1.5-inpainting", "Stable Diffusion 1.5 for inpainting", "",
+               "hf://webui/stable-diffusion-inpainting/sd-v1-5-inpainting.safetensors", 4_265_203_873, RAIL, kind="inpainter",
+               sha256="0ec8f8585b104417a8c34a9fbcc1e922a70b8c15490ec4553087f01c8cf33673"),
+    NamedModel("sdxl-inpainting-0.1", "SDXL 1.0 for inpainting (0.1)", "",
+               "hf://wangqyqq/sd_xl_base_1.0_inpainting_0.1.safetensors/sd_xl_base_1.0_inpainting_0.1.safetensors", 6_940_000_000, RAIL_XL,
+               kind="inpainter"),
+)
+
+
+def _detector(name: str, title: str, repo: str, commit: str, file: str, size: int, licence: str, sha256: str, save_as: str) -> NamedModel:
+    return NamedModel(name, title, "", f"hf://{repo}@{commit}/{file}", size, licence, kind="detector", save_as=save_as, sha256=sha256)
+
+
+DETECTORS: tuple[NamedModel, ...] = (
+    _detector("yunet", "YuNet (faces in photographs)", "opencv/face_detection_yunet", "3cc26e7f1014a5ee5d74a42acee58bafc9d0a310",
+              "face_detection_yunet_2023mar.onnx", 232_589, "MIT", "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+              "face_detection_yunet_2023mar.onnx"),
+    _detector("anime-face", "Anime faces 1.4 s (YOLOv8)", "deepghs/anime_face_detection", "784dc4c0bb692351ddcdbe6131a050b17d3025d5",
+              "face_detect_v1.4_s/model.onnx", 44_583_229, "MIT (as its makers say)",
+              "403b5bc93b6ff789b7d183418df4a1364049bac00c24acd927604a7ff6891483", "anime_face_detect_v1.4_s.onnx"),
+    _detector("anime-head", "Anime heads 2.0 s (YOLOv8)", "deepghs/anime_head_detection", "06604feee81983792a57c21081e539c0ae229833",
+              "head_detect_v2.0_s/model.onnx", 44_585_386, "MIT (as its makers say)",
+              "6679f9b71192298bbf174d82e9e5581c3237b0c3dc67deace7cdbf686b070a00", "anime_head_detect_v2.0_s.onnx"),
+    _detector("anime-person", "Anime people 1.3 s (YOLOv8)", "deepghs/anime_person_detection", "e39c744c22432ad01f91dd254fe2b02c8d878b8c",
+              "person_detect_v1.3_s/model.onnx", 44_583_231, "MIT (as its makers say)",
+              "6da88929438cd442e31e45ff4f934dd2d7eb9cf7a423c22885d650ee52550f90", "anime_person_detect_v1.3_s.onnx"),
+    NamedModel("yolox-s", "YOLOX-S (people in photographs)", "",
+               "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0/yolox_s.onnx", 35_858_002, "Apache 2.0",
+               kind="detector", sha256="c5c2d13e59ae883e6af3b45daea64af4833a4951c92d116ec270d9ddbe998063"),
+)
 IMAGE_CATALOG: Mapping[str, NamedModel] = {model.name: model for model in (*UPSCALERS, *RESTORERS, *SEGMENTERS, *INPAINTERS, *DETECTORS)}

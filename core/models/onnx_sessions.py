@@ -66,5 +66,18 @@ def run_session(session: Any, output: str, batch: numpy.ndarray, failed: tuple[s
     return numpy.concatenate(results)
 
 
+def run_whole(session: Any, batch: numpy.ndarray, failed: tuple[str, str], refused: tuple[str, str]) -> dict[str, numpy.ndarray]:
+    """Every output of one input, by name. Args, Raises: as `run_session`."""
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
+
+    names = [one.name for one in session.get_outputs()]
+    try:
+        return dict(zip(names, session.run(names, {session.get_inputs()[0].name: batch}), strict=True))
+    except InvalidArgument as error:
+        raise _said(refused, error) from error
+    except (Fail, RuntimeException, MemoryError) as error:
+        raise _said(failed, error) from error
+
+
 def _said(words: tuple[str, str], error: BaseException) -> ModelError:
     return ModelError(f"{words[0]}: {(str(error).splitlines() or [type(error).__name__])[0]}.", words[1])

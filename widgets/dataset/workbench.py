@@ -21,7 +21,10 @@ from widgets.components.canvas import Canvas
 from widgets.components.canvas_deeds import Wanted
 from widgets.components.strip import Strip
 from widgets.controls import Choices
+from widgets.dataset.bench.cropping import CropTab
 from widgets.dataset.bench.desk import Desk
+from widgets.dataset.bench.drawing import DrawTab
+from widgets.dataset.bench.repainting import RepaintTab
 from widgets.dataset.bench.tab import Tab, ToolTab
 from widgets.dataset.bench.viewing import ViewTab
 from widgets.dataset.browsing import Shelf
@@ -105,7 +108,9 @@ class WorkbenchPanel(Panel):
         return [ipw.HBox([ipw.VBox([self.strip]).add_class("lb-bench-left"), right]).add_class("lb-bench")]
 
     def _make_tabs(self) -> Sequence[Tab]:
-        return (ViewTab(self), ToolTab(self, "resize", "Resize", {"resize": "Resize"}))
+        return (ViewTab(self), ToolTab(self, "resize", "Resize", {"resize": "Resize"}),
+                RepaintTab(self, "inpaint", "Inpaint", {"inpaint": "Inpaint"}), CropTab(self, "crop", "Crop", {"crop": "Crop"}),
+                DrawTab(self, "mask", "Mask", {"mask": "Mask"}), ToolTab(self, "transparent", "Transparent", {"transparent": "Transparent"}))
 
     def extras(self) -> Sequence[ipw.Widget]:
         """Keeping or dropping what was tried, and the same for many pictures."""

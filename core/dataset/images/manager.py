@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from core.base.buckets import Size
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 from core.dataset.images.bench import BenchPicture, look_at_picture, take_back
-from core.dataset.images.previews import preview_image
+from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, ratios_for
+from core.dataset.images.cropping.framing import Cut
+from core.dataset.images.cropping.planning import CropSettings
+from core.dataset.images.cropping.smart import CropReport, crop_images
+from core.dataset.images.inpainting.painting import inpaint_images, tries
+from core.dataset.images.inpainting.settings import InpaintSettings
+from core.dataset.images.mask_by_hand import HandDrawing, open_drawing
+from core.dataset.images.mask_edits import as_values, read_operations
+from core.dataset.images.masks import read_mask, share
+from core.dataset.images.previews import preview_image, preview_mask
 from core.dataset.images.resizing import ResizeSettings, resize_images
 from core.dataset.images.segmenting.masking import mask_images
-from core.dataset.images.segmenting.settings import MaskSettings
+from core.dataset.images.segmenting.settings import MaskSettings, Use
 from core.dataset.images.tools import make_tool
 from core.dataset.images.transparent import TransparentSettings, make_transparent
 from core.dataset.images.working import Tried, VersionReport, keep, try_on
@@ -51,6 +63,41 @@ class ImagesManager:
         """Put a version aside; the one that it had replaced stands again. Args: name: of its file. Returns: what happened."""
         return take_back(self.project, image_id, name, progress)
 
+    def open_drawing(self, image_id: str, label: str = "", use: Use = "learn") -> HandDrawing:
+        """Begin to draw a mask, or go on with the one that is there. Args: use: what it is for."""
+        return open_drawing(self.project, image_id, label, use)
+
+    def operations_of(self, drawing: HandDrawing) -> list[dict[str, Any]]:
+        """What the mask that is there is made of, as plain data."""
+        return as_values(drawing.begun)
+
+    def overlay_of(self, drawing: HandDrawing, operations: Sequence[dict[str, Any]],
+                   part: tuple[tuple[int, int, int, int], Size] | None = None) -> tuple[bytes, bytes, float]:
+        """A mask for the screen. Args: part: a box of it, and the size in which it is wanted. Returns: all of it, that part, its share."""
+        mask = drawing.draw(read_operations(operations))
+        return preview_mask(mask), preview_mask(mask, *part) if part is not None else b"", share(mask)
+
+    def keep_mask(self, drawing: HandDrawing, file: bytes) -> dict[str, Any]:
+        """A mask that a model made, as an operation of a drawing. Args: file: the picture of it."""
+        return as_values([drawing.sources.keep(read_mask(file, drawing.size))])[0]
+
+    def save_mask(self, drawing: HandDrawing, operations: Sequence[dict[str, Any]]) -> Path:
+        """Write a mask that was drawn. Raises: DatasetError: it is empty, or the picture was changed meanwhile."""
+        return drawing.save(read_operations(operations))
+
+    def ratios(self) -> list[Ratio]:
+        """Proportions that a box can be held to: free, the usual ones, the project's training sizes."""
+        return ratios_for(self.project)
+
+    def hand_crop(self, image_id: str, box: Cut, becomes: str, label: str = "") -> HandCropSettings:
+        """What `crop-by-hand` is told. Raises: ConfigError: it cannot be so."""
+        return HandCropSettings.make(image=image_id, box=box, becomes=becomes, label=label)
+
+    def paintings(self, settings: Settings, image_id: str, label: str = "", progress: Progress = SILENT) -> list[Tried]:
+        """Results of painting anew to choose from; nothing is written. Args: settings: of the tool `inpaint`."""
+        assert isinstance(settings, InpaintSettings)
+        return list(tries(self.project, settings, image_id, label, progress))
+
     def resize(self, settings: ResizeSettings, progress: Progress = SILENT) -> VersionReport:
         """Make a version of each picture at another size or in another format."""
         self.project.settle()
@@ -65,3 +112,13 @@ class ImagesManager:
         """Make a version of each picture without its background."""
         self.project.settle()
         return make_transparent(self.project, settings, progress)
+
+    def crop(self, settings: CropSettings, progress: Progress = SILENT) -> CropReport:
+        """Make parts of each picture around its faces and people."""
+        self.project.settle()
+        return crop_images(self.project, settings, progress)
+
+    def inpaint(self, settings: InpaintSettings, progress: Progress = SILENT) -> VersionReport:
+        """Make a version of each picture on which something is marked, with what is marked painted anew."""
+        self.project.settle()
+        return inpaint_images(self.project, settings, progress)

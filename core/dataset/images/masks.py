@@ -37,18 +37,19 @@ def empty_mask(size: tuple[int, int], value: int = 0) -> Mask:
     return numpy.full((size[1], size[0]), value, dtype=numpy.uint8)
 
 
-def read_mask(path: Path, size: tuple[int, int]) -> Mask:
+def read_mask(source: Path | bytes, size: tuple[int, int]) -> Mask:
     """A mask file, brought to the size of its picture; where it is transparent nothing counts.
 
-    Args: size: width and height of the picture, px.
+    Args: source: the file, or what it holds. size: width and height of the picture, px.
     Raises: DatasetError: missing, no image, or of other proportions than the picture.
     """
     import numpy
     from PIL import Image
 
-    image = open_image(path).image
+    image = open_image(source).image
     if abs(image.width * size[1] - image.height * size[0]) > max(*size, *image.size):
-        raise DatasetError(f"{path.name} has {image.width} x {image.height} pixels, its picture {size[0]} x {size[1]}.",
+        called = source.name if isinstance(source, Path) else "The mask"
+        raise DatasetError(f"{called} has {image.width} x {image.height} pixels, its picture {size[0]} x {size[1]}.",
                            "A mask must have the proportions of its picture: draw it anew.")
     grey = image.convert("L")
     if image.mode == "RGBA":

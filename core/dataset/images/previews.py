@@ -15,6 +15,8 @@ from core.dataset.images.opening import open_rgb
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
+    from core.dataset.images.masks import Mask
+
 LONGEST = 768
 """Longest side of a preview, in pixels; smaller pictures keep their size."""
 LARGEST = 2048
@@ -74,6 +76,24 @@ def preview_part(source: Path | bytes, box: tuple[int, int, int, int], size: tup
         picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=93, subsampling=0)
+    return buffer.getvalue()
+
+
+def preview_mask(mask: Mask, box: tuple[int, int, int, int] | None = None, size: tuple[int, int] | None = None) -> bytes:
+    """A mask for the screen, as a PNG.
+
+    Args: mask: (height, width) uint8. box: of which part (left, top, right, bottom, px); None: all of it, at most `LARGEST` px a side.
+        size: width and height of what comes, px.
+    """
+    from PIL import Image
+
+    picture = Image.fromarray(mask)
+    if box is not None and size is not None:
+        picture = picture.crop(box).resize(size, Image.Resampling.BOX)
+    elif max(picture.size) > LARGEST:
+        picture.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 

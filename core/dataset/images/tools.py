@@ -15,6 +15,16 @@ TOOLS: Registry[Callable[[Project, Any], Tool[Any, Any]]] = Registry(
     "picture tool",
     Entry("resize", "core.dataset.images.resizing:make_resizer", "Resize and convert",
           options={"settings": "core.dataset.images.resizing:ResizeSettings"}),
+    Entry("mask", "core.dataset.images.segmenting.masking:make_masker", "Mask",
+          options={"settings": "core.dataset.images.segmenting.settings:MaskSettings"}),
+    Entry("transparent", "core.dataset.images.transparent:make_remover", "Transparent background",
+          options={"settings": "core.dataset.images.transparent:TransparentSettings"}),
+    Entry("inpaint", "core.dataset.images.inpainting.painting:make_inpainter", "Inpaint",
+          options={"settings": "core.dataset.images.inpainting.settings:InpaintSettings"}),
+    Entry("crop-by-hand", "core.dataset.images.cropping.by_hand:make_hand_cropper", "Crop by hand",
+          options={"settings": "core.dataset.images.cropping.by_hand:HandCropSettings"}),
+    Entry("crop", "core.dataset.images.cropping.smart:make_cropper", "Smart crop",
+          options={"settings": "core.dataset.images.cropping.planning:CropSettings"}),
 )
 
 

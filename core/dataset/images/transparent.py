@@ -105,6 +105,11 @@ class Remover(Tool[tuple["Picture", "Mask"], tuple["Picture", "Mask"]]):
         return work.unit.beside("mask") if self.settings.by != "alpha" else None
 
 
+def make_remover(project: Project, settings: TransparentSettings) -> Remover:
+    """The tool for one project."""
+    return Remover(settings)
+
+
 def make_transparent(project: Project, settings: TransparentSettings, progress: Progress = SILENT) -> VersionReport:
     """Make a version of every picture without its background.
 

@@ -38,7 +38,7 @@ def test_a_point_of_the_stage_and_the_same_point_of_the_picture_are_one_at_every
 
 
 def test_zooming_leaves_the_picture_under_the_pointer(js):
-    found = js(f"""(() => {{ let view = m.held({{x: 1000, y: 4000, scale: 0.4}}, {BIG}, {STAGE}); 
+    found = js(f"""(() => {{ let view = m.held({{x: 1000, y: 4000, scale: 0.4}}, {BIG}, {STAGE});
       const at = m.toPicture(view, {STAGE}, 480, 300);
       for (const scale of [0.5, 4, 1]) view = m.zoomed(view, {BIG}, {STAGE}, scale, 480, 300);
       return [at, m.toPicture(view, {STAGE}, 480, 300)]; }})()""")

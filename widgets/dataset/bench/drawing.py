@@ -15,7 +15,6 @@ from widgets.pieces import Fold, row
 if TYPE_CHECKING:
     from core.dataset.images.mask_by_hand import HandDrawing
     from core.dataset.images.segmenting.settings import Use
-
     from core.dataset.images.working import Tried
     from widgets.components.canvas_deeds import Deed
     from widgets.dataset.bench.desk import Opened
@@ -36,6 +35,7 @@ class DrawTab(ToolTab):
 
     tools = ("brush", "eraser", "rectangle", "polygon", "points", "look")
     use: ClassVar[Use] = "learn"
+    button = "Let a model find it"
 
     def __init__(self, panel: WorkbenchPanel, name: str, title: str, stages: dict[str, str]) -> None:
         super().__init__(panel, name, title, stages)

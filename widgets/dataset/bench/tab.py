@@ -122,7 +122,7 @@ class ToolTab(Tab):
     """
 
     button = "Try on this picture"
-    hide: ClassVar[tuple[str, ...]] = ("images",)
+    hide: ClassVar[tuple[str, ...]] = ("images", "use")
     """Fields that the workbench fills in."""
 
     def __init__(self, panel: WorkbenchPanel, name: str, title: str, stages: Mapping[str, str]) -> None:

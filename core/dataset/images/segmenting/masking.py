@@ -120,6 +120,11 @@ class Masker(Tool[tuple[Decoded, Any], Any]):
         return before if before is not None and sha256(before) == step.settings["with"] else there
 
 
+def make_masker(project: Project, settings: MaskSettings) -> Masker:
+    """The tool for one project. Raises: ConfigError: settings that do not fit together; MissingDependency."""
+    return Masker(settings)
+
+
 def mask_images(project: Project, settings: MaskSettings, progress: Progress = SILENT) -> VersionReport:
     """Make a mask of every picture.
 
