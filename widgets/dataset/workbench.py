@@ -24,6 +24,7 @@ from widgets.controls import Choices
 from widgets.dataset.bench.cropping import CropTab
 from widgets.dataset.bench.desk import Desk
 from widgets.dataset.bench.drawing import DrawTab
+from widgets.dataset.bench.models import ModelsList
 from widgets.dataset.bench.repainting import RepaintTab
 from widgets.dataset.bench.tab import Tab, ToolTab
 from widgets.dataset.bench.viewing import ViewTab
@@ -110,7 +111,8 @@ class WorkbenchPanel(Panel):
     def _make_tabs(self) -> Sequence[Tab]:
         return (ViewTab(self), ToolTab(self, "resize", "Resize", {"resize": "Resize"}),
                 RepaintTab(self, "inpaint", "Inpaint", {"inpaint": "Inpaint"}), CropTab(self, "crop", "Crop", {"crop": "Crop"}),
-                DrawTab(self, "mask", "Mask", {"mask": "Mask"}), ToolTab(self, "transparent", "Transparent", {"transparent": "Transparent"}))
+                DrawTab(self, "mask", "Mask", {"mask": "Mask"}),
+                ToolTab(self, "transparent", "Transparent", {"transparent": "Transparent"}))
 
     def extras(self) -> Sequence[ipw.Widget]:
         """Keeping or dropping what was tried, and the same for many pictures."""
@@ -122,8 +124,8 @@ class WorkbenchPanel(Panel):
 
     def results(self) -> Sequence[ipw.Widget]:
         """What a job left out."""
-        self._skipped = ipw.HTML()
-        return [self._skipped]
+        self._skipped, self.models = ipw.HTML(), ModelsList(self)
+        return [self._skipped, self.models.view]
 
     # What tabs use
 
@@ -301,6 +303,7 @@ class WorkbenchPanel(Panel):
         key = opened.picture.name if opened is not None else ""
         self.strip.show_opened(key, self.shelf.row_of(key) if key else -1)
         self._result_box.layout.display = "" if tried is not None and len(self._results) > 1 else "none"
+        self.canvas.locked = tried is not None  # a result is looked at, not drawn on
         if tried is None:
             self.tab.show(opened)
         present = "" if opened is None else f"<b>{html.escape(opened.picture.name)}</b>: {html.escape(self._shown_words())}"

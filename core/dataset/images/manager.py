@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from core.dataset.images.tools import make_tool
 from core.dataset.images.transparent import TransparentSettings, make_transparent
 from core.dataset.images.working import Tried, VersionReport, keep, try_on
 from core.dataset.project import Project
+from core.models.warm import WARM, WarmModel
 
 
 class ImagesManager:
@@ -49,7 +50,7 @@ class ImagesManager:
 
     def preview(self, path: Path) -> bytes:
         """A version as a picture for the screen, up to 2048 px a side, made once."""
-        return preview_image(path, self.project.hidden / "previews", large=True)
+        return preview_image(path, self.project.hidden / "previews", large=True, checks=True)
 
     def try_on(self, tool: str, settings: Settings, image_id: str, label: str = "", progress: Progress = SILENT) -> Tried:
         """What a tool (`TOOLS`) makes of one picture; nothing is written."""
@@ -84,6 +85,15 @@ class ImagesManager:
     def save_mask(self, drawing: HandDrawing, operations: Sequence[dict[str, Any]]) -> Path:
         """Write a mask that was drawn. Raises: DatasetError: it is empty, or the picture was changed meanwhile."""
         return drawing.save(read_operations(operations))
+
+    def open_models(self) -> tuple[list[WarmModel], dict[str, int]]:
+        """The models that stay open in this process, and the bytes that are free by device."""
+        kept = WARM.list()
+        return kept, {device: WARM.free(device) for device in dict.fromkeys(["cpu", *(model.device for model in kept)])}
+
+    def unload_models(self, keys: Sequence[Hashable] = ()) -> int:
+        """Let go of models, and of their memory; one that works at this moment stays. Args: keys: none: all. Returns: how many."""
+        return sum(WARM.unload(key) for key in keys) if keys else WARM.unload_all()
 
     def ratios(self) -> list[Ratio]:
         """Proportions that a box can be held to: free, the usual ones, the project's training sizes."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.base.buckets import Size
 from core.dataset.images.bench import BenchPicture, BenchVersion
 from core.dataset.images.manager import ImagesManager
-from core.dataset.images.previews import preview_bytes, preview_image, preview_part
+from core.dataset.images.previews import preview_bytes, preview_part
 from widgets.components.canvas import Canvas
 from widgets.components.canvas_deeds import Wanted
 from widgets.kernel_loop import KernelLoop
@@ -66,15 +66,15 @@ class Desk:
             keep_view: it is the same picture as before, and what is looked at closely stays so where the size is the same.
         """
         self._turn += 1
-        turn, hidden = self._turn, manager.project.hidden / "previews"
+        turn = self._turn
 
         def load() -> _Loaded:
             picture = manager.look(image_id)
             shown = picture.version(name) if name else picture.present
             other = picture.version(against) if against and against != shown.path.name else None
-            before = preview_image(other.path, hidden, large=True) if other is not None and alike(other.size, shown.size) else b""
+            before = manager.preview(other.path) if other is not None and alike(other.size, shown.size) else b""
             opened = Opened(str(manager.project.folder), picture, shown)
-            return _Loaded(opened, preview_image(shown.path, hidden, large=True), before, other.title if other is not None else "")
+            return _Loaded(opened, manager.preview(shown.path), before, other.title if other is not None else "")
 
         def loaded(found: _Loaded | None, error: BaseException | None) -> None:
             if turn != self._turn:
@@ -98,11 +98,11 @@ class Desk:
         """Show one of the results of a tool against what it was made of; nothing of it is kept yet."""
         self._turn += 1
         turn, file = self._turn, tried.files[result]
-        beside = alike(tried.before, file.size)
+        beside = tried.work.kind != "part" and alike(tried.before, file.size)
 
         def load() -> tuple[bytes, bytes]:
-            before = preview_bytes(tried.work.source.read_bytes(), large=True) if beside else b""
-            return preview_bytes(file.encoded.data, large=True), before
+            before = preview_bytes(tried.work.source.read_bytes(), large=True, checks=True) if beside else b""
+            return preview_bytes(file.encoded.data, large=True, checks=True), before
 
         def loaded(found: tuple[bytes, bytes] | None, error: BaseException | None) -> None:
             if turn != self._turn:
@@ -127,7 +127,7 @@ class Desk:
             if data is not None:
                 self.canvas.show_region(wanted, data)
 
-        self.loop.beside(lambda: preview_part(source, wanted.box, wanted.size), sent)
+        self.loop.beside(lambda: preview_part(source, wanted.box, wanted.size, checks=True), sent)
 
     def _size_on_canvas(self) -> Size:
         return self.canvas.shown.get("width", 0), self.canvas.shown.get("height", 0)
