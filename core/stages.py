@@ -63,6 +63,8 @@ _ALL = (
     Stage("duplicates", "Find duplicates", "core.dataset.curation.duplicates:DuplicateSettings", DATASET, "find_duplicates", heavy=True),
     Stage("quality", "Measure quality", "core.dataset.curation.quality:QualitySettings", DATASET, "measure_quality", heavy=True),
     Stage("resize", "Resize and convert", "core.dataset.images.resizing:ResizeSettings", IMAGES, "resize", heavy=True),
+    Stage("upscale", "Upscale", "core.dataset.images.upscaling.tool:UpscaleSettings", IMAGES, "upscale", heavy=True),
+    Stage("enhance", "Enhance", "core.dataset.images.enhancing.tool:EnhanceSettings", IMAGES, "enhance", heavy=True),
     Stage("mask", "Mask", "core.dataset.images.segmenting.settings:MaskSettings", IMAGES, "mask", heavy=True),
     Stage("transparent", "Transparent background", "core.dataset.images.transparent:TransparentSettings", IMAGES, "make_transparent",
           heavy=True),
