@@ -132,9 +132,15 @@ def test_masks_points_crop_and_before_and_after(tmp_path, theme, width):
         page.get_by_test_id("mode-points").click()
         page.mouse.click(*at(0.5, 0.4))
         page.mouse.click(*at(0.6, 0.7), button="right")
+        expect(page.locator(".lm-Menu")).to_have_count(0)  # JupyterLab's own menu stays shut
         drag(page, at(0.4, 0.2), at(0.62, 0.6))
+        expect(page.get_by_test_id("clear-points")).to_be_enabled()
         page.wait_for_timeout(500)
         keep(page, shot.format("points"))
+        in_kernel(page, f"write_bytes(Path({str(tmp_path / 'box.json')!r}), json.dumps([canvas.points, canvas.box]).encode())")
+        page.wait_for_timeout(500)
+        points, box = json.loads((tmp_path / "box.json").read_text())
+        assert [point[2] for point in points] == [1, 0] and box[0] < points[0][0] < box[2]
         page.get_by_test_id("mode-crop").click()
         page.get_by_test_id("ratio").select_option("832 : 1216")
         drag(page, at(0.4, 0.15), at(0.6, 0.8))

@@ -259,7 +259,7 @@ function render({ model, el }) {
   }
   function marksChanged() {
     if (!told.isBusy()) local = null;
-    bars.draw();
+    bars.drawMarked();
     soon();
   }
   function ratioChanged() {

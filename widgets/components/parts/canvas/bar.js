@@ -111,13 +111,10 @@ function createBars(model, { wish, set }) {
     way.hidden = !["rectangle", "polygon", "points"].includes(mode);
     way.textContent = mode === "points" ? "Does not belong" : "Take away";
     way.setAttribute("aria-pressed", String(model.get("how") === "subtract"));
-    const { crop, points, box } = model.get("marked");
     ratioField.hidden = mode !== "crop" || !model.get("ratios").length;
     confirm.hidden = drop.hidden = mode !== "crop";
-    confirm.disabled = locked || !crop?.length;
-    drop.disabled = !crop?.length;
     clear.hidden = mode !== "points";
-    clear.disabled = !points?.length && !box?.length;
+    drawMarked();
     const masks = offered.some((name) => ["brush", "eraser", "rectangle", "polygon", "points"].includes(name));
     steps.hidden = !masks && !model.get("can_undo") && !model.get("can_redo");
     undo.disabled = locked || !model.get("can_undo");
@@ -127,13 +124,19 @@ function createBars(model, { wish, set }) {
     opacity.input.disabled = model.get("black_and_white");
     grey.setAttribute("aria-pressed", String(model.get("black_and_white")));
   }
+  /** What can be done with points and boxes; called while they are drawn. */
+  function drawMarked() {
+    const { crop, points, box } = model.get("marked"), states = [[confirm, model.get("locked") || !crop?.length], [drop, !crop?.length],
+      [clear, !points?.length && !box?.length]];
+    for (const [button, isOff] of states) if (button.disabled !== isOff) button.disabled = isOff;
+  }
   function drawRatios() {
     ratio.replaceChildren(...model.get("ratios").map(([words, value]) => new Option(words, value)));
     ratio.value = String(model.get("ratio"));
   }
   drawRatios();
   return {
-    top, below, draw, drawRatios,
+    top, below, draw, drawMarked, drawRatios,
     tellZoom(words) { zoom.textContent = words; },
     tellPlace(words) { if (place.textContent !== words) place.textContent = words; },
     leave() { for (const [element, act] of listened) element.removeEventListener("input", act); },
