@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from core.base.errors import ConfigError
+from core.base.findings import Finding
 from core.base.paths import models_dir
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
@@ -62,6 +63,13 @@ _ALL = (
     Stage("duplicates", "Find duplicates", "core.dataset.curation.duplicates:DuplicateSettings", DATASET, "find_duplicates", heavy=True),
     Stage("quality", "Measure quality", "core.dataset.curation.quality:QualitySettings", DATASET, "measure_quality", heavy=True),
     Stage("resize", "Resize and convert", "core.dataset.images.resizing:ResizeSettings", IMAGES, "resize", heavy=True),
+    Stage("upscale", "Upscale", "core.dataset.images.upscaling.tool:UpscaleSettings", IMAGES, "upscale", heavy=True),
+    Stage("enhance", "Enhance", "core.dataset.images.enhancing.tool:EnhanceSettings", IMAGES, "enhance", heavy=True),
+    Stage("mask", "Mask", "core.dataset.images.segmenting.settings:MaskSettings", IMAGES, "mask", heavy=True),
+    Stage("transparent", "Transparent background", "core.dataset.images.transparent:TransparentSettings", IMAGES, "make_transparent",
+          heavy=True),
+    Stage("crop", "Smart crop", "core.dataset.images.cropping.planning:CropSettings", IMAGES, "crop", heavy=True),
+    Stage("inpaint", "Paint marked places anew", "core.dataset.images.inpainting.settings:InpaintSettings", IMAGES, "inpaint", heavy=True),
     Stage("rename", "Rename images", "core.dataset.renaming:RenameSettings", DATASET, "rename", heavy=False),
     Stage("overview", "Overview", "core.dataset.curation.overview:OverviewSettings", DATASET, "overview", heavy=False),
     Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag", heavy=True),
@@ -70,6 +78,11 @@ _ALL = (
     Stage("findings", "What is doubtful in captions", "core.dataset.captions.lint:LintSettings", DATASET, "findings", heavy=False),
     Stage("edit", "Add, take out or replace tags", "core.dataset.captions.editing:EditSettings", DATASET, "edit", heavy=False),
     Stage("pack", "Pack the dataset to take it home", "core.dataset.packing:PackSettings", DATASET, "pack", heavy=False),
+    Stage("check-export", "What stands against an export", "core.dataset.export.settings:ExportSettings", DATASET, "check_export",
+          heavy=False),
+    Stage("export", "Export the dataset for a trainer", "core.dataset.export.settings:ExportSettings", DATASET, "export", heavy=False),
+    Stage("push-export", "Send an export to Hugging Face", "core.dataset.export.pushing:PushSettings", DATASET, "push_export",
+          heavy=False),
     Stage("reject", "Reject images", "core.dataset.rejecting:RejectSettings", DATASET, "reject", heavy=False),
     Stage("restore", "Put rejected images back", "core.dataset.rejecting:RestoreSettings", DATASET, "restore", heavy=False),
     Stage("load-settings", "Load training settings from a file, a run or a preset", "core.training.loading:LoadSettings", TRAINING,
@@ -135,3 +148,9 @@ def _plain(value: Any) -> Any:
 def _load(target: str) -> Any:
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def told_findings(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Findings for JSON; the exit code of a command that looks for them is 1 where one is an error."""
+    return {"findings": [finding.as_dict() for finding in findings],
+            "exit_code": int(any(finding.level == "error" for finding in findings))}

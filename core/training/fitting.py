@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.buckets import fitting_repeats
-from core.base.errors import StudioError
+from core.base.errors import DatasetError, StudioError
 from core.base.files import safe_stem
 from core.base.findings import Finding, errors_of
 from core.base.paths import place_of
+from core.dataset.images.training_set import is_training_set
 from core.dataset.project import Project
 from core.training.config.finding import SettingFinding
 
@@ -76,8 +77,9 @@ def with_own_folder(settings: TrainingSettings, project: Project, refit: bool = 
 
 
 def is_own(subset: Subset, project: Project) -> bool:
-    """Whether a folder is the project's own, to learn from."""
-    return not subset.is_reg and place_of(subset.image_dir) == project.images
+    """Whether a folder is the project's own, to learn from: its pictures, or the best versions of them."""
+    place = place_of(subset.image_dir)
+    return not subset.is_reg and (place == project.images or is_training_set(place, project))
 
 
 def fitted_repeats(project: Project) -> int:
@@ -97,13 +99,18 @@ def check_before_launch(settings: TrainingSettings, backend: str, project_folder
     """
     from core.training.config.checks import check_settings, without_harmful_fixes
     from core.training.config.sources import check_sources
+    from core.training.learned import learn_versions
     from core.training.machine import check_machine
     from core.training.measuring.report import memory_findings
     from core.training.room import check_trash
 
-    project = Project.open(project_folder)
+    project, findings = Project.open(project_folder), []
+    try:
+        settings = learn_versions(settings, project)
+    except DatasetError as error:
+        findings.append(Finding("error", error.message, error.hint))
     sources = check_sources(settings, backend, project.images)
-    findings = [*_check_prompts(settings, project), *_check_demo_model(settings), *sources]
+    findings += [*_check_prompts(settings, project), *_check_demo_model(settings), *sources]
     if not errors_of(sources):
         measured = memory_findings(settings, backend, project)
         findings += [*_preflight(settings, project, deep and not measured), *measured]

@@ -17,6 +17,7 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.project import Project
 from core.training import kept
+from core.training.learned import as_chosen
 from core.training.run import Run
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ def _load_file(project: Project, wanted: LoadSettings) -> LoadReport:
 
 def settings_of_run(run: Run) -> TrainingSettings:
     """An earlier run's settings, to be trained once more. Raises: ConfigError: its file is wrong."""
-    return run.settings().with_values(saving={"output_dir": None, "resume": None}, logging={"logging_dir": None})
+    settings = as_chosen(run.settings(), Project(run.project_folder))
+    return settings.with_values(saving={"output_dir": None, "resume": None}, logging={"logging_dir": None})
 
 
 def fit_memory(project: Project, wanted: MemorySize, progress: Progress = SILENT) -> LoadReport:

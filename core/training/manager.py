@@ -15,6 +15,7 @@ from core.base.progress import SILENT, Progress
 from core.dataset.project import Project
 from core.training import kept, launch, queue
 from core.training.guards import GuardSettings, keep_guards, read_guards
+from core.training.learned import learn_versions
 from core.training.monitor import Monitor, RunStatus
 from core.training.queue import QueuedRun
 from core.training.run import ACTIVE, Run
@@ -91,7 +92,7 @@ class TrainingManager:
         """What the settings amount to for the pictures as they are now: steps, files, disk, time and price, in sentences."""
         from core.training.amounts import amount_lines, has_gpu
 
-        return amount_lines(settings, backend, self.project.folder, has_gpu())
+        return amount_lines(learn_versions(settings, self.project, masks=False), backend, self.project.folder, has_gpu())
 
     def load_settings(self, settings: LoadSettings, progress: Progress = SILENT) -> LoadReport:
         """Make a file's, a run's or a preset's settings the project's; what was left out is listed. Raises: ConfigError, TrainingError."""
@@ -127,7 +128,7 @@ class TrainingManager:
         """One picture as the trainer will see it, with the kept settings. Raises: DatasetError, ConfigError."""
         from core.training.preview import preview_image
 
-        return preview_image(self.project, settings, self.settings(propose=False))
+        return preview_image(self.project, settings, learn_versions(self.settings(propose=False), self.project))
 
     def preview_pictures(self, preview: ImagePreview) -> tuple[bytes, bytes]:
         """The picture as it is (small), and as it is learned: the files' bytes. Raises: DatasetError."""
@@ -149,14 +150,14 @@ class TrainingManager:
         """Train a few steps of the kept settings and say what the whole takes. Raises: TrainingError, ConfigError, DiskError, Cancelled."""
         from core.training.measuring.stage import measure
 
-        return measure(self.project, self.settings(), settings, progress)
+        return measure(self.project, learn_versions(self.settings(), self.project, progress), settings, progress)
 
     def measurement(self, settings: TrainingSettings, backend: str = "builtin") -> MeasureReport | None:
         """The last measurement, seen with these settings; None: there is none."""
         from core.training.amounts import has_gpu
         from core.training.measuring.report import read_report
 
-        return read_report(self.configure(settings), backend, self.project, has_gpu())
+        return read_report(learn_versions(self.configure(settings), self.project), backend, self.project, has_gpu())
 
     def regularise(self, settings: RegularisationSettings, progress: Progress = SILENT) -> RegularisationReport:
         """Let the base model draw pictures of what must stay as it is. Raises: ConfigError, ModelError, Cancelled."""
@@ -197,7 +198,8 @@ class TrainingManager:
                 progress.warn(str(finding))
         if wrong:
             raise ConfigError(wrong[0].what, wrong[0].remedy)
-        return launch.launch(launch.prepare(self.project.folder, self.configure(settings), backend, guards), hold=hold)
+        learned = learn_versions(self.configure(settings), self.project, progress)
+        return launch.launch(launch.prepare(self.project.folder, learned, backend, guards), hold=hold)
 
     def queue(self) -> list[QueuedRun]:
         """The runs of this machine in their order, of all projects, the one that works first."""

@@ -124,8 +124,8 @@ def preview_image(project: Project, settings: PreviewSettings, training: Trainin
         DatasetError: no picture has that name, it cannot be read, or its caption is not UTF-8.
         ConfigError: the project's own folder is not among those to learn from; the settings leave no size for it.
     """
-    path = _path_of(project, settings.image)
     levels, subset = _subset_of(project, training)
+    path = _learned(_path_of(project, settings.image), subset.image_dir)
     facts = inspect_image(path)
     size = (facts.width, facts.height)
     rule = levels.rule()
@@ -179,6 +179,11 @@ def _path_of(project: Project, image: str) -> Path:
     if not pictures:
         raise ConfigError("This project has no pictures yet.", "Import some in Dataset_Maker (panel Import).")
     return pictures[0]
+
+
+def _learned(path: Path, folder: Path) -> Path:
+    """The file that stands for a picture in the folder that is learned from: the picture itself, or its best version."""
+    return path if path.parent == folder else next((one for one in image_files(folder) if one.stem == path.stem), path)
 
 
 def _subset_of(project: Project, training: TrainingSettings) -> tuple[Levels, Subset]:

@@ -14,6 +14,7 @@ PARTS = {
     "histogram": ("elements",),
     "matrix": ("elements",),
     "review": ("elements",),
+    "strip": ("elements", "selection", "grid"),
     "tag_bars": ("elements",),
     "upload": ("elements", "sha256", "picking", "sending"),
 }

@@ -14,6 +14,7 @@ PANELS: Registry[type] = Registry(
     Entry("rename", "widgets.dataset.renaming:RenamePanel", "Rename"),
     Entry("duplicates", "widgets.dataset.duplicates:DuplicatesPanel", "Duplicates"),
     Entry("quality", "widgets.dataset.quality:QualityPanel", "Quality"),
+    Entry("workbench", "widgets.dataset.workbench:WorkbenchPanel", "Workbench"),
     Entry("tag", "widgets.dataset.tagging:TaggingPanel", "Tag"),
     Entry("review", "widgets.dataset.reviewing:ReviewPanel", "Review doubtful tags"),
     Entry("caption", "widgets.dataset.describing:CaptionPanel", "Caption"),
@@ -25,6 +26,8 @@ PANELS: Registry[type] = Registry(
     Entry("preview", "widgets.training.preview:PreviewPanel", "As the trainer sees it"),
     Entry("check", "widgets.dataset.check:CheckPanel", "Check"),
     Entry("handover", "widgets.dataset.handover:HandoverPanel", "Hand over"),
+    Entry("export", "widgets.dataset.exporting:ExportPanel", "Export"),
+    Entry("send", "widgets.dataset.sending:SendPanel", "Send to Hugging Face"),
 )
 NOTEBOOK = Notebook(PANELS, remembered(maker_memory))
 show = NOTEBOOK.show

@@ -17,7 +17,7 @@ from core.dataset.filtering import SORTS, Filter, choose, parse_filter, prepare,
 from core.dataset.images.thumbnails import Thumbnail, Thumbnails, Wanted
 from core.dataset.listing import Listing, read_captions, remember, remembered, scan, tag_counts
 from core.dataset.project import Project
-from widgets.components.gallery import Gallery, View
+from widgets.components.grid import GridSide, View
 from widgets.dataset.rows import facts_of_row, only_rejected, ranges_of
 from widgets.kernel_loop import KernelLoop
 
@@ -40,7 +40,7 @@ class Shelf:
         changed: called when other rows are shown.
     """
 
-    def __init__(self, gallery: Gallery, loop: KernelLoop, fail: Callable[[BaseException], None], changed: Callable[[], None]) -> None:
+    def __init__(self, gallery: GridSide, loop: KernelLoop, fail: Callable[[BaseException], None], changed: Callable[[], None]) -> None:
         self.gallery, self.loop, self._fail, self._changed = gallery, loop, fail, changed
         self.project: Project | None = None
         self.listing: Listing | None = None

@@ -7,7 +7,7 @@ from array import array
 from core.dataset.captions.files import caption_path_for, read_caption_text
 from core.dataset.captions.tags import parse_tags
 from core.dataset.listing import Listing
-from widgets.components.gallery import Row
+from widgets.components.grid import Row
 
 CAPTION_SHOWN = 240
 

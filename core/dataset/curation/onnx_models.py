@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ModelError
-from core.dataset.captions.taggers.onnx import open_session, run_session
+from core.models.onnx_sessions import open_session, run_session
 
 if TYPE_CHECKING:
     import numpy

@@ -67,14 +67,18 @@ class Resizer(Tool["Picture", "Picture"]):
         return [Output(prepared)]
 
 
+def make_resizer(project: Project, settings: ResizeSettings) -> Resizer:
+    """The tool for one project. Raises: ConfigError: the training sizes do not fit together."""
+    return Resizer(settings, trainer_rule(project) if settings.mode == "bucket" else None)
+
+
 def resize_images(project: Project, settings: ResizeSettings, progress: Progress = SILENT) -> VersionReport:
     """Make a version of every picture at another size or in another format.
 
     Raises: ConfigError: the training sizes do not fit together. DatasetError: the project cannot be read. DiskError. Cancelled: what was
         made stays.
     """
-    rule = trainer_rule(project) if settings.mode == "bucket" else None
-    return work_on(project, Resizer(settings, rule), settings.images, progress)
+    return work_on(project, make_resizer(project, settings), settings.images, progress)
 
 
 def new_size(size: Size, settings: ResizeSettings, fitter: Fitter | None = None) -> tuple[Size, Size]:

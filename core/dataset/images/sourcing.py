@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.base.errors import DatasetError
@@ -29,9 +29,10 @@ class Unit:
         """As a list names it."""
         return f"{self.item.name} ({self.label})" if self.label else self.item.name
 
-    def beside(self, kind: Kind) -> Path | None:
-        """Its mask, or its transparent version; None: there is none."""
-        names = [one.name for one in self.variants if one.kind == kind and one.label == self.label]
+    def beside(self, kind: Kind, label: str | None = None) -> Path | None:
+        """Its mask, or its transparent version; None: there is none. Args: label: of another one than its own: "repaint"."""
+        wanted = self.label if label is None else label
+        names = [one.name for one in self.variants if one.kind == kind and one.label == wanted]
         return self.folder / names[0] if names else None
 
     def best(self) -> Variant | None:
@@ -55,6 +56,8 @@ class Work:
     """Versions that may be what the tool made earlier."""
     trouble: str = ""
     """Why it cannot be worked on; empty: it can."""
+    goes_on: bool = False
+    """What the tool made earlier is ground to build on, and stays where this time nothing is wanted."""
 
 
 def units_of(project: Project, item: ImageItem, variants: Sequence[Variant], parts: bool = False) -> list[Unit]:
@@ -73,22 +76,29 @@ def one_unit(project: Project, image_id: str, label: str = "") -> Unit:
     raise DatasetError(f"{item.name} has no part called {label!r}.", f"Known: {', '.join(one.label for one in units[1:]) or 'none'}.")
 
 
-def work_for(unit: Unit, tool: str, kind: Kind) -> Work:
+def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = lambda step: True, label: str | None = None) -> Work:
     """What a tool works on, and what comes of it.
 
     Where the best version is one that this tool had a hand in, the one from before that is taken, if it is still there: a picture is
-    not upscaled twice because another factor was chosen.
+    not upscaled twice because another factor was chosen. A part is worked on in its own place.
+
+    Args:
+        anew: whether what the tool did last is done anew; False: it is built upon (another spot is repaired).
+        label: under which a mask or the like is written; None: the unit's own.
     """
     best = unit.best()
     if kind not in WHOLE:
-        present = tuple(one for one in unit.variants if one.kind == kind and (kind == "part" or one.label == unit.label))
+        wanted = unit.label if label is None else label
+        present = tuple(one for one in unit.variants if one.kind == kind and (kind == "part" or one.label == wanted))
         return _of(unit, best, kind, present)
-    if best is None or WHOLE.index(best.kind) < WHOLE.index(kind):
+    if best is None or (best.kind in WHOLE and WHOLE.index(best.kind) < WHOLE.index(kind)):
         return _of(unit, best, kind, ())
     made = _made_of(unit, best)
     begun = [number for number, step in enumerate(made.steps) if step.tool == tool] if made is not None else []
     if made is None or not begun:
         return _of(unit, best, best.kind, (best,), may_replace=best.kind == kind)
+    if not anew(made.steps[begun[-1]]):
+        return replace(_of(unit, best, best.kind, (best,)), goes_on=True)
     for path, steps in _earlier(unit, best):
         if steps == made.steps[:begun[-1]]:
             return Work(unit, path, steps, best.kind, (best,))
@@ -104,8 +114,8 @@ def is_there(work: Work, step: Step) -> bool:
 
 
 def outdated(work: Work, tool: str) -> Iterator[Variant]:
-    """Versions whose last step was this tool."""
-    for variant in work.present:
+    """Versions whose last step was this tool, and which it does not build upon."""
+    for variant in work.present if not work.goes_on else ():
         made = _made_of(work.unit, variant)
         if made is not None and made.steps and made.steps[-1].tool == tool:
             yield variant
@@ -128,13 +138,15 @@ def _of(unit: Unit, version: Variant | None, kind: Kind, present: tuple[Variant,
 
 
 def _earlier(unit: Unit, best: Variant) -> Iterator[tuple[Path, tuple[Step, ...]]]:
-    """What the best version may have been made of: the one that it replaced, the ones below it, the picture itself."""
-    below = [one for kind in reversed(WHOLE[:WHOLE.index(best.kind)]) for one in unit.variants if one.kind == kind and not one.label]
+    """What the best version may have been made of: the one that it replaced, the ones below it, the picture itself (of a part: no more)."""
+    lower = WHOLE[:WHOLE.index(best.kind)] if best.kind in WHOLE else ()
+    below = [one for kind in reversed(lower) for one in unit.variants if one.kind == kind and not one.label]
     for path in (replaced_one(unit.folder / best.name), *(unit.folder / one.name for one in below)):
         made = read_made(path) if path is not None else None
         if path is not None and (made is None or made.of == unit.item.sha256):
             yield path, _steps(path, made)
-    yield unit.item.path, ()
+    if best.kind in WHOLE:
+        yield unit.item.path, ()
 
 
 def _steps(path: Path, made: Made | None) -> tuple[Step, ...]:

@@ -53,6 +53,10 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
+class NothingFound(DatasetError):
+    """No version comes of a picture, for this reason; what the tool made of it earlier is put aside."""
+
+
 @dataclass(frozen=True)
 class Output:
     """One version that came of a picture, not yet a file."""
@@ -63,6 +67,10 @@ class Output:
     """Of the part that it shows; empty: of what was worked on."""
     note: str = ""
     """What the person should know of it."""
+
+
+class NotNeeded(DatasetError):
+    """A picture needs no version, and why; raised by `Tool.prepare` where that is worth telling."""
 
 
 class Tool(ABC, Generic[P, R]):
@@ -80,13 +88,28 @@ class Tool(ABC, Generic[P, R]):
     def told(self, work: Work) -> Mapping[str, Any]:
         """Everything that decides how the version looks, fit for JSON; it is written into each version."""
 
+    def anew(self, unit: Unit, step: Step) -> bool:
+        """Whether this step, the tool's last one on the way to a version, is done anew; False: the tool goes on from there."""
+        return True
+
+    def label(self, unit: Unit) -> str:
+        """Under which a version is written that bears none of its own."""
+        return unit.label
+
+    def keeps_replaced(self, work: Work) -> bool:
+        """Whether it is made anew of what lies in `variants/.replaced/`, which therefore stays there."""
+        return work.source.parent.name == REPLACED
+
     def ready(self, progress: Progress) -> AbstractContextManager[Any]:
         """Held while there are pictures to work on: the model is open then. Raises: ModelError and the like: nothing can be done."""
         return contextlib.nullcontext()
 
     @abstractmethod
     def prepare(self, work: Work, decoded: Decoded) -> P | None:
-        """What is done before the model; None: this picture needs no version. Raises: StudioError: it is left out, with this reason."""
+        """What is done before the model; None: this picture needs no version.
+
+        Raises: NotNeeded: the same, with the reason. StudioError: it is left out, with this reason.
+        """
 
     def infer(self, prepared: P, progress: Progress) -> R:
         """What the model does, one picture after the other. Raises: StudioError: it is left out; Cancelled."""
@@ -94,7 +117,7 @@ class Tool(ABC, Generic[P, R]):
 
     @abstractmethod
     def finish(self, work: Work, prepared: P, result: R) -> list[Output]:
-        """The versions; none: nothing was found. Raises: StudioError: it is left out."""
+        """The versions; none: nothing was found. Raises: NothingFound: the same, with its reason; StudioError: it is left out."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +140,8 @@ class VersionReport:
     """Names of pictures whose version was there already."""
     unneeded: list[str] = field(default_factory=list)
     """Names of pictures that need no version, or in which nothing was found."""
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why one of them needs none, by its name, where the tool says it."""
     skipped: list[Skipped] = field(default_factory=list)
 
     def sentence(self) -> str:
@@ -130,7 +155,7 @@ class VersionReport:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {"summary": self.sentence(), "made": [vars(one) for one in self.made], "there": self.there, "unneeded": self.unneeded,
-                "skipped": [vars(one) for one in self.skipped]}
+                "reasons": self.reasons, "skipped": [vars(one) for one in self.skipped]}
 
 
 @dataclass(frozen=True)
@@ -151,6 +176,8 @@ class Tried:
     before: Size
     files: tuple[TriedFile, ...]
     """None: the picture needs no version, or nothing was found."""
+    reason: str = ""
+    """Why it needs none, where the tool says it."""
 
 
 def work_on(project: Project, tool: Tool[P, R], images: Sequence[str] = (), progress: Progress = SILENT,
@@ -183,13 +210,12 @@ def try_on(project: Project, tool: Tool[P, R], image_id: str, label: str = "", p
     """What the tool makes of one picture, or of a part of it; nothing is written. Raises: DatasetError, ModelError, Cancelled."""
     unit = one_unit(project, image_id, label)
     work = _work_for(unit, tool)
-    decoded = open_image(work.source)
-    prepared = tool.prepare(work, decoded)
-    if prepared is None:
-        return Tried(work, tool, decoded.image.size, ())
+    before = _opened(tool, work)
+    if isinstance(before, Tried):
+        return before
     with tool.ready(progress):
-        result = tool.infer(prepared, progress)
-    return _encoded(_Prepared(work, decoded, prepared), tool, result)
+        result = tool.infer(before.content, progress)
+    return _encoded(before, tool, result)
 
 
 def keep(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Path]:
@@ -219,14 +245,22 @@ def _prepare(tool: Tool[Any, Any], unit: Unit) -> _Prepared | Tried | None:
     work = _work_for(unit, tool)
     if is_there(work, Step(tool.name, tool.told(work))):
         return None
+    return _opened(tool, work)
+
+
+def _opened(tool: Tool[Any, Any], work: Work) -> _Prepared | Tried:
+    """Raises: StudioError: it is left out."""
     decoded = open_image(work.source)
-    content = tool.prepare(work, decoded)
+    try:
+        content = tool.prepare(work, decoded)
+    except NotNeeded as error:
+        return Tried(work, tool, decoded.image.size, (), str(error))
     return _Prepared(work, decoded, content) if content is not None else Tried(work, tool, decoded.image.size, ())
 
 
 def _work_for(unit: Unit, tool: Tool[Any, Any]) -> Work:
     """Raises: DatasetError: it cannot be worked on."""
-    work = work_for(unit, tool.name, tool.kind)
+    work = work_for(unit, tool.name, tool.kind, partial(tool.anew, unit), tool.label(unit))
     if work.trouble:
         raise DatasetError(work.trouble)
     return work
@@ -260,10 +294,21 @@ def _finish(project: Project, tool: Tool[Any, Any], inferred: tuple[Unit, tuple[
         raise before
     if before is None:
         return VersionReport(there=[unit.title])
-    tried = _encoded(before, tool, result) if isinstance(before, _Prepared) else before
+    tried = _tried(project, before, tool, result) if isinstance(before, _Prepared) else before
     paths = _write(project, tried)
     made = [MadeVersion(path.name, tried.before, file.size, file.encoded.note) for path, file in zip(paths, tried.files, strict=True)]
-    return VersionReport(made=made) if made else VersionReport(unneeded=[unit.title])
+    if made:
+        return VersionReport(made=made)
+    return VersionReport(unneeded=[unit.title], reasons={unit.title: tried.reason} if tried.reason else {})
+
+
+def _tried(project: Project, before: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
+    """Raises: NothingFound: what the tool made earlier is put aside; StudioError."""
+    try:
+        return _encoded(before, tool, result)
+    except NothingFound:
+        _write(project, Tried(before.work, tool, before.decoded.image.size, ()))
+        raise
 
 
 def _tell(report: VersionReport, unit: Unit, outcome: VersionReport | StudioError) -> None:
@@ -275,6 +320,7 @@ def _tell(report: VersionReport, unit: Unit, outcome: VersionReport | StudioErro
     report.made += outcome.made
     report.there += outcome.there
     report.unneeded += outcome.unneeded
+    report.reasons |= outcome.reasons
 
 
 def _raise_fatal(error: StudioError) -> None:
@@ -291,14 +337,14 @@ def _encoded(prepared: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
     for output in tool.finish(work, prepared.content, result):
         file = encode(output.image, tool.saving, decoded.facts.format, text, exif)
         note = "; ".join(words for words in (output.note, file.note) if words)
-        files.append(TriedFile(output.label or work.unit.label, output.image.size, replace(file, note=note)))
+        files.append(TriedFile(output.label or tool.label(work.unit), output.image.size, replace(file, note=note)))
     return Tried(work, tool, decoded.image.size, tuple(files))
 
 
 def _write(project: Project, tried: Tried) -> list[Path]:
     """Write the versions, and put aside what the tool had made before and now would not. Raises: DiskError."""
     work, unit = tried.work, tried.work.unit
-    is_again = work.source.parent.name == REPLACED
+    is_again = tried.tool.keeps_replaced(work)
     paths = [save_variant(project, unit.item.id, work.kind, file.encoded.data, file.encoded.suffix, file.label, is_again)
              for file in tried.files]
     written = {path.stem for path in paths}
@@ -306,8 +352,8 @@ def _write(project: Project, tried: Tried) -> list[Path]:
         path = project.variants / variant.name
         if path.stem in written:
             continue
-        if variant.kind == tried.tool.kind:
+        if replaced_one(path) == work.source:
+            take_back_variant(project, variant)  # the version as it was before this tool is what is wanted now
+        elif variant.kind == tried.tool.kind:
             put_aside_variant(project, variant)
-        elif replaced_one(path) == work.source:
-            take_back_variant(project, variant)  # a better version as it was before this tool is what is wanted now
     return paths

@@ -63,9 +63,13 @@ class DataSettings(Part):
     """Written into `[[datasets]]` of `dataset.toml`, beside `resolution`."""
     only_built_in: ClassVar[tuple[str, ...]] = ("cache_text_encoder_outputs", "cache_text_encoder_outputs_to_disk")
     """Known to the built-in trainer also where sd-scripts' script does not know them."""
-    elsewhere: ClassVar[tuple[str, ...]] = (*general, *dataset, "subsets", "num_repeats", "resolution", "resolution_height")
+    elsewhere: ClassVar[tuple[str, ...]] = (*general, *dataset, "subsets", "use_versions", "num_repeats", "resolution",
+                                            "resolution_height")
 
     subsets: list[Subset] = setting([], "Folders", "Folders of pictures, each with its own repeats.")
+    use_versions: bool = setting(True, "Learn repaired pictures", "Of a picture that was upscaled, repaired or resized the best version is "
+                                 "learned, and with the masked loss the masks that were drawn. Off: the pictures themselves.",
+                                 level="advanced")
     num_repeats: int | None = setting(None, "Repeats", "How often each of your pictures is seen in one epoch. Empty: fitted to their "
                                       "number, so that an epoch shows about 200.", ge=1, le=10000,
                                       source="training-reference: ceil(200 / images)")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from core.base.errors import ModelError
 from core.base.files import read_json
 from core.base.registry import Entry
-from core.dataset.captions.taggers.onnx import open_session
 from core.dataset.curation.onnx_models import OnnxVision
 from core.dataset.curation.vision_models import OfVision, find_vision
+from core.models.onnx_sessions import open_session
 
 if TYPE_CHECKING:
     import numpy

@@ -29,6 +29,8 @@ class Face(NamedTuple):
     right: float
     bottom: float
     sure: float
+    points: tuple[tuple[float, float], ...] = ()
+    """Both eyes, nose, both corners of the mouth; what is left in the picture comes first."""
 
     @property
     def height(self) -> float:
@@ -63,11 +65,13 @@ class Faces:
         height, width = pixels.shape[:2]
         if min(height, width) < SMALLEST:
             return []
-        boxes, sure = self._finder.detect(pixels)
+        boxes, sure, points = self._finder.detect(pixels, landmarks=True)
         if boxes is None:
             return []
         shares: list[tuple[float, float, float, float]] = (boxes / (width, height, width, height)).clip(0, 1).tolist()
-        found = [Face(*box, float(probable)) for box, probable in zip(shares, sure, strict=True)]
+        places = (points / (width, height)).tolist()
+        found = [Face(*box, float(probable), tuple((x, y) for x, y in five))
+                 for box, probable, five in zip(shares, sure, places, strict=True)]
         return sorted((face for face in found if face.sure >= SURE), key=lambda face: -face.height)
 
     def score(self, batch: list[numpy.ndarray]) -> list[tuple[float, float]]:

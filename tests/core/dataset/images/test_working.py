@@ -9,7 +9,7 @@ from PIL import Image
 from core.base.errors import Cancelled, DatasetError, DiskError, ModelError
 from core.dataset.images.saving import SaveSettings
 from core.dataset.images.variants import Step, read_made, save_variant
-from core.dataset.images.working import Output, Tool, keep, try_on, work_on
+from core.dataset.images.working import NothingFound, NotNeeded, Output, Tool, keep, try_on, work_on
 
 
 class Painter(Tool):
@@ -49,6 +49,25 @@ class Cropper(Painter):
 
     def finish(self, work, prepared, result):
         return [Output(Image.fromarray(result[:4]), label) for label in self.labels]
+
+
+class Mender(Painter):
+    """Goes on where another spot was mended last."""
+
+    def __init__(self, spot, by=1):
+        super().__init__("mend", "inpainted", by)
+        self.spot = spot
+
+    def told(self, work):
+        return {"spot": self.spot, **super().told(work)}
+
+    def anew(self, unit, step):
+        return step.settings["spot"] == self.spot
+
+    def prepare(self, work, decoded):
+        if not self.by:
+            raise NotNeeded("There is no spot.")
+        return super().prepare(work, decoded)
 
 
 @pytest.fixture
@@ -195,3 +214,58 @@ def test_the_format_is_the_tools_and_camera_notes_are_kept_where_they_are_wanted
     work_on(pictures, tool, ["1"])
     with Image.open(pictures.variants / "1_upscaled.webp") as image:
         assert image.getexif()[0x010F] == "Camera"
+
+
+def test_a_tool_that_goes_on_builds_upon_what_it_made_and_does_its_last_step_anew(pictures):
+    for spot, by in (("a", 5), ("b", 7), ("b", 8), ("b", 9)):
+        work_on(pictures, Mender(spot, by), ["1"])
+    assert level(pictures, "1_inpainted.png") == 24 and steps(pictures, "1_inpainted.png") == ["mend", "mend"]
+    assert work_on(pictures, Mender("a", 5), ["1"]).there == ["1.png"]
+    report = work_on(pictures, Mender("c", 0))
+    assert report.reasons == {f"{number}.png": "There is no spot." for number in (1, 2, 3)} and report.unneeded == list(report.reasons)
+    assert level(pictures, "1_inpainted.png") == 24  # stays: it was ground to build on
+    assert try_on(pictures, Mender("c", 0), "1").reason == "There is no spot."
+    work_on(pictures, Mender("b", 0), ["1"])
+    assert level(pictures, "1_inpainted.png") == 15 and steps(pictures, "1_inpainted.png") == ["mend"]
+
+
+def test_a_part_is_worked_on_in_its_own_place(pictures):
+    work_on(pictures, Cropper(["face"]), ["1"])
+    for by in (5, 7):
+        keep(pictures, try_on(pictures, Mender("a", by), "1", "face"))
+    assert level(pictures, "1_face.png") == 18 and steps(pictures, "1_face.png") == ["crop", "mend"]
+    assert sorted(path.name for path in pictures.variants.glob("*.png")) == ["1_face.png"]
+
+
+class Seeker(Painter):
+    """Writes beside a picture, under a label of its own, while it finds something."""
+
+    def __init__(self, finds=True, wanted="repaint", by=1):
+        super().__init__("mask", "mask", by)
+        self.finds, self.wanted = finds, wanted
+
+    def label(self, unit):
+        return "_".join(word for word in (unit.label, self.wanted) if word)
+
+    def finish(self, work, prepared, result):
+        if not self.finds:
+            raise NothingFound("Nothing was found.")
+        return [Output(Image.fromarray(result))]
+
+
+def test_what_is_written_under_a_label_of_its_own_is_found_again_and_leaves_the_others_alone(pictures):
+    work_on(pictures, Seeker(wanted=""), ["1"])
+    work_on(pictures, Seeker(), ["1"])
+    assert sorted(path.name for path in pictures.variants.glob("*.png")) == ["1_mask.png", "1_repaint_mask.png"]
+    assert work_on(pictures, Seeker(), ["1"]).there == ["1.png"] and work_on(pictures, Seeker(wanted=""), ["1"]).there == ["1.png"]
+    assert len(work_on(pictures, Seeker(by=2), ["1"]).made) == 1 and level(pictures, "1_mask.png") == 11
+
+
+def test_where_nothing_is_found_the_reason_is_told_and_what_was_found_earlier_is_put_aside(pictures):
+    work_on(pictures, Seeker())
+    report = work_on(pictures, Seeker(finds=False, by=3), ["1"])
+    assert [(one.name, one.reason) for one in report.skipped] == [("1.png", "Nothing was found.")]
+    assert not (pictures.variants / "1_repaint_mask.png").exists() and (pictures.variants / "2_repaint_mask.png").exists()
+    with pytest.raises(NothingFound):
+        try_on(pictures, Seeker(finds=False), "2")
+    assert (pictures.variants / "2_repaint_mask.png").exists()

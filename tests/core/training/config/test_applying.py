@@ -18,7 +18,8 @@ from tests.core.training.values import another_value
 
 ALL_FIELDS = [(part, name) for part, cls in PARTS.items() for name in cls.fields()]
 PART_OF = {name: part for part, name in ALL_FIELDS}
-IN_NO_FILE = {"method": "the script", "family": "the script", **dict.fromkeys(PARTS["machines"].elsewhere, "the launcher's options")}
+IN_NO_FILE = {"method": "the script", "family": "the script", "use_versions": "the folder that is learned from",
+              **dict.fromkeys(PARTS["machines"].elsewhere, "the launcher's options")}
 """Fields that are not a key of the pair, and what they choose instead."""
 KEYS = {"network_type": {"network_module", "network_args"}, "subsets": {"folder's image_dir", "folder's num_repeats"},
         "resolution_height": {"resolution"},
@@ -109,7 +110,7 @@ def test_no_two_parts_share_a_name():
 
 
 @pytest.mark.parametrize(("part", "name"), [field for field in ALL_FIELDS if field[0] != "machines" and field[1] not in
-                                              ("subsets", "sample_prompts", "num_repeats")])
+                                              ("subsets", "sample_prompts", "num_repeats", "use_versions")])
 def test_the_pair_reads_back_as_the_settings_that_wrote_it(part, name, tmp_path):
     settings = where_it_acts(base(), name)
     value = another_value(name, PARTS[part].fields()[name], getattr(getattr(settings, part), name))

@@ -1,0 +1,1 @@
+"""Parts of a picture: framed around faces and people, or cut by hand."""
