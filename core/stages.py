@@ -63,6 +63,7 @@ _ALL = (
     Stage("quality", "Measure quality", "core.dataset.curation.quality:QualitySettings", DATASET, "measure_quality", heavy=True),
     Stage("resize", "Resize and convert", "core.dataset.images.resizing:ResizeSettings", IMAGES, "resize", heavy=True),
     Stage("crop", "Smart crop", "core.dataset.images.cropping.planning:CropSettings", IMAGES, "crop", heavy=True),
+    Stage("crop-by-hand", "Crop by hand", "core.dataset.images.cropping.by_hand:HandCropSettings", IMAGES, "crop_by_hand", heavy=False),
     Stage("rename", "Rename images", "core.dataset.renaming:RenameSettings", DATASET, "rename", heavy=False),
     Stage("overview", "Overview", "core.dataset.curation.overview:OverviewSettings", DATASET, "overview", heavy=False),
     Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag", heavy=True),

@@ -7,6 +7,7 @@ from pathlib import Path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 from core.dataset.images.bench import BenchPicture, look_at_picture, take_back
+from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, crop_by_hand, ratios_for
 from core.dataset.images.cropping.planning import CropSettings
 from core.dataset.images.cropping.smart import CropReport, crop_images
 from core.dataset.images.previews import preview_image
@@ -59,3 +60,12 @@ class ImagesManager:
         """Make parts of each picture around its faces and people."""
         self.project.settle()
         return crop_images(self.project, settings, progress)
+
+    def crop_by_hand(self, settings: HandCropSettings, progress: Progress = SILENT) -> VersionReport:
+        """Cut a box out of one picture, as a part or in its place."""
+        self.project.settle()
+        return crop_by_hand(self.project, settings, progress)
+
+    def ratios(self) -> list[Ratio]:
+        """Proportions that a box can be held to: free, the usual ones, the training sizes."""
+        return ratios_for(self.project)

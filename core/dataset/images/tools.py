@@ -17,6 +17,8 @@ TOOLS: Registry[Callable[[Project, Any], Tool[Any, Any]]] = Registry(
           options={"settings": "core.dataset.images.resizing:ResizeSettings"}),
     Entry("crop", "core.dataset.images.cropping.smart:make_cropper", "Smart crop",
           options={"settings": "core.dataset.images.cropping.planning:CropSettings"}),
+    Entry("crop-by-hand", "core.dataset.images.cropping.by_hand:make_hand_cropper", "Crop by hand",
+          options={"settings": "core.dataset.images.cropping.by_hand:HandCropSettings"}),
 )
 
 

@@ -1,0 +1,178 @@
+"""Cutting by hand: a box that a person drew, its proportions held if he wants, kept as a part of the picture or in the picture's place.
+
+A part is the usual choice: the picture stays whole, and the crop is one more picture to learn from. *The whole picture* is for what should
+not be there at all (a border, a second panel): the crop then stands for the picture from now on, as its resized version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from core.base.buckets import Size
+from core.base.errors import DatasetError
+from core.base.progress import SILENT, Progress
+from core.base.settings import Settings, setting
+from core.dataset.images.cropping.framing import Cut
+from core.dataset.images.opening import Decoded
+from core.dataset.images.saving import SaveSettings
+from core.dataset.images.sourcing import Unit, Work
+from core.dataset.images.variants import BESIDE, Kind, Step, file_name
+from core.dataset.images.working import Output, Tool, VersionReport, work_on
+from core.dataset.project import Project
+from core.dataset.training_file import trainer_rule
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+BY_HAND = "crop-by-hand"
+"""The tool's name, as it stands in what was cut: a smart crop never takes that away."""
+USUAL = ((1, 1), (2, 3), (3, 2), (3, 4), (4, 3), (9, 16), (16, 9))
+LEAST = 16
+"""Pixels of a side, below which a box is a slip of the hand."""
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Proportions that a box can be held to."""
+
+    title: str
+    """"free", "2:3", "832 x 1216"."""
+    width: int
+    """0: free."""
+    height: int
+    is_bucket: bool = False
+    """Whether it is a training size."""
+
+
+class HandCropSettings(Settings):
+    """What is cut out, and what it becomes."""
+
+    title = "Crop by hand"
+
+    image: str = setting("", "Image", "Its id (the name without the ending).")
+    box: tuple[int, int, int, int] = setting((0, 0, 0, 0), "Box", "Left, top, right, bottom in pixels of the version that is shown.",
+                                             unit="px")
+    becomes: Literal["part", "picture"] = setting("part", "Becomes", "part: one more picture; the whole one stays. picture: it stands for "
+                                                  "the picture from now on, as its resized version; taking that back undoes it.")
+    label: str = setting("", "Name of the part", "Small letters, digits and _; empty: crop, then crop-2 …", only={"becomes": ("part",)})
+    saving: SaveSettings = setting(SaveSettings(), "Saving", "Format and quality.")
+
+
+class HandCropper(Tool["Picture", "Picture"]):
+    """The tool: a part of a picture."""
+
+    name, verb = BY_HAND, "Cutting"
+    kind: ClassVar[Kind] = "part"
+
+    def __init__(self, settings: HandCropSettings) -> None:
+        self.settings, self.saving = settings, settings.saving
+
+    def told(self, work: Work) -> dict[str, Any]:
+        """The box, the part's name where one was given, and how it is saved."""
+        return self.settings.model_dump(mode="json", exclude={"image"})
+
+    def anew(self, unit: Unit, step: Step) -> bool:
+        """A box was drawn on what is shown: what was cut before is cut further, and another part stays."""
+        return False
+
+    def prepare(self, work: Work, decoded: Decoded) -> Picture:
+        """Raises: DatasetError: the box does not lie in the picture, or is a slip of the hand."""
+        left, top, right, bottom = self.settings.box
+        width, height = decoded.image.size
+        if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+            raise DatasetError(f"The box {left}, {top}, {right}, {bottom} does not lie in {work.source.name}, which has {width} x {height} "
+                               "pixels.", "Draw it anew on the picture as it is now.")
+        if min(right - left, bottom - top) < min(LEAST, width, height):
+            raise DatasetError(f"The box has {right - left} x {bottom - top} pixels.", f"Draw one of at least {LEAST} x {LEAST}.")
+        return decoded.image.crop(self.settings.box)
+
+    def finish(self, work: Work, prepared: Picture, result: Picture) -> list[Output]:
+        """What was cut out, under a name that is free where none was given."""
+        taken = {one.label for one in work.unit.variants if one.kind == "part"}
+        return [Output(prepared, self.settings.label or _free_label(taken))]
+
+
+class Trimmer(HandCropper):
+    """The tool: what is cut out takes the picture's place."""
+
+    kind = "resized"
+
+    def prepare(self, work: Work, decoded: Decoded) -> Picture:
+        """Raises: DatasetError: as for a part; a mask would not fit any more."""
+        if beside := _beside(work.unit):
+            raise DatasetError(f"{beside} would not fit the picture any more.", "Take it away first, or cut out a part.")
+        return super().prepare(work, decoded)
+
+    def finish(self, work: Work, prepared: Picture, result: Picture) -> list[Output]:
+        """What was cut out."""
+        return [Output(prepared)]
+
+
+def make_hand_cropper(project: Project, settings: HandCropSettings) -> HandCropper:
+    """The tool. Raises: DatasetError: no part can be called so."""
+    if settings.becomes == "picture":
+        return Trimmer(settings)
+    if settings.label:
+        file_name(settings.image, "part", ".png", settings.label)
+    return HandCropper(settings)
+
+
+def crop_by_hand(project: Project, settings: HandCropSettings, progress: Progress = SILENT) -> VersionReport:
+    """Cut one box out of one picture. Raises: DatasetError: no such picture, or no such box; DiskError; Cancelled."""
+    if not settings.image:
+        raise DatasetError("No picture is named.", "Give its id: its name without the ending.")
+    report = work_on(project, make_hand_cropper(project, settings), [settings.image], progress)
+    if report.skipped:
+        raise DatasetError(report.skipped[0].reason)
+    return report
+
+
+def ratios_for(project: Project) -> list[Ratio]:
+    """Free, the usual ones, and the sizes that the project's training has. Raises: ConfigError: its settings do not fit together."""
+    usual = [Ratio(f"{width}:{height}", width, height) for width, height in USUAL]
+    sizes = trainer_rule(project).sizes()
+    return [Ratio("free", 0, 0), *usual, *(Ratio(f"{width} x {height}", width, height, True) for width, height in sizes)]
+
+
+def snapped(begin: Point, end: Point, ratio: Ratio, size: Size) -> Cut:
+    """The box between the corner where a hand began and the one where it is now, in whole pixels of the picture.
+
+    Held to a ratio, it is as large as the hand's box allows in its longer direction, and as the picture allows; the first corner stays
+    where it was set.
+
+    Args: size: width and height of the picture, px.
+    """
+    (x, y), (to_x, to_y) = _inside(begin, size), _inside(end, size)
+    right, down = to_x >= x, to_y >= y
+    wide, tall = abs(to_x - x), abs(to_y - y)
+    if ratio.width:
+        proportion = ratio.width / ratio.height
+        tall = min(max(tall, wide / proportion), size[1] - y if down else y, (size[0] - x if right else x) / proportion)
+        wide = tall * proportion
+    left, width = _stretch(x, wide, right, size[0])
+    top, height = _stretch(y, tall, down, size[1])
+    return left, top, left + width, top + height
+
+
+def _inside(point: Point, size: Size) -> Point:
+    return min(max(point[0], 0.0), float(size[0])), min(max(point[1], 0.0), float(size[1]))
+
+
+def _stretch(begin: float, length: float, forward: bool, most: int) -> tuple[int, int]:
+    """Where it begins and how long it is, in whole pixels within 0 to `most`; at least one."""
+    whole = min(most, max(1, round(length)))
+    return min(max(round(begin if forward else begin - length), 0), most - whole), whole
+
+
+def _free_label(taken: Collection[str]) -> str:
+    """"crop", then "crop-2" …"""
+    return next(label for label in ("crop", *(f"crop-{number}" for number in range(2, len(taken) + 3))) if label not in taken)
+
+
+def _beside(unit: Unit) -> str:
+    """Name of a mask or the like of the whole picture; empty: there is none."""
+    parts = {one.label for one in unit.variants if one.kind == "part"}
+    return next((one.name for one in unit.variants if one.kind in BESIDE and one.label not in parts and not unit.label), "")
