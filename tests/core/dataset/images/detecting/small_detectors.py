@@ -1,18 +1,37 @@
 """Detectors in ONNX that are made here: their answers are known, or follow from the pixels by simple arithmetic."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
+from core.dataset.images.detecting import DETECTORS
 from core.dataset.images.detecting.sessions import cells
+from core.models.having import file_name
+
+
+def detectors_in(folder: Path, monkeypatch) -> Callable[[str], Path]:
+    """Models are looked for in a folder. Returns: where the model of a detector lies there."""
+    monkeypatch.setattr("core.models.having.models_dir", lambda: folder)
+    return lambda name: folder / "detectors" / file_name(DETECTORS.entry(name).options["model"])
+
+
+def with_red(size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:
+    """What `red_finder` finds, on a ground where no two places are alike."""
+    picture = Image.merge("RGB", [Image.new("L", size, 20), Image.linear_gradient("L").resize(size),
+                                  Image.linear_gradient("L").rotate(90).resize(size)])
+    picture.paste((255, 10, 10), box)
+    return picture
 
 
 def _save(path: Path, nodes, weights, side, outputs) -> Path:
     given = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, side, side])
     answers = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
-    graph = helper.make_graph(nodes, "detector", [given], answers, [numpy_helper.from_array(value, name) for name, value in weights.items()])
+    kept = [numpy_helper.from_array(value, name) for name, value in weights.items()]
+    graph = helper.make_graph(nodes, "detector", [given], answers, kept)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
     model.ir_version = 8
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,28 +6,27 @@ from PIL import Image
 
 from core.base.errors import ConfigError, ModelError
 from core.dataset.images.detecting import DETECTORS, find_detector, open_detector
-from core.models.having import file_name
 from core.models.warm import WARM
-from tests.core.dataset.images.detecting.small_detectors import constant, red_finder, yolox_answer, yunet_answer
+from tests.core.dataset.images.detecting.small_detectors import (
+    constant,
+    detectors_in,
+    red_finder,
+    with_red,
+    yolox_answer,
+    yunet_answer,
+)
 
 
 @pytest.fixture
 def put(tmp_path, monkeypatch):
     """Puts a model where the one of the catalogue is looked for. Returns: what makes its file."""
-    monkeypatch.setattr("core.models.having.models_dir", lambda: tmp_path)
-    yield lambda name: tmp_path / "detectors" / file_name(DETECTORS.entry(name).options["model"])
+    yield detectors_in(tmp_path, monkeypatch)
     WARM.unload_all()
 
 
 def found_by(name, picture):
     with open_detector(name, "cpu") as detector:
         return detector.find(picture)
-
-
-def with_red(size, box):
-    picture = Image.new("RGB", size, (20, 30, 40))
-    picture.paste((255, 10, 10), box)
-    return picture
 
 
 @pytest.mark.parametrize(("size", "box"), [
