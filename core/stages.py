@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from core.base.errors import ConfigError
+from core.base.findings import Finding
 from core.base.paths import models_dir
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
@@ -62,8 +63,12 @@ _ALL = (
     Stage("duplicates", "Find duplicates", "core.dataset.curation.duplicates:DuplicateSettings", DATASET, "find_duplicates", heavy=True),
     Stage("quality", "Measure quality", "core.dataset.curation.quality:QualitySettings", DATASET, "measure_quality", heavy=True),
     Stage("resize", "Resize and convert", "core.dataset.images.resizing:ResizeSettings", IMAGES, "resize", heavy=True),
+    Stage("mask", "Mask", "core.dataset.images.segmenting.settings:MaskSettings", IMAGES, "mask", heavy=True),
+    Stage("transparent", "Transparent background", "core.dataset.images.transparent:TransparentSettings", IMAGES, "make_transparent",
+          heavy=True),
     Stage("crop", "Smart crop", "core.dataset.images.cropping.planning:CropSettings", IMAGES, "crop", heavy=True),
     Stage("crop-by-hand", "Crop by hand", "core.dataset.images.cropping.by_hand:HandCropSettings", IMAGES, "crop_by_hand", heavy=False),
+    Stage("inpaint", "Paint marked places anew", "core.dataset.images.inpainting.settings:InpaintSettings", IMAGES, "inpaint", heavy=True),
     Stage("rename", "Rename images", "core.dataset.renaming:RenameSettings", DATASET, "rename", heavy=False),
     Stage("overview", "Overview", "core.dataset.curation.overview:OverviewSettings", DATASET, "overview", heavy=False),
     Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag", heavy=True),
@@ -137,3 +142,9 @@ def _plain(value: Any) -> Any:
 def _load(target: str) -> Any:
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def told_findings(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Findings for JSON; the exit code of a command that looks for them is 1 where one is an error."""
+    return {"findings": [finding.as_dict() for finding in findings],
+            "exit_code": int(any(finding.level == "error" for finding in findings))}

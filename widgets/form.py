@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from core.base.errors import ConfigError
-from core.base.settings import Settings, field_extra
+from core.base.settings import SET, Settings, field_extra
 from widgets.controls import ChoiceControl, Choices, Control, make_control, plain_type
 
 S = TypeVar("S", bound=Settings)
+OF_NO_USE = "It does nothing with the other settings as they are."
 FOLDS = {"advanced": "more settings", "expert": "expert settings"}
 
 
@@ -131,6 +132,24 @@ class Form(Generic[S]):
             section.set_idle(self._below(name, reasons))
         for level, toggle in self._folds.items():
             toggle.description = self._fold_words(level, toggle.value)
+
+    def follow(self) -> None:
+        """Hide, from now on, what does nothing with the values as they stand: by what the fields say of themselves (`only`)."""
+        def look() -> None:
+            self.set_idle(dict.fromkeys(self._unused(), (OF_NO_USE, True)))
+
+        self.on_change(look)
+        look()
+
+    def _unused(self) -> list[str]:
+        """Fields that hang on others of their section which stand otherwise now."""
+        unused = [name for names in self._levels.values() for name in names if not self._is_used(name)]
+        return unused + [f"{section}.{name}" for section, form in self._sections.items() for name in form._unused()]
+
+    def _is_used(self, name: str) -> bool:
+        hangs_on = field_extra(self.cls.fields()[name], "only", {})
+        known = {other: wanted for other, wanted in hangs_on.items() if other in self.cls.fields()}
+        return all(bool(self.present(other)) if tuple(wanted) == SET else self.present(other) in wanted for other, wanted in known.items())
 
     def names(self) -> dict[str, FieldInfo]:
         """Every field with a control, also one that is not made yet: "section.field" → its declaration."""

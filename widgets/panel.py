@@ -80,15 +80,23 @@ class Panel:
         self.main.layout.display = "" if self.button else "none"
         self.stop.layout.display = "none"
         self.view = ipw.VBox()
+        self._buttons: ipw.Widget | None = None
         self.guard(self._build)
 
     def _build(self) -> None:
-        controls, buttons = self.controls(), row(self.main, self.stop, *self.extras())
-        status = [] if self.status in controls else [self.status]  # one that is used far above the button has it where one looks
-        self.view.children = [stylesheet(), self._head(), *controls, buttons, *status, *self.results(), self.log]
+        controls = self.controls()
+        buttons = [] if self._buttons is not None else [self.buttons()]
+        status = [] if self.status in controls or not buttons else [self.status]  # used far above the button it stands where one looks
+        self.view.children = [stylesheet(), self._head(), *controls, *buttons, *status, *self.results(), self.log]
         self.view.add_class("lb-panel").add_class(f"lb-panel-{self.name}")
         self.session.subscribe(self.refresh)
         self.refresh()
+
+    def buttons(self) -> ipw.Widget:
+        """The main button with those beside it. Controls that hold them themselves hold the status line too."""
+        if self._buttons is None:
+            self._buttons = row(self.main, self.stop, *self.extras())
+        return self._buttons
 
     def _head(self) -> ipw.HTML:
         return ipw.HTML(f'<div class="lb-head"><span class="lb-number" aria-hidden="true">{self.number}</span>'

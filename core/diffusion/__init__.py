@@ -31,10 +31,11 @@ FAMILIES: Registry = Registry(
 
 def load_model(path: str | Path, family: str | None = None, device: str | torch.device | None = None, dtype: torch.dtype | None = None,
                vae: str | Path | None = None, vae_dtype: torch.dtype | None = None,
-               tokenizer_dir: str | Path | None = None) -> DiffusionModel:
+               tokenizer_dir: str | Path | None = None, inpainting: bool = False) -> DiffusionModel:
     """Load a base model, ready to encode, predict and draw; all weights frozen, in eval mode.
 
-    On a CPU the whole process is set up for it (core.diffusion.cpu), so load models in jobs and trainers, not in a notebook's kernel.
+    On a CPU the whole process is set up for it (core.diffusion.cpu), so load models in jobs and trainers, not in a notebook's kernel;
+    with `inpainting` it is left as it is.
 
     Args:
         path: a single-file `.safetensors` checkpoint (original names) or a diffusers folder.
@@ -44,13 +45,14 @@ def load_model(path: str | Path, family: str | None = None, device: str | torch.
         vae: another VAE: a diffusers folder or a single file.
         vae_dtype: None is float32 for SDXL (its VAE overflows in float16) and `dtype` otherwise.
         tokenizer_dir: where CLIP's tokenizer lies for single files (sd-scripts' tokenizer_cache_dir layout, or one tokenizer folder).
+        inpainting: for `core.diffusion.inpainting`; models that were made for it are opened too.
 
     Raises:
         ModelError: missing, broken, of another family than said, or of a family that is not supported.
     """
     from core.diffusion.checkpoints import open_checkpoint
 
-    return open_checkpoint(typed_path(path), family, device, dtype, vae, vae_dtype, tokenizer_dir)
+    return open_checkpoint(typed_path(path), family, device, dtype, vae, vae_dtype, tokenizer_dir, inpainting)
 
 
 __all__ = ["FAMILIES", "load_model"]

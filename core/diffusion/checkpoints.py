@@ -27,20 +27,20 @@ WEIGHTS = re.compile(r"(?:diffusion_pytorch_model|pytorch_model|model)(?:\.(?P<v
 
 
 def open_checkpoint(path: Path, family: str | None, device: str | torch.device | None, dtype: torch.dtype | None, vae: str | Path | None,
-                    vae_dtype: torch.dtype | None, tokenizer_dir: str | Path | None) -> DiffusionModel:
+                    vae_dtype: torch.dtype | None, tokenizer_dir: str | Path | None, inpainting: bool = False) -> DiffusionModel:
     """See core.diffusion.load_model."""
     logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(_is_no_noise)
     import torch
 
     if not path.exists():
         raise ModelError(f"The model {path} does not exist.", "Check pretrained_model_name_or_path, or download the model first.")
-    found = family_of(path)
+    found = family_of(path, inpainting)
     if family is not None and family != found:
         raise ModelError(f"{path.name} is a {FAMILIES.entry(found).title} model, but the settings say "
                          f"{FAMILIES.entry(family).title}.",
                          f"Choose the family {found!r}, or another model.")
     target = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
-    if target.type == "cpu":
+    if target.type == "cpu" and not inpainting:
         tune_for_cpu()
     kind = dtype or (torch.float16 if target.type == "cuda" else torch.float32)
     vae_kind = vae_dtype or (torch.float32 if found == "sdxl" else kind)
@@ -55,13 +55,14 @@ def open_checkpoint(path: Path, family: str | None, device: str | torch.device |
     return model
 
 
-def family_of(path: Path) -> str:
+def family_of(path: Path, inpainting: bool = False) -> str:
     """"sd15" or "sdxl", read from the file's header or the folder's model_index.json.
 
+    Args: inpainting: whether models that were made for inpainting or editing will do.
     Raises: ModelError: it is something else that cannot be trained or drawn with here, with what it seems to be.
     """
     kind = kind_of(path)
-    if kind.inputs != kind.outputs:
+    if kind.inputs != kind.outputs and not inpainting:
         raise ModelError(f"{path.name} is an inpainting or editing model: its UNet takes {kind.inputs} channels and gives {kind.outputs}.",
                          "Choose the ordinary model that it was made from.")
     if kind.family not in FAMILIES:

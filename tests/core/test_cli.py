@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from core.base.settings import Settings
-from core.cli import TerminalProgress, build_parser, main
+from core.cli import build_parser, main
 from core.stages import STAGES, stage_named
+from core.terminal import TerminalProgress
 
 
 def run(capsys, *argv):
@@ -105,17 +106,17 @@ def test_a_sample_prompt_may_be_a_plain_sentence(project, capsys):
 @pytest.mark.parametrize(("flags", "prompts"), [([], ["mycat"]), (["--sample_prompts", "a dog"], ["a dog"]),
                                                 (["--sample_prompts", "[]"], [])])
 def test_without_the_flag_sample_prompts_are_proposed_and_an_empty_list_is_a_choice(project, flags, prompts):
-    from core.cli import _training_settings
+    from core.training_commands import _training_settings
 
     given = build_parser().parse_args(["train", project, "--preset", "sd15_style", *flags])
     assert [prompt.prompt for prompt in _training_settings(given).sampling.sample_prompts] == prompts
 
 
 def test_without_a_preset_the_kept_settings_are_taken(project):
-    from core.cli import _training_settings
     from core.dataset.project import Project
     from core.training.config import TrainingSettings
     from core.training.kept import keep_settings
+    from core.training_commands import _training_settings
 
     keep_settings(TrainingSettings.from_values({"network": {"network_dim": 12}, "data": {"resolution": 640}}), Project(Path(project)))
     settings = _training_settings(build_parser().parse_args(["check", project, "--resolution", "576"]))
@@ -123,10 +124,10 @@ def test_without_a_preset_the_kept_settings_are_taken(project):
 
 
 def test_a_preset_leaves_the_projects_own_model_alone(project):
-    from core.cli import _training_settings
     from core.dataset.project import Project
     from core.training.config import TrainingSettings
     from core.training.kept import keep_settings
+    from core.training_commands import _training_settings
 
     kept = {"model": {"pretrained_model_name_or_path": "/models/mine.safetensors"}, "network": {"network_dim": 12}}
     keep_settings(TrainingSettings.from_values(kept), Project(Path(project)))
@@ -238,3 +239,12 @@ def test_presets_are_listed_in_words_with_the_demos(capsys):
     lines = run(capsys, "presets")[1].splitlines()
     assert next(line for line in lines if line.startswith("sd15:")).split(", ")[-1] == "demo"
     assert not any("[" in line for line in lines)
+
+
+@pytest.mark.parametrize(("flag", "meant"), [("--network_dimm", "--network_dim"), ("--learning-rate", "--learning_rate"),
+                                             ("--max_epochs=3", "--max_train_epochs"), ("--colour_of_hair", "")])
+def test_a_flag_that_nobody_knows_is_named_with_the_one_that_was_meant(flag, meant, tmp_path, capsys):
+    assert main(["train", str(tmp_path), flag, "5"]) == 1
+    said = capsys.readouterr().err
+    assert flag.partition("=")[0] in said and len(said.splitlines()) == 1
+    assert (f"Did you mean {meant}?" in said) if meant else "Did you mean" not in said

@@ -6,6 +6,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PARTS = {
+    "canvas": ("elements", *(f"canvas/{name}" for name in ("view", "box", "telling", "layers", "mask", "marks", "tools", "pointers", "keys",
+                                                           "slider", "bar"))),
     "cards": ("elements", "difference"),
     "changes": ("elements", "difference"),
     "gallery": ("elements", "selection", "grid", "chips", "undo", "drafts", "editor_parts", "editor"),

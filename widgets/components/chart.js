@@ -24,6 +24,15 @@ export function words(value) {
   return String(Number(value.toPrecision(3)));
 }
 
+/** The numbers at an axis, with as many digits as tell neighbours apart. */
+export function tickWords(values) {
+  const step = values.length > 1 ? Number(Math.abs(values[1] - values[0]).toPrecision(6)) : 0;
+  const told = values.map(words);
+  if (!step || new Set(told).size === told.length) return told;
+  const digits = Math.max(0, Math.ceil(-Math.log10(step) + 1e-9) + (Number((step / 10 ** Math.floor(Math.log10(step))).toFixed(6)) % 1 ? 1 : 0));
+  return values.map((value) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+}
+
 /** Smallest and largest finite values; widened where they are the same. */
 export function span(values) {
   let low = Infinity, high = -Infinity;
@@ -103,9 +112,10 @@ function render({ model, el }) {
     bounds = span(curves.flatMap((c) => [c.x[0], c.x[c.x.length - 1]]));
     svg.replaceChildren();
     panes.forEach((title, pane) => drawPane(title, pane, paneHeight));
-    for (const x of ticks(bounds[0], bounds[1], width / 110, model.get("x_title") === "step")) {
-      svg.append(make("text", { x: toX(x), y: height - 18, class: "lb-tick", "text-anchor": "middle" }, words(x)));
-    }
+    const across = ticks(bounds[0], bounds[1], width / 110, model.get("x_title") === "step");
+    tickWords(across).forEach((told, n) => {
+      svg.append(make("text", { x: toX(across[n]), y: height - 18, class: "lb-tick", "text-anchor": "middle" }, told));
+    });
     svg.append(make("text", { x: (LEFT + width - RIGHT) / 2, y: height - 3, class: "lb-tick", "text-anchor": "middle" }, model.get("x_title")));
     svg.setAttribute("aria-label", summary());
     drawLegend();
@@ -118,10 +128,12 @@ function render({ model, el }) {
     const top = paneTop(pane, paneHeight);
     const toY = (y) => top + paneHeight - ((y - low) / (high - low)) * paneHeight;
     svg.append(make("text", { x: LEFT, y: top - 8, class: "lb-pane-title" }, title));
-    for (const y of ticks(low, high, 4)) {
-      svg.append(make("line", { x1: LEFT, x2: width - RIGHT, y1: toY(y), y2: toY(y), class: "lb-grid" }));
-      svg.append(make("text", { x: LEFT - 6, y: toY(y) + 4, class: "lb-tick", "text-anchor": "end" }, words(y)));
-    }
+    const upwards = ticks(low, high, 4);
+    tickWords(upwards).forEach((told, n) => {
+      const y = toY(upwards[n]);
+      svg.append(make("line", { x1: LEFT, x2: width - RIGHT, y1: y, y2: y, class: "lb-grid" }));
+      svg.append(make("text", { x: LEFT - 6, y: y + 4, class: "lb-tick", "text-anchor": "end" }, told));
+    });
     svg.append(make("line", { x1: LEFT, x2: width - RIGHT, y1: top + paneHeight, y2: top + paneHeight, class: "lb-axis" }));
     for (const c of [...own].sort((a, b) => Number(b.faint) - Number(a.faint))) {
       svg.append(make("path", { d: path(c.x, c.y, toX, toY), class: `lb-curve ${c.colour} ${c.faint ? "lb-faint" : ""}` }));

@@ -14,6 +14,7 @@ PANELS: Registry[type] = Registry(
     Entry("rename", "widgets.dataset.renaming:RenamePanel", "Rename"),
     Entry("duplicates", "widgets.dataset.duplicates:DuplicatesPanel", "Duplicates"),
     Entry("quality", "widgets.dataset.quality:QualityPanel", "Quality"),
+    Entry("workbench", "widgets.dataset.workbench:WorkbenchPanel", "Workbench"),
     Entry("tag", "widgets.dataset.tagging:TaggingPanel", "Tag"),
     Entry("review", "widgets.dataset.reviewing:ReviewPanel", "Review doubtful tags"),
     Entry("caption", "widgets.dataset.describing:CaptionPanel", "Caption"),

@@ -94,7 +94,7 @@ class RunComparison:
         self._draw()
         moments = [(moment[0].upper() + moment[1:], moment) for moment in found.moments] or [("no samples", "")]
         if list(self.moment.options) != moments:
-            kept = self.moment.value if self.moment.value in found.moments else moments[-1][1]
+            kept = self.moment.value if self.moment.value in found.moments else _shared_moment(found) or moments[-1][1]
             self.moment.options, self.moment.value = moments, kept
         self._show_samples()
         self._table.value = difference_table(found)
@@ -124,6 +124,15 @@ class RunComparison:
         if (list(self.samples.rows), list(self.samples.columns), [one["key"] for one in self.samples.pictures]) != \
                 (*shown, [one.key for one in pictures]):
             self.samples.show(*shown, pictures)
+
+
+def _shared_moment(found: Comparison) -> str:
+    """The last moment of which every run has samples; empty: there is none."""
+    def of_all(moment: str) -> bool:
+        rows = [paths for _, paths in found.samples_at(moment)]
+        return bool(rows) and all(any(paths[column] is not None for paths in rows) for column in range(len(found.runs)))
+
+    return next(filter(of_all, reversed(found.moments)), "")
 
 
 def difference_table(found: Comparison) -> str:

@@ -25,7 +25,7 @@ class SettingsFinder:
     def __init__(self, form: Form, elsewhere: Callable[[Collection[str]], Sequence[str]] = lambda words: ()) -> None:
         self.form, self._elsewhere = form, elsewhere
         self.words = ipw.Text(description="Find a setting", placeholder="rank, learning, flip_aug …", continuous_update=True)
-        self.changed = ipw.ToggleButton(description="Only what differs from the preset (0)").add_class("lb-fold")
+        self.changed = ipw.ToggleButton(description="Only what differs from the preset (0)").add_class("lb-fold").add_class("lb-switch")
         self._said = ipw.HTML()
         self._differing: dict[str, str] = {}
         self._shown: set[str] | None = None

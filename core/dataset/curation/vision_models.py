@@ -92,9 +92,10 @@ def find_vision(repo_id: str, model_dir: str = "", revision: str = "", options: 
     return VisionFiles(repo_id, commit, f"{repo_id}@{commit}:{options}", download_dir, within)
 
 
-def open_vision(files: VisionFiles, model_class: str, device: str) -> tuple[Any, Any, str]:
-    """The model, its image processor, and the device that it computes on.
+def open_vision(files: VisionFiles, model_class: str, device: str, processor_class: str = "AutoImageProcessor") -> tuple[Any, Any, str]:
+    """The model, its processor, and the device that it computes on.
 
+    Args: processor_class: "AutoProcessor" where the model reads words too.
     Raises: ModelError, MissingDependency: it cannot be had; ConfigError: CUDA was asked for and is not to be had.
     """
     torch, where = require("torch", needed_for="The model"), choose_device(device)
@@ -103,7 +104,7 @@ def open_vision(files: VisionFiles, model_class: str, device: str) -> tuple[Any,
     from safetensors import SafetensorError
 
     try:
-        processor = transformers.AutoImageProcessor.from_pretrained(files.place, **files.given())
+        processor = getattr(transformers, processor_class).from_pretrained(files.place, **files.given())
         model, told = getattr(transformers, model_class).from_pretrained(files.place, dtype=torch.float32, output_loading_info=True,
                                                                          **files.given())
         if told["missing_keys"]:

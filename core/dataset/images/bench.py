@@ -47,7 +47,8 @@ class BenchVersion:
 
     def words(self) -> str:
         """For a list."""
-        facts = [f"{self.size[0]} × {self.size[1]}" if all(self.size) else "cannot be opened", *([self.how] if self.how else [])]
+        facts = [f"{self.size[0]} × {self.size[1]}" if all(self.size) else "cannot be opened"]
+        facts += [self.how] if self.how not in ("", self.title.lower()) else []
         facts += ["of an older picture"] if self.is_old else []
         return f"{self.title} ({', '.join(facts)})"
 

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from pathlib import Path
+from typing import Any
 
+from core.base.buckets import Size
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 from core.dataset.images.bench import BenchPicture, look_at_picture, take_back
 from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, crop_by_hand, ratios_for
+from core.dataset.images.cropping.framing import Cut
 from core.dataset.images.cropping.planning import CropSettings
 from core.dataset.images.cropping.smart import CropReport, crop_images
-from core.dataset.images.previews import preview_image
+from core.dataset.images.inpainting.painting import inpaint_images, tries
+from core.dataset.images.inpainting.settings import InpaintSettings
+from core.dataset.images.mask_by_hand import HandDrawing, open_drawing
+from core.dataset.images.mask_edits import as_values, read_operations
+from core.dataset.images.masks import read_mask, share
+from core.dataset.images.previews import preview_image, preview_mask
 from core.dataset.images.resizing import ResizeSettings, resize_images
+from core.dataset.images.segmenting.masking import mask_images
+from core.dataset.images.segmenting.settings import MaskSettings, Use
 from core.dataset.images.tools import make_tool
+from core.dataset.images.transparent import TransparentSettings, make_transparent
 from core.dataset.images.working import Tried, VersionReport, keep, try_on
 from core.dataset.project import Project
+from core.models.warm import WARM, WarmModel
 
 
 class ImagesManager:
@@ -37,7 +50,7 @@ class ImagesManager:
 
     def preview(self, path: Path) -> bytes:
         """A version as a picture for the screen, up to 2048 px a side, made once."""
-        return preview_image(path, self.project.hidden / "previews", large=True)
+        return preview_image(path, self.project.hidden / "previews", large=True, checks=True)
 
     def try_on(self, tool: str, settings: Settings, image_id: str, label: str = "", progress: Progress = SILENT) -> Tried:
         """What a tool (`TOOLS`) makes of one picture; nothing is written."""
@@ -51,10 +64,64 @@ class ImagesManager:
         """Put a version aside; the one that it had replaced stands again. Args: name: of its file. Returns: what happened."""
         return take_back(self.project, image_id, name, progress)
 
+    def open_drawing(self, image_id: str, label: str = "", use: Use = "learn") -> HandDrawing:
+        """Begin to draw a mask, or go on with the one that is there. Args: use: what it is for."""
+        return open_drawing(self.project, image_id, label, use)
+
+    def operations_of(self, drawing: HandDrawing) -> list[dict[str, Any]]:
+        """What the mask that is there is made of, as plain data."""
+        return as_values(drawing.begun)
+
+    def overlay_of(self, drawing: HandDrawing, operations: Sequence[dict[str, Any]],
+                   part: tuple[tuple[int, int, int, int], Size] | None = None) -> tuple[bytes, bytes, float]:
+        """A mask for the screen. Args: part: a box of it, and the size in which it is wanted. Returns: all of it, that part, its share."""
+        mask = drawing.draw(read_operations(operations))
+        return preview_mask(mask), preview_mask(mask, *part) if part is not None else b"", share(mask)
+
+    def keep_mask(self, drawing: HandDrawing, file: bytes) -> dict[str, Any]:
+        """A mask that a model made, as an operation of a drawing. Args: file: the picture of it."""
+        return as_values([drawing.sources.keep(read_mask(file, drawing.size))])[0]
+
+    def save_mask(self, drawing: HandDrawing, operations: Sequence[dict[str, Any]]) -> Path:
+        """Write a mask that was drawn. Raises: DatasetError: it is empty, or the picture was changed meanwhile."""
+        return drawing.save(read_operations(operations))
+
+    def open_models(self) -> tuple[list[WarmModel], dict[str, int]]:
+        """The models that stay open in this process, and the bytes that are free by device."""
+        kept = WARM.list()
+        return kept, {device: WARM.free(device) for device in dict.fromkeys(["cpu", *(model.device for model in kept)])}
+
+    def unload_models(self, keys: Sequence[Hashable] = ()) -> int:
+        """Let go of models, and of their memory; one that works at this moment stays. Args: keys: none: all. Returns: how many."""
+        return sum(WARM.unload(key) for key in keys) if keys else WARM.unload_all()
+
+    def ratios(self) -> list[Ratio]:
+        """Proportions that a box can be held to: free, the usual ones, the project's training sizes."""
+        return ratios_for(self.project)
+
+    def hand_crop(self, image_id: str, box: Cut, becomes: str, label: str = "") -> HandCropSettings:
+        """What `crop-by-hand` is told. Raises: ConfigError: it cannot be so."""
+        return HandCropSettings.make(image=image_id, box=box, becomes=becomes, label=label)
+
+    def paintings(self, settings: Settings, image_id: str, label: str = "", progress: Progress = SILENT) -> list[Tried]:
+        """Results of painting anew to choose from; nothing is written. Args: settings: of the tool `inpaint`."""
+        assert isinstance(settings, InpaintSettings)
+        return list(tries(self.project, settings, image_id, label, progress))
+
     def resize(self, settings: ResizeSettings, progress: Progress = SILENT) -> VersionReport:
         """Make a version of each picture at another size or in another format."""
         self.project.settle()
         return resize_images(self.project, settings, progress)
+
+    def mask(self, settings: MaskSettings, progress: Progress = SILENT) -> VersionReport:
+        """Make a mask of each picture: what counts of it, or what is to be repainted."""
+        self.project.settle()
+        return mask_images(self.project, settings, progress)
+
+    def make_transparent(self, settings: TransparentSettings, progress: Progress = SILENT) -> VersionReport:
+        """Make a version of each picture without its background."""
+        self.project.settle()
+        return make_transparent(self.project, settings, progress)
 
     def crop(self, settings: CropSettings, progress: Progress = SILENT) -> CropReport:
         """Make parts of each picture around its faces and people."""
@@ -66,6 +133,7 @@ class ImagesManager:
         self.project.settle()
         return crop_by_hand(self.project, settings, progress)
 
-    def ratios(self) -> list[Ratio]:
-        """Proportions that a box can be held to: free, the usual ones, the training sizes."""
-        return ratios_for(self.project)
+    def inpaint(self, settings: InpaintSettings, progress: Progress = SILENT) -> VersionReport:
+        """Make a version of each picture on which something is marked, with what is marked painted anew."""
+        self.project.settle()
+        return inpaint_images(self.project, settings, progress)

@@ -24,6 +24,8 @@ Point = tuple[float, float]
 Place = Literal["top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right"]
 SMOOTH = 4
 """So many times larger is drawn what is then made smaller, so that slanted edges are not jagged."""
+BY_DISTANCE = 6
+"""Pixels from which on hard masks are grown by distances, which takes as long for any radius."""
 MOST_DRAWN = 40_000_000
 """Pixels above which shapes are drawn at their own size."""
 
@@ -35,18 +37,19 @@ def empty_mask(size: tuple[int, int], value: int = 0) -> Mask:
     return numpy.full((size[1], size[0]), value, dtype=numpy.uint8)
 
 
-def read_mask(path: Path, size: tuple[int, int]) -> Mask:
+def read_mask(source: Path | bytes, size: tuple[int, int]) -> Mask:
     """A mask file, brought to the size of its picture; where it is transparent nothing counts.
 
-    Args: size: width and height of the picture, px.
+    Args: source: the file, or what it holds. size: width and height of the picture, px.
     Raises: DatasetError: missing, no image, or of other proportions than the picture.
     """
     import numpy
     from PIL import Image
 
-    image = open_image(path).image
+    image = open_image(source).image
     if abs(image.width * size[1] - image.height * size[0]) > max(*size, *image.size):
-        raise DatasetError(f"{path.name} has {image.width} x {image.height} pixels, its picture {size[0]} x {size[1]}.",
+        called = source.name if isinstance(source, Path) else "The mask"
+        raise DatasetError(f"{called} has {image.width} x {image.height} pixels, its picture {size[0]} x {size[1]}.",
                            "A mask must have the proportions of its picture: draw it anew.")
     grey = image.convert("L")
     if image.mode == "RGBA":
@@ -160,6 +163,15 @@ def share(mask: Mask) -> float:
     return float(mask.mean()) / 255 if mask.size else 0.0
 
 
+def transparency(image: Picture) -> Mask | None:
+    """What is seen of a picture; None: it is nowhere transparent."""
+    import numpy
+
+    if image.mode != "RGBA" or image.getchannel("A").getextrema() == (255, 255):
+        return None
+    return numpy.array(image.getchannel("A"))
+
+
 def with_alpha(image: Picture, mask: Mask) -> Picture:
     """RGBA: what does not count is transparent, over what was transparent before. Args: image: RGB or RGBA. Raises: DatasetError."""
     import numpy
@@ -182,12 +194,30 @@ def _grown(mask: Mask, radius: int) -> Mask:
     """The largest value within a disc: for each row of the disc a running maximum, whose windows grow from row to row."""
     import numpy
 
+    if radius >= BY_DISTANCE and not ((mask > 0) & (mask < 255)).any():
+        return _grown_hard(mask, radius)
     height = mask.shape[0]
     grown = mask.copy()
     for up in range(min(radius, height - 1), -1, -1):
         row = _running_maximum(mask, int(math.sqrt((radius + 0.5) ** 2 - up * up)))
         numpy.maximum(grown[: height - up], row[up:], out=grown[: height - up])
         numpy.maximum(grown[up:], row[: height - up], out=grown[up:])
+    return grown
+
+
+def _grown_hard(mask: Mask, radius: int) -> Mask:
+    """The same of a mask that is 0 or 255: what lies so near to it. The disc is that of all whole steps up to half a pixel further."""
+    import numpy
+    from scipy import ndimage
+
+    if not mask.any():
+        return mask.copy()
+    rows, columns = numpy.flatnonzero(mask.any(axis=1)), numpy.flatnonzero(mask.any(axis=0))
+    top, bottom = max(0, rows[0] - radius), rows[-1] + radius + 1
+    left, right = max(0, columns[0] - radius), columns[-1] + radius + 1
+    grown = numpy.zeros_like(mask)
+    near = ndimage.distance_transform_edt(mask[top:bottom, left:right] == 0) <= radius + 0.5
+    grown[top:bottom, left:right][near] = 255
     return grown
 
 

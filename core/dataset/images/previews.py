@@ -10,26 +10,31 @@ from typing import TYPE_CHECKING, Any
 
 from core.base.errors import DatasetError, DiskError
 from core.base.files import write_bytes
-from core.dataset.images.opening import open_rgb
+from core.dataset.images.opening import open_image, over_white
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+
+    from core.dataset.images.masks import Mask
 
 LONGEST = 768
 """Longest side of a preview, in pixels; smaller pictures keep their size."""
 LARGEST = 2048
 """The same where sharpness is judged."""
-LARGE = "-large"
+LARGE, CHECKED = "-large", "-checks"
+CHECKS_ACROSS, LIGHT_CHECK, DARK_CHECK = 64, 235, 200
+"""Of the pattern behind what is transparent: checks along the longer side, and their two greys."""
 MOST_LARGE = 200
 """Large previews that are kept; they take ten times the disk of the others, and few pictures are looked at so closely."""
 
 
-def preview_image(path: Path, cache: Path, large: bool = False) -> bytes:
+def preview_image(path: Path, cache: Path, large: bool = False, checks: bool = False) -> bytes:
     """The file of a preview (JPEG; lossless WebP where the picture is small already), transparency laid over white.
 
     Args:
         path: the picture.
         large: up to `LARGEST` pixels a side, not `LONGEST`.
+        checks: transparency laid over a pattern of checks instead, where it is what one looks at.
         cache: the folder where previews are kept. A preview is true as long as the picture's time and size are; when it is made
             anew the old one goes. A folder that cannot be written costs only the time to make it again.
 
@@ -40,11 +45,12 @@ def preview_image(path: Path, cache: Path, large: bool = False) -> bytes:
     except OSError as error:
         raise DatasetError(f"{path.name} is not there (any more) or cannot be read ({error.strerror or type(error).__name__}).") from error
     longest = LARGEST if large else LONGEST
-    name = hashlib.sha256(str(path.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:24] + (LARGE if large else "")
+    kind = (CHECKED if checks else "") + (LARGE if large else "")
+    name = hashlib.sha256(str(path.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:24] + kind
     kept = cache / f"{name}.{facts.st_mtime_ns}.{facts.st_size}"
     with contextlib.suppress(OSError):
         return kept.read_bytes()
-    data = _encoded(open_rgb(path, at_least=longest), longest)
+    data = _encoded(_shown(path, longest, checks), longest)
     with contextlib.suppress(OSError, DiskError):
         write_bytes(kept, data)
         for other in cache.glob(f"{name}.*"):
@@ -55,10 +61,44 @@ def preview_image(path: Path, cache: Path, large: bool = False) -> bytes:
     return data
 
 
-def preview_bytes(data: bytes, large: bool = False) -> bytes:
+def preview_bytes(data: bytes, large: bool = False, checks: bool = False) -> bytes:
     """The same of a picture that is no file yet; nothing is kept. Raises: DatasetError."""
     longest = LARGEST if large else LONGEST
-    return _encoded(open_rgb(data, at_least=longest), longest)
+    return _encoded(_shown(data, longest, checks), longest)
+
+
+def preview_part(source: Path | bytes, box: tuple[int, int, int, int], size: tuple[int, int], checks: bool = False) -> bytes:
+    """A part of a picture at another size, as a JPEG; transparency as in `preview_image`.
+
+    Args: box: left, top, right, bottom, px. size: width and height of what comes, px.
+    Raises: DatasetError: as `preview_image`.
+    """
+    from PIL import Image
+
+    picture = _shown(source, 0, checks).crop(box)
+    if picture.size != size:
+        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=93, subsampling=0)
+    return buffer.getvalue()
+
+
+def preview_mask(mask: Mask, box: tuple[int, int, int, int] | None = None, size: tuple[int, int] | None = None) -> bytes:
+    """A mask for the screen, as a PNG.
+
+    Args: mask: (height, width) uint8. box: of which part (left, top, right, bottom, px); None: all of it, at most `LARGEST` px a side.
+        size: width and height of what comes, px.
+    """
+    from PIL import Image
+
+    picture = Image.fromarray(mask)
+    if box is not None and size is not None:
+        picture = picture.crop(box).resize(size, Image.Resampling.BOX)
+    elif max(picture.size) > LARGEST:
+        picture.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def _forget_oldest(cache: Path) -> None:
@@ -67,6 +107,25 @@ def _forget_oldest(cache: Path) -> None:
     if len(found) > MOST_LARGE:
         for path in sorted(found, key=lambda one: one.stat().st_mtime_ns)[:-MOST_LARGE]:
             path.unlink(missing_ok=True)
+
+
+def _shown(source: Path | bytes, at_least: int, checks: bool) -> Picture:
+    """RGB. Raises: DatasetError."""
+    picture = open_image(source, at_least=at_least).image
+    return over_checks(picture) if checks and picture.mode == "RGBA" else over_white(picture)
+
+
+def over_checks(image: Picture) -> Picture:
+    """RGB; where it is transparent one sees grey checks. Args: image: RGBA."""
+    import numpy
+    from PIL import Image
+
+    side = max(8, max(image.size) // CHECKS_ACROSS)
+    across, down = (numpy.arange(length) // side for length in image.size)
+    pattern = numpy.where((across[None, :] + down[:, None]) % 2, LIGHT_CHECK, DARK_CHECK).astype(numpy.uint8)
+    made = Image.fromarray(pattern).convert("RGB")
+    made.paste(image.convert("RGB"), mask=image.getchannel("A"))
+    return made
 
 
 def _encoded(image: Picture, longest: int) -> bytes:

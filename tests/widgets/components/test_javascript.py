@@ -105,3 +105,10 @@ def test_shares_are_shown_in_few_signs(tmp_path):
 def test_of_a_panels_keys_the_notebook_gets_only_those_that_change_no_cell_by_themselves(tmp_path):
     keys = "[{key: 'd'}, {key: 'x'}, {key: 'Enter'}, {key: 'D', shiftKey: true}, {key: 'Enter', shiftKey: true}, {key: 's', ctrlKey: true}]"
     assert js(tmp_path, "status", f"{keys}.map((key) => Boolean(m.forNotebook(key)))") == [False, False, False, False, True, True]
+
+
+@pytest.mark.parametrize(("low", "high", "told"), [
+    (59.28, 59.33, ["59.28", "59.30", "59.31", "59.32", "59.33"]), (1000.2, 1000.9, ["1,000.2", "1,000.4", "1,000.6", "1,000.8"]),
+    (0, 12000, ["0", "5,000", "10,000"]), (59.2, 59.3, ["59.200", "59.225", "59.250", "59.275", "59.300"])])
+def test_neighbours_at_an_axis_are_told_apart(tmp_path, low, high, told):
+    assert js(tmp_path, "chart", f"m.tickWords(m.ticks({low}, {high}, 4))") == told

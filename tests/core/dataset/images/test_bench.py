@@ -27,7 +27,7 @@ def test_the_versions_are_told_with_size_and_history(picture):
     save_variant(picture, "girl", "mask", encode(Image.new("L", (800, 600)), SaveSettings(), "PNG").data, ".png", "face_focus")
     found = look_at_picture(picture, "girl")
     assert [version.words() for version in found.versions] == [
-        "Picture (400 × 300)", "Resized (200 × 150, resized)", "Upscaled (800 × 600, brought along)",
+        "Picture (400 × 300)", "Resized (200 × 150)", "Upscaled (800 × 600, brought along)",
         "Mask (face_focus) (800 × 600, brought along)"]
     assert found.present.title == "Upscaled" and found.version("girl_resized.jpg").how == "resized"
     with pytest.raises(DatasetError, match="not there any more"):
@@ -50,4 +50,4 @@ def test_a_version_of_an_older_picture_and_a_broken_one_are_said(picture):
     Image.new("RGB", (500, 300), "blue").save(picture.images / "girl.jpg")
     (picture.variants / "girl_upscaled.png").write_bytes(b"no picture")
     assert [version.words() for version in look_at_picture(picture, "girl").versions[1:]] == [
-        "Resized (200 × 150, resized, of an older picture)", "Upscaled (cannot be opened, brought along)"]
+        "Resized (200 × 150, of an older picture)", "Upscaled (cannot be opened, brought along)"]

@@ -42,6 +42,16 @@ def test_growing_takes_the_largest_within_a_disc_also_of_grey(radius):
     assert (grow(mask, radius) == reference_grown(mask, radius)).all()
 
 
+@pytest.mark.parametrize("radius", [6, 7, 11, 40])
+def test_hard_masks_grow_by_distances_to_the_same_pixels(radius):
+    mask = numpy.where(noise(3) > 252, 255, 0).astype(numpy.uint8)
+    assert (grow(mask, radius) == reference_grown(mask, radius)).all()
+    grey = mask.copy()
+    grey[0, 0] = 1  # a grey pixel anywhere: grown row by row
+    assert (numpy.where(grow(grey, radius) == 255, 255, 0) == grow(mask, radius)).all()
+    assert (grow(255 - mask, -radius) == 255 - grow(mask, radius)).all() and not grow(empty_mask(SIZE), radius).any()
+
+
 @pytest.mark.parametrize("radius", [1, 3, 9])
 def test_a_point_grows_to_a_disc_and_shrinks_away(radius):
     mask = empty_mask((61, 61))

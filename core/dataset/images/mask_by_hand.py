@@ -1,0 +1,173 @@
+"""Masks drawn by hand, kept: each is a version that says of which operations it was made, so that it can be drawn on.
+
+    drawing = open_drawing(project, "girl")
+    mask = drawing.draw(read_operations(text))       after each stroke; only the new one is drawn
+    path = drawing.save(read_operations(text))       girl_mask.png
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from core.base.errors import ConfigError, DatasetError
+from core.base.files import explain_disk_errors, read_text, write_bytes
+from core.base.progress import SILENT, Progress
+from core.dataset.images.mask_edits import Drawing, as_values, digest_of, read_operations
+from core.dataset.images.mask_operations import Given, Operation, Size, Sources
+from core.dataset.images.masks import read_mask
+from core.dataset.images.opening import Decoded, inspect_image
+from core.dataset.images.saving import SaveSettings, encode
+from core.dataset.images.segmenting.clicking import ClickSettings, click
+from core.dataset.images.segmenting.masking import BY_HAND, label_of
+from core.dataset.images.segmenting.sam import Prompt
+from core.dataset.images.segmenting.settings import Use
+from core.dataset.images.sourcing import Unit, Work, one_unit, work_for
+from core.dataset.images.variants import read_made
+from core.dataset.images.working import NothingFound, Output, Tool, keep, try_on
+from core.dataset.project import Project
+
+if TYPE_CHECKING:
+    from core.dataset.images.masks import Mask
+
+KEPT_MASKS = "masks"
+"""In the project's hidden folder: masks that a model made for a drawing, and lists of operations too long for a picture's notes."""
+MOST_NOTED = 12_000
+"""Characters of operations that stand in the mask itself."""
+Device = Literal["auto", "cuda", "cpu"]
+
+
+class KeptSources(Sources):
+    """Masks that are kept in the project, and clicks on the version that is shown."""
+
+    def __init__(self, project: Project, shown: Path, device: Device = "auto") -> None:
+        self._folder, self._shown, self._device = project.hidden / KEPT_MASKS, shown, device
+
+    def keep(self, mask: Mask) -> Given:
+        """Keep a mask that a model made. Returns: the operation that stands for it. Raises: DiskError."""
+        from PIL import Image
+
+        name = hashlib.sha256(repr(mask.shape).encode() + mask.tobytes()).hexdigest()[:16]
+        path = self._folder / f"{name}.png"
+        with explain_disk_errors(path):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if not path.is_file():
+                write_bytes(path, encode(Image.fromarray(mask), SaveSettings(format="png"), "PNG").data)
+        return Given(name=name)
+
+    def given(self, name: str, size: Size) -> Mask:
+        """Raises: DatasetError: it is not kept, or of other proportions."""
+        path = self._folder / f"{name}.png"
+        return read_mask(path, size) if path.is_file() else super().given(name, size)
+
+    def segment(self, model: str, prompt: Prompt, size: Size) -> Mask:
+        """Raises: DatasetError, ModelError, ConfigError."""
+        return click(self._shown, prompt, ClickSettings(model=model, device=self._device)).mask
+
+
+class HandMask(Tool[Decoded, Decoded]):
+    """The tool: draws a list of operations."""
+
+    name, verb, kind = BY_HAND, "Drawing masks", "mask"
+    saving = SaveSettings(format="png")
+
+    def __init__(self, project: Project, drawing: HandDrawing, operations: Sequence[Operation]) -> None:
+        self._project, self._drawing, self._operations = project, drawing, tuple(operations)
+
+    def label(self, unit: Unit) -> str:
+        """By what the mask is for."""
+        return label_of(unit, self._drawing.use)
+
+    def told(self, work: Work) -> dict[str, Any]:
+        """The operations, or their name where they are many, and the size of the picture that they were drawn on."""
+        size, values = list(self._drawing.size), as_values(self._operations)
+        if len(json.dumps(values)) <= MOST_NOTED:
+            return {"size": size, "operations": values}
+        return {"size": size, "kept": digest_of(self._operations)}
+
+    def prepare(self, work: Work, decoded: Decoded) -> Decoded | None:
+        """Raises: DatasetError: another version stands in the place of the one that was drawn on."""
+        if work.source != self._drawing.path or decoded.image.size != self._drawing.size:
+            raise DatasetError(f"{work.unit.title} was changed meanwhile: it was drawn on {self._drawing.path.name}, now there is "
+                               f"{work.source.name}.", "Open it again.")
+        return decoded
+
+    def finish(self, work: Work, prepared: Decoded, result: Decoded) -> list[Output]:
+        """One mask. Raises: NothingFound: nothing is drawn."""
+        from PIL import Image
+
+        mask = self._drawing.draw(self._operations)
+        if not mask.any():
+            raise NothingFound("Nothing is drawn: the mask is empty.", "Draw something, or take the mask away.")
+        return [Output(Image.fromarray(mask))]
+
+
+@dataclass
+class HandDrawing:
+    """A picture whose mask is drawn."""
+
+    project: Project
+    image_id: str
+    label: str
+    """Of the part; empty: the whole picture."""
+    use: Use
+    path: Path
+    """The version that is shown and drawn on."""
+    size: Size
+    sources: KeptSources
+    begun: tuple[Operation, ...] = ()
+    """What the mask that is there was made of; one that was not drawn by hand is the first operation."""
+    _drawing: Drawing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._drawing = Drawing(self.size, self.sources)
+
+    def draw(self, operations: Sequence[Operation]) -> Mask:
+        """The mask; it must not be changed. Raises: DatasetError, ModelError, ConfigError: a model's mask cannot be had."""
+        return self._drawing.draw(operations)
+
+    def save(self, operations: Sequence[Operation], progress: Progress = SILENT) -> Path:
+        """Write it as a version. Raises: DatasetError: it is empty, or the picture was changed meanwhile; DiskError; as `draw`."""
+        tried = try_on(self.project, HandMask(self.project, self, operations), self.image_id, self.label, progress)
+        values = json.dumps(as_values(operations))
+        if len(values) > MOST_NOTED:
+            path = self.project.hidden / KEPT_MASKS / f"{digest_of(operations)}.json"
+            with explain_disk_errors(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_bytes(path, values.encode())
+        return keep(self.project, tried, progress)[0]
+
+
+def open_drawing(project: Project, image_id: str, label: str = "", use: Use = "learn", device: Device = "auto") -> HandDrawing:
+    """Begin to draw, or go on, on the best version of a picture or of its part.
+
+    Raises: DatasetError: there is no such picture or part, it cannot be opened, or its mask does not fit.
+    """
+    unit = one_unit(project, image_id, label)
+    work = work_for(unit, BY_HAND, "mask", label=label_of(unit, use))
+    if work.trouble:
+        raise DatasetError(work.trouble)
+    facts = inspect_image(work.source)
+    size, sources = (facts.width, facts.height), KeptSources(project, work.source, device)
+    there = unit.beside("mask", label_of(unit, use))
+    begun = _operations_of(project, there, size) if there is not None else ()
+    if there is not None and begun is None:
+        begun = (sources.keep(read_mask(there, size)),)
+    return HandDrawing(project, image_id, label, use, work.source, size, sources, begun or ())
+
+
+def _operations_of(project: Project, mask: Path, size: Size) -> tuple[Operation, ...] | None:
+    """Of which it was drawn by hand on a picture of that size; None: it was made otherwise, or its operations are lost."""
+    made = read_made(mask)
+    step = made.steps[-1] if made is not None and made.steps else None
+    if step is None or step.tool != BY_HAND or step.settings.get("size") != list(size):
+        return None
+    try:
+        kept = step.settings.get("kept")
+        return read_operations(step.settings["operations"] if kept is None else read_text(project.hidden / KEPT_MASKS / f"{kept}.json"))
+    except (ConfigError, DatasetError, KeyError, OSError):
+        return None

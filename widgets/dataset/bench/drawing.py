@@ -1,0 +1,256 @@
+"""Tabs on which a mask is drawn: by hand, by pressing on what is meant, or by a model that looks for it; one list with undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import ipywidgets as ipw
+
+from core.base.words import counted
+from widgets.dataset.bench.tab import ToolTab
+from widgets.panel import Work
+from widgets.pieces import Fold, row
+
+if TYPE_CHECKING:
+    from core.dataset.images.mask_by_hand import HandDrawing
+    from core.dataset.images.segmenting.settings import Use
+    from core.dataset.images.working import Tried
+    from widgets.components.canvas_deeds import Deed
+    from widgets.dataset.bench.desk import Opened
+    from widgets.dataset.workbench import WorkbenchPanel
+
+PLACES = ("top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right")
+HOW = [("Add", "add"), ("Take away", "subtract"), ("Keep only what both hold", "intersect"), ("Begin anew", "replace")]
+CLICKS = [("MobileSAM (the smallest)", "mobile-sam"), ("SAM 2.1 tiny", "sam2.1-tiny"), ("SAM 2.1 small", "sam2.1-small"),
+          ("SAM 2.1 base", "sam2.1-base"), ("SAM 2.1 large", "sam2.1-large")]
+Values = dict[str, Any]
+
+
+class DrawTab(ToolTab):
+    """A mask on the picture that lies on the desk.
+
+    Args: use: what the mask is for.
+    """
+
+    tools = ("brush", "eraser", "rectangle", "polygon", "points", "look")
+    use: ClassVar[Use] = "learn"
+    button = "Let a model find it"
+
+    def __init__(self, panel: WorkbenchPanel, name: str, title: str, stages: dict[str, str]) -> None:
+        super().__init__(panel, name, title, stages)
+        self.drawing: HandDrawing | None = None
+        self.operations: list[Values] = []
+        self._undone: list[Values] = []
+        self._saved: list[Values] = []
+        self._turn_of = 0
+        self._drawn: tuple[Any, ...] = ()
+        self._is_drawing = False
+
+    def controls(self) -> Sequence[ipw.Widget]:
+        """What changes the whole mask, pressing on what is meant, and what finds it."""
+        self.pixels = ipw.BoundedIntText(description="Pixels", value=8, min=1, max=500)
+        self.place = ipw.Dropdown(description="Place", options=PLACES, value="bottom-right")
+        self.wide = ipw.BoundedFloatText(description="Width (%)", value=25, min=0.5, max=100)
+        self.high = ipw.BoundedFloatText(description="Height (%)", value=10, min=0.5, max=100)
+        self.how = ipw.Dropdown(description="What is found", options=HOW, value="add")
+        self.model = ipw.Dropdown(description="Model for presses", options=CLICKS)
+        self.words = ipw.HTML()
+        whole = [self._changing("Invert", lambda: {"op": "invert"}), self._changing("Clear", lambda: {"op": "clear"}),
+                 self._changing("Grow", lambda: {"op": "grow", "pixels": self.pixels.value}),
+                 self._changing("Shrink", lambda: {"op": "grow", "pixels": -self.pixels.value}),
+                 self._changing("Soften the edge", lambda: {"op": "feather", "pixels": self.pixels.value}),
+                 self._changing("Harden the edge", lambda: {"op": "threshold"}),
+                 self._changing("Fill holes", lambda: {"op": "fill"})]
+        mark = self._changing("Mark this place", lambda: {"op": "place", "place": self.place.value, "width": self.wide.value,
+                                                          "height": self.high.value, "how": self.panel.canvas.how})
+        self.point = self.panel.action("Take what the points mean", self._point, self._no_points, alone=True)
+        fields = [ipw.VBox([one]).add_class("lb-field") for one in (self.place, self.wide, self.high)]
+        places = Fold("places of watermarks", [row(*fields, mark)])
+        pressing = row(ipw.VBox([self.model]).add_class("lb-field"), self.point)
+        return [self.words, row(ipw.VBox([self.pixels]).add_class("lb-field"), *whole), pressing, places.view, *self._below()]
+
+    def _below(self) -> Sequence[ipw.Widget]:
+        return [*super().controls(), ipw.VBox([ipw.VBox([self.how]).add_class("lb-field")]).add_class("lb-fields")]
+
+    def _changing(self, words: str, operation: Callable[[], Values]) -> ipw.Button:
+        return self.panel.action(words, lambda: self._add(operation()), self._not_open)
+
+    # What lies on the desk
+
+    def begin(self) -> None:
+        """Draw on the picture."""
+        super().begin()
+        self.drawing = None
+
+    def end(self) -> None:
+        """No mask is shown in other tabs."""
+        self._turn_of += 1
+        self.drawing = None
+        self.panel.canvas.show_overlay(b"")
+        self.panel.canvas.can_undo = self.panel.canvas.can_redo = False
+
+    def show(self, opened: Opened | None) -> None:
+        """Go on with its mask, or begin one."""
+        self._turn_of += 1
+        self.drawing, self._drawn = None, ()
+        manager, turn = self.panel.manager, self._turn_of
+        if opened is None or manager is None:
+            return
+        picture, use = opened.picture, self.use
+        label = opened.shown.label if opened.shown.kind == "part" else ""
+
+        def ready(drawing: HandDrawing | None, error: BaseException | None) -> None:
+            if turn != self._turn_of:
+                return
+            if error is not None or drawing is None:
+                self.panel.fail(error or RuntimeError("no mask was begun"))
+                return
+            if drawing.path != opened.shown.path:  # a mask belongs to the present version
+                self.panel.look_at(drawing.path.name)
+                return
+            self.drawing = drawing
+            self.operations, self._undone = manager.operations_of(drawing), []
+            self._saved = list(self.operations)
+            self._changed()
+
+        self.panel.loop.beside(lambda: manager.open_drawing(picture.id, label, use), ready)
+
+    def told(self, deed: Deed) -> None:
+        """A stroke, a shape, undo, redo, save."""
+        if deed.kind == "save":
+            self.panel.guard(self.panel.save_now)
+        elif deed.kind == "undo" and self.operations:
+            self._undone.append(self.operations.pop())
+            self._changed()
+        elif deed.kind == "redo" and self._undone:
+            self.operations.append(self._undone.pop())
+            self._changed()
+        elif deed.is_operation:
+            self._add(as_operation(deed))
+
+    def _add(self, *operations: Values) -> None:
+        self.operations += operations
+        self._undone = []
+        self._changed()
+
+    def _changed(self) -> None:
+        canvas = self.panel.canvas
+        with canvas.hold_sync():
+            canvas.can_undo, canvas.can_redo = bool(self.operations), bool(self._undone)
+        self._draw()
+        self.panel.look_again()
+
+    def _draw(self) -> None:
+        """Show the exact mask; while one is worked out only the newest wish counts."""
+        drawing, manager, canvas = self.drawing, self.panel.manager, self.panel.canvas
+        if drawing is None or manager is None or self._is_drawing:
+            return
+        operations, through, turn = list(self.operations), canvas.count, self._turn_of
+        wanted = canvas.wants
+        self._is_drawing = True
+
+        def drawn(found: tuple[bytes, bytes, float] | None, error: BaseException | None) -> None:
+            self._is_drawing = False
+            if turn == self._turn_of:
+                if error is not None or found is None:
+                    if self.operations:
+                        self._undone = []
+                        self.operations.pop()  # what cannot be drawn is not kept, or nothing after it could be
+                    self.panel.fail(error or RuntimeError("no mask was drawn"))
+                    self._changed()
+                    return
+                canvas.show_overlay(found[0], through, wanted.box if wanted is not None else (), found[1])
+                self._tell(found[2])
+            if (operations, turn) != (self.operations, self._turn_of):
+                self._draw()
+
+        part = (wanted.box, wanted.size) if wanted is not None else None
+        self.panel.loop.beside(lambda: manager.overlay_of(drawing, operations, part), drawn)
+
+    def sharpen(self) -> None:
+        """The picture is looked at more closely: the mask too."""
+        self._draw()
+
+    def _tell(self, share: float) -> None:
+        steps = f"{counted(len(self.operations), 'step')}, " if self.operations else ""
+        unsaved = " Not saved yet." if self.is_changed else ""
+        words = f"The mask holds {share:.1%} of the picture ({steps}undo with Ctrl+Z).{unsaved}" if self.operations else self._empty_words()
+        self.words.value = f'<p class="lb-help">{words}</p>'
+
+    def _empty_words(self) -> str:
+        return "There is no mask yet. Draw on the picture, press on what is meant, or let a model find it. White counts, black does not."
+
+    # What its buttons do
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether something was drawn that is not saved."""
+        return self.operations != self._saved
+
+    def _not_open(self) -> str:
+        return "" if self.drawing is not None else "Press a picture at the left first."
+
+    def _no_points(self) -> str:
+        canvas = self.panel.canvas
+        return self._not_open() or ("" if canvas.points or canvas.box else "Choose Points above the picture, and press on what is meant.")
+
+    def _point(self) -> Work | None:
+        drawing, canvas, manager = self.drawing, self.panel.canvas, self.panel.manager
+        if drawing is None or manager is None:
+            return None
+        operation = {"op": "segment", "model": self.model.value, "points": [[x, y, bool(kind)] for x, y, kind in canvas.points],
+                     "box": list(canvas.box) or None, "how": canvas.how}
+        turn = self._turn_of
+
+        def answered(found: object) -> str | None:
+            if turn != self._turn_of:
+                return None
+            canvas.points, canvas.box = [], []
+            self._add(operation)
+            return "what the points mean is in the mask. Ctrl+Z takes it out again."
+
+        return Work("looking at what the points mean", lambda: manager.overlay_of(drawing, [*self.operations, operation]), answered)
+
+    def tried(self, tried: Tried) -> str | None:
+        """A model found a mask: it becomes a step of the list."""
+        drawing, manager = self.drawing, self.panel.manager
+        if drawing is None or manager is None or not tried.files:
+            return tried.reason or "nothing was found."
+        given = manager.keep_mask(drawing, tried.files[0].encoded.data)
+        how = str(self.how.value)
+        self._add(*([{"op": "clear"}] if how == "replace" else []), {**given, "how": "add" if how == "replace" else how})
+        note = tried.files[0].encoded.note
+        return f"found. It is a step of the mask now; save it, or undo it with Ctrl+Z.{f' Note: {note}.' if note else ''}"
+
+    def can_save(self) -> str:
+        """Why there is nothing to save."""
+        return self._not_open() or ("" if self.is_changed and self.operations else "Nothing new was drawn.")
+
+    def save(self) -> Work | None:
+        """Write the mask."""
+        drawing, operations = self.drawing, list(self.operations)
+        if drawing is None:
+            return None
+        manager = self.panel.manager
+        assert manager is not None
+        return Work("saving the mask", lambda: manager.save_mask(drawing, operations),
+                    lambda path: self.panel.kept(f"saved {path.name}."))
+
+    def discard(self) -> str:
+        """Go back to the mask as it was saved."""
+        self.operations, self._undone = list(self._saved), []
+        self._changed()
+        return "the mask is as it was saved."
+
+    def can_discard(self) -> str:
+        """Why there is nothing to discard."""
+        return "" if self.is_changed else "Nothing new was drawn."
+
+
+def as_operation(deed: Deed) -> Values:
+    """What was drawn on the canvas, as the mask's list calls it."""
+    values = dict(deed.operation)
+    if deed.kind == "rectangle":
+        values["from"], values["to"] = values.pop("first"), values.pop("second")
+    return values

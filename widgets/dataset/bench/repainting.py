@@ -1,0 +1,75 @@
+"""The tab that paints anew: the region is drawn as a mask of its own, then a tool fills it; several results to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import ipywidgets as ipw
+
+from widgets.dataset.bench.drawing import DrawTab
+from widgets.dataset.bench.tab import Tab, ToolTab
+from widgets.panel import Work
+
+if TYPE_CHECKING:
+    from core.base.settings import Settings
+    from core.dataset.images.working import Tried
+    from widgets.dataset.bench.desk import Opened
+
+
+class RepaintTab(DrawTab):
+    """Draws where, and paints."""
+
+    use = "repaint"
+    button = "Paint the region anew"
+
+    def _below(self) -> Sequence[ipw.Widget]:
+        return ToolTab.controls(self)
+
+    def _empty_words(self) -> str:
+        return "Nothing is marked yet. Draw over what is to go; or choose a place for watermarks under Where, which needs no mark."
+
+    def show(self, opened: Opened | None) -> None:
+        """Another picture; while results are looked at, the mark stays as it is."""
+        if self.panel.desk.tried is None:
+            super().show(opened)
+
+    def run(self, opened: Opened, settings: Settings, label: str) -> Work | None:
+        """Keep the mark, then paint; nothing of the picture is written yet."""
+        manager, drawing, operations = self.panel.manager, self.drawing, list(self.operations)
+        if manager is None:
+            return None
+        progress = self.panel.try_progress()
+        needs_mark = getattr(settings, "region", "mask") == "mask"
+
+        def paint() -> list[Tried]:
+            if needs_mark and drawing is not None and operations and operations != self._saved:
+                manager.save_mask(drawing, operations)
+                self._saved = operations
+            return manager.paintings(settings, opened.picture.id, label, progress)
+
+        return Work(f"painting {opened.picture.name} anew", paint, partial(self._painted, opened.picture.id))
+
+    def _painted(self, image_id: str, found: Sequence[Tried]) -> str | None:
+        opened = self.panel.desk.opened
+        if opened is None or opened.picture.id != image_id:
+            return "another picture is open now; nothing of it was kept."
+        self.panel.canvas.show_overlay(b"")
+        return self.panel.show_results(found)
+
+    def can_save(self) -> str:
+        """A result, or the mark alone."""
+        return "" if self.panel.desk.tried is not None else super().can_save()
+
+    def save(self) -> Work | None:
+        """Keep the chosen result; without one, the mark."""
+        return Tab.save(self) if self.panel.desk.tried is not None else super().save()
+
+    def can_discard(self) -> str:
+        """Results first, then what was drawn."""
+        return "" if self.panel.desk.tried is not None else super().can_discard()
+
+    def discard(self) -> str:
+        """Drop the results; the mark stays."""
+        return Tab.discard(self) if self.panel.desk.tried is not None else super().discard()

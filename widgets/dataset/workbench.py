@@ -1,0 +1,361 @@
+"""One picture at a time: look at its versions, try a tool on it, keep what is good; then the same for many."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as ipw
+
+from core.base.errors import Cancelled
+from core.base.jobs import Job, JobStatus, start_job
+from core.base.progress import Progress
+from core.base.settings import Settings
+from core.base.words import counted
+from core.dataset import filtering
+from core.dataset.images.manager import ImagesManager
+from core.dataset.project import Project
+from widgets.components.canvas import Canvas
+from widgets.components.canvas_deeds import Wanted
+from widgets.components.strip import Strip
+from widgets.controls import Choices
+from widgets.dataset.bench.cropping import CropTab
+from widgets.dataset.bench.desk import Desk
+from widgets.dataset.bench.drawing import DrawTab
+from widgets.dataset.bench.models import ModelsList
+from widgets.dataset.bench.repainting import RepaintTab
+from widgets.dataset.bench.tab import Tab, ToolTab
+from widgets.dataset.bench.viewing import ViewTab
+from widgets.dataset.browsing import Shelf
+from widgets.dataset.importing import skipped_list
+from widgets.jobs_view import newest_job
+from widgets.kernel_loop import KernelLoop
+from widgets.panel import Panel, Work
+from widgets.session import Session
+
+if TYPE_CHECKING:
+    from core.dataset.images.working import Tried
+
+GLANCE_SECONDS = 2.0
+"""How often the folder's time is looked at."""
+NO_PICTURE = "Press a picture at the left first."
+
+
+class TryProgress(Progress):
+    """What a tool says while it works on one picture, told in the status line; a press on Cancel stops it."""
+
+    def __init__(self, loop: KernelLoop, say: Callable[[str, float], None]) -> None:
+        super().__init__()
+        self._loop, self._say = loop, say
+
+    def report_start(self) -> None:
+        """A phase began."""
+        self._tell()
+
+    def report_step(self, item: str) -> None:
+        """One step is done."""
+        self._tell()
+
+    def _tell(self) -> None:
+        count = f" {self.done} of {self.total}" if self.total > 1 else ""
+        words, part = f"Working{count}: {self.what}", self.done / self.total if self.total > 1 else -1.0
+        self._loop.soon(lambda: self._say(words, part))
+
+
+def _result_words(tried: Tried, number: int, place: int) -> str:
+    file = tried.files[number]
+    return f"{file.label or f'result {place + 1}'} ({file.size[0]} × {file.size[1]})"
+
+
+class WorkbenchPanel(Panel):
+    """The strip of pictures at the left, the canvas at the right, a tab for each kind of tool under it."""
+
+    name = "workbench"
+    title = "Workbench"
+    purpose = ("Repair pictures one at a time, or try a tool on one before it goes over all. Every tool makes a version beside the "
+               "picture; the picture itself is never touched, and training takes the best version.")
+    button = "Try on this picture"
+    needs_pictures = True
+
+    def __init__(self, session: Session, number: int = 1) -> None:
+        self._trying: TryProgress | None = None
+        self._watching = False
+        self._results: list[tuple[Tried, int]] = []
+        super().__init__(session, number)
+
+    def controls(self) -> Sequence[ipw.Widget]:
+        """Strip, tabs, canvas and the open tab's settings."""
+        self.strip = Strip(lambda kind, given: self.loop.soon(lambda: self.guard(lambda: self._asked(kind, given))),
+                           (filtering.__doc__ or "").partition("\n\n")[2].strip(), "There are no pictures yet. Import some first.")
+        self.shelf = Shelf(self.strip, self.loop, self.fail, self._rows_changed)
+        self.canvas = Canvas(told=lambda deed: self.guard(lambda: self.tab.told(deed)), asked=self._sharpen,
+                             soon=self.loop.soon, nothing="Press a picture at the left.")
+        self.desk = Desk(self.canvas, self.loop, self._laid_out, self.fail)
+        self.tabs: dict[str, Tab] = {tab.name: tab for tab in self._make_tabs()}
+        self.tab = next(iter(self.tabs.values()))
+        self.tab_choice = ipw.ToggleButtons(options=[(tab.title, name) for name, tab in self.tabs.items()]).add_class("lb-tabs")
+        self.tab_choice.observe(self.heard(self._turn), "value")
+        self.words = ipw.HTML().add_class("lb-bench-words")
+        self.result = ipw.Dropdown(description="Result", options=[("", 0)])
+        self.result.observe(self.heard(self._show_result), "value")
+        self._result_box = ipw.VBox([self.result], layout=ipw.Layout(display="none")).add_class("lb-field")
+        self._place = ipw.VBox()
+        self.which = ipw.Dropdown(description="For many", options=self._which_options(), value="all")
+        right = ipw.VBox([self.tab_choice, self.words, self.canvas, self._result_box, self.buttons(), self.status, self._place])
+        right.add_class("lb-bench-right")
+        self._turn()
+        return [ipw.HBox([ipw.VBox([self.strip]).add_class("lb-bench-left"), right]).add_class("lb-bench")]
+
+    def _make_tabs(self) -> Sequence[Tab]:
+        return (ViewTab(self), ToolTab(self, "resize", "Resize", {"resize": "Resize"}),
+                RepaintTab(self, "inpaint", "Inpaint", {"inpaint": "Inpaint"}), CropTab(self, "crop", "Crop", {"crop": "Crop"}),
+                DrawTab(self, "mask", "Mask", {"mask": "Mask"}),
+                ToolTab(self, "transparent", "Transparent", {"transparent": "Transparent"}))
+
+    def extras(self) -> Sequence[ipw.Widget]:
+        """Keeping or dropping what was tried, and the same for many pictures."""
+        self.save = self.action("Save", self.save_now, lambda: self.tab.can_save()).add_class("lb-main")
+        self.discard = self.action("Discard", lambda: self.tab.discard(), lambda: self.tab.can_discard())
+        self.many = self.action("Do it for these pictures", self._start_many, self._no_many)
+        self._many_box = ipw.HBox([ipw.VBox([self.which]).add_class("lb-field"), self.many]).add_class("lb-row")
+        return [self.save, self.discard, self._many_box]
+
+    def results(self) -> Sequence[ipw.Widget]:
+        """What a job left out."""
+        self._skipped, self.models = ipw.HTML(), ModelsList(self)
+        return [self._skipped, self.models.view]
+
+    # What tabs use
+
+    @property
+    def manager(self) -> ImagesManager | None:
+        """The front desk of the picture tools; None: no project is open."""
+        return self.session.dataset.images if self.session.folder is not None else None
+
+    def choices_for(self, stage: str, cls: type[Settings]) -> Mapping[str, Choices]:
+        """Values that a tool's fields are offered, which its class cannot list."""
+        return {}
+
+    def look_at(self, name: str, against: str = "", keep_view: bool = False) -> None:
+        """Show another version of the picture on the desk."""
+        if self.manager is not None and self.desk.opened is not None:
+            self.desk.open(self.manager, self.desk.opened.picture.id, name, against, keep_view)
+
+    def look_again(self) -> None:
+        """Something that buttons depend on has changed."""
+        self._enable()
+
+    def save_now(self) -> Work | None:
+        """What the tab has to save."""
+        return self.tab.save() if not self.tab.can_save() else None
+
+    def kept(self, words: str) -> str:
+        """Something was written or taken back: show the picture as it is now. Returns: the words, for the status line."""
+        if self.manager is not None and self.desk.opened is not None:
+            self.desk.open(self.manager, self.desk.opened.picture.id)
+        return words
+
+    # The panel's own work
+
+    def opened(self) -> None:
+        """Another project: nothing lies on the desk."""
+        self.desk.close()
+        self._skipped.value = ""
+
+    def update(self) -> None:
+        """Look at the folder again."""
+        self.shelf.open(Project(self.session.folder) if self.session.folder is not None else None)
+        if not self._watching:
+            self._watching = True
+            self.loop.repeat(self._glance, GLANCE_SECONDS)
+
+    def close(self) -> None:
+        """Let go."""
+        super().close()
+        self.shelf.close()
+
+    def blocked(self) -> str:
+        """A picture must lie on the desk, and the tab must have something to do."""
+        return super().blocked() or (NO_PICTURE if self.desk.opened is None else "") or (self.tab.blocked() if self.tab.button else "")
+
+    def run(self) -> Work | None:
+        """Try the tab's tool on the picture; nothing is written."""
+        opened = self.desk.opened
+        if opened is None:
+            return None
+        self._skipped.value = ""
+        return self.tab.run(opened, self.tab.settings(), opened.shown.label if opened.shown.kind == "part" else "")
+
+    def cancel(self) -> None:
+        """Stop what is tried, or the job."""
+        if self._trying is not None and self._busy:
+            self._trying.cancel()
+            self.status.say("working", "Working: stopping")
+        else:
+            super().cancel()
+
+    def fail(self, error: BaseException) -> None:
+        """A try that was stopped is no fault."""
+        if isinstance(error, Cancelled) and self._trying is not None:
+            self.done("stopped. Nothing was changed.")
+        else:
+            super().fail(error)
+
+    def begun(self) -> None:
+        """A job is followed."""
+        self._skipped.value = ""
+
+    def show_report(self, status: JobStatus) -> None:
+        """What the job left out, and the picture as it is now."""
+        self._skipped.value = skipped_list(status)
+        self.kept("")
+
+    def _sharpen(self, wanted: Wanted) -> None:
+        self.desk.sharpen(wanted)
+        self.tab.sharpen()
+
+    def _say_try(self, words: str, part: float) -> None:
+        if self._busy and self._trying is not None:
+            self.status.say("working", words, part)
+
+    def try_progress(self) -> TryProgress:
+        """For a tool that is tried now: the status line tells of it, and Cancel stops it."""
+        self._trying = TryProgress(self.loop, self._say_try)
+        return self._trying
+
+    def show_results(self, found: Sequence[Tried]) -> str | None:
+        """Put what a tool made of the picture on the canvas: results to choose from, or the parts of one.
+
+        Returns: why there is nothing to show; None: it is shown.
+        """
+        shown = [(tried, number) for tried in found for number in range(len(tried.files))]
+        if not shown:
+            reason = found[0].reason if found else ""
+            return reason or "nothing to do with these settings."
+        self._results = shown
+        self.result.options = [(_result_words(tried, number, place), place) for place, (tried, number) in enumerate(shown)]
+        self.desk.show_tried(*shown[0])
+        notes = "; ".join(dict.fromkeys(file.encoded.note for tried in found for file in tried.files if file.encoded.note))
+        keeps = "Save keeps the one that is shown." if len(found) > 1 else "Save it or discard it."
+        self.say("done", f"Tried on {found[0].work.unit.title}. {keeps}{f' Note: {notes}.' if notes else ''}")
+        return None
+
+    def _show_result(self) -> None:
+        if self.desk.tried is not None and len(self._results) > 1:
+            self.desk.show_tried(*self._results[int(self.result.value or 0)])
+
+    def _start_many(self) -> Job | None:
+        folder, stage = self.session.folder, self.tab.stage
+        if folder is None or not stage:
+            return None
+        settings = self.tab.settings()
+        self.session.dataset.project.settle()
+        return start_job(folder, stage, settings.changed(images=tuple(self._chosen())).model_dump(mode="json"))
+
+    def _chosen(self) -> list[str]:
+        """Ids of the pictures for many; none: all."""
+        if self.which.value == "all":
+            return []
+        keys = self.shelf.selected() if self.which.value == "selected" else self.shelf.keys([[0, len(self.shelf)]])
+        return [Path(key).stem for key in keys if not key.startswith("rejected/")]
+
+    def _no_many(self) -> str:
+        if not self.tab.stage:
+            return "This tab works on one picture."
+        selected, shown = self.shelf.counts()
+        count = {"selected": selected, "shown": shown}.get(str(self.which.value), 1)
+        return super().blocked() or ("" if count else f"No picture is {self.which.value} at the left.") or \
+            ("It is working. Wait for it, or cancel it." if self.working() else "")
+
+    def _which_options(self) -> list[tuple[str, str]]:
+        selected, shown = self.shelf.counts()
+        return [("All pictures", "all"), (f"Selected at the left ({selected:,})", "selected"), (f"Shown at the left ({shown:,})", "shown")]
+
+    def _asked(self, kind: str, given: Mapping[str, Any]) -> None:
+        if kind == "open":
+            if given["version"] == self.shelf.view.version and 0 <= int(given["row"]) < len(self.shelf):
+                self._open(self.shelf.key(int(given["row"])))
+        else:
+            self.shelf.asked(kind, given)
+            if kind == "select":
+                self._rows_changed()
+
+    def _open(self, key: str) -> None:
+        if self.manager is None or key.startswith("rejected/"):
+            return
+        if self.desk.opened is None or self.desk.opened.picture.name != key or self.desk.tried is not None:
+            self.desk.open(self.manager, Path(key).stem)
+
+    def _rows_changed(self) -> None:
+        options = self._which_options()
+        if list(self.which.options) != options:
+            with self.which.hold_sync():
+                chosen = self.which.value
+                self.which.options = options
+                self.which.value = chosen
+        self._enable()
+
+    def _laid_out(self) -> None:
+        """Something else lies on the desk."""
+        opened, tried = self.desk.opened, self.desk.tried
+        key = opened.picture.name if opened is not None else ""
+        self.strip.show_opened(key, self.shelf.row_of(key) if key else -1)
+        self._result_box.layout.display = "" if tried is not None and len(self._results) > 1 else "none"
+        self.canvas.locked = tried is not None  # a result is looked at, not drawn on
+        if tried is None:
+            self.tab.show(opened)
+        present = "" if opened is None else f"<b>{html.escape(opened.picture.name)}</b>: {html.escape(self._shown_words())}"
+        if self.words.value != present:
+            self.words.value = present
+        if not self.working() and tried is None:
+            self._settle()
+        self._enable()
+
+    def _shown_words(self) -> str:
+        opened = self.desk.opened
+        if opened is None:
+            return ""
+        if self.desk.tried is not None:
+            return "a try, not saved yet"
+        words = opened.shown.words()
+        others = sum(version.kind is not None for version in opened.picture.versions)
+        present = "" if opened.shown.is_present else "; it is not the present version"
+        return f"{words}{present}. {counted(others, 'version') if others else 'No version'} beside the picture."
+
+    def _turn(self) -> None:
+        """Another tab."""
+        self.tab.end()
+        self.tab = self.tabs[str(self.tab_choice.value)] if hasattr(self, "tab_choice") else self.tab
+        self.tab.begin()
+        self._place.children = [self.tab.view]
+        self.main.description = self.tab.button or self.button
+        if self.desk.tried is not None and self.manager is not None and self.desk.opened is not None:
+            self.desk.open(self.manager, self.desk.opened.picture.id)
+        else:
+            self.tab.show(self.desk.opened)
+        if not self.working():
+            self._settle()
+        self._enable()
+
+    def _enable(self) -> None:
+        super()._enable()
+        if not hasattr(self, "_many_box"):
+            return
+        has_tool = bool(self.tab.button)
+        for button in (self.main, self.save, self.discard):
+            button.layout.display = "" if has_tool else "none"
+        self._many_box.layout.display = "" if self.tab.stage else "none"
+        if self._trying is not None and self._busy:
+            self.stop.layout.display = ""
+
+    def _take_up_job(self) -> None:
+        for stage in dict.fromkeys(tab.stage for tab in self.tabs.values() if tab.stage):
+            job = newest_job(self.place(), stage)
+            if job is not None and not job.status().ended:
+                self.follow(job)
+
+    def _glance(self) -> bool:
+        self.guard(self.shelf.glance)
+        return True
