@@ -69,6 +69,7 @@ _ALL = (
     Stage("crop", "Smart crop", "core.dataset.images.cropping.planning:CropSettings", IMAGES, "crop", heavy=True),
     Stage("crop-by-hand", "Crop by hand", "core.dataset.images.cropping.by_hand:HandCropSettings", IMAGES, "crop_by_hand", heavy=False),
     Stage("inpaint", "Paint marked places anew", "core.dataset.images.inpainting.settings:InpaintSettings", IMAGES, "inpaint", heavy=True),
+    Stage("by-size", "Bulk by size", "core.dataset.images.by_size:BySizeSettings", IMAGES, "by_size", heavy=True),
     Stage("rename", "Rename images", "core.dataset.renaming:RenameSettings", DATASET, "rename", heavy=False),
     Stage("overview", "Overview", "core.dataset.curation.overview:OverviewSettings", DATASET, "overview", heavy=False),
     Stage("tag", "Tag", "core.dataset.captions.tagging:TagSettings", DATASET, "tag", heavy=True),

@@ -25,8 +25,6 @@ TOOLS: Registry[Callable[[Project, Any], Tool[Any, Any]]] = Registry(
           options={"settings": "core.dataset.images.cropping.by_hand:HandCropSettings"}),
     Entry("crop", "core.dataset.images.cropping.smart:make_cropper", "Smart crop",
           options={"settings": "core.dataset.images.cropping.planning:CropSettings"}),
-    Entry("crop-by-hand", "core.dataset.images.cropping.by_hand:make_hand_cropper", "Crop by hand",
-          options={"settings": "core.dataset.images.cropping.by_hand:HandCropSettings"}),
 )
 
 
