@@ -92,6 +92,11 @@ def test_a_face_wider_than_any_training_size_allows_is_not_cut():
         fit_cut((0, 0, 900, 100), (0, 0, 900, 100), (1000, 100), Fitter(BucketRule((512, 512), True, 512, 512, 64).checked()))
 
 
+def test_a_wish_smaller_than_the_face_grows_around_it():
+    framed = fit_cut((100, 100, 200, 200), (80, 80, 260, 240), (1000, 1000), Fitter(RULES[0].checked()))
+    assert framed.size == (180, 180) and framed.cut[0] == 80 and framed.cut[1] <= 80 and framed.cut[3] >= 240
+
+
 def test_a_body_without_a_face_has_a_full_body_only():
     fitter = Fitter(RULES[0].checked())
     (person,) = people_in([], [Found((100, 100, 500, 1300), 0.8, "person")])
@@ -106,6 +111,12 @@ def test_faces_and_bodies_find_each_other():
     large, small, tiny, nobody = people_in(heads, bodies)
     assert large.body == bodies[1].box and small.body == bodies[0].box and tiny.body is None
     assert nobody.body == bodies[2].box and nobody.face_height == 0, "who has no face comes last"
+
+
+def test_of_two_heads_in_one_body_the_larger_gets_it():
+    heads = [Found((120, 100, 140, 125), 0.9), Found((200, 100, 260, 180), 0.8)]
+    large, small = people_in(heads, [Found((90, 60, 350, 900), 0.8, "person")])
+    assert large.face_height == 80 and large.body is not None and small.body is None
 
 
 def test_a_head_is_taller_than_its_face_and_landmarks_tell_the_eyes():
