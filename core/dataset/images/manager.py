@@ -15,6 +15,7 @@ from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, crop_b
 from core.dataset.images.cropping.framing import Cut
 from core.dataset.images.cropping.planning import CropSettings
 from core.dataset.images.cropping.smart import CropReport, crop_images
+from core.dataset.images.enhancing.tool import EnhanceSettings, enhance_images
 from core.dataset.images.inpainting.painting import inpaint_images, tries
 from core.dataset.images.inpainting.settings import InpaintSettings
 from core.dataset.images.mask_by_hand import HandDrawing, open_drawing
@@ -26,6 +27,7 @@ from core.dataset.images.segmenting.masking import mask_images
 from core.dataset.images.segmenting.settings import MaskSettings, Use
 from core.dataset.images.tools import TOOLS, make_tool, settings_of_tool
 from core.dataset.images.transparent import TransparentSettings, make_transparent
+from core.dataset.images.upscaling.tool import UpscaleSettings, upscale_images
 from core.dataset.images.working import Tried, VersionReport, keep, try_on, work_on
 from core.dataset.project import Project
 from core.models.warm import WARM, WarmModel
@@ -114,6 +116,16 @@ class ImagesManager:
         """Make a version of each picture at another size or in another format."""
         self.project.settle()
         return resize_images(self.project, settings, progress)
+
+    def upscale(self, settings: UpscaleSettings, progress: Progress = SILENT) -> VersionReport:
+        """Make a larger version of each picture by a network."""
+        self.project.settle()
+        return upscale_images(self.project, settings, progress)
+
+    def enhance(self, settings: EnhanceSettings, progress: Progress = SILENT) -> VersionReport:
+        """Make a version of each picture that is larger, with faces restored, contrast evened out or noise taken away."""
+        self.project.settle()
+        return enhance_images(self.project, settings, progress)
 
     def mask(self, settings: MaskSettings, progress: Progress = SILENT) -> VersionReport:
         """Make a mask of each picture: what counts of it, or what is to be repainted."""

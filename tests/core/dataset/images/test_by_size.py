@@ -10,7 +10,9 @@ from core.dataset.images.manager import ImagesManager
 from core.dataset.images.resizing import ResizeSettings, make_resizer, resize_images
 from core.dataset.images.variants import save_variant
 from core.dataset.images.working import Output, Tool, work_on
+from core.models.warm import WARM
 from core.stages import run_stage
+from tests.tiny_upscalers import make_compact, save_network
 
 SIZES = {"small.png": (60, 90), "just.png": (150, 300), "middle.png": (200, 210), "edge.png": (400, 250), "large.jpg": (300, 1000)}
 LIMITS = {"small": 150, "large": 250, "target": 200}
@@ -188,3 +190,18 @@ def test_masks_and_transparency_follow_by_the_tools_of_the_project(project):
     free = Image.open(project.variants / "box_transparent.png")
     assert list(report.steps) == ["resize", "mask", "transparent"] and free.size == (257, 200) and free.getpixel((2, 2))[3] == 0
     assert all(not step.made for step in ImagesManager(project).by_size(wanted).steps.values())
+
+
+def test_with_a_real_network_small_pictures_are_upscaled_and_the_whole_is_told(project, tmp_path, monkeypatch):
+    save_network(make_compact(2), tmp_path / "upscalers" / "tiny.safetensors")
+    monkeypatch.setattr("core.models.having.models_dir", lambda: tmp_path)
+    Image.effect_noise((60, 90), 60).convert("RGB").save(project.images / "small.png")
+    Image.effect_noise((210, 200), 60).convert("RGB").save(project.images / "middle.png")
+    wanted = settings(upscaler="tiny.safetensors")
+    assert ImagesManager(project).plan_by_size(wanted).refused == ()
+    report = ImagesManager(project).by_size(wanted)
+    assert Image.open(project.variants / "small_upscaled.png").size == (200, 300)
+    assert report.table()[1] == {"picture": "small.png", "size": "60 x 90", "plan": "upscale", "Upscale": report.table()[1]["Upscale"]}
+    assert report.table()[1]["Upscale"].startswith("small_upscaled.png, 200 x 300")
+    assert ImagesManager(project).by_size(wanted).steps["upscale"].there == ["small.png"]
+    WARM.unload_all()
