@@ -23,7 +23,9 @@ from core.dataset.sources.found_captions import FoundReport, Here, find_for
 from core.dataset.sources.upload import HOLDS_NOTHING, UploadSettings, not_imported
 from core.dataset.sources.upload_parts import unfinished
 
-KINDS = {"_mask": "mask", "_transparent": "transparent", "_resized": "resized", "_upscaled": "upscaled", "_inpainted": "inpainted"}
+MARKED = "marked to repaint"
+KINDS = {"_repaint_mask": MARKED, "_mask": "mask", "_transparent": "transparent", "_resized": "resized", "_upscaled": "upscaled",
+         "_inpainted": "inpainted"}
 """Ends of stems in variants/ and what they are; any other one is a crop."""
 GO_ON = {
     "import": ("import", "Import it again in the panel Import; it goes on where it stopped."),
@@ -189,7 +191,8 @@ def _count_variants(project: Project, report: OpeningReport) -> None:
         stem = stem_of(name)
         counts[next((kind for end, kind in KINDS.items() if stem.endswith(end)), "cropped")] += 1
     report.masks = counts.pop("mask", 0)
-    report.variants = {kind: counts[kind] for kind in ("resized", "upscaled", "inpainted", "transparent", "cropped") if counts[kind]}
+    kinds = ("resized", "upscaled", "inpainted", "transparent", "cropped", MARKED)
+    report.variants = {kind: counts[kind] for kind in kinds if counts[kind]}
 
 
 def _some(names: list[str]) -> str:

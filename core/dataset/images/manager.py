@@ -30,8 +30,14 @@ from core.dataset.images.transparent import TransparentSettings, make_transparen
 from core.dataset.images.upscaling.tool import UpscaleSettings, upscale_images
 from core.dataset.images.working import Tried, VersionReport, keep, try_on, work_on
 from core.dataset.project import Project
+from core.models.catalog import Kind
+from core.models.having import offered_models
 from core.models.warm import WARM, WarmModel
 from core.setup.hardware import read_gpus
+
+MODEL_FIELDS: dict[str, dict[str, Kind]] = {
+    "upscale": {"model": "upscaler"}, "enhance": {"model": "upscaler", "restorer": "face restorer"}, "inpaint": {"lama_model": "inpainter"}}
+"""Tool → its fields that name a model of a kind."""
 
 
 class ImagesManager:
@@ -89,6 +95,10 @@ class ImagesManager:
     def save_mask(self, drawing: HandDrawing, operations: Sequence[dict[str, Any]]) -> Path:
         """Write a mask that was drawn. Raises: DatasetError: it is empty, or the picture was changed meanwhile."""
         return drawing.save(read_operations(operations))
+
+    def models_for(self, tool: str) -> dict[str, list[tuple[str, str]]]:
+        """What a tool's fields that name a model are offered: field → words and name."""
+        return {field: offered_models(kind) for field, kind in MODEL_FIELDS.get(tool, {}).items()}
 
     def open_models(self) -> tuple[list[WarmModel], dict[str, int]]:
         """The models that stay open in this process, and the bytes that are free by device."""

@@ -59,12 +59,12 @@ def test_saved_captions_are_counted_and_an_empty_one_is_none(manager):
 
 def test_masks_and_variants_are_told_apart_by_their_names(manager):
     for name in ("0_mask.png", "1_face_mask.png", "0_resized.png", "1_resized.jpg", "0_upscaled.png", "0_inpainted.jpg", "0_face.png",
-                 "0_transparent.png", "notes.txt", ".hidden_mask.png"):
+                 "0_transparent.png", "0_repaint_mask.png", "notes.txt", ".hidden_mask.png"):
         (manager.project.variants / name).write_bytes(b"x")
     report = manager.opening()
     assert report.masks == 2
-    assert report.variants == {"resized": 2, "upscaled": 1, "inpainted": 1, "transparent": 1, "cropped": 1}
-    assert ("Variants", "2 resized, 1 upscaled, 1 inpainted, 1 transparent, 1 cropped") in report.rows()
+    assert report.variants == {"resized": 2, "upscaled": 1, "inpainted": 1, "transparent": 1, "cropped": 1, "marked to repaint": 1}
+    assert ("Variants", "2 resized, 1 upscaled, 1 inpainted, 1 transparent, 1 cropped, 1 marked to repaint") in report.rows()
 
 
 def test_rejected_and_broken_pictures_are_counted_as_far_as_they_are_known(manager):
