@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ from core.base.buckets import Size
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 from core.dataset.images.bench import BenchPicture, look_at_picture, take_back
-from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, ratios_for
+from core.dataset.images.by_size import BySizePlan, BySizeReport, BySizeSettings, plan_by_size, work_by_size
+from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, crop_by_hand, ratios_for
 from core.dataset.images.cropping.framing import Cut
 from core.dataset.images.cropping.planning import CropSettings
 from core.dataset.images.cropping.smart import CropReport, crop_images
@@ -24,14 +25,15 @@ from core.dataset.images.previews import preview_image, preview_mask
 from core.dataset.images.resizing import ResizeSettings, resize_images
 from core.dataset.images.segmenting.masking import mask_images
 from core.dataset.images.segmenting.settings import MaskSettings, Use
-from core.dataset.images.tools import make_tool
+from core.dataset.images.tools import TOOLS, make_tool, settings_of_tool
 from core.dataset.images.transparent import TransparentSettings, make_transparent
 from core.dataset.images.upscaling.tool import UpscaleSettings, upscale_images
-from core.dataset.images.working import Tried, VersionReport, keep, try_on
+from core.dataset.images.working import Tried, VersionReport, keep, try_on, work_on
 from core.dataset.project import Project
 from core.models.catalog import Kind
 from core.models.having import offered_models
 from core.models.warm import WARM, WarmModel
+from core.setup.hardware import read_gpus
 
 MODEL_FIELDS: dict[str, dict[str, Kind]] = {
     "upscale": {"model": "upscaler"}, "enhance": {"model": "upscaler", "restorer": "face restorer"}, "inpaint": {"lama_model": "inpainter"}}
@@ -150,7 +152,26 @@ class ImagesManager:
         self.project.settle()
         return crop_images(self.project, settings, progress)
 
+    def crop_by_hand(self, settings: HandCropSettings, progress: Progress = SILENT) -> VersionReport:
+        """Cut a box out of one picture, as a part or in its place."""
+        self.project.settle()
+        return crop_by_hand(self.project, settings, progress)
+
     def inpaint(self, settings: InpaintSettings, progress: Progress = SILENT) -> VersionReport:
         """Make a version of each picture on which something is marked, with what is marked painted anew."""
         self.project.settle()
         return inpaint_images(self.project, settings, progress)
+
+    def plan_by_size(self, settings: BySizeSettings) -> BySizePlan:
+        """Which picture would be upscaled, which shrunk, which stays, and what it costs, roughly."""
+        return plan_by_size(self.project, settings, TOOLS.names(), "cuda" if read_gpus().gpus else "cpu")
+
+    def by_size(self, settings: BySizeSettings, progress: Progress = SILENT) -> BySizeReport | BySizePlan:
+        """Upscale small pictures, shrink large ones, then mask them or take their background away; or only plan it."""
+        self.project.settle()
+        plan = self.plan_by_size(settings)
+        return plan if settings.plan_only else work_by_size(settings, plan, self._run_tool, progress)
+
+    def _run_tool(self, tool: str, values: Mapping[str, Any], images: Sequence[str], progress: Progress) -> VersionReport:
+        """A tool of `TOOLS` over some pictures."""
+        return work_on(self.project, make_tool(self.project, tool, settings_of_tool(tool).make(**values)), images, progress)

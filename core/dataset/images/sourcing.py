@@ -90,7 +90,8 @@ def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = l
     if kind not in WHOLE:
         wanted = unit.label if label is None else label
         present = tuple(one for one in unit.variants if one.kind == kind and (kind == "part" or one.label == wanted))
-        return _of(unit, best, kind, present)
+        lasts = [made.steps[-1] for one in present if (made := _made_of(unit, one)) is not None and made.steps]
+        return replace(_of(unit, best, kind, present), goes_on=any(step.tool == tool and not anew(step) for step in lasts))
     if best is None or (best.kind in WHOLE and WHOLE.index(best.kind) < WHOLE.index(kind)):
         return _of(unit, best, kind, ())
     made = _made_of(unit, best)

@@ -14,7 +14,7 @@ from core.dataset.curation.scorers.packaged import at_most
 from core.dataset.images.cropping.people import Person, people_in
 from core.dataset.images.cropping.planning import Crop, CropSettings, plan_crops
 from core.dataset.images.detecting import DETECTORS, Box, Detector, Found, open_detector
-from core.dataset.images.opening import Decoded
+from core.dataset.images.opening import Decoded, over_white
 from core.dataset.images.resizing import resized
 from core.dataset.images.sourcing import Work
 from core.dataset.images.working import NothingFound, Output, Tool, VersionReport, work_on
@@ -99,15 +99,7 @@ class Cropper(Tool[Before, list[Person]]):
 
     def prepare(self, work: Work, decoded: Decoded) -> Before:
         """The copy that the detectors look at."""
-        from PIL import Image
-
-        copy = decoded.image
-        if max(copy.size) > LOOKED_AT:
-            copy = copy.copy()
-            copy.thumbnail((LOOKED_AT, LOOKED_AT), reducing_gap=2.0)
-        if copy.mode == "RGBA":
-            copy = Image.alpha_composite(Image.new("RGBA", copy.size, (255, 255, 255, 255)), copy)
-        return Before(decoded.image, at_most(copy, LOOKED_AT))
+        return Before(decoded.image, at_most(over_white(decoded.image), LOOKED_AT))
 
     def infer(self, prepared: Before, progress: Progress) -> list[Person]:
         """Who is in it, in pixels of the picture. Raises: ModelError, Cancelled."""
