@@ -132,6 +132,8 @@ class Form(Generic[S]):
             section.set_idle(self._below(name, reasons))
         for level, toggle in self._folds.items():
             toggle.description = self._fold_words(level, toggle.value)
+            all_hidden = all(self._idle.get(name, ("", False))[1] for name in self._levels[level])
+            toggle.layout.display = "none" if all_hidden else ""
 
     def follow(self) -> None:
         """Hide, from now on, what does nothing with the values as they stand: by what the fields say of themselves (`only`)."""

@@ -37,14 +37,15 @@ def explain_disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = shutil.disk_usage(_existing_parent(path)).free / 2**20
+            free = shutil.disk_usage(nearest_folder(path)).free / 2**20
             raise DiskError(f"No space left to write {path} ({free:.0f} MiB free).", "Free some space and run it again.") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise DiskError(f"No permission to write {path}.", "Choose a folder of your own, or change its rights.") from error
         raise
 
 
-def _existing_parent(path: Path) -> Path:
+def nearest_folder(path: Path) -> Path:
+    """The place itself, or the first folder above it that exists."""
     for parent in (path, *path.parents):
         if parent.exists():
             return parent
@@ -72,7 +73,7 @@ def atomic_write(path: Path, mode: int | None = None, replace: bool = True) -> I
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.chmod(mode if mode is not None else _ordinary_mode())
+            temporary.chmod(mode if mode is not None else ordinary_mode())
             if replace:
                 os.replace(temporary, path)
             else:
@@ -96,7 +97,8 @@ def _give_free_name(temporary: Path, path: Path) -> None:
         temporary.unlink()
 
 
-def _ordinary_mode() -> int:
+def ordinary_mode() -> int:
+    """Permission bits that new files get."""
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask

@@ -88,6 +88,18 @@ def field_extra(field: FieldInfo, key: str, default: Any = "") -> Any:
     return extra.get(key, default) if isinstance(extra, dict) else default
 
 
+def unused(settings: Settings) -> dict[str, str]:
+    """Fields that do nothing with the others as they are, by what they hang on (`only`): name → the reason."""
+    found = {}
+    for name, field in type(settings).fields().items():
+        for other, wanted in field_extra(field, "only", {}).items():
+            value, title = getattr(settings, other), type(settings).fields()[other].title
+            if not (value if tuple(wanted) == SET else value in wanted):
+                found[name] = f"It acts only {'where' if tuple(wanted) == SET else 'with another'} {title!r}" \
+                              f"{' is set' if tuple(wanted) == SET else ''}."
+    return found
+
+
 def choices_of(field: FieldInfo) -> tuple[Any, ...]:
     """The values of a Literal field (also inside an optional one), else (). Several at once: `many_of`."""
     annotation = field.annotation

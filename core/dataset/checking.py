@@ -47,16 +47,17 @@ def check_dataset(project: Project, progress: Progress = SILENT) -> list[Finding
         return [*findings, Finding("error", f"The project {project.name!r} has no images.", "Import some.")]
     trouble: dict[str, list[str]] = {}
     progress.start("Checking", len(items))
-    with Index(project.hidden / "index.sqlite") as index, closing(_looked_at(items, index)) as looked_at:
+    with Index(project.hidden / "index.sqlite") as index, closing(look_at_pictures(items, index)) as looked_at:
         for item, kinds in looked_at:
-            for kind in (*kinds, *_caption_trouble(item)):
+            for kind in (*kinds, *caption_trouble(item)):
                 trouble.setdefault(kind, []).append(item.path.name)
             progress.advance(item.path.name)
     stems = Counter(fold(item.id) for item in items)
     trouble["stem"] = [item.path.name for item in items if stems[fold(item.id)] > 1]
     trouble["orphan"] = _orphans(project.images, stems)
     trouble["extension"] = [path.name for path in sorted(project.images.glob("*.caption"))]
-    findings += [Finding(level, f"{what}: {_some(trouble[kind])}.", remedy) for kind, level, what, remedy in KINDS if trouble.get(kind)]
+    findings += [Finding(level, f"{what}: {some_names(trouble[kind])}.", remedy)
+                 for kind, level, what, remedy in KINDS if trouble.get(kind)]
     findings += _tiny_pictures(project, items)
     findings += find_in_captions({item.id: item.caption for item in items}, trigger=project.trigger_word, checks=TRIGGER_CHECKS,
                                  target=find_target(project))
@@ -109,7 +110,7 @@ def _tiny_pictures(project: Project, items: Sequence[ImageItem]) -> list[Finding
         return []
     are, their = ("is", "its") if len(tiny) == 1 else ("are", "their")
     what = (f"{len(tiny)} of {counted(len(items), 'picture')} {are} tiny for a training at {side} px, {why}: {their} shorter side "
-            f"is below {half} px ({_some(tiny)}).")
+            f"is below {half} px ({some_names(tiny)}).")
     return [Finding("warning", what, "The trainer enlarges them; the LoRA learns their blur. Take larger originals, or leave them out.")]
 
 
@@ -126,7 +127,7 @@ def _training_side(project: Project) -> tuple[int, str]:
     return 0 if as_they_are else min(width, height) if isinstance(height, int) else width, "as set in Trainer"
 
 
-def _looked_at(items: list[ImageItem], index: Index) -> Generator[tuple[ImageItem, Sequence[str]], None, None]:
+def look_at_pictures(items: list[ImageItem], index: Index) -> Generator[tuple[ImageItem, Sequence[str]], None, None]:
     """Each image with what is wrong with it, in order; several are decoded at once, those known to be whole not at all."""
     known = index.whole([item.sha256 for item in items])
     whole: list[str] = []
@@ -163,7 +164,8 @@ def _image_trouble(item: ImageItem, is_whole: bool) -> Sequence[str]:
     return turned
 
 
-def _caption_trouble(item: ImageItem) -> Sequence[str]:
+def caption_trouble(item: ImageItem) -> Sequence[str]:
+    """What is wrong with the caption of a picture, by the names of `KINDS`."""
     try:
         data = item.caption_path.read_bytes()
     except FileNotFoundError:
@@ -189,6 +191,7 @@ def _orphans(folder: Path, stems: Counter[str]) -> list[str]:
     return [path.name for path in sorted(folder.glob("*.txt")) if fold(path.stem) not in stems and not path.name.startswith(".")]
 
 
-def _some(names: list[str]) -> str:
+def some_names(names: Sequence[str]) -> str:
+    """The first of them, and how many more."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more

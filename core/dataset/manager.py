@@ -10,6 +10,7 @@ from typing import Any
 from core.base.errors import StudioError
 from core.base.files import write_text
 from core.base.findings import Finding
+from core.base.jobs import Job, start_job
 from core.base.paths import present_project_file
 from core.base.progress import SILENT, Progress
 from core.dataset.captions.caption_texts import CaptionSettings
@@ -29,6 +30,10 @@ from core.dataset.curation.duplicates import DuplicateReport, DuplicateSettings,
 from core.dataset.curation.overview import Overview, OverviewSettings, look_over
 from core.dataset.curation.putting_aside import rejected_because
 from core.dataset.curation.quality import Quality, QualityReport, QualitySettings, measure_quality, stored_quality
+from core.dataset.export.checking import ExportCheck, check_export
+from core.dataset.export.exporting import ExportReport, export_dataset
+from core.dataset.export.pushing import PushReport, PushSettings, push_export
+from core.dataset.export.settings import ExportSettings
 from core.dataset.history import UndoReport, finish, go_to, redo_last, undo_last
 from core.dataset.images.manager import ImagesManager
 from core.dataset.images.previews import preview_image
@@ -311,6 +316,24 @@ class DatasetManager:
     def pack(self, settings: PackSettings, progress: Progress = SILENT) -> PackReport:
         """The dataset as one zip in the project's folder, to take it home. Raises: DatasetError, DiskError, Cancelled."""
         return pack_dataset(self.project, settings, progress)
+
+    def check_export(self, settings: ExportSettings, progress: Progress = SILENT) -> ExportCheck:
+        """What stands against an export; nothing is written. Raises: ConfigError, DatasetError, Cancelled."""
+        self.project.settle()
+        return check_export(self.project, settings, progress)
+
+    def export(self, settings: ExportSettings, progress: Progress = SILENT) -> ExportReport:
+        """Write the dataset as a trainer takes it. Raises: ConfigError, DatasetError, DiskError, Cancelled."""
+        self.project.settle()
+        return export_dataset(self.project, settings, progress)
+
+    def push_export(self, settings: PushSettings, progress: Progress = SILENT) -> PushReport:
+        """Send an export to Hugging Face. Raises: ConfigError, DatasetError, HubError, Cancelled."""
+        return push_export(self.project, settings, progress)
+
+    def start_push(self, settings: PushSettings, token: str = "") -> Job:
+        """Send it in a process of its own; returns at once. Args: token: reaches that process through its environment alone."""
+        return start_job(self.project.folder, "push-export", settings.model_dump(mode="json"), {"HF_TOKEN": token} if token else None)
 
     def hand_to_trainer(self) -> Path:
         """Make this the project that the Trainer notebook opens. Returns: the file that says so."""

@@ -191,8 +191,8 @@ def _count_variants(project: Project, report: OpeningReport) -> None:
         stem = stem_of(name)
         counts[next((kind for end, kind in KINDS.items() if stem.endswith(end)), "cropped")] += 1
     report.masks = counts.pop("mask", 0)
-    shown = ("resized", "upscaled", "inpainted", "transparent", "cropped", MARKED)
-    report.variants = {kind: counts[kind] for kind in shown if counts[kind]}
+    kinds = ("resized", "upscaled", "inpainted", "transparent", "cropped", MARKED)
+    report.variants = {kind: counts[kind] for kind in kinds if counts[kind]}
 
 
 def _some(names: list[str]) -> str:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from core.base.errors import DatasetError, DiskError
-from core.base.files import explain_disk_errors, safe_stem, write_with
+from core.base.errors import DatasetError
+from core.base.files import safe_stem, write_with
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.base.words import counted, told_size
 from core.dataset.items import Skipped, list_items
 from core.dataset.project import Project
-
-SPARE = 64 << 20
-"""Bytes that stay free on the disk."""
+from core.dataset.zipping import add_file, refuse_full
 
 
 class PackSettings(Settings):
@@ -66,7 +63,8 @@ def pack_dataset(project: Project, settings: PackSettings, progress: Progress = 
     kind = "dataset" if with_pictures else "captions"
     place = project.folder / f"{safe_stem(project.name, 'project')}_{kind}.zip"
     report = PackReport(str(place))
-    _check_space(place, sum(item.size for item in items) if with_pictures else 0)
+    refuse_full(place, sum(item.size for item in items) if with_pictures else 0, "The pictures take",
+                "Free some space, or pack the captions alone.")
     progress.start("Packing", len(items))
     packed: set[str] = set()
     """Caption files; two pictures may share one."""
@@ -75,10 +73,10 @@ def pack_dataset(project: Project, settings: PackSettings, progress: Progress = 
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             for item in items:
                 if with_pictures:
-                    report.pictures += _add(archive, item.path, zipfile.ZIP_STORED, report)
+                    report.pictures += _add(archive, item.path, report)
                 if item.caption_name not in packed and item.caption_path.is_file():
                     packed.add(item.caption_name)
-                    report.captions += _add(archive, item.caption_path, zipfile.ZIP_DEFLATED, report)
+                    report.captions += _add(archive, item.caption_path, report)
                 progress.advance(item.id)
 
     write_with(place, save)
@@ -86,20 +84,9 @@ def pack_dataset(project: Project, settings: PackSettings, progress: Progress = 
     return report
 
 
-def _add(archive: zipfile.ZipFile, path: Path, how: int, report: PackReport) -> bool:
+def _add(archive: zipfile.ZipFile, path: Path, report: PackReport) -> bool:
     """Put one file in. Returns: whether it could be read; if not, the report names it."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        report.skipped.append(Skipped(path.name, f"It cannot be read ({error.strerror or type(error).__name__})."))
-        return False
-    archive.writestr(path.name, data, how)
-    return True
-
-
-def _check_space(place: Path, needed: int) -> None:
-    with explain_disk_errors(place):
-        free = shutil.disk_usage(place.parent).free
-    if free < needed + SPARE:
-        raise DiskError(f"The pictures take {needed / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB are free in {place.parent}.",
-                        "Free some space, or pack the captions alone.")
+    trouble = add_file(archive, path, path.name)
+    if trouble:
+        report.skipped.append(Skipped(path.name, trouble))
+    return not trouble

@@ -52,6 +52,15 @@ def list_models(kind: Kind, models: Path | None = None) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.suffix.lower() in ENDINGS and path.is_file())
 
 
+def offered_models(kind: Kind, models: Path | None = None) -> list[tuple[str, str]]:
+    """What a list of models offers: words and name. Those of the catalogue with size and licence, then files that somebody put there."""
+    named = {name: model for name, model in IMAGE_CATALOG.items() if model.kind == kind}
+    words = {name: "is here" if find_model(kind, name, models) is not None else model.told_size for name, model in named.items()}
+    own = [name for name in list_models(kind, models) if name not in {file_name(one) for one in named}]
+    return [*((f"{model.title} ({words[name]}, {model.licence})", name) for name, model in named.items()),
+            *((f"{name} (your own file)", name) for name in own)]
+
+
 def file_name(name: str) -> str:
     """What a model of the catalogue is called on this machine."""
     model = named_model(name)

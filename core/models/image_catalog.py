@@ -9,8 +9,42 @@ from collections.abc import Mapping
 
 from core.models.catalog import APACHE, RAIL, RAIL_XL, NamedModel
 
-UPSCALERS: tuple[NamedModel, ...] = ()
-RESTORERS: tuple[NamedModel, ...] = ()
+NOT_FOR_MONEY = "CC BY-NC-SA 4.0: not for commercial use"
+_ESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
+_HF = "https://huggingface.co"
+
+
+def _upscaler(name: str, title: str, address: str, size: int, licence: str, sha256: str, save_as: str = "") -> NamedModel:
+    return NamedModel(name, title, "", address, size, licence, kind="upscaler", save_as=save_as, sha256=sha256)
+
+
+UPSCALERS: tuple[NamedModel, ...] = (
+    _upscaler("realesrgan-x4plus", "Real-ESRGAN 4x (photographs)", f"{_ESRGAN}/v0.1.0/RealESRGAN_x4plus.pth", 67_040_989, "BSD-3-Clause",
+              "4fa0d38905f75ac06eb49a7951b426670021be3018265fd191d2125df9d682f1"),
+    _upscaler("realesrgan-x4plus-anime", "Real-ESRGAN 4x anime (drawings, small)", f"{_ESRGAN}/v0.2.2.4/RealESRGAN_x4plus_anime_6B.pth",
+              17_938_799, "BSD-3-Clause", "f872d837d3c90ed2e05227bed711af5671a6fd1c9f7d7e91c911a61f155e99da"),
+    _upscaler("realesrgan-x2plus", "Real-ESRGAN 2x (photographs)", f"{_ESRGAN}/v0.2.1/RealESRGAN_x2plus.pth", 67_061_725, "BSD-3-Clause",
+              "49fafd45f8fd7aa8d31ab2a22d14d91b536c34494a5cfe31eb5d89c2fa266abb"),
+    _upscaler("4x-ultrasharp", "4x-UltraSharp (sharp, also from JPEG)",
+              f"{_HF}/lokCX/4x-Ultrasharp/resolve/1856559b50de25116a7c07261177dd128f1f5664/4x-UltraSharp.pth", 66_961_958, NOT_FOR_MONEY,
+              "a5812231fc936b42af08a5edba784195495d303d5b3248c24489ef0c4021fe01"),
+    _upscaler("4x-animesharp", "4x-AnimeSharp (drawings and lettering)",
+              f"{_HF}/Kim2091/AnimeSharp/resolve/7696d95ced82b0c1f2a41f6ac73336133f0a90e1/4x-AnimeSharp.pth", 67_010_245, NOT_FOR_MONEY,
+              "e7a7de2dafd7331c1992862bbbcd9e9712a9f9f8e6303f0aaa59b4341d359bab"),
+    _upscaler("swinir-m-x4", "SwinIR-M 4x (photographs, slow)",
+              "https://github.com/JingyunLiang/SwinIR/releases/download/v0.0/003_realSR_BSRGAN_DFO_s64w8_SwinIR-M_x4_GAN.pth", 67_129_861,
+              "Apache 2.0", "b9afb61e65e04eb7f8aba5095d070bbe9af28df76acd0c9405aeb33b814bcfc6"),
+    _upscaler("nomos2-dat2-x4", "4xNomos2 DAT2 (clean photographs, slow)",
+              "https://github.com/Phhofm/models/releases/download/4xNomos2_hq_dat2/4xNomos2_hq_dat2.pth", 140_196_334, "CC BY 4.0",
+              "1f2be2b4786b5031776aed90e1818564f5576ab1e44da9355c7f3788ea25bdea"),
+)
+RESTORERS: tuple[NamedModel, ...] = (
+    NamedModel("gfpgan-1.4", "GFPGAN 1.4", "", "https://github.com/TencentARC/GFPGAN/releases/download/v1.3.0/GFPGANv1.4.pth", 348_632_874,
+               "Apache 2.0", kind="face restorer", sha256="e2cd4703ab14f4d01fd1383a8a8b266f9a5833dacee8e6a79d3bf21a1b6be5ad"),
+    NamedModel("codeformer", "CodeFormer", "", "https://github.com/sczhou/CodeFormer/releases/download/v0.1.0/codeformer.pth", 376_637_898,
+               "S-Lab License 1.0: not for commercial use", kind="face restorer",
+               sha256="1009e537e0c2a07d4cabce6355f53cb66767cd4b4297ec7a4a64ca4b8a5684b7"),
+)
 _REMBG = "https://github.com/danielgatis/rembg/releases/download/v0.0.0"
 _BIREFNET = "https://github.com/ZhengPeng7/BiRefNet/releases/download/v1"
 _MOBILE_SAM = "https://huggingface.co/Acly/MobileSAM/resolve/0d3b403339b4674a82493d5e97964dd78089ddc8"

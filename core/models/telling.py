@@ -37,6 +37,12 @@ def what_is(path: Path) -> Told:
     return Told(f"a base model of the family {title}{more}{use}", kind.family)
 
 
-def _part(header: Mapping[str, Any]) -> str:
+def part_words(header: Mapping[str, Any]) -> str:
+    """"a LoRA", "a VAE": which part of a model a file is; empty: none that is known. Args: header: tensors by name, each with a "shape"."""
     part = part_of(header)
-    return f"{part.words}, not a base model" if part is not None else "no base model that Lorabook knows"
+    return part.words if part is not None else ""
+
+
+def _part(header: Mapping[str, Any]) -> str:
+    words = part_words(header)
+    return f"{words}, not a base model" if words else "no base model that Lorabook knows"

@@ -20,10 +20,10 @@ from core.dataset.renaming_steps import giving_names
 from core.dataset.sources.ledger import read_ledger
 from core.stages import STAGES, Stage
 
-HEAVY = {"resize", "duplicates", "quality", "tag", "caption", "regularise", "evaluate", "measure"}
+HEAVY = {"resize", "upscale", "enhance", "duplicates", "quality", "tag", "caption", "regularise", "evaluate", "measure"}
 LIGHT = {"findings", "opening", "find-captions", "take-captions", "import", "rename", "overview", "trigger", "edit", "reject", "restore",
          "preview", "pack", "download-model", "finish", "bring-run", "load-settings", "fit-memory", "save-preset", "remove-preset",
-         "settings-back"}
+         "settings-back", "check-export", "export", "push-export"}
 EACH = 40
 
 IMPORT = """

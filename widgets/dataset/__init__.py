@@ -26,6 +26,8 @@ PANELS: Registry[type] = Registry(
     Entry("preview", "widgets.training.preview:PreviewPanel", "As the trainer sees it"),
     Entry("check", "widgets.dataset.check:CheckPanel", "Check"),
     Entry("handover", "widgets.dataset.handover:HandoverPanel", "Hand over"),
+    Entry("export", "widgets.dataset.exporting:ExportPanel", "Export"),
+    Entry("send", "widgets.dataset.sending:SendPanel", "Send to Hugging Face"),
 )
 NOTEBOOK = Notebook(PANELS, remembered(maker_memory))
 show = NOTEBOOK.show

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
+from pathlib import Path
 
 import ipywidgets as ipw
 
 from core.base.jobs import Job, JobStatus
 from core.dataset.packing import PackSettings
+from widgets.download_links import download_links
 from widgets.panel import Panel
-
-HOW = ("Find it in the file list at the left of JupyterLab: a press with the right mouse button on it offers Download. On a rented machine "
-       "do it before you give the machine back.")
 
 
 class HandoverPanel(Panel):
@@ -48,7 +46,8 @@ class HandoverPanel(Panel):
 
     def show_report(self, status: JobStatus) -> None:
         """How the file is taken home."""
-        self._where.value = f'<p class="lb-purpose">{html.escape(HOW)}</p>' if status.state == "done" else ""
+        place = status.report.get("place", "")
+        self._where.value = download_links([Path(place)]) if status.state == "done" and place else ""
 
     def _pack(self, what: str) -> Job:
         return self.start(PackSettings.make(what=what))

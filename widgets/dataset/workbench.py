@@ -20,7 +20,7 @@ from core.dataset.project import Project
 from widgets.components.canvas import Canvas
 from widgets.components.canvas_deeds import Wanted
 from widgets.components.strip import Strip
-from widgets.controls import Choices
+from widgets.controls import Choices, Suggestions
 from widgets.dataset.bench.cropping import CropTab
 from widgets.dataset.bench.desk import Desk
 from widgets.dataset.bench.drawing import DrawTab
@@ -110,6 +110,7 @@ class WorkbenchPanel(Panel):
 
     def _make_tabs(self) -> Sequence[Tab]:
         return (ViewTab(self), ToolTab(self, "resize", "Resize", {"resize": "Resize"}),
+                ToolTab(self, "upscale", "Upscale", {"upscale": "Upscale", "enhance": "Enhance (faces, contrast, noise)"}),
                 RepaintTab(self, "inpaint", "Inpaint", {"inpaint": "Inpaint"}), CropTab(self, "crop", "Crop", {"crop": "Crop"}),
                 DrawTab(self, "mask", "Mask", {"mask": "Mask"}),
                 ToolTab(self, "transparent", "Transparent", {"transparent": "Transparent"}))
@@ -136,7 +137,8 @@ class WorkbenchPanel(Panel):
 
     def choices_for(self, stage: str, cls: type[Settings]) -> Mapping[str, Choices]:
         """Values that a tool's fields are offered, which its class cannot list."""
-        return {}
+        offered = self.manager.models_for(stage) if self.manager is not None else {}
+        return {name: Suggestions(models) for name, models in offered.items() if name in cls.fields()}
 
     def look_at(self, name: str, against: str = "", keep_view: bool = False) -> None:
         """Show another version of the picture on the desk."""

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.base.errors import DatasetError
-from core.dataset.images.opening import MAX_PIXELS, open_image, over_white
+from core.dataset.images.opening import BROKEN, MAX_PIXELS, inspect_image, is_other_profile, open_image, over_white
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 SUFFIX_OF = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "BMP": ".bmp"}
 """Formats that are copied byte for byte, and the ending that they get."""
+
+
+PLAIN_MODES = frozenset({"RGB", "L", "P", "1"})
+"""Pillow's modes of 8 bits or less without a channel of transparency."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,23 @@ def bake(data: bytes, transparency: str = "keep", min_side: int = 1, max_pixels:
         return Baked(buffer.getvalue(), ".jpg", image.width, image.height, tuple(changes))
     _without_notes(image).save(buffer, "PNG")
     return Baked(buffer.getvalue(), ".png", image.width, image.height, tuple(changes))
+
+
+def is_plain(path: Path) -> bool:
+    """Whether every program sees what a person sees, by the header alone: upright, one frame, 8 bit, sRGB, no transparency.
+
+    Such a file need not be baked. Raises: DatasetError: missing, or no image.
+    """
+    facts = inspect_image(path)
+    if facts.orientation != 1 or facts.frames > 1 or facts.format not in SUFFIX_OF or facts.mode not in PLAIN_MODES:
+        return False
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return "transparency" not in image.info and not is_other_profile(image.info.get("icc_profile"))
+    except BROKEN as error:
+        raise DatasetError(f"{path.name} is damaged ({error}).") from error
 
 
 def _whiten_hidden(image: Picture) -> bool:

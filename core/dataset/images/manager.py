@@ -14,6 +14,7 @@ from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, ratios
 from core.dataset.images.cropping.framing import Cut
 from core.dataset.images.cropping.planning import CropSettings
 from core.dataset.images.cropping.smart import CropReport, crop_images
+from core.dataset.images.enhancing.tool import EnhanceSettings, enhance_images
 from core.dataset.images.inpainting.painting import inpaint_images, tries
 from core.dataset.images.inpainting.settings import InpaintSettings
 from core.dataset.images.mask_by_hand import HandDrawing, open_drawing
@@ -25,9 +26,16 @@ from core.dataset.images.segmenting.masking import mask_images
 from core.dataset.images.segmenting.settings import MaskSettings, Use
 from core.dataset.images.tools import make_tool
 from core.dataset.images.transparent import TransparentSettings, make_transparent
+from core.dataset.images.upscaling.tool import UpscaleSettings, upscale_images
 from core.dataset.images.working import Tried, VersionReport, keep, try_on
 from core.dataset.project import Project
+from core.models.catalog import Kind
+from core.models.having import offered_models
 from core.models.warm import WARM, WarmModel
+
+MODEL_FIELDS: dict[str, dict[str, Kind]] = {
+    "upscale": {"model": "upscaler"}, "enhance": {"model": "upscaler", "restorer": "face restorer"}, "inpaint": {"lama_model": "inpainter"}}
+"""Tool → its fields that name a model of a kind."""
 
 
 class ImagesManager:
@@ -86,6 +94,10 @@ class ImagesManager:
         """Write a mask that was drawn. Raises: DatasetError: it is empty, or the picture was changed meanwhile."""
         return drawing.save(read_operations(operations))
 
+    def models_for(self, tool: str) -> dict[str, list[tuple[str, str]]]:
+        """What a tool's fields that name a model are offered: field → words and name."""
+        return {field: offered_models(kind) for field, kind in MODEL_FIELDS.get(tool, {}).items()}
+
     def open_models(self) -> tuple[list[WarmModel], dict[str, int]]:
         """The models that stay open in this process, and the bytes that are free by device."""
         kept = WARM.list()
@@ -112,6 +124,16 @@ class ImagesManager:
         """Make a version of each picture at another size or in another format."""
         self.project.settle()
         return resize_images(self.project, settings, progress)
+
+    def upscale(self, settings: UpscaleSettings, progress: Progress = SILENT) -> VersionReport:
+        """Make a larger version of each picture by a network."""
+        self.project.settle()
+        return upscale_images(self.project, settings, progress)
+
+    def enhance(self, settings: EnhanceSettings, progress: Progress = SILENT) -> VersionReport:
+        """Make a version of each picture that is larger, with faces restored, contrast evened out or noise taken away."""
+        self.project.settle()
+        return enhance_images(self.project, settings, progress)
 
     def mask(self, settings: MaskSettings, progress: Progress = SILENT) -> VersionReport:
         """Make a mask of each picture: what counts of it, or what is to be repainted."""

@@ -47,7 +47,7 @@ def read_mask(source: Path | bytes, size: tuple[int, int]) -> Mask:
     from PIL import Image
 
     image = open_image(source).image
-    if abs(image.width * size[1] - image.height * size[0]) > max(*size, *image.size):
+    if not fits_picture(image.size, size):
         called = source.name if isinstance(source, Path) else "The mask"
         raise DatasetError(f"{called} has {image.width} x {image.height} pixels, its picture {size[0]} x {size[1]}.",
                            "A mask must have the proportions of its picture: draw it anew.")
@@ -57,6 +57,11 @@ def read_mask(source: Path | bytes, size: tuple[int, int]) -> Mask:
     if grey.size != size:
         grey = grey.resize(size, Image.Resampling.BILINEAR)
     return numpy.array(grey)
+
+
+def fits_picture(mask: tuple[int, int], picture: tuple[int, int]) -> bool:
+    """Whether both sizes have the same proportions, within a pixel."""
+    return abs(mask[0] * picture[1] - mask[1] * picture[0]) <= max(*picture, *mask)
 
 
 def harden(mask: Mask, threshold: int = 128) -> Mask:

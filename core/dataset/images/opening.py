@@ -224,21 +224,28 @@ def _eight_bit(image: Picture) -> Picture:
 
 def _srgb(image: Picture, profile: bytes | None) -> Picture | None:
     """The image in sRGB; None when it is so already, says nothing, or its profile does not fit."""
-    if not profile:
+    if not is_other_profile(profile):
         return None
+    from PIL import ImageCms
+
+    try:
+        if image.mode not in ("RGB", "L", "CMYK"):
+            image = image.convert("RGB")
+        return ImageCms.profileToProfile(image, io.BytesIO(profile or b""), ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, *BROKEN):
+        return None
+
+
+def is_other_profile(profile: bytes | None) -> bool:
+    """Whether a colour profile says another space than sRGB; what is broken, or cannot be read here, says nothing."""
     try:
         from PIL import ImageCms
     except ImportError:
-        return None
+        return False
     try:
-        origin = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(origin).lower():
-            return None
-        if image.mode not in ("RGB", "L", "CMYK"):
-            image = image.convert("RGB")
-        return ImageCms.profileToProfile(image, origin, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        return bool(profile) and "srgb" not in ImageCms.getProfileDescription(io.BytesIO(profile or b"")).lower()
     except (ImageCms.PyCMSError, *BROKEN):
-        return None
+        return False
 
 
 def _name(source: Path | bytes) -> str:

@@ -182,9 +182,21 @@ def take_back_variant(project: Project, variant: Variant) -> Path | None:
 def read_made(path: Path) -> Made | None:
     """How a version was made, from its file; None: it does not say, or is no image."""
     try:
-        values = json.loads(read_description(path))
+        return _made_of(read_description(path))
+    except DatasetError:
+        return None
+
+
+def is_note_of_ours(text: str) -> bool:
+    """Whether the ImageDescription of a file was written by a tool of Lorabook."""
+    return _made_of(text) is not None
+
+
+def _made_of(text: str) -> Made | None:
+    try:
+        values = json.loads(text)
         return Made(str(values["of"]), tuple(Step(str(tool), dict(settings)) for tool, settings in values["lorabook"]))
-    except (DatasetError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 

@@ -12,12 +12,13 @@ from pydantic import field_validator
 
 from core.base.errors import TrainingError
 from core.base.files import explain_disk_errors
+from core.base.hub_comparing import Comparison
+from core.base.hub_writing import hub_api
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.training.finish.comparing import Comparison
 from core.training.finish.settings import plain_folder
-from core.training.finish.upload import hub_api, kindly
+from core.training.finish.upload import kindly
 
 
 class BringSettings(Settings):

@@ -7,19 +7,17 @@ itself, git's own SHA-1) are asked from the repository at the commit that was ma
 from __future__ import annotations
 
 import contextlib
-import importlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from core.base.errors import ConfigError, TrainingError, require
-from core.base.hub import hub_trouble
+from core.base.errors import TrainingError, require
+from core.base.hub_comparing import Comparison
+from core.base.hub_writing import NEEDED_FOR, HubError, ask_hub, hub_api, open_repository
 from core.base.progress import SILENT, Progress
 from core.training.finish.clock import rest
-from core.training.finish.comparing import Comparison
 from core.training.finish.files import name_at_far_end
 from core.training.finish.settings import FinishSettings
 from core.training.finish.status import FileReport
@@ -28,10 +26,10 @@ from core.training.run import Run
 T = TypeVar("T")
 Tell = Callable[[Sequence[FileReport]], None]
 PAUSES = (5.0, 20.0)
-"""Seconds before the second and the third try of one file."""
+"""Seconds before the second and the third look at the far end."""
 AT_ONCE = 50
 """Files that the far end is asked about in one request."""
-NEEDED_FOR = "Uploading to Hugging Face"
+AGAIN = "Look at the connection and the repository's page, then finish the run again."
 
 
 @dataclass(frozen=True)
@@ -70,13 +68,9 @@ class Uploader:
 
     def open_repository(self) -> str:
         """Make the repository, or find it. Returns: owner/name. Raises: TrainingError: it cannot be written, or everybody could see it."""
-        wanted, private = self.settings.repo_id, self.settings.private
-        made = kindly(f"The repository {wanted!r}", lambda: self._api.create_repo(wanted, private=private, exist_ok=True), self.progress)
-        info = kindly(f"The repository {wanted!r}", lambda: self._api.repo_info(made.repo_id), self.progress)
-        if private and not info.private:
-            raise TrainingError(f"The repository {made.repo_id} is there already, and everybody can see it; nothing was uploaded.",
-                                "Choose another name, make it private on its page, or switch 'Private repository' off.")
-        return str(made.repo_id)
+        with of_this_side():
+            return open_repository(self._api, self.settings.repo_id, self.settings.private,
+                                   kindly=lambda what, act: kindly(what, act, self.progress))
 
     def upload(self, files: Sequence[Path], tell: Tell = lambda files: None) -> FarEnd:
         """Bring the files there, in one commit.
@@ -138,67 +132,20 @@ class Uploader:
         return replace(report, state="wrong" if wrong else "verified", words=wrong)
 
 
-def hub_api() -> Any:
-    """huggingface_hub's own interface, with the token of the environment. Raises: ConfigError: there is none; MissingDependency."""
-    hub = require("huggingface_hub", needed_for=NEEDED_FOR)
-    token = hub.get_token()
-    if not token:
-        raise ConfigError("There is no token for Hugging Face, so nothing can be uploaded.",
-                          "Set HF_TOKEN (one with the right to write) in the environment before the notebook is started.")
-    return hub.HfApi(endpoint=(os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/"), token=token)
-
-
 def kindly(what: str, act: Callable[[], T], progress: Progress = SILENT) -> T:
     """Ask Hugging Face, again where the network or the far end failed for a while.
 
     Args: what: the beginning of the sentence, where it fails.
     Raises: TrainingError: in words. Cancelled: between two tries.
     """
-    kinds = _known_errors()
-    for pause in (*PAUSES, None):
-        try:
-            with _without_bars():
-                return act()
-        except kinds as error:
-            status = _status(error)
-            if pause is None or (status is not None and status < 500 and status != 429):
-                raise TrainingError(*_words(what, error, status or _status(error.__cause__))) from error
-        rest(pause)
-        progress.check()
-    raise AssertionError("unreachable")
-
-
-def _status(error: BaseException | None) -> int | None:
-    """The number of an answer that was a refusal; None: there was no answer, or another trouble."""
-    return getattr(getattr(error, "response", None), "status_code", None)
-
-
-def _words(what: str, error: BaseException, status: int | None) -> tuple[str, str]:
-    """A failure at the far end, and what to do."""
-    if status == 401:
-        return f"{what}: Hugging Face does not accept the token (error 401).", "Make a new one with the right to write, and set HF_TOKEN."
-    if status == 403:
-        return (f"{what}: the token has no right to write there (error 403).",
-                "Give it the right to write, or name a repository of your own.")
-    if status == 429:
-        return f"{what}: Hugging Face asks to wait (error 429).", "Try it again in some minutes."
-    return f"{what}: {hub_trouble(error)}.", "Look at the connection and the repository's page, then finish the run again."
-
-
-def _known_errors() -> tuple[type[Exception], ...]:
-    """What huggingface_hub and its packages raise where network, far end or a given name is at fault."""
-    errors = require("huggingface_hub.errors", needed_for=NEEDED_FOR)
-    kinds: list[type[Exception]] = [errors.HfHubHTTPError, errors.HFValidationError, errors.OfflineModeIsEnabled, OSError, ValueError,
-                                    RuntimeError]  # RuntimeError: hf_xet's
-    for name in ("httpx", "httpx2"):
-        with contextlib.suppress(ImportError):
-            kinds.append(importlib.import_module(name).HTTPError)
-    return tuple(kinds)
+    with of_this_side():
+        return ask_hub(what, act, progress, AGAIN, rest)
 
 
 @contextlib.contextmanager
-def _without_bars() -> Iterator[None]:
-    """Its progress bars would fill the log."""
-    bars = require("huggingface_hub.utils", needed_for=NEEDED_FOR)
-    bars.disable_progress_bars()
-    yield
+def of_this_side() -> Iterator[None]:
+    """What Hugging Face refuses is an error of the training side. Raises: TrainingError."""
+    try:
+        yield
+    except HubError as error:
+        raise TrainingError(error.message, error.hint) from error

@@ -8,7 +8,7 @@ import pytest
 
 from core.base.errors import Cancelled, DatasetError, DiskError
 from core.base.progress import Progress
-from core.dataset import packing
+from core.dataset import zipping
 from core.dataset.packing import PackSettings, pack_dataset
 from core.dataset.rejecting import RejectSettings, reject_images
 from core.stages import run_stage
@@ -58,7 +58,7 @@ def test_a_cancelled_packing_leaves_no_half_file(filled):
 
 def test_a_full_disk_and_an_empty_project_are_told(filled, project, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(packing.shutil, "disk_usage", lambda _: usage(1, 1, 1000))
+    monkeypatch.setattr(zipping.shutil, "disk_usage", lambda _: usage(1, 1, 1000))
     with pytest.raises(DiskError, match="pack the captions alone"):
         pack_dataset(filled, PackSettings())
     monkeypatch.undo()

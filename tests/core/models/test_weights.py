@@ -38,7 +38,7 @@ def test_the_same_tensors_come_from_every_kind_of_file(tmp_path):
 
 class Harmful:
     def __reduce__(self):
-        return (eval, ("__import__('pathlib').Path('/tmp/harm').touch()",))
+        return (eval, ("1 / 0",))
 
 
 def test_what_would_run_code_is_refused(tmp_path):

@@ -153,7 +153,8 @@ def test_a_modifier_turns_the_way_of_a_tool_round(js):
 
 def test_keys_mean_the_same_in_every_mode(js):
     keys = "[{key: 'z', ctrlKey: true}, {key: 'Z', ctrlKey: true, shiftKey: true}, {key: 'y', metaKey: true}, {key: 's', ctrlKey: true}, "
-    keys += "{key: '+'}, {key: '0'}, {key: '1'}, {key: '['}, {key: 'x'}, {key: 'z', ctrlKey: true, altKey: true}, {key: 'Dead', altKey: true}]"
+    keys += "{key: '+'}, {key: '0'}, {key: '1'}, {key: '['}, {key: 'x'}, {key: 'z', ctrlKey: true, altKey: true}, "
+    keys += "{key: 'Dead', altKey: true}]"
     assert js(f"{keys}.map(m.keyWish)") == ["undo", "redo", "redo", "save", "in", "fit", "whole", "thinner", None, None, None]
 
 

@@ -30,7 +30,7 @@ class Tab:
 
     def __init__(self, panel: WorkbenchPanel) -> None:
         self.panel = panel
-        self.view = ipw.VBox()
+        self.view = ipw.VBox().add_class("lb-bench-tab")
         self._is_made = False
 
     def begin(self) -> None:

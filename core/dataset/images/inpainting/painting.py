@@ -198,8 +198,8 @@ class Inpainter(Tool[Canvas, "Pixels"]):
                 break
             except (RuntimeError, MemoryError) as error:
                 if not is_no_room(error):
-                    raise ModelError(f"The model failed ({str(error).strip().splitlines()[0][:200] if str(error) else error!r}).",
-                                     "Try another model.") from error
+                    said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+                    raise ModelError(f"The model failed ({said}).", "Try another model.") from error
                 if max(width, height) * scale * SHRINK < SMALLEST:
                     raise ModelError("There is too little memory for inpainting, even for a small piece.",
                                      "End other programs that use it, or choose 'smooth'.") from error

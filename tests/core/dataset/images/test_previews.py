@@ -85,3 +85,35 @@ def test_a_camera_picture_takes_no_time_that_a_person_notices(tmp_path):
     start = time.process_time()
     preview_image(path, tmp_path / "cache")
     assert time.process_time() - start < 1.0
+
+
+def test_transparency_lies_over_white_or_over_checks(tmp_path):
+    image = Image.new("RGBA", (128, 128), (255, 0, 0, 255))
+    image.paste((0, 0, 0, 0), (64, 0, 128, 128))
+    image.save(tmp_path / "half.png")
+    plain = seen(preview_image(tmp_path / "half.png", tmp_path / "cache"))
+    checked = seen(preview_image(tmp_path / "half.png", tmp_path / "cache", checks=True))
+    assert plain.getpixel((100, 5)) == (255, 255, 255) and plain.getpixel((5, 5)) == checked.getpixel((5, 5)) == (255, 0, 0)
+    greys = {checked.getpixel((x, 5))[0] for x in range(64, 128)}
+    assert greys == {previews.LIGHT_CHECK, previews.DARK_CHECK}
+    assert seen(previews.preview_bytes((tmp_path / "half.png").read_bytes(), checks=True)).tobytes() == checked.tobytes()
+
+
+def test_a_part_is_sent_in_its_own_sharpness(tmp_path):
+    Image.effect_noise((600, 400), 90).save(tmp_path / "noise.png")
+    part = seen(previews.preview_part(tmp_path / "noise.png", (100, 50, 300, 150), (200, 100)))
+    whole = Image.open(tmp_path / "noise.png").convert("RGB").crop((100, 50, 300, 150))
+    differences = [abs(a - b) for a, b in zip(part.tobytes(), whole.tobytes(), strict=True)]
+    assert part.size == (200, 100) and sum(differences) / len(differences) < 6
+    assert seen(previews.preview_part(tmp_path / "noise.png", (0, 0, 600, 400), (60, 40))).size == (60, 40)
+
+
+def test_a_mask_is_sent_whole_or_in_part():
+    import numpy
+
+    mask = numpy.zeros((3000, 4000), numpy.uint8)
+    mask[:, 2000:] = 255
+    whole = Image.open(io.BytesIO(previews.preview_mask(mask)))
+    assert whole.size == (2048, 1536) and whole.getpixel((10, 10)) == 0 and whole.getpixel((2000, 10)) == 255
+    part = Image.open(io.BytesIO(previews.preview_mask(mask, (1990, 0, 2010, 10), (20, 10))))
+    assert part.size == (20, 10) and part.getpixel((9, 5)) == 0 and part.getpixel((10, 5)) == 255

@@ -10,6 +10,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import yaml
+
 
 class Server:
     """Answers while the `with` block runs; `asked` are the requests: method, path, key that came with it."""
@@ -67,7 +69,7 @@ class Server:
 
 
 class Hub(Server):
-    """Repositories of models. `tokens`: token to the names that it may write to."""
+    """Repositories of models and data sets, of which no two share a name. `tokens`: token to the names that it may write to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,6 +84,11 @@ class Hub(Server):
         """Files that arrive longer than they are there."""
         self.delay = 0.0
         """Seconds that a file, and a look at the files, take."""
+        self.large = (".safetensors",)
+        """Ends of names of files that are stored apart (LFS)."""
+        self.failing_commits = 0
+        """After so many commits the next one fails; 0: none does."""
+        self.commits = 0
 
     def answer(self, method, path, key, body):
         parts = [unquote(part) for part in path.strip("/").split("/")]
@@ -91,6 +98,10 @@ class Hub(Server):
             return 401, {"error": "Invalid credentials in Authorization header"}
         if path == "/api/repos/create":
             return self._create(json.loads(body), key)
+        if path == "/api/validate-yaml":
+            return self._judge_card(json.loads(body)["content"])
+        if parts[0] == "datasets":  # its files; of a model they stand without a word before
+            parts = parts[1:]
         repo_id = "/".join(parts[2:4]) if parts[0] == "api" else f"{parts[0]}/{parts[1].removesuffix('.git')}"
         if repo_id not in self.repositories:
             return 404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"}
@@ -105,7 +116,7 @@ class Hub(Server):
         if repo_id.split("/")[0] not in self.tokens[key]:
             return 403, {"error": "You have read access but not the required permissions for this operation"}
         if parts[-2] == "preupload":
-            return 200, {"files": [{"path": file["path"], "uploadMode": "lfs" if file["path"].endswith(".safetensors") else "regular",
+            return 200, {"files": [{"path": file["path"], "uploadMode": "lfs" if file["path"].endswith(self.large) else "regular",
                                     "shouldIgnore": False} for file in json.loads(body)["files"]]}
         if path.endswith("/objects/batch"):
             return 200, {"transfer": "basic", "objects": [
@@ -113,6 +124,13 @@ class Hub(Server):
                 for one in json.loads(body)["objects"] if one["oid"] not in self.stored] + [
                 {"oid": one["oid"], "size": one["size"]} for one in json.loads(body)["objects"] if one["oid"] in self.stored]}
         return self._commit(repo_id, body)
+
+    def _judge_card(self, text):
+        try:
+            head = yaml.safe_load(text.split("---")[1])
+        except (yaml.YAMLError, IndexError) as error:
+            return 400, {"errors": [{"message": str(error)}], "warnings": []}
+        return 200, {"errors": [] if isinstance(head, dict) else [{"message": "no mapping"}], "warnings": []}
 
     def _create(self, asked, key):
         owner = asked.get("organization") or "me"
@@ -134,6 +152,9 @@ class Hub(Server):
         return 200, {}
 
     def _commit(self, repo_id, body):
+        if self.failing_commits and self.commits >= self.failing_commits:
+            return 400, {"error": "the far end is tired"}
+        self.commits += 1
         for line in body.decode().splitlines():
             entry = json.loads(line)
             value = entry["value"]
@@ -142,6 +163,8 @@ class Hub(Server):
                 name = hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
                 self.stored[name] = content
                 self.repositories[repo_id][value["path"]] = (len(content), name, False)
+            elif entry["key"] == "deletedFile":
+                del self.repositories[repo_id][value["path"]]
             elif entry["key"] == "lfsFile":
                 self.repositories[repo_id][value["path"]] = (value["size"], value["oid"], True)
         return 200, {"success": True, "commitOid": "c" * 40, "commitUrl": f"{self.address}/{repo_id}/commit/{'c' * 40}"}

@@ -40,7 +40,7 @@ def lama(models, random_lama):
 
 def marked(project, stem, *boxes, label="repaint"):
     """Write the repaint mask of a picture."""
-    path = next(project.images.glob(f"{stem}.*"))
+    path = next(path for path in project.images.glob(f"{stem}.*") if path.suffix != ".txt")
     size = Image.open(path).size
     mask = numpy.zeros(size[::-1], dtype="uint8")
     for left, top, right, bottom in boxes:

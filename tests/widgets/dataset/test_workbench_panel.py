@@ -1,0 +1,194 @@
+"""The workbench without a browser: what is opened, tried, kept and dropped; masks as a list of steps; jobs for many."""
+
+import html
+import json
+import time
+
+import pytest
+from PIL import Image
+
+from core.base.jobs import list_jobs
+from core.dataset.images.bench import look_at_picture
+from core.dataset.project import Project, folder_for
+from core.models.warm import WARM
+from widgets.components.canvas_deeds import Deed
+from widgets.dataset.workbench import WorkbenchPanel
+
+
+@pytest.fixture
+def panel(session):
+    panel = WorkbenchPanel(session)
+    yield panel
+    panel.close()
+
+
+def press(button):
+    assert not button.disabled, button.tooltip
+    button.click()
+
+
+def open_picture(panel, name):
+    panel._asked("open", {"version": panel.shelf.view.version, "row": panel.shelf.row_of(name)})
+
+
+def tab(panel, name):
+    panel.tab_choice.value = name
+
+
+def titles(panel, stem="1"):
+    return [version.title for version in look_at_picture(panel.session.dataset.project, stem).versions]
+
+
+def stroke(number, points, how="add", width=20):
+    return Deed(number, "stroke", {"points": points, "width": width, "how": how})
+
+
+def test_nothing_can_be_done_before_a_picture_is_pressed(panel):
+    tab(panel, "resize")
+    assert panel.main.disabled and "Press a picture" in panel.main.tooltip and panel.save.disabled and panel.discard.disabled
+    open_picture(panel, "1.png")
+    assert not panel.main.disabled and panel.save.disabled and "1.png" in panel.words.value and "64 × 64" in panel.words.value
+
+
+def test_a_try_writes_nothing_until_it_is_saved(panel):
+    tab(panel, "resize")
+    open_picture(panel, "1.png")
+    panel.tab._forms["resize"].control("side").widget.value = 32
+    press(panel.main)
+    assert panel.desk.tried is not None and "a try" in panel.words.value and titles(panel) == ["Picture"] and panel.canvas.locked
+    press(panel.discard)
+    assert panel.desk.tried is None and titles(panel) == ["Picture"] and not panel.canvas.locked
+    press(panel.main)
+    press(panel.save)
+    assert titles(panel) == ["Picture", "Resized"] and "saved 1_resized.png" in panel.status.text and "32 × 32" in panel.words.value
+
+
+def test_where_nothing_is_to_be_done_the_reason_is_said(panel):
+    tab(panel, "resize")
+    open_picture(panel, "1.png")
+    press(panel.main)
+    assert panel.desk.tried is None and "nothing to do with these settings" in panel.status.text
+
+
+def test_a_version_is_looked_at_compared_and_taken_back(panel):
+    tab(panel, "resize")
+    open_picture(panel, "1.png")
+    panel.tab._forms["resize"].control("side").widget.value = 32
+    press(panel.main)
+    press(panel.save)
+    tab(panel, "view")
+    view = panel.tab
+    assert [words for words, _ in view.version.options] == ["Picture (64 × 64)", "Resized (32 × 32)"]
+    view.against.value = "1.png"
+    assert panel.canvas.shown["before"] and panel.canvas.before_words == "Picture"
+    view.version.value = "1.png"
+    assert "it is not the present version" in panel.words.value and view.back.disabled
+    view.version.value = "1_resized.png"
+    press(view.back)
+    assert titles(panel) == ["Picture"] and "put aside" in panel.status.text
+
+
+def test_a_mask_is_a_list_of_steps_with_undo_that_can_be_gone_on_with(panel):
+    tab(panel, "mask")
+    open_picture(panel, "1.png")
+    mask = panel.tab
+    mask.told(stroke(1, [[10, 10], [50, 10]]))
+    mask.told(Deed(2, "rectangle", {"first": [5, 40], "second": [25, 60], "how": "add"}))
+    assert len(mask.operations) == 2 and panel.canvas.can_undo and not panel.save.disabled
+    mask.told(Deed(3, "undo"))
+    assert len(mask.operations) == 1 and panel.canvas.can_redo
+    mask.told(Deed(4, "redo"))
+    press(panel.save)
+    with Image.open(panel.session.dataset.project.variants / "1_mask.png") as saved:
+        assert saved.getpixel((15, 50)) == 255 and saved.getpixel((50, 50)) == 0 and saved.getpixel((30, 10)) == 255
+    assert not mask.is_changed and panel.save.disabled
+    open_picture(panel, "2.png")
+    assert mask.operations == []
+    open_picture(panel, "1.png")
+    assert len(mask.operations) == 2  # it is drawn on, not begun anew
+
+
+def test_what_a_model_found_is_one_more_step(panel):
+    tab(panel, "mask")
+    open_picture(panel, "1.png")
+    mask = panel.tab
+    form = mask._forms["mask"]
+    form.control("segmenter").widget.value = "place"
+    press(panel.main)
+    assert [one["op"] for one in mask.operations] == ["given"] and titles(panel) == ["Picture"]
+    mask.how.value = "replace"
+    press(panel.main)
+    assert [one["op"] for one in mask.operations] == ["given", "clear", "given"]
+    press(panel.save)
+    assert titles(panel) == ["Picture", "Mask"]
+
+
+def test_a_step_that_cannot_be_drawn_is_taken_out_again_and_said(panel):
+    tab(panel, "mask")
+    open_picture(panel, "1.png")
+    panel.tab.told(stroke(1, [[10, 10]]))
+    panel.tab._add({"op": "given", "name": "0" * 16, "how": "add"})
+    assert [one["op"] for one in panel.tab.operations] == ["stroke"] and "not kept here" in panel.status.text
+
+
+def test_a_region_is_painted_anew_and_the_mark_is_a_mask_of_its_own(panel):
+    tab(panel, "inpaint")
+    open_picture(panel, "1.png")
+    panel.tab.told(stroke(1, [[30, 30]], width=8))
+    press(panel.main)
+    assert panel.desk.tried is not None, panel.status.text
+    press(panel.save)
+    assert titles(panel) == ["Picture", "Repaired", "Mask (repaint)"]
+
+
+def test_a_box_is_cut_out_as_a_part_or_as_the_picture(panel):
+    tab(panel, "crop")
+    open_picture(panel, "1.png")
+    assert panel.tab.cut.disabled
+    panel.canvas.crop = [8, 8, 40, 40]
+    press(panel.tab.cut)
+    assert titles(panel) == ["Picture", "crop"] and panel.canvas.crop == []
+    panel.tab.becomes.value = "picture"
+    panel.canvas.crop = [0, 0, 32, 64]
+    press(panel.tab.cut)
+    assert titles(panel) == ["Picture", "Resized", "crop"]
+
+
+def test_the_same_for_many_is_a_job_with_the_chosen_pictures(panel):
+    tab(panel, "resize")
+    open_picture(panel, "1.png")
+    panel.which.value = "selected"
+    panel._asked("select", {"version": panel.shelf.view.version, "ranges": [[1, 3]]})
+    assert ("Selected at the left (2)", "selected") in panel.which.options
+    press(panel.many)
+    (job,) = list_jobs(panel.session.folder)
+    end = time.monotonic() + 60
+    while not job.status().ended and time.monotonic() < end:
+        time.sleep(0.1)
+    assert job.status().state == "done"
+    told = json.loads((job.folder / "settings.json").read_text())
+    assert job.stage == "resize" and told["settings"]["images"] == ["2", "3"]
+
+
+def test_another_project_clears_the_desk(panel, session):
+    open_picture(panel, "1.png")
+    other = Project.create(folder_for("Other"), "Other")
+    session.open(other.folder)
+    assert panel.desk.opened is None and panel.words.value == "" and panel.main.disabled
+
+
+def test_a_picture_that_is_gone_is_said(panel):
+    open_picture(panel, "1.png")
+    (panel.session.dataset.project.images / "2.png").unlink()
+    open_picture(panel, "2.png")
+    assert panel.desk.opened is None and "2" in panel.status.text and panel.status.state == "attention"
+
+
+def test_models_in_memory_are_listed_and_let_go(panel):
+    WARM.unload_all()
+    with WARM.use("test", "A test's model", lambda: object()):
+        pass
+    panel.models.fold.button.value = True
+    assert "A test's model" in html.unescape(panel.models.words.value)
+    press(panel.models.unload)
+    assert WARM.list() == [] and "unloaded" in panel.status.text

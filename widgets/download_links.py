@@ -1,0 +1,46 @@
+"""Files that a person takes home: as links where the notebook's server can give them, else how they are found in its file list."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from core.base.words import told_size
+from core.setup.jupyter import data_folder
+
+HOW = ("Find it in the file list at the left of JupyterLab: a press with the right mouse button on it offers Download. On a rented machine "
+       "do it before you give the machine back.")
+
+
+def download_links(paths: Sequence[Path]) -> str:
+    """Links to files that are there, and how they are taken home otherwise, in HTML; empty for none."""
+    there = [path for path in paths if path.is_file()]
+    lines = [f"<li>{_line(path, link_to(path))}</li>" for path in there]
+    return f'<ul class="lb-downloads">{"".join(lines)}</ul><p class="lb-help">{html.escape(HOW)}</p>' if lines else ""
+
+
+def _line(path: Path, address: str) -> str:
+    words = f"{html.escape(path.name)} ({told_size(path.stat().st_size)})"
+    return f'<a href="{html.escape(address)}" download target="_blank" rel="noopener">Download {words}</a>' if address else \
+        f"{words}, in {html.escape(str(path.parent))}"
+
+
+def link_to(path: Path, environ: Mapping[str, str] = os.environ) -> str:
+    """Where the server that started this kernel gives a file to the browser; empty where that is not known, or it does not show the file.
+
+    It notes its folder and its address in Jupyter's runtime folder, under its process id, which it tells the kernel (JPY_PARENT_PID).
+    """
+    runtime = Path(environ.get("JUPYTER_RUNTIME_DIR") or data_folder(environ) / "runtime")
+    try:
+        told = json.loads((runtime / f"jpserver-{int(environ.get('JPY_PARENT_PID') or os.getppid())}.json").read_text(encoding="utf-8"))
+        inside = path.resolve().relative_to(Path(told["root_dir"]).resolve())
+        base = str(told["base_url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    if any(part.startswith(".") for part in inside.parts):  # the server shows nothing that is hidden
+        return ""
+    return f"{base.rstrip('/')}/files/{quote(inside.as_posix())}?download=1"
