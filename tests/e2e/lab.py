@@ -146,10 +146,14 @@ WIDGET_FAILED = "Error setting state"
 
 
 class Browser:
-    """A headless Chromium with an empty profile; `errors` of the context collects what its console complains of."""
+    """A headless Chromium with an empty profile; `errors` of the context collects what its console complains of.
 
-    def __init__(self, width: int = 1400, height: int = 1000, reduced_motion: bool = True) -> None:
+    Args: ratio: pixels of the screen for one of the page. touch: it has fingers.
+    """
+
+    def __init__(self, width: int = 1400, height: int = 1000, reduced_motion: bool = True, ratio: float = 1, touch: bool = False) -> None:
         self.size = {"width": width, "height": height}
+        self.ratio, self.touch = ratio, touch
         self.motion = "reduce" if reduced_motion else "no-preference"
 
     def __enter__(self) -> Any:
@@ -160,7 +164,8 @@ class Browser:
             self.profile = tempfile.mkdtemp(prefix="chromium-")
             try:
                 self.context = self.playwright.chromium.launch_persistent_context(
-                    self.profile, executable_path=str(CHROMIUM), headless=True, args=FLAGS, viewport=self.size, reduced_motion=self.motion)
+                    self.profile, executable_path=str(CHROMIUM), headless=True, args=FLAGS, viewport=self.size, reduced_motion=self.motion,
+                    device_scale_factor=self.ratio, has_touch=self.touch)
                 break
             except Error:
                 shutil.rmtree(self.profile, ignore_errors=True)

@@ -259,7 +259,7 @@ function render({ model, el }) {
   }
   function marksChanged() {
     if (!told.isBusy()) local = null;
-    bars.draw();
+    bars.drawMarked();
     soon();
   }
   function ratioChanged() {
@@ -287,7 +287,8 @@ function render({ model, el }) {
   const watched = [["shown", () => { drawWords(""); bars.draw(); pictures.load(); }], ["region", pictures.sharpen], ["nothing", () => drawWords("")],
     ["overlay", () => { bars.draw(); mask.settle(); }], ["drawn", mask.settle], ["heard", heard], ["colour", recoloured], ["black_and_white", recoloured],
     ["marked", marksChanged], ["look", followLook], ["mode", modeChanged], ["locked", modeChanged], ["split", () => { slider.follow(); again(); }],
-    ["ratio", ratioChanged], ["ratios", () => { bars.drawRatios(); show(); }], ...["opacity", "brush", "tools", "how", "can_undo", "can_redo"].map((name) => [name, show])];
+    ["ratio", ratioChanged], ["ratios", () => { bars.drawRatios(); show(); }],
+    ...["opacity", "brush", "tools", "how", "can_undo", "can_redo"].map((name) => [name, show])];
   for (const [trait, act] of watched) model.on(`change:${trait}`, act);
   const listened = [[el, "keydown", pressed], [el, "keyup", released], [stageView, "blur", blurred]];
   for (const [element, name, act] of listened) element.addEventListener(name, act);

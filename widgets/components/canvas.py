@@ -52,7 +52,7 @@ class Canvas(anywidget.AnyWidget):
     crop_least = traitlets.Int(16, min=1).tag(sync=True)
     can_undo = traitlets.Bool(False).tag(sync=True)
     can_redo = traitlets.Bool(False).tag(sync=True)
-    opacity = traitlets.Float(0.5, min=0.1, max=1.0).tag(sync=True)
+    opacity = traitlets.Float(0.5, min=0.0, max=1.0).tag(sync=True)
     colour = traitlets.Enum(COLOURS, "blue").tag(sync=True)
     black_and_white = traitlets.Bool(False).tag(sync=True)
     split = traitlets.Float(0.5, min=0.0, max=1.0).tag(sync=True)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as ipw
 
 from core.base.errors import Cancelled
-from core.base.jobs import Job, JobStatus, start_job
-from core.base.progress import Progress
+from core.base.jobs import JobStatus
 from core.base.settings import Settings
 from core.base.words import counted
 from core.dataset import filtering
@@ -24,14 +23,15 @@ from widgets.controls import Choices, Suggestions
 from widgets.dataset.bench.cropping import CropTab
 from widgets.dataset.bench.desk import Desk
 from widgets.dataset.bench.drawing import DrawTab
+from widgets.dataset.bench.many import ManyPictures
 from widgets.dataset.bench.models import ModelsList
+from widgets.dataset.bench.progress import TryProgress
 from widgets.dataset.bench.repainting import RepaintTab
 from widgets.dataset.bench.tab import Tab, ToolTab
 from widgets.dataset.bench.viewing import ViewTab
 from widgets.dataset.browsing import Shelf
 from widgets.dataset.importing import skipped_list
 from widgets.jobs_view import newest_job
-from widgets.kernel_loop import KernelLoop
 from widgets.panel import Panel, Work
 from widgets.session import Session
 
@@ -41,27 +41,6 @@ if TYPE_CHECKING:
 GLANCE_SECONDS = 2.0
 """How often the folder's time is looked at."""
 NO_PICTURE = "Press a picture at the left first."
-
-
-class TryProgress(Progress):
-    """What a tool says while it works on one picture, told in the status line; a press on Cancel stops it."""
-
-    def __init__(self, loop: KernelLoop, say: Callable[[str, float], None]) -> None:
-        super().__init__()
-        self._loop, self._say = loop, say
-
-    def report_start(self) -> None:
-        """A phase began."""
-        self._tell()
-
-    def report_step(self, item: str) -> None:
-        """One step is done."""
-        self._tell()
-
-    def _tell(self) -> None:
-        count = f" {self.done} of {self.total}" if self.total > 1 else ""
-        words, part = f"Working{count}: {self.what}", self.done / self.total if self.total > 1 else -1.0
-        self._loop.soon(lambda: self._say(words, part))
 
 
 def _result_words(tried: Tried, number: int, place: int) -> str:
@@ -102,7 +81,6 @@ class WorkbenchPanel(Panel):
         self.result.observe(self.heard(self._show_result), "value")
         self._result_box = ipw.VBox([self.result], layout=ipw.Layout(display="none")).add_class("lb-field")
         self._place = ipw.VBox()
-        self.which = ipw.Dropdown(description="For many", options=self._which_options(), value="all")
         right = ipw.VBox([self.tab_choice, self.words, self.canvas, self._result_box, self.buttons(), self.status, self._place])
         right.add_class("lb-bench-right")
         self._turn()
@@ -119,9 +97,8 @@ class WorkbenchPanel(Panel):
         """Keeping or dropping what was tried, and the same for many pictures."""
         self.save = self.action("Save", self.save_now, lambda: self.tab.can_save()).add_class("lb-main")
         self.discard = self.action("Discard", lambda: self.tab.discard(), lambda: self.tab.can_discard())
-        self.many = self.action("Do it for these pictures", self._start_many, self._no_many)
-        self._many_box = ipw.HBox([ipw.VBox([self.which]).add_class("lb-field"), self.many]).add_class("lb-row")
-        return [self.save, self.discard, self._many_box]
+        self.many = ManyPictures(self)
+        return [self.save, self.discard, self.many.view]
 
     def results(self) -> Sequence[ipw.Widget]:
         """What a job left out."""
@@ -177,6 +154,10 @@ class WorkbenchPanel(Panel):
         """Let go."""
         super().close()
         self.shelf.close()
+
+    def missing(self) -> str:
+        """Why nothing can be done with any picture; empty when something can."""
+        return super().blocked()
 
     def blocked(self) -> str:
         """A picture must lie on the desk, and the tab must have something to do."""
@@ -248,33 +229,6 @@ class WorkbenchPanel(Panel):
         if self.desk.tried is not None and len(self._results) > 1:
             self.desk.show_tried(*self._results[int(self.result.value or 0)])
 
-    def _start_many(self) -> Job | None:
-        folder, stage = self.session.folder, self.tab.stage
-        if folder is None or not stage:
-            return None
-        settings = self.tab.settings()
-        self.session.dataset.project.settle()
-        return start_job(folder, stage, settings.changed(images=tuple(self._chosen())).model_dump(mode="json"))
-
-    def _chosen(self) -> list[str]:
-        """Ids of the pictures for many; none: all."""
-        if self.which.value == "all":
-            return []
-        keys = self.shelf.selected() if self.which.value == "selected" else self.shelf.keys([[0, len(self.shelf)]])
-        return [Path(key).stem for key in keys if not key.startswith("rejected/")]
-
-    def _no_many(self) -> str:
-        if not self.tab.stage:
-            return "This tab works on one picture."
-        selected, shown = self.shelf.counts()
-        count = {"selected": selected, "shown": shown}.get(str(self.which.value), 1)
-        return super().blocked() or ("" if count else f"No picture is {self.which.value} at the left.") or \
-            ("It is working. Wait for it, or cancel it." if self.working() else "")
-
-    def _which_options(self) -> list[tuple[str, str]]:
-        selected, shown = self.shelf.counts()
-        return [("All pictures", "all"), (f"Selected at the left ({selected:,})", "selected"), (f"Shown at the left ({shown:,})", "shown")]
-
     def _asked(self, kind: str, given: Mapping[str, Any]) -> None:
         if kind == "open":
             if given["version"] == self.shelf.view.version and 0 <= int(given["row"]) < len(self.shelf):
@@ -291,12 +245,7 @@ class WorkbenchPanel(Panel):
             self.desk.open(self.manager, Path(key).stem)
 
     def _rows_changed(self) -> None:
-        options = self._which_options()
-        if list(self.which.options) != options:
-            with self.which.hold_sync():
-                chosen = self.which.value
-                self.which.options = options
-                self.which.value = chosen
+        self.many.look()
         self._enable()
 
     def _laid_out(self) -> None:
@@ -343,12 +292,12 @@ class WorkbenchPanel(Panel):
 
     def _enable(self) -> None:
         super()._enable()
-        if not hasattr(self, "_many_box"):
+        if not hasattr(self, "many"):
             return
         has_tool = bool(self.tab.button)
         for button in (self.main, self.save, self.discard):
             button.layout.display = "" if has_tool else "none"
-        self._many_box.layout.display = "" if self.tab.stage else "none"
+        self.many.view.layout.display = "" if self.tab.stage else "none"
         if self._trying is not None and self._busy:
             self.stop.layout.display = ""
 

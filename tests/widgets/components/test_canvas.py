@@ -107,8 +107,8 @@ def test_undo_redo_and_save_come_in_their_order_among_strokes(canvas, told):
 
 
 @pytest.mark.parametrize("changes", [{"kind": "erase all"}, {"how": "multiply"}, {"points": []}, {"points": [[1, "2"]]},
-                                     {"points": [[1, float("nan")]]}, {"points": None}, {"width": 0}, {"width": float("inf")},
-                                     {"width": True}])
+                                     {"points": [[1, float("nan")]]}, {"points": None}, {"width": 0},
+                                     {"width": float("inf")}, {"width": True}])
 def test_what_is_no_operation_is_not_told(canvas, told, changes):
     send(canvas, stroke(canvas, **changes))
     assert told == [] and canvas.drawn == [] and canvas.heard == {"one": 1}

@@ -38,17 +38,16 @@ def test_a_point_of_the_stage_and_the_same_point_of_the_picture_are_one_at_every
 
 
 def test_zooming_leaves_the_picture_under_the_pointer(js):
-    found = js(f"""(() => {{ let view = m.held({{x: 1000, y: 4000, scale: 0.4}}, {BIG}, {STAGE});
+    found = js(f"""(() => {{ let view = m.fitted({BIG}, {STAGE});
       const at = m.toPicture(view, {STAGE}, 480, 300);
-      for (const scale of [0.5, 4, 1]) view = m.zoomed(view, {BIG}, {STAGE}, scale, 480, 300);
+      for (const scale of [0.2, 0.5, 4, 1]) view = m.zoomed(view, {BIG}, {STAGE}, scale, 480, 300);
       return [at, m.toPicture(view, {STAGE}, 480, 300)]; }})()""")
     assert found[1] == pytest.approx(found[0], abs=0.01)
 
 
 def test_the_picture_never_leaves_the_stage(js):
     far = js(f"m.panned({{x: 2000, y: 3000, scale: 2}}, {BIG}, {STAGE}, 1e6, -1e6)")
-    left, bottom = js(f"m.toStage({json.dumps(far)}, {STAGE}, [0, 6000])")
-    assert 0 <= left <= 20 and 680 <= bottom <= 700
+    assert js(f"m.toStage({json.dumps(far)}, {STAGE}, [0, 6000])") == [500, 350]
     whole = {"x": 2000, "y": 3000, "scale": (700 - 28) / 6000}
     assert js(f"m.panned(m.fitted({BIG}, {STAGE}), {BIG}, {STAGE}, 500, 500)") == pytest.approx(whole)
 
@@ -152,10 +151,10 @@ def test_a_modifier_turns_the_way_of_a_tool_round(js):
 
 
 def test_keys_mean_the_same_in_every_mode(js):
-    keys = "[{key: 'z', ctrlKey: true}, {key: 'Z', ctrlKey: true, shiftKey: true}, {key: 'y', metaKey: true}, {key: 's', ctrlKey: true}, "
-    keys += "{key: '+'}, {key: '0'}, {key: '1'}, {key: '['}, {key: 'x'}, {key: 'z', ctrlKey: true, altKey: true}, "
-    keys += "{key: 'Dead', altKey: true}]"
-    assert js(f"{keys}.map(m.keyWish)") == ["undo", "redo", "redo", "save", "in", "fit", "whole", "thinner", None, None, None]
+    command = "[{key: 'z', ctrlKey: true}, {key: 'Z', ctrlKey: true, shiftKey: true}, {key: 'y', metaKey: true}, {key: 's', ctrlKey: true}]"
+    others = "[{key: '+'}, {key: '0'}, {key: '1'}, {key: '['}, {key: 'z', ctrlKey: true, altKey: true}, {key: '+', altKey: true}]"
+    assert js(f"{command}.map(m.keyWish)") == ["undo", "redo", "redo", "save"]
+    assert js(f"{others}.map(m.keyWish)") == ["in", "fit", "whole", "thinner", None, None]
 
 
 def test_the_brush_grows_and_shrinks_by_whole_pixels(js):

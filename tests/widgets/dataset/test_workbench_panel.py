@@ -157,10 +157,10 @@ def test_a_box_is_cut_out_as_a_part_or_as_the_picture(panel):
 def test_the_same_for_many_is_a_job_with_the_chosen_pictures(panel):
     tab(panel, "resize")
     open_picture(panel, "1.png")
-    panel.which.value = "selected"
+    panel.many.which.value = "selected"
     panel._asked("select", {"version": panel.shelf.view.version, "ranges": [[1, 3]]})
-    assert ("Selected at the left (2)", "selected") in panel.which.options
-    press(panel.many)
+    assert ("Selected at the left (2)", "selected") in panel.many.which.options
+    press(panel.many.button)
     (job,) = list_jobs(panel.session.folder)
     end = time.monotonic() + 60
     while not job.status().ended and time.monotonic() < end:

@@ -21,7 +21,7 @@ from core.dataset.images.sourcing import Work
 from core.dataset.images.upscaling.enlarging import Enlarger
 from core.dataset.images.upscaling.network import Network
 from core.dataset.images.upscaling.opened import identity_of, opened_network
-from core.dataset.images.upscaling.tool import SizedSettings, Wanted, enlarged, fitted, goal_for
+from core.dataset.images.upscaling.tool import SizedSettings, Wanted, enlarged, fitted, goal_for, told_by
 from core.dataset.images.working import NothingFound, NotNeeded, Output, Tool, VersionReport, work_on
 from core.dataset.project import Project
 
@@ -94,10 +94,9 @@ class Enhancer(Tool["Wanted", "Bettered"]):
     def told(self, work: Work) -> dict[str, Any]:
         """What is used of the settings, but not where and how precisely it is computed."""
         chosen = self.settings
-        unused = {"images", "device", "precision"}
-        unused |= set() if chosen.upscale else {"model", "tile", "overlap", "mode", "side", "scale"}
+        unused = set() if chosen.upscale else {*SizedSettings.fields()}
         unused |= set() if chosen.faces else {"restorer", "detector", "face_strength"}
-        told = chosen.model_dump(mode="json", exclude=unused)
+        told = {name: value for name, value in told_by(chosen).items() if name not in unused}
         told |= {"model": identity_of(chosen.model)} if chosen.upscale else {}
         return told | ({"restorer": identity_of(chosen.restorer, "face restorer")} if chosen.faces else {})
 

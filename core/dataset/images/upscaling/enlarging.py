@@ -70,7 +70,7 @@ class Enlarger:
                 if not is_no_room(error):
                     raise ModelError(f"{network.title} failed on {name or 'a picture'}: {_first_line(error)}.",
                                      "Choose another model, or the device 'cpu'.") from error
-                self._shrink(network, plan, error)
+                self._shrink(network, image, plan, error)
             _free_memory()
 
     def _plan(self, network: Network, image: Picture) -> Plan:
@@ -88,14 +88,13 @@ class Enlarger:
             side //= 2
         return side
 
-    def _shrink(self, network: Network, plan: Plan, error: Exception) -> None:
+    def _shrink(self, network: Network, image: Picture, plan: Plan, error: Exception) -> None:
         """Raises: ModelError: it cannot be smaller."""
-        present = max(plan.columns[0].end, plan.rows[0].end)
-        smaller = present // 2
-        if smaller < LEAST_SIDE or network.rule.fit(smaller) >= present:
+        present = plan.side
+        self._fits = self.shrunk = present // 2
+        if self._fits < LEAST_SIDE or self._plan(network, image).side >= present:
             raise ModelError(f"There is no room for a tile of {present} px with {network.title}.",
                              "Unload other models, end other programs, or choose a smaller model.") from error
-        self._fits = self.shrunk = smaller
 
     def _enlarged(self, network: Network, image: Picture, plan: Plan, name: str, progress: Progress) -> Picture:
         from PIL import Image

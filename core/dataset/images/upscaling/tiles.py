@@ -59,6 +59,11 @@ class Plan:
         return len(self.columns) * len(self.rows)
 
     @property
+    def side(self) -> int:
+        """The longer side of each tile, px."""
+        return max(self.columns[0].end, self.rows[0].end)
+
+    @property
     def computed(self) -> int:
         """Pixels that the network computes on: those of the picture, the overlaps and the padding."""
         return sum(span.end - span.begin for span in self.columns) * sum(span.end - span.begin for span in self.rows)

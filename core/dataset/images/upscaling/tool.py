@@ -90,8 +90,7 @@ class Upscaler(Tool["Wanted", "Picture"]):
 
     def told(self, work: Work) -> dict[str, Any]:
         """Everything but where and how precisely it is computed."""
-        told = self.settings.model_dump(mode="json", exclude={"images", "device", "precision"})
-        return {**told, "model": identity_of(self.settings.model)}
+        return {**told_by(self.settings), "model": identity_of(self.settings.model)}
 
     @contextlib.contextmanager
     def ready(self, progress: Progress) -> Iterator[None]:
@@ -131,6 +130,14 @@ def upscale_images(project: Project, settings: UpscaleSettings, progress: Progre
         is not to be had. DiskError. Cancelled: what was made stays.
     """
     return work_on(project, make_upscaler(project, settings), settings.images, progress)
+
+
+def told_by(settings: SizedSettings) -> dict[str, Any]:
+    """Settings that decide how a version looks: without those that its mode does not use, and not where and how precisely."""
+    unused = {"images", "device", "precision"}
+    unused |= set() if settings.mode in ("shortest", "longest") else {"side"}
+    unused |= set() if settings.mode == "factor" else {"scale"}
+    return settings.model_dump(mode="json", exclude=unused)
 
 
 def goal_for(size: Size, settings: SizedSettings) -> Size | None:

@@ -63,6 +63,8 @@ def test_lorabooks_note_is_taken_out_without_a_pixel_changed(filled, kind, save)
     with Image.open(exported) as image:
         image.load()
         assert image.format == kind.upper() and not image.getexif()
+    data = exported.read_bytes()
+    assert kind != "webp" or (int.from_bytes(data[4:8], "little") == len(data) - 8 and not (data[12:16] == b"VP8X" and data[20] & 8))
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])

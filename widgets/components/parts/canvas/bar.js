@@ -37,12 +37,16 @@ export function mostWidth({ width = 0, height = 0 }) { return Math.max(64, Math.
 export function placeOf(width, most) { return Math.log(Math.max(1, width)) / Math.log(most); }
 export function widthAt(place, most) { return Math.max(1, Math.round(most ** place)); }
 
-function ranged(words, testid, min, max, step) {
-  const label = make("label", "lb-canvas-field"), input = make("input"), name = make("span", "", words);
-  Object.assign(input, { type: "range", min, max, step });
+function labelled(words, input, testid) {
+  const label = make("label", "lb-canvas-field"), name = make("span");
+  name.textContent = words;
   input.dataset.testid = testid;
   label.append(name, input);
   return { label, input, name };
+}
+
+function ranged(words, testid, min, max, step) {
+  return labelled(words, Object.assign(make("input"), { type: "range", min, max, step }), testid);
 }
 
 function group(words, ...inside) {
@@ -67,14 +71,13 @@ function createBars(model, { wish, set }) {
   }
   const width = ranged("Width", "brush-width", 0, 1, 0.005), most = () => mostWidth(model.get("shown"));
   const way = makeButton("Take away", () => set("how", model.get("how") === "add" ? "subtract" : "add"), "how");
-  const ratio = make("select"), ratioField = make("label", "lb-canvas-field");
-  ratio.dataset.testid = "ratio";
-  ratioField.append(make("span", "", "Ratio"), ratio);
+  const ratio = make("select"), ratioField = labelled("Ratio", ratio, "ratio").label;
   const undo = makeButton("Undo", () => wish("undo"), "canvas-undo"), redo = makeButton("Redo", () => wish("redo"), "canvas-redo");
+  const steps = group("Steps", undo, redo);
   const confirm = makeButton("Use this crop", () => wish("confirm"), "confirm-crop", "lb-canvas-main");
   const drop = makeButton("No crop", () => wish("drop"), "drop-crop");
   const clear = makeButton("Clear points", () => wish("drop"), "clear-points");
-  top.append(modes, width.label, way, ratioField, confirm, drop, clear, group("Steps", undo, redo));
+  top.append(modes, width.label, way, ratioField, confirm, drop, clear);
   const zoom = make("output", "lb-canvas-zoom");
   zoom.dataset.testid = "zoom-level";
   const out = makeButton("−", () => wish("out"), "zoom-out"), into = makeButton("+", () => wish("in"), "zoom-in");
@@ -82,13 +85,13 @@ function createBars(model, { wish, set }) {
   into.setAttribute("aria-label", "Zoom in");
   const whole = makeButton("100 %", () => wish("whole"), "zoom-whole");
   whole.title = "One pixel of the picture on one of the screen";
-  const opacity = ranged("Mask", "mask-opacity", 0.1, 1, 0.05);
+  const opacity = ranged("Mask", "mask-opacity", 0, 1, 0.05);
   opacity.label.title = "How dense the mask lies over the picture";
   const grey = makeButton("Black and white", () => set("black_and_white", !model.get("black_and_white")), "black-and-white");
   const place = make("span", "lb-canvas-place");
   place.dataset.testid = "place";
   place.setAttribute("aria-hidden", "true");
-  below.append(group("Zoom", out, zoom, into, makeButton("Fit", () => wish("fit"), "zoom-fit"), whole), opacity.label, grey, place);
+  below.append(group("Zoom", out, zoom, into, makeButton("Fit", () => wish("fit"), "zoom-fit"), whole), opacity.label, grey, steps, place);
 
   const listened = [[width.input, () => set("brush", widthAt(Number(width.input.value), most()))],
     [opacity.input, () => set("opacity", Number(opacity.input.value))], [ratio, () => set("ratio", Number(ratio.value))]];
@@ -108,15 +111,12 @@ function createBars(model, { wish, set }) {
     way.hidden = !["rectangle", "polygon", "points"].includes(mode);
     way.textContent = mode === "points" ? "Does not belong" : "Take away";
     way.setAttribute("aria-pressed", String(model.get("how") === "subtract"));
-    const { crop, points, box } = model.get("marked");
     ratioField.hidden = mode !== "crop" || !model.get("ratios").length;
     confirm.hidden = drop.hidden = mode !== "crop";
-    confirm.disabled = locked || !crop?.length;
-    drop.disabled = !crop?.length;
     clear.hidden = mode !== "points";
-    clear.disabled = !points?.length && !box?.length;
+    drawMarked();
     const masks = offered.some((name) => ["brush", "eraser", "rectangle", "polygon", "points"].includes(name));
-    undo.parentElement.hidden = !masks && !model.get("can_undo") && !model.get("can_redo");
+    steps.hidden = !masks && !model.get("can_undo") && !model.get("can_redo");
     undo.disabled = locked || !model.get("can_undo");
     redo.disabled = locked || !model.get("can_redo");
     opacity.label.hidden = grey.hidden = !masks && !model.get("overlay").mask?.byteLength;
@@ -124,13 +124,19 @@ function createBars(model, { wish, set }) {
     opacity.input.disabled = model.get("black_and_white");
     grey.setAttribute("aria-pressed", String(model.get("black_and_white")));
   }
+  /** What can be done with points and boxes; called while they are drawn. */
+  function drawMarked() {
+    const { crop, points, box } = model.get("marked"), states = [[confirm, model.get("locked") || !crop?.length], [drop, !crop?.length],
+      [clear, !points?.length && !box?.length]];
+    for (const [button, isOff] of states) if (button.disabled !== isOff) button.disabled = isOff;
+  }
   function drawRatios() {
     ratio.replaceChildren(...model.get("ratios").map(([words, value]) => new Option(words, value)));
     ratio.value = String(model.get("ratio"));
   }
   drawRatios();
   return {
-    top, below, draw, drawRatios,
+    top, below, draw, drawMarked, drawRatios,
     tellZoom(words) { zoom.textContent = words; },
     tellPlace(words) { if (place.textContent !== words) place.textContent = words; },
     leave() { for (const [element, act] of listened) element.removeEventListener("input", act); },

@@ -57,7 +57,8 @@ function createMarks() {
     handles.setAttribute("d", has ? HANDLES.map((handle) => square(handlePlace([...first, ...second], handle))).join("") : "");
     if (!has) return;
     label.textContent = boxWords(crop);
-    const [left, top] = [Math.max(4, Math.min(stage.width - 170, first[0])), Math.max(4, Math.min(stage.height - 28, second[1] + 10))];
+    const wide = 7.8 * label.textContent.length + 20;   // asking the page for it would make it lay itself out in every move
+    const [left, top] = [Math.max(4, Math.min(stage.width - wide, first[0])), Math.max(4, Math.min(stage.height - 28, second[1] + 10))];
     label.style.transform = `translate(${left}px, ${top}px)`;
   }
   function drawPoints(place, points) {

@@ -139,6 +139,7 @@ function createMask(model, { waiting, ready, changed }) {
   }
   function show() {
     sheet.canvas.style.opacity = model.get("black_and_white") ? 1 : model.get("opacity");
+    sheet.canvas.parentElement?.classList.toggle("lb-canvas-alone", model.get("black_and_white"));
   }
   return {
     sheet,

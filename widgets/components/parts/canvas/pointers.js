@@ -98,7 +98,9 @@ function createPointers(surface, desk) {
     desk.soon();
   }
   function menu(event) {
-    if (desk.rightDraws()) event.preventDefault();
+    if (!desk.rightDraws()) return;
+    event.preventDefault();
+    event.stopPropagation();   // JupyterLab opens a menu of its own
   }
   const listened = [["pointerdown", down], ["pointermove", move], ["pointerup", up], ["pointercancel", lost], ["lostpointercapture", lost],
     ["pointerleave", left], ["contextmenu", menu]];

@@ -15,13 +15,11 @@ export function fitted(size, stage) {
   return { x: size.width / 2, y: size.height / 2, scale: fitScale(size, stage) };
 }
 
-/** The same view with the picture no further from the stage than its edge; where it is narrower than the stage, it stands in the middle. */
+/** The same view with some of the picture in the middle of the stage; one that is seen as a whole stands in the middle itself. */
 export function held(view, size, stage) {
-  const along = (place, length, room) => {
-    const reach = (room / 2 - EDGE) / view.scale;
-    return length <= 2 * reach ? length / 2 : Math.max(reach, Math.min(length - reach, place));
-  };
-  return { x: along(view.x, size.width, stage.width), y: along(view.y, size.height, stage.height), scale: view.scale };
+  if (view.scale <= fitScale(size, stage) * 1.0001) return { ...fitted(size, stage), scale: view.scale };
+  const [x, y] = inside([view.x, view.y], size);
+  return { x, y, scale: view.scale };
 }
 
 /** Scales between which one may zoom. Args: ratio: pixels of the screen for one of the page. */

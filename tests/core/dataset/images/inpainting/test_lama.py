@@ -54,6 +54,7 @@ def test_what_it_paints_is_what_the_architecture_gives(photo, lama, random_lama)
     assert made.dtype == numpy.uint8 and numpy.abs(made - expected).max() <= 1 and (made[~hole] == pixels[~hole]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_an_archive_with_code_gives_the_same_network_without_running_it(tmp_path, random_lama):
     from spandrel.architectures.LaMa import LaMa
@@ -122,6 +123,7 @@ def test_any_other_failure_of_the_model_is_told(project, photo, lama, monkeypatc
     assert report.skipped[0].reason == "The model failed (Expected 4 channels). Try another model."
 
 
+@pytest.mark.slow
 def test_numbers_that_are_none_and_black_are_no_pictures(project, photo, lama):
     marked(project, "photo", (40, 50, 90, 61))
     tool = Inpainter(settings(lama))

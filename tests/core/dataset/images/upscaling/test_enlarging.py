@@ -109,8 +109,9 @@ def test_where_memory_does_not_suffice_tiles_shrink_and_the_job_remembers(tmp_pa
 
 
 def test_where_not_even_the_smallest_tile_has_room_a_sentence_says_so(tmp_path):
-    with pytest.raises(ModelError, match="no room for a tile of .+ px with RealESRGAN Compact"):
-        Enlarger(64).enlarge(cramped(tmp_path, 4), photo(64, 64))
+    for overlap in (16, 100):
+        with pytest.raises(ModelError, match="no room for a tile of .+ px with RealESRGAN Compact"):
+            Enlarger(64, overlap).enlarge(cramped(tmp_path, 4), photo(600, 600))
 
 
 def test_the_tile_is_chosen_by_the_free_memory(tmp_path, monkeypatch, network):
