@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     import numpy
 
 
+def onnx_device(device: str) -> str:
+    """"cuda" or "cpu": where a session computes. Args: device: "auto", "cuda" or "cpu". Raises: MissingDependency."""
+    runtime = require("onnxruntime", needed_for="The model")
+    return "cuda" if device != "cpu" and "CUDAExecutionProvider" in runtime.get_available_providers() else "cpu"
+
+
 def open_session(model: Path, device: str) -> tuple[Any, str]:
     """An ONNX Runtime session, and the provider that really computes.
 
@@ -21,7 +27,7 @@ def open_session(model: Path, device: str) -> tuple[Any, str]:
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     providers = ["CPUExecutionProvider"]
-    if device != "cpu" and "CUDAExecutionProvider" in runtime.get_available_providers():
+    if onnx_device(device) == "cuda":
         if hasattr(runtime, "preload_dlls"):
             runtime.preload_dlls()  # CUDA's libraries come with torch's wheels, where the loader does not look by itself
         providers.insert(0, "CUDAExecutionProvider")

@@ -14,7 +14,7 @@ from core.base.errors import DatasetError
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.images.opening import inspect_image, open_image
-from core.dataset.images.segmenting.sam import SAMS, SIDE, Answer, Prompt, Sam, Seen, open_sam
+from core.dataset.images.segmenting.sam import SAMS, SIDE, Answer, Prompt, Sam, Seen, device_of, open_sam
 from core.models.warm import WARM
 
 if TYPE_CHECKING:
@@ -112,10 +112,13 @@ class Clicker:
 
 
 def open_clicker(settings: ClickSettings, progress: Progress = SILENT) -> AbstractContextManager[Clicker]:
-    """The model, taken where it is open. Raises, when it is entered: ModelError, MissingDependency, DiskError, Cancelled."""
+    """The model, taken where it is open.
+
+    Raises: ConfigError: there is no GPU for it; MissingDependency; when it is entered: ModelError, DiskError, Cancelled.
+    """
     return WARM.use(("clicks", settings.model, settings.device), SAMS.entry(settings.model).title,
                     lambda: Clicker(open_sam(settings.model, settings.device, progress)),
-                    "cuda" if settings.device == "cuda" else "cpu", NEEDS[settings.model])
+                    device_of(settings.model, settings.device), NEEDS[settings.model])
 
 
 def click(path: Path, prompt: Prompt, settings: ClickSettings, progress: Progress = SILENT) -> Clicked:

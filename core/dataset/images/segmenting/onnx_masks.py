@@ -14,7 +14,7 @@ from core.base.progress import Progress
 from core.base.registry import Entry
 from core.dataset.images.segmenting.segmenter import Segmenter, to_size
 from core.models.having import find_model, have_model
-from core.models.onnx_sessions import open_session, run_session
+from core.models.onnx_sessions import onnx_device, open_session, run_session
 from core.models.warm import WARM
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class OnnxSegmenter(Segmenter):
         path, device = self.path(progress), self.settings.device
         facts = path.stat()
         key = ("segmenter", str(path), facts.st_mtime_ns, device, self.contract)
-        with WARM.use(key, self.entry.title, lambda: OnnxMasks(path, device, self.contract), "cuda" if device == "cuda" else "cpu",
+        with WARM.use(key, self.entry.title, lambda: OnnxMasks(path, device, self.contract), onnx_device(device),
                       MEMORY_EACH * facts.st_size) as self._open:
             yield
         self._open = None

@@ -16,7 +16,7 @@ from core.base.registry import Entry, Registry
 from core.dataset.images.opening import over_white
 from core.models.catalog import APACHE, FOLDERS
 from core.models.having import have_model
-from core.models.onnx_sessions import open_session
+from core.models.onnx_sessions import onnx_device, open_session
 
 if TYPE_CHECKING:
     import numpy
@@ -213,6 +213,15 @@ def open_sam(name: str, device: str, progress: Progress) -> Sam:
     """A model, fetched where it is not here. Raises: ConfigError: no such model; ModelError, MissingDependency, DiskError, Cancelled."""
     sam: Sam = SAMS.load(name)(SAMS.entry(name), device, progress)
     return sam
+
+
+def device_of(name: str, device: str) -> str:
+    """"cuda" or "cpu": where a model computes. Raises: ConfigError: there is no such model, or no GPU for it; MissingDependency."""
+    if "onnxruntime" in SAMS.entry(name).needs:
+        return onnx_device(device)
+    from core.dataset.curation.vision_models import choose_device
+
+    return choose_device(device)
 
 
 def open_sam2(entry: Entry, device: str, progress: Progress) -> Sam2:

@@ -12,7 +12,7 @@ from core.base.registry import Entry
 from core.dataset.images.masks import combine, empty_mask
 from core.dataset.images.opening import over_white
 from core.dataset.images.segmenting.clicking import Clicker, ClickSettings, open_clicker
-from core.dataset.images.segmenting.sam import Prompt, vision_files
+from core.dataset.images.segmenting.sam import Prompt, device_of, vision_files
 from core.dataset.images.segmenting.segmenter import Segmenter
 from core.models.catalog import APACHE
 from core.models.warm import WARM
@@ -54,7 +54,7 @@ class TextSegmenter(Segmenter):
     def ready(self, progress: Progress) -> Iterator[None]:
         """Both models are open."""
         settings, entry = self.settings, DETECTORS[self.settings.detector]
-        where = "cuda" if settings.device == "cuda" else "cpu"
+        where = device_of(settings.cutter, settings.device)
         with (WARM.use(("words", entry.name, settings.device), entry.title, lambda: _open_detector(entry, settings.device), where,
                        NEEDS) as self._detector,
               open_clicker(ClickSettings(model=settings.cutter, device=settings.device), progress) as self._clicker):

@@ -42,7 +42,7 @@ def test_growing_takes_the_largest_within_a_disc_also_of_grey(radius):
     assert (grow(mask, radius) == reference_grown(mask, radius)).all()
 
 
-@pytest.mark.parametrize("radius", [6, 7, 11, 40])
+@pytest.mark.parametrize("radius", [6, 7, 11, 20])
 def test_hard_masks_grow_by_distances_to_the_same_pixels(radius):
     mask = numpy.where(noise(3) > 252, 255, 0).astype(numpy.uint8)
     assert (grow(mask, radius) == reference_grown(mask, radius)).all()

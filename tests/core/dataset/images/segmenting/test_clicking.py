@@ -73,6 +73,7 @@ def test_the_looks_that_are_kept_are_bounded(segmenters, tmp_path):
         assert took == [True, True, True, False, False, True] and len(small._looked) == 2
 
 
+@pytest.mark.slow
 def test_the_same_clicks_give_the_same_mask_whether_the_ones_before_were_answered_or_not(segmenters, picture):
     save_sam2(segmenters / "sam2.1-tiny")
     clicks = at((100, 100), (200, 150), (300, 20, False))
@@ -81,6 +82,7 @@ def test_the_same_clicks_give_the_same_mask_whether_the_ones_before_were_answere
     assert (click(picture, clicks, TINY).mask == step_by_step.mask).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", [at((100, 100)), at((100, 100, True), (200, 150, True)), at(box=(50, 40, 300, 200)),
                                     at((120, 90), box=(50, 40, 300, 200))], ids=["point", "points", "box", "both"])
 def test_sam2_answers_as_its_own_processor_and_model_do(segmenters, picture, prompt):

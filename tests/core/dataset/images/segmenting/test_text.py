@@ -36,6 +36,7 @@ def test_words_are_asked_for_as_the_model_was_taught():
         asked(" , .")
 
 
+@pytest.mark.slow
 def test_every_find_is_cut_out_and_the_mask_is_of_the_pictures_size(pictures, tmp_path):
     from core.dataset.images.segmenting.clicking import ClickSettings, open_clicker
     from core.dataset.images.segmenting.text import _open_detector
@@ -52,11 +53,13 @@ def test_every_find_is_cut_out_and_the_mask_is_of_the_pictures_size(pictures, tm
     assert mask_images(pictures, words(certainty=0.0001)).there == ["cat.png"]
 
 
+@pytest.mark.slow
 def test_what_is_not_found_is_told(pictures):
     report = mask_images(pictures, words(certainty=0.9999))
     assert report.made == [] and report.skipped[0].reason == "Nothing was found."
 
 
+@pytest.mark.slow
 def test_another_kind_of_model_is_refused(pictures, tmp_path):
     save_sam2(tmp_path / "models" / "segmenters" / "grounding-dino-base", video=False)
     with pytest.raises(ModelError, match="could not be opened"):
