@@ -48,6 +48,13 @@ def _result_words(tried: Tried, number: int, place: int) -> str:
     return f"{file.label or f'result {place + 1}'} ({file.size[0]} × {file.size[1]})"
 
 
+class ModelNames(Suggestions):
+    """Models of a kind; a file in its folder of models/ can be named too."""
+
+    typed = "or its name"
+    placeholder = "a file in its folder of models/"
+
+
 class WorkbenchPanel(Panel):
     """The strip of pictures at the left, the canvas at the right, a tab for each kind of tool under it."""
 
@@ -115,7 +122,7 @@ class WorkbenchPanel(Panel):
     def choices_for(self, stage: str, cls: type[Settings]) -> Mapping[str, Choices]:
         """Values that a tool's fields are offered, which its class cannot list."""
         offered = self.manager.models_for(stage) if self.manager is not None else {}
-        return {name: Suggestions(models) for name, models in offered.items() if name in cls.fields()}
+        return {name: ModelNames(models) for name, models in offered.items() if name in cls.fields()}
 
     def look_at(self, name: str, against: str = "", keep_view: bool = False) -> None:
         """Show another version of the picture on the desk."""

@@ -128,7 +128,7 @@ class ToolTab(Tab):
     def __init__(self, panel: WorkbenchPanel, name: str, title: str, stages: Mapping[str, str]) -> None:
         super().__init__(panel)
         self.name, self.title, self.stages = name, title, stages  # type: ignore[misc]  # of this tab alone
-        self.choice = ipw.ToggleButtons(options=[(words, stage) for stage, words in stages.items()])
+        self.choice = ipw.ToggleButtons(options=[(words, stage) for stage, words in stages.items()]).add_class("lb-choice")
         self._forms: dict[str, Form[Any]] = {}
         self._place = ipw.VBox()
 
