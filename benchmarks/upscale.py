@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.figures import flags, show
 
 GOAL = 0.9
-ROUNDS = 3
-PHOTOGRAPH = (480, 360)
+ROUNDS = 2
+PHOTOGRAPH = (320, 240)
 
 
 def timed(act: Callable[[], object], device: str) -> tuple[float, float]:
