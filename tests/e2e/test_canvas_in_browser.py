@@ -109,6 +109,21 @@ def test_the_wheel_zooms_where_the_pointer_is_once_the_picture_was_pressed_and_s
     assert trait(page, "look") == {"zoom": 0}
 
 
+def test_a_click_after_the_line_was_drawn_and_the_page_scrolled_is_still_a_click_on_its_pixel(page):
+    open_canvas(page, PLACES["scrolled"], data=dotted(), mode="points")
+    page.evaluate("() => { scrollTo(0, 600); show(btoa(String.fromCharCode(...traits.shown.picture)), "
+                  "{ ...traits.shown, sheet: 2, version: 2, before: traits.shown.picture }); }")
+    page.get_by_test_id("split").wait_for()
+    rest(page)
+    x, y = middle(page)
+    drag(page, (x, y), (x - 60, y))
+    assert trait(page, "split") < 0.45
+    page.evaluate("() => scrollTo(0, 700)")
+    page.mouse.click(*seen_at(page, 1))
+    rest(page)
+    assert trait(page, "marked")["points"][-1][:2] == pytest.approx(DOT, abs=20)
+
+
 def test_a_stroke_is_seen_at_once_and_told_once_in_few_points(page):
     open_canvas(page, mode="brush", brush=200)
     x, y = middle(page)
