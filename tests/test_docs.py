@@ -65,7 +65,7 @@ def buttons_on_screen() -> set[str]:
     """The words of every panel's buttons."""
     found = {panels.load(name).button for panels in (MAKER_PANELS, TRAINER_PANELS) for name in panels.names()}
     for path in (ROOT / "widgets").rglob("*.py"):
-        found |= set(re.findall(r'self\.action\(\s*"([^"]+)"', path.read_text(encoding="utf-8")))
+        found |= set(re.findall(r'\.action\(\s*"([^"]+)"', path.read_text(encoding="utf-8")))
     return found
 
 

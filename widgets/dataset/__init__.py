@@ -15,6 +15,7 @@ PANELS: Registry[type] = Registry(
     Entry("duplicates", "widgets.dataset.duplicates:DuplicatesPanel", "Duplicates"),
     Entry("quality", "widgets.dataset.quality:QualityPanel", "Quality"),
     Entry("workbench", "widgets.dataset.workbench:WorkbenchPanel", "Workbench"),
+    Entry("by-size", "widgets.dataset.by_size:BySizePanel", "Bulk by size"),
     Entry("tag", "widgets.dataset.tagging:TaggingPanel", "Tag"),
     Entry("review", "widgets.dataset.reviewing:ReviewPanel", "Review doubtful tags"),
     Entry("caption", "widgets.dataset.describing:CaptionPanel", "Caption"),
