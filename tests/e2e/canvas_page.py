@@ -95,3 +95,10 @@ def trait(page: Any, name: str) -> Any:
 def ink(page: Any, x: float, y: float) -> list[int]:
     """Red, green, blue and alpha of the mask's canvas at a place of the window."""
     return page.evaluate(INK, [x, y])
+
+
+def inked(page: Any, number: int = 0) -> int:
+    """How many pixels of a view's mask are not empty."""
+    return page.evaluate("""number => { const canvas = document.querySelectorAll('.lb-canvas-mask')[number];
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height); let count = 0;
+      for (let place = 3; place < data.length; place += 4) count += data[place] > 0; return count; }""", number)

@@ -6,7 +6,7 @@ import io
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.e2e.canvas_page import BODY, SIZE, ink, open_canvas, picture, rest, told, trait
+from tests.e2e.canvas_page import BODY, SIZE, ink, inked, open_canvas, picture, rest, told, trait
 from tests.e2e.lab import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -107,6 +107,21 @@ def test_the_wheel_zooms_where_the_pointer_is_once_the_picture_was_pressed_and_s
     page.keyboard.press("0")
     rest(page)
     assert trait(page, "look") == {"zoom": 0}
+
+
+def test_a_click_after_the_line_was_drawn_and_the_page_scrolled_is_still_a_click_on_its_pixel(page):
+    open_canvas(page, PLACES["scrolled"], data=dotted(), mode="points")
+    page.evaluate("() => { scrollTo(0, 600); show(btoa(String.fromCharCode(...traits.shown.picture)), "
+                  "{ ...traits.shown, sheet: 2, version: 2, before: traits.shown.picture }); }")
+    page.get_by_test_id("split").wait_for()
+    rest(page)
+    x, y = middle(page)
+    drag(page, (x, y), (x - 60, y))
+    assert trait(page, "split") < 0.45
+    page.evaluate("() => scrollTo(0, 700)")
+    page.mouse.click(*seen_at(page, 1))
+    rest(page)
+    assert trait(page, "marked")["points"][-1][:2] == pytest.approx(DOT, abs=20)
 
 
 def test_a_stroke_is_seen_at_once_and_told_once_in_few_points(page):
@@ -336,7 +351,7 @@ def test_one_finger_draws_two_move_and_zoom_and_what_the_first_began_is_dropped(
             fingers(touch, "touchMove", (x - 30 - 5 * step, y), (x + 40 + 5 * step, y))
         fingers(touch, "touchEnd")
         rest(page)
-        assert told(page) == [] and ink(page, x - 40, y)[3] == 0
+        assert told(page) == [] and inked(page) == 0
         assert trait(page, "look")["zoom"] * 100 > 2 * float(before.split()[0])
         fingers(touch, "touchStart", (x - 40, y))
         for step in range(8):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.canvas_page import inked
 from tests.e2e.lab import SCREENSHOTS, Browser, Lab, in_kernel, overflowing, run_all, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -185,10 +186,3 @@ def test_a_view_that_is_shown_again_and_a_second_one_show_the_same(tmp_path):
         page.wait_for_timeout(1500)
         assert inked(page, 1) == inked(page, 0)
         assert context.errors == []
-
-
-def inked(page, number) -> int:
-    """How many pixels of a view's mask are not empty."""
-    return page.evaluate("""number => { const canvas = document.querySelectorAll('.lb-canvas-mask')[number];
-      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height); let count = 0;
-      for (let place = 3; place < data.length; place += 4) count += data[place] > 0; return count; }""", number)

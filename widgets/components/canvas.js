@@ -3,19 +3,6 @@
 const REST = 150;           // ms without zooming or moving after which the view is told and a sharper part asked for
 const ROOM = 0.25;          // of what is seen, asked for around it
 
-/** Whether what is seen needs more pixels than are there. Args: pixel: pixels of the screen for one of the picture; detail: of what is there. */
-export function wantsMore(pixel, detail) {
-  return detail < 0.99 && pixel > detail * 1.05;
-}
-
-/** A wish for a part of the picture, or {} where none is needed; the present one as long as it serves. */
-export function wishFor(present, version, seen, around, pixel, detail) {
-  if (!wantsMore(pixel, detail)) return {};
-  const scale = Math.min(1, pixel);
-  const serves = present.version === version && within(seen, present.box) && present.scale >= scale * 0.95;
-  return serves ? present : { version, box: around, scale: Math.round(scale * 1000) / 1000 };
-}
-
 function render({ model, el }) {
   el.classList.add("lb-canvas");
   el.dataset.testid = "canvas";
@@ -65,7 +52,10 @@ function render({ model, el }) {
       say(`Confirmed: ${boxWords(crop)}`);
     },
     // of the gestures
-    place: (event) => localPlace(rect ??= stageView.getBoundingClientRect(), stage, event.clientX, event.clientY),
+    place(event) {
+      soon();   // the next frame forgets where the stage stands in the window
+      return localPlace(rect ??= stageView.getBoundingClientRect(), stage, event.clientX, event.clientY);
+    },
     point: ([x, y]) => inside(toPicture(view, stage, x, y), size()),
     hover(place) {
       if (cross.isDown()) return;   // the keyboard draws
@@ -268,11 +258,9 @@ function render({ model, el }) {
     if (view && reshaped !== crop && String(reshaped) !== String(crop)) desk.setMarks({ crop: reshaped });
   }
   function measured(entries) {
-    const { contentRect, devicePixelContentBoxSize: own } = entries[entries.length - 1];
-    if (!contentRect.width || !contentRect.height) return;
-    const ratio = window.devicePixelRatio || 1;
-    stage = { width: contentRect.width, height: contentRect.height, across: own?.[0].inlineSize ?? Math.round(contentRect.width * ratio),
-      down: own?.[0].blockSize ?? Math.round(contentRect.height * ratio) };
+    const now = stageOf(entries[entries.length - 1], window.devicePixelRatio || 1);
+    if (!now.width || !now.height) return;   // hidden
+    stage = now;
     if (view && !isMeasured) followLook();
     else if (view) view = isFit ? fitted(size(), stage) : held(view, size(), stage);
     isMeasured = true;

@@ -180,3 +180,10 @@ def test_every_mode_says_how_it_is_used_with_and_without_a_hand(js):
 
 def test_zoom_is_said_in_few_figures(js):
     assert js("[0.034, 0.4, 1, 31.996].map(m.percent)") == ["3.4 %", "40 %", "100 %", "3200 %"]
+
+
+def test_a_browser_that_does_not_tell_pixels_of_the_screen_has_them_worked_out(js):
+    rect = "contentRect: {width: 333.3, height: 480}"
+    assert js(f"m.stageOf({{{rect}}}, 1.5)") == {"width": 333.3, "height": 480, "across": 500, "down": 720}
+    told = "devicePixelContentBoxSize: [{inlineSize: 501, blockSize: 721}]"
+    assert js(f"m.stageOf({{{rect}, {told}}}, 1.5)")["across"] == 501

@@ -67,9 +67,27 @@ export function within(inner, outer) {
   return Boolean(outer?.length) && inner[0] >= outer[0] && inner[1] >= outer[1] && inner[2] <= outer[2] && inner[3] <= outer[3];
 }
 
+/** Whether what is seen needs more pixels than are there. Args: pixel: pixels of the screen for one of the picture; detail: of what is there. */
+export function wantsMore(pixel, detail) {
+  return detail < 0.99 && pixel > detail * 1.05;
+}
+
+/** A wish for a part of the picture, or {} where none is needed; the present one as long as it serves. */
+export function wishFor(present, version, seen, around, pixel, detail) {
+  if (!wantsMore(pixel, detail)) return {};
+  const scale = Math.min(1, pixel);
+  const serves = present.version === version && within(seen, present.box) && present.scale >= scale * 0.95;
+  return serves ? present : { version, box: around, scale: Math.round(scale * 1000) / 1000 };
+}
+
 /** Where on an element of so many own pixels a place of the window lies, however the page scaled it. Args: rect: its box in the window. */
 export function localPlace(rect, stage, clientX, clientY) {
   return [(clientX - rect.left) * stage.width / (rect.width || 1), (clientY - rect.top) * stage.height / (rect.height || 1)];
+}
+
+/** The stage's own size, in pixels of the page and of the screen (across, down). Args: entry: of a ResizeObserver. */
+export function stageOf({ contentRect: { width, height }, devicePixelContentBoxSize: own }, ratio) {
+  return { width, height, across: own?.[0].inlineSize ?? Math.round(width * ratio), down: own?.[0].blockSize ?? Math.round(height * ratio) };
 }
 
 /** What a turn of the wheel multiplies the scale by; one notch is about a step. */
