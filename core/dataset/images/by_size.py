@@ -17,7 +17,7 @@ from core.base.settings import Settings, setting
 from core.base.words import counted, told_size
 from core.dataset.images.opening import inspect_image
 from core.dataset.images.variants import Variant, best_of, list_variants, read_made, variant_of
-from core.dataset.images.working import VersionReport
+from core.dataset.images.version_report import VersionReport
 from core.dataset.items import ImageItem, list_items
 from core.dataset.project import Project
 

@@ -14,7 +14,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -23,7 +23,6 @@ from core.base.buckets import Size
 from core.base.errors import Cancelled, DatasetError, DiskError, MissingDependency, StudioError
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
-from core.base.words import counted
 from core.dataset.images.opening import Decoded, open_image, read_exif
 from core.dataset.images.saving import Encoded, SaveSettings, encode
 from core.dataset.images.sourcing import Unit, Work, is_there, one_unit, outdated, units_of, work_for
@@ -38,6 +37,7 @@ from core.dataset.images.variants import (
     save_variant,
     take_back_variant,
 )
+from core.dataset.images.version_report import MadeVersion, VersionReport
 from core.dataset.items import Skipped, list_items, one_item
 from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
@@ -118,44 +118,6 @@ class Tool(ABC, Generic[P, R]):
     @abstractmethod
     def finish(self, work: Work, prepared: P, result: R) -> list[Output]:
         """The versions; none: nothing was found. Raises: NothingFound: the same, with its reason; StudioError: it is left out."""
-
-
-@dataclass(frozen=True)
-class MadeVersion:
-    """One version that was made."""
-
-    name: str
-    """File name in `variants/`."""
-    before: Size
-    after: Size
-    note: str = ""
-
-
-@dataclass
-class VersionReport:
-    """What came of it."""
-
-    made: list[MadeVersion] = field(default_factory=list)
-    there: list[str] = field(default_factory=list)
-    """Names of pictures whose version was there already."""
-    unneeded: list[str] = field(default_factory=list)
-    """Names of pictures that need no version, or in which nothing was found."""
-    reasons: dict[str, str] = field(default_factory=dict)
-    """Why one of them needs none, by its name, where the tool says it."""
-    skipped: list[Skipped] = field(default_factory=list)
-
-    def sentence(self) -> str:
-        """The result in one line."""
-        words = [f"{counted(len(self.made), 'version')} made"]
-        words += [f"{len(self.there)} there already"] if self.there else []
-        words += [f"{counted(len(self.unneeded), 'picture')} needed none"] if self.unneeded else []
-        words += [f"{len(self.skipped)} left out (the list says why)"] if self.skipped else []
-        return ", ".join(words) + "."
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"summary": self.sentence(), "made": [vars(one) for one in self.made], "there": self.there, "unneeded": self.unneeded,
-                "reasons": self.reasons, "skipped": [vars(one) for one in self.skipped]}
 
 
 @dataclass(frozen=True)

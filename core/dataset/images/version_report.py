@@ -1,0 +1,48 @@
+"""What a tool made of many pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.base.buckets import Size
+from core.base.words import counted
+from core.dataset.items import Skipped
+
+
+@dataclass(frozen=True)
+class MadeVersion:
+    """One version that was made."""
+
+    name: str
+    """File name in `variants/`."""
+    before: Size
+    after: Size
+    note: str = ""
+
+
+@dataclass
+class VersionReport:
+    """What came of it."""
+
+    made: list[MadeVersion] = field(default_factory=list)
+    there: list[str] = field(default_factory=list)
+    """Names of pictures whose version was there already."""
+    unneeded: list[str] = field(default_factory=list)
+    """Names of pictures that need no version, or in which nothing was found."""
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why one of them needs none, by its name, where the tool says it."""
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def sentence(self) -> str:
+        """The result in one line."""
+        words = [f"{counted(len(self.made), 'version')} made"]
+        words += [f"{len(self.there)} there already"] if self.there else []
+        words += [f"{counted(len(self.unneeded), 'picture')} needed none"] if self.unneeded else []
+        words += [f"{len(self.skipped)} left out (the list says why)"] if self.skipped else []
+        return ", ".join(words) + "."
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"summary": self.sentence(), "made": [vars(one) for one in self.made], "there": self.there, "unneeded": self.unneeded,
+                "reasons": self.reasons, "skipped": [vars(one) for one in self.skipped]}
