@@ -2,32 +2,21 @@
 
 import json
 import math
-import shutil
-import subprocess
+from functools import partial
 from itertools import pairwise
 
 import pytest
 
-from widgets.components.assembling import module_text
+from tests.widgets.components.node import NODE, evaluated
 
-NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
 BIG, STAGE = "{width: 4000, height: 6000}", "{width: 1000, height: 700}"
 
 
-@pytest.fixture(scope="module")
-def js(tmp_path_factory):
+@pytest.fixture
+def js():
     """The value of an expression in which the module's exports are in reach as `m`."""
-    module = tmp_path_factory.mktemp("js") / "canvas.mjs"
-    module.write_text(module_text("canvas"), encoding="utf-8")
-
-    def value(expression: str):
-        code = f"import * as m from {json.dumps(module.as_uri())}; console.log(JSON.stringify({expression}) ?? 'null');"
-        done = subprocess.run([NODE, "--input-type=module", "-e", code], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return value
+    return partial(evaluated, "canvas")
 
 
 def test_a_point_of_the_stage_and_the_same_point_of_the_picture_are_one_at_every_zoom(js):

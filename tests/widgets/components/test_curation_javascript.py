@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.widgets.components.test_javascript import NODE, js
+from tests.widgets.components.node import NODE
+from tests.widgets.components.test_javascript import js
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
 

@@ -1,31 +1,21 @@
 """The gallery's pure JavaScript, run in node: selection, the virtual grid, chips, completion, undo."""
 
 import json
-import shutil
-import subprocess
+from functools import partial
 
 import pytest
 
 from core.dataset.captions.tags import parse_tags
+from tests.widgets.components.node import NODE, evaluated
 from widgets.components.assembling import module_text
 
-NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
 
 
-@pytest.fixture(scope="module")
-def js(tmp_path_factory):
+@pytest.fixture
+def js():
     """The value of an expression in which the module's exports are in reach as `m`."""
-    module = tmp_path_factory.mktemp("js") / "gallery.mjs"
-    module.write_text(module_text("gallery"), encoding="utf-8")
-
-    def value(expression: str):
-        code = f"import * as m from {json.dumps(module.as_uri())}; console.log(JSON.stringify({expression}) ?? 'null');"
-        done = subprocess.run([NODE, "--input-type=module", "-e", code], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return value
+    return partial(evaluated, "gallery")
 
 
 def test_the_parts_make_one_module_that_imports_nothing(js):

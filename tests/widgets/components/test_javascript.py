@@ -1,27 +1,19 @@
 """The components' pure JavaScript, run in node."""
 
-import json
-import shutil
-import subprocess
 
 import pytest
 
 from core.base.paths import ROOT
+from tests.widgets.components.node import NODE, evaluated
 from widgets.components.assembling import module_text
 
-NODE = shutil.which("node")
 COMPONENTS = ROOT / "widgets" / "components"
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
 
 
 def js(tmp_path, component: str, expression: str):
     """The value of an expression in which the component's exports are in reach as `m`."""
-    module = tmp_path / f"{component}.mjs"
-    module.write_text(module_text(component), encoding="utf-8")
-    code = f"import * as m from {json.dumps(module.as_uri())}; console.log(JSON.stringify({expression}));"
-    done = subprocess.run([NODE, "--input-type=module", "-e", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return evaluated(component, expression)
 
 
 @pytest.mark.parametrize("component", sorted(path.stem for path in COMPONENTS.glob("*.js")))
@@ -108,7 +100,7 @@ def test_of_a_panels_keys_the_notebook_gets_only_those_that_change_no_cell_by_th
 
 
 @pytest.mark.parametrize(("low", "high", "told"), [
-    (59.28, 59.33, ["59.28", "59.30", "59.31", "59.32", "59.33"]), (1000.2, 1000.9, ["1,000.2", "1,000.4", "1,000.6", "1,000.8"]),
+    (59.28, 59.33, ["59.28", "59.30", "59.32"]), (1000.2, 1000.9, ["1,000.2", "1,000.4", "1,000.6", "1,000.8"]),
     (0, 12000, ["0", "5,000", "10,000"]), (59.2, 59.3, ["59.200", "59.225", "59.250", "59.275", "59.300"])])
 def test_neighbours_at_an_axis_are_told_apart(tmp_path, low, high, told):
     assert js(tmp_path, "chart", f"m.tickWords(m.ticks({low}, {high}, 4))") == told

@@ -20,6 +20,8 @@ from widgets.dataset.overview import OverviewPanel
 from widgets.dataset.quality import QualityPanel
 from widgets.panel import Work
 
+pytestmark = pytest.mark.slow
+
 
 def busy_picture(seed: int, size=(96, 96)) -> Image.Image:
     random = numpy.random.default_rng(seed)

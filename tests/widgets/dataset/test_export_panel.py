@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from core.base.jobs import list_jobs
@@ -12,6 +13,8 @@ from widgets.dataset.exporting import ExportPanel
 from widgets.dataset.handover import HandoverPanel
 from widgets.dataset.sending import SendPanel
 from widgets.session import Session
+
+pytestmark = pytest.mark.slow
 
 
 def wait(panel, seconds=60.0):

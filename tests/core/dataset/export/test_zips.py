@@ -12,6 +12,8 @@ from core.dataset.export.exporting import export_dataset
 from core.dataset.export.manifest import MANIFEST
 from tests.core.dataset.export.exports import caption, drawn, export, fill, settings, tree
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def filled(project):

@@ -11,6 +11,8 @@ from core.dataset.images.detecting import DETECTORS, open_detector
 from core.models.image_catalog import IMAGE_CATALOG
 from tests.core.dataset.curation.photographs import photographs
 
+pytestmark = pytest.mark.slow
+
 FACE = (182, 62, 266, 174)
 """Of the astronaut, 512 x 512: hairline to chin."""
 

@@ -16,6 +16,8 @@ from tests.core.dataset.images.detecting.small_detectors import (
     yunet_answer,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def put(tmp_path, monkeypatch):

@@ -13,6 +13,8 @@ from core.dataset.images.variants import read_made
 from core.models.warm import WARM
 from tests.tiny_upscalers import make_compact, make_restorer, save_network
 
+pytestmark = pytest.mark.slow
+
 
 def settings(**values):
     return EnhanceSettings.make(**{"model": "tiny", "restorer": "tiny-face", "upscale": False, "side": 300, **values})

@@ -18,6 +18,8 @@ from core.models.warm import WARM
 from tests.core.dataset.images.inpainting.conftest import marked
 from tests.tiny_models import break_vae, make_model_folder
 
+pytestmark = pytest.mark.slow
+
 DEMO = ROOT / "assets/demo/model"
 BOX = (100, 80, 140, 110)
 

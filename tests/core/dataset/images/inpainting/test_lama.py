@@ -17,6 +17,8 @@ from core.dataset.images.working import try_on
 from core.models.warm import WARM
 from tests.core.dataset.images.inpainting.conftest import marked
 
+pytestmark = pytest.mark.slow
+
 WISH = Wish("", lambda done, total: None)
 
 

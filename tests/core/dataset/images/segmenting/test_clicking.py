@@ -11,6 +11,8 @@ from core.models.warm import WARM
 from tests.core.dataset.curation.photographs import photographs
 from tests.core.dataset.images.segmenting.small_sams import save_mobile_sam, save_sam2
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def segmenters(tmp_path, monkeypatch):

@@ -11,7 +11,8 @@ from core.dataset.images.upscaling.weights import open_network
 from core.models.image_catalog import RESTORERS, UPSCALERS
 from tests.tiny_upscalers import make_compact, make_esrgan, make_swinir, save_network
 
-pytestmark = [pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning"), pytest.mark.filterwarnings("ignore::UserWarning:torch")]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning"),
+              pytest.mark.filterwarnings("ignore::UserWarning:torch")]
 
 
 @pytest.mark.parametrize(("make", "scale", "title"), [(make_compact, 2, "RealESRGAN Compact"), (make_esrgan, 4, "ESRGAN"),
