@@ -83,6 +83,15 @@ class ImagesManager:
         """What the mask that is there is made of, as plain data."""
         return as_values(drawing.begun)
 
+    def draft_of(self, drawing: HandDrawing) -> list[dict[str, Any]] | None:
+        """What was drawn on it earlier and not saved; None: nothing."""
+        draft = drawing.draft()
+        return as_values(draft) if draft is not None else None
+
+    def keep_draft(self, drawing: HandDrawing, operations: Sequence[dict[str, Any]]) -> None:
+        """Keep what is drawn and not saved; what is as it was saved is no draft."""
+        drawing.keep_draft(read_operations(operations))
+
     def overlay_of(self, drawing: HandDrawing, operations: Sequence[dict[str, Any]],
                    part: tuple[tuple[int, int, int, int], Size] | None = None) -> tuple[bytes, bytes, float]:
         """A mask for the screen. Args: part: a box of it, and the size in which it is wanted. Returns: all of it, that part, its share."""

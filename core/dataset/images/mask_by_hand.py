@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from core.base.errors import ConfigError, DatasetError
-from core.base.files import explain_disk_errors, read_text, write_bytes
+from core.base.errors import ConfigError, DatasetError, StudioError
+from core.base.files import explain_disk_errors, read_json, read_text, write_bytes, write_json
 from core.base.progress import SILENT, Progress
 from core.dataset.images.mask_edits import Drawing, as_values, digest_of, read_operations
 from core.dataset.images.mask_operations import Given, Operation, Size, Sources
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 KEPT_MASKS = "masks"
 """In the project's hidden folder: masks that a model made for a drawing, and lists of operations too long for a picture's notes."""
+DRAFTS = "drafts"
+"""Folder in it: what was drawn and not saved yet."""
 MOST_NOTED = 12_000
 """Characters of operations that stand in the mask itself."""
 Device = Literal["auto", "cuda", "cpu"]
@@ -130,6 +132,32 @@ class HandDrawing:
         """The mask; it must not be changed. Raises: DatasetError, ModelError, ConfigError: a model's mask cannot be had."""
         return self._drawing.draw(operations)
 
+    def keep_draft(self, operations: Sequence[Operation]) -> None:
+        """Keep what is drawn and not saved, so that it is there again whoever went away meanwhile. Raises: DiskError."""
+        if tuple(operations) == self.begun:
+            self.drop_draft()
+        else:
+            write_json(self._draft_file, {"size": list(self.size), "of": self.path.name, "operations": as_values(operations)})
+
+    def draft(self) -> tuple[Operation, ...] | None:
+        """What was drawn on this very version and not saved; None: nothing."""
+        try:
+            values = read_json(self._draft_file)
+            if (values["size"], values["of"]) == (list(self.size), self.path.name):
+                return read_operations(values["operations"])
+        except (StudioError, OSError, KeyError, TypeError):
+            pass
+        return None
+
+    def drop_draft(self) -> None:
+        """Forget what was drawn and not saved. Raises: DiskError."""
+        with explain_disk_errors(self._draft_file):
+            self._draft_file.unlink(missing_ok=True)
+
+    @property
+    def _draft_file(self) -> Path:
+        return self.project.hidden / KEPT_MASKS / DRAFTS / f"{self.image_id}.{self.label}.{self.use}.json"
+
     def save(self, operations: Sequence[Operation], progress: Progress = SILENT) -> Path:
         """Write it as a version. Raises: DatasetError: it is empty, or the picture was changed meanwhile; DiskError; as `draw`."""
         tried = try_on(self.project, HandMask(self.project, self, operations), self.image_id, self.label, progress)
@@ -139,7 +167,10 @@ class HandDrawing:
             with explain_disk_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_bytes(path, values.encode())
-        return keep(self.project, tried, progress)[0]
+        path = keep(self.project, tried, progress)[0]
+        self.begun = tuple(operations)
+        self.drop_draft()
+        return path
 
 
 def open_drawing(project: Project, image_id: str, label: str = "", use: Use = "learn", device: Device = "auto") -> HandDrawing:

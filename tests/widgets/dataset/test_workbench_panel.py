@@ -192,3 +192,23 @@ def test_models_in_memory_are_listed_and_let_go(panel):
     assert "A test's model" in html.unescape(panel.models.words.value)
     press(panel.models.unload)
     assert WARM.list() == [] and "unloaded" in panel.status.text
+
+
+def test_what_was_drawn_and_not_saved_is_there_again(panel, session):
+    tab(panel, "mask")
+    open_picture(panel, "1.png")
+    panel.tab.told(stroke(1, [[10, 10], [50, 10]]))
+    open_picture(panel, "2.png")
+    assert panel.tab.operations == []
+    open_picture(panel, "1.png")
+    assert len(panel.tab.operations) == 1 and "Not saved yet" in panel.tab.words.value
+    other = WorkbenchPanel(session)  # a restarted kernel
+    tab(other, "mask")
+    open_picture(other, "1.png")
+    assert len(other.tab.operations) == 1 and not other.save.disabled
+    press(other.discard)
+    assert other.tab.operations == []
+    other.close()
+    open_picture(panel, "2.png")
+    open_picture(panel, "1.png")
+    assert panel.tab.operations == [] and not list(session.dataset.project.hidden.glob("masks/drafts/*"))

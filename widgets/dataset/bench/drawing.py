@@ -110,8 +110,9 @@ class DrawTab(ToolTab):
                 self.panel.look_at(drawing.path.name)
                 return
             self.drawing = drawing
-            self.operations, self._undone = manager.operations_of(drawing), []
-            self._saved = list(self.operations)
+            self._saved, self._undone = manager.operations_of(drawing), []
+            draft = manager.draft_of(drawing)
+            self.operations = list(self._saved) if draft is None else draft
             self._changed()
 
         self.panel.loop.beside(lambda: manager.open_drawing(picture.id, label, use), ready)
@@ -166,7 +167,13 @@ class DrawTab(ToolTab):
                 self._draw()
 
         part = (wanted.box, wanted.size) if wanted is not None else None
-        self.panel.loop.beside(lambda: manager.overlay_of(drawing, operations, part), drawn)
+
+        def draw() -> tuple[bytes, bytes, float]:
+            found = manager.overlay_of(drawing, operations, part)
+            manager.keep_draft(drawing, operations)
+            return found
+
+        self.panel.loop.beside(draw, drawn)
 
     def sharpen(self) -> None:
         """The picture is looked at more closely: the mask too."""
@@ -174,7 +181,7 @@ class DrawTab(ToolTab):
 
     def _tell(self, share: float) -> None:
         steps = f"{counted(len(self.operations), 'step')}, " if self.operations else ""
-        unsaved = " Not saved yet." if self.is_changed else ""
+        unsaved = " Not saved yet; it is kept until you save or discard it." if self.is_changed else ""
         words = f"The mask holds {share:.1%} of the picture ({steps}undo with Ctrl+Z).{unsaved}" if self.operations else self._empty_words()
         self.words.value = f'<p class="lb-help">{words}</p>'
 
