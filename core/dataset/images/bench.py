@@ -11,7 +11,7 @@ from core.base.errors import DatasetError
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
 from core.dataset.images.opening import inspect_image
-from core.dataset.images.variants import WHOLE, Kind, Made, Variant, best_of, list_variants, read_made, replaced_one, take_back_variant
+from core.dataset.images.variants import WHOLE, Kind, Made, Variant, best_of, read_made, replaced_one, take_back_variant, versions_of
 from core.dataset.images.working import LOCK
 from core.dataset.items import one_item
 from core.dataset.project import Project
@@ -77,7 +77,7 @@ class BenchPicture:
 def look_at_picture(project: Project, image_id: str) -> BenchPicture:
     """The versions of one picture. Raises: DatasetError: there is no such picture."""
     item = one_item(project, image_id)
-    variants = list_variants(project, {item.id}).get(item.id, [])
+    variants = versions_of(project, item.id)
     best = best_of(variants)
     own = BenchVersion(item.path, "Picture", None, "", (item.width, item.height), "", best is None, False, False)
     ordered = sorted(variants, key=lambda one: (one.kind not in WHOLE, one.label, list(KINDS).index(one.kind)))
@@ -91,7 +91,7 @@ def take_back(project: Project, image_id: str, name: str, progress: Progress = S
     """
     item = one_item(project, image_id)
     with waited_for(project.hidden / LOCK, progress):
-        variants = list_variants(project, {item.id}).get(item.id, [])
+        variants = versions_of(project, item.id)
         variant = next((one for one in variants if one.name == name), None)
         if variant is None:
             raise DatasetError(f"{name} is not there any more.", "It was taken back or deleted meanwhile.")
