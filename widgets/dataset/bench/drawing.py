@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import ipywidgets as ipw
 
+from core.base.errors import StudioError
+from core.base.settings import Settings
 from core.base.words import counted
 from widgets.dataset.bench.tab import ToolTab
 from widgets.panel import Work
@@ -27,6 +29,14 @@ CLICKS = [("MobileSAM (the smallest)", "mobile-sam"), ("SAM 2.1 tiny", "sam2.1-t
 Values = dict[str, Any]
 
 
+class _Undrawable(StudioError):
+    """One operation cannot be drawn. Args: place: its number in the list."""
+
+    def __init__(self, place: int, reason: StudioError) -> None:
+        super().__init__(reason.message, reason.hint)
+        self.place, self.reason = place, reason
+
+
 class DrawTab(ToolTab):
     """A mask on the picture that lies on the desk.
 
@@ -44,7 +54,8 @@ class DrawTab(ToolTab):
         self._undone: list[Values] = []
         self._saved: list[Values] = []
         self._turn_of = 0
-        self._drawn: tuple[Any, ...] = ()
+        self._good = 0
+        """So many operations were drawn without a fault."""
         self._is_drawing = False
 
     def controls(self) -> Sequence[ipw.Widget]:
@@ -78,11 +89,6 @@ class DrawTab(ToolTab):
 
     # What lies on the desk
 
-    def begin(self) -> None:
-        """Draw on the picture."""
-        super().begin()
-        self.drawing = None
-
     def end(self) -> None:
         """No mask is shown in other tabs."""
         self._turn_of += 1
@@ -93,7 +99,8 @@ class DrawTab(ToolTab):
     def show(self, opened: Opened | None) -> None:
         """Go on with its mask, or begin one."""
         self._turn_of += 1
-        self.drawing, self._drawn = None, ()
+        self.drawing, self.operations, self._undone, self._saved, self._good = None, [], [], [], 0
+        self.panel.canvas.locked = True  # until its mask is there
         manager, turn = self.panel.manager, self._turn_of
         if opened is None or manager is None:
             return
@@ -110,6 +117,7 @@ class DrawTab(ToolTab):
                 self.panel.look_at(drawing.path.name)
                 return
             self.drawing = drawing
+            self.panel.canvas.locked = False
             self._saved, self._undone = manager.operations_of(drawing), []
             draft = manager.draft_of(drawing)
             self.operations = list(self._saved) if draft is None else draft
@@ -154,13 +162,17 @@ class DrawTab(ToolTab):
         def drawn(found: tuple[bytes, bytes, float] | None, error: BaseException | None) -> None:
             self._is_drawing = False
             if turn == self._turn_of:
-                if error is not None or found is None:
-                    if self.operations:
+                if isinstance(error, _Undrawable):
+                    if self.operations[error.place:error.place + 1] == operations[error.place:error.place + 1]:
+                        del self.operations[error.place]  # nothing after it could be drawn
                         self._undone = []
-                        self.operations.pop()  # what cannot be drawn is not kept, or nothing after it could be
-                    self.panel.fail(error or RuntimeError("no mask was drawn"))
+                    self.panel.fail(error.reason)
                     self._changed()
                     return
+                if error is not None or found is None:
+                    self.panel.fail(error or RuntimeError("no mask was drawn"))
+                    return
+                self._good = len(operations)
                 canvas.show_overlay(found[0], through, wanted.box if wanted is not None else (), found[1])
                 self._tell(found[2])
             if (operations, turn) != (self.operations, self._turn_of):
@@ -168,8 +180,14 @@ class DrawTab(ToolTab):
 
         part = (wanted.box, wanted.size) if wanted is not None else None
 
+        good = min(self._good, len(operations))
+
         def draw() -> tuple[bytes, bytes, float]:
-            found = manager.overlay_of(drawing, operations, part)
+            try:
+                found = manager.overlay_of(drawing, operations, part)
+            except StudioError as error:
+                raise _Undrawable(_first_wrong(lambda count: manager.overlay_of(drawing, operations[:count]), good, len(operations)),
+                                  error) from error
             manager.keep_draft(drawing, operations)
             return found
 
@@ -219,12 +237,26 @@ class DrawTab(ToolTab):
 
         return Work("looking at what the points mean", lambda: manager.overlay_of(drawing, [*self.operations, operation]), answered)
 
-    def tried(self, tried: Tried) -> str | None:
-        """A model found a mask: it becomes a step of the list."""
-        drawing, manager = self.drawing, self.panel.manager
-        if drawing is None or manager is None or not tried.files:
+    def run(self, opened: Opened, settings: Settings, label: str) -> Work | None:
+        """Let a model find it, whatever mask is there: what was drawn decides with it here, by "What is found"."""
+        drawing, manager, progress, stage = self.drawing, self.panel.manager, self.panel.try_progress(), self.stage
+        if drawing is None or manager is None:
+            return None
+        anew, turn = settings.changed(existing="replace"), self._turn_of
+
+        def find() -> tuple[Tried, Values | None]:
+            tried = manager.try_on(stage, anew, opened.picture.id, label, progress)
+            return tried, manager.keep_mask(drawing, tried.files[0].encoded.data) if tried.files else None
+
+        def found(result: tuple[Tried, Values | None]) -> str | None:
+            self.panel.tried_is_over()
+            return self._found(*result) if turn == self._turn_of else "another picture is open now; nothing was kept."
+
+        return Work(f"looking for it in {opened.picture.name}", find, found)
+
+    def _found(self, tried: Tried, given: Values | None) -> str:
+        if given is None:
             return tried.reason or "nothing was found."
-        given = manager.keep_mask(drawing, tried.files[0].encoded.data)
         how = str(self.how.value)
         self._add(*([{"op": "clear"}] if how == "replace" else []), {**given, "how": "add" if how == "replace" else how})
         note = tried.files[0].encoded.note
@@ -232,17 +264,25 @@ class DrawTab(ToolTab):
 
     def can_save(self) -> str:
         """Why there is nothing to save."""
-        return self._not_open() or ("" if self.is_changed and self.operations else "Nothing new was drawn.")
+        return self._not_open() or ("" if self.is_changed else "Nothing new was drawn.")
 
     def save(self) -> Work | None:
-        """Write the mask."""
-        drawing, operations = self.drawing, list(self.operations)
-        if drawing is None:
+        """Write the mask; where nothing is left of it, put it aside."""
+        drawing, operations, manager, turn = self.drawing, list(self.operations), self.panel.manager, self._turn_of
+        if drawing is None or manager is None:
             return None
-        manager = self.panel.manager
-        assert manager is not None
-        return Work("saving the mask", lambda: manager.save_mask(drawing, operations),
-                    lambda path: self.panel.kept(f"saved {path.name}."))
+
+        def save() -> str:
+            return f"saved {manager.save_mask(drawing, operations).name}." if operations else manager.remove_mask(drawing)
+
+        def saved(words: str) -> str:
+            if turn == self._turn_of:  # what was drawn meanwhile stays, and is not saved yet
+                self._saved = operations
+                self._changed()
+            self.panel.renew()
+            return words
+
+        return Work("saving the mask", save, saved)
 
     def discard(self) -> str:
         """Go back to the mask as it was saved."""
@@ -253,6 +293,16 @@ class DrawTab(ToolTab):
     def can_discard(self) -> str:
         """Why there is nothing to discard."""
         return "" if self.is_changed else "Nothing new was drawn."
+
+
+def _first_wrong(draw: Callable[[int], object], good: int, count: int) -> int:
+    """The first operation that cannot be drawn. Args: draw: draws so many; raises StudioError. good: so many can be drawn."""
+    for number in range(good, count):
+        try:
+            draw(number + 1)
+        except StudioError:
+            return number
+    return count - 1
 
 
 def as_operation(deed: Deed) -> Values:
