@@ -214,13 +214,18 @@ class WorkbenchPanel(Panel):
         self.tab.sharpen()
 
     def _say_try(self, words: str, part: float) -> None:
-        if self._busy and self._trying is not None:
+        if self._trying is not None:
             self.status.say("working", words, part)
 
     def try_progress(self) -> TryProgress:
         """For a tool that is tried now: the status line tells of it, and Cancel stops it."""
         self._trying = TryProgress(self.loop, self._say_try)
         return self._trying
+
+    def settle(self) -> None:
+        """Say what is the matter, unless it works."""
+        if not self.working():
+            self._settle()
 
     def tried_is_over(self) -> None:
         """Cancel stops nothing any more."""

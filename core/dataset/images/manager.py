@@ -23,6 +23,7 @@ from core.dataset.images.mask_edits import as_values, read_operations
 from core.dataset.images.masks import read_mask, share
 from core.dataset.images.previews import preview_image, preview_mask
 from core.dataset.images.resizing import ResizeSettings, resize_images
+from core.dataset.images.segmenting.clicking import ClickSettings, look_at
 from core.dataset.images.segmenting.masking import label_of, mask_images
 from core.dataset.images.segmenting.settings import MaskSettings, Use
 from core.dataset.images.sourcing import one_unit
@@ -92,6 +93,10 @@ class ImagesManager:
     def keep_draft(self, drawing: HandDrawing, operations: Sequence[dict[str, Any]]) -> None:
         """Keep what is drawn and not saved; what is as it was saved is no draft."""
         drawing.keep_draft(read_operations(operations))
+
+    def look_for_clicks(self, path: Path, model: str, progress: Progress = SILENT) -> None:
+        """Let a model look at a version before it is pressed on, so that the first press is answered at once."""
+        look_at(path, ClickSettings.make(model=model), progress)
 
     def overlay_of(self, drawing: HandDrawing, operations: Sequence[dict[str, Any]],
                    part: tuple[tuple[int, int, int, int], Size] | None = None) -> tuple[bytes, bytes, float]:

@@ -1,15 +1,18 @@
 """The workbench without a browser: what is opened, tried, kept and dropped; masks as a list of steps; jobs for many."""
 
 import html
+import io
 import json
 import time
 
+import numpy
 import pytest
 from PIL import Image
 
-from core.base.errors import DatasetError
+from core.base.errors import DatasetError, ModelError
 from core.base.jobs import list_jobs, start_job
 from core.dataset.images.bench import look_at_picture
+from core.dataset.images.segmenting.clicking import Clicked
 from core.dataset.project import Project, folder_for
 from core.models.warm import WARM
 from widgets.components.canvas_deeds import Deed
@@ -38,6 +41,10 @@ def tab(panel, name):
 
 def titles(panel, stem="1"):
     return [version.title for version in look_at_picture(panel.session.dataset.project, stem).versions]
+
+
+def seen(panel):
+    return Image.open(io.BytesIO(panel.canvas.overlay["mask"]))
 
 
 def stroke(number, points, how="add", width=20):
@@ -128,7 +135,7 @@ def test_a_step_that_cannot_be_drawn_is_taken_out_again_and_said(panel):
     tab(panel, "mask")
     open_picture(panel, "1.png")
     panel.tab.told(stroke(1, [[10, 10]]))
-    panel.tab._add({"op": "given", "name": "0" * 16, "how": "add"})
+    panel.tab.add({"op": "given", "name": "0" * 16, "how": "add"})
     assert [one["op"] for one in panel.tab.operations] == ["stroke"] and "not kept here" in panel.status.text
 
 
@@ -242,7 +249,7 @@ def test_only_the_step_that_cannot_be_drawn_goes(panel):
     tab(panel, "mask")
     open_picture(panel, "1.png")
     panel.tab.told(stroke(1, [[10, 10]]))
-    panel.tab._add({"op": "given", "name": "0" * 16, "how": "add"}, {"op": "invert"})
+    panel.tab.add({"op": "given", "name": "0" * 16, "how": "add"}, {"op": "invert"})
     assert [one["op"] for one in panel.tab.operations] == ["stroke", "invert"] and panel.status.state == "attention"
 
 
@@ -305,3 +312,37 @@ def test_the_end_of_a_job_takes_no_try_away(panel):
     assert panel.desk.tried is not None
     press(panel.save)
     assert "saved 1_resized.png" in panel.status.text
+
+
+def test_points_that_no_model_can_answer_are_said_and_change_nothing(panel, monkeypatch):
+    def nothing(*arguments, **named):
+        raise ModelError("There is no such model here.")
+
+    monkeypatch.setattr("core.dataset.images.mask_by_hand.click", nothing)
+    tab(panel, "mask")
+    open_picture(panel, "1.png")
+    panel.tab.told(stroke(1, [[10, 10]]))
+    panel.canvas.points = [[30, 30, 1]]
+    assert "no such model" in panel.status.text and [one["op"] for one in panel.tab.operations] == ["stroke"]
+
+
+def test_what_the_points_mean_is_seen_at_once_and_taken_with_a_button(panel, monkeypatch):
+    asked = []
+
+    def answer(path, prompt, settings):
+        asked.append(prompt.points)
+        mask = numpy.zeros((64, 64), numpy.uint8)
+        mask[20:40, 20:40] = 255
+        return Clicked(mask, 1.0, 0.0, 0.0)
+
+    monkeypatch.setattr("core.dataset.images.mask_by_hand.click", answer)
+    tab(panel, "mask")
+    open_picture(panel, "1.png")
+    assert panel.tab.pointing.take.disabled
+    panel.canvas.points = [[30, 30, 1]]
+    assert asked and panel.tab.operations == [] and seen(panel).getpixel((30, 30)) == 255
+    press(panel.tab.pointing.take)
+    assert [one["op"] for one in panel.tab.operations] == ["segment"] and panel.canvas.points == []
+    assert seen(panel).getpixel((30, 30)) == 255
+    press(panel.save)
+    assert Image.open(panel.session.dataset.project.variants / "1_mask.png").getpixel((5, 5)) == 0

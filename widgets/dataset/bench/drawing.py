@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import ipywidgets as ipw
 
 from core.base.errors import StudioError
 from core.base.settings import Settings
 from core.base.words import counted
+from core.dataset.images.masks import Place
+from widgets.dataset.bench.pointing import Pointing
 from widgets.dataset.bench.tab import ToolTab
 from widgets.panel import Work
 from widgets.pieces import Fold, row
@@ -22,10 +24,7 @@ if TYPE_CHECKING:
     from widgets.dataset.bench.desk import Opened
     from widgets.dataset.workbench import WorkbenchPanel
 
-PLACES = ("top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right")
 HOW = [("Add", "add"), ("Take away", "subtract"), ("Keep only what both hold", "intersect"), ("Begin anew", "replace")]
-CLICKS = [("MobileSAM (the smallest)", "mobile-sam"), ("SAM 2.1 tiny", "sam2.1-tiny"), ("SAM 2.1 small", "sam2.1-small"),
-          ("SAM 2.1 base", "sam2.1-base"), ("SAM 2.1 large", "sam2.1-large")]
 Values = dict[str, Any]
 
 
@@ -61,11 +60,11 @@ class DrawTab(ToolTab):
     def controls(self) -> Sequence[ipw.Widget]:
         """What changes the whole mask, pressing on what is meant, and what finds it."""
         self.pixels = ipw.BoundedIntText(description="Pixels", value=8, min=1, max=500)
-        self.place = ipw.Dropdown(description="Place", options=PLACES, value="bottom-right")
+        self.place = ipw.Dropdown(description="Place", options=get_args(Place), value="bottom-right")
         self.wide = ipw.BoundedFloatText(description="Width (%)", value=25, min=0.5, max=100)
         self.high = ipw.BoundedFloatText(description="Height (%)", value=10, min=0.5, max=100)
         self.how = ipw.Dropdown(description="What is found", options=HOW, value="add")
-        self.model = ipw.Dropdown(description="Model for presses", options=CLICKS)
+        self.pointing = Pointing(self)
         self.words = ipw.HTML()
         whole = [self._changing("Invert", lambda: {"op": "invert"}), self._changing("Clear", lambda: {"op": "clear"}),
                  self._changing("Grow", lambda: {"op": "grow", "pixels": self.pixels.value}),
@@ -75,17 +74,15 @@ class DrawTab(ToolTab):
                  self._changing("Fill holes", lambda: {"op": "fill"})]
         mark = self._changing("Mark this place", lambda: {"op": "place", "place": self.place.value, "width": self.wide.value,
                                                           "height": self.high.value, "how": self.panel.canvas.how})
-        self.point = self.panel.action("Take what the points mean", self._point, self._no_points, alone=True)
         fields = [ipw.VBox([one]).add_class("lb-field") for one in (self.place, self.wide, self.high)]
         places = Fold("places of watermarks", [row(*fields, mark)])
-        pressing = row(ipw.VBox([self.model]).add_class("lb-field"), self.point)
-        return [self.words, row(ipw.VBox([self.pixels]).add_class("lb-field"), *whole), pressing, places.view, *self._below()]
+        return [self.words, row(ipw.VBox([self.pixels]).add_class("lb-field"), *whole), self.pointing.view, places.view, *self._below()]
 
     def _below(self) -> Sequence[ipw.Widget]:
         return [*super().controls(), ipw.VBox([ipw.VBox([self.how]).add_class("lb-field")]).add_class("lb-fields")]
 
     def _changing(self, words: str, operation: Callable[[], Values]) -> ipw.Button:
-        return self.panel.action(words, lambda: self._add(operation()), self._not_open)
+        return self.panel.action(words, lambda: self.add(operation()), self.not_open)
 
     # What lies on the desk
 
@@ -136,9 +133,10 @@ class DrawTab(ToolTab):
             self.operations.append(self._undone.pop())
             self._changed()
         elif deed.is_operation:
-            self._add(as_operation(deed))
+            self.add(as_operation(deed))
 
-    def _add(self, *operations: Values) -> None:
+    def add(self, *operations: Values) -> None:
+        """One more step, or several."""
         self.operations += operations
         self._undone = []
         self._changed()
@@ -147,15 +145,16 @@ class DrawTab(ToolTab):
         canvas = self.panel.canvas
         with canvas.hold_sync():
             canvas.can_undo, canvas.can_redo = bool(self.operations), bool(self._undone)
-        self._draw()
+        self.draw()
         self.panel.look_again()
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         """Show the exact mask; while one is worked out only the newest wish counts."""
         drawing, manager, canvas = self.drawing, self.panel.manager, self.panel.canvas
         if drawing is None or manager is None or self._is_drawing:
             return
-        operations, through, turn = list(self.operations), canvas.count, self._turn_of
+        operations, through, turn, pending = list(self.operations), canvas.count, self._turn_of, self.pointing.pending()
+        shown = [*operations, pending] if pending is not None else operations
         wanted = canvas.wants
         self._is_drawing = True
 
@@ -163,7 +162,9 @@ class DrawTab(ToolTab):
             self._is_drawing = False
             if turn == self._turn_of:
                 if isinstance(error, _Undrawable):
-                    if self.operations[error.place:error.place + 1] == operations[error.place:error.place + 1]:
+                    if error.place == len(operations) and pending is not None:
+                        self.pointing.refuse(pending)
+                    elif self.operations[error.place:error.place + 1] == operations[error.place:error.place + 1]:
                         del self.operations[error.place]  # nothing after it could be drawn
                         self._undone = []
                     self.panel.fail(error.reason)
@@ -175,19 +176,18 @@ class DrawTab(ToolTab):
                 self._good = len(operations)
                 canvas.show_overlay(found[0], through, wanted.box if wanted is not None else (), found[1])
                 self._tell(found[2])
-            if (operations, turn) != (self.operations, self._turn_of):
-                self._draw()
+            if (operations, turn, pending) != (self.operations, self._turn_of, self.pointing.pending()):
+                self.draw()
 
         part = (wanted.box, wanted.size) if wanted is not None else None
-
         good = min(self._good, len(operations))
 
         def draw() -> tuple[bytes, bytes, float]:
             try:
-                found = manager.overlay_of(drawing, operations, part)
+                found = manager.overlay_of(drawing, shown, part)
             except StudioError as error:
-                raise _Undrawable(_first_wrong(lambda count: manager.overlay_of(drawing, operations[:count]), good, len(operations)),
-                                  error) from error
+                wrong = _first_wrong(lambda count: manager.overlay_of(drawing, shown[:count]), good, len(shown))
+                raise _Undrawable(wrong, error) from error
             manager.keep_draft(drawing, operations)
             return found
 
@@ -195,7 +195,7 @@ class DrawTab(ToolTab):
 
     def sharpen(self) -> None:
         """The picture is looked at more closely: the mask too."""
-        self._draw()
+        self.draw()
 
     def _tell(self, share: float) -> None:
         steps = f"{counted(len(self.operations), 'step')}, " if self.operations else ""
@@ -213,29 +213,9 @@ class DrawTab(ToolTab):
         """Whether something was drawn that is not saved."""
         return self.operations != self._saved
 
-    def _not_open(self) -> str:
+    def not_open(self) -> str:
+        """Why nothing can be drawn; empty when something can."""
         return "" if self.drawing is not None else "Press a picture at the left first."
-
-    def _no_points(self) -> str:
-        canvas = self.panel.canvas
-        return self._not_open() or ("" if canvas.points or canvas.box else "Choose Points above the picture, and press on what is meant.")
-
-    def _point(self) -> Work | None:
-        drawing, canvas, manager = self.drawing, self.panel.canvas, self.panel.manager
-        if drawing is None or manager is None:
-            return None
-        operation = {"op": "segment", "model": self.model.value, "points": [[x, y, bool(kind)] for x, y, kind in canvas.points],
-                     "box": list(canvas.box) or None, "how": canvas.how}
-        turn = self._turn_of
-
-        def answered(found: object) -> str | None:
-            if turn != self._turn_of:
-                return None
-            canvas.points, canvas.box = [], []
-            self._add(operation)
-            return "what the points mean is in the mask. Ctrl+Z takes it out again."
-
-        return Work("looking at what the points mean", lambda: manager.overlay_of(drawing, [*self.operations, operation]), answered)
 
     def run(self, opened: Opened, settings: Settings, label: str) -> Work | None:
         """Let a model find it, whatever mask is there: what was drawn decides with it here, by "What is found"."""
@@ -258,13 +238,13 @@ class DrawTab(ToolTab):
         if given is None:
             return tried.reason or "nothing was found."
         how = str(self.how.value)
-        self._add(*([{"op": "clear"}] if how == "replace" else []), {**given, "how": "add" if how == "replace" else how})
+        self.add(*([{"op": "clear"}] if how == "replace" else []), {**given, "how": "add" if how == "replace" else how})
         note = tried.files[0].encoded.note
         return f"found. It is a step of the mask now; save it, or undo it with Ctrl+Z.{f' Note: {note}.' if note else ''}"
 
     def can_save(self) -> str:
         """Why there is nothing to save."""
-        return self._not_open() or ("" if self.is_changed else "Nothing new was drawn.")
+        return self.not_open() or ("" if self.is_changed else "Nothing new was drawn.")
 
     def save(self) -> Work | None:
         """Write the mask; where nothing is left of it, put it aside."""

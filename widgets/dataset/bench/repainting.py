@@ -58,7 +58,7 @@ class RepaintTab(DrawTab):
         """Something must be marked, unless a place is painted."""
         if not self._needs_mark():
             return ""
-        return self._not_open() or ("" if self.operations else "Mark what is to go first.")
+        return self.not_open() or ("" if self.operations else "Mark what is to go first.")
 
     def _needs_mark(self) -> bool:
         form = self._forms.get(self.stage)

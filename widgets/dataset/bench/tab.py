@@ -156,6 +156,7 @@ class ToolTab(Tab):
             hidden = tuple(name for name in self.hide if name in cls.fields())
             self._forms[stage] = form = Form(cls, choices=self.panel.choices_for(stage, cls), hide=hidden)
             form.follow()
+            form.on_change(self.panel.look_again)
         self._place.children = [self._forms[stage].view]
 
     @property
