@@ -115,6 +115,8 @@ class DrawTab(ToolTab):
                 return
             self.drawing = drawing
             self.panel.canvas.locked = False
+            if drawing.note:
+                self.panel.say("attention", f"Needs attention: {drawing.note}")
             self._saved, self._undone = manager.operations_of(drawing), []
             draft = manager.draft_of(drawing)
             self.operations = list(self._saved) if draft is None else draft
