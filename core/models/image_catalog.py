@@ -1,6 +1,7 @@
 """Models of the picture tools, by name: upscalers, face restorers, what finds a background or a face, what paints anew.
 
-Each is one file, pinned by its SHA-256 and, on Hugging Face, by a commit; who drops a file of his own into the same folder of models/ finds it in the lists too.
+Each is one file, pinned by its SHA-256 and, on Hugging Face, by a commit; who drops a file of his own into the same folder of models/
+finds it in the lists too.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def _detector(name: str, title: str, repo: str, commit: str, file: str, size: in
     return NamedModel(name, title, "", f"hf://{repo}@{commit}/{file}", size, licence, kind="detector", save_as=save_as, sha256=sha256)
 
 
-DETECTORS: tuple[NamedModel, ...] = (
+DETECTOR_FILES: tuple[NamedModel, ...] = (
     _detector("yunet", "YuNet (faces in photographs)", "opencv/face_detection_yunet", "3cc26e7f1014a5ee5d74a42acee58bafc9d0a310",
               "face_detection_yunet_2023mar.onnx", 232_589, "MIT", "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
               "face_detection_yunet_2023mar.onnx"),
@@ -113,4 +114,5 @@ DETECTORS: tuple[NamedModel, ...] = (
                "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0/yolox_s.onnx", 35_858_002, "Apache 2.0",
                kind="detector", sha256="c5c2d13e59ae883e6af3b45daea64af4833a4951c92d116ec270d9ddbe998063"),
 )
-IMAGE_CATALOG: Mapping[str, NamedModel] = {model.name: model for model in (*UPSCALERS, *RESTORERS, *SEGMENTERS, *INPAINTERS, *DETECTORS)}
+IMAGE_CATALOG: Mapping[str, NamedModel] = {
+    model.name: model for model in (*UPSCALERS, *RESTORERS, *SEGMENTERS, *INPAINTERS, *DETECTOR_FILES)}

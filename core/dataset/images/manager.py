@@ -23,6 +23,7 @@ from core.dataset.images.mask_edits import as_values, read_operations
 from core.dataset.images.masks import read_mask, share
 from core.dataset.images.previews import preview_image, preview_mask
 from core.dataset.images.resizing import ResizeSettings, resize_images
+from core.dataset.images.segmenting.clicking import ClickSettings, look_at
 from core.dataset.images.segmenting.masking import mask_images
 from core.dataset.images.segmenting.settings import MaskSettings, Use
 from core.dataset.images.tools import TOOLS, make_tool, settings_of_tool
@@ -118,6 +119,17 @@ class ImagesManager:
     def unload_models(self, keys: Sequence[Hashable] = ()) -> int:
         """Let go of models, and of their memory; one that works at this moment stays. Args: keys: none: all. Returns: how many."""
         return sum(WARM.unload(key) for key in keys) if keys else WARM.unload_all()
+
+    def unload_idle_models(self) -> int:
+        """Let go of the models that nobody used for ten minutes. Returns: how many."""
+        return WARM.unload_idle()
+
+    def look_for_clicks(self, path: Path, model: str, progress: Progress = SILENT) -> None:
+        """Open the model that answers clicks, and look at a version, so that the first click on it is answered at once.
+
+        A click meanwhile waits for this look. Args: model: as `ClickSettings` calls it.
+        """
+        look_at(path, ClickSettings.make(model=model), progress)
 
     def ratios(self) -> list[Ratio]:
         """Proportions that a box can be held to: free, the usual ones, the project's training sizes."""
