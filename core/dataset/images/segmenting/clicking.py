@@ -83,6 +83,10 @@ class Clicker:
         mask = answer.mask(looked.seen.size)
         return Clicked(mask, answer.score, seen_at - begun if is_new else 0.0, time.perf_counter() - seen_at)
 
+    def forget(self) -> None:
+        """Let go of every look."""
+        self._looked.clear()
+
     def _look(self, path: Path) -> _Looked:
         key = _key(path)
         if key not in self._looked:
