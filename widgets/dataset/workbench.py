@@ -137,6 +137,11 @@ class WorkbenchPanel(Panel):
         """What the tab has to save."""
         return self.tab.save() if not self.tab.can_save() else None
 
+    def renew(self) -> None:
+        """Something was written that changes nothing of what is shown."""
+        if self.manager is not None:
+            self.desk.renew(self.manager)
+
     def kept(self, words: str) -> str:
         """Something was written or taken back: show the picture as it is now. Returns: the words, for the status line."""
         if self.manager is not None and self.desk.opened is not None:
@@ -188,7 +193,8 @@ class WorkbenchPanel(Panel):
 
     def fail(self, error: BaseException) -> None:
         """A try that was stopped is no fault."""
-        if isinstance(error, Cancelled) and self._trying is not None:
+        was_trying, self._trying = self._trying, None
+        if isinstance(error, Cancelled) and was_trying is not None:
             self.done("stopped. Nothing was changed.")
         else:
             super().fail(error)
@@ -200,14 +206,15 @@ class WorkbenchPanel(Panel):
     def show_report(self, status: JobStatus) -> None:
         """What the job left out, and the picture as it is now."""
         self._skipped.value = skipped_list(status)
-        self.kept("")
+        if self.desk.tried is None:
+            self.kept("")
 
     def _sharpen(self, wanted: Wanted) -> None:
         self.desk.sharpen(wanted)
         self.tab.sharpen()
 
     def _say_try(self, words: str, part: float) -> None:
-        if self._busy and self._trying is not None:
+        if self._trying is not None:
             self.status.say("working", words, part)
 
     def try_progress(self) -> TryProgress:
@@ -215,11 +222,21 @@ class WorkbenchPanel(Panel):
         self._trying = TryProgress(self.loop, self._say_try)
         return self._trying
 
+    def settle(self) -> None:
+        """Say what is the matter, unless it works."""
+        if not self.working():
+            self._settle()
+
+    def tried_is_over(self) -> None:
+        """Cancel stops nothing any more."""
+        self._trying = None
+
     def show_results(self, found: Sequence[Tried]) -> str | None:
         """Put what a tool made of the picture on the canvas: results to choose from, or the parts of one.
 
         Returns: why there is nothing to show; None: it is shown.
         """
+        self._trying = None
         shown = [(tried, number) for tried in found for number in range(len(tried.files))]
         if not shown:
             reason = found[0].reason if found else ""
@@ -255,15 +272,17 @@ class WorkbenchPanel(Panel):
         self.many.look()
         self._enable()
 
-    def _laid_out(self) -> None:
-        """Something else lies on the desk."""
+    def _laid_out(self, is_other: bool) -> None:
+        """Something else lies on the desk, or more is known of it."""
         opened, tried = self.desk.opened, self.desk.tried
         key = opened.picture.name if opened is not None else ""
         self.strip.show_opened(key, self.shelf.row_of(key) if key else -1)
         self._result_box.layout.display = "" if tried is not None and len(self._results) > 1 else "none"
         self.canvas.locked = tried is not None  # a result is looked at, not drawn on
-        if tried is None:
+        if tried is None and is_other:
             self.tab.show(opened)
+        elif not is_other:
+            self.tab.renewed(opened)
         present = "" if opened is None else f"<b>{html.escape(opened.picture.name)}</b>: {html.escape(self._shown_words())}"
         if self.words.value != present:
             self.words.value = present
@@ -289,8 +308,9 @@ class WorkbenchPanel(Panel):
         self.tab.begin()
         self._place.children = [self.tab.view]
         self.main.description = self.tab.button or self.button
-        if self.desk.tried is not None and self.manager is not None and self.desk.opened is not None:
-            self.desk.open(self.manager, self.desk.opened.picture.id)
+        opened = self.desk.opened
+        if opened is not None and self.manager is not None and (self.desk.tried is not None or not self.tab.may_show(opened.shown)):
+            self.desk.open(self.manager, opened.picture.id)
         else:
             self.tab.show(self.desk.opened)
         if not self.working():

@@ -90,8 +90,8 @@ KINDS: tuple[tuple[str, Literal["error", "warning", "info"], str, str, Mapping[s
     ("large", "warning", "Pictures too large to be looked at whole; they are left out", "Make them smaller.", {}, ""),
     ("stale", "warning", "Versions that were made of another picture than the one that is there now",
      "Make them anew with their tool, or export the pictures themselves.", {"versions": "none"}, "Export the pictures themselves"),
-    ("mask", "warning", "Masks that cannot be used, as their sizes or files are wrong; they are left out", "Draw them anew.",
-     {"masks": "none"}, "Export without masks"),
+    ("mask", "warning", "Masks that cannot be used, as they are of another section of the picture, of other proportions or damaged; they "
+     "are left out", "Draw them anew.", {"masks": "none"}, "Export without masks"),
     ("empty_mask", "warning", "Masks in which nothing counts: nothing of these pictures would be learned",
      "Draw them anew, or put the mask aside.", {"masks": "none"}, "Export without masks"),
     ("full_mask", "info", "Masks in which everything counts", "They change nothing.", {}, ""),

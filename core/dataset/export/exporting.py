@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,15 +19,15 @@ from core.dataset.export.checking import ExportCheck, check_export
 from core.dataset.export.laying_out import strangers
 from core.dataset.export.layouts.layout import Layout, Picture
 from core.dataset.export.manifest import Manifest, write_manifest
-from core.dataset.export.pictures import Look, full_mask, mask_key, picture_key, prepare, prepare_mask
+from core.dataset.export.pictures import Look, full_mask, is_as_seen, mask_key, picture_key, prepare, prepare_mask
 from core.dataset.export.planning import Wanted
 from core.dataset.export.settings import REGULARISATION, ExportSettings
 from core.dataset.export.sheets import Shown, write_sheets
 from core.dataset.export.statistics import Numbers, count
-from core.dataset.export.writing import Writer, Written
+from core.dataset.export.writing import Content, Writer, Written, changed_meanwhile
 from core.dataset.export.zips import write_zips
 from core.dataset.images.files import image_files
-from core.dataset.items import Skipped, is_unchanged
+from core.dataset.items import Skipped
 from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
 from core.dataset.training_file import kept_settings
@@ -163,13 +163,14 @@ class _Export:
         look = self.check.looks[one.id]
         if look.trouble:
             raise DatasetError(look.trouble)
+        write_mask = self._mask(one, look)
         files = [self._picture(one, look)] if self.settings.has_copies else []
         name = files[0].name if files else str(one.source)
         text = self._text(one)
         if text and (place := self.layout.caption_name(one.stem)):
             caption = self.layout.caption(text)
             files.append(self.writer.put(place, f"caption:{one.id}", caption, lambda: caption.encode("utf-8")))
-        mask = self._mask(one, look)
+        mask = write_mask()
         files += [mask] if mask is not None else []
         picture = Picture(one.stem, name, look.size, text, mask.name if mask is not None else "", self._mask_of(one) is not None,
                           one.variant is None and one.stem == one.item.id, look.turned)
@@ -187,7 +188,7 @@ class _Export:
             return there
         made = prepare(one, look, self.settings)
         written = self.writer.put(f"{stem}{made.suffix}", slot, key, lambda: made.content, made.sha256,
-                                  still=lambda: is_unchanged(one.item))
+                                  still=lambda: is_as_seen(one, look))
         return Written(written.name, written.how, written.entry, made.changes if written.how == "written" else ())
 
     def _mask_of(self, one: Wanted) -> Path | None:
@@ -195,12 +196,18 @@ class _Export:
         look = self.check.looks[one.id]
         return one.mask if self.with_masks and not look.mask_trouble and not look.trouble else None
 
-    def _mask(self, one: Wanted, look: Look) -> Written | None:
+    def _mask(self, one: Wanted, look: Look) -> Callable[[], Written | None]:
+        """Read the mask, and see that it is still the one of this picture. Returns: writes it; called once the picture is written, so
+        that neither is without the other. Raises: DatasetError: picture or mask are other files by now, or the mask cannot be read."""
         mask = self._mask_of(one)
-        if mask is None and not (self.masks and self.layout.full_masks):
-            return None
-        act = partial(prepare_mask, mask, look.size) if mask is not None else partial(full_mask, look.size)
-        return self.writer.put(self.layout.mask_name(one.stem), f"mask:{one.id}", mask_key(one, look.size), act)
+        name, slot, key = self.layout.mask_name(one.stem), f"mask:{one.id}", mask_key(one, look.size)
+        make: Callable[[], Content] = partial(prepare_mask, mask, look.size) if mask is not None else partial(full_mask, look.size)
+        if mask is not None and self.writer.unchanged(slot, key, name.rpartition(".")[0]) is None:
+            make = partial(bytes, make())  # type: ignore[arg-type]  # prepare_mask makes bytes
+        if not is_as_seen(one, look):
+            raise changed_meanwhile()
+        is_wanted = mask is not None or (self.masks and self.layout.full_masks)
+        return lambda: self.writer.put(name, slot, key, make) if is_wanted else None
 
     def _regularisation(self) -> None:
         if not self.layout.facts.has_regularisation:

@@ -13,10 +13,12 @@ from core.dataset.export.planning import Wanted
 from core.dataset.export.settings import ExportSettings
 from core.dataset.export.stripping import strip
 from core.dataset.images.baking import bake, is_plain
-from core.dataset.images.masks import fits_picture, read_mask, with_alpha
+from core.dataset.images.framing_of import misfit
+from core.dataset.images.masks import read_mask, with_alpha
 from core.dataset.images.opening import BROKEN, DESCRIPTION_TAG, MAX_PIXELS, inspect_image, open_image, read_exif
 from core.dataset.images.saving import SaveSettings, encode
 from core.dataset.images.variants import is_note_of_ours, read_made
+from core.dataset.items import is_unchanged
 
 if TYPE_CHECKING:
     from PIL.Image import Exif
@@ -48,6 +50,8 @@ class Look:
     """Whether it was made of a picture that is not there any more."""
     mask_trouble: str = ""
     """Why the mask cannot be used; empty: it can, or there is none."""
+    marks: tuple[str, ...] = ()
+    """Name the files of picture and mask that were looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Prepared:
 
 def look_at(wanted: Wanted) -> Look:
     """Read the headers of a picture and its mask; nothing is raised."""
+    marks = _marks(wanted)
     try:
         facts = inspect_image(wanted.source)
         size, exif, plain = (facts.width, facts.height), read_exif(wanted.source), is_plain(wanted.source)
@@ -74,7 +79,12 @@ def look_at(wanted: Wanted) -> Look:
         return Look(f"{wanted.source.name} has more than {MAX_PIXELS / 1e6:g} million pixels.", size)
     return Look(size=size, plain=plain, has_alpha=facts.mode in WITH_ALPHA or (facts.mode == "P" and not plain),
                 turned=facts.orientation != 1, described=is_note_of_ours(_said(exif)), has_notes=exif is not None,
-                has_place=exif is not None and GPS_TAG in exif, stale=_is_stale(wanted), mask_trouble=_mask_trouble(wanted, size))
+                has_place=exif is not None and GPS_TAG in exif, stale=_is_stale(wanted), mask_trouble=_mask_trouble(wanted), marks=marks)
+
+
+def is_as_seen(wanted: Wanted, look: Look) -> bool:
+    """Whether the picture, its version and its mask are still the files that were planned and looked at: tools may work meanwhile."""
+    return is_unchanged(wanted.item) and _marks(wanted) == look.marks
 
 
 def picture_key(wanted: Wanted, settings: ExportSettings) -> str:
@@ -152,6 +162,10 @@ def _bytes(path: Path) -> bytes:
         raise DatasetError(f"{path.name} cannot be read ({error.strerror or type(error).__name__}).") from error
 
 
+def _marks(wanted: Wanted) -> tuple[str, ...]:
+    return _mark(wanted.source), _mark(wanted.mask) if wanted.mask is not None else ""
+
+
 def _mark(path: Path) -> str:
     """Names the present content of a file, without reading it."""
     try:
@@ -168,15 +182,11 @@ def _said(exif: Exif | None) -> str:
         return ""
 
 
-def _mask_trouble(wanted: Wanted, size: Size) -> str:
-    if wanted.mask is None:
-        return ""
+def _mask_trouble(wanted: Wanted) -> str:
     try:
-        facts = inspect_image(wanted.mask)
+        return misfit(wanted.mask, wanted.source, wanted.item) if wanted.mask is not None else ""
     except DatasetError as error:
         return str(error)
-    found = (facts.width, facts.height)
-    return "" if fits_picture(found, size) else f"{wanted.mask.name} has {found[0]} x {found[1]} pixels, its picture {size[0]} x {size[1]}."
 
 
 def _is_stale(wanted: Wanted) -> bool:

@@ -149,7 +149,7 @@ class Writer:
                     else:
                         _copy(content, file.fileno(), name)
                 if not still():
-                    raise DatasetError("It was changed or renamed while it was exported.", "Export again.")
+                    raise changed_meanwhile()
                 Path(name).chmod(self._mode)
                 os.replace(name, path)
             except BaseException:
@@ -170,6 +170,11 @@ def _copy(source: Path, handle: int, name: str) -> None:
                     shutil.copyfileobj(file, target, 1 << 20)
     except FileNotFoundError as error:
         raise DatasetError(f"{source.name} is not there (any more).") from error
+
+
+def changed_meanwhile() -> DatasetError:
+    """What is told of a picture that is another file by now than the one that was looked at."""
+    return DatasetError("It was changed or renamed while it was exported.", "Export again.")
 
 
 def forget_trainers_caches(path: Path) -> None:

@@ -11,7 +11,18 @@ from core.base.errors import DatasetError
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
 from core.dataset.images.opening import inspect_image
-from core.dataset.images.variants import WHOLE, Kind, Made, Variant, best_of, list_variants, read_made, replaced_one, take_back_variant
+from core.dataset.images.variants import (
+    WHOLE,
+    Kind,
+    Made,
+    Variant,
+    best_of,
+    put_aside_variant,
+    read_made,
+    replaced_one,
+    take_back_variant,
+    versions_of,
+)
 from core.dataset.images.working import LOCK
 from core.dataset.items import one_item
 from core.dataset.project import Project
@@ -77,11 +88,22 @@ class BenchPicture:
 def look_at_picture(project: Project, image_id: str) -> BenchPicture:
     """The versions of one picture. Raises: DatasetError: there is no such picture."""
     item = one_item(project, image_id)
-    variants = list_variants(project, {item.id}).get(item.id, [])
+    variants = versions_of(project, item.id)
     best = best_of(variants)
     own = BenchVersion(item.path, "Picture", None, "", (item.width, item.height), "", best is None, False, False)
     ordered = sorted(variants, key=lambda one: (one.kind not in WHOLE, one.label, list(KINDS).index(one.kind)))
     return BenchPicture(item.id, item.name, (own, *(_version(project, one, one is best, item.sha256) for one in ordered)))
+
+
+def put_aside(project: Project, image_id: str, name: str, progress: Progress = SILENT) -> str:
+    """Put a version aside for good, as far as anything is: `variants/.replaced/` keeps it. Returns: what happened, in a sentence.
+
+    Raises: DatasetError: it is gone; DiskError.
+    """
+    item = one_item(project, image_id)
+    with waited_for(project.hidden / LOCK, progress):
+        put_aside_variant(project, _one(project, item.id, name))
+    return f"{name} was put aside."
 
 
 def take_back(project: Project, image_id: str, name: str, progress: Progress = SILENT) -> str:
@@ -91,12 +113,16 @@ def take_back(project: Project, image_id: str, name: str, progress: Progress = S
     """
     item = one_item(project, image_id)
     with waited_for(project.hidden / LOCK, progress):
-        variants = list_variants(project, {item.id}).get(item.id, [])
-        variant = next((one for one in variants if one.name == name), None)
-        if variant is None:
-            raise DatasetError(f"{name} is not there any more.", "It was taken back or deleted meanwhile.")
-        back = take_back_variant(project, variant)
+        back = take_back_variant(project, _one(project, item.id, name))
     return f"{name} was put aside; {back.name} as it was before stands again." if back is not None else f"{name} was put aside."
+
+
+def _one(project: Project, image_id: str, name: str) -> Variant:
+    """Raises: DatasetError: it is gone."""
+    variant = next((one for one in versions_of(project, image_id) if one.name == name), None)
+    if variant is None:
+        raise DatasetError(f"{name} is not there any more.", "It was taken back or deleted meanwhile.")
+    return variant
 
 
 def done_words(made: Made | None, kind: Kind | None) -> str:

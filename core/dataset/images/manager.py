@@ -9,7 +9,7 @@ from typing import Any
 from core.base.buckets import Size
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
-from core.dataset.images.bench import BenchPicture, look_at_picture, take_back
+from core.dataset.images.bench import BenchPicture, look_at_picture, put_aside, take_back
 from core.dataset.images.by_size import BySizePlan, BySizeReport, BySizeSettings, plan_by_size, work_by_size
 from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, crop_by_hand, ratios_for
 from core.dataset.images.cropping.framing import Cut
@@ -23,8 +23,10 @@ from core.dataset.images.mask_edits import as_values, read_operations
 from core.dataset.images.masks import read_mask, share
 from core.dataset.images.previews import preview_image, preview_mask
 from core.dataset.images.resizing import ResizeSettings, resize_images
-from core.dataset.images.segmenting.masking import mask_images
+from core.dataset.images.segmenting.clicking import ClickSettings, look_at
+from core.dataset.images.segmenting.masking import label_of, mask_images
 from core.dataset.images.segmenting.settings import MaskSettings, Use
+from core.dataset.images.sourcing import one_unit
 from core.dataset.images.tools import TOOLS, make_tool, settings_of_tool
 from core.dataset.images.transparent import TransparentSettings, make_transparent
 from core.dataset.images.upscaling.tool import UpscaleSettings, upscale_images
@@ -92,6 +94,10 @@ class ImagesManager:
         """Keep what is drawn and not saved; what is as it was saved is no draft."""
         drawing.keep_draft(read_operations(operations))
 
+    def look_for_clicks(self, path: Path, model: str, progress: Progress = SILENT) -> None:
+        """Let a model look at a version before it is pressed on, so that the first press is answered at once."""
+        look_at(path, ClickSettings.make(model=model), progress)
+
     def overlay_of(self, drawing: HandDrawing, operations: Sequence[dict[str, Any]],
                    part: tuple[tuple[int, int, int, int], Size] | None = None) -> tuple[bytes, bytes, float]:
         """A mask for the screen. Args: part: a box of it, and the size in which it is wanted. Returns: all of it, that part, its share."""
@@ -123,9 +129,18 @@ class ImagesManager:
         """Proportions that a box can be held to: free, the usual ones, the project's training sizes."""
         return ratios_for(self.project)
 
-    def hand_crop(self, image_id: str, box: Cut, becomes: str, label: str = "") -> HandCropSettings:
-        """What `crop-by-hand` is told. Raises: ConfigError: it cannot be so."""
-        return HandCropSettings.make(image=image_id, box=box, becomes=becomes, label=label)
+    def hand_crop(self, image_id: str, box: Cut, becomes: str, label: str = "", of: str = "") -> HandCropSettings:
+        """What `crop-by-hand` is told. Args: of: file name of the version that the box was drawn on. Raises: ConfigError."""
+        return HandCropSettings.make(image=image_id, box=box, becomes=becomes, label=label, of=of)
+
+    def remove_mask(self, drawing: HandDrawing) -> str:
+        """Put a drawn mask aside, of which nothing is left. Returns: what happened."""
+        unit = one_unit(self.project, drawing.image_id, drawing.label)
+        mask = unit.beside("mask", label_of(unit, drawing.use))
+        words = put_aside(self.project, drawing.image_id, mask.name) if mask is not None else "There is no mask any more."
+        drawing.begun = ()
+        drawing.drop_draft()
+        return words
 
     def paintings(self, settings: Settings, image_id: str, label: str = "", progress: Progress = SILENT) -> list[Tried]:
         """Results of painting anew to choose from; nothing is written. Args: settings: of the tool `inpaint`."""

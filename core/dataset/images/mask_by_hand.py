@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -15,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.base.errors import ConfigError, DatasetError, StudioError
-from core.base.files import explain_disk_errors, read_json, read_text, write_bytes, write_json
+from core.base.files import explain_disk_errors, read_json, read_text, sha256, write_bytes, write_json
 from core.base.progress import SILENT, Progress
+from core.dataset.images.framing_of import misfit
 from core.dataset.images.mask_edits import Drawing, as_values, digest_of, read_operations
-from core.dataset.images.mask_operations import Given, Operation, Size, Sources
+from core.dataset.images.mask_operations import Clicks, Given, Operation, Size, Sources
 from core.dataset.images.masks import read_mask
 from core.dataset.images.opening import Decoded, inspect_image
 from core.dataset.images.saving import SaveSettings, encode
@@ -27,7 +29,7 @@ from core.dataset.images.segmenting.masking import BY_HAND, label_of
 from core.dataset.images.segmenting.sam import Prompt
 from core.dataset.images.segmenting.settings import Use
 from core.dataset.images.sourcing import Unit, Work, one_unit, work_for
-from core.dataset.images.variants import read_made
+from core.dataset.images.variants import Step, read_made
 from core.dataset.images.working import NothingFound, Output, Tool, keep, try_on
 from core.dataset.project import Project
 
@@ -40,45 +42,90 @@ DRAFTS = "drafts"
 """Folder in it: what was drawn and not saved yet."""
 MOST_NOTED = 12_000
 """Characters of operations that stand in the mask itself."""
+LOST = "How {} was drawn is not wholly known any more, so it is there in one piece; you can go on from it."
+"""Told where steps of a mask are lost, and its pixels are not."""
 Device = Literal["auto", "cuda", "cpu"]
+Stamp = tuple[int, int]
+"""Of a file: mtime_ns and size in bytes."""
 
 
 class KeptSources(Sources):
-    """Masks that are kept in the project, and clicks on the version that is shown."""
+    """Masks that are kept in the project, and clicks on the version that is shown: each is answered once, and the answer kept."""
 
     def __init__(self, project: Project, shown: Path, device: Device = "auto") -> None:
         self._folder, self._shown, self._device = project.hidden / KEPT_MASKS, shown, device
 
     def keep(self, mask: Mask) -> Given:
         """Keep a mask that a model made. Returns: the operation that stands for it. Raises: DiskError."""
-        from PIL import Image
-
         name = hashlib.sha256(repr(mask.shape).encode() + mask.tobytes()).hexdigest()[:16]
-        path = self._folder / f"{name}.png"
-        with explain_disk_errors(path):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if not path.is_file():
-                write_bytes(path, encode(Image.fromarray(mask), SaveSettings(format="png"), "PNG").data)
+        if not self._place(name).is_file():
+            self._keep_as(name, mask)
         return Given(name=name)
 
     def given(self, name: str, size: Size) -> Mask:
         """Raises: DatasetError: it is not kept, or of other proportions."""
-        path = self._folder / f"{name}.png"
+        path = self._place(name)
         return read_mask(path, size) if path.is_file() else super().given(name, size)
 
     def segment(self, model: str, prompt: Prompt, size: Size) -> Mask:
-        """Raises: DatasetError, ModelError, ConfigError."""
-        return click(self._shown, prompt, ClickSettings(model=model, device=self._device)).mask
+        """Kept as soon as it is answered. Raises: DatasetError, ModelError, ConfigError; DiskError."""
+        name = self._answer(model, prompt, size)
+        with contextlib.suppress(DatasetError):
+            return self.given(name, size)
+        mask = click(self._shown, prompt, ClickSettings(model=model, device=self._device)).mask
+        self._keep_as(name, mask)
+        return mask
+
+    def settled(self, operation: Operation, size: Size) -> Operation:
+        """Clicks as the answer that is kept of them, so that neither the model nor the picture as it was is needed again.
+
+        Raises: as `segment`.
+        """
+        if not isinstance(operation, Clicks):
+            return operation
+        model, prompt = str(operation.model), operation.prompt()
+        self.segment(model, prompt, size)
+        return Given(name=self._answer(model, prompt, size), how=operation.how)
+
+    def has(self, operation: Operation, size: Size) -> bool:
+        """Whether an operation can be drawn without asking a model."""
+        if not isinstance(operation, (Clicks, Given)):
+            return True
+        name = operation.name if isinstance(operation, Given) else self._answer(str(operation.model), operation.prompt(), size)
+        try:
+            self.given(name, size)
+        except DatasetError:
+            return False
+        return True
+
+    def _answer(self, model: str, prompt: Prompt, size: Size) -> str:
+        """Names what a model answers to clicks on the very file that is shown. Raises: DatasetError: it is gone."""
+        try:
+            of = sha256(self._shown)
+        except OSError as error:
+            raise DatasetError(f"{self._shown.name} is not there (any more).", "Open the picture again.") from error
+        return hashlib.sha256(repr((of, model, prompt, size)).encode()).hexdigest()[:16]
+
+    def _keep_as(self, name: str, mask: Mask) -> None:
+        from PIL import Image
+
+        path = self._place(name)
+        with explain_disk_errors(path):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, encode(Image.fromarray(mask), SaveSettings(format="png"), "PNG").data)
+
+    def _place(self, name: str) -> Path:
+        return self._folder / f"{name}.png"
 
 
 class HandMask(Tool[Decoded, Decoded]):
-    """The tool: draws a list of operations."""
+    """The tool: draws a list of operations. Args: noted: the same, as they stand in the mask."""
 
     name, verb, kind = BY_HAND, "Drawing masks", "mask"
     saving = SaveSettings(format="png")
 
-    def __init__(self, project: Project, drawing: HandDrawing, operations: Sequence[Operation]) -> None:
-        self._project, self._drawing, self._operations = project, drawing, tuple(operations)
+    def __init__(self, drawing: HandDrawing, operations: Sequence[Operation], noted: Sequence[Operation]) -> None:
+        self._drawing, self._operations, self._noted = drawing, tuple(operations), tuple(noted)
 
     def label(self, unit: Unit) -> str:
         """By what the mask is for."""
@@ -86,16 +133,19 @@ class HandMask(Tool[Decoded, Decoded]):
 
     def told(self, work: Work) -> dict[str, Any]:
         """The operations, or their name where they are many, and the size of the picture that they were drawn on."""
-        size, values = list(self._drawing.size), as_values(self._operations)
+        size, values = list(self._drawing.size), as_values(self._noted)
         if len(json.dumps(values)) <= MOST_NOTED:
             return {"size": size, "operations": values}
-        return {"size": size, "kept": digest_of(self._operations)}
+        return {"size": size, "kept": digest_of(self._noted)}
 
     def prepare(self, work: Work, decoded: Decoded) -> Decoded | None:
         """Raises: DatasetError: another version stands in the place of the one that was drawn on."""
         if work.source != self._drawing.path or decoded.image.size != self._drawing.size:
             raise DatasetError(f"{work.unit.title} was changed meanwhile: it was drawn on {self._drawing.path.name}, now there is "
                                f"{work.source.name}.", "Open it again.")
+        if _stamp(work.source) != self._drawing.stamp:
+            raise DatasetError(f"{work.source.name} was changed meanwhile: it is another file than the one that was drawn on.",
+                               "Open it again: what you drew is still there.")
         return decoded
 
     def finish(self, work: Work, prepared: Decoded, result: Decoded) -> list[Output]:
@@ -120,9 +170,13 @@ class HandDrawing:
     path: Path
     """The version that is shown and drawn on."""
     size: Size
+    stamp: Stamp
+    """Of that version, as it was opened."""
     sources: KeptSources
     begun: tuple[Operation, ...] = ()
     """What the mask that is there was made of; one that was not drawn by hand is the first operation."""
+    note: str = ""
+    """What the person should know of the mask that is there: a sentence or two; empty: nothing."""
     _drawing: Drawing = field(init=False)
 
     def __post_init__(self) -> None:
@@ -160,15 +214,16 @@ class HandDrawing:
 
     def save(self, operations: Sequence[Operation], progress: Progress = SILENT) -> Path:
         """Write it as a version. Raises: DatasetError: it is empty, or the picture was changed meanwhile; DiskError; as `draw`."""
-        tried = try_on(self.project, HandMask(self.project, self, operations), self.image_id, self.label, progress)
-        values = json.dumps(as_values(operations))
+        noted = [self.sources.settled(one, self.size) for one in operations]
+        tried = try_on(self.project, HandMask(self, operations, noted), self.image_id, self.label, progress)
+        values = json.dumps(as_values(noted))
         if len(values) > MOST_NOTED:
-            path = self.project.hidden / KEPT_MASKS / f"{digest_of(operations)}.json"
+            path = self.project.hidden / KEPT_MASKS / f"{digest_of(noted)}.json"
             with explain_disk_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_bytes(path, values.encode())
         path = keep(self.project, tried, progress)[0]
-        self.begun = tuple(operations)
+        self.begun, self.note = tuple(operations), ""
         self.drop_draft()
         return path
 
@@ -176,29 +231,53 @@ class HandDrawing:
 def open_drawing(project: Project, image_id: str, label: str = "", use: Use = "learn", device: Device = "auto") -> HandDrawing:
     """Begin to draw, or go on, on the best version of a picture or of its part.
 
-    Raises: DatasetError: there is no such picture or part, it cannot be opened, or its mask does not fit.
+    A mask that is there and does not belong to it is not gone on with, and the drawing says so; saving takes its place.
+
+    Raises: DatasetError: there is no such picture or part, or it cannot be opened. DiskError.
     """
     unit = one_unit(project, image_id, label)
     work = work_for(unit, BY_HAND, "mask", label=label_of(unit, use))
     if work.trouble:
         raise DatasetError(work.trouble)
-    facts = inspect_image(work.source)
+    stamp, facts = _stamp(work.source), inspect_image(work.source)
     size, sources = (facts.width, facts.height), KeptSources(project, work.source, device)
     there = unit.beside("mask", label_of(unit, use))
-    begun = _operations_of(project, there, size) if there is not None else ()
-    if there is not None and begun is None:
-        begun = (sources.keep(read_mask(there, size)),)
-    return HandDrawing(project, image_id, label, use, work.source, size, sources, begun or ())
+    begun, note = _begin(project, there, work, size, sources) if there is not None else ((), "")
+    return HandDrawing(project, image_id, label, use, work.source, size, stamp, sources, begun, note)
 
 
-def _operations_of(project: Project, mask: Path, size: Size) -> tuple[Operation, ...] | None:
-    """Of which it was drawn by hand on a picture of that size; None: it was made otherwise, or its operations are lost."""
+def _begin(project: Project, mask: Path, work: Work, size: Size, sources: KeptSources) -> tuple[tuple[Operation, ...], str]:
+    """What a mask that is there was made of, else its pixels as one operation, else nothing; and what is to be known of it."""
+    try:
+        trouble = misfit(mask, work.source, work.unit.item)
+        pixels = read_mask(mask, size) if not trouble else None
+    except DatasetError as error:
+        trouble, pixels = error.message, None
+    if pixels is None:
+        return (), f"{trouble} The drawing begins empty; saving it takes that mask's place."
     made = read_made(mask)
     step = made.steps[-1] if made is not None and made.steps else None
     if step is None or step.tool != BY_HAND or step.settings.get("size") != list(size):
-        return None
+        return (sources.keep(pixels),), ""
+    operations = _operations_of(project, step)
+    if operations is None or not all(sources.has(one, size) for one in operations):
+        return (sources.keep(pixels),), LOST.format(mask.name)
+    return operations, ""
+
+
+def _operations_of(project: Project, step: Step) -> tuple[Operation, ...] | None:
+    """Of which it was drawn by hand; None: they are lost."""
     try:
         kept = step.settings.get("kept")
         return read_operations(step.settings["operations"] if kept is None else read_text(project.hidden / KEPT_MASKS / f"{kept}.json"))
     except (ConfigError, DatasetError, KeyError, OSError):
         return None
+
+
+def _stamp(path: Path) -> Stamp:
+    """Raises: DatasetError: it is not there."""
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise DatasetError(f"{path.name} is not there (any more).") from error
+    return facts.st_mtime_ns, facts.st_size

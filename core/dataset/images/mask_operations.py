@@ -149,7 +149,11 @@ class Clicks(_Shape):
 
     def drawn(self, size: Size, at: tuple[int, int], sources: Sources, whole: Size) -> Mask:
         """Raises: as `Sources.segment`."""
-        return sources.segment(str(self.model), Prompt(self.points, self.rectangle), whole)
+        return sources.segment(str(self.model), self.prompt(), whole)
+
+    def prompt(self) -> Prompt:
+        """As the model is asked."""
+        return Prompt(self.points, self.rectangle)
 
 
 class Given(_Shape):

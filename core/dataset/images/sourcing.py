@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.base.errors import DatasetError
-from core.dataset.images.variants import WHOLE, Kind, Made, Step, Variant, best_of, list_variants, read_made, replaced_one
+from core.dataset.images.files import IMAGE_SUFFIXES
+from core.dataset.images.variants import WHOLE, Kind, Made, Step, Variant, best_of, read_made, replaced_one, versions_of
 from core.dataset.items import ImageItem, one_item
 from core.dataset.project import Project
 
@@ -41,6 +42,10 @@ class Unit:
             else best_of(self.variants)
 
 
+Seen = tuple[str, int, int]
+"""Name, time of the last change (ns) and size of a file; -1, -1: there is none."""
+
+
 @dataclass(frozen=True)
 class Work:
     """What is to be worked on."""
@@ -56,6 +61,8 @@ class Work:
     """Versions that may be what the tool made earlier."""
     trouble: str = ""
     """Why it cannot be worked on; empty: it can."""
+    seen: tuple[Seen, ...] = ()
+    """The files on which it depends, as they were when it was begun (`files_seen`)."""
     goes_on: bool = False
     """What the tool made earlier is ground to build on, and stays where this time nothing is wanted."""
 
@@ -69,7 +76,7 @@ def units_of(project: Project, item: ImageItem, variants: Sequence[Variant], par
 def one_unit(project: Project, image_id: str, label: str = "") -> Unit:
     """One picture, or one part of it. Raises: DatasetError: there is none."""
     item = one_item(project, image_id)
-    units = units_of(project, item, list_variants(project, {item.id}).get(item.id, ()), parts=True)
+    units = units_of(project, item, versions_of(project, item.id), parts=True)
     for unit in units:
         if unit.label == label:
             return unit
@@ -104,6 +111,23 @@ def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = l
         if steps == made.steps[:begun[-1]]:
             return Work(unit, path, steps, best.kind, (best,))
     return _of(unit, best, best.kind, (best,), may_replace=best.kind == kind)
+
+
+def files_seen(work: Work) -> tuple[Seen, ...]:
+    """What is worked on, what may be written over, and which versions of the whole picture there are: as they are now."""
+    folder, unit = work.unit.folder, work.unit
+    paths = [work.source, *(folder / one.name for one in work.present)]
+    if not unit.label:
+        paths += [folder / f"{unit.item.id}_{kind}{suffix}" for kind in WHOLE for suffix in IMAGE_SUFFIXES]
+    return tuple(_seen(path) for path in dict.fromkeys(paths))
+
+
+def _seen(path: Path) -> Seen:
+    try:
+        facts = path.stat()
+    except OSError:
+        return str(path), -1, -1
+    return str(path), facts.st_mtime_ns, facts.st_size
 
 
 def is_there(work: Work, step: Step) -> bool:

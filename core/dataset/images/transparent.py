@@ -9,7 +9,8 @@ from core.base.errors import DatasetError
 from core.base.files import sha256
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.dataset.images.masks import harden, read_mask, transparency, with_alpha
+from core.dataset.images.framing_of import fitting_mask
+from core.dataset.images.masks import harden, transparency, with_alpha
 from core.dataset.images.opening import Decoded, over_white
 from core.dataset.images.saving import SaveSettings
 from core.dataset.images.sourcing import Work
@@ -67,7 +68,10 @@ class Remover(Tool[tuple["Picture", "Mask"], tuple["Picture", "Mask"]]):
     def prepare(self, work: Work, decoded: Decoded) -> tuple[Picture, Mask]:
         """Raises: DatasetError: nothing says what stays, or the mask does not fit."""
         image, path = decoded.image, self._mask(work)
-        mask = read_mask(path, image.size) if path is not None else transparency(image) if self.settings.by != "mask" else None
+        if path is not None:
+            mask: Mask | None = fitting_mask(path, work.source, work.unit.item, image.size)
+        else:
+            mask = transparency(image) if self.settings.by != "mask" else None
         if mask is None:
             lacks = {"mask": "has no mask", "alpha": "is nowhere transparent", "either": "has no mask and is nowhere transparent"}
             raise DatasetError(f"It {lacks[self.settings.by]}.", "Make a mask first.")

@@ -14,6 +14,7 @@ copied; a copy for a trainer is made without it.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from typing import Any, Literal, get_args
 
 from core.base.errors import DatasetError
 from core.base.files import explain_disk_errors, write_bytes
-from core.dataset.images.files import IMAGE_SUFFIXES, natural_name_key
+from core.dataset.images.files import IMAGE_SUFFIXES, image_files, natural_name_key, stem_of
 from core.dataset.images.opening import read_description
 from core.dataset.project import Project
 
@@ -101,8 +102,17 @@ def owner_of(name: str, stems: Collection[str]) -> str:
     return ""
 
 
+def versions_of(project: Project, stem: str) -> list[Variant]:
+    """The versions of one picture; those of another one whose name begins like its own are not among them. Raises: DatasetError."""
+    return list_variants(project, {stem_of(path.name) for path in image_files(project.images)}).get(stem, [])
+
+
 def list_variants(project: Project, stems: Collection[str]) -> dict[str, list[Variant]]:
-    """The versions of each picture that has any, by its stem. Raises: DatasetError: the folder cannot be read."""
+    """The versions of each picture that has any, by its stem.
+
+    Args: stems: of every picture of the project, or "girl_2_upscaled.png" would be taken for a version of "girl".
+    Raises: DatasetError: the folder cannot be read.
+    """
     found: dict[str, list[Variant]] = {}
     known = stems if isinstance(stems, (set, frozenset, dict)) else set(stems)
     try:
@@ -142,9 +152,10 @@ def save_variant(project: Project, stem: str, kind: Kind, data: bytes, suffix: s
 
     Args: again: it is made anew of what is kept there, which therefore stays there.
 
-    Raises: DiskError: no space or no permission. DatasetError: no label of that form.
+    Raises: DiskError: no space or no permission. DatasetError: no label of that form, or another picture is called like it.
     """
     path = project.variants / file_name(stem, kind, suffix, label)
+    _refuse_another(project, stem, path.name)
     with explain_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         before = list(_under_any_ending(path))
@@ -166,16 +177,24 @@ def put_aside_variant(project: Project, variant: Variant) -> None:
 
 
 def take_back_variant(project: Project, variant: Variant) -> Path | None:
-    """Put a version aside; the one that it had replaced stands again. Returns: that one; None: there was none. Raises: DiskError."""
+    """Put a version aside; the one that it had replaced stands again. Nothing is copied, so that a full disk costs no version.
+
+    Returns: that one; None: there was none. Raises: DiskError.
+    """
     path = project.variants / variant.name
     with explain_disk_errors(path):
         before = replaced_one(path)
-        kept = before.read_bytes() if before is not None else b""
-        put_aside_variant(project, variant)
         if before is None:
+            put_aside_variant(project, variant)
             return None
-        place = path.parent / before.name
-        write_bytes(place, kept)
+        place, held = path.parent / before.name, path.parent / f".{before.name}"
+        os.replace(before, held)
+        try:
+            os.replace(path, path.parent / REPLACED / path.name)
+        except OSError:
+            os.replace(held, before)
+            raise
+        os.replace(held, place)
         return place
 
 
@@ -210,11 +229,25 @@ def _under_any_ending(path: Path) -> list[Path]:
 
 
 def _keep(path: Path) -> None:
-    """A copy of it in `variants/.replaced/`, in the place of the one before."""
+    """It also in `variants/.replaced/`, in the place of the one before: by a second name where the file system has such, else a copy."""
     aside = path.parent / REPLACED
     aside.mkdir(exist_ok=True)
-    older = _under_any_ending(aside / path.name)
-    write_bytes(aside / path.name, path.read_bytes())
+    older, held = _under_any_ending(aside / path.name), aside / f".{path.name}"
+    held.unlink(missing_ok=True)
+    try:
+        os.link(path, held)
+        os.replace(held, aside / path.name)
+        held.unlink(missing_ok=True)  # both names of one file: then a rename does nothing
+    except OSError:
+        write_bytes(aside / path.name, path.read_bytes())
     for one in older:
         if one.name != path.name:
             one.unlink()
+
+
+def _refuse_another(project: Project, stem: str, name: str) -> None:
+    """Raises: DatasetError: the name would be taken for a version of another picture, or for the picture itself."""
+    for end in range(len(stem) + 1, len(name)):
+        if name[end] in "_." and any((project.images / f"{name[:end]}{suffix}").exists() for suffix in IMAGE_SUFFIXES):
+            raise DatasetError(f"{name} would be taken for a version of the picture {name[:end]!r}.",
+                               "Give that picture another name (Rename), or the part another label.")

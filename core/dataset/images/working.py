@@ -25,7 +25,7 @@ from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
 from core.dataset.images.opening import Decoded, open_image, read_exif
 from core.dataset.images.saving import Encoded, SaveSettings, encode
-from core.dataset.images.sourcing import Unit, Work, is_there, one_unit, outdated, units_of, work_for
+from core.dataset.images.sourcing import Unit, Work, files_seen, is_there, one_unit, outdated, units_of, work_for
 from core.dataset.images.variants import (
     REPLACED,
     Kind,
@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 LOCK = "variants.lock"
-"""In the project's hidden folder; held by who makes versions."""
+"""In the project's hidden folder; held for the moment in which versions are written, put aside or listed to be learned from."""
+JOB_LOCK = "pictures.lock"
+"""Beside it; held by who makes versions of many pictures, as long as he works."""
 WRITERS = 2
 """Threads that encode and write while the next picture is worked on."""
 P = TypeVar("P")
@@ -153,7 +155,7 @@ def work_on(project: Project, tool: Tool[P, R], images: Sequence[str] = (), prog
     Raises: DatasetError: the project cannot be read. DiskError. ModelError: the model cannot be had. Cancelled: what was made stays.
     """
     report = VersionReport()
-    with waited_for(project.hidden / LOCK, progress), contextlib.ExitStack() as held:
+    with waited_for(project.hidden / JOB_LOCK, progress), contextlib.ExitStack() as held:
         items = {item.id: item for item in list_items(project)}
         report.skipped += [Skipped(name, "No picture of that name is in the project.") for name in images if name not in items]
         variants = list_variants(project, items.keys())
@@ -181,12 +183,11 @@ def try_on(project: Project, tool: Tool[P, R], image_id: str, label: str = "", p
 
 
 def keep(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Path]:
-    """Write what was tried. Returns: the versions. Raises: DiskError; DatasetError: the picture changed meanwhile."""
+    """Write what was tried. Returns: the versions. Raises: DiskError; DatasetError: the picture, or a version of it, changed meanwhile."""
     item = tried.work.unit.item
-    with waited_for(project.hidden / LOCK, progress):
-        if one_item(project, item.id).sha256 != item.sha256:
-            raise DatasetError(f"{item.name} was changed meanwhile.", "Try it again.")
-        return _write(project, tried)
+    if one_item(project, item.id).sha256 != item.sha256:
+        raise DatasetError(f"{item.name} was changed meanwhile.", "Try it again.")
+    return _write(project, tried, progress)
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ def _work_for(unit: Unit, tool: Tool[Any, Any]) -> Work:
     work = work_for(unit, tool.name, tool.kind, partial(tool.anew, unit), tool.label(unit))
     if work.trouble:
         raise DatasetError(work.trouble)
-    return work
+    return replace(work, seen=files_seen(work))
 
 
 def _infer_each(tool: Tool[Any, Any], units: Iterator[tuple[Unit, _Before]], held: contextlib.ExitStack, progress: Progress
@@ -303,7 +304,15 @@ def _encoded(prepared: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
     return Tried(work, tool, decoded.image.size, tuple(files))
 
 
-def _write(project: Project, tried: Tried) -> list[Path]:
+def _write(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Path]:
+    """Write the versions, if nobody else did meanwhile. Raises: DatasetError: somebody did; DiskError."""
+    with waited_for(project.hidden / LOCK, progress):
+        if files_seen(tried.work) != tried.work.seen:
+            raise DatasetError(f"{tried.work.unit.title}, or a version of it, was changed meanwhile.", "Try it again.")
+        return _put_in_place(project, tried)
+
+
+def _put_in_place(project: Project, tried: Tried) -> list[Path]:
     """Write the versions, and put aside what the tool had made before and now would not. Raises: DiskError."""
     work, unit = tried.work, tried.work.unit
     is_again = tried.tool.keeps_replaced(work)

@@ -1,14 +1,18 @@
 """The workbench without a browser: what is opened, tried, kept and dropped; masks as a list of steps; jobs for many."""
 
 import html
+import io
 import json
 import time
 
+import numpy
 import pytest
 from PIL import Image
 
-from core.base.jobs import list_jobs
+from core.base.errors import DatasetError, ModelError
+from core.base.jobs import list_jobs, start_job
 from core.dataset.images.bench import look_at_picture
+from core.dataset.images.segmenting.clicking import Clicked
 from core.dataset.project import Project, folder_for
 from core.models.warm import WARM
 from widgets.components.canvas_deeds import Deed
@@ -37,6 +41,10 @@ def tab(panel, name):
 
 def titles(panel, stem="1"):
     return [version.title for version in look_at_picture(panel.session.dataset.project, stem).versions]
+
+
+def seen(panel):
+    return Image.open(io.BytesIO(panel.canvas.overlay["mask"]))
 
 
 def stroke(number, points, how="add", width=20):
@@ -127,7 +135,7 @@ def test_a_step_that_cannot_be_drawn_is_taken_out_again_and_said(panel):
     tab(panel, "mask")
     open_picture(panel, "1.png")
     panel.tab.told(stroke(1, [[10, 10]]))
-    panel.tab._add({"op": "given", "name": "0" * 16, "how": "add"})
+    panel.tab.add({"op": "given", "name": "0" * 16, "how": "add"})
     assert [one["op"] for one in panel.tab.operations] == ["stroke"] and "not kept here" in panel.status.text
 
 
@@ -212,3 +220,129 @@ def test_what_was_drawn_and_not_saved_is_there_again(panel, session):
     open_picture(panel, "2.png")
     open_picture(panel, "1.png")
     assert panel.tab.operations == [] and not list(session.dataset.project.hidden.glob("masks/drafts/*"))
+
+
+def test_strokes_of_the_moment_of_saving_are_not_lost(panel):
+    tab(panel, "mask")
+    open_picture(panel, "1.png")
+    mask = panel.tab
+    mask.told(stroke(1, [[10, 10]]))
+    work = mask.save()
+    saved = work.act()
+    mask.told(stroke(2, [[50, 50]]))
+    work.then(saved)
+    assert len(mask.operations) == 2 and mask.is_changed and not panel.save.disabled
+    assert "Mask" in titles(panel) and mask.drawing is not None
+
+
+def test_a_mask_of_which_everything_is_undone_is_put_aside(panel):
+    tab(panel, "mask")
+    open_picture(panel, "1.png")
+    panel.tab.told(stroke(1, [[10, 10]]))
+    press(panel.save)
+    panel.tab.told(Deed(2, "undo"))
+    press(panel.save)
+    assert titles(panel) == ["Picture"] and panel.save.disabled and "put aside" in panel.status.text
+
+
+def test_only_the_step_that_cannot_be_drawn_goes(panel):
+    tab(panel, "mask")
+    open_picture(panel, "1.png")
+    panel.tab.told(stroke(1, [[10, 10]]))
+    panel.tab.add({"op": "given", "name": "0" * 16, "how": "add"}, {"op": "invert"})
+    assert [one["op"] for one in panel.tab.operations] == ["stroke", "invert"] and panel.status.state == "attention"
+
+
+def test_other_tabs_show_the_version_that_they_work_on(panel):
+    tab(panel, "resize")
+    open_picture(panel, "1.png")
+    panel.tab._forms["resize"].control("side").widget.value = 32
+    press(panel.main)
+    press(panel.save)
+    tab(panel, "view")
+    panel.tab.version.value = "1.png"
+    assert panel.desk.opened.shown.path.name == "1.png"
+    tab(panel, "crop")
+    assert panel.desk.opened.shown.path.name == "1_resized.png"
+    panel.canvas.crop = [0, 0, 20, 20]
+    press(panel.tab.cut)
+    assert look_at_picture(panel.session.dataset.project, "1").version("1_crop.png").size == (20, 20)
+
+
+def test_a_box_of_another_version_is_refused(panel):
+    manager = panel.manager
+    settings = manager.hand_crop("1", (0, 0, 20, 20), "part", of="1_upscaled.png")
+    with pytest.raises(DatasetError, match="drawn on 1_upscaled.png, but 1.png"):
+        manager.try_on("crop-by-hand", settings, "1")
+
+
+def test_a_model_that_looks_for_a_mask_minds_no_mask_that_is_there(panel):
+    tab(panel, "mask")
+    open_picture(panel, "1.png")
+    panel.tab.told(stroke(1, [[10, 10]]))
+    press(panel.save)
+    panel.tab._forms["mask"].control("segmenter").widget.value = "place"
+    press(panel.main)
+    assert [one["op"] for one in panel.tab.operations] == ["stroke", "given"]
+
+
+def test_nothing_is_painted_where_nothing_is_marked(panel):
+    tab(panel, "inpaint")
+    open_picture(panel, "1.png")
+    assert panel.main.disabled and "Mark what is to go" in panel.main.tooltip
+    panel.tab.told(stroke(1, [[30, 30]], width=8))
+    press(panel.save)
+    panel.tab.told(Deed(2, "undo"))
+    assert panel.main.disabled
+    panel.tab._forms["inpaint"].control("region").widget.value = "place"
+    panel.look_again()
+    assert not panel.main.disabled
+
+
+def test_the_end_of_a_job_takes_no_try_away(panel):
+    tab(panel, "resize")
+    open_picture(panel, "1.png")
+    panel.tab._forms["resize"].control("side").widget.value = 32
+    press(panel.main)
+    job = start_job(panel.session.folder, "resize", {"mode": "longest", "side": 40, "images": ["2"]})
+    end = time.monotonic() + 60
+    while not job.status().ended and time.monotonic() < end:
+        time.sleep(0.1)
+    panel.show_report(job.status())
+    assert panel.desk.tried is not None
+    press(panel.save)
+    assert "saved 1_resized.png" in panel.status.text
+
+
+def test_points_that_no_model_can_answer_are_said_and_change_nothing(panel, monkeypatch):
+    def nothing(*arguments, **named):
+        raise ModelError("There is no such model here.")
+
+    monkeypatch.setattr("core.dataset.images.mask_by_hand.click", nothing)
+    tab(panel, "mask")
+    open_picture(panel, "1.png")
+    panel.tab.told(stroke(1, [[10, 10]]))
+    panel.canvas.points = [[30, 30, 1]]
+    assert "no such model" in panel.status.text and [one["op"] for one in panel.tab.operations] == ["stroke"]
+
+
+def test_what_the_points_mean_is_seen_at_once_and_taken_with_a_button(panel, monkeypatch):
+    asked = []
+
+    def answer(path, prompt, settings):
+        asked.append(prompt.points)
+        mask = numpy.zeros((64, 64), numpy.uint8)
+        mask[20:40, 20:40] = 255
+        return Clicked(mask, 1.0, 0.0, 0.0)
+
+    monkeypatch.setattr("core.dataset.images.mask_by_hand.click", answer)
+    tab(panel, "mask")
+    open_picture(panel, "1.png")
+    assert panel.tab.pointing.take.disabled
+    panel.canvas.points = [[30, 30, 1]]
+    assert asked and panel.tab.operations == [] and seen(panel).getpixel((30, 30)) == 255
+    press(panel.tab.pointing.take)
+    assert [one["op"] for one in panel.tab.operations] == ["segment"] and panel.canvas.points == []
+    assert seen(panel).getpixel((30, 30)) == 255
+    press(panel.save)
+    assert Image.open(panel.session.dataset.project.variants / "1_mask.png").getpixel((5, 5)) == 0

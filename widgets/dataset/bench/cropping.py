@@ -75,7 +75,7 @@ class CropTab(ToolTab):
         if opened is None or manager is None:
             return None
         settings: Settings = manager.hand_crop(opened.picture.id, (box[0], box[1], box[2], box[3]), str(self.becomes.value),
-                                               self.called.value.strip() if self.becomes.value == "part" else "")
+                                               self.called.value.strip() if self.becomes.value == "part" else "", opened.shown.path.name)
         label = opened.shown.label if opened.shown.kind == "part" else ""
 
         def cut() -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.base.buckets import Size
@@ -41,21 +41,29 @@ class _Loaded:
 
 
 class Desk:
-    """Args: canvas: where it is shown. changed: called when something else lies on the desk. fail: tells the person what is wrong."""
+    """Lays pictures out.
 
-    def __init__(self, canvas: Canvas, loop: KernelLoop, changed: Callable[[], None], fail: Callable[[BaseException], None]) -> None:
+    Args:
+        canvas: where they are shown.
+        changed: called when something else lies on the desk (True), or more is known of it (False).
+        fail: tells the person what is wrong.
+    """
+
+    def __init__(self, canvas: Canvas, loop: KernelLoop, changed: Callable[[bool], None], fail: Callable[[BaseException], None]) -> None:
         self.canvas, self.loop, self._changed, self._fail = canvas, loop, changed, fail
         self.opened: Opened | None = None
         self.tried: Tried | None = None
         self._result = 0
         self._turn = 0
+        self._is_sharpening = False
+        self._next_wish: Wanted | None = None
 
     def close(self, words: str = "Press a picture at the left.") -> None:
         """Nothing lies on the desk."""
         self._turn += 1
         self.opened, self.tried = None, None
         self.canvas.show_nothing(words)
-        self._changed()
+        self._changed(True)
 
     def open(self, manager: ImagesManager, image_id: str, name: str = "", against: str = "", keep_view: bool = False) -> None:
         """Lay a picture on the desk; another one that is being opened is let fall.
@@ -82,7 +90,7 @@ class Desk:
             if error is not None or found is None:
                 self.opened, self.tried = None, None
                 self.canvas.show_nothing("The picture cannot be shown.")
-                self._changed()
+                self._changed(True)
                 self._fail(error or RuntimeError("no picture was opened"))
                 return
             was = self.opened
@@ -90,9 +98,22 @@ class Desk:
                        and self._size_on_canvas() == found.opened.shown.size)
             self.opened, self.tried = found.opened, None
             self._show(found.after, found.opened.shown.size, found.before, found.before_words, found.opened.shown.title, is_same)
-            self._changed()
+            self._changed(True)
 
         self.loop.beside(load, loaded)
+
+    def renew(self, manager: ImagesManager) -> None:
+        """Read again which versions there are; what is on the canvas stays."""
+        was, turn = self.opened, self._turn
+        if was is None:
+            return
+
+        def found(picture: BenchPicture | None, error: BaseException | None) -> None:
+            if picture is not None and self._turn == turn and self.opened is was:
+                self.opened = replace(was, picture=picture)
+                self._changed(False)
+
+        self.loop.beside(lambda: manager.look(was.picture.id), found)
 
     def show_tried(self, tried: Tried, result: int = 0) -> None:
         """Show one of the results of a tool against what it was made of; nothing of it is kept yet."""
@@ -112,7 +133,7 @@ class Desk:
                 return
             self.tried, self._result = tried, result
             self._show(found[0], file.size, found[1], "Before", "Result", False)
-            self._changed()
+            self._changed(True)
 
         self.loop.beside(load, loaded)
 
@@ -121,11 +142,19 @@ class Desk:
         opened, tried, result = self.opened, self.tried, self._result
         if opened is None:
             return
+        if self._is_sharpening:
+            self._next_wish = wanted
+            return
+        self._is_sharpening = True
         source = tried.files[result].encoded.data if tried is not None else opened.shown.path
 
         def sent(data: bytes | None, error: BaseException | None) -> None:
+            self._is_sharpening = False
             if data is not None:
                 self.canvas.show_region(wanted, data)
+            if (wish := self._next_wish) is not None:
+                self._next_wish = None
+                self.sharpen(wish)
 
         self.loop.beside(lambda: preview_part(source, wanted.box, wanted.size, checks=True), sent)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import ipywidgets as ipw
 
+from core.base.errors import StudioError
+from core.base.settings import Settings
 from core.base.words import counted
+from core.dataset.images.masks import Place
+from widgets.dataset.bench.pointing import Pointing
 from widgets.dataset.bench.tab import ToolTab
 from widgets.panel import Work
 from widgets.pieces import Fold, row
@@ -20,11 +24,16 @@ if TYPE_CHECKING:
     from widgets.dataset.bench.desk import Opened
     from widgets.dataset.workbench import WorkbenchPanel
 
-PLACES = ("top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right")
 HOW = [("Add", "add"), ("Take away", "subtract"), ("Keep only what both hold", "intersect"), ("Begin anew", "replace")]
-CLICKS = [("MobileSAM (the smallest)", "mobile-sam"), ("SAM 2.1 tiny", "sam2.1-tiny"), ("SAM 2.1 small", "sam2.1-small"),
-          ("SAM 2.1 base", "sam2.1-base"), ("SAM 2.1 large", "sam2.1-large")]
 Values = dict[str, Any]
+
+
+class _Undrawable(StudioError):
+    """One operation cannot be drawn. Args: place: its number in the list."""
+
+    def __init__(self, place: int, reason: StudioError) -> None:
+        super().__init__(reason.message, reason.hint)
+        self.place, self.reason = place, reason
 
 
 class DrawTab(ToolTab):
@@ -44,17 +53,18 @@ class DrawTab(ToolTab):
         self._undone: list[Values] = []
         self._saved: list[Values] = []
         self._turn_of = 0
-        self._drawn: tuple[Any, ...] = ()
+        self._good = 0
+        """So many operations were drawn without a fault."""
         self._is_drawing = False
 
     def controls(self) -> Sequence[ipw.Widget]:
         """What changes the whole mask, pressing on what is meant, and what finds it."""
         self.pixels = ipw.BoundedIntText(description="Pixels", value=8, min=1, max=500)
-        self.place = ipw.Dropdown(description="Place", options=PLACES, value="bottom-right")
+        self.place = ipw.Dropdown(description="Place", options=get_args(Place), value="bottom-right")
         self.wide = ipw.BoundedFloatText(description="Width (%)", value=25, min=0.5, max=100)
         self.high = ipw.BoundedFloatText(description="Height (%)", value=10, min=0.5, max=100)
         self.how = ipw.Dropdown(description="What is found", options=HOW, value="add")
-        self.model = ipw.Dropdown(description="Model for presses", options=CLICKS)
+        self.pointing = Pointing(self)
         self.words = ipw.HTML()
         whole = [self._changing("Invert", lambda: {"op": "invert"}), self._changing("Clear", lambda: {"op": "clear"}),
                  self._changing("Grow", lambda: {"op": "grow", "pixels": self.pixels.value}),
@@ -64,24 +74,17 @@ class DrawTab(ToolTab):
                  self._changing("Fill holes", lambda: {"op": "fill"})]
         mark = self._changing("Mark this place", lambda: {"op": "place", "place": self.place.value, "width": self.wide.value,
                                                           "height": self.high.value, "how": self.panel.canvas.how})
-        self.point = self.panel.action("Take what the points mean", self._point, self._no_points, alone=True)
         fields = [ipw.VBox([one]).add_class("lb-field") for one in (self.place, self.wide, self.high)]
         places = Fold("places of watermarks", [row(*fields, mark)])
-        pressing = row(ipw.VBox([self.model]).add_class("lb-field"), self.point)
-        return [self.words, row(ipw.VBox([self.pixels]).add_class("lb-field"), *whole), pressing, places.view, *self._below()]
+        return [self.words, row(ipw.VBox([self.pixels]).add_class("lb-field"), *whole), self.pointing.view, places.view, *self._below()]
 
     def _below(self) -> Sequence[ipw.Widget]:
         return [*super().controls(), ipw.VBox([ipw.VBox([self.how]).add_class("lb-field")]).add_class("lb-fields")]
 
     def _changing(self, words: str, operation: Callable[[], Values]) -> ipw.Button:
-        return self.panel.action(words, lambda: self._add(operation()), self._not_open)
+        return self.panel.action(words, lambda: self.add(operation()), self.not_open)
 
     # What lies on the desk
-
-    def begin(self) -> None:
-        """Draw on the picture."""
-        super().begin()
-        self.drawing = None
 
     def end(self) -> None:
         """No mask is shown in other tabs."""
@@ -93,7 +96,8 @@ class DrawTab(ToolTab):
     def show(self, opened: Opened | None) -> None:
         """Go on with its mask, or begin one."""
         self._turn_of += 1
-        self.drawing, self._drawn = None, ()
+        self.drawing, self.operations, self._undone, self._saved, self._good = None, [], [], [], 0
+        self.panel.canvas.locked = True  # until its mask is there
         manager, turn = self.panel.manager, self._turn_of
         if opened is None or manager is None:
             return
@@ -110,6 +114,9 @@ class DrawTab(ToolTab):
                 self.panel.look_at(drawing.path.name)
                 return
             self.drawing = drawing
+            self.panel.canvas.locked = False
+            if drawing.note:
+                self.panel.say("attention", f"Needs attention: {drawing.note}")
             self._saved, self._undone = manager.operations_of(drawing), []
             draft = manager.draft_of(drawing)
             self.operations = list(self._saved) if draft is None else draft
@@ -128,9 +135,10 @@ class DrawTab(ToolTab):
             self.operations.append(self._undone.pop())
             self._changed()
         elif deed.is_operation:
-            self._add(as_operation(deed))
+            self.add(as_operation(deed))
 
-    def _add(self, *operations: Values) -> None:
+    def add(self, *operations: Values) -> None:
+        """One more step, or several."""
         self.operations += operations
         self._undone = []
         self._changed()
@@ -139,37 +147,49 @@ class DrawTab(ToolTab):
         canvas = self.panel.canvas
         with canvas.hold_sync():
             canvas.can_undo, canvas.can_redo = bool(self.operations), bool(self._undone)
-        self._draw()
+        self.draw()
         self.panel.look_again()
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         """Show the exact mask; while one is worked out only the newest wish counts."""
         drawing, manager, canvas = self.drawing, self.panel.manager, self.panel.canvas
         if drawing is None or manager is None or self._is_drawing:
             return
-        operations, through, turn = list(self.operations), canvas.count, self._turn_of
+        operations, through, turn, pending = list(self.operations), canvas.count, self._turn_of, self.pointing.pending()
+        shown = [*operations, pending] if pending is not None else operations
         wanted = canvas.wants
         self._is_drawing = True
 
         def drawn(found: tuple[bytes, bytes, float] | None, error: BaseException | None) -> None:
             self._is_drawing = False
             if turn == self._turn_of:
-                if error is not None or found is None:
-                    if self.operations:
+                if isinstance(error, _Undrawable):
+                    if error.place == len(operations) and pending is not None:
+                        self.pointing.refuse(pending)
+                    elif self.operations[error.place:error.place + 1] == operations[error.place:error.place + 1]:
+                        del self.operations[error.place]  # nothing after it could be drawn
                         self._undone = []
-                        self.operations.pop()  # what cannot be drawn is not kept, or nothing after it could be
-                    self.panel.fail(error or RuntimeError("no mask was drawn"))
+                    self.panel.fail(error.reason)
                     self._changed()
                     return
+                if error is not None or found is None:
+                    self.panel.fail(error or RuntimeError("no mask was drawn"))
+                    return
+                self._good = len(operations)
                 canvas.show_overlay(found[0], through, wanted.box if wanted is not None else (), found[1])
                 self._tell(found[2])
-            if (operations, turn) != (self.operations, self._turn_of):
-                self._draw()
+            if (operations, turn, pending) != (self.operations, self._turn_of, self.pointing.pending()):
+                self.draw()
 
         part = (wanted.box, wanted.size) if wanted is not None else None
+        good = min(self._good, len(operations))
 
         def draw() -> tuple[bytes, bytes, float]:
-            found = manager.overlay_of(drawing, operations, part)
+            try:
+                found = manager.overlay_of(drawing, shown, part)
+            except StudioError as error:
+                wrong = _first_wrong(lambda count: manager.overlay_of(drawing, shown[:count]), good, len(shown))
+                raise _Undrawable(wrong, error) from error
             manager.keep_draft(drawing, operations)
             return found
 
@@ -177,7 +197,7 @@ class DrawTab(ToolTab):
 
     def sharpen(self) -> None:
         """The picture is looked at more closely: the mask too."""
-        self._draw()
+        self.draw()
 
     def _tell(self, share: float) -> None:
         steps = f"{counted(len(self.operations), 'step')}, " if self.operations else ""
@@ -195,54 +215,56 @@ class DrawTab(ToolTab):
         """Whether something was drawn that is not saved."""
         return self.operations != self._saved
 
-    def _not_open(self) -> str:
+    def not_open(self) -> str:
+        """Why nothing can be drawn; empty when something can."""
         return "" if self.drawing is not None else "Press a picture at the left first."
 
-    def _no_points(self) -> str:
-        canvas = self.panel.canvas
-        return self._not_open() or ("" if canvas.points or canvas.box else "Choose Points above the picture, and press on what is meant.")
-
-    def _point(self) -> Work | None:
-        drawing, canvas, manager = self.drawing, self.panel.canvas, self.panel.manager
+    def run(self, opened: Opened, settings: Settings, label: str) -> Work | None:
+        """Let a model find it, whatever mask is there: what was drawn decides with it here, by "What is found"."""
+        drawing, manager, progress, stage = self.drawing, self.panel.manager, self.panel.try_progress(), self.stage
         if drawing is None or manager is None:
             return None
-        operation = {"op": "segment", "model": self.model.value, "points": [[x, y, bool(kind)] for x, y, kind in canvas.points],
-                     "box": list(canvas.box) or None, "how": canvas.how}
-        turn = self._turn_of
+        anew, turn = settings.changed(existing="replace"), self._turn_of
 
-        def answered(found: object) -> str | None:
-            if turn != self._turn_of:
-                return None
-            canvas.points, canvas.box = [], []
-            self._add(operation)
-            return "what the points mean is in the mask. Ctrl+Z takes it out again."
+        def find() -> tuple[Tried, Values | None]:
+            tried = manager.try_on(stage, anew, opened.picture.id, label, progress)
+            return tried, manager.keep_mask(drawing, tried.files[0].encoded.data) if tried.files else None
 
-        return Work("looking at what the points mean", lambda: manager.overlay_of(drawing, [*self.operations, operation]), answered)
+        def found(result: tuple[Tried, Values | None]) -> str | None:
+            self.panel.tried_is_over()
+            return self._found(*result) if turn == self._turn_of else "another picture is open now; nothing was kept."
 
-    def tried(self, tried: Tried) -> str | None:
-        """A model found a mask: it becomes a step of the list."""
-        drawing, manager = self.drawing, self.panel.manager
-        if drawing is None or manager is None or not tried.files:
+        return Work(f"looking for it in {opened.picture.name}", find, found)
+
+    def _found(self, tried: Tried, given: Values | None) -> str:
+        if given is None:
             return tried.reason or "nothing was found."
-        given = manager.keep_mask(drawing, tried.files[0].encoded.data)
         how = str(self.how.value)
-        self._add(*([{"op": "clear"}] if how == "replace" else []), {**given, "how": "add" if how == "replace" else how})
+        self.add(*([{"op": "clear"}] if how == "replace" else []), {**given, "how": "add" if how == "replace" else how})
         note = tried.files[0].encoded.note
         return f"found. It is a step of the mask now; save it, or undo it with Ctrl+Z.{f' Note: {note}.' if note else ''}"
 
     def can_save(self) -> str:
         """Why there is nothing to save."""
-        return self._not_open() or ("" if self.is_changed and self.operations else "Nothing new was drawn.")
+        return self.not_open() or ("" if self.is_changed else "Nothing new was drawn.")
 
     def save(self) -> Work | None:
-        """Write the mask."""
-        drawing, operations = self.drawing, list(self.operations)
-        if drawing is None:
+        """Write the mask; where nothing is left of it, put it aside."""
+        drawing, operations, manager, turn = self.drawing, list(self.operations), self.panel.manager, self._turn_of
+        if drawing is None or manager is None:
             return None
-        manager = self.panel.manager
-        assert manager is not None
-        return Work("saving the mask", lambda: manager.save_mask(drawing, operations),
-                    lambda path: self.panel.kept(f"saved {path.name}."))
+
+        def save() -> str:
+            return f"saved {manager.save_mask(drawing, operations).name}." if operations else manager.remove_mask(drawing)
+
+        def saved(words: str) -> str:
+            if turn == self._turn_of:  # what was drawn meanwhile stays, and is not saved yet
+                self._saved = operations
+                self._changed()
+            self.panel.renew()
+            return words
+
+        return Work("saving the mask", save, saved)
 
     def discard(self) -> str:
         """Go back to the mask as it was saved."""
@@ -253,6 +275,16 @@ class DrawTab(ToolTab):
     def can_discard(self) -> str:
         """Why there is nothing to discard."""
         return "" if self.is_changed else "Nothing new was drawn."
+
+
+def _first_wrong(draw: Callable[[int], object], good: int, count: int) -> int:
+    """The first operation that cannot be drawn. Args: draw: draws so many; raises StudioError. good: so many can be drawn."""
+    for number in range(good, count):
+        try:
+            draw(number + 1)
+        except StudioError:
+            return number
+    return count - 1
 
 
 def as_operation(deed: Deed) -> Values:

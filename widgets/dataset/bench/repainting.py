@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import ipywidgets as ipw
@@ -40,18 +39,33 @@ class RepaintTab(DrawTab):
         manager, drawing, operations = self.panel.manager, self.drawing, list(self.operations)
         if manager is None:
             return None
-        progress = self.panel.try_progress()
-        needs_mark = getattr(settings, "region", "mask") == "mask"
+        progress, turn = self.panel.try_progress(), self._turn_of
+        needs_save = self._needs_mark() and drawing is not None and operations != self._saved
 
         def paint() -> list[Tried]:
-            if needs_mark and drawing is not None and operations and operations != self._saved:
+            if needs_save and drawing is not None:
                 manager.save_mask(drawing, operations)
-                self._saved = operations
             return manager.paintings(settings, opened.picture.id, label, progress)
 
-        return Work(f"painting {opened.picture.name} anew", paint, partial(self._painted, opened.picture.id))
+        def painted(found: Sequence[Tried]) -> str | None:
+            if needs_save and turn == self._turn_of:
+                self._saved = operations
+            return self._painted(opened.picture.id, found)
+
+        return Work(f"painting {opened.picture.name} anew", paint, painted)
+
+    def blocked(self) -> str:
+        """Something must be marked, unless a place is painted."""
+        if not self._needs_mark():
+            return ""
+        return self.not_open() or ("" if self.operations else "Mark what is to go first.")
+
+    def _needs_mark(self) -> bool:
+        form = self._forms.get(self.stage)
+        return form is None or form.present("region") == "mask"
 
     def _painted(self, image_id: str, found: Sequence[Tried]) -> str | None:
+        self.panel.tried_is_over()
         opened = self.panel.desk.opened
         if opened is None or opened.picture.id != image_id:
             return "another picture is open now; nothing of it was kept."

@@ -13,6 +13,7 @@ from widgets.form import Form
 from widgets.panel import Work
 
 if TYPE_CHECKING:
+    from core.dataset.images.bench import BenchVersion
     from core.dataset.images.working import Tried
     from widgets.dataset.bench.desk import Opened
     from widgets.dataset.workbench import WorkbenchPanel
@@ -43,6 +44,7 @@ class Tab:
             canvas.tools = list(self.tools)
             canvas.mode = self.tools[0]
             canvas.points, canvas.box, canvas.crop = [], [], []
+            canvas.locked = self.panel.desk.tried is not None
 
     def end(self) -> None:
         """Another tab is opened."""
@@ -53,6 +55,13 @@ class Tab:
 
     def show(self, opened: Opened | None) -> None:
         """Another picture lies on the desk, or another version of it."""
+
+    def renewed(self, opened: Opened | None) -> None:
+        """More is known of the same picture."""
+
+    def may_show(self, version: BenchVersion) -> bool:
+        """Whether it works on that version; else the present one is shown. A part is worked on in its own place."""
+        return version.is_present or version.kind == "part"
 
     def told(self, deed: Any) -> None:
         """Something was done on the canvas."""
@@ -147,6 +156,7 @@ class ToolTab(Tab):
             hidden = tuple(name for name in self.hide if name in cls.fields())
             self._forms[stage] = form = Form(cls, choices=self.panel.choices_for(stage, cls), hide=hidden)
             form.follow()
+            form.on_change(self.panel.look_again)
         self._place.children = [self._forms[stage].view]
 
     @property

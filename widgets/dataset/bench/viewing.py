@@ -11,6 +11,7 @@ from widgets.dataset.bench.tab import Tab
 from widgets.pieces import row, table
 
 if TYPE_CHECKING:
+    from core.dataset.images.bench import BenchVersion
     from widgets.dataset.bench.desk import Opened
     from widgets.panel import Work
 
@@ -48,6 +49,14 @@ class ViewTab(Tab):
         rows = [(version.title, f"{version.size[0]} × {version.size[1]}", version.how or "as it was imported",
                  "present" if version.is_present else "") for version in versions]
         self.words.value = table(rows, ("Version", "Size", "How it came about", "")) if len(rows) > 1 else ""
+
+    def renewed(self, opened: Opened | None) -> None:
+        """Offer what is there now."""
+        self.show(opened)
+
+    def may_show(self, version: BenchVersion) -> bool:
+        """Every version is looked at here."""
+        return True
 
     def _look(self) -> None:
         if not self._filling and self.panel.desk.opened is not None:

@@ -56,6 +56,8 @@ class HandCropSettings(Settings):
     image: str = setting("", "Image", "Its id (the name without the ending).")
     box: tuple[int, int, int, int] = setting((0, 0, 0, 0), "Box", "Left, top, right, bottom in pixels of the version that is shown.",
                                              unit="px")
+    of: str = setting("", "Drawn on", "File name of the version that the box was drawn on; empty: the best one that is there.",
+                      level="expert")
     becomes: Literal["part", "picture"] = setting("part", "Becomes", "part: one more picture; the whole one stays. picture: it stands for "
                                                   "the picture from now on, as its resized version; taking that back undoes it.")
     label: str = setting("", "Name of the part", "Small letters, digits and _; empty: crop, then crop-2 …", only={"becomes": ("part",)})
@@ -73,7 +75,7 @@ class HandCropper(Tool["Picture", "Picture"]):
 
     def told(self, work: Work) -> dict[str, Any]:
         """The box, the part's name where one was given, and how it is saved."""
-        return self.settings.model_dump(mode="json", exclude={"image"})
+        return self.settings.model_dump(mode="json", exclude={"image", "of"})
 
     def anew(self, unit: Unit, step: Step) -> bool:
         """A box was drawn on what is shown: what was cut before is cut further, and another part stays."""
@@ -81,6 +83,9 @@ class HandCropper(Tool["Picture", "Picture"]):
 
     def prepare(self, work: Work, decoded: Decoded) -> Picture:
         """Raises: DatasetError: the box does not lie in the picture, or is a slip of the hand."""
+        if self.settings.of not in ("", work.source.name):
+            raise DatasetError(f"The box was drawn on {self.settings.of}, but {work.source.name} stands for the picture now.",
+                               "Draw it anew on the picture as it is now.")
         left, top, right, bottom = self.settings.box
         width, height = decoded.image.size
         if not (0 <= left < right <= width and 0 <= top < bottom <= height):

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from core.base.errors import DatasetError, ModelError
 from core.base.progress import SILENT, Progress
 from core.dataset.captions.files import caption_path_for, read_caption_text
+from core.dataset.images.framing_of import fitting_mask
 from core.dataset.images.inpainting import PAINTERS
 from core.dataset.images.inpainting.checking import is_black, likeness
 from core.dataset.images.inpainting.painter import Painter, Wish
 from core.dataset.images.inpainting.pieces import find_pieces, fitted, laid_in, unfitted
 from core.dataset.images.inpainting.settings import InpaintSettings
-from core.dataset.images.masks import at_place, grow, read_mask
+from core.dataset.images.masks import at_place, grow
 from core.dataset.images.opening import Decoded, over_white
 from core.dataset.images.sourcing import Unit, Work
 from core.dataset.images.variants import Step
@@ -94,7 +95,7 @@ class Inpainter(Tool[Canvas, "Pixels"]):
         import numpy
 
         image = decoded.image
-        hole = self._hole(work.unit, image.size)
+        hole = self._hole(work, image.size)
         alpha = numpy.array(image.getchannel("A")) if image.mode == "RGBA" else None
         pixels = numpy.array(image.convert("RGB"))
         seen = numpy.array(over_white(image)) if alpha is not None else pixels
@@ -142,15 +143,15 @@ class Inpainter(Tool[Canvas, "Pixels"]):
         except OSError:
             return ""
 
-    def _hole(self, unit: Unit, size: tuple[int, int]) -> Hole:
+    def _hole(self, work: Work, size: tuple[int, int]) -> Hole:
         """Raises: as `prepare`."""
-        values, path = self.settings, mask_of(unit)
+        values, path = self.settings, mask_of(work.unit)
         if values.region == "place":
             mask = at_place(size, values.place, values.width, values.height)
         elif path is None:
             raise NotNeeded("Nothing is marked on it.")
         else:
-            mask = read_mask(path, size)
+            mask = fitting_mask(path, work.source, work.unit.item, size)
         hole = _grown(mask >= MARKED, values.grow)
         where = path.name if path is not None and values.region == "mask" else "The place"
         if not hole.any():

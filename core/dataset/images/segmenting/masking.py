@@ -10,7 +10,8 @@ from core.base.errors import DatasetError
 from core.base.files import sha256
 from core.base.progress import SILENT, Progress
 from core.base.settings import field_extra
-from core.dataset.images.masks import combine, read_mask
+from core.dataset.images.framing_of import fitting_mask
+from core.dataset.images.masks import combine
 from core.dataset.images.opening import Decoded
 from core.dataset.images.saving import SaveSettings
 from core.dataset.images.segmenting import SEGMENTERS
@@ -94,7 +95,7 @@ class Masker(Tool[tuple[Decoded, Any], Any]):
         if base is not None:
             if not mask.any() and base.parent.name != REPLACED:
                 raise DatasetError(f"{NOTHING}; its mask stays as it is.")
-            mask = self._combined(read_mask(base, picture.size), mask)
+            mask = self._combined(fitting_mask(base, work.source, work.unit.item, picture.size), mask)
         if not mask.any() and not (self.settings.write_empty and base is None):
             raise NothingFound(f"{NOTHING}." if base is None else "Nothing is left of its mask.")
         return [Output(Image.fromarray(mask), note=note)]

@@ -58,8 +58,10 @@ class TextSegmenter(Segmenter):
         with (WARM.use(("words", entry.name, settings.device), entry.title, lambda: _open_detector(entry, settings.device), where,
                        NEEDS) as self._detector,
               open_clicker(ClickSettings(model=settings.cutter, device=settings.device), progress) as self._clicker):
-            yield
-        self._detector = self._clicker = None
+            try:
+                yield
+            finally:
+                self._detector = self._clicker = None
 
     def infer(self, prepared: Any, progress: Progress) -> Mask:
         """The finds, all in one mask. Raises: ModelError."""

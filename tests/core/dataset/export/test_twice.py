@@ -14,7 +14,7 @@ import pytest
 from core.base.errors import Cancelled, DatasetError
 from core.base.paths import ROOT
 from core.base.progress import Progress
-from core.dataset.export import writing
+from core.dataset.export import exporting, writing
 from core.dataset.export.exporting import export_dataset
 from core.dataset.export.manifest import MANIFEST
 from core.dataset.rejecting import RejectSettings, reject_images
@@ -186,7 +186,7 @@ SLOW = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from core.dataset.export import writing
+from core.dataset.export import exporting, writing
 from core.dataset.export.exporting import export_dataset
 from core.dataset.export.settings import ExportSettings
 from core.dataset.project import Project
@@ -288,3 +288,26 @@ def test_a_full_disk_is_told_and_leaves_nothing_half(filled, monkeypatch):
     with pytest.raises(DiskError, match="No space left"):
         export(filled)
     assert not list((filled.folder / "export").rglob("*.part"))
+
+
+@pytest.mark.parametrize("replaced", ["girl_upscaled.png", "girl_mask.png"])
+@pytest.mark.parametrize("at", ["_copy", "prepare_mask"])
+def test_a_version_and_a_mask_that_do_not_belong_together_are_never_exported(filled, monkeypatch, replaced, at):
+    module = writing if at == "_copy" else exporting
+    own = getattr(module, at)
+
+    def meanwhile(source, *rest):
+        made = own(source, *rest)
+        if source.name.startswith("girl"):
+            drawn(filled.variants / replaced, (384, 256), seed=77)
+        return made
+
+    drawn(filled.variants / "girl_upscaled.png", (192, 128), seed=5)  # says nothing of itself, so that it is copied as it is
+    monkeypatch.setattr(module, at, meanwhile)
+    report = export(filled, layout="onetrainer", sheets=False)
+    assert {one.name: one.reason for one in report.skipped}["girl_upscaled.png"] == \
+        "It was changed or renamed while it was exported. Export again."
+    assert not [name for name in names(Path(report.folder)) if name.startswith("images/girl")]
+    monkeypatch.undo()
+    again = export(filled, layout="onetrainer", sheets=False)
+    assert not again.skipped and not again.foreign and (Path(again.folder) / "images/girl.png").is_file()

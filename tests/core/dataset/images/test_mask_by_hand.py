@@ -1,6 +1,7 @@
 """Masks drawn by hand as versions: kept with their operations, drawn on later, and never over what was changed meanwhile."""
 
 import json
+import shutil
 
 import numpy
 import pytest
@@ -104,3 +105,39 @@ def test_a_click_is_part_of_the_list_and_its_mask_can_be_kept(girl, tmp_path, mo
     drawing.save((kept, *ops(SQUARE)))
     WARM.unload_all()
     assert (open_drawing(girl, "girl").draw((kept,)) == mask).all()
+
+
+def test_a_click_is_answered_once_and_kept(girl, tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_MODELS", str(tmp_path / "models"))
+    save_mobile_sam(tmp_path / "models" / "segmenters")
+    clicked = ops({"op": "segment", "model": "mobile-sam", "points": [[45, 30, True]]}, {"op": "invert"})
+    drawing = open_drawing(girl, "girl")
+    mask = drawing.draw(clicked).copy()
+    WARM.unload_all()
+    for model in (tmp_path / "models" / "segmenters").iterdir():
+        shutil.rmtree(model) if model.is_dir() else model.unlink()
+    assert (open_drawing(girl, "girl").draw(clicked) == mask).all(), "a draft is drawn again without the model"
+    drawing.save(clicked)
+    Image.new("RGB", SIZE, (250, 250, 0)).save(girl.folder / "other.png")
+    save_variant(girl, "girl", "upscaled", (girl.folder / "other.png").read_bytes(), ".png")
+    again = open_drawing(girl, "girl")
+    assert [one.op for one in again.begun] == ["given", "invert"] and again.note == ""
+    assert (again.draw(again.begun) == mask).all(), "also on a version that looks otherwise"
+
+
+def test_where_its_steps_are_lost_a_mask_is_gone_on_with_in_one_piece(girl):
+    drawing = open_drawing(girl, "girl")
+    given = drawing.sources.keep(rectangle(SIZE, (0, 0), (50, 50)))
+    mask = numpy.array(Image.open(drawing.save((given, *ops(SQUARE, {"op": "invert"})))))
+    shutil.rmtree(girl.hidden / "masks")
+    again = open_drawing(girl, "girl")
+    assert [one.op for one in again.begun] == ["given"] and (again.draw(again.begun) == mask).all()
+    assert again.note.startswith("How girl_mask.png was drawn is not wholly known any more")
+
+
+def test_nothing_is_saved_over_another_file_of_the_same_name_and_size(girl):
+    drawing = open_drawing(girl, "girl")
+    Image.new("RGB", SIZE, (0, 0, 90)).save(girl.images / "girl.png")
+    with pytest.raises(DatasetError, match="another file than the one that was drawn on"):
+        drawing.save(ops(SQUARE))
+    assert open_drawing(girl, "girl").save(ops(SQUARE)).is_file()

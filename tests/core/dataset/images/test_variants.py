@@ -132,3 +132,20 @@ def test_camera_notes_are_kept_only_when_asked_and_never_the_place(tmp_path):
         data = encode(picture(), SaveSettings(metadata=wanted), "JPEG", "", exif).data
         kept = Image.open(io.BytesIO(data)).getexif()
         assert (kept.get(0x010F) == "Some Camera") is wanted and 0x0112 not in kept and 0x8825 not in kept
+
+
+def test_taking_back_copies_nothing_so_that_a_full_disk_costs_no_version(project, monkeypatch):
+    make_pictures(project.images, [(8, 6)])
+    stem = next(project.images.glob("*.png")).stem
+    save_variant(project, stem, "upscaled", png("red"), ".png")
+    save_variant(project, stem, "upscaled", png("blue"), ".png")
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("core.dataset.images.variants.write_bytes", full)
+    take_back_variant(project, Variant(stem, "upscaled", f"{stem}_upscaled.png"))
+    assert Image.open(project.variants / f"{stem}_upscaled.png").getpixel((0, 0))[:3] == (255, 0, 0)
+    assert Image.open(project.variants / ".replaced" / f"{stem}_upscaled.png").getpixel((0, 0))[:3] == (0, 0, 255)
+    take_back_variant(project, Variant(stem, "upscaled", f"{stem}_upscaled.png"))
+    assert Image.open(project.variants / f"{stem}_upscaled.png").getpixel((0, 0))[:3] == (0, 0, 255)

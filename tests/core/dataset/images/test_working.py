@@ -1,6 +1,7 @@
 """What every tool shares: which version is worked on, what is done already, what is written, and that a model is opened once."""
 
 import contextlib
+import threading
 
 import numpy
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from core.base.errors import Cancelled, DatasetError, DiskError, ModelError
 from core.dataset.images.saving import SaveSettings
-from core.dataset.images.variants import Step, read_made, save_variant
+from core.dataset.images.variants import Step, read_made, save_variant, versions_of
 from core.dataset.images.working import NothingFound, NotNeeded, Output, Tool, keep, try_on, work_on
 
 
@@ -269,3 +270,48 @@ def test_where_nothing_is_found_the_reason_is_told_and_what_was_found_earlier_is
     with pytest.raises(NothingFound):
         try_on(pictures, Seeker(finds=False), "2")
     assert (pictures.variants / "2_repaint_mask.png").exists()
+
+
+def test_what_was_tried_is_not_kept_over_what_somebody_else_made_meanwhile(pictures):
+    work_on(pictures, Painter("upscale", by=10), ["1"])
+    tried = try_on(pictures, Painter("enhance", by=5), "1")
+    work_on(pictures, Painter("upscale", by=20), ["1"])
+    with pytest.raises(DatasetError, match="changed meanwhile"):
+        keep(pictures, tried)
+    assert level(pictures, "1_upscaled.png") == 30
+    tried = try_on(pictures, Painter("resize", "resized"), "2")
+    work_on(pictures, Painter("inpaint", "inpainted"), ["2"])
+    with pytest.raises(DatasetError, match="changed meanwhile"):
+        keep(pictures, tried)
+
+
+def test_one_picture_is_kept_while_a_job_works_on_others(pictures):
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(Painter):
+        def infer(self, prepared, progress):
+            begun.set()
+            go_on.wait(20)
+            return super().infer(prepared, progress)
+
+    job = threading.Thread(target=work_on, args=(pictures, Slow("upscale"), ["2", "3"]))
+    job.start()
+    begun.wait(20)
+    assert [path.name for path in keep(pictures, try_on(pictures, Painter("resize", "resized"), "1"))] == ["1_resized.png"]
+    keep(pictures, try_on(pictures, Painter("inpaint", "inpainted"), "2"))
+    go_on.set()
+    job.join()
+    assert level(pictures, "2_inpainted.png") == 21 and not (pictures.variants / "2_upscaled.png").exists()
+    assert (pictures.variants / "3_upscaled.png").exists()
+
+
+def test_a_picture_whose_name_begins_like_another_ones_keeps_its_own_versions(pictures):
+    Image.new("RGB", (8, 6), (50,) * 3).save(pictures.images / "1_2.png")
+    work_on(pictures, Painter("upscale"))
+    assert [one.name for one in versions_of(pictures, "1")] == ["1_upscaled.png"]
+    assert [one.name for one in versions_of(pictures, "1_2")] == ["1_2_upscaled.png"]
+    with pytest.raises(DatasetError, match="version of the picture '1_2'"):
+        keep(pictures, try_on(pictures, Cropper(["2"]), "1"))
+    Image.new("RGB", (8, 6), (50,) * 3).save(pictures.images / "3_inpainted.png")
+    with pytest.raises(DatasetError, match="'3_inpainted'"):
+        keep(pictures, try_on(pictures, Painter("inpaint", "inpainted"), "3"))

@@ -14,6 +14,7 @@ from core.dataset.images.segmenting.masking import Masker, mask_images
 from core.dataset.images.segmenting.settings import MaskSettings, ShapeSettings
 from core.dataset.images.variants import Made, Step, read_made, save_variant
 from core.dataset.images.working import keep, try_on
+from core.dataset.items import one_item
 from core.models.warm import WARM
 from tests.core.dataset.images.segmenting.small_segmenters import save_segmenter
 
@@ -47,7 +48,7 @@ def mask(project, name):
 
 
 def draw(project, stem, made, tool="mask-by-hand", label=""):
-    data = encode(Image.fromarray(made), SaveSettings(format="png"), "PNG", Made("x", (Step(tool),)).text()).data
+    data = encode(Image.fromarray(made), SaveSettings(format="png"), "PNG", Made(one_item(project, stem).sha256, (Step(tool),)).text()).data
     return save_variant(project, stem, "mask", data, ".png", label)
 
 

@@ -5,11 +5,13 @@ import pytest
 from PIL import Image
 
 from core.base.errors import ConfigError, ModelError
+from core.base.progress import SILENT
+from core.dataset.images.segmenting import SEGMENTERS
 from core.dataset.images.segmenting.masking import mask_images
 from core.dataset.images.segmenting.sam import Prompt
 from core.dataset.images.segmenting.settings import DETECTORS, SAMS, MaskSettings
 from core.dataset.images.segmenting.text import DETECTORS as ENTRIES
-from core.dataset.images.segmenting.text import asked, find_boxes
+from core.dataset.images.segmenting.text import TextSegmenter, asked, find_boxes
 from core.models.warm import WARM
 from tests.core.dataset.curation.photographs import photographs
 from tests.core.dataset.images.segmenting.small_sams import save_grounding_dino, save_sam2
@@ -71,3 +73,13 @@ def test_the_choices_of_the_form_are_those_that_are_known():
 
     assert tuple(ENTRIES) == DETECTORS and set(SAMS) == {name for name in KNOWN.names() if name.startswith("sam2")}
     assert all(len(entry.options["revision"]) == 40 for entry in ENTRIES.values())
+
+
+@pytest.mark.slow
+def test_a_failure_lets_go_of_both_models(pictures):
+    segmenter = TextSegmenter(SEGMENTERS.entry("text"), words())
+    with pytest.raises(ModelError, match="There is no room"), segmenter.ready(SILENT):
+        raise ModelError("There is no room.")
+    with pytest.raises(RuntimeError, match="not ready"):
+        segmenter.infer(Image.new("RGB", (60, 40)), SILENT)
+    assert segmenter._detector is None
