@@ -29,7 +29,7 @@ def moving_images(project: Project) -> Iterator[None]:
             project.rejected.mkdir(parents=True, exist_ok=True)
         try:
             for name in (GATE, LOCK):
-                stack.enter_context(waited_for(project.hidden / name, _Patience(PATIENCE)))
+                stack.enter_context(waited_for(project.hidden / name, Patience(PATIENCE)))
         except Cancelled as error:
             raise DatasetError(f"Images of {project.name!r} are being rejected, put back or imported by someone else.",
                                "Wait until that has ended.") from error
@@ -37,7 +37,7 @@ def moving_images(project: Project) -> Iterator[None]:
             yield
 
 
-class _Patience(Progress):
+class Patience(Progress):
     """Gives up after so many seconds."""
 
     def __init__(self, seconds: float) -> None:

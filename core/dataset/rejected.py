@@ -29,6 +29,8 @@ class Rejected:
     """What went along: name beside the image then, name in rejected/ now."""
     act: str = ""
     """Names the record; empty for a file that a person put there."""
+    versions: tuple[str, ...] = ()
+    """Its versions that went along, by their places in variants/ then."""
     target: str = ""
     """The stem that an interrupted return had chosen."""
 
@@ -40,7 +42,8 @@ def rejected_images(project: Project) -> list[Rejected]:
         if line["event"] == "rejected":
             files = tuple((str(old), str(new)) for old, new in line.get("files", []))
             known[line["stored"]] = Rejected(line["image"], project.rejected / line["stored"], line.get("reason", ""),
-                                             float(line.get("time", 0)), files, line["act"])
+                                             float(line.get("time", 0)), files, line["act"],
+                                             tuple(map(str, line.get("versions", []))))
         elif line["event"] == "restoring" and line["stored"] in known:
             known[line["stored"]] = Rejected(**{**vars(known[line["stored"]]), "target": line["stem"]})
         elif line["event"] == "restored":

@@ -19,10 +19,12 @@ from core.base.settings import Settings, setting
 from core.base.words import counted
 from core.dataset.companions import stem_of_companion
 from core.dataset.images.files import IMAGE_SUFFIXES
+from core.dataset.images.not_worked_on import not_worked_on
 from core.dataset.items import Skipped, list_items
 from core.dataset.moving import moving_images
 from core.dataset.project import Project
 from core.dataset.rejected import Rejected, note_move, read_record, rejected_images
+from core.dataset.rejected_versions import bring_back, moves_of_versions, tidy, versions_by_stem
 from core.dataset.sources.ledger import fold
 
 
@@ -66,30 +68,31 @@ class MoveReport:
 
 def reject_images(project: Project, settings: RejectSettings, progress: Progress = SILENT,
                   seen: Mapping[str, str] | None = None) -> MoveReport:
-    """Move images with their captions and other files of their stem to rejected/.
+    """Move images with their captions, other files of their stem and their versions to rejected/.
 
-    The caption of an image that shares it with another one (a.png and a.jpg) is left to that one, and copied.
+    What an image shares with another one (a.png and a.jpg) is left to that one: its caption is copied, its versions are not.
 
     Args: seen: file name → SHA-256 of pictures that were looked at, those that stay for the sake of which others go as well; if one is
         no longer the same, nothing is moved.
     Returns: what was moved, and what could not be with the reason.
-    Raises: DatasetError: they are being trained on, are not those that were seen, or are moved by someone else; Cancelled: what was
-        moved stays so; DiskError.
+    Raises: DatasetError: they are being trained on, are not those that were seen, or are moved or worked on by someone else; Cancelled:
+        what was moved stays so; DiskError.
     """
     report = MoveReport()
-    with moving_images(project), project.not_in_training("rejected"):
+    with moving_images(project), project.not_in_training("rejected"), not_worked_on(project, "nothing was rejected"):
         _mend(project)
         if seen:
             _check_seen(project, seen)
         folder = _Folder(project.images)
         aside = _Folder(project.rejected)
+        versions = versions_by_stem(project, {path.stem for path in folder.images.values()})
         for wanted in progress.track(settings.images, "Rejecting", len(settings.images)):
             path = folder.image(wanted)
             if path is None:
                 report.skipped.append(Skipped(wanted, "No image of that name is in the project."))
                 continue
             try:
-                report.places.append(_reject(project, path, folder, aside, settings.reason))
+                report.places.append(_reject(project, path, folder, aside, versions.get(path.stem, []), settings.reason))
             except OSError as error:
                 report.skipped.append(Skipped(path.name, error.strerror or type(error).__name__))
             else:
@@ -109,10 +112,11 @@ def _check_seen(project: Project, seen: Mapping[str, str]) -> None:
 def restore_images(project: Project, settings: RestoreSettings, progress: Progress = SILENT) -> MoveReport:
     """Put rejected images back, with all that went along. A name that is taken by now gets a number; nothing is written over.
 
-    Returns: what was put back, by its present name. Raises: Cancelled: what is back stays; DiskError.
+    Returns: what was put back, by its present name.
+    Raises: DatasetError: images are moved, or versions made, by someone else; Cancelled: what is back stays; DiskError.
     """
     report = MoveReport(word="put back")
-    with moving_images(project):
+    with moving_images(project), not_worked_on(project, "nothing was put back"):
         _mend(project)
         there = rejected_images(project)
         by_name = {aside.path.name: aside for aside in there}
@@ -195,17 +199,18 @@ class _Folder:
         return name
 
 
-def _reject(project: Project, path: Path, folder: _Folder, aside: _Folder, reason: str) -> str:
+def _reject(project: Project, path: Path, folder: _Folder, aside: _Folder, versions: Sequence[str], reason: str) -> str:
     stem = aside.free_stem(path.stem)
     along = folder.others.get(path.stem, [])
     shared = folder.is_shared(path.stem)
     files = [(name, stem + name[len(path.stem):]) for name in along]
     stored, act = stem + path.suffix, secrets.token_hex(6)
-    note_move(project, {"event": "rejected", "act": act, "image": path.name, "stored": stored, "files": files,
-                        "shared": shared, "reason": reason, "time": time.time()})
+    line = {"event": "rejected", "act": act, "image": path.name, "stored": stored, "files": files, "shared": shared,
+            "versions": [] if shared else versions, "reason": reason, "time": time.time()}
+    note_move(project, line)
     path.rename(project.rejected / stored)
     try:
-        _move_along(project, files, shared)
+        _move_along(project, line)
     except (OSError, DiskError):
         (project.rejected / stored).rename(path)
         note_move(project, {"event": "restored", "act": act, "stored": stored, "name": path.name, "time": time.time()})
@@ -219,14 +224,19 @@ def _reject(project: Project, path: Path, folder: _Folder, aside: _Folder, reaso
     return stored
 
 
-def _move_along(project: Project, files: Sequence[tuple[str, str]], shared: bool) -> None:
-    """What belongs to an image follows it; where that fails, all of it stays. Raises: OSError, DiskError."""
+def _move_along(project: Project, line: Mapping[str, Any]) -> None:
+    """What belongs to an image follows it; where that fails, all of it stays.
+
+    Args: line: of the record. Raises: OSError, DiskError.
+    """
     gone: list[tuple[Path, Path]] = []
+    own = [(project.images / str(old), project.rejected / str(new)) for old, new in line.get("files", [])]
+    versions, shared = moves_of_versions(project, line["stored"], line.get("versions", [])), bool(line.get("shared"))
     try:
-        for old, new in files:
-            source, place = project.images / old, project.rejected / new
+        for source, place in (*own, *versions):
             if not source.exists() or place.exists():
                 continue
+            place.parent.mkdir(parents=True, exist_ok=True)
             if shared:
                 write_new(place, source.read_bytes())
             else:
@@ -238,11 +248,12 @@ def _move_along(project: Project, files: Sequence[tuple[str, str]], shared: bool
                 place.unlink()
             else:
                 place.rename(source)
+        tidy(project, versions)
         raise
 
 
 def _restore(project: Project, item: Rejected, folder: _Folder) -> str:
-    """Captions come first, so that the image is never back without its own."""
+    """Captions and versions come first, so that the image is never back without its own."""
     suffix = item.path.suffix
     begun = item.target and not folder.stems.get(fold(item.target))
     stem = item.target if begun else folder.free_stem(Path(item.name).stem)
@@ -253,6 +264,7 @@ def _restore(project: Project, item: Rejected, folder: _Folder) -> str:
         if source.exists() and not place.exists():
             source.rename(place)
             folder.add_others(stem, [place.name])
+    bring_back(project, moves_of_versions(project, item.path.name, item.versions, (old_stem, stem)))
     place = project.images / (stem + suffix)
     if place.exists():
         raise FileExistsError(17, f"{place.name} is in the project already")
@@ -278,5 +290,5 @@ def _mend(project: Project) -> None:
     for act, line in begun.items():
         with contextlib.suppress(OSError):  # the next one looks again
             if (project.rejected / line["stored"]).exists():
-                _move_along(project, [(str(old), str(new)) for old, new in line.get("files", [])], bool(line.get("shared")))
+                _move_along(project, line)
             note_move(project, {"event": "moved", "act": act, "stored": line["stored"]})

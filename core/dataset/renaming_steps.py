@@ -23,7 +23,8 @@ from core.dataset.companions import stem_of_companion
 from core.dataset.history import HISTORY_FILE, alone
 from core.dataset.history_file import append_values
 from core.dataset.images.files import IMAGE_SUFFIXES
-from core.dataset.images.variants import owner_of
+from core.dataset.images.not_worked_on import not_worked_on
+from core.dataset.images.variants import REPLACED, owner_of
 from core.dataset.index import Index
 from core.dataset.moving import LOCK as MOVING_LOCK
 from core.dataset.project import PENDING, Project
@@ -35,6 +36,8 @@ LOCK = "names.lock"
 IMPORT_LOCK = "import.lock"
 """Held alone by an import, from its beginning to its end. It is taken before every other lock."""
 STAGING = ".renaming-{id}"
+VERSION_ROOMS = ("variants", "replaced")
+"""Folders with versions, as the journal names them."""
 
 
 def rename_stems(project: Project, renames: Sequence[Rename], what: str, progress: Progress = SILENT, undoes: str = "") -> list[Rename]:
@@ -114,7 +117,7 @@ def names_held(project: Project, without: Iterable[str] = ()) -> set[str]:
 
 
 def _groups(project: Project, renames: Sequence[Rename]) -> list[Group]:
-    """Every file of each stem: images, captions, caches of a trainer, and variants."""
+    """Every file of each stem: images, captions, caches of a trainer, and versions with those that they replaced."""
     moving = {one.old: one for one in renames}
     files: dict[str, list[tuple[str, str]]] = {stem: [] for stem in moving}
     stems = set()
@@ -126,10 +129,12 @@ def _groups(project: Project, renames: Sequence[Rename]) -> list[Group]:
         stems |= {stem} if is_image else set()
         if stem in files:
             files[stem].append(("images", path.name))
-    for path in project.variants.iterdir() if project.variants.is_dir() else ():
-        owner = owner_of(path.name, stems | set(moving))
-        if owner in files:
-            files[owner].append(("variants", path.name))
+    for room in VERSION_ROOMS:
+        place = _room(project, room)
+        for path in place.iterdir() if place.is_dir() else ():
+            owner = owner_of(path.name, stems | set(moving))
+            if owner in files:
+                files[owner].append((room, path.name))
     return [Group(one.old, one.new, [(room, name, f"{number:07}-{index}") for index, (room, name) in enumerate(sorted(files[one.old]))])
             for number, one in enumerate(renames)]
 
@@ -235,7 +240,7 @@ def _mend(project: Project) -> bool:
 
 
 def _room(project: Project, room: str) -> Path:
-    return project.variants if room == "variants" else project.images
+    return {"images": project.images, "variants": project.variants, "replaced": project.variants / REPLACED}[room]
 
 
 @contextlib.contextmanager
@@ -249,5 +254,6 @@ def _alone(project: Project) -> Iterator[None]:
             raise DatasetError(f"Images of {project.name!r} are being imported or moved just now, so nothing was renamed.",
                                "Wait until that has ended.") from error
         stack.enter_context(project.not_in_training("renamed"))
+        stack.enter_context(not_worked_on(project, "nothing was renamed"))
         stack.enter_context(alone(project, "renamed"))
         yield

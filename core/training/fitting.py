@@ -99,13 +99,14 @@ def check_before_launch(settings: TrainingSettings, backend: str, project_folder
     """
     from core.training.config.checks import check_settings, without_harmful_fixes
     from core.training.config.sources import check_sources
-    from core.training.learned import learn_versions
+    from core.training.learned import check_versions, learn_versions
     from core.training.machine import check_machine
     from core.training.measuring.report import memory_findings
     from core.training.room import check_trash
 
     project, findings = Project.open(project_folder), []
     try:
+        findings += check_versions(settings, project)
         settings = learn_versions(settings, project)
     except DatasetError as error:
         findings.append(Finding("error", error.message, error.hint))

@@ -150,7 +150,7 @@ class TrainingManager:
         """Train a few steps of the kept settings and say what the whole takes. Raises: TrainingError, ConfigError, DiskError, Cancelled."""
         from core.training.measuring.stage import measure
 
-        return measure(self.project, learn_versions(self.settings(), self.project, progress), settings, progress)
+        return measure(self.project, learn_versions(self.settings(), self.project, progress, alone=True), settings, progress)
 
     def measurement(self, settings: TrainingSettings, backend: str = "builtin") -> MeasureReport | None:
         """The last measurement, seen with these settings; None: there is none."""
@@ -198,7 +198,7 @@ class TrainingManager:
                 progress.warn(str(finding))
         if wrong:
             raise ConfigError(wrong[0].what, wrong[0].remedy)
-        learned = learn_versions(self.configure(settings), self.project, progress)
+        learned = learn_versions(self.configure(settings), self.project, progress, alone=True)
         return launch.launch(launch.prepare(self.project.folder, learned, backend, guards), hold=hold)
 
     def queue(self) -> list[QueuedRun]:

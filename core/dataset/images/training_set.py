@@ -1,11 +1,13 @@
-"""The folder that a training learns from where pictures have versions: the best one of each, linked, with its caption and its mask.
+"""The folder that a training learns from where pictures have versions: the best one of each, held fast, with its caption and its mask.
 
-    variants/.trained/<mark>/images/girl.png  -> ../../../girl_upscaled.png
-                             images/girl.txt  -> ../../../../images/girl.txt
+    variants/.trained/<mark>/images/girl.png      the very file of variants/girl_upscaled.png (a hard link)
+                             images/girl.txt  ->  ../../../../images/girl.txt
                              masks_<mark>/girl.png   white where nothing is masked: a trainer wants one for every picture
 
-Nothing is copied where links are possible. The mark stands for the choice of versions, so that a training that works meanwhile keeps its
-own folder, and what a trainer keeps beside the pictures (latents) serves every later training of the same choice.
+The mark stands for the choice of files with their sizes and times, and pictures are hard links (copies where there can be none): every
+change in Lorabook writes a new file, so that a folder that was prepared shows the same pictures for good, whatever is replaced, taken
+back or deleted while a training works. Captions are followed on purpose. What a trainer keeps beside the pictures (latents) serves every
+later training of the same choice.
 """
 
 from __future__ import annotations
@@ -23,10 +25,12 @@ from core.base.errors import DatasetError, DiskError
 from core.base.files import explain_disk_errors, write_bytes
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
+from core.dataset.images.learnable import FileMark, Learnable, file_mark, learnable
 from core.dataset.images.masks import empty_mask, read_mask
+from core.dataset.images.not_worked_on import not_worked_on
 from core.dataset.images.opening import inspect_image
 from core.dataset.images.saving import SaveSettings, encode
-from core.dataset.images.variants import Variant, best_of, list_variants
+from core.dataset.images.variants import Variant
 from core.dataset.items import ImageItem, list_items
 from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
@@ -34,7 +38,9 @@ from core.dataset.project import Project
 TRAINED = ".trained"
 """Folder in variants/ with the folders that were learned from."""
 FORGOTTEN_AFTER = 3600.0
-"""Seconds after which a folder that no run names is deleted; it holds links and caches only."""
+"""Seconds after which a folder that no run names is deleted; it holds links, copies and caches only."""
+COARSEST_TIME = 2_000_000_000
+"""Nanoseconds: file systems keep the time of a copy as exactly as this."""
 
 
 @dataclass(frozen=True)
@@ -50,35 +56,35 @@ class TrainingSet:
     """How many have a mask."""
 
 
-def training_set(project: Project, masks: bool = False, progress: Progress = SILENT) -> TrainingSet | None:
+def training_set(project: Project, masks: bool = False, progress: Progress = SILENT, alone: bool = False) -> TrainingSet | None:
     """The folder for the pictures as they are now; it is made, or brought up to date. None: the pictures themselves are learned.
 
-    Args: masks: whether masks are wanted. Raises: DatasetError: the project cannot be read, or a mask cannot; DiskError; Cancelled.
+    Args:
+        masks: whether masks are wanted.
+        alone: for what lasts: no tool may be making versions. A look takes what there is at this moment.
+
+    Raises: DatasetError: the project cannot be read, a mask cannot, or versions are being made; DiskError; Cancelled.
     """
     if not project.variants.is_dir():
         return None
-    items = {item.id: item for item in list_items(project)}
-    chosen: dict[str, Variant] = {}
-    masked: dict[str, Variant] = {}
-    for stem, variants in list_variants(project, items.keys()).items():
-        if (best := best_of(variants)) is not None:
-            chosen[stem] = best
-        if masks and (mask := next((one for one in variants if one.kind == "mask" and not one.label), None)) is not None:
-            masked[stem] = mask
-    if not chosen and not masked:
-        return None
-    files = (f"{stem}\t{chosen[stem].name if stem in chosen else item.name}" for stem, item in items.items())
-    folder = project.variants / TRAINED / _mark(files)
-    mask_folder = folder / f"masks_{_mark(_mask_lines(project, masked))}" if masked else None
-    with explain_disk_errors(folder):
-        (folder / "images").mkdir(parents=True, exist_ok=True)
-        os.utime(folder)
-        with waited_for(folder.parent / ".lock", progress):
-            _link_images(project, items, chosen, folder / "images")
-            if mask_folder is not None:
-                _write_masks(project, items, chosen, masked, mask_folder, progress)
-            _forget_old(project, folder)
-    return TrainingSet(folder / "images", mask_folder, len(chosen), len(masked))
+    with not_worked_on(project, "no training was begun") if alone else contextlib.nullcontext():
+        items = {item.id: item for item in list_items(project)}
+        chosen = learnable(project, items.values(), masks)
+        if not chosen.best and not chosen.masks:
+            return None
+        sources = {stem: _source(project, item, chosen) for stem, item in items.items()}
+        marks = {stem: file_mark(source) for stem, source in sources.items()}
+        folder = project.variants / TRAINED / _mark(f"{stem}\t{sources[stem].name}\t{marks[stem]}" for stem in items)
+        mask_folder = folder / f"masks_{_mark(_mask_lines(project, chosen.masks))}" if chosen.masks else None
+        with explain_disk_errors(folder):
+            (folder / "images").mkdir(parents=True, exist_ok=True)
+            os.utime(folder)
+            with waited_for(folder.parent / ".lock", progress):
+                _hold_images(items, sources, marks, folder / "images")
+                if mask_folder is not None:
+                    _write_masks(project, items, sources, chosen.masks, mask_folder, progress)
+                _forget_old(project, folder)
+    return TrainingSet(folder / "images", mask_folder, len(chosen.best), len(chosen.masks))
 
 
 def is_training_set(folder: Path, project: Project) -> bool:
@@ -86,31 +92,53 @@ def is_training_set(folder: Path, project: Project) -> bool:
     return folder.parent.parent == project.variants / TRAINED
 
 
+def _source(project: Project, item: ImageItem, chosen: Learnable) -> Path:
+    return project.variants / chosen.best[item.id].name if item.id in chosen.best else item.path
+
+
 def _mask_lines(project: Project, masked: Mapping[str, Variant]) -> Iterator[str]:
-    for stem, mask in masked.items():
-        with contextlib.suppress(OSError):
-            facts = (project.variants / mask.name).stat()
-            yield f"{stem}\t{mask.name}\t{facts.st_mtime_ns}\t{facts.st_size}"
+    return (f"{stem}\t{mask.name}\t{file_mark(project.variants / mask.name)}" for stem, mask in masked.items())
 
 
 def _mark(lines: Iterable[str]) -> str:
-    """Names a choice: which file stands for each picture, or which masks there are, with their times."""
+    """Names a choice: which file stands for each picture, or which masks there are, with their sizes and times."""
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def _link_images(project: Project, items: Mapping[str, ImageItem], chosen: Mapping[str, Variant], folder: Path) -> None:
-    """Links to pictures and captions; what is no longer wanted goes, caches of the trainers stay."""
-    wanted: dict[str, Path] = {}
-    for stem, item in items.items():
-        source = project.variants / chosen[stem].name if stem in chosen else item.path
-        wanted[f"{stem}{source.suffix}"] = source
-        if item.caption_path.is_file():
-            wanted[item.caption_name] = item.caption_path
+def _hold_images(items: Mapping[str, ImageItem], sources: Mapping[str, Path], marks: Mapping[str, FileMark | None],
+                 folder: Path) -> None:
+    """Pictures that stay as they are, and links to their captions. What is no longer wanted goes, caches of the trainers stay.
+
+    Raises: DatasetError: a picture changed at this very moment.
+    """
+    captions = {item.caption_name: item.caption_path for item in items.values() if item.caption_path.is_file()}
     for path in list(folder.iterdir()):
-        if path.name not in wanted and (path.is_symlink() or path.suffix == ".txt"):
+        if path.name not in captions and path.suffix == ".txt":
             path.unlink()
-    for name, source in wanted.items():
+    for name, source in captions.items():
         _link(folder / name, source)
+    for stem, source in sources.items():
+        _hold(folder / f"{stem}{source.suffix}", source, marks[stem])
+
+
+def _hold(place: Path, source: Path, mark: FileMark | None) -> None:
+    """A hard link, which stays what it is when its source is replaced or deleted; a copy where that cannot be."""
+    there = file_mark(place)
+    if there is not None and mark is not None and there[0] == mark[0] and abs(there[1] - mark[1]) <= COARSEST_TIME:
+        return
+    with contextlib.suppress(FileNotFoundError):
+        place.unlink()  # half a copy
+    if mark is None:
+        _link(place, source)  # it cannot be looked at: whoever reads it says so
+        return
+    with contextlib.suppress(FileNotFoundError):  # told of below
+        try:
+            os.link(source.resolve(), place)  # of a link: the file that it leads to
+        except OSError:
+            shutil.copy2(source, place)
+    if file_mark(source) != mark:
+        place.unlink(missing_ok=True)
+        raise DatasetError(f"{source.name} was changed at this very moment.", "Try again.")
 
 
 def _link(place: Path, source: Path) -> None:
@@ -131,7 +159,7 @@ def _link(place: Path, source: Path) -> None:
         shutil.copy2(source, place)
 
 
-def _write_masks(project: Project, items: Mapping[str, ImageItem], chosen: Mapping[str, Variant], masked: Mapping[str, Variant],
+def _write_masks(project: Project, items: Mapping[str, ImageItem], sources: Mapping[str, Path], masked: Mapping[str, Variant],
                  folder: Path, progress: Progress) -> None:
     from PIL import Image
 
@@ -139,8 +167,7 @@ def _write_masks(project: Project, items: Mapping[str, ImageItem], chosen: Mappi
 
     def write(item: ImageItem) -> None:
         place = folder / f"{item.id}.png"
-        source = project.variants / chosen[item.id].name if item.id in chosen else item.path
-        facts = inspect_image(source)
+        facts = inspect_image(sources[item.id])
         size = (facts.width, facts.height)
         if place.is_file() and (inspect_image(place).width, inspect_image(place).height) == size:
             return
@@ -158,16 +185,31 @@ def _write_masks(project: Project, items: Mapping[str, ImageItem], chosen: Mappi
 
 
 def _forget_old(project: Project, present: Path) -> None:
-    """Delete the folders that no run names any more."""
-    named = "\n".join(_texts(project))
+    """Delete the folders that no run names any more; none, where it cannot be known what a run names."""
+    old = []
     for folder in present.parent.iterdir():
         with contextlib.suppress(OSError):
-            is_old = time.time() - folder.stat().st_mtime > FORGOTTEN_AFTER
-            if folder != present and folder.is_dir() and is_old and folder.name not in named:
+            if folder != present and folder.is_dir() and time.time() - folder.stat().st_mtime > FORGOTTEN_AFTER:
+                old.append(folder)
+    with contextlib.suppress(OSError):
+        named = "\n".join(_texts(project.runs)) if old else ""
+        for folder in old:
+            if folder.name not in named:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _texts(project: Project) -> Iterator[str]:
-    for file in project.runs.glob("*/*.toml"):
-        with contextlib.suppress(OSError):
-            yield file.read_text(encoding="utf-8", errors="replace")
+def _texts(runs: Path) -> Iterator[str]:
+    """Every TOML file of the runs, at any depth. Raises: OSError: one of them, or a folder, cannot be read."""
+    def fail(error: OSError) -> None:
+        raise error
+
+    seen = set()
+    for place, folders, files in os.walk(runs, onerror=fail, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        for name in files:
+            if name.endswith(".toml"):
+                yield Path(place, name).read_text(encoding="utf-8", errors="replace")

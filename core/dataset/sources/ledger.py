@@ -15,6 +15,7 @@ from typing import Any
 from core.base.files import append_line, read_json_lines, safe_stem, sha256
 from core.dataset.images.files import IMAGE_SUFFIXES
 from core.dataset.project import Project
+from core.dataset.rejected_versions import ROOM as VERSIONS
 
 LEDGER_FILE = "imports.jsonl"
 PLACES_FILE = "places.jsonl"
@@ -104,7 +105,8 @@ class Ledger:
     def _list(self) -> None:
         """Note what lies in the folders."""
         in_images = [path for path in self.project.images.iterdir() if not path.name.startswith(".")]
-        aside = [path for path in self.project.rejected.rglob("*") if path.is_file()]
+        versions = self.project.rejected / VERSIONS
+        aside = [path for path in self.project.rejected.rglob("*") if path.is_file() and not path.is_relative_to(versions)]
         self.images = {path.name for path in in_images}
         self._aside: dict[str, list[Path]] = {}
         for path in aside:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from core.base.errors import Cancelled
+from core.base.errors import Cancelled, DatasetError
+from core.base.locks import locked
 from core.base.progress import Progress
 from core.dataset import rejecting
+from core.dataset.images.variants import list_variants
+from core.dataset.images.working import LOCK as VERSIONS_LOCK
 from core.dataset.items import list_items
 from core.dataset.rejected import rejected_images
 from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images
@@ -243,3 +246,84 @@ def test_however_often_it_is_killed_each_image_keeps_its_caption(project):
         assert {item.id: item.caption for item in list_items(project)} == {str(number): f"caption of {number}" for number in range(12)}
     assert halves >= 5  # kills where it matters
     assert list(project.rejected.iterdir()) == []
+
+
+VERSIONS = ("a_upscaled.png", ".replaced/a_upscaled.png", "a_mask.png", "a_face.png", "a_face_mask.png", "a_2_upscaled.png")
+
+
+@pytest.fixture
+def versions(project, images):
+    """Of a, and one of a_2."""
+    picture(images / "a_2.png")
+    (project.variants / ".replaced").mkdir()
+    for name in VERSIONS:
+        (project.variants / name).write_text(name)
+    return project.variants
+
+
+def tree(folder):
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_versions_of_a_picture_go_with_it_and_come_back(project, versions):
+    before = tree(versions)
+    reject(project, "a")
+    assert tree(versions) == {"a_2_upscaled.png": "a_2_upscaled.png"} and [one.name for one in rejected_images(project)] == ["a.png"]
+    picture(project.images / "a.png", colour=(1, 2, 3))
+    assert list_variants(project, {"a", "a_2"}).keys() == {"a_2"}
+    reject(project, "a")
+    assert restore(project, "a").done == ["a.png"] and tree(versions) == before and not (project.rejected / ".versions").exists()
+
+
+def test_versions_come_back_under_the_name_that_their_picture_has_then(project, versions):
+    reject(project, "a")
+    picture(project.images / "a.png", colour=(1, 2, 3))
+    (versions / "a_mask.png").write_text("of the new one")
+    assert restore(project, "a").done == ["a-2.png"]
+    assert tree(versions) == {"a_mask.png": "of the new one", "a_2_upscaled.png": "a_2_upscaled.png",
+                              **{name.replace("a_", "a-2_", 1): name for name in VERSIONS[:5]}}
+
+
+def test_versions_of_a_name_that_pictures_share_stay_with_the_other_one(project, versions):
+    picture(project.images / "a.jpg")
+    before = tree(versions)
+    reject(project, "a.png")
+    assert tree(versions) == before
+    reject(project, "a.jpg")
+    assert tree(versions).keys() == {"a_2_upscaled.png"}
+
+
+def test_a_kill_between_image_and_versions_is_mended_by_the_next_move(project, versions):
+    before = tree(versions)
+    reject(project, "a")
+    forget_the_end(project)
+    (project.rejected / ".versions" / "a" / "a_mask.png").rename(versions / "a_mask.png")
+    reject(project, "b")
+    assert "a_mask.png" not in tree(versions)
+    assert restore(project).sentence() == "2 images put back." and tree(versions) == before
+
+
+def test_versions_that_cannot_go_along_keep_their_picture(project, versions):
+    before = tree(versions), names(project.images)
+    (project.rejected / ".versions").write_text("no folder")
+    assert [item.name for item in reject(project, "a").skipped] == ["a.png"]
+    assert (tree(versions), names(project.images)) == before
+
+
+def test_nothing_is_rejected_or_put_back_while_a_tool_makes_versions(project, images):
+    reject(project, "b")
+    with locked(project.hidden / VERSIONS_LOCK):
+        with pytest.raises(DatasetError, match="Versions .+ nothing was rejected"):
+            reject(project, "a")
+        with pytest.raises(DatasetError, match="Versions .+ nothing was put back"):
+            restore(project)
+    assert [item.id for item in list_items(project)] == ["a"] and restore(project).done == ["b.png"]
+
+
+def test_a_picture_can_have_the_name_of_a_rejected_version(project, versions, tmp_path):
+    from core.dataset.sources.importing import ImportSettings, import_images
+
+    reject(project, "a")
+    picture(tmp_path / "source" / "a_upscaled.png", colour=(7, 8, 9))
+    import_images(project, ImportSettings(source=str(tmp_path / "source")))
+    assert "a_upscaled.png" in names(project.images)

@@ -18,6 +18,9 @@ from core.dataset.captions.edit_settings import EditSettings
 from core.dataset.captions.editing import edit_captions
 from core.dataset.captions.tagging import TagSettings
 from core.dataset.history import History, redo_last, undo_last
+from core.dataset.images.saving import SaveSettings, encode
+from core.dataset.images.variants import save_variant
+from core.dataset.images.working import LOCK as VERSIONS_LOCK
 from core.dataset.items import list_items
 from core.dataset.manager import DatasetManager
 from core.dataset.project import trained_on
@@ -380,3 +383,30 @@ def test_kills_at_any_moment_never_part_a_picture_from_its_caption(project):
     assert {stem: number for stem, (number, _) in who_is_who(project).items()} == {f"p{number}": number for number in range(count)}
     assert redo_last(project).restored == count
     assert all(item.caption == f"picture {item.id[1:]}, hat" for item in list_items(project))
+
+
+def versions_of(project) -> dict[str, tuple[int, ...]]:
+    """Every version with its first pixel: it tells of which picture it is."""
+    paths = (path for path in project.variants.rglob("*") if path.is_file())
+    return {path.relative_to(project.variants).as_posix(): Image.open(path).getpixel((0, 0)) for path in paths}
+
+
+def test_what_a_version_replaced_goes_along_when_names_are_exchanged(project):
+    fill(project, "a", "b")
+    for stem, colours in (("a", ((1, 0, 0), (2, 0, 0))), ("b", ((3, 0, 0),))):
+        for colour in colours:
+            data = encode(Image.new("RGB", (8, 8), colour), SaveSettings(format="png"), "PNG").data
+            save_variant(project, stem, "upscaled", data, ".png")
+    before = versions_of(project)
+    assert before == {"a_upscaled.png": (2, 0, 0), ".replaced/a_upscaled.png": (1, 0, 0), "b_upscaled.png": (3, 0, 0)}
+    rename_stems(project, [Rename("a", "b"), Rename("b", "a")], "exchange")
+    assert versions_of(project) == {"b_upscaled.png": (2, 0, 0), ".replaced/b_upscaled.png": (1, 0, 0), "a_upscaled.png": (3, 0, 0)}
+    undo_rename(project)
+    assert versions_of(project) == before
+
+
+def test_nothing_is_renamed_while_a_tool_makes_versions(project):
+    fill(project, "a")
+    with locked(project.hidden / VERSIONS_LOCK), pytest.raises(DatasetError, match="Versions .+ are being made .+ nothing was renamed"):
+        rename_stems(project, [Rename("a", "b")], "other")
+    assert sorted(who_is_who(project)) == ["a"]

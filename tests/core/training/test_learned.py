@@ -6,7 +6,7 @@ from PIL import Image
 
 from core.base.registry import Entry
 from core.dataset.images.saving import SaveSettings, encode
-from core.dataset.images.variants import save_variant
+from core.dataset.images.variants import Made, save_variant
 from core.training.backends import BACKENDS
 from core.training.config import TrainingSettings
 from core.training.learned import as_chosen, learn_versions
@@ -16,8 +16,8 @@ from core.training.preview import PreviewSettings
 from tests.core.training.fakes import make_project, wait_for_end
 
 
-def version(manager, stem, kind, size=(128, 96), mode="RGB"):
-    data = encode(Image.new(mode, size), SaveSettings(format="png"), "PNG").data
+def version(manager, stem, kind, size=(128, 96), mode="RGB", of=""):
+    data = encode(Image.new(mode, size), SaveSettings(format="png"), "PNG", Made(of, ()).text() if of else "").data
     save_variant(manager.project, stem, kind, data, ".png")
 
 
@@ -93,3 +93,17 @@ def test_what_is_shown_and_counted_is_what_is_learned(manager):
     shown = manager.preview(PreviewSettings(image="0"))
     assert shown.size == (128, 96) and shown.captions[0].text
     assert manager.amounts(settings(manager)) == manager.amounts(settings(manager, data={"use_versions": False}))
+
+
+def test_versions_and_masks_of_older_pictures_are_told_before_the_start(manager):
+    def told(**parts):
+        return [one for one in manager.check(settings(manager, **parts), "sd-scripts", deep=False) if "not learned" in one.what]
+
+    version(manager, "0", "upscaled", of="of another picture")
+    version(manager, "1", "mask", (64, 48), "L", of="of another picture")
+    version(manager, "2", "upscaled")
+    (found,) = told()
+    assert found.level == "warning" and found.what.startswith("0.png was changed") and "take it away" in found.remedy
+    (found,) = told(loss={"masked_loss": True})
+    assert found.what.startswith("0.png, 1.png were changed")
+    assert not told(data={"use_versions": False})
