@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 GLANCE_SECONDS = 2.0
 """How often the folder's time is looked at."""
+TIDY_SECONDS = 60.0
+"""How often it is looked for models that nobody used for a while."""
 NO_PICTURE = "Press a picture at the left first."
 
 
@@ -161,6 +163,7 @@ class WorkbenchPanel(Panel):
         if not self._watching:
             self._watching = True
             self.loop.repeat(self._glance, GLANCE_SECONDS)
+            self.loop.repeat(self._tidy, TIDY_SECONDS)
 
     def close(self) -> None:
         """Let go."""
@@ -333,6 +336,11 @@ class WorkbenchPanel(Panel):
             job = newest_job(self.place(), stage)
             if job is not None and not job.status().ended:
                 self.follow(job)
+
+    def _tidy(self) -> bool:
+        if self.manager is not None:
+            self.manager.unload_idle_models()
+        return True
 
     def _glance(self) -> bool:
         self.guard(self.shelf.glance)

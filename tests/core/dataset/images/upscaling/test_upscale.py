@@ -114,7 +114,7 @@ def test_what_would_become_too_large_is_left_out_with_the_reason(project):
 def test_a_file_that_is_no_upscaler_ends_the_work_before_any_version(project, photo, models):
     (models / "notes.pth").write_text("no model", encoding="utf-8")
     photo.resize((64, 64)).save(project.images / "a.png")
-    with pytest.raises(ModelError, match="notes.pth is no upscaler"):
+    with pytest.raises(ModelError, match="notes.pth.+no weights that can be read"):
         upscale_images(project, settings(model="notes.pth"))
     with pytest.raises(ModelError, match="No upscaler called 'nobody'.+notes.pth, tiny.safetensors"):
         upscale_images(project, settings(model="nobody"))
