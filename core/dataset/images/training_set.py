@@ -25,8 +25,9 @@ from core.base.errors import DatasetError, DiskError
 from core.base.files import explain_disk_errors, write_bytes
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
+from core.dataset.images.framing_of import fitting_mask
 from core.dataset.images.learnable import FileMark, Learnable, file_mark, learnable
-from core.dataset.images.masks import empty_mask, read_mask
+from core.dataset.images.masks import empty_mask
 from core.dataset.images.not_worked_on import not_worked_on
 from core.dataset.images.opening import inspect_image
 from core.dataset.images.saving import SaveSettings, encode
@@ -171,7 +172,9 @@ def _write_masks(project: Project, items: Mapping[str, ImageItem], sources: Mapp
         size = (facts.width, facts.height)
         if place.is_file() and (inspect_image(place).width, inspect_image(place).height) == size:
             return
-        mask = read_mask(project.variants / masked[item.id].name, size) if item.id in masked else empty_mask(size, 255)
+        mask = empty_mask(size, 255)
+        if item.id in masked:
+            mask = fitting_mask(project.variants / masked[item.id].name, sources[item.id], item, size)
         write_bytes(place, encode(Image.fromarray(mask), SaveSettings(format="png"), "PNG").data)
 
     missing = [item for item in items.values() if item.width]
