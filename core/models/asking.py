@@ -91,14 +91,26 @@ def _on_hub(wanted: Wanted, progress: Progress) -> Source:
     return Source(wanted, address, what, safe_name(name), tag if SHA256.fullmatch(tag) else "", int(size) if size.isdecimal() else -1)
 
 
-def _chosen(wanted: Wanted, progress: Progress) -> Wanted:
-    """The one file with weights in a repository or folder. Raises: ModelError: there is none; ConfigError: there are several."""
+def files_of(wanted: Wanted, progress: Progress, all_folders: bool = False) -> list[tuple[str, int]]:
+    """Path and bytes of each file in a repository of Hugging Face, or a folder of it. Raises: ModelError, Cancelled."""
     place = f"/{quote(wanted.path)}" if wanted.path else ""
-    address = f"{HUB.endpoint}/api/models/{wanted.repo}/tree/{quote(wanted.revision, safe='')}{place}"
+    more = "?recursive=true" if all_folders else ""
+    address = f"{HUB.endpoint}/api/models/{wanted.repo}/tree/{quote(wanted.revision, safe='')}{place}{more}"
     shown = f"{wanted.repo}/{wanted.path}".rstrip("/")
     entries = _list(_json(ask(address, wanted, shown, progress)[1], shown), shown)
-    files = [(str(entry.get("path", "")), int(entry.get("size") or 0)) for entry in entries if entry.get("type") == "file"]
-    weights = [file for file in files if WEIGHTS.search(file[0])]
+    return [(str(entry.get("path", "")), int(entry.get("size") or 0)) for entry in entries if entry.get("type") == "file"]
+
+
+def read_small(wanted: Wanted, progress: Progress) -> bytes:
+    """What a small file of a repository holds, up to 32 MiB. Raises: ModelError, Cancelled."""
+    address = f"{HUB.endpoint}/{wanted.repo}/resolve/{quote(wanted.revision, safe='')}/{quote(wanted.path)}"
+    return ask(address, wanted, f"{wanted.path} of {wanted.repo}", progress)[1]
+
+
+def _chosen(wanted: Wanted, progress: Progress) -> Wanted:
+    """The one file with weights in a repository or folder. Raises: ModelError: there is none; ConfigError: there are several."""
+    shown = f"{wanted.repo}/{wanted.path}".rstrip("/")
+    weights = [file for file in files_of(wanted, progress) if WEIGHTS.search(file[0])]
     found = [file for file in weights if file[0].endswith(".safetensors")] or weights
     if not found:
         raise ModelError(f"{shown} has no file with a model's weights on Hugging Face.",

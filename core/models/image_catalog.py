@@ -1,13 +1,14 @@
 """Models of the picture tools, by name: upscalers, face restorers, what finds a background or a face, what paints anew.
 
-Each is one file, pinned by its SHA-256; who drops a file of his own into the same folder of models/ finds it in the lists too.
+Each is one file, pinned by its SHA-256 and, on Hugging Face, by a commit; who drops a file of his own into the same folder of models/
+finds it in the lists too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.models.catalog import APACHE, RAIL, RAIL_XL, NamedModel
+from core.models.catalog import APACHE, RAIL_XL, NamedModel
 
 NOT_FOR_MONEY = "CC BY-NC-SA 4.0: not for commercial use"
 _ESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
@@ -85,12 +86,10 @@ INPAINTERS: tuple[NamedModel, ...] = (
                sha256="344c77bbcb158f17dd143070d1e789f38a66c04202311ae3a258ef66667a9ea9"),
     NamedModel("anime-manga-big-lama", "LaMa, for drawings", "", f"{_LAMA}/AnimeMangaInpainting/anime-manga-big-lama.pt", 205_717_870,
                "not stated", kind="inpainter", sha256="479d3afdcb7ed2fd944ed4ebcc39ca45b33491f0f2e43eb1000bd623cfb41823"),
-    NamedModel("sd-1.5-inpainting", "Stable Diffusion 1.5 for inpainting", "",
-               "hf://webui/stable-diffusion-inpainting/sd-v1-5-inpainting.safetensors", 4_265_203_873, RAIL, kind="inpainter",
-               sha256="0ec8f8585b104417a8c34a9fbcc1e922a70b8c15490ec4553087f01c8cf33673"),
     NamedModel("sdxl-inpainting-0.1", "SDXL 1.0 for inpainting (0.1)", "",
-               "hf://wangqyqq/sd_xl_base_1.0_inpainting_0.1.safetensors/sd_xl_base_1.0_inpainting_0.1.safetensors", 6_940_000_000, RAIL_XL,
-               kind="inpainter"),
+               "hf://benjamin-paine/sd-xl-alternative-bases@2c65165f0d5c3d93f671ef7613f3a94f4b3ec30a/"
+               "sd_xl_base_1.0_inpainting_0.1.safetensors", 6_938_069_944, RAIL_XL, kind="inpainter",
+               sha256="fe1b97fe6544814eb6fc8ce53f04ad8d339ec6946b58b0afd566fcc47813fa8a"),
 )
 
 
@@ -98,7 +97,7 @@ def _detector(name: str, title: str, repo: str, commit: str, file: str, size: in
     return NamedModel(name, title, "", f"hf://{repo}@{commit}/{file}", size, licence, kind="detector", save_as=save_as, sha256=sha256)
 
 
-DETECTORS: tuple[NamedModel, ...] = (
+DETECTOR_FILES: tuple[NamedModel, ...] = (
     _detector("yunet", "YuNet (faces in photographs)", "opencv/face_detection_yunet", "3cc26e7f1014a5ee5d74a42acee58bafc9d0a310",
               "face_detection_yunet_2023mar.onnx", 232_589, "MIT", "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
               "face_detection_yunet_2023mar.onnx"),
@@ -115,4 +114,5 @@ DETECTORS: tuple[NamedModel, ...] = (
                "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0/yolox_s.onnx", 35_858_002, "Apache 2.0",
                kind="detector", sha256="c5c2d13e59ae883e6af3b45daea64af4833a4951c92d116ec270d9ddbe998063"),
 )
-IMAGE_CATALOG: Mapping[str, NamedModel] = {model.name: model for model in (*UPSCALERS, *RESTORERS, *SEGMENTERS, *INPAINTERS, *DETECTORS)}
+IMAGE_CATALOG: Mapping[str, NamedModel] = {
+    model.name: model for model in (*UPSCALERS, *RESTORERS, *SEGMENTERS, *INPAINTERS, *DETECTOR_FILES)}

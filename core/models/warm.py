@@ -3,8 +3,8 @@
     with WARM.use(("upscaler", str(path), mtime), "RealESRGAN x4", load, device="cuda", needs=70_000_000) as model:
         ...
 
-The first use loads it; it stays until it is unloaded by a person, or by another model that needs the room. A job is a process of its
-own, whose models go with it.
+The first use loads it; it stays until it is unloaded by a person, by another model that needs the room, or because nobody used it for a
+while (`unload_idle`). A job is a process of its own, whose models go with it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,22 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from core.base.errors import ModelError
 from core.base.words import told_size
-from core.setup.hardware import GIB, memory_gib
+from core.setup.hardware import GIB, Gpu, memory_gib, read_gpus
 
 T = TypeVar("T")
+MIB = 2**20
 KEPT_FREE = GIB
 """Bytes that loading a model leaves free."""
+IDLE_SECONDS = 600.0
+"""After so long without a use a model may go."""
+ASKED_AGAIN = 1.0
+"""Seconds for which what the driver said is taken to be so."""
 NO_ROOM = ("out of memory", "can't allocate memory", "failed to allocate")
 """What torch and ONNX Runtime say where memory does not suffice."""
 
@@ -76,7 +82,8 @@ class WarmModels:
 
         Args:
             key: names exactly this model on this device.
-            load: opens it; what it returns may have `close()`.
+            load: opens it; what it returns may have `close()`. Its files are here by then: whoever loads another model waits meanwhile,
+                and nothing of it can be cancelled.
             needs: bytes that it will take, about; where so much is not free, models that nobody uses are unloaded, the one that was
                 used longest ago first.
 
@@ -113,24 +120,38 @@ class WarmModels:
         """Let go of every model that does not work at this moment. Returns: how many."""
         return sum(self.unload(one.key) for one in self.list() if not one.is_used)
 
+    def unload_idle(self, seconds: float = IDLE_SECONDS) -> int:
+        """Let go of every model that nobody used for so long. Returns: how many."""
+        before = time.monotonic() - seconds
+        with self._lock:
+            idle = [kept.key for kept in self._kept.values() if not kept.users and kept.used <= before]
+        return sum(self.unload(key) for key in idle)
+
     def free(self, device: str) -> int:
         """Bytes of a device that are free now."""
         return self._free(device)
 
     def _take(self, key: Hashable, name: str, load: Callable[[], T], device: str, needs: int) -> _Kept:
-        """Counts one more user."""
+        """Counts one more user. One that is open already waits for nobody who loads another."""
+        if (kept := self._taken(key)) is not None:
+            return kept
         with self._loading:
-            with self._lock:
-                kept = self._kept.get(key)
-                if kept is not None:
-                    kept.users += 1
-                    return kept
+            if (kept := self._taken(key)) is not None:
+                return kept
             self._make_room(device, needs)
             before = self._used(device)
             model = self._load(name, load, device)
+            forget_driver()
             kept = _Kept(key, name, device, model, max(0, self._used(device) - before), time.monotonic(), users=1)
             with self._lock:
                 self._kept[key] = kept
+            return kept
+
+    def _taken(self, key: Hashable) -> _Kept | None:
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None:
+                kept.users += 1
             return kept
 
     def _load(self, name: str, load: Callable[[], T], device: str) -> T:
@@ -166,11 +187,8 @@ def is_no_room(error: BaseException) -> bool:
 
 
 def free_memory(device: str) -> int:
-    """Bytes that are free on a device; of a GPU only where torch is loaded already, else 0."""
-    if device == "cpu":
-        return int(memory_gib()[1] * GIB)
-    torch = sys.modules.get("torch")
-    return int(torch.cuda.mem_get_info()[0]) if torch is not None and torch.cuda.is_available() else 0
+    """Bytes that are free on a device; 0: nobody knows."""
+    return int(memory_gib()[1] * GIB) if device == "cpu" else _gpu_memory()[0]
 
 
 def used_memory(device: str) -> int:
@@ -179,11 +197,31 @@ def used_memory(device: str) -> int:
         with contextlib.suppress(OSError, ValueError):
             return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
         return 0
+    free, total = _gpu_memory()
+    return total - free
+
+
+def forget_driver() -> None:
+    """Ask the driver anew at the next question: memory was given back."""
+    _driver.cache_clear()
+
+
+def _gpu_memory() -> tuple[int, int]:
+    """Free and all bytes of the GPU: as torch says where it is loaded, else the driver, so that no library is loaded for the question."""
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
-        return 0
-    free, total = torch.cuda.mem_get_info()
-    return int(total - free)
+    if torch is not None and torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        return int(free), int(total)
+    gpus = _driver(int(time.monotonic() / ASKED_AGAIN))
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
+    place = int(first) if first.isdecimal() else 0
+    return (gpus[place].free_mib * MIB, gpus[place].memory_mib * MIB) if place < len(gpus) else (0, 0)
+
+
+@lru_cache(maxsize=1)
+def _driver(moment: int) -> tuple[Gpu, ...]:
+    """Args: moment: another one is another question."""
+    return read_gpus().gpus
 
 
 def _let_go(kept: _Kept) -> None:
@@ -191,6 +229,7 @@ def _let_go(kept: _Kept) -> None:
         kept.model.close()
     kept.model = None
     gc.collect()
+    forget_driver()
     torch = sys.modules.get("torch")
     if kept.device == "cuda" and torch is not None:
         torch.cuda.empty_cache()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     import torch
 
 AGAIN = "Download it again, or choose another file."
+NAMED_CODE = re.compile(r"GLOBAL\s+`?([\w.]+)")
+"""In torch's words and in ours: what a file asks for beside tensors."""
 CODE = "__torch__."
 """Beginning of the names of classes in a TorchScript archive."""
 BROKEN = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, RuntimeError, pickle.UnpicklingError,
@@ -23,7 +26,7 @@ BROKEN = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, 
 def read_weights(path: Path) -> dict[str, Any]:
     """The tensors of a file by name (of a pickle: what it holds, tables of tensors among it), on the CPU.
 
-    Raises: ModelError: missing, damaged, or it holds something else than tensors.
+    Raises: ModelError: missing, damaged, or it holds something else than tensors by name.
     """
     import torch
     from safetensors import SafetensorError
@@ -34,13 +37,17 @@ def read_weights(path: Path) -> dict[str, Any]:
             return dict(load_file(path))
         if _is_torchscript(path):
             return _read_torchscript(path)
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
+        found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ModelError(f"{path} is not there (any more).", AGAIN) from error
     except (SafetensorError, *BROKEN) as error:
-        if "eights only" in str(error) or "is not allowed here" in str(error):
-            raise ModelError(f"{path.name} holds more than tensors, and might run code.", "Choose a .safetensors file.") from error
-        raise ModelError(f"{path.name} is damaged, or no file with weights.", AGAIN) from error
+        if code := NAMED_CODE.search(str(error)):
+            raise ModelError(f"{path.name} holds more than weights (it names {code[1]}, which would run as code), and was not opened.",
+                             "Take it from its maker as .safetensors.") from error
+        raise ModelError(f"{path.name} is damaged, or it holds no weights that can be read.", AGAIN) from error
+    if not isinstance(found, dict) or not found:
+        raise ModelError(f"{path.name} holds a {type(found).__name__} and no weights by name.", AGAIN)
+    return found
 
 
 def _is_torchscript(path: Path) -> bool:
@@ -81,7 +88,7 @@ class _Reader(pickle.Unpickler):
             return _first
         if (module, name) == ("collections", "OrderedDict"):
             return collections.OrderedDict
-        raise pickle.UnpicklingError(f"{module}.{name} is not allowed here")
+        raise pickle.UnpicklingError(f"GLOBAL {module}.{name} is not allowed here")
 
     def persistent_load(self, pid: Any) -> torch.Tensor:
         """One storage, flat."""

@@ -125,6 +125,10 @@ class ImagesManager:
         """Let go of models, and of their memory; one that works at this moment stays. Args: keys: none: all. Returns: how many."""
         return sum(WARM.unload(key) for key in keys) if keys else WARM.unload_all()
 
+    def unload_idle_models(self) -> int:
+        """Let go of the models that nobody used for ten minutes. Returns: how many."""
+        return WARM.unload_idle()
+
     def ratios(self) -> list[Ratio]:
         """Proportions that a box can be held to: free, the usual ones, the project's training sizes."""
         return ratios_for(self.project)

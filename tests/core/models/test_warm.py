@@ -1,6 +1,7 @@
 """Models that stay open: loaded once, counted, unloaded for one that needs the room, never while they work."""
 
 import gc
+import sys
 import threading
 import time
 import weakref
@@ -8,7 +9,7 @@ import weakref
 import pytest
 
 from core.base.errors import ModelError
-from core.models.warm import WarmModels, free_memory, used_memory
+from core.models.warm import WarmModels, forget_driver, free_memory, used_memory
 
 GIB = 2**30
 
@@ -98,6 +99,107 @@ def test_two_threads_take_turns_with_one_model():
     for thread in threads:
         thread.join()
     assert {id(model) for model, _ in seen} == {id(seen[0][0])} and {count for _, count in seen} == {1}
+
+
+def test_an_open_model_is_used_while_another_is_loaded():
+    models, begun, go_on = WarmModels(), threading.Event(), threading.Event()
+    with models.use("open", "open", object):
+        pass
+
+    def load():
+        begun.set()
+        assert go_on.wait(10)
+
+    def work(name, load, done):
+        with models.use(name, name, load):
+            done.set()
+
+    slow, quick = threading.Event(), threading.Event()
+    threads = [threading.Thread(target=work, args=given) for given in (("slow", load, slow), ("open", object, quick))]
+    threads[0].start()
+    assert begun.wait(10)
+    threads[1].start()
+    was_free = quick.wait(2) and not slow.is_set()
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert was_free and slow.is_set()
+
+
+def test_what_nobody_used_for_a_while_is_unloaded(monkeypatch):
+    machine, now = Machine(10 * GIB), [1000.0]
+    monkeypatch.setattr("core.models.warm.time.monotonic", lambda: now[0])
+    with machine.use("old", GIB):
+        pass
+    now[0] += 500
+    with machine.use("new", GIB):
+        pass
+    with machine.use("works", GIB):
+        now[0] += 101
+        assert machine.models.unload_idle(600) == 1 and sorted(machine.names) == ["new", "works"]
+        now[0] += 10_000
+        assert machine.models.unload_idle(600) == 1 and machine.names == ["works"]
+    assert machine.models.unload_idle(600) == 0 and machine.names == ["works"]  # it has just been used
+
+
+NVIDIA_SMI = """#!/bin/sh
+echo x >> {asked}
+cat {facts}
+"""
+
+
+@pytest.fixture
+def driver(tmp_path, monkeypatch):
+    """A driver with two GPUs that says what the test writes; torch is not loaded."""
+    facts, asked, program = tmp_path / "facts", tmp_path / "asked", tmp_path / "nvidia-smi"
+    program.write_text(NVIDIA_SMI.format(asked=asked, facts=facts), encoding="utf-8")
+    program.chmod(0o755)
+    facts.write_text("A, 550.1, 24576, 20480, 8.9\nB, 550.1, 8192, 1024, 8.6\n", encoding="utf-8")
+    asked.touch()
+    monkeypatch.setattr("core.setup.hardware.find_nvidia_smi", lambda: str(program))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("core.models.warm.ASKED_AGAIN", 1e9)
+    forget_driver()
+    yield facts, asked
+    forget_driver()
+
+
+def test_without_torch_the_driver_says_what_is_free_and_is_asked_once_a_second(driver, monkeypatch):
+    facts, asked = driver
+    assert free_memory("cuda") == 20 * GIB and used_memory("cuda") == 4 * GIB
+    times = len(asked.read_text())
+    assert free_memory("cuda") == 20 * GIB and len(asked.read_text()) == times
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    assert free_memory("cuda") == GIB and used_memory("cuda") == 7 * GIB
+    facts.write_text("", encoding="utf-8")
+    forget_driver()
+    assert free_memory("cuda") == used_memory("cuda") == 0
+
+
+def test_a_model_on_the_gpu_leaves_the_others_where_there_is_room_and_torch_is_not_loaded(driver):
+    models = WarmModels()
+    for name in ("a", "b"):
+        with models.use(name, name, object, "cuda", needs=GIB):
+            pass
+    assert sorted(one.name for one in models.list()) == ["a", "b"]
+
+
+def test_memory_that_was_given_back_is_seen_at_once(driver):
+    """Else the figure of before would have every model unloaded where one is enough."""
+    facts, _ = driver
+    facts.write_text("A, 550.1, 24576, 1500, 8.9\n", encoding="utf-8")
+
+    class Large:
+        def close(self):
+            facts.write_text("A, 550.1, 24576, 9000, 8.9\n", encoding="utf-8")
+
+    models = WarmModels()
+    for name in ("a", "b"):
+        with models.use(name, name, Large, "cuda"):
+            pass
+    with models.use("c", "c", object, "cuda", needs=4 * GIB):
+        assert sorted(one.name for one in models.list()) == ["b", "c"]
 
 
 def test_memory_goes_back_when_a_model_is_unloaded():

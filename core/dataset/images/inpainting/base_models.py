@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from core.base.errors import ConfigError, ModelError
-from core.base.hub import WAY_OUT, hub_trouble, read_repo
-from core.base.paths import hub_cache, hub_folder, looks_like_a_place, models_dir, typed_path
+from core.base.hub import read_repo
+from core.base.paths import hub_folder, looks_like_a_place, models_dir, typed_path
 from core.base.progress import Progress
-from core.models.catalog import CATALOG
+from core.models.catalog import CATALOG, FOLDERS
 from core.models.having import file_name, have_model
 from core.models.image_catalog import IMAGE_CATALOG
+from core.models.repositories import have_repository
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
@@ -44,7 +45,7 @@ def have_base_model(name: str, progress: Progress, models: Path | None = None) -
     if repo is None or "/" not in repo.name:
         raise ModelError(f"No model {name!r} lies in {models}, and it is no path that exists.",
                          "Choose one that is there, or fetch it with 'Get a model'.")
-    return _snapshot(repo.name, repo.revision)
+    return _snapshot(repo.name, repo.revision, progress, models)
 
 
 def stamp_of(path: Path) -> int:
@@ -73,24 +74,17 @@ def _fetched(name: str, progress: Progress, models: Path) -> Path:
     return Path(download_model(models, DownloadSettings.make(model=name), progress).files[0].path)
 
 
-def _snapshot(repo: str, revision: str) -> Path:
-    """One commit of a repository in the cache. Raises: ModelError: it cannot be had; ConfigError: no commit is named."""
+def _snapshot(repo: str, revision: str, progress: Progress, models: Path) -> Path:
+    """One commit of a repository: in the cache, else in models/inpainters. Raises: ModelError: it cannot be had; ConfigError: no commit is
+    named; DiskError; Cancelled."""
     if not COMMIT.fullmatch(revision):
         raise ConfigError(f"{repo} is given without the commit that is meant.",
                           f"Write {repo}@ and the 40 letters and digits that its page shows under 'Files' and 'History'.")
     held = hub_folder() / f"models--{repo.replace('/', '--')}" / "snapshots" / revision
     if _is_whole(held):
         return held
-    import huggingface_hub as hub
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    try:
-        files = wanted_files(hub.HfApi().list_repo_files(repo, revision=revision))
-        if "model_index.json" not in files or not any(name.endswith(".safetensors") for name in files):
-            raise ModelError(f"{repo} is no diffusers repository with safetensors.", "Choose another, or a single file.")
-        return Path(hub.snapshot_download(repo, revision=revision, cache_dir=hub_cache(), allow_patterns=files))
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise ModelError(f"{repo} could not be had: {hub_trouble(error)}.", f"{WAY_OUT}.") from error
+    own = models / FOLDERS["inpainter"] / f"{repo.replace('/', '--')}--{revision[:12]}"
+    return have_repository(own, repo, revision, wanted_files, "model_index.json", progress)
 
 
 def _is_whole(folder: Path) -> bool:

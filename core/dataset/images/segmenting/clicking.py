@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
-from contextlib import AbstractContextManager
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +14,7 @@ from core.base.errors import DatasetError
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.images.opening import inspect_image, open_image
-from core.dataset.images.segmenting.sam import SAMS, SIDE, Answer, Prompt, Sam, Seen, device_of, open_sam
+from core.dataset.images.segmenting.sam import SAMS, SIDE, Answer, Prompt, Sam, Seen, device_of, find_sam
 from core.models.warm import WARM
 
 if TYPE_CHECKING:
@@ -111,14 +111,16 @@ class Clicker:
         return looked.answers[prompt]
 
 
-def open_clicker(settings: ClickSettings, progress: Progress = SILENT) -> AbstractContextManager[Clicker]:
-    """The model, taken where it is open.
+@contextlib.contextmanager
+def open_clicker(settings: ClickSettings, progress: Progress = SILENT) -> Iterator[Clicker]:
+    """The model, fetched where it is not here, taken where it is open. One picture is looked at once: who asks meanwhile waits for it.
 
-    Raises: ConfigError: there is no GPU for it; MissingDependency; when it is entered: ModelError, DiskError, Cancelled.
+    Raises: ConfigError: there is no GPU for it; MissingDependency, ModelError, DiskError, Cancelled.
     """
-    return WARM.use(("clicks", settings.model, settings.device), SAMS.entry(settings.model).title,
-                    lambda: Clicker(open_sam(settings.model, settings.device, progress)),
-                    device_of(settings.model, settings.device), NEEDS[settings.model])
+    where, open_it = device_of(settings.model, settings.device), find_sam(settings.model, progress)
+    with WARM.use(("clicks", settings.model, settings.device), SAMS.entry(settings.model).title,
+                  lambda: Clicker(open_it(settings.device)), where, NEEDS[settings.model]) as clicker:
+        yield clicker
 
 
 def click(path: Path, prompt: Prompt, settings: ClickSettings, progress: Progress = SILENT) -> Clicked:

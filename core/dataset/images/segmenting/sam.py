@@ -7,33 +7,38 @@ view, as SAM is trained and as its own predictor does.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ConfigError, ModelError
+from core.base.hub import fetched_files
 from core.base.paths import models_dir
 from core.base.registry import Entry, Registry
 from core.dataset.images.opening import over_white
 from core.models.catalog import APACHE, FOLDERS
 from core.models.having import have_model
 from core.models.onnx_sessions import onnx_device, open_session
+from core.models.repositories import have_repository
 
 if TYPE_CHECKING:
     import numpy
     from PIL.Image import Image as Picture
 
     from core.base.progress import Progress
+    from core.dataset.curation.vision_models import VisionFiles
     from core.dataset.images.masks import Mask
 
 SIDE = 1024
 """Of the square that every SAM sees, px."""
 HALF = 256
 """Side of its answers, px."""
+WEIGHTS_FILE = "model.safetensors"
 MOST_SURE = 32.0
 """Beyond it SAM 2's own predictor cuts what it gives to the next click."""
 NOT_A_POINT, UPPER_LEFT, LOWER_RIGHT = -1, 2, 3
 """Labels in SAM's prompt encoder beside 1 (belongs to it) and 0 (does not)."""
-_SAM2 = "core.dataset.images.segmenting.sam:open_sam2"
+_SAM2 = "core.dataset.images.segmenting.sam:find_sam2"
 
 
 def _sam2(name: str, repo: str, revision: str, note: str) -> Entry:
@@ -43,7 +48,7 @@ def _sam2(name: str, repo: str, revision: str, note: str) -> Entry:
 
 SAMS: Registry[Any] = Registry(
     "model for clicks",
-    Entry("mobile-sam", "core.dataset.images.segmenting.sam:open_mobile_sam", "MobileSAM", "https://github.com/ChaoningZhang/MobileSAM",
+    Entry("mobile-sam", "core.dataset.images.segmenting.sam:find_mobile_sam", "MobileSAM", "https://github.com/ChaoningZhang/MobileSAM",
           ("onnxruntime", "numpy", "PIL"), APACHE, note="45 MB. The smallest; quick without a GPU."),
     _sam2("tiny", "sam2.1-hiera-tiny", "de431c4043854a71d8101e17995dfe596bf101a5", "156 MB."),
     _sam2("small", "sam2.1-hiera-small", "ee5bba1d82bb8749febdf90f45e84b687142ba03", "184 MB."),
@@ -209,10 +214,13 @@ class MobileSam(Sam):
         return max(1, int(size[0] * scale + 0.5)), max(1, int(size[1] * scale + 0.5))
 
 
-def open_sam(name: str, device: str, progress: Progress) -> Sam:
-    """A model, fetched where it is not here. Raises: ConfigError: no such model; ModelError, MissingDependency, DiskError, Cancelled."""
-    sam: Sam = SAMS.load(name)(SAMS.entry(name), device, progress)
-    return sam
+def find_sam(name: str, progress: Progress) -> Callable[[str], Sam]:
+    """What opens a model on a device; its files are fetched where they are not here.
+
+    Raises: ConfigError: no such model; ModelError, MissingDependency, DiskError, Cancelled. What it returns: ModelError, ConfigError.
+    """
+    opener: Callable[[str], Sam] = SAMS.load(name)(SAMS.entry(name), progress)
+    return opener
 
 
 def device_of(name: str, device: str) -> str:
@@ -224,27 +232,36 @@ def device_of(name: str, device: str) -> str:
     return choose_device(device)
 
 
-def open_sam2(entry: Entry, device: str, progress: Progress) -> Sam2:
-    """Its files lie in models/segmenters/NAME/, or are fetched at their pinned commit. Raises: ModelError, ConfigError."""
+def find_sam2(entry: Entry, progress: Progress) -> Callable[[str], Sam2]:
+    """Raises: as `find_sam`."""
     from core.dataset.curation.vision_models import open_vision
 
-    model, processor, where = open_vision(vision_files(entry), "Sam2Model", device)
-    return Sam2(model, processor, where)
+    files = vision_files(entry, progress)
+    return lambda device: Sam2(*open_vision(files, "Sam2Model", device))
 
 
-def open_mobile_sam(entry: Entry, device: str, progress: Progress) -> MobileSam:
-    """Raises: ModelError, ConfigError, DiskError, Cancelled."""
+def find_mobile_sam(entry: Entry, progress: Progress) -> Callable[[str], MobileSam]:
+    """Raises: as `find_sam`."""
     paths = [have_model("segmenter", f"{entry.name}-{half}", progress) for half in ("encoder", "decoder")]
-    encoder, decoder = (open_session(path, device)[0] for path in paths)
-    return MobileSam(encoder, decoder)
+    return lambda device: MobileSam(*(open_session(path, device)[0] for path in paths))
 
 
-def vision_files(entry: Entry) -> Any:
-    """Where a model of transformers is: in models/segmenters/NAME/, else its repository at the pinned commit. Raises: ModelError."""
-    from core.dataset.curation.vision_models import find_vision
+def vision_files(entry: Entry, progress: Progress) -> VisionFiles:
+    """A model of transformers: in models/segmenters/NAME/ or Hugging Face's cache, else fetched into the first at its pinned commit.
 
-    place = models_dir() / FOLDERS["segmenter"] / entry.name
-    return find_vision(entry.options["repo_id"], str(place) if place.is_dir() else "", entry.options["revision"])
+    Raises: ModelError: it cannot be had; DiskError; Cancelled.
+    """
+    from core.dataset.curation.vision_models import CONFIG, find_vision
+
+    place, repo, commit = models_dir() / FOLDERS["segmenter"] / entry.name, entry.options["repo_id"], entry.options["revision"]
+    if not (place / CONFIG).is_file() and any(held.parent.name == commit for held in fetched_files(repo, WEIGHTS_FILE)):
+        return find_vision(repo, "", commit)
+    return find_vision(repo, str(have_repository(place, repo, commit, _needed, CONFIG, progress)), commit)
+
+
+def _needed(names: Iterable[str]) -> list[str]:
+    """Of a repository of transformers' models: the weights, and what says how they are used."""
+    return [name for name in names if "/" not in name and (name == WEIGHTS_FILE or name.endswith((".json", ".txt")))]
 
 
 class _told:

@@ -12,7 +12,7 @@ Use = Literal["learn", "repaint"]
 """What a mask is for: what a training learns from (white: is learned), or what is painted anew (white: is repainted)."""
 LABELS: dict[Use, str] = {"learn": "", "repaint": "repaint"}
 """Of the mask's file: girl_mask.png, girl_repaint_mask.png."""
-DETECTORS = ("grounding-dino-tiny", "grounding-dino-base")
+WORD_FINDERS = ("grounding-dino-tiny", "grounding-dino-base")
 SAMS = ("sam2.1-tiny", "sam2.1-small", "sam2.1-base", "sam2.1-large")
 
 
@@ -49,7 +49,7 @@ class MaskSettings(Settings):
                          only={"segmenter": ("text",)})
     certainty: float = setting(0.3, "Certainty of a find", "Less: more is found, also what is not meant.", level="advanced", gt=0, lt=1,
                                only={"segmenter": ("text",)}, source="GroundingDINO's demo: box_threshold 0.3, text_threshold 0.25")
-    detector: Literal[DETECTORS] = setting("grounding-dino-tiny", "Detector", "What finds the words: 690 MB, or 930 MB.",  # type: ignore[valid-type]
+    detector: Literal[WORD_FINDERS] = setting("grounding-dino-tiny", "Detector", "What finds the words: 690 MB, or 930 MB.",  # type: ignore[valid-type]
                                            level="advanced", only={"segmenter": ("text",)})
     cutter: Literal[SAMS] = setting("sam2.1-tiny", "Cut out by", "SAM 2.1: 156 MB to 900 MB.", level="advanced",  # type: ignore[valid-type]
                                     only={"segmenter": ("text",)})

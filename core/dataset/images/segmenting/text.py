@@ -20,6 +20,7 @@ from core.models.warm import WARM
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
+    from core.dataset.curation.vision_models import VisionFiles
     from core.dataset.images.masks import Mask
     from core.dataset.images.segmenting.settings import MaskSettings
 
@@ -29,7 +30,7 @@ MOST_FINDS = 60
 """Finds that are cut out of one picture, the most certain first."""
 NEEDS = 3_000_000_000
 """Bytes of memory while it looks for words, about."""
-DETECTORS = {
+FINDERS = {
     "grounding-dino-tiny": Entry("grounding-dino-tiny", "", "Grounding DINO tiny", "https://huggingface.co/IDEA-Research/grounding-dino-tiny",
                                  ("torch", "transformers"), APACHE,
                                  options={"repo_id": "IDEA-Research/grounding-dino-tiny",
@@ -53,9 +54,10 @@ class TextSegmenter(Segmenter):
     @contextlib.contextmanager
     def ready(self, progress: Progress) -> Iterator[None]:
         """Both models are open."""
-        settings, entry = self.settings, DETECTORS[self.settings.detector]
+        settings, entry = self.settings, FINDERS[self.settings.detector]
+        files = vision_files(entry, progress)
         where = device_of(settings.cutter, settings.device)
-        with (WARM.use(("words", entry.name, settings.device), entry.title, lambda: _open_detector(entry, settings.device), where,
+        with (WARM.use(("words", entry.name, settings.device), entry.title, lambda: _open_finder(files, settings.device), where,
                        NEEDS) as self._detector,
               open_clicker(ClickSettings(model=settings.cutter, device=settings.device), progress) as self._clicker):
             try:
@@ -111,7 +113,7 @@ def find_boxes(detector: Any, picture: Picture, words: str, certainty: float) ->
     return [box for box in boxes if box[2] - box[0] >= 1 and box[3] - box[1] >= 1]
 
 
-def _open_detector(entry: Entry, device: str) -> tuple[Any, Any, str]:
+def _open_finder(files: VisionFiles, device: str) -> tuple[Any, Any, str]:
     from core.dataset.curation.vision_models import open_vision
 
-    return open_vision(vision_files(entry), "AutoModelForZeroShotObjectDetection", device, "AutoProcessor")
+    return open_vision(files, "AutoModelForZeroShotObjectDetection", device, "AutoProcessor")

@@ -63,11 +63,6 @@ class Plan:
         """The longer side of each tile, px."""
         return max(self.columns[0].end, self.rows[0].end)
 
-    @property
-    def computed(self) -> int:
-        """Pixels that the network computes on: those of the picture, the overlaps and the padding."""
-        return sum(span.end - span.begin for span in self.columns) * sum(span.end - span.begin for span in self.rows)
-
 
 def plan_tiles(size: tuple[int, int], side: int, overlap: int, rule: SizeRule = SizeRule()) -> Plan:
     """Cut a picture into tiles of one size, none larger than it must be.

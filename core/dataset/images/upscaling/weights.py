@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from core.base.errors import MissingDependency, ModelError, require
 from core.models.telling import part_words, what_is
+from core.models.weights import read_weights
 
 Purpose = Literal["SR", "Restoration", "FaceSR", "Inpainting"]
 """What spandrel says a network is for."""
@@ -34,7 +34,7 @@ def open_network(path: Path, wanted: Collection[Purpose], called: str, extra: bo
     if extra:
         registry = registry.copy()
         registry.add(*_extra(), ignore_duplicates=True)
-    weights = read_weights(path, called)
+    weights = _read(path, called)
     try:
         found = registry.load(weights)
     except spandrel.UnsupportedModelError as error:
@@ -47,51 +47,15 @@ def open_network(path: Path, wanted: Collection[Purpose], called: str, extra: bo
     return found
 
 
-def read_weights(path: Path, called: str) -> dict[str, Any]:
-    """The tensors of a file by their names, on the CPU. Raises: ModelError: it is none, is damaged, or holds code."""
+def _read(path: Path, called: str) -> dict[str, Any]:
+    """Its tensors by their names. Raises: ModelError: it is none by its name or header, is damaged, or holds code."""
     ending = path.suffix.lower()
-    if ending in SAFE:
-        return _read_safe(path, called)
-    if ending in PICKLED:
-        return _read_pickled(path, called)
-    raise ModelError(f"{path.name} is no {called}: its name ends with {ending or 'nothing'}.",
-                     f"It must end with {', '.join((*SAFE, *PICKLED))}.")
-
-
-def _read_safe(path: Path, called: str) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        told = what_is(path)
-        if told.family:
-            raise _not_one(path, called, told.words)
-        return dict(load_file(path))
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path.name} cannot be read: {error}.", "Fetch it anew.") from error
-
-
-def _read_pickled(path: Path, called: str) -> dict[str, Any]:
-    import pickle
-
-    torch: Any = require("torch", needed_for="Upscaling and restoring")
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, AttributeError, TypeError, IndexError, OSError) as error:
-        raise _refused(path, called, str(error)) from error
-    if not isinstance(weights, dict) or not weights:
-        raise _not_one(path, called, f"it holds a {type(weights).__name__} and no weights by name")
-    return weights
-
-
-def _refused(path: Path, called: str, words: str) -> ModelError:
-    """Why torch would not open it."""
-    if code := re.search(r"GLOBAL\s+`?([\w.]+)", words):
-        return ModelError(f"{path.name} holds more than weights (it names {code[1]}, which would run as code), and was not opened.",
-                          "Take it from its maker as .safetensors.")
-    if "TorchScript" in words:
-        return _not_one(path, called, "a TorchScript archive, which holds a program beside the weights")
-    return ModelError(f"{path.name} is no {called}, or it is damaged: it holds no weights that torch can read.", "Fetch it anew.")
+    if ending not in (*SAFE, *PICKLED):
+        raise ModelError(f"{path.name} is no {called}: its name ends with {ending or 'nothing'}.",
+                         f"It must end with {', '.join((*SAFE, *PICKLED))}.")
+    if ending in SAFE and path.is_file() and (told := what_is(path)).family:
+        raise _not_one(path, called, told.words)
+    return read_weights(path)
 
 
 def _not_one(path: Path, called: str, words: str) -> ModelError:

@@ -1,6 +1,7 @@
 """Where the model that draws comes from."""
 
 import json
+import re
 
 import pytest
 
@@ -26,15 +27,16 @@ def test_a_file_or_folder_is_found_by_its_name_and_by_its_path(models, tmp_path)
 
 def test_named_models_that_lie_here_are_not_fetched(models):
     (models / "inpainters").mkdir(parents=True)
-    (models / "inpainters/sd-v1-5-inpainting.safetensors").write_bytes(b"x")
+    (models / "inpainters/sd_xl_base_1.0_inpainting_0.1.safetensors").write_bytes(b"x")
     (models / "v1-5-pruned-emaonly.safetensors").write_bytes(b"x")
-    assert have_base_model("sd-1.5-inpainting", SILENT).name == "sd-v1-5-inpainting.safetensors"
+    assert have_base_model("sdxl-inpainting-0.1", SILENT).name == "sd_xl_base_1.0_inpainting_0.1.safetensors"
     assert have_base_model("sd-1.5", SILENT) == models / "v1-5-pruned-emaonly.safetensors"
 
 
-def test_what_a_method_takes_when_nothing_is_chosen_is_in_the_catalogue():
+def test_what_a_method_takes_when_nothing_is_chosen_is_in_the_catalogue_or_one_commit_of_a_repository():
     names = [entry.options["model"] for entry in PAINTERS if "model" in entry.options] + ["big-lama", "anime-manga-big-lama"]
-    assert all(IMAGE_CATALOG[name].kind == "inpainter" for name in names)
+    assert all(IMAGE_CATALOG[name].kind == "inpainter" if name in IMAGE_CATALOG else re.fullmatch(r"[^@]+/[^@]+@[0-9a-f]{40}", name)
+               for name in names)
 
 
 def test_a_repository_is_taken_at_one_commit_only(models, monkeypatch):

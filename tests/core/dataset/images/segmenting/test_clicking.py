@@ -1,12 +1,16 @@
 """Clicks: measured in pixels of the picture, answered as the models' own pipelines do, and looked at once."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy
 import pytest
 from PIL import Image
 
 from core.base.errors import ConfigError, DatasetError, ModelError
+from core.dataset.images.manager import ImagesManager
 from core.dataset.images.segmenting.clicking import Clicker, ClickSettings, click, look_at, open_clicker
-from core.dataset.images.segmenting.sam import SAMS, Prompt
+from core.dataset.images.segmenting.sam import SAMS, MobileSam, Prompt
 from core.models.warm import WARM
 from tests.core.dataset.curation.photographs import photographs
 from tests.core.dataset.images.segmenting.small_sams import save_mobile_sam, save_sam2
@@ -62,6 +66,29 @@ def test_a_picture_is_looked_at_once_and_an_undone_click_needs_no_model(segmente
     assert len(asked) == 1 and asked[0][2] is not None  # only the new click, with the mask from before it in view
     Image.new("RGB", (60, 50)).save(picture)
     assert click(picture, at((10, 10)), MOBILE).look_seconds > 0
+
+
+def test_a_click_during_the_look_waits_for_it_and_does_not_look_again(segmenters, project, picture, monkeypatch):
+    save_mobile_sam(segmenters)
+    looks, looking, go_on = [], threading.Event(), threading.Event()
+    real = MobileSam.look
+
+    def slow(sam, *given):
+        looks.append(given)
+        looking.set()
+        assert go_on.wait(10)
+        return real(sam, *given)
+
+    monkeypatch.setattr(MobileSam, "look", slow)
+    with ThreadPoolExecutor(2) as threads:
+        look = threads.submit(ImagesManager(project).look_for_clicks, picture, "mobile-sam")
+        assert looking.wait(10)
+        answer = threads.submit(click, picture, at((100, 100)), MOBILE)
+        assert not answer.done()
+        go_on.set()
+        look.result()
+        assert answer.result().look_seconds == 0 and answer.result().mask.any()
+    assert len(looks) == 1
 
 
 def test_the_looks_that_are_kept_are_bounded(segmenters, tmp_path):

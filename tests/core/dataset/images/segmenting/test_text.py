@@ -8,10 +8,9 @@ from core.base.errors import ConfigError, ModelError
 from core.base.progress import SILENT
 from core.dataset.images.segmenting import SEGMENTERS
 from core.dataset.images.segmenting.masking import mask_images
-from core.dataset.images.segmenting.sam import Prompt
-from core.dataset.images.segmenting.settings import DETECTORS, SAMS, MaskSettings
-from core.dataset.images.segmenting.text import DETECTORS as ENTRIES
-from core.dataset.images.segmenting.text import TextSegmenter, asked, find_boxes
+from core.dataset.images.segmenting.sam import Prompt, vision_files
+from core.dataset.images.segmenting.settings import SAMS, WORD_FINDERS, MaskSettings
+from core.dataset.images.segmenting.text import FINDERS, TextSegmenter, asked, find_boxes
 from core.models.warm import WARM
 from tests.core.dataset.curation.photographs import photographs
 from tests.core.dataset.images.segmenting.small_sams import save_grounding_dino, save_sam2
@@ -41,12 +40,12 @@ def test_words_are_asked_for_as_the_model_was_taught():
 @pytest.mark.slow
 def test_every_find_is_cut_out_and_the_mask_is_of_the_pictures_size(pictures, tmp_path):
     from core.dataset.images.segmenting.clicking import ClickSettings, open_clicker
-    from core.dataset.images.segmenting.text import _open_detector
+    from core.dataset.images.segmenting.text import _open_finder
 
     report = mask_images(pictures, words(certainty=0.0001))
     assert [(one.name, one.after) for one in report.made] == [("cat_mask.png", (451, 300))]
     picture = Image.open(pictures.images / "cat.png").convert("RGB")
-    boxes = find_boxes(_open_detector(ENTRIES["grounding-dino-tiny"], "cpu"), picture, "watermark. red cat.", 0.0001)
+    boxes = find_boxes(_open_finder(vision_files(FINDERS["grounding-dino-tiny"], SILENT), "cpu"), picture, "watermark. red cat.", 0.0001)
     assert 0 < len(boxes) <= 5 and all(0 <= left < right <= 451 and 0 <= top < bottom <= 300 for left, top, right, bottom in boxes)
     with open_clicker(ClickSettings(model="sam2.1-tiny", device="cpu")) as clicker:
         seen = clicker.sam.look(picture, picture.size)
@@ -71,8 +70,8 @@ def test_another_kind_of_model_is_refused(pictures, tmp_path):
 def test_the_choices_of_the_form_are_those_that_are_known():
     from core.dataset.images.segmenting.sam import SAMS as KNOWN
 
-    assert tuple(ENTRIES) == DETECTORS and set(SAMS) == {name for name in KNOWN.names() if name.startswith("sam2")}
-    assert all(len(entry.options["revision"]) == 40 for entry in ENTRIES.values())
+    assert tuple(FINDERS) == WORD_FINDERS and set(SAMS) == {name for name in KNOWN.names() if name.startswith("sam2")}
+    assert all(len(entry.options["revision"]) == 40 for entry in FINDERS.values())
 
 
 @pytest.mark.slow

@@ -44,6 +44,15 @@ def test_a_base_model_is_refused_before_its_weights_are_read(tmp_path, sd_folder
         open_image_model(file, "cpu")
 
 
+def test_an_upscaler_in_a_torchscript_archive_is_read_without_its_code(tmp_path, monkeypatch):
+    """By the same rules as any other file of weights."""
+    import torch
+
+    torch.jit.save(torch.jit.trace(make_compact(2), torch.rand(1, 3, 8, 8)), tmp_path / "own.pt")
+    monkeypatch.setattr("torch.jit.load", lambda *given, **more: pytest.fail("its code was loaded"))
+    assert open_image_model(tmp_path / "own.pt", "cpu").scale == 2
+
+
 class Trap:
     """Runs a command when it is unpickled."""
 
@@ -64,7 +73,7 @@ def test_code_in_a_file_never_runs(tmp_path, ending):
                                     lambda path: path.write_bytes(pickle.dumps({"params": Trap(mark)})))):
         file = tmp_path / f"trap{number}{ending}"
         write(file)
-        words = "holds more than weights .it names (posix|os).system.+safetensors" if number < 2 else "no weights that torch can read"
+        words = "holds more than weights .it names (posix|os).system.+safetensors" if number < 2 else "no weights that can be read"
         with pytest.raises(ModelError, match=words) as caught:
             open_image_model(file, "cpu")
         assert not mark.exists() and file.name in str(caught.value)
@@ -84,9 +93,10 @@ def test_what_holds_no_weights_is_refused_in_words(tmp_path):
     torch.save({"encoder.weight": torch.zeros(4, 4)}, tmp_path / "other.pth")
     whole = save_network(make_compact(), tmp_path / "whole.pth").read_bytes()
     (tmp_path / "cut.pth").write_bytes(whole[: len(whole) // 2])
-    told = {"text.pth": "no weights that torch can read", "empty.pth": "no weights that torch can read", "page.safetensors": "page",
-            "notes.txt": "ends with .txt", "tensor.pth": "it holds a Tensor", "nothing.pth": "it holds a dict",
-            "script.pt": "TorchScript", "half.pth": "fit no network", "other.pth": "no network that is known", "cut.pth": "damaged"}
+    told = {"text.pth": "no weights that can be read", "empty.pth": "no weights that can be read", "page.safetensors": "page",
+            "notes.txt": "ends with .txt", "tensor.pth": "holds a Tensor", "nothing.pth": "holds a dict",
+            "script.pt": "no network that is known",
+            "half.pth": "fit no network", "other.pth": "no network that is known", "cut.pth": "damaged"}
     for name, words in told.items():
         with pytest.raises(ModelError, match=words) as caught:
             open_image_model(tmp_path / name, "cpu")
