@@ -172,8 +172,9 @@ def _write_masks(project: Project, items: Mapping[str, ImageItem], sources: Mapp
         size = (facts.width, facts.height)
         if place.is_file() and (inspect_image(place).width, inspect_image(place).height) == size:
             return
-        path = project.variants / masked[item.id].name if item.id in masked else None
-        mask = fitting_mask(path, sources[item.id], item, size) if path is not None else empty_mask(size, 255)
+        mask = empty_mask(size, 255)
+        if item.id in masked:
+            mask = fitting_mask(project.variants / masked[item.id].name, sources[item.id], item, size)
         write_bytes(place, encode(Image.fromarray(mask), SaveSettings(format="png"), "PNG").data)
 
     missing = [item for item in items.values() if item.width]

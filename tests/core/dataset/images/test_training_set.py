@@ -12,14 +12,14 @@ from core.base.locks import locked
 from core.dataset.images.learnable import learnable
 from core.dataset.images.saving import SaveSettings, encode
 from core.dataset.images.training_set import TRAINED, is_training_set, training_set
-from core.dataset.images.variants import Made, list_variants, save_variant, take_back_variant
+from core.dataset.images.variants import Made, Step, list_variants, save_variant, take_back_variant
 from core.dataset.images.working import LOCK
 from core.dataset.items import list_items
 from core.dataset.project import project_of_images
 
 
-def png(colour, size=(64, 48), mode="RGB", of=""):
-    text = Made(of, ()).text() if of else ""
+def png(colour, size=(64, 48), mode="RGB", of="", steps=()):
+    text = Made(of, steps).text() if of else ""
     return encode(Image.new(mode, size, colour), SaveSettings(format="png"), "PNG", text).data
 
 
@@ -83,6 +83,15 @@ def test_a_mask_of_other_proportions_is_refused_by_name(pictures):
     save_variant(pictures, "a", "mask", png(0, (40, 80), "L"), ".png")
     with pytest.raises(DatasetError, match="mask of a.jpg.+40 x 80"):
         training_set(pictures, masks=True)
+
+
+def test_a_mask_of_another_section_of_the_picture_is_refused_by_name(pictures):
+    of, cut = list_items(pictures)[0].sha256, Step("crop-by-hand", {"box": [0, 0, 32, 24]})
+    save_variant(pictures, "a", "mask", png(0, (32, 24), "L", of, (cut,)), ".png")
+    with pytest.raises(DatasetError, match="mask of a.jpg.+another section"):
+        training_set(pictures, masks=True)
+    save_variant(pictures, "a", "resized", png("red", (32, 24), of=of, steps=(cut,)), ".png")
+    assert training_set(pictures, masks=True).masked == 1
 
 
 def test_folders_that_no_run_names_go_after_a_while(pictures):
