@@ -9,6 +9,8 @@ import pytest
 from core.base.paths import ROOT
 from tests.core.dataset.small_things import make_tagger, picture
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("onnx")
 
 

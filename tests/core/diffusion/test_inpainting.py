@@ -14,6 +14,8 @@ from core.diffusion.inpainting import Repainting, repaint
 from core.diffusion.sampling import make_scheduler
 from tests.tiny_models import make_model_folder, make_single_file
 
+pytestmark = pytest.mark.slow
+
 SIZE = (48, 64)
 
 

@@ -18,6 +18,8 @@ from core.models.download import download_model
 from core.models.settings import DownloadSettings
 from tests.core.models.fake_sites import SDXL, Blob, weights
 
+pytestmark = pytest.mark.slow
+
 
 class Heard(Progress):
     """What was said, and a cancel after so many MiB."""

@@ -12,6 +12,8 @@ from widgets.training.choice import read_settings
 from widgets.training.launch import ENQUEUE, START, TrainPanel
 from widgets.training.monitor import MonitorPanel
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def runs(session):

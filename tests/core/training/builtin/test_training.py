@@ -19,6 +19,8 @@ from core.training.builtin.options import make_options
 from tests.core.training.builtin.making import make_trainer
 from tests.tiny_models import break_vae, make_model_folder, make_pictures, write_training_pair
 
+pytestmark = pytest.mark.slow
+
 
 def run(folder, model, sizes=((64, 64),) * 4, dataset=None, subset=None, stop=lambda: False, **config):
     images = make_pictures(folder / "images", list(sizes))

@@ -19,6 +19,8 @@ from core.stages import run_stage
 from tests.core.dataset.curation.photographs import photographs
 from tests.core.dataset.images.detecting.small_detectors import detectors_in, red_finder, with_red
 
+pytestmark = pytest.mark.slow
+
 FACE = (560, 170, 736, 434)
 """Left, top, right, bottom."""
 

@@ -18,6 +18,8 @@ from core.dataset.items import one_item
 from core.models.warm import WARM
 from tests.core.dataset.images.segmenting.small_segmenters import save_segmenter
 
+pytestmark = pytest.mark.slow
+
 SIZE = (60, 40)
 
 

@@ -15,6 +15,8 @@ from core.dataset.images.working import keep, try_on
 from core.models.warm import WARM
 from tests.tiny_upscalers import make_compact, save_network
 
+pytestmark = pytest.mark.slow
+
 
 def settings(**values):
     return UpscaleSettings.make(**{"model": "tiny", "side": 128, **values})
