@@ -15,6 +15,8 @@ from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_image
 from tests.core.dataset.curation.photographs import as_jpeg, photographs
 from tests.core.dataset.small_things import picture
 
+pytestmark = pytest.mark.slow
+
 ONLY_HASHES = DuplicateSettings(embedder="none")
 
 
