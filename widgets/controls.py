@@ -91,6 +91,9 @@ class Control:
         """Show a value of the settings class."""
         self.widget.value = "" if value is None else str(value)
 
+    def offer(self, choices: Choices) -> None:
+        """Replace what is offered; a control that is not a list offers nothing."""
+
     def complain(self, sentence: str) -> None:
         """Show what is wrong with the value under the control; an empty sentence clears it."""
         self._wrong = sentence

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from core.base.errors import ConfigError
 from core.base.settings import SET, Settings, field_extra
-from widgets.controls import ChoiceControl, Choices, Control, make_control, plain_type
+from widgets.controls import Choices, Control, make_control, plain_type
 
 S = TypeVar("S", bound=Settings)
 OF_NO_USE = "It does nothing with the other settings as they are."
@@ -106,7 +106,7 @@ class Form(Generic[S]):
     def offer(self, name: str, choices: Choices, remark: str = "", wrong: bool = False) -> None:
         """Replace the choices of a field of this very form, and say something below it; also before its fold is opened."""
         self._choices[name], self._remarks[name] = choices, (remark, wrong)
-        if isinstance(control := self._controls.get(name), ChoiceControl):
+        if (control := self._controls.get(name)) is not None:
             control.offer(choices)
             control.remark(remark, wrong)
 

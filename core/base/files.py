@@ -25,6 +25,8 @@ NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS
 """What file systems without hard links answer (FAT, FUSE drives, some network drives)."""
 OLD = 3600.0
 """Seconds after which a file that is half written belongs to nobody any more."""
+FileMark = tuple[int, int]
+"""Size in bytes and time of the last change in nanoseconds; another file under the same name has another one."""
 
 
 @contextlib.contextmanager
@@ -229,6 +231,15 @@ def append_lines(path: Path, lines: Iterable[str], sync: bool = False, errors: s
                 os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def file_mark(path: Path) -> FileMark | None:
+    """Tells a file from another one of its name; None: it is not there, or cannot be looked at."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_size, facts.st_mtime_ns
 
 
 def sha256(path: Path) -> str:

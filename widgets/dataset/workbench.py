@@ -28,6 +28,7 @@ from widgets.dataset.bench.models import ModelsList
 from widgets.dataset.bench.progress import TryProgress
 from widgets.dataset.bench.repainting import RepaintTab
 from widgets.dataset.bench.tab import Tab, ToolTab
+from widgets.dataset.bench.unsaved import Unsaved
 from widgets.dataset.bench.viewing import ViewTab
 from widgets.dataset.browsing import Shelf
 from widgets.dataset.importing import skipped_list
@@ -71,6 +72,7 @@ class WorkbenchPanel(Panel):
         self._trying: TryProgress | None = None
         self._watching = False
         self._results: list[tuple[Tried, int]] = []
+        self.unsaved = Unsaved()
         super().__init__(session, number)
 
     def controls(self) -> Sequence[ipw.Widget]:
@@ -155,6 +157,7 @@ class WorkbenchPanel(Panel):
     def opened(self) -> None:
         """Another project: nothing lies on the desk."""
         self.desk.close()
+        self.unsaved.forget()
         self._skipped.value = ""
 
     def update(self) -> None:
@@ -184,7 +187,7 @@ class WorkbenchPanel(Panel):
         if opened is None:
             return None
         self._skipped.value = ""
-        return self.tab.run(opened, self.tab.settings(), opened.shown.label if opened.shown.kind == "part" else "")
+        return self.tab.run(opened)
 
     def cancel(self) -> None:
         """Stop what is tried, or the job."""
@@ -209,6 +212,7 @@ class WorkbenchPanel(Panel):
     def show_report(self, status: JobStatus) -> None:
         """What the job left out, and the picture as it is now."""
         self._skipped.value = skipped_list(status)
+        self.tab.offer_models()
         if self.desk.tried is None:
             self.kept("")
 
@@ -234,23 +238,36 @@ class WorkbenchPanel(Panel):
         """Cancel stops nothing any more."""
         self._trying = None
 
-    def show_results(self, found: Sequence[Tried]) -> str | None:
-        """Put what a tool made of the picture on the canvas: results to choose from, or the parts of one.
+    def show_results(self, found: Sequence[Tried], tab: Tab) -> str | None:
+        """Keep what a tool made of a picture, and put it on the canvas where picture and tab are still open.
 
-        Returns: why there is nothing to show; None: it is shown.
+        Args: found: results to choose from, or one with several parts. Returns: why it is not shown; None: it is shown.
         """
         self._trying = None
-        shown = [(tried, number) for tried in found for number in range(len(tried.files))]
-        if not shown:
-            reason = found[0].reason if found else ""
-            return reason or "nothing to do with these settings."
-        self._results = shown
+        if not any(tried.files for tried in found):
+            return (found[0].reason if found else "") or "nothing to do with these settings."
+        unit, opened = found[0].work.unit, self.desk.opened
+        self.unsaved.keep(unit.item.id, tab.name, found)
+        if opened is None or opened.picture.id != unit.item.id or self.tab is not tab:
+            return f"tried on {unit.title}. It is kept: press that picture under {tab.title} to see it."
+        self._lay_results(found)
+        return None
+
+    def _lay_results(self, found: Sequence[Tried]) -> None:
+        self._results = shown = [(tried, number) for tried in found for number in range(len(tried.files))]
         self.result.options = [(_result_words(tried, number, place), place) for place, (tried, number) in enumerate(shown)]
         self.desk.show_tried(*shown[0])
         notes = "; ".join(dict.fromkeys(file.encoded.note for tried in found for file in tried.files if file.encoded.note))
         keeps = "Save keeps the one that is shown." if len(found) > 1 else "Save it or discard it."
-        self.say("done", f"Tried on {found[0].work.unit.title}. {keeps}{f' Note: {notes}.' if notes else ''}")
-        return None
+        if not self.working():
+            self.say("done", f"Tried on {found[0].work.unit.title}. {keeps}{f' Note: {notes}.' if notes else ''}")
+
+    def _show_tab(self) -> None:
+        """Tell the tab what lies on the desk; what it tried on it earlier is shown again."""
+        opened = self.desk.opened
+        self.tab.show(opened)
+        if opened is not None and (found := self.unsaved.of(opened.picture.id, self.tab.name)):
+            self._lay_results(found)
 
     def _show_result(self) -> None:
         if self.desk.tried is not None and len(self._results) > 1:
@@ -283,7 +300,7 @@ class WorkbenchPanel(Panel):
         self._result_box.layout.display = "" if tried is not None and len(self._results) > 1 else "none"
         self.canvas.locked = tried is not None  # a result is looked at, not drawn on
         if tried is None and is_other:
-            self.tab.show(opened)
+            self._show_tab()
         elif not is_other:
             self.tab.renewed(opened)
         present = "" if opened is None else f"<b>{html.escape(opened.picture.name)}</b>: {html.escape(self._shown_words())}"
@@ -315,7 +332,7 @@ class WorkbenchPanel(Panel):
         if opened is not None and self.manager is not None and (self.desk.tried is not None or not self.tab.may_show(opened.shown)):
             self.desk.open(self.manager, opened.picture.id)
         else:
-            self.tab.show(self.desk.opened)
+            self._show_tab()
         if not self.working():
             self._settle()
         self._enable()

@@ -88,8 +88,8 @@ KINDS: tuple[tuple[str, Literal["error", "warning", "info"], str, str, Mapping[s
     ("foreign", "warning", "Files of somebody else lie among the exported ones; they are not touched, and a trainer takes them too",
      "Move them away, or choose another folder.", {}, ""),
     ("large", "warning", "Pictures too large to be looked at whole; they are left out", "Make them smaller.", {}, ""),
-    ("stale", "warning", "Versions that were made of another picture than the one that is there now",
-     "Make them anew with their tool, or export the pictures themselves.", {"versions": "none"}, "Export the pictures themselves"),
+    ("stale", "warning", "Versions and masks that are passed over, as they were made of another picture than the one that is there now",
+     "Make them anew with their tool, or take them away in the workbench.", {}, ""),
     ("mask", "warning", "Masks that cannot be used, as they are of another section of the picture, of other proportions or damaged; they "
      "are left out", "Draw them anew.", {"masks": "none"}, "Export without masks"),
     ("empty_mask", "warning", "Masks in which nothing counts: nothing of these pictures would be learned",
@@ -126,6 +126,7 @@ def check_export(project: Project, settings: ExportSettings, progress: Progress 
     trouble: dict[str, list[str]] = {}
     looks = _look(project, plan, trouble, progress)
     _sort_looks(plan, looks, settings, Fitter(rule), trouble)
+    trouble["stale"] = list(plan.stale)
     trouble["missing"] = [one.source.name for one in plan.missing] if settings.without_caption == "stop" else []
     stems = Counter(fold(item.id) for item in {one.item.name: one.item for one in plan.wanted}.values())
     trouble["stem"] = [one.item.name for one in plan.wanted if stems[fold(one.item.id)] > 1]
@@ -196,7 +197,7 @@ def _look_closely(one: Wanted) -> tuple[Look, str]:
 
 def _sort_looks(plan: Plan, looks: Mapping[str, Look], settings: ExportSettings, fitter: Fitter, trouble: dict[str, list[str]]) -> None:
     tests: tuple[tuple[str, Callable[[Look], bool]], ...] = (
-        ("stale", lambda look: look.stale), ("turned", lambda look: look.turned), ("place", lambda look: look.has_place),
+        ("turned", lambda look: look.turned), ("place", lambda look: look.has_place),
         ("alpha", lambda look: look.has_alpha and settings.masks != "alpha"))
     for one in plan.wanted:
         look = looks[one.id]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.base.buckets import Size
 from core.base.errors import DatasetError
+from core.base.files import file_mark
 from core.dataset.export.planning import Wanted
 from core.dataset.export.settings import ExportSettings
 from core.dataset.export.stripping import strip
@@ -17,7 +18,7 @@ from core.dataset.images.framing_of import misfit
 from core.dataset.images.masks import read_mask, with_alpha
 from core.dataset.images.opening import BROKEN, DESCRIPTION_TAG, MAX_PIXELS, inspect_image, open_image, read_exif
 from core.dataset.images.saving import SaveSettings, encode
-from core.dataset.images.variants import is_note_of_ours, read_made
+from core.dataset.images.variants import is_note_of_ours
 from core.dataset.items import is_unchanged
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ class Look:
     has_notes: bool = False
     has_place: bool = False
     """Whether it says where it was taken."""
-    stale: bool = False
-    """Whether it was made of a picture that is not there any more."""
     mask_trouble: str = ""
     """Why the mask cannot be used; empty: it can, or there is none."""
     marks: tuple[str, ...] = ()
@@ -79,7 +78,7 @@ def look_at(wanted: Wanted) -> Look:
         return Look(f"{wanted.source.name} has more than {MAX_PIXELS / 1e6:g} million pixels.", size)
     return Look(size=size, plain=plain, has_alpha=facts.mode in WITH_ALPHA or (facts.mode == "P" and not plain),
                 turned=facts.orientation != 1, described=is_note_of_ours(_said(exif)), has_notes=exif is not None,
-                has_place=exif is not None and GPS_TAG in exif, stale=_is_stale(wanted), mask_trouble=_mask_trouble(wanted), marks=marks)
+                has_place=exif is not None and GPS_TAG in exif, mask_trouble=_mask_trouble(wanted), marks=marks)
 
 
 def is_as_seen(wanted: Wanted, look: Look) -> bool:
@@ -168,11 +167,8 @@ def _marks(wanted: Wanted) -> tuple[str, ...]:
 
 def _mark(path: Path) -> str:
     """Names the present content of a file, without reading it."""
-    try:
-        facts = path.stat()
-    except OSError:
-        return "gone"
-    return f"{path.name}:{facts.st_size}:{facts.st_mtime_ns}"
+    mark = file_mark(path)
+    return f"{path.name}:{mark[0]}:{mark[1]}" if mark is not None else "gone"
 
 
 def _said(exif: Exif | None) -> str:
@@ -187,11 +183,3 @@ def _mask_trouble(wanted: Wanted) -> str:
         return misfit(wanted.mask, wanted.source, wanted.item) if wanted.mask is not None else ""
     except DatasetError as error:
         return str(error)
-
-
-def _is_stale(wanted: Wanted) -> bool:
-    """Whether a version goes back to another picture than the one that is there: each says to which."""
-    if wanted.variant is None or not wanted.item.sha256:
-        return False
-    made = read_made(wanted.source)
-    return made is not None and made.of != wanted.item.sha256

@@ -1,4 +1,4 @@
-"""Which files go into an export, and under which names; nothing is opened and nothing written."""
+"""Which files go into an export, and under which names; nothing is decoded and nothing written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from core.base.errors import DatasetError
 from core.base.files import safe_stem
 from core.dataset.captions.files import caption_path_for, decode_caption, has_lines, one_line
 from core.dataset.export.settings import ExportSettings
-from core.dataset.images.variants import Variant, best_of, list_variants
+from core.dataset.images.learnable import current_versions, passed_over
+from core.dataset.images.variants import BESIDE, WHOLE, Kind, Variant, best_of
 from core.dataset.items import ImageItem, Skipped, list_items
 from core.dataset.project import Project
 from core.dataset.sources.ledger import fold
@@ -55,6 +56,8 @@ class Plan:
     missing: tuple[Wanted, ...] = ()
     """Pictures without a caption that can be read; they are among the others unless they are left out."""
     skipped: tuple[Skipped, ...] = ()
+    stale: tuple[str, ...] = ()
+    """Files of versions and masks that are passed over, as they were made of another picture than the one that is there now."""
 
     def repeats(self, settings: ExportSettings) -> int:
         """How often each picture is seen in an epoch."""
@@ -66,14 +69,16 @@ def plan_export(project: Project, settings: ExportSettings) -> Plan:
     items = list_items(project)
     ids, chosen = {item.id for item in items}, set(settings.images)
     skipped = [Skipped(name, "No picture of that name is in the project.") for name in settings.images if name not in ids]
-    variants = list_variants(project, ids)
+    items = [item for item in items if not chosen or item.id in chosen]
+    current = current_versions(project, items, kinds_wanted(settings))
+    stale: list[str] = []
     taken: set[str] = set()
     wanted: list[Wanted] = []
     missing: list[Wanted] = []
     for item in items:
-        if chosen and item.id not in chosen:
-            continue
-        for one in _of_item(project, item, variants.get(item.id, ()), settings, taken):
+        variants = current.variants.get(item.id, [])
+        stale += _stale_names(current.stale.get(item.id, ()), variants)
+        for one in _of_item(project, item, variants, settings, taken):
             if one.caption is not None:
                 wanted.append(one)
                 continue
@@ -82,14 +87,27 @@ def plan_export(project: Project, settings: ExportSettings) -> Plan:
                 skipped.append(Skipped(one.source.name, "It has no caption."))
             else:
                 wanted.append(one)
-    return Plan(tuple(wanted), tuple(missing), tuple(skipped))
+    return Plan(tuple(wanted), tuple(missing), tuple(skipped), tuple(stale))
+
+
+def kinds_wanted(settings: ExportSettings) -> tuple[Kind, ...]:
+    """Of which kinds versions are exported."""
+    parts: tuple[Kind, ...] = ("part",) if settings.parts else ()
+    masks: tuple[Kind, ...] = ("mask",) if settings.masks != "none" else ()
+    return (*(WHOLE if settings.versions == "best" else ()), *parts, *masks, *(("transparent",) if settings.transparent else ()))
+
+
+def _stale_names(stale: Sequence[Variant], variants: Sequence[Variant]) -> list[str]:
+    """Of what would be exported of a picture and its parts, were it not stale."""
+    labels = {"", *(one.label for one in (*stale, *variants) if one.kind == "part")}
+    return [one.name for one in passed_over(stale, best_of(variants)) if one.label in labels]
 
 
 def _of_item(project: Project, item: ImageItem, variants: Sequence[Variant], settings: ExportSettings,
              taken: set[str]) -> Iterator[Wanted]:
     """The picture, and its parts where they are asked for."""
     caption = caption_text(item.caption_path)
-    yield _wanted(project, item, None if settings.versions == "none" else best_of(variants), "", variants, caption, settings, taken)
+    yield _wanted(project, item, best_of(variants), "", variants, caption, settings, taken)
     for part in variants if settings.parts else ():
         if part.kind == "part":
             own = caption_text(caption_path_for(project.variants / part.name))
@@ -98,10 +116,8 @@ def _of_item(project: Project, item: ImageItem, variants: Sequence[Variant], set
 
 def _wanted(project: Project, item: ImageItem, variant: Variant | None, label: str, variants: Sequence[Variant], caption: str | None,
             settings: ExportSettings, taken: set[str]) -> Wanted:
-    beside = {one.kind: one for one in variants if one.label == label and one.kind in ("mask", "transparent")}
-    if settings.transparent and "transparent" in beside:
-        variant = beside["transparent"]
-    mask = beside.get("mask") if settings.masks != "none" else None
+    beside = {one.kind: one for one in variants if one.label == label and one.kind in BESIDE}
+    variant, mask = beside.get("transparent", variant), beside.get("mask")
     source = project.variants / variant.name if variant is not None else item.path
     stem = _free_stem(f"{item.id}_{label}" if label else item.id, taken)
     return Wanted(item, stem, source, variant, caption, project.variants / mask.name if mask is not None else None)

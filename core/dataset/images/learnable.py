@@ -1,19 +1,27 @@
-"""Which versions a training may learn: the best of each picture that was made of the picture as it is now; older ones are passed over."""
+"""Which versions count: those that were made of the picture as it is now; older ones are passed over, in training and in an export."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from core.dataset.images.variants import WHOLE, Variant, list_variants, read_made
+from core.base.files import FileMark, file_mark
+from core.dataset.images.variants import WHOLE, Kind, Variant, best_of, list_variants, read_made
 from core.dataset.items import ImageItem
 from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
 
-FileMark = tuple[int, int]
-"""Size in bytes and time of the last change in nanoseconds; another file under the same name has another one."""
+
+@dataclass
+class Current:
+    """Versions of each picture, by its stem."""
+
+    variants: dict[str, list[Variant]] = field(default_factory=dict)
+    """Those that were made of the picture as it is now, or do not say of what: they were brought along."""
+    stale: dict[str, list[Variant]] = field(default_factory=dict)
+    """Those that were made of another picture than the one that is there now."""
 
 
 @dataclass
@@ -27,37 +35,40 @@ class Learnable:
     """Versions and masks that would be learned, had the picture not been changed after they were made."""
 
 
+def current_versions(project: Project, items: Iterable[ImageItem], kinds: Collection[Kind]) -> Current:
+    """The versions of these kinds, and whether their picture was changed since. Raises: DatasetError: the folder cannot be read."""
+    by_id, found = {item.id: item for item in items}, Current()
+    wanted = [one for variants in list_variants(project, by_id.keys()).values() for one in variants if one.kind in kinds]
+    for one, is_current in bounded_map(lambda one: _is_of(project.variants / one.name, by_id[one.stem]), wanted):
+        (found.variants if is_current is True else found.stale).setdefault(one.stem, []).append(one)
+    return found
+
+
 def learnable(project: Project, items: Iterable[ImageItem], masks: bool = False) -> Learnable:
-    """What a training learns of these pictures. A version that does not say of what it was made was brought along, and counts.
+    """What a training learns of these pictures: the best version of each, and its mask.
 
     Args: masks: whether masks are wanted. Raises: DatasetError: the folder cannot be read.
     """
     by_id, found = {item.id: item for item in items}, Learnable()
-    wanted = []
-    for stem, variants in list_variants(project, by_id.keys()).items():
-        whole = sorted((one for one in variants if one.kind in WHOLE), key=lambda one: WHOLE.index(one.kind), reverse=True)
-        wanted += [(by_id[stem], whole)] if whole else []
-        wanted += [(by_id[stem], [one]) for one in variants if masks and one.kind == "mask" and not one.label][:1]
-
-    def newest(case: tuple[ImageItem, Sequence[Variant]]) -> int:
-        item, variants = case
-        return next((number for number, one in enumerate(variants) if _is_of(project.variants / one.name, item)), len(variants))
-
-    for (item, variants), number in bounded_map(newest, wanted):
-        assert isinstance(number, int)  # `newest` raises nothing
-        found.stale += [(item, one) for one in variants[:number]]
-        if number < len(variants):
-            (found.masks if variants[number].kind == "mask" else found.best)[item.id] = variants[number]
+    current = current_versions(project, by_id.values(), (*WHOLE, "mask") if masks else WHOLE)
+    for stem, variants in current.variants.items():
+        best, mask = best_of(variants), next(filter(_is_own_mask, variants), None)
+        found.best.update({stem: best} if best is not None else {})
+        found.masks.update({stem: mask} if mask is not None else {})
+    for stem, variants in current.stale.items():
+        found.stale += [(by_id[stem], one) for one in passed_over(variants, found.best.get(stem)) if one.kind in WHOLE or _is_own_mask(one)]
     return found
 
 
-def file_mark(path: Path) -> FileMark | None:
-    """Tells a file from another one of its name; None: it is not there, or cannot be looked at."""
-    try:
-        facts = path.stat()
-    except OSError:
-        return None
-    return facts.st_size, facts.st_mtime_ns
+def passed_over(stale: Iterable[Variant], best: Variant | None) -> list[Variant]:
+    """Which stale versions would be taken, were they not stale. Args: best: the version that is taken; None: the picture itself."""
+    lower = WHOLE[:WHOLE.index(best.kind)] if best is not None else ()
+    return [one for one in stale if one.kind not in lower]
+
+
+def _is_own_mask(variant: Variant) -> bool:
+    """Whether it says what counts of the whole picture."""
+    return variant.kind == "mask" and not variant.label
 
 
 def _is_of(path: Path, item: ImageItem) -> bool:

@@ -27,7 +27,7 @@ from core.dataset.images.segmenting.clicking import ClickSettings, look_at
 from core.dataset.images.segmenting.masking import label_of, mask_images
 from core.dataset.images.segmenting.settings import MaskSettings, Use
 from core.dataset.images.sourcing import one_unit
-from core.dataset.images.tools import TOOLS, make_tool, settings_of_tool
+from core.dataset.images.tools import TOOLS, make_tool
 from core.dataset.images.transparent import TransparentSettings, make_transparent
 from core.dataset.images.upscaling.tool import UpscaleSettings, upscale_images
 from core.dataset.images.version_report import VersionReport
@@ -37,6 +37,7 @@ from core.models.catalog import Kind
 from core.models.having import offered_models
 from core.models.warm import WARM, WarmModel
 from core.setup.hardware import read_gpus
+from core.stages import stage_named
 
 MODEL_FIELDS: dict[str, dict[str, Kind]] = {
     "upscale": {"model": "upscaler"}, "enhance": {"model": "upscaler", "restorer": "face restorer"}, "inpaint": {"lama_model": "inpainter"}}
@@ -203,4 +204,4 @@ class ImagesManager:
 
     def _run_tool(self, tool: str, values: Mapping[str, Any], images: Sequence[str], progress: Progress) -> VersionReport:
         """A tool of `TOOLS` over some pictures."""
-        return work_on(self.project, make_tool(self.project, tool, settings_of_tool(tool).make(**values)), images, progress)
+        return work_on(self.project, make_tool(self.project, tool, stage_named(tool).settings_class().make(**values)), images, progress)

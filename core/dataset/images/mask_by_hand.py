@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.base.errors import ConfigError, DatasetError, StudioError
-from core.base.files import explain_disk_errors, read_json, read_text, sha256, write_bytes, write_json
+from core.base.files import FileMark, explain_disk_errors, file_mark, read_json, read_text, sha256, write_bytes, write_json
 from core.base.progress import SILENT, Progress
 from core.dataset.images.framing_of import misfit
 from core.dataset.images.mask_edits import Drawing, as_values, digest_of, read_operations
@@ -45,8 +45,6 @@ MOST_NOTED = 12_000
 LOST = "How {} was drawn is not wholly known any more, so it is there in one piece; you can go on from it."
 """Told where steps of a mask are lost, and its pixels are not."""
 Device = Literal["auto", "cuda", "cpu"]
-Stamp = tuple[int, int]
-"""Of a file: mtime_ns and size in bytes."""
 
 
 class KeptSources(Sources):
@@ -143,7 +141,7 @@ class HandMask(Tool[Decoded, Decoded]):
         if work.source != self._drawing.path or decoded.image.size != self._drawing.size:
             raise DatasetError(f"{work.unit.title} was changed meanwhile: it was drawn on {self._drawing.path.name}, now there is "
                                f"{work.source.name}.", "Open it again.")
-        if _stamp(work.source) != self._drawing.stamp:
+        if file_mark(work.source) != self._drawing.mark:
             raise DatasetError(f"{work.source.name} was changed meanwhile: it is another file than the one that was drawn on.",
                                "Open it again: what you drew is still there.")
         return decoded
@@ -170,7 +168,7 @@ class HandDrawing:
     path: Path
     """The version that is shown and drawn on."""
     size: Size
-    stamp: Stamp
+    mark: FileMark | None
     """Of that version, as it was opened."""
     sources: KeptSources
     begun: tuple[Operation, ...] = ()
@@ -239,11 +237,11 @@ def open_drawing(project: Project, image_id: str, label: str = "", use: Use = "l
     work = work_for(unit, BY_HAND, "mask", label=label_of(unit, use))
     if work.trouble:
         raise DatasetError(work.trouble)
-    stamp, facts = _stamp(work.source), inspect_image(work.source)
+    mark, facts = file_mark(work.source), inspect_image(work.source)
     size, sources = (facts.width, facts.height), KeptSources(project, work.source, device)
     there = unit.beside("mask", label_of(unit, use))
     begun, note = _begin(project, there, work, size, sources) if there is not None else ((), "")
-    return HandDrawing(project, image_id, label, use, work.source, size, stamp, sources, begun, note)
+    return HandDrawing(project, image_id, label, use, work.source, size, mark, sources, begun, note)
 
 
 def _begin(project: Project, mask: Path, work: Work, size: Size, sources: KeptSources) -> tuple[tuple[Operation, ...], str]:
@@ -272,12 +270,3 @@ def _operations_of(project: Project, step: Step) -> tuple[Operation, ...] | None
         return read_operations(step.settings["operations"] if kept is None else read_text(project.hidden / KEPT_MASKS / f"{kept}.json"))
     except (ConfigError, DatasetError, KeyError, OSError):
         return None
-
-
-def _stamp(path: Path) -> Stamp:
-    """Raises: DatasetError: it is not there."""
-    try:
-        facts = path.stat()
-    except OSError as error:
-        raise DatasetError(f"{path.name} is not there (any more).") from error
-    return facts.st_mtime_ns, facts.st_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -42,12 +43,12 @@ class Sources:
         raise DatasetError("No picture is shown that a model could look at.", "Leave the operation out.")
 
 
-class _Operation(BaseModel):
+class _Operation(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
+    @abstractmethod
     def apply(self, mask: Mask, sources: Sources) -> Mask:
         """The mask with it. Args: mask: may be changed. Raises: DatasetError, ModelError, ConfigError: a model's mask cannot be had."""
-        raise NotImplementedError
 
 
 class _Shape(_Operation):
@@ -59,9 +60,9 @@ class _Shape(_Operation):
         """Where it may count; elsewhere it counts nowhere."""
         return 0, 0, *size
 
+    @abstractmethod
     def drawn(self, size: Size, at: tuple[int, int], sources: Sources, whole: Size) -> Mask:
         """Within a box of that size whose corner lies there. Args: whole: size of the picture."""
-        raise NotImplementedError
 
     def apply(self, mask: Mask, sources: Sources) -> Mask:
         """Drawn into the mask, which is changed in its box only."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.base.errors import DatasetError
+from core.base.files import FileMark, file_mark
 from core.dataset.images.files import IMAGE_SUFFIXES
 from core.dataset.images.variants import WHOLE, Kind, Made, Step, Variant, best_of, read_made, replaced_one, versions_of
 from core.dataset.items import ImageItem, one_item
@@ -42,8 +43,8 @@ class Unit:
             else best_of(self.variants)
 
 
-Seen = tuple[str, int, int]
-"""Name, time of the last change (ns) and size of a file; -1, -1: there is none."""
+Seen = tuple[str, FileMark | None]
+"""A file's path and mark; None: there is none."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +120,7 @@ def files_seen(work: Work) -> tuple[Seen, ...]:
     paths = [work.source, *(folder / one.name for one in work.present)]
     if not unit.label:
         paths += [folder / f"{unit.item.id}_{kind}{suffix}" for kind in WHOLE for suffix in IMAGE_SUFFIXES]
-    return tuple(_seen(path) for path in dict.fromkeys(paths))
-
-
-def _seen(path: Path) -> Seen:
-    try:
-        facts = path.stat()
-    except OSError:
-        return str(path), -1, -1
-    return str(path), facts.st_mtime_ns, facts.st_size
+    return tuple((str(path), file_mark(path)) for path in dict.fromkeys(paths))
 
 
 def is_there(work: Work, step: Step) -> bool:

@@ -21,12 +21,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.base.buckets import Size
 from core.base.errors import DatasetError, DiskError
-from core.base.files import explain_disk_errors, write_bytes
+from core.base.files import FileMark, explain_disk_errors, file_mark, write_bytes
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
 from core.dataset.images.framing_of import fitting_mask
-from core.dataset.images.learnable import FileMark, Learnable, file_mark, learnable
+from core.dataset.images.learnable import Learnable, learnable
 from core.dataset.images.masks import empty_mask
 from core.dataset.images.not_worked_on import not_worked_on
 from core.dataset.images.opening import inspect_image
@@ -150,8 +151,7 @@ def _link(place: Path, source: Path) -> None:
     if place.is_symlink():
         place.unlink()
     elif place.exists():
-        facts, there = source.stat(), place.stat()
-        if (facts.st_size, facts.st_mtime_ns) == (there.st_size, there.st_mtime_ns):
+        if file_mark(place) == file_mark(source):
             return
         place.unlink()
     try:
@@ -168,9 +168,8 @@ def _write_masks(project: Project, items: Mapping[str, ImageItem], sources: Mapp
 
     def write(item: ImageItem) -> None:
         place = folder / f"{item.id}.png"
-        facts = inspect_image(sources[item.id])
-        size = (facts.width, facts.height)
-        if place.is_file() and (inspect_image(place).width, inspect_image(place).height) == size:
+        size = _size_of(sources[item.id])
+        if place.is_file() and _size_of(place) == size:
             return
         mask = empty_mask(size, 255)
         if item.id in masked:
@@ -185,6 +184,11 @@ def _write_masks(project: Project, items: Mapping[str, ImageItem], sources: Mapp
         if isinstance(outcome, DatasetError):
             raise DatasetError(f"The mask of {item.name} cannot be used: {outcome.message}", outcome.hint or "Draw it anew.")
         progress.advance(item.name)
+
+
+def _size_of(path: Path) -> Size:
+    facts = inspect_image(path)
+    return facts.width, facts.height
 
 
 def _forget_old(project: Project, present: Path) -> None:

@@ -16,6 +16,7 @@ from core.dataset.images.segmenting.clicking import Clicked
 from core.dataset.project import Project, folder_for
 from core.models.warm import WARM
 from widgets.components.canvas_deeds import Deed
+from widgets.dataset.bench import unsaved
 from widgets.dataset.workbench import WorkbenchPanel
 
 
@@ -69,6 +70,65 @@ def test_a_try_writes_nothing_until_it_is_saved(panel):
     press(panel.main)
     press(panel.save)
     assert titles(panel) == ["Picture", "Resized"] and "saved 1_resized.png" in panel.status.text and "32 × 32" in panel.words.value
+
+
+def test_a_try_that_was_not_saved_waits_while_other_pictures_and_tabs_are_looked_at(panel):
+    tab(panel, "resize")
+    open_picture(panel, "1.png")
+    panel.tab._forms["resize"].control("side").widget.value = 32
+    press(panel.main)
+    open_picture(panel, "2.png")
+    assert panel.desk.tried is None and panel.save.disabled and titles(panel) == ["Picture"]
+    open_picture(panel, "1.png")
+    assert panel.desk.tried is not None and "Save it or discard it" in panel.status.text and not panel.save.disabled
+    tab(panel, "upscale")
+    assert panel.desk.tried is None
+    tab(panel, "resize")
+    press(panel.save)
+    assert titles(panel) == ["Picture", "Resized"]
+    open_picture(panel, "2.png")
+    open_picture(panel, "1.png")
+    assert panel.desk.tried is None
+
+
+def test_a_try_that_was_discarded_does_not_come_back_and_none_goes_into_another_project(panel, session, tmp_path):
+    tab(panel, "resize")
+    open_picture(panel, "1.png")
+    panel.tab._forms["resize"].control("side").widget.value = 32
+    press(panel.main)
+    press(panel.discard)
+    assert panel.desk.opened.picture.id == "1" and panel.desk.tried is None
+    press(panel.main)
+    other = Project.create(tmp_path / "other", "Other")
+    Image.new("RGB", (64, 64)).save(other.images / "1.png")
+    session.open(other.folder)
+    open_picture(panel, "1.png")
+    assert panel.desk.opened.home == str(other.folder) and panel.desk.tried is None
+
+
+def test_old_tries_are_let_go_where_they_take_too_much_memory(panel, monkeypatch):
+    monkeypatch.setattr(unsaved, "MOST_BYTES", 1)
+    tab(panel, "resize")
+    for name in ("1.png", "2.png"):
+        open_picture(panel, name)
+        panel.tab._forms["resize"].control("side").widget.value = 32
+        press(panel.main)
+    open_picture(panel, "1.png")
+    assert panel.desk.tried is None
+    open_picture(panel, "2.png")
+    assert panel.desk.tried is not None
+
+
+def test_a_model_that_was_fetched_meanwhile_is_offered_when_the_tab_is_opened_again(panel, monkeypatch, tmp_path):
+    monkeypatch.setenv("LORABOOK_MODELS", str(tmp_path / "models"))
+    tab(panel, "upscale")
+    listed = panel.tab._forms["upscale"].control("model").list
+    assert "mine.pth" not in [name for _, name in listed.options]
+    (tmp_path / "models" / "upscalers").mkdir(parents=True)
+    (tmp_path / "models" / "upscalers" / "mine.pth").write_bytes(b"x")
+    tab(panel, "view")
+    tab(panel, "upscale")
+    assert "mine.pth" in [name for _, name in listed.options]
 
 
 def test_where_nothing_is_to_be_done_the_reason_is_said(panel):

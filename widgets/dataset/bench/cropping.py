@@ -76,7 +76,7 @@ class CropTab(ToolTab):
             return None
         settings: Settings = manager.hand_crop(opened.picture.id, (box[0], box[1], box[2], box[3]), str(self.becomes.value),
                                                self.called.value.strip() if self.becomes.value == "part" else "", opened.shown.path.name)
-        label = opened.shown.label if opened.shown.kind == "part" else ""
+        label = opened.label
 
         def cut() -> list[str]:
             return [path.name for path in manager.keep(manager.try_on("crop-by-hand", settings, opened.picture.id, label))]

@@ -31,6 +31,11 @@ class Opened:
     shown: BenchVersion
     """The version on the canvas: the one that later tools work on, unless another was chosen to be looked at."""
 
+    @property
+    def label(self) -> str:
+        """Of the part that is shown; empty: the whole picture, or what goes with it."""
+        return self.shown.label if self.shown.kind == "part" else ""
+
 
 @dataclass(frozen=True)
 class _Loaded:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 import ipywidgets as ipw
 
 from core.base.errors import StudioError
-from core.base.settings import Settings
 from core.base.words import counted
 from core.dataset.images.masks import Place
 from widgets.dataset.bench.pointing import Pointing
@@ -102,7 +101,7 @@ class DrawTab(ToolTab):
         if opened is None or manager is None:
             return
         picture, use = opened.picture, self.use
-        label = opened.shown.label if opened.shown.kind == "part" else ""
+        label = opened.label
 
         def ready(drawing: HandDrawing | None, error: BaseException | None) -> None:
             if turn != self._turn_of:
@@ -219,12 +218,13 @@ class DrawTab(ToolTab):
         """Why nothing can be drawn; empty when something can."""
         return "" if self.drawing is not None else "Press a picture at the left first."
 
-    def run(self, opened: Opened, settings: Settings, label: str) -> Work | None:
+    def run(self, opened: Opened) -> Work | None:
         """Let a model find it, whatever mask is there: what was drawn decides with it here, by "What is found"."""
-        drawing, manager, progress, stage = self.drawing, self.panel.manager, self.panel.try_progress(), self.stage
+        drawing, manager, stage = self.drawing, self.panel.manager, self.stage
         if drawing is None or manager is None:
             return None
-        anew, turn = settings.changed(existing="replace"), self._turn_of
+        anew, label, turn = self.settings().changed(existing="replace"), opened.label, self._turn_of
+        progress = self.panel.try_progress()
 
         def find() -> tuple[Tried, Values | None]:
             tried = manager.try_on(stage, anew, opened.picture.id, label, progress)
@@ -232,6 +232,7 @@ class DrawTab(ToolTab):
 
         def found(result: tuple[Tried, Values | None]) -> str | None:
             self.panel.tried_is_over()
+            self.offer_models()
             return self._found(*result) if turn == self._turn_of else "another picture is open now; nothing was kept."
 
         return Work(f"looking for it in {opened.picture.name}", find, found)

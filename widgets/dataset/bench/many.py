@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as ipw
 
 from core.base.jobs import Job, start_job
+from widgets.dataset.bench.tab import ToolTab
 
 if TYPE_CHECKING:
     from widgets.dataset.workbench import WorkbenchPanel
@@ -44,12 +45,12 @@ class ManyPictures:
             ("It is working. Wait for it, or cancel it." if self.panel.working() else "")
 
     def _start(self) -> Job | None:
-        session, stage = self.panel.session, self.panel.tab.stage
-        if session.folder is None or not stage:
+        session, tab = self.panel.session, self.panel.tab
+        if session.folder is None or not isinstance(tab, ToolTab):
             return None
-        settings = self.panel.tab.settings()
+        settings = tab.settings()
         session.dataset.project.settle()
-        return start_job(session.folder, stage, settings.changed(images=tuple(self._chosen())).model_dump(mode="json"))
+        return start_job(session.folder, tab.stage, settings.changed(images=tuple(self._chosen())).model_dump(mode="json"))
 
     def _chosen(self) -> list[str]:
         """Ids of the pictures; none: all."""

@@ -12,7 +12,6 @@ from widgets.dataset.bench.tab import Tab, ToolTab
 from widgets.panel import Work
 
 if TYPE_CHECKING:
-    from core.base.settings import Settings
     from core.dataset.images.working import Tried
     from widgets.dataset.bench.desk import Opened
 
@@ -34,12 +33,13 @@ class RepaintTab(DrawTab):
         if self.panel.desk.tried is None:
             super().show(opened)
 
-    def run(self, opened: Opened, settings: Settings, label: str) -> Work | None:
+    def run(self, opened: Opened) -> Work | None:
         """Keep the mark, then paint; nothing of the picture is written yet."""
         manager, drawing, operations = self.panel.manager, self.drawing, list(self.operations)
         if manager is None:
             return None
-        progress, turn = self.panel.try_progress(), self._turn_of
+        turn, settings, label = self._turn_of, self.settings(), opened.label
+        progress = self.panel.try_progress()
         needs_save = self._needs_mark() and drawing is not None and operations != self._saved
 
         def paint() -> list[Tried]:
@@ -50,7 +50,8 @@ class RepaintTab(DrawTab):
         def painted(found: Sequence[Tried]) -> str | None:
             if needs_save and turn == self._turn_of:
                 self._saved = operations
-            return self._painted(opened.picture.id, found)
+                self._changed()
+            return self.tried(found)
 
         return Work(f"painting {opened.picture.name} anew", paint, painted)
 
@@ -64,13 +65,10 @@ class RepaintTab(DrawTab):
         form = self._forms.get(self.stage)
         return form is None or form.present("region") == "mask"
 
-    def _painted(self, image_id: str, found: Sequence[Tried]) -> str | None:
-        self.panel.tried_is_over()
-        opened = self.panel.desk.opened
-        if opened is None or opened.picture.id != image_id:
-            return "another picture is open now; nothing of it was kept."
+    def tried(self, found: Sequence[Tried]) -> str | None:
+        """Without the mark over the results."""
         self.panel.canvas.show_overlay(b"")
-        return self.panel.show_results(found)
+        return super().tried(found)
 
     def can_save(self) -> str:
         """A result, or the mark alone."""

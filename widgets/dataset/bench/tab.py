@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import ipywidgets as ipw
 
 from core.base.settings import Settings
+from core.stages import stage_named
 from widgets.form import Form
 from widgets.panel import Work
 
@@ -75,30 +76,15 @@ class Tab:
         """The stage that does the same for many pictures; empty: there is none."""
         return ""
 
-    def settings(self) -> Settings:
-        """As they stand in its form. Raises: ConfigError."""
-        raise NotImplementedError
-
     def sharpen(self) -> None:
         """The picture is looked at more closely."""
 
-    def run(self, opened: Opened, settings: Settings, label: str) -> Work | None:
-        """What the main button does: try the tool on the picture; nothing is written. Args: label: of the part that is shown."""
-        manager, progress, stage = self.panel.manager, self.panel.try_progress(), self.stage
-        if manager is None:
-            return None
-        return Work(f"trying it on {opened.picture.name}", lambda: manager.try_on(stage, settings, opened.picture.id, label, progress),
-                    lambda tried: self._tried(opened.picture.id, tried))
+    def offer_models(self) -> None:
+        """Models were fetched meanwhile: offer those that are here now."""
 
-    def _tried(self, image_id: str, tried: Tried) -> str | None:
-        now = self.panel.desk.opened
-        if now is None or now.picture.id != image_id:
-            return f"{tried.work.unit.title} was tried, but another picture is open now; nothing was kept."
-        return self.tried(tried)
-
-    def tried(self, tried: Tried) -> str | None:
-        """The main button's tool is done. Returns: the sentence for the status line; None: it is said already."""
-        return self.panel.show_results([tried])
+    def run(self, opened: Opened) -> Work | None:
+        """What the main button does; nothing is written. Returns: None: the tab has none."""
+        return None
 
     def can_save(self) -> str:
         """Why nothing can be saved; empty when something can."""
@@ -115,12 +101,15 @@ class Tab:
             return None
 
         def kept(paths: Sequence[Path]) -> str:
+            self.panel.unsaved.forget(tried.work.unit.item.id, self.name)
             return self.panel.kept(f"saved {', '.join(path.name for path in paths)}.")
 
         return Work("saving", lambda: manager.keep(tried), kept)
 
     def discard(self) -> str:
         """Drop what was tried."""
+        if (opened := self.panel.desk.opened) is not None:
+            self.panel.unsaved.forget(opened.picture.id, self.name)
         return self.panel.kept("discarded. Nothing was written.")
 
 
@@ -148,11 +137,9 @@ class ToolTab(Tab):
         return [*([self.choice] if len(self.stages) > 1 else []), self._place]
 
     def _turn(self) -> None:
-        from core.dataset.images.tools import settings_of_tool
-
         stage = self.stage
         if stage not in self._forms:
-            cls = settings_of_tool(stage)
+            cls = stage_named(stage).settings_class()
             hidden = tuple(name for name in self.hide if name in cls.fields())
             self._forms[stage] = form = Form(cls, choices=self.panel.choices_for(stage, cls), hide=hidden)
             form.follow()
@@ -168,3 +155,28 @@ class ToolTab(Tab):
         """As they stand in its form. Raises: ConfigError."""
         found: Settings = self._forms[self.stage].value()
         return found
+
+    def run(self, opened: Opened) -> Work | None:
+        """Try the tool on the picture, or on the part that is shown."""
+        manager, stage, settings, label = self.panel.manager, self.stage, self.settings(), opened.label
+        if manager is None:
+            return None
+        progress = self.panel.try_progress()
+        return Work(f"trying it on {opened.picture.name}", lambda: manager.try_on(stage, settings, opened.picture.id, label, progress),
+                    lambda tried: self.tried([tried]))
+
+    def tried(self, found: Sequence[Tried]) -> str | None:
+        """The main button's tool is done. Returns: the sentence for the status line; None: it is said already."""
+        self.offer_models()  # one was fetched perhaps
+        return self.panel.show_results(found, self)
+
+    def offer_models(self) -> None:
+        """Offer the models that are here now."""
+        for stage, form in self._forms.items():
+            for name, choices in self.panel.choices_for(stage, stage_named(stage).settings_class()).items():
+                form.offer(name, choices)
+
+    def begin(self) -> None:
+        """It is opened, perhaps after models were fetched elsewhere."""
+        super().begin()
+        self.offer_models()

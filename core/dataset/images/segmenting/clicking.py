@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from core.base.errors import DatasetError
+from core.base.files import file_mark
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.images.opening import inspect_image, open_image
@@ -140,8 +140,4 @@ def look_at(path: Path, settings: ClickSettings, progress: Progress = SILENT) ->
 
 
 def _key(path: Path) -> Hashable:
-    try:
-        facts = path.stat()
-    except OSError as error:
-        raise DatasetError(f"{path.name} is not there (any more).") from error
-    return str(path), facts.st_mtime_ns, facts.st_size
+    return str(path), file_mark(path)

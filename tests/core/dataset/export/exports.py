@@ -5,13 +5,17 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
+from core.base.files import sha256
 from core.dataset.export.exporting import export_dataset
 from core.dataset.export.settings import ExportSettings
 from core.dataset.images.variants import Made, Step, save_variant
 from core.dataset.project import Project
 from tests.core.dataset.small_things import picture
 
-NOTE = Made("0" * 64, (Step("upscale", {"side": 2}),)).text()
+
+def note_of(project: Project, stem: str, tool: str = "upscale") -> str:
+    """What a version of a picture, as it is now, says of itself."""
+    return Made(sha256(next(project.images.glob(f"{stem}.*g"))), (Step(tool, {"side": 2}),)).text()
 
 
 def settings(**values) -> ExportSettings:
@@ -45,8 +49,8 @@ def fill(project: Project) -> None:
     drawn(project.images / "girl.png", seed=3)
     for name in ("plain", "lying", "clear", "girl"):
         caption(project, name, f"mychar, {name}, red hair")
-    save_variant(project, "girl", "upscaled", bytes_of("girl_up", project, (192, 128), NOTE), ".png")
-    save_variant(project, "girl", "part", bytes_of("part", project, (64, 64), NOTE), ".png", "face_focus")
+    save_variant(project, "girl", "upscaled", bytes_of("girl_up", project, (192, 128), note_of(project, "girl")), ".png")
+    save_variant(project, "girl", "part", bytes_of("part", project, (64, 64), note_of(project, "girl", "crop")), ".png", "face_focus")
     mask = Image.new("L", (96, 64), 0)
     mask.paste(255, (20, 10, 60, 50))
     mask.save(project.variants / "girl_mask.png")

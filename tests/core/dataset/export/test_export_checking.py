@@ -13,7 +13,7 @@ from core.dataset.export.checking import check_export
 from core.dataset.images.variants import Made, Step, save_variant
 from core.dataset.rejecting import RejectSettings, reject_images
 from core.stages import run_stage
-from tests.core.dataset.export.exports import bytes_of, caption, drawn, export, fill, settings, tree
+from tests.core.dataset.export.exports import bytes_of, caption, drawn, export, fill, note_of, settings, tree
 from tests.core.dataset.small_things import picture
 
 
@@ -60,14 +60,16 @@ def test_a_caption_that_is_not_utf8_stops_it(filled):
     assert names["Captions that are not UTF-8 text"].level == "error" and "Pictures without a caption" in names
 
 
-def test_versions_of_an_older_picture_are_named_and_the_pictures_themselves_can_be_taken(filled):
-    finding = found(filled)["Versions that were made of another picture than the one that is there now"]
-    assert finding.what.endswith(": girl_upscaled.png.") and "Versions that were made" not in str(pressed(filled, finding))
-    import hashlib
-
-    own = hashlib.sha256((filled.images / "girl.png").read_bytes()).hexdigest()
-    save_variant(filled, "girl", "upscaled", bytes_of("a", filled, (192, 128), Made(own, (Step("upscale"),)).text()), ".png")
+def test_versions_of_an_older_picture_are_named_and_passed_over_for_the_next_best(filled):
+    save_variant(filled, "girl", "upscaled", bytes_of("old", filled, (192, 128), Made("0" * 64, (Step("upscale"),)).text()), ".png")
+    finding = found(filled)["Versions and masks that are passed over, as they were made of another picture than the one that is there now"]
+    assert finding.what.endswith(": girl_upscaled.png.")
+    root = Path(export(filled, without_caption="trigger", masks="none").folder)
+    assert (root / "img" / "50_mychar" / "girl.png").read_bytes() == (filled.images / "girl.png").read_bytes()
+    save_variant(filled, "girl", "upscaled", bytes_of("a", filled, (192, 128), note_of(filled, "girl")), ".png")
     assert not [what for what in found(filled) if what.startswith("Versions")]
+    export(filled, without_caption="trigger", masks="none")
+    assert Image.open(root / "img" / "50_mychar" / "girl.png").size == (192, 128)
     drawn(filled.images / "girl.png", seed=99)
     assert [what for what in found(filled) if what.startswith("Versions")]
 

@@ -9,8 +9,8 @@ from PIL import Image, PngImagePlugin
 
 from core.base.errors import DatasetError
 from core.dataset.export.stripping import strip
-from core.dataset.images.variants import Made, Step, read_made, save_variant
-from tests.core.dataset.export.exports import caption, drawn, export, fill, settings
+from core.dataset.images.variants import read_made, save_variant
+from tests.core.dataset.export.exports import caption, drawn, export, fill, note_of, settings
 from tests.core.dataset.small_things import picture, png_bytes
 
 FOLDER = "img/50_mychar"
@@ -52,7 +52,7 @@ def test_every_orientation_comes_out_as_it_is_shown(filled, orientation):
                                             ("webp", {"quality": 90})])
 def test_lorabooks_note_is_taken_out_without_a_pixel_changed(filled, kind, save):
     exif = Image.Exif()
-    exif[0x010E], exif[0x010F] = Made("0" * 64, (Step("resize", {"side": 8}),)).text(), "Camera"
+    exif[0x010E], exif[0x010F] = note_of(filled, "girl", "resize"), "Camera"
     buffer = io.BytesIO()
     Image.open(filled.images / "girl.png").save(buffer, kind, exif=exif.tobytes(), **save)
     suffix = {"jpeg": ".jpg"}.get(kind, f".{kind}")

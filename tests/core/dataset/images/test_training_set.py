@@ -194,7 +194,7 @@ def test_a_version_of_an_older_picture_is_passed_over_and_a_lower_one_of_the_pre
     assert Image.open(found.images / "a.jpg").getpixel((0, 0)) == (255, 255, 255)
     assert colours(found.images) == {"b.png": (0, 255, 0), "c.png": (0, 0, 255)}
     stale = learnable(pictures, list_items(pictures), masks=True).stale
-    assert [one.name for _, one in stale] == ["a_upscaled.png", "a_mask.png", "b_upscaled.png"]
+    assert {one.name for _, one in stale} == {"a_upscaled.png", "a_mask.png", "b_upscaled.png"}
 
 
 @pytest.mark.parametrize("place", ["dataset.toml", "stages/encode/musubi.toml", "deep/er/still/dataset_2.toml"])
