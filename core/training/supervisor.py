@@ -21,7 +21,6 @@ from core.base.errors import Cancelled, DiskError, StudioError
 from core.base.failures import explain, words_for
 from core.base.process import mark_of
 from core.base.turns import turn_on_the_machine
-from core.dataset.captions.files import forget_old_caches
 from core.dataset.items import list_items
 from core.dataset.project import Project, project_of_images, shown_name, trained_on
 from core.dataset.versions import VersionSettings, name_version
@@ -30,6 +29,7 @@ from core.training.config.pair import pair_in, read_tables
 from core.training.finish.starting import begin_with
 from core.training.fitting import is_own
 from core.training.monitor.causes import Cause
+from core.training.preflight.caches import find_stale, forget_stale
 from core.training.run import Run, note_supervisor
 from core.training.watching.judging import failed
 from core.training.watching.process import train
@@ -90,12 +90,12 @@ def _keep_captions(run: Run) -> None:
 
 
 def _forget_old_caches(run: Run, folders: Sequence[Path]) -> None:
-    """Text-encoder outputs of captions that were changed since, also while an earlier training ran, are made anew."""
+    """Latents and text-encoder outputs of what was changed since, also while an earlier training ran, are made anew."""
     for folder in filter(project_of_images, folders):
         try:
-            forget_old_caches(folder)
+            forget_stale(find_stale(folder))
         except OSError as error:
-            run.note("warning", message=f"Whether text-encoder outputs in {folder} are older than the captions is not known: {error}")
+            run.note("warning", message=f"Whether caches in {folder} are older than the pictures and captions is not known: {error}")
 
 
 def _folders(run: Run) -> list[Path]:

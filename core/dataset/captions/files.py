@@ -144,7 +144,7 @@ def revision_of(data: bytes) -> str:
 def forget_caches(caption_path: Path) -> None:
     """Delete the trainer's text-encoder caches of this image; they are made anew from the new caption.
 
-    A training that runs reads them at each step, so that they stay until the next one begins: `forget_old_caches`.
+    A training that runs reads them at each step, so that they stay until the next one begins (`core.training.preflight.caches`).
     """
     caches = [path for ending in STALE_CACHES if (path := caption_path.with_name(caption_path.stem + ending)).exists()]
     if caches and not is_trained_on(caption_path.parent):
@@ -170,19 +170,6 @@ def find_caches(folder: Path, captions: Collection[str] | None = None) -> dict[s
             if ending:
                 found.setdefault(entry.name.removesuffix(ending) + CAPTION_EXTENSION, []).append(entry.name)
     return found
-
-
-def forget_old_caches(folder: Path) -> int:
-    """Delete the text-encoder outputs that are not newer than their caption. Returns: how many. Raises: OSError."""
-    gone = 0
-    for caption, caches in find_caches(folder).items():
-        with contextlib.suppress(FileNotFoundError):
-            changed = (folder / caption).stat().st_mtime_ns
-            old = [path for name in caches if (path := folder / name).stat().st_mtime_ns <= changed]
-            for path in old:
-                path.unlink(missing_ok=True)
-            gone += len(old)
-    return gone
 
 
 def decode_caption(data: bytes, name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import DatasetError, DiskError
-from core.base.files import write_bytes
+from core.base.files import file_mark, write_bytes
 from core.dataset.images.opening import open_image, over_white
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ LARGEST = 2048
 LARGE, CHECKED = "-large", "-checks"
 CHECKS_ACROSS, LIGHT_CHECK, DARK_CHECK = 64, 235, 200
 """Of the pattern behind what is transparent: checks along the longer side, and their two greys."""
+MOST_KEPT = 40_000_000
+"""Pixels of the picture that `CloseUp` keeps: 120 MB."""
 MOST_LARGE = 200
 """Large previews that are kept; they take ten times the disk of the others, and few pictures are looked at so closely."""
 
@@ -67,20 +69,40 @@ def preview_bytes(data: bytes, large: bool = False, checks: bool = False) -> byt
     return _encoded(_shown(data, longest, checks), longest)
 
 
-def preview_part(source: Path | bytes, box: tuple[int, int, int, int], size: tuple[int, int], checks: bool = False) -> bytes:
-    """A part of a picture at another size, as a JPEG; transparency as in `preview_image`.
+class CloseUp:
+    """Parts of the picture that is looked at closely: it is decoded once, and kept where it is not too large."""
 
-    Args: box: left, top, right, bottom, px. size: width and height of what comes, px.
-    Raises: DatasetError: as `preview_image`.
-    """
-    from PIL import Image
+    def __init__(self) -> None:
+        self._kept: tuple[object, Picture] | None = None
 
-    picture = _shown(source, 0, checks).crop(box)
-    if picture.size != size:
-        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=93, subsampling=0)
-    return buffer.getvalue()
+    def part(self, source: Path | bytes, box: tuple[int, int, int, int], size: tuple[int, int]) -> bytes:
+        """A part of a picture at another size, as a JPEG; what is transparent shows grey checks.
+
+        Args: source: a file, or what will be one. box: left, top, right, bottom, px. size: width and height of what comes, px.
+        Raises: DatasetError: as `preview_image`.
+        """
+        from PIL import Image
+
+        picture = self._decoded(source).crop(box)
+        if picture.size != size:
+            picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=93, subsampling=0)
+        return buffer.getvalue()
+
+    def forget(self) -> None:
+        """Another picture is looked at."""
+        self._kept = None
+
+    def _decoded(self, source: Path | bytes) -> Picture:
+        mark = (source, file_mark(source)) if isinstance(source, Path) else source
+        if self._kept is not None and self._kept[0] == mark:
+            return self._kept[1]
+        self._kept = None  # never two of them
+        picture = _shown(source, 0, checks=True)
+        if picture.width * picture.height <= MOST_KEPT:
+            self._kept = mark, picture
+        return picture
 
 
 def preview_mask(mask: Mask, box: tuple[int, int, int, int] | None = None, size: tuple[int, int] | None = None) -> bytes:

@@ -7,7 +7,7 @@
 The mark stands for the choice of files with their sizes and times, and pictures are hard links (copies where there can be none): every
 change in Lorabook writes a new file, so that a folder that was prepared shows the same pictures for good, whatever is replaced, taken
 back or deleted while a training works. Captions are followed on purpose. What a trainer keeps beside the pictures (latents) serves every
-later training of the same choice.
+later training of the same choice, and is taken over into the next choice for every picture that is the same there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from core.dataset.images.masks import empty_mask
 from core.dataset.images.not_worked_on import not_worked_on
 from core.dataset.images.opening import inspect_image
 from core.dataset.images.saving import SaveSettings, encode
-from core.dataset.images.variants import Variant
+from core.dataset.images.variants import Variant, owner_of
 from core.dataset.items import ImageItem, list_items
 from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
@@ -41,6 +41,8 @@ TRAINED = ".trained"
 """Folder in variants/ with the folders that were learned from."""
 FORGOTTEN_AFTER = 3600.0
 """Seconds after which a folder that no run names is deleted; it holds links, copies and caches only."""
+CACHE = ".npz"
+"""What sd-scripts keeps beside a picture: latents and the text encoder's outputs."""
 COARSEST_TIME = 2_000_000_000
 """Nanoseconds: file systems keep the time of a copy as exactly as this."""
 
@@ -79,10 +81,14 @@ def training_set(project: Project, masks: bool = False, progress: Progress = SIL
         folder = project.variants / TRAINED / _mark(f"{stem}\t{sources[stem].name}\t{marks[stem]}" for stem in items)
         mask_folder = folder / f"masks_{_mark(_mask_lines(project, chosen.masks))}" if chosen.masks else None
         with explain_disk_errors(folder):
-            (folder / "images").mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             os.utime(folder)
             with waited_for(folder.parent / ".lock", progress):
+                is_new = not (folder / "images").exists()
+                (folder / "images").mkdir(exist_ok=True)
                 _hold_images(items, sources, marks, folder / "images")
+                if is_new:
+                    _take_caches_over(project, sources, marks, folder)
                 if mask_folder is not None:
                     _write_masks(project, items, sources, chosen.masks, mask_folder, progress)
                 _forget_old(project, folder)
@@ -141,6 +147,20 @@ def _hold(place: Path, source: Path, mark: FileMark | None) -> None:
     if file_mark(source) != mark:
         place.unlink(missing_ok=True)
         raise DatasetError(f"{source.name} was changed at this very moment.", "Try again.")
+
+
+def _take_caches_over(project: Project, sources: Mapping[str, Path], marks: Mapping[str, FileMark | None], folder: Path) -> None:
+    """What trainers keep of pictures that are the same in another set, or in images/: one changed picture costs its own latents only."""
+    others = [one for one in folder.parent.iterdir() if one.is_dir() and one != folder]
+    newest_first = sorted(others, key=lambda one: one.stat().st_mtime_ns, reverse=True)
+    for place in (*(one / "images" for one in newest_first), project.images):
+        with contextlib.suppress(OSError):  # it is forgotten at this moment; what is not taken over is made anew
+            caches = {path: owner_of(path.name, sources.keys()) for path in place.iterdir() if path.suffix == CACHE}
+            same = {stem for stem in {*caches.values()} - {""}
+                    if marks[stem] is not None and file_mark(place / f"{stem}{sources[stem].suffix}") == marks[stem]}
+            for path, stem in caches.items():
+                if stem in same and not (folder / "images" / path.name).exists():
+                    os.link(path, folder / "images" / path.name)
 
 
 def _link(place: Path, source: Path) -> None:

@@ -16,7 +16,7 @@ from core.base.findings import Finding
 from core.base.words import counted
 from core.dataset.captions.files import CAPTION_EXTENSION, STALE_CACHES
 from core.dataset.images.files import IMAGE_SUFFIXES
-from core.dataset.project import is_trained_on
+from core.dataset.project import project_of_images
 
 LATENTS = re.compile(r"^(?P<stem>.+)_(?P<width>\d{4,})x(?P<height>\d{4,})_(?:sd|sdxl|sd3|flux|lumina|hi|anima)\.npz$")
 """`STEM_WWWWxHHHH_KIND.npz`; width and height are those of the picture. Source: library/strategy_*.py of sd-scripts."""
@@ -65,29 +65,32 @@ def find_stale(folder: Path, sizes: dict[str, tuple[int, int]] | None = None, ca
 
 
 def check_caches(stale: Stale) -> list[Finding]:
-    """What to say of them. `forget_stale` is the remedy of the first two."""
-    found, place, remedy = [], stale.folder, "Delete these caches; the trainer makes them anew."
+    """What to say of them. In folders of a project they go when a training begins; elsewhere nothing is deleted that is not ours."""
+    found, place, is_ours = [], stale.folder, project_of_images(stale.folder) is not None
     for names, thing, words in ((stale.latents, "picture", "what it was before"), (stale.texts, "caption", "the old words")):
         if names:
             are = "is" if len(names) == 1 else "are"
-            found.append(Finding("warning", f"{counted(len(names), f'cached {thing}')} in {place} {are} older than the {thing} itself "
-                                 f"({_some(names)}): the trainer would learn {words}.", remedy))
+            what = f"{counted(len(names), f'cached {thing}')} in {place} {are} older than the {thing} itself ({_some(names)})"
+            if is_ours:
+                found.append(Finding("info", f"{what}.", "They are made anew when the training begins."))
+            else:
+                remedy = "Delete these caches; the trainer makes them anew."
+                found.append(Finding("warning", f"{what}: the trainer would learn {words}.", remedy))
     if stale.orphans:
         found.append(Finding("info", f"{counted(len(stale.orphans), 'cache')} of pictures that are gone in {place} "
                              f"({_some(stale.orphans)}).", "They do no harm; deleting them makes room."))
     return found
 
 
-def forget_stale(stale: Stale, orphans: bool = False) -> int:
-    """Delete the caches that were found; the trainer makes them anew. Nothing is deleted while a training reads the folder.
+def forget_stale(stale: Stale) -> int:
+    """Delete the caches that would be learned instead of what is there now; the trainer makes them anew.
 
-    Args: orphans: also those whose picture is gone.
+    A training reads its caches at each step: only one that holds the folder alone may call this.
+
     Returns: how many were deleted. Raises: OSError: one cannot be deleted.
     """
-    if is_trained_on(stale.folder):
-        return 0
     gone = 0
-    for name in (*stale.latents, *stale.texts, *(stale.orphans if orphans else ())):
+    for name in (*stale.latents, *stale.texts):
         with contextlib.suppress(FileNotFoundError):
             (stale.folder / name).unlink()
             gone += 1

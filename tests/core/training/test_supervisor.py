@@ -17,7 +17,7 @@ from core.dataset.manager import DatasetManager
 from core.dataset.project import Project
 from core.dataset.rejecting import RejectSettings
 from core.dataset.renaming import RenameSettings
-from core.training.config.pair import write_pair
+from core.training.config.pair import pair_in, read_tables, write_pair
 from core.training.guards import GuardSettings, keep_guards
 from core.training.monitor import read_status
 from core.training.outputs import take_snapshot
@@ -53,6 +53,17 @@ def test_the_log_has_one_line_for_each_redraw_and_no_secret(tmp_path):
     text = run.log.read_text()
     assert "\r" not in text and "steps:  50%|###| 2/4" in text and "学習開始" in text
     assert "token is ***" in text and "hf_not_for_the_log" not in text
+
+
+def test_caches_that_are_older_than_what_they_were_made_of_go_when_a_run_begins(tmp_path):
+    run = make_run(tmp_path)
+    folder = Path(read_tables(pair_in(run.folder).dataset)["datasets"][0]["subsets"][0]["image_dir"])
+    for name, seconds in (("old.png", 200), ("old.txt", 200), ("old_0064x0048_sd.npz", 100), ("old_te_outputs.npz", 100),
+                          ("new.png", 100), ("new_0064x0048_sd.npz", 200)):
+        (folder / name).write_bytes(b"x")
+        os.utime(folder / name, (seconds, seconds))
+    wait_for_end(start(run, "good"))
+    assert sorted(path.name for path in folder.glob("*.npz")) == ["new_0064x0048_sd.npz"]
 
 
 def test_an_exit_code_does_not_matter_when_the_lora_is_new_and_whole(tmp_path):

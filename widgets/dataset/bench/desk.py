@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.base.buckets import Size
 from core.dataset.images.bench import BenchPicture, BenchVersion
 from core.dataset.images.manager import ImagesManager
-from core.dataset.images.previews import preview_bytes, preview_part
+from core.dataset.images.previews import CloseUp, preview_bytes
 from widgets.components.canvas import Canvas
 from widgets.components.canvas_deeds import Wanted
 from widgets.kernel_loop import KernelLoop
@@ -62,11 +62,13 @@ class Desk:
         self._turn = 0
         self._is_sharpening = False
         self._next_wish: Wanted | None = None
+        self._close_up = CloseUp()
 
     def close(self, words: str = "Press a picture at the left.") -> None:
         """Nothing lies on the desk."""
         self._turn += 1
         self.opened, self.tried = None, None
+        self._close_up.forget()
         self.canvas.show_nothing(words)
         self._changed(True)
 
@@ -161,7 +163,7 @@ class Desk:
                 self._next_wish = None
                 self.sharpen(wish)
 
-        self.loop.beside(lambda: preview_part(source, wanted.box, wanted.size, checks=True), sent)
+        self.loop.beside(lambda: self._close_up.part(source, wanted.box, wanted.size), sent)
 
     def _size_on_canvas(self) -> Size:
         return self.canvas.shown.get("width", 0), self.canvas.shown.get("height", 0)

@@ -10,11 +10,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from core.base.buckets import Size
 from core.base.errors import DatasetError
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.dataset.images.cropping.framing import Cut
 from core.dataset.images.opening import Decoded
 from core.dataset.images.saving import SaveSettings
 from core.dataset.images.sourcing import Unit, Work
@@ -32,7 +30,6 @@ BY_HAND = "crop-by-hand"
 USUAL = ((1, 1), (2, 3), (3, 2), (3, 4), (4, 3), (9, 16), (16, 9))
 LEAST = 16
 """Pixels of a side, below which a box is a slip of the hand."""
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -141,36 +138,6 @@ def ratios_for(project: Project) -> list[Ratio]:
     usual = [Ratio(f"{width}:{height}", width, height) for width, height in USUAL]
     sizes = trainer_rule(project).sizes()
     return [Ratio("free", 0, 0), *usual, *(Ratio(f"{width} x {height}", width, height, True) for width, height in sizes)]
-
-
-def snapped(begin: Point, end: Point, ratio: Ratio, size: Size) -> Cut:
-    """The box between the corner where a hand began and the one where it is now, in whole pixels of the picture.
-
-    Held to a ratio, it is as large as the hand's box allows in its longer direction, and as the picture allows; the first corner stays
-    where it was set.
-
-    Args: size: width and height of the picture, px.
-    """
-    (x, y), (to_x, to_y) = _inside(begin, size), _inside(end, size)
-    right, down = to_x >= x, to_y >= y
-    wide, tall = abs(to_x - x), abs(to_y - y)
-    if ratio.width:
-        proportion = ratio.width / ratio.height
-        tall = min(max(tall, wide / proportion), size[1] - y if down else y, (size[0] - x if right else x) / proportion)
-        wide = tall * proportion
-    left, width = _stretch(x, wide, right, size[0])
-    top, height = _stretch(y, tall, down, size[1])
-    return left, top, left + width, top + height
-
-
-def _inside(point: Point, size: Size) -> Point:
-    return min(max(point[0], 0.0), float(size[0])), min(max(point[1], 0.0), float(size[1]))
-
-
-def _stretch(begin: float, length: float, forward: bool, most: int) -> tuple[int, int]:
-    """Where it begins and how long it is, in whole pixels within 0 to `most`; at least one."""
-    whole = min(most, max(1, round(length)))
-    return min(max(round(begin if forward else begin - length), 0), most - whole), whole
 
 
 def _free_label(taken: Collection[str]) -> str:

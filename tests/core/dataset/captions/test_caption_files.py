@@ -12,7 +12,6 @@ from core.base.paths import ROOT
 from core.base.progress import SILENT
 from core.dataset.captions.files import (
     CaptionConflict,
-    forget_old_caches,
     one_line,
     read_caption,
     read_caption_text,
@@ -23,6 +22,7 @@ from core.dataset.captions.files import (
 from core.dataset.captions.swapping import Swap, swap_captions
 from core.dataset.manager import DatasetManager
 from core.dataset.project import trained_on
+from core.training.preflight.caches import find_stale, forget_stale
 
 
 def test_what_is_written_is_utf8_without_mark_and_one_line(tmp_path):
@@ -168,7 +168,7 @@ def test_while_a_training_reads_them_text_encoder_outputs_stay_until_the_next_on
     with trained_on([project.images], "mika", SILENT):
         write_caption(caption, "mika, hat", read_caption(caption).revision)
         assert cache.exists()
-        forget_old_caches(project.images)
+        forget_stale(find_stale(project.images))
         assert not cache.exists() and fresh.exists()
         cache.write_bytes(b"x")
         swap_captions(project.images, [Swap("a.txt", "mika, hat", "mika")], SILENT)

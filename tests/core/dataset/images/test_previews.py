@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from core.base.errors import DatasetError
-from core.dataset.images import previews
+from core.dataset.images import opening, previews
 from core.dataset.images.previews import preview_image
 from tests.core.dataset.small_things import picture
 
@@ -101,11 +101,36 @@ def test_transparency_lies_over_white_or_over_checks(tmp_path):
 
 def test_a_part_is_sent_in_its_own_sharpness(tmp_path):
     Image.effect_noise((600, 400), 90).save(tmp_path / "noise.png")
-    part = seen(previews.preview_part(tmp_path / "noise.png", (100, 50, 300, 150), (200, 100)))
+    part = seen(previews.CloseUp().part(tmp_path / "noise.png", (100, 50, 300, 150), (200, 100)))
     whole = Image.open(tmp_path / "noise.png").convert("RGB").crop((100, 50, 300, 150))
     differences = [abs(a - b) for a, b in zip(part.tobytes(), whole.tobytes(), strict=True)]
     assert part.size == (200, 100) and sum(differences) / len(differences) < 6
-    assert seen(previews.preview_part(tmp_path / "noise.png", (0, 0, 600, 400), (60, 40))).size == (60, 40)
+    assert seen(previews.CloseUp().part(tmp_path / "noise.png", (0, 0, 600, 400), (60, 40))).size == (60, 40)
+
+
+def test_a_picture_that_is_looked_at_closely_is_decoded_once_until_it_changes(tmp_path, monkeypatch):
+    path, decoded, box = tmp_path / "a.png", [], (0, 0, 10, 10)
+    def opened(source, at_least):
+        decoded.append(source)
+        return opening.open_image(source, at_least=at_least)
+
+    monkeypatch.setattr(previews, "open_image", opened)
+    Image.new("RGB", (64, 64), "red").save(path)
+    close_up = previews.CloseUp()
+    for _ in range(3):
+        close_up.part(path, box, (20, 20))
+    assert decoded == [path]
+    Image.new("RGB", (64, 65), "blue").save(path)
+    assert seen(close_up.part(path, box, (20, 20))).getpixel((5, 5))[2] > 200 and len(decoded) == 2
+    data = path.read_bytes()
+    close_up.part(data, box, (20, 20))
+    close_up.part(data, box, (30, 30))
+    assert len(decoded) == 3
+    monkeypatch.setattr(previews, "MOST_KEPT", 64 * 64)
+    close_up.forget()
+    close_up.part(path, box, (20, 20))
+    close_up.part(path, box, (20, 20))
+    assert len(decoded) == 5
 
 
 def test_a_mask_is_sent_whole_or_in_part():

@@ -67,6 +67,20 @@ def test_the_same_choice_is_the_same_folder_and_keeps_its_caches(pictures):
     assert other.images != first.images and (first.images / "a.png").is_file()
 
 
+def test_one_changed_picture_costs_its_own_caches_only(pictures):
+    (pictures.images / "b_0064x0048_sd.npz").write_bytes(b"latents of b")
+    (pictures.images / "a_0064x0048_sd.npz").write_bytes(b"latents of the old a")
+    save_variant(pictures, "a", "upscaled", png("blue"), ".png")
+    first = training_set(pictures)
+    assert files(first.images) == ["a.png", "a.txt", "b.png", "b.txt", "b_0064x0048_sd.npz", "c.txt", "c.webp"]
+    for name in ("a_0064x0048_sd.npz", "a_te_outputs.npz", "c_0064x0048_sd.npz"):
+        (first.images / name).write_bytes(b"made by a training")
+    save_variant(pictures, "c", "upscaled", png("lime"), ".png")
+    second = training_set(pictures)
+    assert sorted(path.name for path in second.images.glob("*.npz")) == ["a_0064x0048_sd.npz", "a_te_outputs.npz", "b_0064x0048_sd.npz"]
+    assert (second.images / "a_0064x0048_sd.npz").read_bytes() == b"made by a training"
+
+
 def test_every_picture_has_a_mask_of_its_version_s_size(pictures):
     save_variant(pictures, "a", "mask", png(0, mode="L"), ".png")
     save_variant(pictures, "a", "upscaled", png("blue", (128, 96)), ".png")

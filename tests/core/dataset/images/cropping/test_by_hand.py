@@ -1,6 +1,5 @@
 """Cutting by hand: boxes held to proportions, parts that stand beside each other, a crop in the picture's place, and slips of the hand."""
 
-import random
 import threading
 
 import pytest
@@ -8,7 +7,7 @@ from PIL import Image
 
 from core.base.errors import DatasetError
 from core.dataset.images.bench import look_at_picture, take_back
-from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, crop_by_hand, make_hand_cropper, ratios_for, snapped
+from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, crop_by_hand, make_hand_cropper, ratios_for
 from core.dataset.images.cropping.planning import CropSettings
 from core.dataset.images.cropping.smart import crop_images
 from core.dataset.images.resizing import ResizeSettings, resize_images
@@ -130,28 +129,3 @@ def test_the_training_sizes_are_among_the_proportions(project):
     ratios = ratios_for(project)
     assert [one.title for one in ratios[:4]] == ["free", "1:1", "2:3", "3:2"]
     assert Ratio("512 x 512", 512, 512, True) in ratios and Ratio("448 x 576", 448, 576, True) in ratios
-
-
-@pytest.mark.parametrize(("begin", "end", "expected"), [
-    ((10, 10), (50, 40), (10, 10, 50, 40)), ((50, 40), (10, 10), (10, 10, 50, 40)), ((10.4, 10.6), (-30, 500), (0, 11, 10, 100)),
-    ((5, 5), (5, 5), (5, 5, 6, 6)), ((200, 100), (300, 300), (199, 99, 200, 100))])
-def test_a_free_box_is_what_was_drawn_within_the_picture(begin, end, expected):
-    assert snapped(begin, end, FREE, (200, 100)) == expected
-
-
-@pytest.mark.parametrize(("end", "expected"), [
-    ((130, 60), (100, 50, 130, 80)), ((110, 90), (100, 50, 140, 90)), ((70, 40), (70, 20, 100, 50)), ((190, 60), (100, 50, 150, 100))])
-def test_held_to_a_square_the_first_corner_stays(end, expected):
-    assert snapped((100, 50), end, Ratio("1:1", 1, 1), (200, 100)) == expected
-
-
-def test_whatever_the_hand_does_the_box_lies_inside_and_has_its_proportions():
-    dice = random.Random(5)
-    for _ in range(5000):
-        size = (dice.randint(1, 3000), dice.randint(1, 3000))
-        begin, end = [(dice.uniform(-50, size[0] + 50), dice.uniform(-50, size[1] + 50)) for _ in range(2)]
-        ratio = dice.choice([FREE, Ratio("2:3", 2, 3), Ratio("16:9", 16, 9), Ratio("832 x 1216", 832, 1216, True)])
-        left, top, right, bottom = snapped(begin, end, ratio, size)
-        assert 0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]
-        if ratio.width and min(right - left, bottom - top) > 1:
-            assert abs((right - left) - (bottom - top) * ratio.width / ratio.height) <= 1.5
