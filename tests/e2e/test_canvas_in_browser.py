@@ -156,6 +156,38 @@ def test_the_eraser_takes_ink_away_and_alt_turns_the_brush_round(page):
     assert [(deed["op"], deed["how"]) for deed in told(page)] == [("rectangle", "add"), ("stroke", "subtract"), ("stroke", "subtract")]
 
 
+@pytest.mark.parametrize("black_and_white", [False, True])
+def test_a_rectangle_and_a_polygon_can_keep_only_what_is_inside(page, black_and_white):
+    open_canvas(page, mode="rectangle", black_and_white=black_and_white)
+    x, y = middle(page)
+    drag(page, (x - 100, y - 100), (x + 100, y + 100))
+    page.get_by_test_id("how").select_option("keeps only what is inside")
+    drag(page, (x - 60, y - 60), (x + 60, y + 60))
+    page.evaluate("() => change({ mode: 'polygon' })")
+    for place in ((x - 60, y - 60), (x + 60, y - 60), (x + 60, y + 60)):
+        page.mouse.click(*place)
+    page.mouse.click(x - 60, y - 60)
+    rest(page)
+    done = [("rectangle", "add"), ("rectangle", "intersect"), ("polygon", "intersect")]
+    assert [(deed["op"], deed["how"]) for deed in told(page)] == done
+    counts = [ink(page, x + right, y + down) for right, down in ((80, 0), (-30, 30), (30, -30))]
+    assert [pixel[0] > 200 if black_and_white else pixel[3] == 255 for pixel in counts] == [False, False, True]
+
+
+def test_points_belong_or_do_not_whatever_becomes_of_the_mask(page):
+    open_canvas(page, mode="points", how="subtract")
+    x, y = middle(page)
+    page.mouse.click(x, y)
+    page.get_by_test_id("belongs").click()
+    page.mouse.click(x + 40, y)
+    page.keyboard.down("Alt")
+    page.mouse.click(x - 40, y)
+    page.keyboard.up("Alt")
+    rest(page)
+    assert [point[2] for point in trait(page, "marked")["points"]] == [1, 0, 1]
+    assert page.get_by_test_id("how").input_value() == "subtract"
+
+
 def test_the_exact_mask_takes_the_place_of_the_stroke_and_nothing_flickers(page):
     open_canvas(page, mode="brush", brush=400)
     x, y = middle(page)

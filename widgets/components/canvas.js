@@ -276,7 +276,7 @@ function render({ model, el }) {
     ["overlay", () => { bars.draw(); mask.settle(); }], ["drawn", mask.settle], ["heard", heard], ["colour", recoloured], ["black_and_white", recoloured],
     ["marked", marksChanged], ["look", followLook], ["mode", modeChanged], ["locked", modeChanged], ["split", () => { slider.follow(); again(); }],
     ["ratio", ratioChanged], ["ratios", () => { bars.drawRatios(); show(); }],
-    ...["opacity", "brush", "tools", "how", "can_undo", "can_redo"].map((name) => [name, show])];
+    ...["opacity", "brush", "tools", "how", "belongs", "can_undo", "can_redo"].map((name) => [name, show])];
   for (const [trait, act] of watched) model.on(`change:${trait}`, act);
   const listened = [[el, "keydown", pressed], [el, "keyup", released], [stageView, "blur", blurred]];
   for (const [element, name, act] of listened) element.addEventListener(name, act);

@@ -10,7 +10,7 @@ import anywidget
 import traitlets
 
 from widgets.components.assembling import HERE, module_text
-from widgets.components.canvas_deeds import Deed, Wanted, read_box, read_deed, read_points, read_wanted
+from widgets.components.canvas_deeds import HOW, Deed, Wanted, read_box, read_deed, read_points, read_wanted
 
 MODES = ("look", "brush", "eraser", "rectangle", "polygon", "points", "crop")
 COLOURS = ("blue", "orange", "magenta")
@@ -27,8 +27,8 @@ class Canvas(anywidget.AnyWidget):
     that is shown stands in traits: a second view, or one that was closed and is shown again, shows the same.
 
     Attributes:
-        mode: what a drag does (`MODES`); tools: the modes whose buttons are shown. how: whether rectangles, polygons and points "add" or
-            "subtract". locked: one may look, and change nothing.
+        mode: what a drag does (`MODES`); tools: the modes whose buttons are shown. how: what rectangles, polygons and
+            what points mean do with the mask (`HOW`). belongs: whether the next point belongs to what is meant. locked: one may look, and change nothing.
         brush: width of brush and eraser, px of the picture.
         points: [[x, y, 1 or 0], …]: belongs to what is meant, or does not. box: [left, top, right, bottom] around it, or [].
         crop: the crop box in whole pixels, or []. ratio: width / height that it keeps; 0: any. ratios: [[words, ratio], …] to choose from.
@@ -44,7 +44,8 @@ class Canvas(anywidget.AnyWidget):
 
     mode = traitlets.Enum(MODES, "look").tag(sync=True)
     tools = traitlets.List(traitlets.Enum(MODES), ["look"]).tag(sync=True)
-    how = traitlets.Enum(["add", "subtract"], "add").tag(sync=True)
+    how = traitlets.Enum(HOW, "add").tag(sync=True)
+    belongs = traitlets.Bool(True).tag(sync=True)
     locked = traitlets.Bool(False).tag(sync=True)
     brush = traitlets.Int(40, min=1).tag(sync=True)
     ratio = traitlets.Float(0.0, min=0.0).tag(sync=True)

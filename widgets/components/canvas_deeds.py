@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 OPERATIONS = ("stroke", "rectangle", "polygon")
+HOW = ("add", "subtract", "intersect")
+"""What an operation does with the mask; a stroke knows the first two."""
 WISHES = ("undo", "redo", "save")
 Size = tuple[int, int]
 
@@ -21,7 +23,8 @@ class Deed:
     kind: str
     """stroke, rectangle or polygon (drawn on the mask), undo, redo, save, or crop (the box was confirmed)."""
     fields: Mapping[str, Any] = field(default_factory=dict)
-    """Of a stroke: points [[x, y], …], width, how ("add" or "subtract"); of a rectangle: first, second, how; of a polygon: points, how;
+    """Of a stroke: points [[x, y], …], width, how ("add" or "subtract"); of a rectangle: first, second, how (`HOW`); of a polygon:
+    points, how;
     of a crop: box [left, top, right, bottom], whole pixels."""
 
     @property
@@ -62,7 +65,7 @@ def read_deed(number: int, given: Mapping[str, Any], size: Size) -> Deed | None:
         box = read_box(given.get("box"), size)
         return Deed(number, kind, {"box": box}) if box else None
     how = given.get("how")
-    if kind not in OPERATIONS or how not in ("add", "subtract"):
+    if kind not in OPERATIONS or how not in (HOW[:2] if kind == "stroke" else HOW):
         return None
     listed = [given.get("first"), given.get("second")] if kind == "rectangle" else _listed(given.get("points"))
     points = [_point(one, size) for one in listed]

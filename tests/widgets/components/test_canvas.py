@@ -44,10 +44,10 @@ def test_a_stroke_is_told_as_an_operation_on_a_mask(canvas, told):
 def test_rectangles_polygons_and_crops_carry_their_fields(canvas, told):
     sheet = {"sheet": canvas.shown["sheet"]}
     send(canvas, [1, {"kind": "rectangle", "first": [9, 9], "second": [1, 2], "how": "subtract", **sheet, "key": "one:1"}],
-         [2, {"kind": "polygon", "points": [[0, 0], [9, 0], [0, 9]], "how": "add", **sheet, "key": "one:2"}],
+         [2, {"kind": "polygon", "points": [[0, 0], [9, 0], [0, 9]], "how": "intersect", **sheet, "key": "one:2"}],
          [3, {"kind": "crop", "box": [10, 20, 110, 220], **sheet}])
     assert told[0].operation == {"op": "rectangle", "first": [9, 9], "second": [1, 2], "how": "subtract"}
-    assert told[1].operation == {"op": "polygon", "points": [[0, 0], [9, 0], [0, 9]], "how": "add"}
+    assert told[1].operation == {"op": "polygon", "points": [[0, 0], [9, 0], [0, 9]], "how": "intersect"}
     assert (told[2].kind, told[2].fields, told[2].is_operation) == ("crop", {"box": [10, 20, 110, 220]}, False)
 
 
@@ -106,7 +106,8 @@ def test_undo_redo_and_save_come_in_their_order_among_strokes(canvas, told):
     assert [deed.kind for deed in told] == ["stroke", "undo", "redo", "save"] and [deed.number for deed in told] == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("changes", [{"kind": "erase all"}, {"how": "multiply"}, {"points": []}, {"points": [[1, "2"]]},
+@pytest.mark.parametrize("changes", [{"kind": "erase all"}, {"how": "multiply"}, {"points": []}, {"how": "intersect"},
+                                     {"points": [[1, "2"]]},
                                      {"points": [[1, float("nan")]]}, {"points": None}, {"width": 0},
                                      {"width": float("inf")}, {"width": True}])
 def test_what_is_no_operation_is_not_told(canvas, told, changes):

@@ -137,6 +137,7 @@ def test_what_is_over_the_mask_is_never_drawn_twice(js):
 
 def test_a_modifier_turns_the_way_of_a_tool_round(js):
     assert js("['add', 'subtract'].map(how => [m.wayOf(how, false), m.wayOf(how, true)])") == [["add", "subtract"], ["subtract", "add"]]
+    assert js("[m.wayOf('intersect', false), m.wayOf('intersect', true)]") == ["intersect", "intersect"]
 
 
 def test_keys_mean_the_same_in_every_mode(js):

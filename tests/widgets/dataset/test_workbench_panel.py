@@ -346,6 +346,22 @@ def test_a_model_that_looks_for_a_mask_minds_no_mask_that_is_there(panel):
     assert [one["op"] for one in panel.tab.operations] == ["stroke", "given"]
 
 
+def test_a_point_that_does_not_belong_says_nothing_of_what_becomes_of_the_mask(panel, monkeypatch):
+    def answered(path, prompt, settings, *_):
+        return Clicked(numpy.full((64, 64), 255, numpy.uint8), 1.0, 0.0, 0.0)
+
+    monkeypatch.setattr("core.dataset.images.mask_by_hand.click", answered)
+    tab(panel, "mask")
+    open_picture(panel, "1.png")
+    panel.canvas.mode, panel.canvas.belongs = "points", False
+    panel.canvas.points = [[10, 10, 1], [50, 50, 0]]
+    assert panel.tab.pointing.pending()["how"] == "add" and numpy.asarray(seen(panel)).min() == 255
+    panel.canvas.how = "subtract"
+    assert panel.tab.pointing.pending()["how"] == "subtract" and numpy.asarray(seen(panel)).max() == 0
+    press(panel.tab.pointing.take)
+    assert panel.tab.operations[-1]["how"] == "subtract" and panel.canvas.belongs
+
+
 def test_nothing_is_painted_where_nothing_is_marked(panel):
     tab(panel, "inpaint")
     open_picture(panel, "1.png")

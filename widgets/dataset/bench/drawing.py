@@ -62,6 +62,7 @@ class DrawTab(ToolTab):
         self.place = ipw.Dropdown(description="Place", options=get_args(Place), value="bottom-right")
         self.wide = ipw.BoundedFloatText(description="Width (%)", value=25, min=0.5, max=100)
         self.high = ipw.BoundedFloatText(description="Height (%)", value=10, min=0.5, max=100)
+        self.marked = ipw.Dropdown(description="What is marked", options=HOW[:3], value="add")
         self.how = ipw.Dropdown(description="What is found", options=HOW, value="add")
         self.pointing = Pointing(self)
         self.words = ipw.HTML()
@@ -72,8 +73,8 @@ class DrawTab(ToolTab):
                  self._changing("Harden the edge", lambda: {"op": "threshold"}),
                  self._changing("Fill holes", lambda: {"op": "fill"})]
         mark = self._changing("Mark this place", lambda: {"op": "place", "place": self.place.value, "width": self.wide.value,
-                                                          "height": self.high.value, "how": self.panel.canvas.how})
-        fields = [ipw.VBox([one]).add_class("lb-field") for one in (self.place, self.wide, self.high)]
+                                                          "height": self.high.value, "how": self.marked.value})
+        fields = [ipw.VBox([one]).add_class("lb-field") for one in (self.place, self.wide, self.high, self.marked)]
         places = Fold("places of watermarks", [row(*fields, mark)])
         return [self.words, row(ipw.VBox([self.pixels]).add_class("lb-field"), *whole), self.pointing.view, places.view, *self._below()]
 

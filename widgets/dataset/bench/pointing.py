@@ -26,7 +26,7 @@ class Pointing:
         self.model = ipw.Dropdown(description="Model for presses", options=models)
         self.take = self.panel.action("Take what the points mean", self._take, self._blocked)
         self.view = row(ipw.VBox([self.model]).add_class("lb-field"), self.take)
-        self.panel.canvas.observe(self.panel.heard(self._changed), ["points", "box"])
+        self.panel.canvas.observe(self.panel.heard(self._changed), ["points", "box", "how"])
         self.panel.canvas.observe(self.panel.heard(self._look), "mode")
         self.model.observe(self.panel.heard(self._changed), "value")
 
@@ -70,6 +70,6 @@ class Pointing:
         operation, canvas = self.pending(), self.panel.canvas
         if operation is None:
             return None
-        canvas.points, canvas.box = [], []
+        canvas.points, canvas.box, canvas.belongs = [], [], True
         self.tab.add(operation)
         return "what the points mean is in the mask. Ctrl+Z takes it out again."

@@ -5,13 +5,15 @@ export const MODES = {
   look: ["Look", "Drag to move the picture."],
   brush: ["Brush", "Drag to draw; with Alt it erases. [ and ] change the width."],
   eraser: ["Eraser", "Drag to erase; with Alt it draws. [ and ] change the width."],
-  rectangle: ["Rectangle", "Drag from corner to corner; with Alt it takes away."],
+  rectangle: ["Rectangle", "Drag from corner to corner; with Alt it takes away, or adds where it took away."],
   polygon: ["Polygon", "Press corner after corner; the first corner, a double click or Enter closes it, Backspace takes one back, Escape drops it."],
   points: ["Points", "Press what belongs to it; the right button or Alt marks what does not; drag a box around it. "
     + "Backspace takes the last back, Escape all."],
   crop: ["Crop", "Drag the box, its corners or its sides. Arrows move it by a pixel, with Ctrl or Alt by ten; with Shift they resize it. "
     + "Enter confirms, Escape drops it."],
 };
+/** What rectangles, polygons and what points mean do with the mask. */
+const WAYS = [["adds", "add"], ["takes away", "subtract"], ["keeps only what is inside", "intersect"]];
 const VIEWING = "Wheel, pinch, + and − zoom (press the picture first, or hold Ctrl); 0 shows all of it, 1 its own pixels. Hold Space or the middle "
   + "button to move it.";
 const CROSSHAIR = "By keyboard: arrows move a crosshair (Shift: pixel by pixel), Space presses; for a line or a rectangle once more to end it. "
@@ -70,14 +72,16 @@ function createBars(model, { wish, set }) {
     modes.append(button);
   }
   const width = ranged("Width", "brush-width", 0, 1, 0.005), most = () => mostWidth(model.get("shown"));
-  const way = makeButton("Take away", () => set("how", model.get("how") === "add" ? "subtract" : "add"), "how");
+  const way = make("select"), wayField = labelled("It", way, "how").label;
+  way.append(...WAYS.map(([words, value]) => new Option(words, value)));
+  const belongs = makeButton("Does not belong", () => set("belongs", !model.get("belongs")), "belongs");
   const ratio = make("select"), ratioField = labelled("Ratio", ratio, "ratio").label;
   const undo = makeButton("Undo", () => wish("undo"), "canvas-undo"), redo = makeButton("Redo", () => wish("redo"), "canvas-redo");
   const steps = group("Steps", undo, redo);
   const confirm = makeButton("Use this crop", () => wish("confirm"), "confirm-crop", "lb-canvas-main");
   const drop = makeButton("No crop", () => wish("drop"), "drop-crop");
   const clear = makeButton("Clear points", () => wish("drop"), "clear-points");
-  top.append(modes, width.label, way, ratioField, confirm, drop, clear);
+  top.append(modes, width.label, belongs, wayField, ratioField, confirm, drop, clear);
   const zoom = make("output", "lb-canvas-zoom");
   zoom.dataset.testid = "zoom-level";
   const out = makeButton("−", () => wish("out"), "zoom-out"), into = makeButton("+", () => wish("in"), "zoom-in");
@@ -94,7 +98,8 @@ function createBars(model, { wish, set }) {
   below.append(group("Zoom", out, zoom, into, makeButton("Fit", () => wish("fit"), "zoom-fit"), whole), opacity.label, grey, steps, place);
 
   const listened = [[width.input, () => set("brush", widthAt(Number(width.input.value), most()))],
-    [opacity.input, () => set("opacity", Number(opacity.input.value))], [ratio, () => set("ratio", Number(ratio.value))]];
+    [opacity.input, () => set("opacity", Number(opacity.input.value))], [ratio, () => set("ratio", Number(ratio.value))],
+    [way, () => set("how", way.value)]];
   for (const [element, act] of listened) element.addEventListener("input", act);
   function draw() {
     const mode = model.get("mode"), offered = model.get("tools"), locked = model.get("locked"), isBrush = mode === "brush" || mode === "eraser";
@@ -108,9 +113,12 @@ function createBars(model, { wish, set }) {
     width.input.value = placeOf(model.get("brush"), most());
     width.name.textContent = `Width ${model.get("brush")}`;
     width.input.setAttribute("aria-valuetext", `${model.get("brush")} pixels`);
-    way.hidden = !["rectangle", "polygon", "points"].includes(mode);
-    way.textContent = mode === "points" ? "Does not belong" : "Take away";
-    way.setAttribute("aria-pressed", String(model.get("how") === "subtract"));
+    wayField.hidden = !["rectangle", "polygon", "points"].includes(mode);
+    way.value = model.get("how");
+    way.disabled = locked;
+    belongs.hidden = mode !== "points";
+    belongs.disabled = locked;
+    belongs.setAttribute("aria-pressed", String(!model.get("belongs")));
     ratioField.hidden = mode !== "crop" || !model.get("ratios").length;
     confirm.hidden = drop.hidden = mode !== "crop";
     clear.hidden = mode !== "points";

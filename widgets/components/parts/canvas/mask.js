@@ -3,20 +3,21 @@
 /** Colours that differ for every kind of colour vision. */
 export const INKS = { blue: "#2f7dff", orange: "#ff8a00", magenta: "#e0409b" };
 const MOST_MASK = 2048;     // a side of the mask that is kept
+const FAR = 1e6;            // pixels: no picture reaches so far
 const BAND = 128;           // rows that are turned into ink at a time: the hand goes on between two of them
 
 /** Draw one operation. Args: context: its unit is a pixel of the picture. ink: {add, subtract}: {colour, composite}. */
 function paintOperation(context, operation, ink) {
-  const { colour, composite } = ink[operation.how];
+  const keepsInside = operation.how === "intersect", { colour, composite } = ink[keepsInside ? "subtract" : operation.how];
   context.globalCompositeOperation = composite;
   context.fillStyle = context.strokeStyle = colour;
   if (operation.op === "stroke") paintStroke(context, operation.points, operation.width);
-  else if (operation.op === "rectangle") {
+  else {
     const { first, second } = operation;
-    context.fillRect(first[0], first[1], second[0] - first[0], second[1] - first[1]);
-  } else {
     context.beginPath();
-    for (const [x, y] of operation.points) context.lineTo(x, y);
+    if (keepsInside) context.rect(-FAR, -FAR, 2 * FAR, 2 * FAR);   // everything outside of the shape is taken away
+    if (operation.op === "rectangle") context.rect(first[0], first[1], second[0] - first[0], second[1] - first[1]);
+    else operation.points.forEach(([x, y], place) => (place ? context.lineTo(x, y) : context.moveTo(x, y)));
     context.fill("evenodd");
   }
   context.globalCompositeOperation = "source-over";

@@ -6,6 +6,7 @@ const CLICK = 5, NEAR = 12; // pixels of the page: less is no drag; a polygon's 
 
 /** What an operation does with what is there. Args: how: as chosen; flip: the other way for this time. */
 export function wayOf(how, flip) {
+  if (how === "intersect") return how;
   return (how === "subtract") === Boolean(flip) ? "add" : "subtract";
 }
 
@@ -110,7 +111,7 @@ function pointsTool(desk) {
   return {
     open: () => Boolean(first),
     draft: () => (first && apart(first, last, desk.scale(), CLICK) ? { kind: "box", corners: [first, last] } : null),
-    down(point, flip) { first = last = point; isMeant = wayOf(desk.model.get("how"), flip) === "add"; },
+    down(point, flip) { first = last = point; isMeant = desk.model.get("belongs") !== Boolean(flip); },
     move(points) { last = points[points.length - 1]; },
     up() {
       if (apart(first, last, desk.scale(), CLICK)) {
