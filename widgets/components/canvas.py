@@ -28,7 +28,8 @@ class Canvas(anywidget.AnyWidget):
 
     Attributes:
         mode: what a drag does (`MODES`); tools: the modes whose buttons are shown. how: what rectangles, polygons and
-            what points mean do with the mask (`HOW`). belongs: whether the next point belongs to what is meant. locked: one may look, and change nothing.
+            what points mean do with the mask (`HOW`). belongs: whether the next point belongs to what is meant. locked: one may look, and
+            change nothing.
         brush: width of brush and eraser, px of the picture.
         points: [[x, y, 1 or 0], …]: belongs to what is meant, or does not. box: [left, top, right, bottom] around it, or [].
         crop: the crop box in whole pixels, or []. ratio: width / height that it keeps; 0: any. ratios: [[words, ratio], …] to choose from.
