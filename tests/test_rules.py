@@ -89,6 +89,15 @@ def test_models_know_neither_side():
     assert breaches("core/models", lambda path, name: name.startswith(("core.dataset", "core.training"))) == []
 
 
+def test_the_lora_tools_know_of_a_training_only_what_its_file_says_and_of_models_only_names():
+    open_rooms = ("core.training.config", "core.training.importing", "core.diffusion.names", "core.diffusion.kinds")
+
+    def forbidden(path: Path, name: str) -> bool:
+        return name.startswith(("core.training.", "core.dataset", "core.diffusion.", "core.models")) and not name.startswith(open_rooms)
+
+    assert breaches("core/utilities", forbidden) == []
+
+
 def test_the_training_side_knows_of_the_dataset_only_pictures_captions_and_versions():
     open_rooms = ("core.dataset.project", "core.dataset.items", "core.dataset.images", "core.dataset.captions.files",
                   "core.dataset.captions.statistics", "core.dataset.captions.tokens", "core.dataset.versions")

@@ -7,6 +7,7 @@ more than the update has are kept here: sd-scripts then adds one of pure roundin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +16,7 @@ from core.base.errors import ConfigError
 
 Method = Literal["fixed", "sv_ratio", "sv_cumulative", "sv_fro"]
 METHODS: tuple[Method, ...] = ("fixed", "sv_ratio", "sv_cumulative", "sv_fro")
+NO_CEILING = 1 << 20
 ZERO = 1e-6
 """A largest singular value that counts as none (MIN_SV)."""
 
@@ -45,7 +47,8 @@ class RankRule:
     def words(self) -> str:
         """"rank 16", "sv_fro 0.97, at most 64", with the rank of convolutions where it is another."""
         conv = "" if self.conv_rank in (None, self.rank) else f", convolutions {self.conv_rank}"
-        return f"rank {self.rank}{conv}" if self.method == "fixed" else f"{self.method} {self.param:g}, at most {self.rank}{conv}"
+        most = f", at most {self.rank}{conv}" if self.rank < NO_CEILING else conv
+        return f"rank {self.rank}{conv}" if self.method == "fixed" else f"{self.method} {self.param:g}{most}"
 
     def rank_of(self, values: Sequence[float], smaller_side: int, is_large_kernel: bool = False) -> int:
         """How many values of a layer are kept.
@@ -91,12 +94,12 @@ def read_rule(text: str, ceiling: int = 0, conv_rank: int | None = None) -> Rank
 
     Raises: ConfigError: it is none of them.
     """
-    method, _, number = (part.strip() for part in text.replace(" ", "=", 1).partition("="))
+    method, _, number = (part.strip() for part in re.sub(r"\s*=\s*|\s+", "=", text.strip(), count=1).partition("="))
     try:
         if method.isdecimal() and not number:
             return RankRule(rank=int(method), conv_rank=conv_rank)
         if method in METHODS[1:]:
-            return RankRule(method, float(number), ceiling or 1 << 20, conv_rank)  # type: ignore[arg-type]
+            return RankRule(method, float(number), ceiling or NO_CEILING, conv_rank)  # type: ignore[arg-type]
     except ValueError:
         pass
     raise ConfigError(f"{text!r} is no rank and no rule for one.", "Write a number, or sv_ratio=20, sv_cumulative=0.9, sv_fro=0.97.")

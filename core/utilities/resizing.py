@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from core.base.errors import ConfigError
-from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.base.words import told_size
@@ -17,6 +15,7 @@ from core.utilities.lora_file import LoraFile, open_lora
 from core.utilities.plans import LayerPlan, ResizePlan, percent, preview_plans, read_values
 from core.utilities.ranks import Method, RankRule, read_rule
 from core.utilities.resized import ResizedTensors, resized_metadata
+from core.utilities.targets import free_target, taken
 from core.utilities.updates import Computing, chosen_device
 from core.utilities.writing import write_safetensors
 
@@ -62,7 +61,9 @@ class PreviewSettings(LoraSettings):
     title: ClassVar[str] = "Sizes of a LoRA"
     targets: tuple[str, ...] = setting(("64", "32", "16", "8", "4", "sv_fro=0.99", "sv_fro=0.95", "sv_ratio=20"), "Targets",
                                        "Ranks, and rules such as sv_fro=0.97, sv_ratio=20, sv_cumulative=0.9.")
-    new_conv_rank: int | None = setting(None, "Rank of convolutions", ge=1, le=4096, level="advanced")
+    new_rank: int | None = setting(None, "At most", "The most that a layer gets by a rule. Empty: as many as it has.", ge=1, le=4096,
+                                   level="advanced")
+    new_conv_rank: int | None = setting(None, "Rank of convolutions", "Of those larger than 1 × 1.", ge=1, le=4096, level="advanced")
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class ResizeReport:
 
 def preview_sizes(settings: PreviewSettings, progress: Progress = SILENT) -> PreviewReport:
     """Sizes and errors of several targets. Raises: ModelError, ConfigError, Cancelled."""
-    rules = [read_rule(target, conv_rank=settings.new_conv_rank) for target in settings.targets]
+    rules = [read_rule(target, settings.new_rank or 0, settings.new_conv_rank) for target in settings.targets]
     with open_lora(settings.file) as file:
         values = read_values(file, chosen_device(settings.device), settings.computing, progress)
         return PreviewReport(str(file.path), values.size, tuple(preview_plans(values, rules)), len(values.left))
@@ -125,8 +126,9 @@ def resize_lora(settings: ResizeLoraSettings, progress: Progress = SILENT) -> Re
         values = read_values(file, device, settings.computing, progress, known)
         plan = values.plan(rule)
         progress.note(plan.sentence())
-        with ResizedTensors(file, plan, PRECISIONS.get(settings.save_precision, ""), device, settings.computing, known) as maker:
-            write_safetensors(target, maker.tensors(), resized_metadata(file, plan), hashes=True, progress=progress)
+        with taken(target), ResizedTensors(file, plan, PRECISIONS.get(settings.save_precision, ""), device, settings.computing,
+                                           known) as maker:
+            write_safetensors(target, maker.tensors(), resized_metadata(file, plan), hashes=True, replace=False, progress=progress)
         kept = (*values.left, *(place.name for place in file.unknown))
         return ResizeReport(str(target), rule.words, target.stat().st_size, file.header.size, plan.error, maker.rounding(), plan.layers,
                             kept, tuple(notes_of(file, plan, kept)))
@@ -146,16 +148,6 @@ def notes_of(file: LoraFile, plan: ResizePlan, kept: tuple[str, ...]) -> list[st
     if kept:
         notes.append(f"{len(kept)} modules and tensors without a rank were taken over as they are.")
     return notes
-
-
-def free_target(path: Path, save_to: str, ending: str) -> Path:
-    """Where a result goes: the given place, else beside the file. Raises: ConfigError: something lies there, or it is no .safetensors."""
-    target = typed_path(save_to) if save_to.strip() else path.with_name(f"{path.stem}{ending}.safetensors")
-    if target.suffix != ".safetensors":
-        raise ConfigError(f"{target.name} does not end in .safetensors.", "Only safetensors files are written.")
-    if target.exists():
-        raise ConfigError(f"{target} is there already.", "Choose another name under Save as, or move that file away.")
-    return target
 
 
 def _ending(rule: RankRule) -> str:

@@ -35,7 +35,7 @@ def new_tensor(name: str, dtype: str, shape: Sequence[int], produce: Callable[[]
 
 
 def write_safetensors(path: Path, tensors: Iterable[NewTensor], metadata: Mapping[str, str], *, room: int = ROOM, hashes: bool = False,
-                      keep_order: bool = False, progress: Progress = SILENT) -> dict[str, str]:
+                      keep_order: bool = False, replace: bool = True, progress: Progress = SILENT) -> dict[str, str]:
     """Write a file, whole or not at all.
 
     Args:
@@ -44,10 +44,11 @@ def write_safetensors(path: Path, tensors: Iterable[NewTensor], metadata: Mappin
         room: blanks behind the header, bytes, for later changes of the metadata.
         hashes: also sd-scripts' sshs_model_hash and sshs_legacy_hash, counted while the tensors go by.
         keep_order: leave the tensors as they are given; types must then lie as their sizes need, or other programs read them slower.
+        replace: False: a file that is there, also one that came meanwhile, is never written over.
         progress: counts tensors.
     Returns: the metadata as written.
     Raises: DiskError: no room or no right. ModelError: the header is too long, or a tensor gives another number of bytes than it says.
-        What is raised while a tensor is made, and Cancelled: nothing is written.
+        FileExistsError: one is there. What is raised while a tensor is made, and Cancelled: nothing is written.
     """
     given = {tensor.place.name: tensor for tensor in tensors}
     wanted = [tensor.place for tensor in given.values()]
@@ -57,7 +58,7 @@ def write_safetensors(path: Path, tensors: Iterable[NewTensor], metadata: Mappin
         written |= {name: "0" * length for name, length in MODEL_HASHES.items()}
     head = header_bytes(places, written, room)
     counted = _Hashes(places, written) if hashes else None
-    with atomic_write(Path(path)) as file:
+    with atomic_write(Path(path), replace=replace) as file:
         file.write(head)
         for place in progress.track(places, "Writing tensors"):
             data = memoryview(given[place.name].produce()).cast("B")
