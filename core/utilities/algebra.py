@@ -5,8 +5,9 @@ singular values are those of the small R₁R₂ᵀ = U S Vᵀ. The k largest mak
     up · (R₂ᵀ Vₖ S⁻½)   and   (S⁻½ Uₖᵀ R₁) · down
 are its factors, so that not even Q is formed. Both get half of S, which keeps fp16 away from its smallest numbers.
 
-Floating-point numbers: what is given in float32 (or less) is computed in float32, and R from products in float64, where the error of
-the singular values stays below 1e-8 of the largest; float64 is computed in float64 with Householder's QR.
+Floating-point numbers: R, the small matrix and its SVD are computed in float64, and only the last products in the type that the factors
+have. Of float32 (and less) R comes from products in float64, where the error of the singular values stays below 1e-8 of the largest; of
+float64 from Householder's QR.
 """
 
 from __future__ import annotations
@@ -61,15 +62,14 @@ class FactorSpectrum:
     """None: they were put away, to be had from the file again (`with_factors`)."""
     values: torch.Tensor
     left: torch.Tensor
-    """Uᵀ R₁ (k, r)."""
+    """S⁻½ Uᵀ R₁ (k, r)."""
     right: torch.Tensor
-    """R₂ᵀ V (r, k)."""
+    """R₂ᵀ V S⁻½ (r, k)."""
 
     def cut(self, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
         """See `Spectrum`."""
         assert self.factors is not None, "the factors were put away"
-        roots = _inverse_root(self.values[:rank])
-        return self.factors.up @ (self.right[:, :rank] * roots), (self.left[:rank] * roots[:, None]) @ self.factors.down
+        return self.factors.up @ self.right[:, :rank], self.left[:rank] @ self.factors.down
 
 
     @property
@@ -106,10 +106,11 @@ def spectrum_of(factors: Factors) -> FactorSpectrum:
     """The singular values of an update from its factors. Raises: torch.linalg.LinAlgError: they are not finite."""
     import torch
 
-    first, second = triangle_of(factors.up), triangle_of(factors.down.t())
-    left, values, right = torch.linalg.svd((first @ second.t()).to(factors.up.dtype), full_matrices=False)
-    dtype = factors.up.dtype
-    return FactorSpectrum(factors, values, left.t() @ first.to(dtype), second.t().to(dtype) @ right.t())
+    first, second = triangle_of(factors.up).double(), triangle_of(factors.down.t()).double()
+    left, values, right = torch.linalg.svd(first @ second.t(), full_matrices=False)
+    roots = _inverse_root(values)
+    mixes = roots[:, None] * (left.t() @ first), (second.t() @ right.t()) * roots
+    return FactorSpectrum(factors, values, *(mix.to(factors.up.dtype) for mix in mixes))
 
 
 def kronecker_of(first: Spectrum, second: Spectrum) -> KroneckerSpectrum:
