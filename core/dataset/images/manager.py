@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.base.buckets import Size
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
-from core.dataset.images.bench import BenchPicture, look_at_picture, put_aside, take_back
+from core.dataset.images.bench import BenchPicture, bring_back, look_at_picture, put_aside, take_back, take_back_made
 from core.dataset.images.by_size import BySizePlan, BySizeReport, BySizeSettings, plan_by_size, work_by_size
 from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, crop_by_hand, ratios_for
 from core.dataset.images.cropping.framing import Cut
@@ -77,6 +77,14 @@ class ImagesManager:
     def take_back(self, image_id: str, name: str, progress: Progress = SILENT) -> str:
         """Put a version aside; the one that it had replaced stands again. Args: name: of its file. Returns: what happened."""
         return take_back(self.project, image_id, name, progress)
+
+    def bring_back(self, image_id: str, name: str, progress: Progress = SILENT) -> str:
+        """Let a version that was taken back stand again. Args: name: of its file. Returns: what happened."""
+        return bring_back(self.project, image_id, name, progress)
+
+    def take_back_made(self, names: Sequence[str], tools: Collection[str], progress: Progress = SILENT) -> str:
+        """Take back what a run of some tools made. Args: names: of the files. Returns: what happened."""
+        return take_back_made(self.project, names, tools, progress)
 
     def open_drawing(self, image_id: str, label: str = "", use: Use = "learn") -> HandDrawing:
         """Begin to draw a mask, or go on with the one that is there. Args: use: what it is for."""
