@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 GLANCE_SECONDS = 2.0
 """How often the folder's time is looked at."""
-TIDY_SECONDS = 60.0
-"""How often it is looked for models that nobody used for a while."""
+TIDY_SECONDS = 10.0
+"""How often it is looked for models that nobody used for a while, or that are in the way of a job."""
 NO_PICTURE = "Press a picture at the left first."
 
 
