@@ -32,7 +32,7 @@ from widgets.dataset.bench.tab import Tab, ToolTab
 from widgets.dataset.bench.undoing import TakeBackRun
 from widgets.dataset.bench.viewing import ViewTab
 from widgets.dataset.browsing import Shelf
-from widgets.dataset.importing import skipped_list
+from widgets.dataset.importing import SHOWN, findings_of
 from widgets.jobs_view import newest_job
 from widgets.panel import Panel, Work
 from widgets.session import Session
@@ -45,6 +45,13 @@ GLANCE_SECONDS = 2.0
 TIDY_SECONDS = 10.0
 """How often it is looked for models that nobody used for a while, or that are in the way of a job."""
 NO_PICTURE = "Press a picture at the left first."
+
+
+def _left_out_crops(status: JobStatus) -> list[str]:
+    """Of a smart crop: which crops of a picture were not made, and why, where others were."""
+    looked = [one for one in status.report.get("looked", []) if one["crops"] and one["left_out"]]
+    told = [f"{one['name']}: not cut out: {'; '.join(one['left_out'])}." for one in looked[:SHOWN]]
+    return [*told, f"and {len(looked) - SHOWN:,} more"] if len(looked) > SHOWN else told
 
 
 class ModelNames(Suggestions):
@@ -203,7 +210,7 @@ class WorkbenchPanel(Panel):
 
     def show_report(self, status: JobStatus) -> None:
         """What the job left out, and the picture as it is now."""
-        self._skipped.value = skipped_list(status)
+        self._skipped.value = findings_of(_left_out_crops(status), status)
         self.take_back.look(status, self.job.stage if self.job is not None else "")
         self.tab.offer_models()
         if self.desk.tried is None:
