@@ -98,6 +98,7 @@ def test_a_tool_is_tried_kept_and_taken_back(tmp_path, photos):
         bench.button("Save").click()
         bench.says("saved astronaut_resized.png")
         bench.words("Resized (300 × 300)")
+        expect(bench.page.locator(".lb-strip .lb-cell[data-row='0'] .lb-cell-versions")).to_have_text("Resized")
         assert versions(photos) == [("Picture", (512, 512)), ("Resized", (300, 300))]
         bench.page.locator(".lb-strip .lb-cell[data-row='1']").click(modifiers=["Control"])
         choice = bench.page.get_by_label("For many")
