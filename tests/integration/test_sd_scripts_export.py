@@ -5,10 +5,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import toml
 from PIL import Image
 
 from core.base.buckets import Fitter
 from core.dataset.export.checking import check_export
+from core.dataset.images.training_set import training_set
 from core.dataset.project import Project
 from core.dataset.training_file import trainer_rule
 from core.training.backends.sd_scripts import SdScriptsBackend, checkout, interpreter
@@ -91,7 +93,17 @@ def test_in_place_the_projects_own_folder_or_a_list_of_its_versions(read, projec
     for found in (listed, with_masks, without):
         assert by_stem(found)["plain"]["caption"] == "mychar, plain, red hair"
         assert all(one["size"] == one["shape"] and one["repeats"] in (40, 50) for one in found.values())
-    assert by_stem(with_masks)["girl"]["least"] == 0 and by_stem(with_masks)["girl"]["mask_fits"]
+    assert by_stem(with_masks)["girl"]["least"] == 0 and all(one["mask_fits"] for one in with_masks.values())
+
+
+def test_what_trainer_learns_from_has_masks_that_fit_also_where_a_picture_is_stored_lying(read, project):
+    found = training_set(project, masks=True)
+    subset = {"image_dir": str(found.images), "conditioning_data_dir": str(found.masks), "caption_extension": ".txt", "num_repeats": 1}
+    file = project.folder / "dataset.toml"
+    file.write_text(toml.dumps({"datasets": [{"resolution": [512, 512], "enable_bucket": True, "subsets": [subset]}]}))
+    seen = by_stem(read([str(file), True])[0])
+    assert seen.keys() == {"plain", "lying", "clear", "girl"} and all(one["mask_fits"] for one in seen.values())
+    assert seen["lying"]["size"] == [96, 64] and seen["girl"]["least"] == 0
 
 
 def test_pictures_without_a_caption_get_the_trigger_word(read, project):

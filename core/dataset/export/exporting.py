@@ -19,7 +19,7 @@ from core.dataset.export.checking import ExportCheck, check_export
 from core.dataset.export.laying_out import strangers
 from core.dataset.export.layouts.layout import Layout, Picture
 from core.dataset.export.manifest import Manifest, write_manifest
-from core.dataset.export.pictures import Look, full_mask, is_as_seen, mask_key, picture_key, prepare, prepare_mask
+from core.dataset.export.pictures import Look, is_as_seen, mask_key, picture_key, prepare, prepare_mask
 from core.dataset.export.planning import Wanted
 from core.dataset.export.settings import REGULARISATION, ExportSettings
 from core.dataset.export.sheets import Shown, write_sheets
@@ -200,8 +200,9 @@ class _Export:
         """Read the mask, and see that it is still the one of this picture. Returns: writes it; called once the picture is written, so
         that neither is without the other. Raises: DatasetError: picture or mask are other files by now, or the mask cannot be read."""
         mask = self._mask_of(one)
-        name, slot, key = self.layout.mask_name(one.stem), f"mask:{one.id}", mask_key(one, look.size)
-        make: Callable[[], Content] = partial(prepare_mask, mask, look.size) if mask is not None else partial(full_mask, look.size)
+        orientation = 1 if self.settings.has_copies else look.orientation
+        name, slot, key = self.layout.mask_name(one.stem), f"mask:{one.id}", mask_key(one, look.size, orientation)
+        make: Callable[[], Content] = partial(prepare_mask, mask, look.size, orientation)
         if mask is not None and self.writer.unchanged(slot, key, name.rpartition(".")[0]) is None:
             make = partial(bytes, make())  # type: ignore[arg-type]  # prepare_mask makes bytes
         if not is_as_seen(one, look):

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy
 import pytest
 import yaml
 from PIL import Image
@@ -14,7 +15,7 @@ from core.dataset.export.settings import ExportSettings, export_folder
 from core.dataset.images.variants import save_variant
 from core.stages import run_stage
 from tests.core.dataset.export.exports import caption, drawn, export, fill, names, settings
-from tests.core.dataset.small_things import picture, png_bytes
+from tests.core.dataset.small_things import lying_with_mask, picture, png_bytes
 
 
 @pytest.fixture
@@ -109,6 +110,20 @@ def test_the_transparent_version_lies_over_white_or_is_the_mask(filled):
         with Image.open(root / "img" / "50_mychar" / "girl.png") as girl:
             at, hidden = girl.getpixel((0, 5)), clear.getpixel((0, 5))
             assert girl.mode == mode and (at[:3] == hidden[:3] if masks == "alpha" else min(at) > 235 > min(hidden[:3]))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_in_place_the_mask_of_a_picture_that_is_stored_lying_lies_as_it_does(filled, orientation):
+    stored = lying_with_mask(filled, "turn", orientation)
+    caption(filled, "turn", "mychar")
+    root = Path(export(filled, layout="in_place", versions="none").folder)
+    with Image.open(root / "mask" / "turn.png") as mask:  # as sd-scripts reads it, which turns neither
+        assert mask.mode == "L" and (numpy.asarray(mask) == stored).all()
+    assert {path.stem: Image.open(path).size for path in (root / "mask").iterdir()} == {
+        path.stem: Image.open(path).size for path in filled.images.iterdir() if path.suffix != ".txt"}
+    copy = Path(export(filled, versions="none").folder) / "mask" / "40_mychar" / "turn.png"
+    with Image.open(copy) as mask, Image.open(filled.variants / "turn_mask.png") as drawn_upright:
+        assert mask.tobytes() == drawn_upright.tobytes() and not mask.getexif()
 
 
 def test_two_pictures_of_one_stem_get_names_and_captions_of_their_own(filled):
