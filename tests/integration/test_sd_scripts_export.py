@@ -18,6 +18,8 @@ from tests.core.dataset.export.exports import export, fill, settings
 from tests.core.dataset.small_things import picture
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+DRAWN, DRAWN_TWICE = [20, 10, 60, 50], [40, 20, 120, 100]
+"""Where the mask counts that every export here holds, on its picture and on the version that is twice as large."""
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,7 @@ def test_kohyas_folders_with_masks_as_files(read, project):
         assert Path(one["mask"]) == root / "mask" / "40_mychar girl" / f"{stem}.png" and one["least"] == (0 if stem == "girl" else 255)
         assert one["caption"] == by_folders[stem]["caption"] and by_folders[stem]["class_tokens"] == "mychar girl"
         assert by_folders[stem]["repeats"] == 40
+    assert with_masks["girl"]["box"] == DRAWN_TWICE and with_masks["plain"]["box"] == [0, 0, 96, 64]
     assert with_masks["girl_face_focus"]["caption"] == with_masks["girl"]["caption"] == "mychar, girl, red hair"
     assert with_masks["lying"]["size"] == [64, 96] and with_masks["clear"]["corner"] == [255, 255, 255]
 
@@ -67,6 +70,7 @@ def test_kohyas_folders_with_masks_in_the_transparency_and_with_regularisation(r
     root = Path(export(project, masks="alpha", regularisation=True, class_word="girl").folder)
     alpha = by_stem(read([str(root / "dataset.toml"), False])[0])
     assert alpha["girl"]["least"] == 0 and alpha["plain"]["least"] == 255 and alpha["girl"]["shape"] == [192, 128]
+    assert alpha["girl"]["box"] == DRAWN_TWICE
     exported, source = Image.open(root / "img" / "50_mychar girl" / "girl.png"), Image.open(project.variants / "girl_upscaled.png")
     assert exported.mode == "RGBA" and exported.convert("RGB").tobytes() == source.tobytes()
     assert alpha["cat"]["is_reg"] and alpha["cat"]["caption"] == "a cat" and not alpha["girl"]["is_reg"]
@@ -93,7 +97,8 @@ def test_in_place_the_projects_own_folder_or_a_list_of_its_versions(read, projec
     for found in (listed, with_masks, without):
         assert by_stem(found)["plain"]["caption"] == "mychar, plain, red hair"
         assert all(one["size"] == one["shape"] and one["repeats"] in (40, 50) for one in found.values())
-    assert by_stem(with_masks)["girl"]["least"] == 0 and all(one["mask_fits"] for one in with_masks.values())
+    assert by_stem(with_masks)["girl"]["least"] == 0 and by_stem(with_masks)["girl"]["box"] == DRAWN
+    assert all(one["mask_fits"] for one in with_masks.values())
 
 
 def test_what_trainer_learns_from_has_masks_that_fit_also_where_a_picture_is_stored_lying(read, project):
@@ -103,7 +108,7 @@ def test_what_trainer_learns_from_has_masks_that_fit_also_where_a_picture_is_sto
     file.write_text(toml.dumps({"datasets": [{"resolution": [512, 512], "enable_bucket": True, "subsets": [subset]}]}))
     seen = by_stem(read([str(file), True])[0])
     assert seen.keys() == {"plain", "lying", "clear", "girl"} and all(one["mask_fits"] for one in seen.values())
-    assert seen["lying"]["size"] == [96, 64] and seen["girl"]["least"] == 0
+    assert seen["lying"]["size"] == [96, 64] and seen["girl"]["least"] == 0 and seen["girl"]["box"] == DRAWN_TWICE
 
 
 def test_pictures_without_a_caption_get_the_trigger_word(read, project):
