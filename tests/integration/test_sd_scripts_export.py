@@ -111,9 +111,15 @@ def test_what_trainer_learns_from_has_masks_that_fit_also_where_a_picture_is_sto
     assert seen["lying"]["size"] == [96, 64] and seen["girl"]["least"] == 0 and seen["girl"]["box"] == DRAWN_TWICE
 
 
-def test_pictures_without_a_caption_get_the_trigger_word(read, project):
+@pytest.mark.parametrize(("trigger", "instead"), [("mychar", "mychar"), ("", "Test")])
+def test_pictures_without_a_caption_get_the_trigger_word_or_the_projects_name(read, project, trigger, instead):
+    project.change_info(lambda info: info.changed(trigger_word=trigger))
     (project.images / "plain.txt").unlink()
-    root = Path(export(project, layout="in_place", versions="none", masks="none", without_caption="trigger").folder)
-    copy = Path(export(project, masks="none", without_caption="trigger").folder)
-    for found in read([str(root / "dataset.toml"), False], [str(copy / "dataset.toml"), False]):
-        assert by_stem(found)["plain"]["caption"] == "mychar"
+    (project.images / "clear.txt").write_text("")
+    places = []
+    for number, (layout, masks) in enumerate((("in_place", "none"), ("in_place", "files"), ("kohya", "none"), ("kohya", "files"))):
+        folder = str(project.folder.parent / f"export{number}")
+        export(project, layout=layout, masks=masks, versions="none", without_caption="trigger", folder=folder)
+        places.append([f"{folder}/dataset.toml", masks == "files" and layout == "kohya"])
+    for found in map(by_stem, read(*places)):
+        assert found["plain"]["caption"] == found["clear"]["caption"] == instead and found["girl"]["caption"] == "mychar, girl, red hair"

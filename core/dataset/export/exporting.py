@@ -122,8 +122,7 @@ class _Export:
         self.report = ExportReport(str(self.root), self.settings.layout, skipped=list(check.plan.skipped))
         self.now = Manifest(self.settings.layout, project.name)
         self.writer = Writer(self.root, check.before, self.settings.replace_edited)
-        by_list = self.settings.layout == "in_place" and any(one.variant is not None for one in check.plan.wanted)
-        self.with_masks = self.settings.masks == "files" and not by_list
+        self.with_masks = self.settings.masks == "files" and not self.layout.facts.listed
         self.masks = any(self._mask_of(one) for one in check.plan.wanted) if check.looks else False
 
     def run(self) -> ExportReport:
@@ -173,13 +172,12 @@ class _Export:
         mask = write_mask()
         files += [mask] if mask is not None else []
         picture = Picture(one.stem, name, look.size, text, mask.name if mask is not None else "", self._mask_of(one) is not None,
-                          one.variant is None and one.stem == one.item.id, look.turned)
+                          look.turned)
         return _Done(picture, tuple(files))
 
     def _text(self, one: Wanted) -> str:
         """The caption, or what stands in its place; empty: nothing."""
-        instead = self.layout.facts.trigger or self.project.name
-        return one.caption or (instead if self.settings.without_caption == "trigger" else "")
+        return one.caption or (self.layout.facts.called if self.settings.without_caption == "trigger" else "")
 
     def _picture(self, one: Wanted, look: Look) -> Written:
         slot, key, stem = f"picture:{one.id}", picture_key(one, self.settings), f"{self.layout.folder()}/{one.stem}"
