@@ -29,8 +29,9 @@ from core.dataset.images.segmenting.masking import BY_HAND, label_of
 from core.dataset.images.segmenting.sam import Prompt
 from core.dataset.images.segmenting.settings import Use
 from core.dataset.images.sourcing import Unit, Work, one_unit, work_for
+from core.dataset.images.tool import NothingFound, Output, Tool
 from core.dataset.images.variants import Step, read_made
-from core.dataset.images.working import NothingFound, Output, Tool, keep, try_on
+from core.dataset.images.working import keep, try_on
 from core.dataset.project import Project
 
 if TYPE_CHECKING:

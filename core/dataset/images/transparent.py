@@ -15,8 +15,9 @@ from core.dataset.images.opening import Decoded, over_white
 from core.dataset.images.saving import SaveSettings
 from core.dataset.images.sourcing import Work
 from core.dataset.images.subject_colours import subject_colours
+from core.dataset.images.tool import NothingFound, Output, Tool
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import NothingFound, Output, Tool, work_on
+from core.dataset.images.working import work_on
 from core.dataset.project import Project
 
 if TYPE_CHECKING:

@@ -19,9 +19,10 @@ from core.dataset.images.segmenting.segmenter import Segmenter
 from core.dataset.images.segmenting.settings import LABELS, MaskSettings, Use
 from core.dataset.images.segmenting.shaping import shaped
 from core.dataset.images.sourcing import Unit, Work
+from core.dataset.images.tool import NothingFound, Output, Tool
 from core.dataset.images.variants import REPLACED, Step, read_made, replaced_one
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import NothingFound, Output, Tool, work_on
+from core.dataset.images.working import work_on
 from core.dataset.project import Project
 
 if TYPE_CHECKING:

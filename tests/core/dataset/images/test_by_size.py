@@ -8,8 +8,9 @@ from core.base.progress import Progress
 from core.dataset.images.by_size import BySizeSettings, plan_by_size, work_by_size
 from core.dataset.images.manager import ImagesManager
 from core.dataset.images.resizing import ResizeSettings, make_resizer, resize_images
+from core.dataset.images.tool import Output, Tool
 from core.dataset.images.variants import save_variant
-from core.dataset.images.working import Output, Tool, work_on
+from core.dataset.images.working import work_on
 from core.models.warm import WARM
 from core.stages import run_stage
 from tests.tiny_upscalers import make_compact, save_network

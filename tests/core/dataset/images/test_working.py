@@ -9,8 +9,9 @@ from PIL import Image
 
 from core.base.errors import Cancelled, DatasetError, DiskError, ModelError
 from core.dataset.images.saving import SaveSettings
+from core.dataset.images.tool import NothingFound, NotNeeded, Output, Tool
 from core.dataset.images.variants import Step, read_made, save_variant, versions_of
-from core.dataset.images.working import NothingFound, NotNeeded, Output, Tool, keep, try_on, work_on
+from core.dataset.images.working import keep, try_on, work_on
 
 
 class Painter(Tool):
