@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,6 +43,8 @@ class Unit:
             else best_of(self.variants)
 
 
+UNTOLD = Step("")
+"""Until the tool was asked what it does."""
 Seen = tuple[str, FileMark | None]
 """A file's path and mark; None: there is none."""
 
@@ -63,9 +65,20 @@ class Work:
     trouble: str = ""
     """Why it cannot be worked on; empty: it can."""
     seen: tuple[Seen, ...] = ()
-    """The files on which it depends, as they were when it was begun (`files_seen`)."""
+    """Every file that is read or may be written over, as it was when the tool began (`files_seen`)."""
+    step: Step = UNTOLD
+    """What the tool does to it, as the version will say; the tool is asked once, before it reads anything."""
     goes_on: bool = False
     """What the tool made earlier is ground to build on, and stays where this time nothing is wanted."""
+
+    @property
+    def done(self) -> tuple[Step, ...]:
+        """What was done to what comes of it."""
+        return (*self.steps, self.step)
+
+    def is_as_seen(self) -> bool:
+        """Whether every file on which it depends is still the one that it was."""
+        return all(file_mark(Path(path)) == mark for path, mark in self.seen)
 
 
 def units_of(project: Project, item: ImageItem, variants: Sequence[Variant], parts: bool = False) -> list[Unit]:
@@ -114,28 +127,31 @@ def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = l
     return _of(unit, best, best.kind, (best,), may_replace=best.kind == kind)
 
 
-def files_seen(work: Work) -> tuple[Seen, ...]:
-    """What is worked on, what may be written over, and which versions of the whole picture there are: as they are now."""
+def files_seen(work: Work, read: Iterable[Path] = ()) -> tuple[Seen, ...]:
+    """What is worked on, what may be written over, and which versions of the whole picture there are: as they are now.
+
+    Args: read: files that the tool reads beside the picture.
+    """
     folder, unit = work.unit.folder, work.unit
-    paths = [work.source, *(folder / one.name for one in work.present)]
+    paths = [work.source, *read, *(folder / one.name for one in work.present)]
     if not unit.label:
         paths += [folder / f"{unit.item.id}_{kind}{suffix}" for kind in WHOLE for suffix in IMAGE_SUFFIXES]
     return tuple((str(path), file_mark(path)) for path in dict.fromkeys(paths))
 
 
-def is_there(work: Work, step: Step) -> bool:
+def is_there(work: Work) -> bool:
     """Whether the tool made its versions already, with these settings and of this file."""
     made = [_made_of(work.unit, variant) for variant in work.present]
     if work.kind in WHOLE:
-        return any(one is not None and one.of == work.unit.item.sha256 and step in one.steps for one in made)
-    return Made(work.unit.item.sha256, (*work.steps, step)) in made
+        return any(one is not None and one.of == work.unit.item.sha256 and work.step in one.steps for one in made)
+    return Made(work.unit.item.sha256, work.done) in made
 
 
-def outdated(work: Work, tool: str) -> Iterator[Variant]:
-    """Versions whose last step was this tool, and which it does not build upon."""
+def outdated(work: Work) -> Iterator[Variant]:
+    """Versions whose last step was this tool's, and which it does not build upon."""
     for variant in work.present if not work.goes_on else ():
         made = _made_of(work.unit, variant)
-        if made is not None and made.steps and made.steps[-1].tool == tool:
+        if made is not None and made.steps and made.steps[-1].tool == work.step.tool:
             yield variant
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from core.base.errors import DatasetError
@@ -62,6 +63,10 @@ class Tool(ABC, Generic[P, R]):
     @abstractmethod
     def told(self, work: Work) -> Mapping[str, Any]:
         """Everything that decides how the version looks, fit for JSON; it is written into each version."""
+
+    def reads(self, work: Work) -> Iterable[Path]:
+        """Files that decide it too, beside what is worked on: a mask, a caption. If one changes meanwhile, nothing is written."""
+        return ()
 
     def anew(self, unit: Unit, step: Step) -> bool:
         """Whether this step, the tool's last one on the way to a version, is done anew; False: the tool goes on from there."""

@@ -66,6 +66,10 @@ class Remover(Tool[tuple["Picture", "Mask"], tuple["Picture", "Mask"]]):
         mask = self._mask(work)
         return {**self.settings.model_dump(mode="json", exclude={"images", "parts"}), "mask": sha256(mask) if mask is not None else ""}
 
+    def reads(self, work: Work) -> list[Path]:
+        """The mask."""
+        return [mask] if (mask := self._mask(work)) is not None else []
+
     def prepare(self, work: Work, decoded: Decoded) -> tuple[Picture, Mask]:
         """Raises: DatasetError: nothing says what stays, or the mask does not fit."""
         image, path = decoded.image, self._mask(work)

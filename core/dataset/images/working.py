@@ -134,7 +134,7 @@ _Before = _Prepared | Tried | StudioError | None
 def _prepare(tool: Tool[Any, Any], unit: Unit) -> _Prepared | Tried | None:
     """Raises: StudioError: it is left out."""
     work = _work_for(unit, tool)
-    if is_there(work, Step(tool.name, tool.told(work))):
+    if is_there(work):
         return None
     return _opened(tool, work)
 
@@ -150,11 +150,16 @@ def _opened(tool: Tool[Any, Any], work: Work) -> _Prepared | Tried:
 
 
 def _work_for(unit: Unit, tool: Tool[Any, Any]) -> Work:
-    """Raises: DatasetError: it cannot be worked on."""
+    """What a tool is about to do. Which files it depends on is noted before it reads any of them, so that whatever changes from then on is
+    seen before anything is written.
+
+    Raises: DatasetError: it cannot be worked on.
+    """
     work = work_for(unit, tool.name, tool.kind, partial(tool.anew, unit), tool.label(unit))
     if work.trouble:
         raise DatasetError(work.trouble)
-    return replace(work, seen=files_seen(work))
+    work = replace(work, seen=files_seen(work, tool.reads(work)))
+    return replace(work, step=Step(tool.name, tool.told(work)))
 
 
 def _infer_each(tool: Tool[Any, Any], units: Iterator[tuple[Unit, _Before]], held: contextlib.ExitStack, progress: Progress
@@ -222,7 +227,7 @@ def _raise_fatal(error: StudioError) -> None:
 
 def _encoded(prepared: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
     work, decoded = prepared.work, prepared.decoded
-    text = Made(work.unit.item.sha256, (*work.steps, Step(tool.name, tool.told(work)))).text()
+    text = Made(work.unit.item.sha256, work.done).text()
     exif = read_exif(work.source) if tool.saving.metadata else None
     files = []
     for output in tool.finish(work, prepared.content, result):
@@ -235,7 +240,7 @@ def _encoded(prepared: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
 def _write(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Path]:
     """Write the versions, if nobody else did meanwhile. Raises: DatasetError: somebody did; DiskError."""
     with waited_for(project.hidden / LOCK, progress):
-        if files_seen(tried.work) != tried.work.seen:
+        if not tried.work.is_as_seen():
             raise DatasetError(f"{tried.work.unit.title}, or a version of it, was changed meanwhile.", "Try it again.")
         return _put_in_place(project, tried)
 
@@ -247,7 +252,7 @@ def _put_in_place(project: Project, tried: Tried) -> list[Path]:
     paths = [save_variant(project, unit.item.id, work.kind, file.encoded.data, file.encoded.suffix, file.label, is_again)
              for file in tried.files]
     written = {path.stem for path in paths}
-    for variant in outdated(work, tried.tool.name):
+    for variant in outdated(work):
         path = project.variants / variant.name
         if path.stem in written:
             continue

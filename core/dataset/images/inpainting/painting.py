@@ -77,6 +77,13 @@ class Inpainter(Tool[Canvas, "Pixels"]):
         told = {**self.settings.decisive(), "of": self._region(work.unit)}
         return {**told, "prompt": self.prompt_for(work)} if "prompt" in told else told
 
+    def reads(self, work: Work) -> list[Path]:
+        """The mask, and the caption where it is the prompt."""
+        values = self.settings
+        mask = mask_of(work.unit) if values.region == "mask" else None
+        is_prompt = "prompt" in values.decisive() and values.use_caption and not values.prompt.strip()
+        return [*([mask] if mask is not None else []), *([caption_path_for(work.unit.item.path)] if is_prompt else [])]
+
     def anew(self, unit: Unit, step: Step) -> bool:
         """The same region is painted anew; with another one the tool goes on from what it made."""
         return step.settings.get("of") == self._region(unit)

@@ -63,6 +63,10 @@ class Masker(Tool[tuple[Decoded, Any], Any]):
         base = self._base(work)
         return values | self.segmenter.told() | ({"with": sha256(base)} if base is not None else {})
 
+    def reads(self, work: Work) -> list[Path]:
+        """The mask that it is combined with."""
+        return [base] if (base := self._base(work)) is not None else []
+
     def keeps_replaced(self, work: Work) -> bool:
         """What was combined is combined anew with the mask from before."""
         base = self._base(work)
