@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.base.errors import DatasetError
 from core.base.files import FileMark, file_mark
 from core.dataset.images.files import IMAGE_SUFFIXES
-from core.dataset.images.variants import WHOLE, Kind, Made, Step, Variant, best_of, read_made, replaced_one, versions_of
+from core.dataset.images.variants import (
+    BESIDE,
+    WHOLE,
+    Kind,
+    Made,
+    Step,
+    Variant,
+    best_of,
+    file_name,
+    list_variants,
+    read_made,
+    replaced_one,
+    versions_of,
+)
 from core.dataset.items import ImageItem, one_item
 from core.dataset.project import Project
 
@@ -64,6 +77,8 @@ class Work:
     """Versions that may be what the tool made earlier."""
     trouble: str = ""
     """Why it cannot be worked on; empty: it can."""
+    label: str = ""
+    """Under which what comes of it is written, where it bears no label of its own."""
     seen: tuple[Seen, ...] = ()
     """Every file that is read or may be written over, as it was when the tool began (`files_seen`)."""
     step: Step = UNTOLD
@@ -97,6 +112,20 @@ def one_unit(project: Project, image_id: str, label: str = "") -> Unit:
     raise DatasetError(f"{item.name} has no part called {label!r}.", f"Known: {', '.join(one.label for one in units[1:]) or 'none'}.")
 
 
+def one_again(project: Project, unit: Unit, stems: Collection[str]) -> Unit:
+    """The same as it is now: a job lists its pictures when it begins, and comes to the last of them hours later.
+
+    Args: stems: of every picture of the project. Raises: DatasetError: it is gone.
+    """
+    item = unit.item
+    if file_mark(item.path) != (item.size, item.mtime_ns):
+        item = one_item(project, item.id)
+    now = replace(unit, item=item, variants=tuple(list_variants(project, stems, item.id).get(item.id, ())))
+    if unit.label and now.best() is None:
+        raise DatasetError(f"The part {unit.label!r} is not there any more.")
+    return now
+
+
 def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = lambda step: True, label: str | None = None) -> Work:
     """What a tool works on, and what comes of it.
 
@@ -128,15 +157,16 @@ def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = l
 
 
 def files_seen(work: Work, read: Iterable[Path] = ()) -> tuple[Seen, ...]:
-    """What is worked on, what may be written over, and which versions of the whole picture there are: as they are now.
+    """What is worked on, what may be written over under any ending, and which versions of the whole picture there are: as they are now.
 
     Args: read: files that the tool reads beside the picture.
     """
-    folder, unit = work.unit.folder, work.unit
-    paths = [work.source, *read, *(folder / one.name for one in work.present)]
-    if not unit.label:
-        paths += [folder / f"{unit.item.id}_{kind}{suffix}" for kind in WHOLE for suffix in IMAGE_SUFFIXES]
-    return tuple((str(path), file_mark(path)) for path in dict.fromkeys(paths))
+    unit, kinds = work.unit, WHOLE if not work.unit.label else ()
+    names = [one.name for one in work.present]
+    names += [file_name(unit.item.id, kind, suffix) for kind in kinds for suffix in IMAGE_SUFFIXES]
+    if work.kind in BESIDE or work.label:
+        names += [file_name(unit.item.id, work.kind, suffix, work.label) for suffix in IMAGE_SUFFIXES]
+    return tuple((str(path), file_mark(path)) for path in dict.fromkeys([work.source, *read, *(unit.folder / name for name in names)]))
 
 
 def is_there(work: Work) -> bool:

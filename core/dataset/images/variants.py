@@ -107,23 +107,26 @@ def versions_of(project: Project, stem: str) -> list[Variant]:
     return list_variants(project, {stem_of(path.name) for path in image_files(project.images)}).get(stem, [])
 
 
-def list_variants(project: Project, stems: Collection[str]) -> dict[str, list[Variant]]:
+def list_variants(project: Project, stems: Collection[str], only: str = "") -> dict[str, list[Variant]]:
     """The versions of each picture that has any, by its stem.
 
-    Args: stems: of every picture of the project, or "girl_2_upscaled.png" would be taken for a version of "girl".
+    Args:
+        stems: of every picture of the project, or "girl_2_upscaled.png" would be taken for a version of "girl".
+        only: of this picture alone.
+
     Raises: DatasetError: the folder cannot be read.
     """
     found: dict[str, list[Variant]] = {}
     known = stems if isinstance(stems, (set, frozenset, dict)) else set(stems)
     try:
-        names = sorted((path.name for path in project.variants.iterdir()), key=natural_name_key)
+        names = sorted((name for name in os.listdir(project.variants) if name.startswith(only)), key=natural_name_key)
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise DatasetError(f"{project.variants} cannot be read ({error.strerror or type(error).__name__}).", "Check its rights.") from error
     for name in names:
         variant = None if name.startswith(".") else variant_of(name, known)
-        if variant is not None:
+        if variant is not None and only in ("", variant.stem):
             found.setdefault(variant.stem, []).append(variant)
     return found
 

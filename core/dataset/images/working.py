@@ -11,7 +11,7 @@ made, so that a second run with the same settings finds everything done:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +24,7 @@ from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
 from core.dataset.images.opening import Decoded, open_image, read_exif
 from core.dataset.images.saving import Encoded, encode
-from core.dataset.images.sourcing import Unit, Work, files_seen, is_there, one_unit, outdated, units_of, work_for
+from core.dataset.images.sourcing import Unit, Work, files_seen, is_there, one_again, one_unit, outdated, units_of, work_for
 from core.dataset.images.tool import NothingFound, NotNeeded, Tool
 from core.dataset.images.variants import (
     Made,
@@ -90,7 +90,7 @@ def work_on(project: Project, tool: Tool[P, R], images: Sequence[str] = (), prog
         chosen = [items[name] for name in dict.fromkeys(images or items) if name in items]
         units = [unit for item in chosen for unit in units_of(project, item, variants.get(item.id, ()), parts)]
         progress.start(tool.verb, len(units))
-        prepared = held.enter_context(closing(bounded_map(partial(_prepare, tool), units)))
+        prepared = held.enter_context(closing(bounded_map(partial(_prepare, project, tool, items.keys()), units)))
         inferred = _infer_each(tool, prepared, held, progress)
         for (unit, _), outcome in held.enter_context(closing(bounded_map(partial(_finish, project, tool), inferred, WRITERS))):
             _tell(report, unit, outcome)
@@ -131,12 +131,12 @@ _Before = _Prepared | Tried | StudioError | None
 """What preparing came to; `Tried`: no version is needed; None: it is there already."""
 
 
-def _prepare(tool: Tool[Any, Any], unit: Unit) -> _Prepared | Tried | None:
-    """Raises: StudioError: it is left out."""
-    work = _work_for(unit, tool)
-    if is_there(work):
-        return None
-    return _opened(tool, work)
+def _prepare(project: Project, tool: Tool[Any, Any], stems: Collection[str], unit: Unit) -> _Prepared | Tried | None:
+    """Args: unit: as the job listed it, which may be long ago; stems: of every picture. Raises: StudioError: it is left out."""
+    if is_there(_work_for(unit, tool)):
+        return None  # also if that is not so any more: nothing is written
+    work = _work_for(one_again(project, unit, stems), tool)
+    return None if is_there(work) else _opened(tool, work)
 
 
 def _opened(tool: Tool[Any, Any], work: Work) -> _Prepared | Tried:
@@ -158,6 +158,7 @@ def _work_for(unit: Unit, tool: Tool[Any, Any]) -> Work:
     work = work_for(unit, tool.name, tool.kind, partial(tool.anew, unit), tool.label(unit))
     if work.trouble:
         raise DatasetError(work.trouble)
+    work = replace(work, label=tool.label(unit))
     work = replace(work, seen=files_seen(work, tool.reads(work)))
     return replace(work, step=Step(tool.name, tool.told(work)))
 
@@ -233,7 +234,7 @@ def _encoded(prepared: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
     for output in tool.finish(work, prepared.content, result):
         file = encode(output.image, tool.saving, decoded.facts.format, text, exif)
         note = "; ".join(words for words in (output.note, file.note) if words)
-        files.append(TriedFile(output.label or tool.label(work.unit), output.image.size, replace(file, note=note)))
+        files.append(TriedFile(output.label or work.label, output.image.size, replace(file, note=note)))
     return Tried(work, tool, decoded.image.size, tuple(files))
 
 
