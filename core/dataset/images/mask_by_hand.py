@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.base.errors import ConfigError, DatasetError, StudioError
-from core.base.files import FileMark, explain_disk_errors, file_mark, read_json, read_text, sha256, write_bytes, write_json
+from core.base.files import FileMark, explain_disk_errors, file_mark, read_json, read_text, write_bytes, write_json
 from core.base.progress import SILENT, Progress
 from core.dataset.images.framing_of import misfit
 from core.dataset.images.mask_edits import Drawing, as_values, digest_of, read_operations
@@ -28,7 +28,7 @@ from core.dataset.images.segmenting.clicking import ClickSettings, click
 from core.dataset.images.segmenting.masking import BY_HAND, label_of
 from core.dataset.images.segmenting.sam import Prompt
 from core.dataset.images.segmenting.settings import Use
-from core.dataset.images.sourcing import Unit, Work, one_unit, work_for
+from core.dataset.images.sourcing import Unit, Work, content_of, one_unit, work_for
 from core.dataset.images.tool import NothingFound, Output, Tool
 from core.dataset.images.variants import Step, read_made
 from core.dataset.images.working import keep, try_on
@@ -99,11 +99,7 @@ class KeptSources(Sources):
 
     def _answer(self, model: str, prompt: Prompt, size: Size) -> str:
         """Names what a model answers to clicks on the very file that is shown. Raises: DatasetError: it is gone."""
-        try:
-            of = sha256(self._shown)
-        except OSError as error:
-            raise DatasetError(f"{self._shown.name} is not there (any more).", "Open the picture again.") from error
-        return hashlib.sha256(repr((of, model, prompt, size)).encode()).hexdigest()[:16]
+        return hashlib.sha256(repr((content_of(self._shown), model, prompt, size)).encode()).hexdigest()[:16]
 
     def _keep_as(self, name: str, mask: Mask) -> None:
         from PIL import Image

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.base.errors import DatasetError
-from core.base.files import FileMark, file_mark
+from core.base.files import FileMark, file_mark, sha256
 from core.dataset.images.files import IMAGE_SUFFIXES
 from core.dataset.images.variants import (
     BESIDE,
@@ -167,6 +167,16 @@ def files_seen(work: Work, read: Iterable[Path] = ()) -> tuple[Seen, ...]:
     if work.kind in BESIDE or work.label:
         names += [file_name(unit.item.id, work.kind, suffix, work.label) for suffix in IMAGE_SUFFIXES]
     return tuple((str(path), file_mark(path)) for path in dict.fromkeys([work.source, *read, *(unit.folder / name for name in names)]))
+
+
+def content_of(path: Path) -> str:
+    """SHA-256 of a file that a tool goes by, such as a mask. Raises: DatasetError: it was taken away, or cannot be read."""
+    try:
+        return sha256(path)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path.name} is not there (any more).", "Try it again.") from error
+    except OSError as error:
+        raise DatasetError(f"{path.name} cannot be read ({error.strerror or type(error).__name__}).", "Check its rights.") from error
 
 
 def is_there(work: Work) -> bool:

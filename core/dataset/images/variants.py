@@ -119,7 +119,8 @@ def list_variants(project: Project, stems: Collection[str], only: str = "") -> d
     found: dict[str, list[Variant]] = {}
     known = stems if isinstance(stems, (set, frozenset, dict)) else set(stems)
     try:
-        names = sorted((name for name in os.listdir(project.variants) if name.startswith(only)), key=natural_name_key)
+        with os.scandir(project.variants) as entries:
+            names = sorted((entry.name for entry in entries if entry.name.startswith(only)), key=natural_name_key)
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import DatasetError
-from core.base.files import sha256
 from core.base.progress import SILENT, Progress
 from core.base.settings import field_extra
 from core.dataset.images.framing_of import fitting_mask
@@ -18,7 +17,7 @@ from core.dataset.images.segmenting import SEGMENTERS
 from core.dataset.images.segmenting.segmenter import Segmenter
 from core.dataset.images.segmenting.settings import LABELS, MaskSettings, Use
 from core.dataset.images.segmenting.shaping import shaped
-from core.dataset.images.sourcing import Unit, Work
+from core.dataset.images.sourcing import Unit, Work, content_of
 from core.dataset.images.tool import NothingFound, Output, Tool
 from core.dataset.images.variants import REPLACED, Step, read_made, replaced_one
 from core.dataset.images.version_report import VersionReport
@@ -61,7 +60,7 @@ class Masker(Tool[tuple[Decoded, Any], Any]):
             if self.settings.segmenter not in field_extra(field, "only", {}).get("segmenter", [self.settings.segmenter]):
                 values.pop(name)
         base = self._base(work)
-        return values | self.segmenter.told() | ({"with": sha256(base)} if base is not None else {})
+        return values | self.segmenter.told() | ({"with": content_of(base)} if base is not None else {})
 
     def reads(self, work: Work) -> list[Path]:
         """The mask that it is combined with."""
@@ -124,7 +123,7 @@ class Masker(Tool[tuple[Decoded, Any], Any]):
         if step is None or "with" not in step.settings:
             return there
         before = replaced_one(there)
-        return before if before is not None and sha256(before) == step.settings["with"] else there
+        return before if before is not None and content_of(before) == step.settings["with"] else there
 
 
 def make_masker(project: Project, settings: MaskSettings) -> Masker:
