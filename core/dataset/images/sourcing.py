@@ -56,6 +56,8 @@ class Unit:
             else best_of(self.variants)
 
 
+LABELS = "labels"
+"""In the step that cut out a part: which parts were cut out together, so that one is missed when it is taken away."""
 UNTOLD = Step("")
 """Until the tool was asked what it does."""
 Seen = tuple[str, FileMark | None]
@@ -184,7 +186,26 @@ def is_there(work: Work) -> bool:
     made = [_made_of(work.unit, variant) for variant in work.present]
     if work.kind in WHOLE:
         return any(one is not None and one.of == work.unit.item.sha256 and work.step in one.steps for one in made)
-    return Made(work.unit.item.sha256, work.done) in made
+    done = [one.steps[len(work.steps)] for one in made if one is not None and _begins(one.steps, work)]
+    labels = {one.label for one in work.present}
+    return bool(done) and all(label in labels for step in done for label in step.settings.get(LABELS, ()))
+
+
+def with_parts(work: Work, labels: Sequence[str]) -> Work:
+    """The same when it is known which parts come of it: it says so, and where none lay when it began none may lie when it is written."""
+    step = replace(work.step, settings={**work.step.settings, LABELS: list(labels)})
+    names = {file_name(work.unit.item.id, "part", suffix, label) for label in labels for suffix in IMAGE_SUFFIXES}
+    free = names - {one.name for one in work.present}
+    return replace(work, step=step, seen=(*work.seen, *((str(work.unit.folder / name), None) for name in sorted(free))))
+
+
+def not_cut_anew(work: Work, label: str) -> str:
+    """Why a part stays as it is: it is not, or not any more, this tool's own work; empty: it may be written."""
+    for one in work.present:
+        made = read_made(work.unit.folder / one.name)
+        if one.label == label and (made is None or not made.steps or made.steps[-1].tool != work.step.tool):
+            return f"{one.name} was cut by hand, brought along or worked on since, and stays. To have it cut anew, put it aside first."
+    return ""
 
 
 def outdated(work: Work) -> Iterator[Variant]:
@@ -209,6 +230,14 @@ def _of(unit: Unit, version: Variant | None, kind: Kind, present: tuple[Variant,
         trouble = f"{version.name} was made of an older picture. Make it anew, or take it away."
         return Work(unit, unit.folder / version.name, made.steps, kind, present, trouble)
     return Work(unit, unit.folder / version.name, _steps(unit.folder / version.name, made), kind, present)
+
+
+def _begins(steps: Sequence[Step], work: Work) -> bool:
+    """Whether a version came about like this work, whatever was done to it since."""
+    count = len(work.steps)
+    if len(steps) <= count or steps[:count] != work.steps or steps[count].tool != work.step.tool:
+        return False
+    return {name: value for name, value in steps[count].settings.items() if name != LABELS} == work.step.settings
 
 
 def _earlier(unit: Unit, best: Variant) -> Iterator[tuple[Path, tuple[Step, ...]]]:

@@ -24,7 +24,19 @@ from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
 from core.dataset.images.opening import Decoded, open_image, read_exif
 from core.dataset.images.saving import Encoded, encode
-from core.dataset.images.sourcing import Unit, Work, files_seen, is_there, one_again, one_unit, outdated, units_of, work_for
+from core.dataset.images.sourcing import (
+    Unit,
+    Work,
+    files_seen,
+    is_there,
+    not_cut_anew,
+    one_again,
+    one_unit,
+    outdated,
+    units_of,
+    with_parts,
+    work_for,
+)
 from core.dataset.images.tool import NothingFound, NotNeeded, Tool
 from core.dataset.images.variants import (
     Made,
@@ -69,7 +81,9 @@ class Tried:
     files: tuple[TriedFile, ...]
     """None: the picture needs no version, or nothing was found."""
     reason: str = ""
-    """Why it needs none, where the tool says it."""
+    """Why nothing is written, or not all of it, where that is known."""
+    left_out: tuple[Skipped, ...] = ()
+    """Parts that stay as they are, and why."""
 
 
 def work_on(project: Project, tool: Tool[P, R], images: Sequence[str] = (), progress: Progress = SILENT,
@@ -194,8 +208,8 @@ def _finish(project: Project, tool: Tool[Any, Any], inferred: tuple[Unit, tuple[
     tried = _tried(project, before, tool, result) if isinstance(before, _Prepared) else before
     paths = _write(project, tried)
     made = [MadeVersion(path.name, tried.before, file.size, file.encoded.note) for path, file in zip(paths, tried.files, strict=True)]
-    if made:
-        return VersionReport(made=made)
+    if made or tried.left_out:
+        return VersionReport(made=made, skipped=list(tried.left_out))
     return VersionReport(unneeded=[unit.title], reasons={unit.title: tried.reason} if tried.reason else {})
 
 
@@ -218,6 +232,7 @@ def _tell(report: VersionReport, unit: Unit, outcome: VersionReport | StudioErro
     report.there += outcome.there
     report.unneeded += outcome.unneeded
     report.reasons |= outcome.reasons
+    report.skipped += outcome.skipped
 
 
 def _raise_fatal(error: StudioError) -> None:
@@ -228,14 +243,22 @@ def _raise_fatal(error: StudioError) -> None:
 
 def _encoded(prepared: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
     work, decoded = prepared.work, prepared.decoded
+    outputs = {output.label or work.label: output for output in tool.finish(work, prepared.content, result)}
+    why: dict[str, str] = {}
+    if tool.kind == "part":
+        work = with_parts(work, list(outputs))
+        why = {label: reason for label in outputs if (reason := not_cut_anew(work, label))}
     text = Made(work.unit.item.sha256, work.done).text()
     exif = read_exif(work.source) if tool.saving.metadata else None
     files = []
-    for output in tool.finish(work, prepared.content, result):
+    for label, output in outputs.items():
+        if label in why:
+            continue
         file = encode(output.image, tool.saving, decoded.facts.format, text, exif)
         note = "; ".join(words for words in (output.note, file.note) if words)
-        files.append(TriedFile(output.label or work.label, output.image.size, replace(file, note=note)))
-    return Tried(work, tool, decoded.image.size, tuple(files))
+        files.append(TriedFile(label, output.image.size, replace(file, note=note)))
+    left_out = tuple(Skipped(f"{work.unit.item.name} ({label})", reason) for label, reason in why.items())
+    return Tried(work, tool, decoded.image.size, tuple(files), " ".join(why.values()), left_out)
 
 
 def _write(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Path]:
