@@ -87,6 +87,8 @@ class Work:
     """What the tool does to it, as the version will say; the tool is asked once, before it reads anything."""
     goes_on: bool = False
     """What the tool made earlier is ground to build on, and stays where this time nothing is wanted."""
+    is_afresh: bool = False
+    """Only a version that no other tool had a hand in is what is wanted."""
 
     @property
     def done(self) -> tuple[Step, ...]:
@@ -128,7 +130,8 @@ def one_again(project: Project, unit: Unit, stems: Collection[str]) -> Unit:
     return now
 
 
-def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = lambda step: True, label: str | None = None) -> Work:
+def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = lambda step: True, label: str | None = None,
+             undoes: Collection[str] = ()) -> Work:
     """What a tool works on, and what comes of it.
 
     Where the best version is one that this tool had a hand in, the one from before that is taken, if it is still there: a picture is
@@ -137,6 +140,7 @@ def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = l
     Args:
         anew: whether what the tool did last is done anew; False: it is built upon (another spot is repaired).
         label: under which a mask or the like is written; None: the unit's own.
+        undoes: tools whose work does not count, if nothing else was done to the picture.
     """
     best = unit.best()
     if kind not in WHOLE:
@@ -144,9 +148,12 @@ def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = l
         present = tuple(one for one in unit.variants if one.kind == kind and (kind == "part" or one.label == wanted))
         lasts = [made.steps[-1] for one in present if (made := _made_of(unit, one)) is not None and made.steps]
         return replace(_of(unit, best, kind, present), goes_on=any(step.tool == tool and not anew(step) for step in lasts))
+    made = _made_of(unit, best) if best is not None else None
+    if undoes and best is not None and best.kind in WHOLE and made is not None and all(step.tool in undoes for step in made.steps):
+        is_better = WHOLE.index(best.kind) >= WHOLE.index(kind)
+        return Work(unit, unit.item.path, (), best.kind if is_better else kind, (best,) if is_better else (), is_afresh=True)
     if best is None or (best.kind in WHOLE and WHOLE.index(best.kind) < WHOLE.index(kind)):
         return _of(unit, best, kind, ())
-    made = _made_of(unit, best)
     begun = [number for number, step in enumerate(made.steps) if step.tool == tool] if made is not None else []
     if made is None or not begun:
         return _of(unit, best, best.kind, (best,), may_replace=best.kind == kind)
@@ -185,7 +192,7 @@ def is_there(work: Work) -> bool:
     """Whether the tool made its versions already, with these settings and of this file."""
     made = [_made_of(work.unit, variant) for variant in work.present]
     if work.kind in WHOLE:
-        return any(one is not None and one.of == work.unit.item.sha256 and work.step in one.steps for one in made)
+        return any(one is not None and (one.steps == work.done if work.is_afresh else work.step in one.steps) for one in made)
     done = [one.steps[len(work.steps)] for one in made if one is not None and _begins(one.steps, work)]
     labels = {one.label for one in work.present}
     return bool(done) and all(label in labels for step in done for label in step.settings.get(LABELS, ()))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,8 @@ class Tool(ABC, Generic[P, R]):
     kind: ClassVar[Kind]
     """What comes of it."""
     saving: SaveSettings = SaveSettings()
+    undoes: Collection[str] = ()
+    """Tools whose work does not count this time: where nothing else was done to a picture, the tool begins at the picture itself."""
 
     @abstractmethod
     def told(self, work: Work) -> Mapping[str, Any]:

@@ -169,7 +169,7 @@ def _work_for(unit: Unit, tool: Tool[Any, Any]) -> Work:
 
     Raises: DatasetError: it cannot be worked on.
     """
-    work = work_for(unit, tool.name, tool.kind, partial(tool.anew, unit), tool.label(unit))
+    work = work_for(unit, tool.name, tool.kind, partial(tool.anew, unit), tool.label(unit), tool.undoes)
     if work.trouble:
         raise DatasetError(work.trouble)
     work = replace(work, label=tool.label(unit))
