@@ -22,7 +22,8 @@ from core.base.buckets import Size
 from core.base.errors import Cancelled, DatasetError, DiskError, MissingDependency, StudioError
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
-from core.dataset.images.opening import Decoded, open_image, read_exif
+from core.dataset.images.opening import open_image, read_exif
+from core.dataset.images.room import PIXELS_EACH, pixels_in, pixels_of
 from core.dataset.images.saving import Encoded, encode
 from core.dataset.images.sourcing import (
     Unit,
@@ -49,7 +50,7 @@ from core.dataset.images.variants import (
 )
 from core.dataset.images.version_report import MadeVersion, VersionReport
 from core.dataset.items import Skipped, list_items, one_item
-from core.dataset.parallel import bounded_map
+from core.dataset.parallel import bounded_map, default_workers
 from core.dataset.project import Project
 
 LOCK = "variants.lock"
@@ -104,9 +105,13 @@ def work_on(project: Project, tool: Tool[P, R], images: Sequence[str] = (), prog
         chosen = [items[name] for name in dict.fromkeys(images or items) if name in items]
         units = [unit for item in chosen for unit in units_of(project, item, variants.get(item.id, ()), parts)]
         progress.start(tool.verb, len(units))
-        prepared = held.enter_context(closing(bounded_map(partial(_prepare, project, tool, items.keys()), units)))
+        readers = default_workers()
+        prepared = held.enter_context(closing(bounded_map(partial(_prepare, project, tool, items.keys()), units, readers, weigh=pixels_of,
+                                                          most=readers * PIXELS_EACH)))
         inferred = _infer_each(tool, prepared, held, progress)
-        for (unit, _), outcome in held.enter_context(closing(bounded_map(partial(_finish, project, tool), inferred, WRITERS))):
+        written = held.enter_context(closing(bounded_map(partial(_finish, project, tool), inferred, WRITERS, weigh=_weight,
+                                                         most=WRITERS * PIXELS_EACH)))
+        for (unit, _), outcome in written:
             _tell(report, unit, outcome)
             progress.advance(unit.title)
     return report
@@ -120,8 +125,8 @@ def try_on(project: Project, tool: Tool[P, R], image_id: str, label: str = "", p
     if isinstance(before, Tried):
         return before
     with tool.ready(progress):
-        result = tool.infer(before.content, progress)
-    return _encoded(before, tool, result)
+        before.result = tool.infer(before.content, progress)
+    return _encoded(before, tool)
 
 
 def keep(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Path]:
@@ -132,20 +137,31 @@ def keep(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Pa
     return _write(project, tried, progress)
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """A picture on its way to the model."""
+@dataclass
+class _OnItsWay:
+    """A picture on its way through the tool. What it holds is let go when its versions are made, whoever still waits for their report."""
 
     work: Work
-    decoded: Decoded
+    size: Size
+    format: str
+    """Of the file: Pillow's name."""
     content: Any
+    """What `prepare` gave."""
+    result: Any = None
+    """What `infer` gave."""
+
+    def take(self) -> tuple[Any, Any]:
+        """Content and result; they are not here any more."""
+        taken = self.content, self.result
+        self.content = self.result = None
+        return taken
 
 
-_Before = _Prepared | Tried | StudioError | None
+_Before = _OnItsWay | Tried | StudioError | None
 """What preparing came to; `Tried`: no version is needed; None: it is there already."""
 
 
-def _prepare(project: Project, tool: Tool[Any, Any], stems: Collection[str], unit: Unit) -> _Prepared | Tried | None:
+def _prepare(project: Project, tool: Tool[Any, Any], stems: Collection[str], unit: Unit) -> _OnItsWay | Tried | None:
     """Args: unit: as the job listed it, which may be long ago; stems: of every picture. Raises: StudioError: it is left out."""
     if is_there(_work_for(unit, tool)):
         return None  # also if that is not so any more: nothing is written
@@ -153,14 +169,15 @@ def _prepare(project: Project, tool: Tool[Any, Any], stems: Collection[str], uni
     return None if is_there(work) else _opened(tool, work)
 
 
-def _opened(tool: Tool[Any, Any], work: Work) -> _Prepared | Tried:
+def _opened(tool: Tool[Any, Any], work: Work) -> _OnItsWay | Tried:
     """Raises: StudioError: it is left out."""
     decoded = open_image(work.source)
+    size = decoded.image.size
     try:
         content = tool.prepare(work, decoded)
     except NotNeeded as error:
-        return Tried(work, tool, decoded.image.size, (), str(error))
-    return _Prepared(work, decoded, content) if content is not None else Tried(work, tool, decoded.image.size, ())
+        return Tried(work, tool, size, (), str(error))
+    return _OnItsWay(work, size, decoded.facts.format, content) if content is not None else Tried(work, tool, size, ())
 
 
 def _work_for(unit: Unit, tool: Tool[Any, Any]) -> Work:
@@ -178,34 +195,40 @@ def _work_for(unit: Unit, tool: Tool[Any, Any]) -> Work:
 
 
 def _infer_each(tool: Tool[Any, Any], units: Iterator[tuple[Unit, _Before]], held: contextlib.ExitStack, progress: Progress
-                ) -> Iterator[tuple[Unit, tuple[_Before, Any]]]:
+                ) -> Iterator[tuple[Unit, _Before]]:
     """Every unit with what the model made of it; the model is opened for the first that needs it."""
     is_ready = False
     for unit, before in units:
         progress.check()
-        if not isinstance(before, _Prepared):
-            yield unit, (before, None)
+        if not isinstance(before, _OnItsWay):
+            yield unit, before
             continue
         if not is_ready:
             held.enter_context(tool.ready(progress))
             is_ready = True
         try:
-            result = tool.infer(before.content, progress)
+            before.result = tool.infer(before.content, progress)
         except StudioError as error:
             _raise_fatal(error)
-            yield unit, (error, None)
+            yield unit, error
         else:
-            yield unit, (before, result)
+            yield unit, before
 
 
-def _finish(project: Project, tool: Tool[Any, Any], inferred: tuple[Unit, tuple[_Before, Any]]) -> VersionReport:
+def _weight(inferred: tuple[Unit, _Before]) -> int:
+    """Pixels that wait to be written."""
+    before = inferred[1]
+    return pixels_in(before.content, before.result) if isinstance(before, _OnItsWay) else 0
+
+
+def _finish(project: Project, tool: Tool[Any, Any], inferred: tuple[Unit, _Before]) -> VersionReport:
     """Write the versions of one picture. Returns: what is told of it. Raises: StudioError."""
-    (unit, (before, result)) = inferred
+    unit, before = inferred
     if isinstance(before, StudioError):
         raise before
     if before is None:
         return VersionReport(there=[unit.title])
-    tried = _tried(project, before, tool, result) if isinstance(before, _Prepared) else before
+    tried = _tried(project, before, tool) if isinstance(before, _OnItsWay) else before
     paths = _write(project, tried)
     made = [MadeVersion(path.name, tried.before, file.size, file.encoded.note) for path, file in zip(paths, tried.files, strict=True)]
     if made or tried.left_out:
@@ -213,12 +236,12 @@ def _finish(project: Project, tool: Tool[Any, Any], inferred: tuple[Unit, tuple[
     return VersionReport(unneeded=[unit.title], reasons={unit.title: tried.reason} if tried.reason else {})
 
 
-def _tried(project: Project, before: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
+def _tried(project: Project, before: _OnItsWay, tool: Tool[Any, Any]) -> Tried:
     """Raises: NothingFound: what the tool made earlier is put aside; StudioError."""
     try:
-        return _encoded(before, tool, result)
+        return _encoded(before, tool)
     except NothingFound:
-        _write(project, Tried(before.work, tool, before.decoded.image.size, ()))
+        _write(project, Tried(before.work, tool, before.size, ()))
         raise
 
 
@@ -241,9 +264,10 @@ def _raise_fatal(error: StudioError) -> None:
         raise error
 
 
-def _encoded(prepared: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
-    work, decoded = prepared.work, prepared.decoded
-    outputs = {output.label or work.label: output for output in tool.finish(work, prepared.content, result)}
+def _encoded(before: _OnItsWay, tool: Tool[Any, Any]) -> Tried:
+    """Raises: NothingFound, StudioError: as `Tool.finish`."""
+    work = before.work
+    outputs = {output.label or work.label: output for output in tool.finish(work, *before.take())}
     why: dict[str, str] = {}
     if tool.kind == "part":
         work = with_parts(work, list(outputs))
@@ -254,11 +278,11 @@ def _encoded(prepared: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
     for label, output in outputs.items():
         if label in why:
             continue
-        file = encode(output.image, tool.saving, decoded.facts.format, text, exif)
+        file = encode(output.image, tool.saving, before.format, text, exif)
         note = "; ".join(words for words in (output.note, file.note) if words)
         files.append(TriedFile(label, output.image.size, replace(file, note=note)))
     left_out = tuple(Skipped(f"{work.unit.item.name} ({label})", reason) for label, reason in why.items())
-    return Tried(work, tool, decoded.image.size, tuple(files), " ".join(why.values()), left_out)
+    return Tried(work, tool, before.size, tuple(files), " ".join(why.values()), left_out)
 
 
 def _write(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Path]:
