@@ -29,7 +29,7 @@ from core.dataset.images.variants import (
     take_back_variant,
     versions_of,
 )
-from core.dataset.images.working import LOCK
+from core.dataset.images.writing import LOCK
 from core.dataset.items import one_item
 from core.dataset.project import Project
 

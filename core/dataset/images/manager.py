@@ -32,7 +32,8 @@ from core.dataset.images.tools import TOOLS, make_tool
 from core.dataset.images.transparent import TransparentSettings, make_transparent
 from core.dataset.images.upscaling.tool import UpscaleSettings, upscale_images
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import Tried, keep, try_on, work_on
+from core.dataset.images.working import keep, try_on, work_on
+from core.dataset.images.writing import Tried
 from core.dataset.project import Project
 from core.models.catalog import Kind
 from core.models.having import offered_models

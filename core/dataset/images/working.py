@@ -6,6 +6,8 @@ made, so that a second run with the same settings finds everything done:
     report = work_on(project, Upscaler(settings), settings.images, progress)     many pictures, as a job
     tried = try_on(project, Upscaler(settings), "girl")                          one picture, nothing written yet
     keep(project, tried)
+
+What a tool is stands in `tool`, what it works on and what is done already in `sourcing`, how versions are written in `writing`.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
 from core.dataset.images.opening import open_image, read_exif
 from core.dataset.images.room import PIXELS_EACH, pixels_in, pixels_of
-from core.dataset.images.saving import Encoded, encode
+from core.dataset.images.saving import encode
 from core.dataset.images.sourcing import (
     Unit,
     Work,
@@ -33,58 +35,24 @@ from core.dataset.images.sourcing import (
     not_cut_anew,
     one_again,
     one_unit,
-    outdated,
     units_of,
     with_parts,
     work_for,
 )
 from core.dataset.images.tool import NothingFound, NotNeeded, Tool
-from core.dataset.images.variants import (
-    Made,
-    Step,
-    list_variants,
-    put_aside_variant,
-    replaced_one,
-    save_variant,
-    take_back_variant,
-)
+from core.dataset.images.variants import Made, Step, list_variants
 from core.dataset.images.version_report import MadeVersion, VersionReport
+from core.dataset.images.writing import Tried, TriedFile, write_versions
 from core.dataset.items import Skipped, list_items, one_item
 from core.dataset.parallel import bounded_map, default_workers
 from core.dataset.project import Project
 
-LOCK = "variants.lock"
-"""In the project's hidden folder; held for the moment in which versions are written, put aside or listed to be learned from."""
 JOB_LOCK = "pictures.lock"
-"""Beside it; held by who makes versions of many pictures, as long as he works."""
+"""In the project's hidden folder; held by who makes versions of many pictures, as long as he works."""
 WRITERS = 2
 """Threads that encode and write while the next picture is worked on."""
 P = TypeVar("P")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class TriedFile:
-    """One version, as a file that is not yet written."""
-
-    label: str
-    size: Size
-    encoded: Encoded
-
-
-@dataclass(frozen=True)
-class Tried:
-    """What a tool made of one picture, not yet kept."""
-
-    work: Work
-    tool: Tool[Any, Any]
-    before: Size
-    files: tuple[TriedFile, ...]
-    """None: the picture needs no version, or nothing was found."""
-    reason: str = ""
-    """Why nothing is written, or not all of it, where that is known."""
-    left_out: tuple[Skipped, ...] = ()
-    """Parts that stay as they are, and why."""
 
 
 def work_on(project: Project, tool: Tool[P, R], images: Sequence[str] = (), progress: Progress = SILENT,
@@ -134,7 +102,7 @@ def keep(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Pa
     item = tried.work.unit.item
     if one_item(project, item.id).sha256 != item.sha256:
         raise DatasetError(f"{item.name} was changed meanwhile.", "Try it again.")
-    return _write(project, tried, progress)
+    return write_versions(project, tried, progress)
 
 
 @dataclass
@@ -229,7 +197,7 @@ def _finish(project: Project, tool: Tool[Any, Any], inferred: tuple[Unit, _Befor
     if before is None:
         return VersionReport(there=[unit.title])
     tried = _tried(project, before, tool) if isinstance(before, _OnItsWay) else before
-    paths = _write(project, tried)
+    paths = write_versions(project, tried)
     made = [MadeVersion(path.name, tried.before, file.size, file.encoded.note) for path, file in zip(paths, tried.files, strict=True)]
     if made or tried.left_out:
         return VersionReport(made=made, skipped=list(tried.left_out))
@@ -241,7 +209,7 @@ def _tried(project: Project, before: _OnItsWay, tool: Tool[Any, Any]) -> Tried:
     try:
         return _encoded(before, tool)
     except NothingFound:
-        _write(project, Tried(before.work, tool, before.size, ()))
+        write_versions(project, Tried(before.work, tool, before.size, ()))
         raise
 
 
@@ -283,29 +251,3 @@ def _encoded(before: _OnItsWay, tool: Tool[Any, Any]) -> Tried:
         files.append(TriedFile(label, output.image.size, replace(file, note=note)))
     left_out = tuple(Skipped(f"{work.unit.item.name} ({label})", reason) for label, reason in why.items())
     return Tried(work, tool, before.size, tuple(files), " ".join(why.values()), left_out)
-
-
-def _write(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Path]:
-    """Write the versions, if nobody else did meanwhile. Raises: DatasetError: somebody did; DiskError."""
-    with waited_for(project.hidden / LOCK, progress):
-        if not tried.work.is_as_seen():
-            raise DatasetError(f"{tried.work.unit.title}, or a version of it, was changed meanwhile.", "Try it again.")
-        return _put_in_place(project, tried)
-
-
-def _put_in_place(project: Project, tried: Tried) -> list[Path]:
-    """Write the versions, and put aside what the tool had made before and now would not. Raises: DiskError."""
-    work, unit = tried.work, tried.work.unit
-    is_again = tried.tool.keeps_replaced(work)
-    paths = [save_variant(project, unit.item.id, work.kind, file.encoded.data, file.encoded.suffix, file.label, is_again)
-             for file in tried.files]
-    written = {path.stem for path in paths}
-    for variant in outdated(work):
-        path = project.variants / variant.name
-        if path.stem in written:
-            continue
-        if replaced_one(path) == work.source:
-            take_back_variant(project, variant)  # the version as it was before this tool is what is wanted now
-        elif variant.kind == tried.tool.kind:
-            put_aside_variant(project, variant)
-    return paths

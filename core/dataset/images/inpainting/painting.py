@@ -25,7 +25,8 @@ from core.dataset.images.sourcing import Unit, Work
 from core.dataset.images.tool import NotNeeded, Output, Tool
 from core.dataset.images.variants import Step
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import Tried, try_on, work_on
+from core.dataset.images.working import try_on, work_on
+from core.dataset.images.writing import Tried
 from core.dataset.project import Project
 from core.models.having import find_model
 from core.models.warm import is_no_room

@@ -15,7 +15,7 @@ from core.dataset.images.opening import open_image
 from core.dataset.images.saving import SaveSettings, encode
 from core.dataset.images.training_set import TRAINED, is_training_set, training_set
 from core.dataset.images.variants import Made, Step, list_variants, save_variant, take_back_variant
-from core.dataset.images.working import LOCK
+from core.dataset.images.writing import LOCK
 from core.dataset.items import list_items
 from core.dataset.project import project_of_images
 from tests.core.dataset.small_things import lying_with_mask

@@ -179,7 +179,7 @@ def test_a_model_that_cannot_be_opened_ends_the_work_and_a_full_disk_too(picture
     def full(*arguments):
         raise DiskError("No space.")
 
-    monkeypatch.setattr("core.dataset.images.working.save_variant", full)
+    monkeypatch.setattr("core.dataset.images.writing.save_variant", full)
     with pytest.raises(DiskError):
         work_on(pictures, Painter())
 
