@@ -12,8 +12,9 @@ from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
 from core.dataset.images.saving import Encoded
 from core.dataset.images.sourcing import Work, outdated
+from core.dataset.images.taking_back import take_back_variant
 from core.dataset.images.tool import Tool
-from core.dataset.images.variants import put_aside_variant, replaced_one, save_variant, take_back_variant
+from core.dataset.images.variants import put_aside_variant, replaced_one, save_variant
 from core.dataset.items import Skipped
 from core.dataset.project import Project
 
