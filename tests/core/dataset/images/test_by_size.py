@@ -244,4 +244,6 @@ def test_with_a_real_network_small_pictures_are_upscaled_and_the_whole_is_told(p
     assert report.table()[1] == {"picture": "small.png", "size": "60 x 90", "plan": "upscale", "Upscale": report.table()[1]["Upscale"]}
     assert report.table()[1]["Upscale"].startswith("small_upscaled.png, 200 x 300")
     assert ImagesManager(project).by_size(wanted).steps["upscale"].there == ["small.png"]
+    ImagesManager(project).by_size(settings(images=("small",), small=50, large=55, target=52))
+    assert steps(project, "small_upscaled.png") == ["resize"]
     WARM.unload_all()
