@@ -33,6 +33,33 @@ class SaveSettings(Settings):
     metadata: bool = setting(False, "Keep camera notes", "Keep what the file says beside the pixels: camera, date, author. Where it was "
                              "taken is left out in any case.", level="advanced")
 
+    def kind_for(self, source_format: str) -> str:
+        """Pillow's name of the format that is wanted."""
+        return source_format if self.format == "same" else self.format.upper()
+
+    def keeps_pixels(self) -> bool:
+        """Whether WebP is written without loss."""
+        return self.lossless
+
+
+class ExactSettings(SaveSettings):
+    """Format and quality of a tool that leaves pixels as they are: unless somebody asks for it, nothing is lost by saving."""
+
+    format: Literal["same", "png", "jpeg", "webp"] = setting("same", "Format", "same: WebP stays WebP and everything else is PNG, without "
+                                                             "loss, so that every pixel that is not worked on stays as it is. JPEG is much "
+                                                             "smaller, but changes all of them a little.")
+    lossless: bool = setting(True, "WebP without loss", "Every pixel stays as it is. Off: smaller, by the quality above.", level="advanced",
+                             only={"format": ("webp",)})
+
+    def kind_for(self, source_format: str) -> str:
+        """PNG in place of JPEG, where it was not asked for."""
+        kind = super().kind_for(source_format)
+        return "PNG" if self.format == "same" and kind == "JPEG" else kind
+
+    def keeps_pixels(self) -> bool:
+        """Whether WebP is written without loss."""
+        return self.lossless or self.format == "same"
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -54,7 +81,7 @@ def encode(image: Picture, settings: SaveSettings, source_format: str, descripti
         description: goes into the EXIF field ImageDescription.
         exif: what the source says; taken over if the settings say so.
     """
-    wanted = source_format if settings.format == "same" else settings.format.upper()
+    wanted = settings.kind_for(source_format)
     kind, note = (wanted, "") if wanted in SUFFIXES else ("PNG", "")
     if kind == "JPEG" and image.mode == "RGBA":
         kind, note = "PNG", "it has transparency, which JPEG cannot hold: saved as PNG"
@@ -65,8 +92,8 @@ def encode(image: Picture, settings: SaveSettings, source_format: str, descripti
     if kind == "JPEG":
         image.convert("RGB").save(out, "JPEG", quality=settings.quality, subsampling=0, optimize=True, exif=notes)
     elif kind == "WEBP":
-        image.save(out, "WEBP", quality=80 if settings.lossless else settings.quality, lossless=settings.lossless, exact=True, method=4,
-                   exif=notes)
+        exact = settings.keeps_pixels()
+        image.save(out, "WEBP", quality=80 if exact else settings.quality, lossless=exact, exact=True, method=4, exif=notes)
     else:
         image.save(out, "PNG", compress_level=3, exif=notes)
     return Encoded(out.getvalue(), SUFFIXES[kind], note)

@@ -45,6 +45,18 @@ def test_only_marked_pixels_change(project, photo, grown, feather):
     assert numpy.array_equal(numpy.array(Image.open(project.images / "photo.png")), photo)
 
 
+@pytest.mark.parametrize(("ending", "lossy", "made_as"), [("jpg", {"quality": 90}, "png"), ("webp", {"quality": 60}, "webp")])
+def test_only_marked_pixels_change_from_file_to_file_also_of_a_picture_that_was_saved_with_loss(project, ending, lossy, made_as):
+    Image.fromarray(coffee()[:300, :400]).save(project.images / f"cup.{ending}", **lossy)
+    before = numpy.array(Image.open(project.images / f"cup.{ending}"))
+    report = inpaint_images(project, settings(region="place", saving={"lossless": False}))
+    allowed = grow(at_place((400, 300), "bottom-right", 25, 8), 4) > 0
+    changed = (version(project, f"cup_inpainted.{made_as}") != before).any(axis=2)
+    assert not changed[~allowed].any() and changed[allowed].any() and report.made[0].note == ""
+    inpaint_images(project, settings(region="place", saving={"format": "jpeg"}))
+    assert (version(project, "cup_inpainted.jpg") != before).any(axis=2)[~allowed].any(), "who asks for JPEG gets it"
+
+
 def test_transparency_and_hidden_colours_stay(project):
     pixels = numpy.dstack([astronaut()[:90, :131], numpy.tile(numpy.linspace(0, 255, 131).astype("uint8"), (90, 1))])
     Image.fromarray(pixels).save(project.images / "clear.png")
