@@ -42,8 +42,8 @@ class NetworkSettings(Settings):
                          "models/upscalers. Mind its licence.")
     tile: int = setting(0, "Tile", "Side of the pieces in which a picture is computed; 0: by the device and its memory. It shrinks by "
                         "itself where memory does not suffice.", unit="px", level="expert", ge=0, le=4096)
-    overlap: int = setting(16, "Overlap", "Of neighbouring tiles. More, where a seam can be seen; it takes longer.", unit="px",
-                           level="expert", ge=4, le=256)
+    overlap: int = setting(16, "Overlap", "Of neighbouring tiles; a model that sees no further than half of it makes exactly the same "
+                           "in tiles. More, where a seam can be seen; it takes longer.", unit="px", level="expert", ge=4, le=256)
     precision: Precision = setting("auto", "Precision", "auto: half on a GPU where the model bears it, else full.", level="expert")
     device: Literal["auto", "cuda", "cpu"] = setting("auto", "Device", "auto takes the GPU where there is one.", level="advanced")
 
