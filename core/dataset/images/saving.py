@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from core.base.settings import Settings, setting
-from core.dataset.images.opening import DESCRIPTION_TAG, ORIENTATION_TAG
+from core.dataset.images.opening import BROKEN, CAMERA_BLOCK, DESCRIPTION_TAG, ORIENTATION_TAG
 
 if TYPE_CHECKING:
     from PIL.Image import Exif
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
 WEBP_LONGEST = 16383
 """Sides that WebP can hold (VP8 bitstream, 14 bits)."""
-DROPPED = (ORIENTATION_TAG, 0x8769, 0x8825, 0x927C, 0x0201, 0x0202)
-"""EXIF fields that no longer fit a changed picture: orientation, sizes and thumbnail; and where it was taken."""
+DROPPED = (ORIENTATION_TAG, CAMERA_BLOCK, 0x8825, 0x0201, 0x0202)
+"""EXIF fields that no longer fit a changed picture, orientation and thumbnail; and where it was taken."""
+DROPPED_OF_CAMERA = (0xA002, 0xA003, 0x9214, 0xA214, 0x927C, 0xA005)
+"""Of its second block: sizes, places in the picture, what only the camera's maker reads, and a block of its own."""
+JPEG_NOTES = 65_533
+"""Bytes of an EXIF block that JPEG can hold (a marker's length has 16 bits)."""
 
 
 class SaveSettings(Settings):
@@ -69,7 +73,7 @@ class Encoded:
     suffix: str
     """With its dot."""
     note: str = ""
-    """Why it is not the format that was asked for; empty: it is."""
+    """Why it is not the format that was asked for, or says less than was; empty: all is as it was asked for."""
 
 
 def encode(image: Picture, settings: SaveSettings, source_format: str, description: str = "", exif: Exif | None = None) -> Encoded:
@@ -87,7 +91,11 @@ def encode(image: Picture, settings: SaveSettings, source_format: str, descripti
         kind, note = "PNG", "it has transparency, which JPEG cannot hold: saved as PNG"
     if kind == "WEBP" and max(image.size) > WEBP_LONGEST:
         kind, note = "PNG", f"its longer side is over {WEBP_LONGEST} px, which WebP cannot hold: saved as PNG"
-    notes = _exif(exif if settings.metadata else None, description)
+    most = JPEG_NOTES if kind == "JPEG" else 0
+    notes, trouble = _exif(exif if settings.metadata else None, description, most)
+    if most and len(notes) > most:
+        kind, note = "PNG", "how it was made takes more room than JPEG has: saved as PNG"
+    note = "; ".join(words for words in (note, trouble) if words)
     out = io.BytesIO()
     if kind == "JPEG":
         image.convert("RGB").save(out, "JPEG", quality=settings.quality, subsampling=0, optimize=True, exif=notes)
@@ -99,14 +107,29 @@ def encode(image: Picture, settings: SaveSettings, source_format: str, descripti
     return Encoded(out.getvalue(), SUFFIXES[kind], note)
 
 
-def _exif(kept: Exif | None, description: str) -> bytes:
-    """The EXIF block of a new file; empty for none."""
+def _exif(kept: Exif | None, description: str, most: int) -> tuple[bytes, str]:
+    """The EXIF block of a new file, empty for none, and why it is without the camera's notes. Args: most: bytes that fit; 0: any."""
+    if kept:
+        try:
+            block = _block(kept, description)
+        except BROKEN:
+            return _block(None, description), "its camera notes cannot be read whole: left out"
+        if not most or len(block) <= most:
+            return block, ""
+        return _block(None, description), "its camera notes are more than JPEG can hold: left out"
+    return _block(None, description), ""
+
+
+def _block(kept: Exif | None, description: str) -> bytes:
     from PIL import Image
 
     block = Image.Exif()
-    for tag, value in (kept or {}).items():
-        if tag not in DROPPED:
-            block[tag] = value
+    if kept:
+        for tag, value in kept.items():
+            if tag not in DROPPED:
+                block[tag] = value
+        if camera := {tag: value for tag, value in kept.get_ifd(CAMERA_BLOCK).items() if tag not in DROPPED_OF_CAMERA}:
+            block[CAMERA_BLOCK] = camera
     if description:
         block[DESCRIPTION_TAG] = description
     return block.tobytes() if len(block) else b""
