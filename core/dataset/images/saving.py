@@ -45,6 +45,14 @@ class SaveSettings(Settings):
         """Whether WebP is written without loss."""
         return self.lossless
 
+    def writes_anew(self, source_format: str) -> bool:
+        """Whether a picture whose size stays is written: in another format, in another quality than the usual one, or with chosen loss."""
+        kind = self.kind_for(source_format)
+        if kind != source_format:
+            return True
+        usual = type(self).fields()["quality"].default
+        return (kind == "JPEG" and self.quality != usual) or (kind == "WEBP" and not self.keeps_pixels())
+
 
 class ExactSettings(SaveSettings):
     """Format and quality of a tool that leaves pixels as they are: unless somebody asks for it, nothing is lost by saving."""

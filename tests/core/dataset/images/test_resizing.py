@@ -120,6 +120,19 @@ def test_only_the_format_changes(project, pictures):
         assert after.size == before.size and after.convert("RGB").tobytes() == before.convert("RGB").tobytes()
 
 
+def test_another_quality_of_the_same_format_is_a_version_and_what_is_as_it_should_be_says_why(project, pictures):
+    size = (project.images / "photo.jpg").stat().st_size
+    report = resize_images(project, settings(mode="keep", saving={"format": "jpeg", "quality": 85}, images=("photo",)))
+    assert names(project) == ["photo_resized.jpg"] and (project.variants / "photo_resized.jpg").stat().st_size < size
+    assert resize_images(project, settings(mode="keep", saving={"quality": 85}, images=("photo",))).made[0].name == "photo_resized.jpg"
+    lossy = {"format": "webp", "lossless": False}
+    assert len(resize_images(project, settings(mode="keep", saving=lossy, images=("tall",))).made) == 1
+    report = resize_images(project, settings(mode="keep"))
+    assert report.made == [] and report.reasons["photo.jpg"] == ("It is a JPEG already, and keeps its size: it is written anew only for "
+                                                                "another format or quality, and so keeps its camera notes.")
+    assert "PNG already" in report.reasons["small.png"] and "WEBP already" in report.reasons["tall.webp"]
+
+
 def test_what_cannot_be_read_is_left_out_with_the_reason(project, pictures):
     data = (project.images / "photo.jpg").read_bytes()
     (project.images / "cut.jpg").write_bytes(data[: len(data) // 3])
