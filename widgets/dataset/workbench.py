@@ -245,7 +245,7 @@ class WorkbenchPanel(Panel):
         """
         self._trying = None
         if not any(tried.files for tried in found):
-            return (found[0].reason if found else "") or "nothing to do with these settings."
+            return f"nothing to do. {found[0].why_none()}" if found else "nothing to do with these settings."
         unit, opened = found[0].work.unit, self.desk.opened
         self.unsaved.keep(unit.item.id, tab.name, found)
         if opened is None or opened.picture.id != unit.item.id or self.tab is not tab:

@@ -60,7 +60,7 @@ class Resizer(Tool["Picture", "Picture"]):
         if self.settings.mode in ("exact", "bucket") and fixed_size(before, self.settings, self._fitter) != cut:
             raise DatasetError(f"It has {before[0]} x {before[1]} pixels, which is too small.", "Upscale it, or switch 'Enlarge too' on.")
         if scaled == before and cut == before:
-            self._refuse_unneeded(decoded.facts.format)
+            self._refuse_unneeded(decoded.facts.format, before)
         return resized(decoded.image, scaled, cut)
 
     def finish(self, work: Work, prepared: Picture, result: Picture) -> list[Output]:
@@ -68,14 +68,14 @@ class Resizer(Tool["Picture", "Picture"]):
         return [Output(prepared)]
 
 
-    def _refuse_unneeded(self, source_format: str) -> None:
+    def _refuse_unneeded(self, source_format: str, size: Size) -> None:
         """Raises: NotNeeded: its size stays, and nothing else is to be changed."""
         if self.settings.mode == "keep":
             if not self.saving.writes_anew(source_format):
                 raise NotNeeded(f"It is a {source_format} already, and keeps its size: it is written anew only for another format or "
                                 "quality, and so keeps its camera notes.")
         elif self.saving.kind_for(source_format) == source_format:
-            raise NotNeeded("It has that size already.")
+            raise NotNeeded(_why_it_stays(size, self.settings))
 
 
 def make_resizer(project: Project, settings: ResizeSettings) -> Resizer:
@@ -111,6 +111,15 @@ def new_size(size: Size, settings: ResizeSettings, fitter: Fitter | None = None)
     if scale > 1 and not settings.enlarge:
         return size, size
     return (max(target[0], math.ceil(width * scale - 1e-6)), max(target[1], math.ceil(height * scale - 1e-6))), target
+
+
+def _why_it_stays(size: Size, settings: ResizeSettings) -> str:
+    if settings.mode not in ("longest", "shortest"):
+        return "It has that size already."
+    present = max(size) if settings.mode == "longest" else min(size)
+    if present == settings.side:
+        return f"Its {settings.mode} side has {settings.side} px already."
+    return f"Its {settings.mode} side has less than {settings.side} px, and 'Enlarge too' is off."
 
 
 def fixed_size(size: Size, settings: ResizeSettings, fitter: Fitter | None) -> Size:

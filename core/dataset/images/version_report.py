@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.base.buckets import Size
 from core.base.words import counted
 from core.dataset.items import Skipped
+
+MOST_REASONS = 3
+"""Reasons that the sentence counts."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,16 @@ class VersionReport:
         """The result in one line."""
         words = [f"{counted(len(self.made), 'version')} made"]
         words += [f"{len(self.there)} there already"] if self.there else []
-        words += [f"{counted(len(self.unneeded), 'picture')} needed none"] if self.unneeded else []
+        words += [f"{counted(len(self.unneeded), 'picture')} needed none{self._why_none()}"] if self.unneeded else []
         words += [f"{len(self.skipped)} left out (the list says why)"] if self.skipped else []
         return ", ".join(words) + "."
+
+    def _why_none(self) -> str:
+        """" (2: …; 1: …)", the usual reasons first; empty: no tool said one."""
+        reasons = Counter(reason.rstrip(".") for reason in self.reasons.values()).most_common(MOST_REASONS)
+        if [number for _, number in reasons] == [len(self.unneeded)]:
+            return f" ({reasons[0][0]})"
+        return f" ({'; '.join(f'{number}: {reason}' for reason, number in reasons)})" if reasons else ""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -143,6 +143,10 @@ class Tried:
     reason: str = ""
     """Why it needs none, where the tool says it."""
 
+    def why_none(self) -> str:
+        """Why there is no file, in a sentence about this picture."""
+        return f"It has {self.before[0]} x {self.before[1]} pixels. {self.reason or 'Nothing is to be done with these settings.'}"
+
 
 def work_on(project: Project, tool: Tool[P, R], images: Sequence[str] = (), progress: Progress = SILENT,
             parts: bool = False) -> VersionReport:

@@ -135,7 +135,8 @@ def test_where_nothing_is_to_be_done_the_reason_is_said(panel):
     tab(panel, "resize")
     open_picture(panel, "1.png")
     press(panel.main)
-    assert panel.desk.tried is None and "nothing to do with these settings" in panel.status.text
+    assert panel.desk.tried is None and "nothing to do. It has 64 x 64 pixels" in panel.status.text
+    assert "'Enlarge too' is off" in panel.status.text
 
 
 def test_a_version_is_looked_at_compared_and_taken_back(panel):

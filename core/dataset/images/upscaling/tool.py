@@ -106,7 +106,7 @@ class Upscaler(Tool["Wanted", "Picture"]):
         """Raises: NotNeeded: it is large enough; DatasetError: it would become larger than any picture."""
         goal = goal_for(decoded.image.size, self.settings)
         if goal == decoded.image.size:
-            raise NotNeeded(f"Its {self.settings.mode} side has {self.settings.side} px or more.")
+            raise NotNeeded(why_large_enough(self.settings))
         return Wanted(work.unit.title, decoded.image, goal)
 
     def infer(self, prepared: Wanted, progress: Progress) -> Picture:
@@ -144,6 +144,13 @@ def told_by(settings: SizedSettings) -> dict[str, Any]:
 def goal_for(size: Size, settings: SizedSettings) -> Size | None:
     """As `goal_of`, by settings."""
     return goal_of(size, settings.mode, settings.side, settings.scale)
+
+
+def why_large_enough(settings: SizedSettings) -> str:
+    """Why a picture is not enlarged."""
+    if settings.mode == "factor":
+        return f"{settings.scale:g} times its pixels are no more than it has."
+    return f"Its {settings.mode} side has {settings.side} px or more."
 
 
 def goal_of(size: Size, mode: Mode, side: int, scale: float) -> Size | None:
