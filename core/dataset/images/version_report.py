@@ -8,6 +8,7 @@ from typing import Any
 
 from core.base.buckets import Size
 from core.base.words import counted
+from core.dataset.images.one_colour import ONE_COLOUR
 from core.dataset.items import Skipped
 
 MOST_REASONS = 3
@@ -41,6 +42,8 @@ class VersionReport:
     def sentence(self) -> str:
         """The result in one line."""
         words = [f"{counted(len(self.made), 'version')} made"]
+        flat = sum(ONE_COLOUR in one.note for one in self.made)
+        words += [f"{flat} of them all of one colour: look at {'it' if flat == 1 else 'them'}"] if flat else []
         words += [f"{len(self.there)} there already"] if self.there else []
         words += [f"{counted(len(self.unneeded), 'picture')} needed none{self._why_none()}"] if self.unneeded else []
         words += [f"{len(self.skipped)} left out (the list says why)"] if self.skipped else []

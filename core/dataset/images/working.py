@@ -23,6 +23,7 @@ from core.base.buckets import Size
 from core.base.errors import Cancelled, DatasetError, DiskError, MissingDependency, StudioError
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
+from core.dataset.images import one_colour
 from core.dataset.images.opening import Decoded, open_image, read_exif
 from core.dataset.images.saving import Encoded, SaveSettings, encode
 from core.dataset.images.sourcing import Unit, Work, files_seen, is_there, one_unit, outdated, units_of, work_for
@@ -303,7 +304,8 @@ def _encoded(prepared: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
     files = []
     for output in tool.finish(work, prepared.content, result):
         file = encode(output.image, tool.saving, decoded.facts.format, text, exif)
-        note = "; ".join(words for words in (output.note, file.note) if words)
+        strikes = one_colour.note_of(work.kind, decoded.image, output.image)
+        note = "; ".join(words for words in (output.note, strikes, file.note) if words)
         files.append(TriedFile(output.label or tool.label(work.unit), output.image.size, replace(file, note=note)))
     return Tried(work, tool, decoded.image.size, tuple(files))
 

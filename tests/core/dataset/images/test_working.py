@@ -217,6 +217,22 @@ def test_the_format_is_the_tools_and_camera_notes_are_kept_where_they_are_wanted
         assert image.getexif()[0x010F] == "Camera"
 
 
+class Blackener(Painter):
+    """A model that is broken."""
+
+    def finish(self, work, prepared, result):
+        return [Output(Image.fromarray(result // 255))]
+
+
+def test_a_version_that_is_all_of_one_colour_though_its_picture_is_not_is_told(pictures):
+    Image.linear_gradient("L").save(pictures.images / "1.png")
+    report = work_on(pictures, Blackener())
+    assert [one.note for one in report.made] == ["it is all of one colour: look at it", "", ""]
+    assert report.sentence() == "3 versions made, 1 of them all of one colour: look at it."
+    mask = try_on(pictures, Blackener("mask", "mask"), "1")
+    assert mask.files[0].encoded.note == "", "a mask may be"
+
+
 def test_a_tool_that_goes_on_builds_upon_what_it_made_and_does_its_last_step_anew(pictures):
     for spot, by in (("a", 5), ("b", 7), ("b", 8), ("b", 9)):
         work_on(pictures, Mender(spot, by), ["1"])
