@@ -20,7 +20,8 @@ function render({ model, el }) {
   const count = make("span", "lb-strip-count");
   count.setAttribute("aria-live", "polite");
   count.dataset.testid = "strip-count";
-  const grid = createGrid(model, { opened, act() {}, changed() {} });
+  const tell = rested(() => model.send({ kind: "select", ...grid.selection() }), 150);
+  const grid = createGrid(model, { opened, act() {}, changed: tell });
   const open = rested(() => { if (next !== null) model.send({ kind: "open", version: model.get("view").version, row: next }); }, 60);
   const rest = rested(find, 300);
   let next = null;
@@ -72,8 +73,7 @@ function render({ model, el }) {
     model.off("msg:custom", received);
     model.off("change:view", draw);
     model.off("change:opened", follow);
-    open.cancel();
-    rest.cancel();
+    for (const waiting of [open, rest, tell]) waiting.cancel();
     grid.leave();
   };
 }

@@ -11,6 +11,7 @@ import ipywidgets as ipw
 from core.base.jobs import Job, JobStatus
 from core.dataset.images.by_size import BySizePlan, BySizeSettings
 from widgets.controls import Suggestions
+from widgets.dataset.bench.undoing import TakeBackRun
 from widgets.dataset.importing import skipped_list
 from widgets.dataset.which import WhichChoice
 from widgets.form import Form
@@ -52,12 +53,14 @@ class BySizePanel(Panel):
     def results(self) -> Sequence[ipw.Widget]:
         """The plan, then what came of it."""
         self._words = ipw.HTML()
-        return [self._words]
+        self.take_back = TakeBackRun(self, self._taken_back)
+        return [self._words, self.take_back.view]
 
     def opened(self) -> None:
         """A plan belongs to the project that was open then."""
         self.which.begin()
         self._words.value = ""
+        self.take_back.forget()
         self._forget()
 
     def close(self) -> None:
@@ -76,12 +79,18 @@ class BySizePanel(Panel):
 
     def begun(self) -> None:
         """A job is followed: the plan is being done."""
+        self.take_back.forget()
         self._forget()
 
     def show_report(self, status: JobStatus) -> None:
         """One row for each picture."""
         rows = status.report.get("table", []) if status.report else []
         self._words.value = f"{skipped_list(status)}{_report_table(rows)}"
+        self.take_back.look(status, self.stage)
+
+    def _taken_back(self, words: str) -> str:
+        self._words.value = ""
+        return words
 
     def _settings(self) -> BySizeSettings:
         return self.form.value().changed(images=self.which.ids())

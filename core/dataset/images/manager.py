@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.base.buckets import Size
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
-from core.dataset.images.bench import BenchPicture, look_at_picture, put_aside, take_back
+from core.base.turns import is_machine_taken
+from core.dataset.images.bench import BenchPicture, bring_back, look_at_picture, put_aside, take_back, take_back_made
 from core.dataset.images.by_size import BySizePlan, BySizeReport, BySizeSettings, plan_by_size, work_by_size
 from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, crop_by_hand, ratios_for
 from core.dataset.images.cropping.framing import Cut
@@ -42,6 +43,10 @@ from core.stages import stage_named
 MODEL_FIELDS: dict[str, dict[str, Kind]] = {
     "upscale": {"model": "upscaler"}, "enhance": {"model": "upscaler", "restorer": "face restorer"}, "inpaint": {"lama_model": "inpainter"}}
 """Tool → its fields that name a model of a kind."""
+
+
+IN_THE_WAY = 5.0
+"""Seconds without a use after which a model leaves the GPU to a job or training."""
 
 
 class ImagesManager:
@@ -77,6 +82,14 @@ class ImagesManager:
     def take_back(self, image_id: str, name: str, progress: Progress = SILENT) -> str:
         """Put a version aside; the one that it had replaced stands again. Args: name: of its file. Returns: what happened."""
         return take_back(self.project, image_id, name, progress)
+
+    def bring_back(self, image_id: str, name: str, progress: Progress = SILENT) -> str:
+        """Let a version that was taken back stand again. Args: name: of its file. Returns: what happened."""
+        return bring_back(self.project, image_id, name, progress)
+
+    def take_back_made(self, names: Sequence[str], tools: Collection[str], progress: Progress = SILENT) -> str:
+        """Take back what a run of some tools made. Args: names: of the files. Returns: what happened."""
+        return take_back_made(self.project, names, tools, progress)
 
     def open_drawing(self, image_id: str, label: str = "", use: Use = "learn") -> HandDrawing:
         """Begin to draw a mask, or go on with the one that is there. Args: use: what it is for."""
@@ -127,8 +140,9 @@ class ImagesManager:
         return sum(WARM.unload(key) for key in keys) if keys else WARM.unload_all()
 
     def unload_idle_models(self) -> int:
-        """Let go of the models that nobody used for ten minutes. Returns: how many."""
-        return WARM.unload_idle()
+        """Let go of the models that nobody used for ten minutes; of all on the GPU while a job or training wants it. Returns: how many."""
+        wanted = WARM.unload_idle(IN_THE_WAY, "cuda") if is_machine_taken() else 0
+        return wanted + WARM.unload_idle()
 
     def ratios(self) -> list[Ratio]:
         """Proportions that a box can be held to: free, the usual ones, the project's training sizes."""

@@ -240,8 +240,15 @@ def open_drawing(project: Project, image_id: str, label: str = "", use: Use = "l
     mark, facts = file_mark(work.source), inspect_image(work.source)
     size, sources = (facts.width, facts.height), KeptSources(project, work.source, device)
     there = unit.beside("mask", label_of(unit, use))
+    there = None if there is not None and use == "repaint" and _is_painted(work, there) else there
     begun, note = _begin(project, there, work, size, sources) if there is not None else ((), "")
     return HandDrawing(project, image_id, label, use, work.source, size, mark, sources, begun, note)
+
+
+def _is_painted(work: Work, mask: Path) -> bool:
+    """Whether what the mask marks was the last to be painted anew: then the next mark begins empty."""
+    last = work.steps[-1] if work.steps else None
+    return last is not None and last.tool == "inpaint" and last.settings.get("of") == sha256(mask)[:16]
 
 
 def _begin(project: Project, mask: Path, work: Work, size: Size, sources: KeptSources) -> tuple[tuple[Operation, ...], str]:

@@ -113,7 +113,7 @@ def open_image(source: Path | bytes, max_pixels: int = MAX_PIXELS, at_least: int
             orientation = _orientation(image)  # again: a PNG may carry its EXIF block behind the pixels
             picture, changes = _plain(image)
             if orientation != 1:
-                picture = _turned(picture, orientation)
+                picture = turned(picture, orientation)
                 changes.append("turned upright")
         except BROKEN as error:
             raise DatasetError(f"{_name(source)} is damaged ({_reason(error)}).") from error
@@ -179,7 +179,7 @@ def _orientation(image: Picture) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _turned(image: Picture, orientation: int) -> Picture:
+def turned(image: Picture, orientation: int) -> Picture:
     """EXIF 2.32, table 6: how a stored picture must be turned to stand upright."""
     from PIL.Image import Transpose as T
 

@@ -198,6 +198,30 @@ def take_back_variant(project: Project, variant: Variant) -> Path | None:
         return place
 
 
+def put_aside_versions(project: Project, stem: str) -> list[Variant]:
+    """Versions of a picture that were put aside, and in whose place nothing stands now. Raises: DatasetError: the folder cannot be read."""
+    aside = project.variants / REPLACED
+    names = sorted((path.name for path in aside.iterdir()), key=natural_name_key) if aside.is_dir() else []
+    stems = {stem_of(path.name) for path in image_files(project.images)}
+    found = [variant for name in names if not name.startswith(".") and (variant := variant_of(name, stems)) is not None]
+    return [one for one in found if one.stem == stem and not _under_any_ending(project.variants / one.name)]
+
+
+def bring_back_variant(project: Project, variant: Variant) -> Path:
+    """Let a version that was put aside stand again.
+
+    Raises: DatasetError: it is not kept any more, or another one stands there; DiskError.
+    """
+    path, kept = project.variants / variant.name, project.variants / REPLACED / variant.name
+    if there := _under_any_ending(path):
+        raise DatasetError(f"{there[0].name} stands in its place now.", "Take that one back instead.")
+    if not kept.is_file():
+        raise DatasetError(f"{variant.name} is not kept any more.", "Make it anew with its tool.")
+    with explain_disk_errors(path):
+        os.replace(kept, path)
+    return path
+
+
 def read_made(path: Path) -> Made | None:
     """How a version was made, from its file; None: it does not say, or is no image."""
     try:
