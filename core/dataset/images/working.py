@@ -170,7 +170,7 @@ def work_on(project: Project, tool: Tool[P, R], images: Sequence[str] = (), prog
         prepared = held.enter_context(closing(bounded_map(partial(_prepare, tool), units)))
         inferred = _infer_each(tool, prepared, held, progress)
         for (unit, _), outcome in held.enter_context(closing(bounded_map(partial(_finish, project, tool), inferred, WRITERS))):
-            _tell(report, unit, outcome)
+            _tell(report, unit, outcome, progress)
             progress.advance(unit.title)
     return report
 
@@ -279,12 +279,15 @@ def _tried(project: Project, before: _Prepared, tool: Tool[Any, Any], result: An
         raise
 
 
-def _tell(report: VersionReport, unit: Unit, outcome: VersionReport | StudioError) -> None:
+def _tell(report: VersionReport, unit: Unit, outcome: VersionReport | StudioError, progress: Progress) -> None:
     """Raises: StudioError: nothing more can be done."""
     if isinstance(outcome, StudioError):
         _raise_fatal(outcome)
+        progress.note(f"{unit.title} was left out: {outcome}")
         report.skipped.append(Skipped(unit.title, str(outcome)))
         return
+    for one in outcome.doubtful():
+        progress.note(f"{one.name}: {one.reason}")
     report.made += outcome.made
     report.there += outcome.there
     report.unneeded += outcome.unneeded

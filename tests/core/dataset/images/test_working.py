@@ -229,6 +229,7 @@ def test_a_version_that_is_all_of_one_colour_though_its_picture_is_not_is_told(p
     report = work_on(pictures, Blackener())
     assert [one.note for one in report.made] == ["it is all of one colour: look at it", "", ""]
     assert report.sentence() == "3 versions made, 1 of them all of one colour: look at it."
+    assert report.as_dict()["doubtful"] == [{"name": "1_upscaled.png", "reason": "it is all of one colour: look at it"}]
     mask = try_on(pictures, Blackener("mask", "mask"), "1")
     assert mask.files[0].encoded.note == "", "a mask may be"
 
