@@ -229,3 +229,10 @@ def test_buckets_are_those_of_trainers_settings_and_follow_them(project, picture
     assert made(128) == [(160, 96)]
     assert made(128) == []
     assert made(192) == [(224, 160)]
+
+
+def test_each_colour_counts_by_how_much_of_it_is_seen():
+    image = Image.new("RGBA", (64, 64), (0, 255, 0, 0))
+    image.paste((255, 0, 0, 255), (0, 0, 30, 64))  # the edge lies within a pixel of the small one
+    small = numpy.asarray(resized(image, (16, 16), (16, 16)))
+    assert 60 < small[8, 7, 3] < 200 and small[8, 7, 0] > 240 and small[8, 7, 1] < 15

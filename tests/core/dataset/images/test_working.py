@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from dataclasses import replace
 
 import numpy
 import pytest
@@ -332,3 +333,12 @@ def test_a_picture_whose_name_begins_like_another_ones_keeps_its_own_versions(pi
     Image.new("RGB", (8, 6), (50,) * 3).save(pictures.images / "3_inpainted.png")
     with pytest.raises(DatasetError, match="'3_inpainted'"):
         keep(pictures, try_on(pictures, Painter("inpaint", "inpainted"), "3"))
+
+
+def test_what_was_tried_of_another_picture_is_not_kept(pictures):
+    tried = try_on(pictures, Painter(), "1")
+    unit = tried.work.unit
+    other = replace(tried, work=replace(tried.work, unit=replace(unit, item=replace(unit.item, sha256="0" * 64))))
+    with pytest.raises(DatasetError, match="changed meanwhile"):
+        keep(pictures, other)
+    assert keep(pictures, tried)
