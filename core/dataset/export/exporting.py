@@ -15,7 +15,7 @@ from core.base.findings import errors_of
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
 from core.base.words import counted, told_size
-from core.dataset.export.checking import ExportCheck, check_export
+from core.dataset.export.checking import ExportCheck, ExportFinding, check_export
 from core.dataset.export.laying_out import strangers
 from core.dataset.export.layouts.layout import Layout, Picture
 from core.dataset.export.manifest import Manifest, write_manifest
@@ -37,6 +37,10 @@ LOCK = "export.lock"
 SHOWN = 3
 """Names in one sentence."""
 README, STATISTICS = "README.md", "statistics.md"
+
+
+REFUSED = "Nothing was exported."
+"""How the sentence begins where something must be mended first."""
 
 
 @dataclass
@@ -67,6 +71,8 @@ class ExportReport:
     buckets: list[tuple[str, int]] = field(default_factory=list)
     sheets: list[str] = field(default_factory=list)
     zips: list[str] = field(default_factory=list)
+    findings: list[ExportFinding] = field(default_factory=list)
+    """What the check before it warned of."""
 
     def sentence(self) -> str:
         """The result in one line."""
@@ -84,8 +90,9 @@ class ExportReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"summary": self.sentence(), **{name: value for name, value in vars(self).items() if name != "skipped"},
-                "skipped": [vars(one) for one in self.skipped]}
+        plain = {name: value for name, value in vars(self).items() if name not in ("skipped", "findings")}
+        return {"summary": self.sentence(), **plain, "skipped": [vars(one) for one in self.skipped],
+                "findings": [one.as_dict() for one in self.findings]}
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,7 @@ def export_dataset(project: Project, settings: ExportSettings, progress: Progres
         errors = errors_of(list(check.findings))
         if errors and not (settings.anyway and check.plan.wanted):
             more = f" ({len(errors) - 1} more: look at Check first)" if len(errors) > 1 else ""
-            raise DatasetError(f"Nothing was exported. {errors[0].what}{more}", errors[0].remedy)
+            raise DatasetError(f"{REFUSED} {errors[0].what}{more}", errors[0].remedy)
         return _Export(project, check, progress).run()
 
 
@@ -119,7 +126,8 @@ class _Export:
         self.project, self.check, self.progress = project, check, progress
         self.layout: Layout = check.layout
         self.settings, self.root = check.layout.settings, check.layout.facts.root
-        self.report = ExportReport(str(self.root), self.settings.layout, skipped=list(check.plan.skipped))
+        self.report = ExportReport(str(self.root), self.settings.layout, skipped=list(check.plan.skipped),
+                                   findings=[one for one in check.findings if one.level != "info"])
         self.now = Manifest(self.settings.layout, project.name)
         self.writer = Writer(self.root, check.before, self.settings.replace_edited)
         self.with_masks = self.settings.masks == "files" and not self.layout.facts.listed
