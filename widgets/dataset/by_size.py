@@ -38,8 +38,10 @@ class BySizePanel(Panel):
         """Limits, what follows, and which pictures."""
         self._plan: BySizePlan | None = None
         self._planned: BySizeSettings | None = None
-        models = self.session.dataset.images.models_for("upscale") if self.session.folder is not None else {}
-        self.form = Form(BySizeSettings, {"upscaler": Suggestions(models.get("model", []))}, hide=("images", "plan_only"))
+        desk = self.session.dataset.images if self.session.folder is not None else None
+        offered = {"upscaler": Suggestions(desk.models_for("upscale")["model"] if desk is not None else []),
+                   "segmenter": Suggestions(desk.models_for("mask")["segmenter"] if desk is not None else [])}
+        self.form = Form(BySizeSettings, offered, hide=("images", "plan_only"))
         self.form.follow()
         self.form.on_change(self.heard(self._forget))
         self.which = WhichChoice(self.session, self.heard(self._forget), missing=False)

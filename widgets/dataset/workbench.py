@@ -11,7 +11,7 @@ import ipywidgets as ipw
 
 from core.base.errors import Cancelled
 from core.base.jobs import JobStatus
-from core.base.settings import Settings
+from core.base.settings import Settings, choices_of
 from core.base.words import counted
 from core.dataset import filtering
 from core.dataset.images.manager import ImagesManager
@@ -127,7 +127,8 @@ class WorkbenchPanel(Panel):
     def choices_for(self, stage: str, cls: type[Settings]) -> Mapping[str, Choices]:
         """Values that a tool's fields are offered, which its class cannot list."""
         offered = self.manager.models_for(stage) if self.manager is not None else {}
-        return {name: ModelNames(models) for name, models in offered.items() if name in cls.fields()}
+        return {name: models if choices_of(cls.fields()[name]) else ModelNames(models) for name, models in offered.items()
+                if name in cls.fields()}
 
     def look_at(self, name: str, against: str = "", keep_view: bool = False) -> None:
         """Show another version of the picture on the desk."""

@@ -121,7 +121,12 @@ class BySizePlan:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"summary": self.sentence(), **vars(self), "rows": [vars(row) for row in self.rows]}
+        return {"summary": self.sentence(), **vars(self), "rows": [vars(row) for row in self.rows], "table": self.table()}
+
+    def table(self) -> list[dict[str, str]]:
+        """One row for each picture: what becomes of it."""
+        return [{"picture": row.name, "size": f"{row.size[0]} x {row.size[1]}", "plan": row.action,
+                 "becomes": f"{row.goal[0]} x {row.goal[1]}" if row.action != "pass" else ""} for row in self.rows]
 
 
 @dataclass

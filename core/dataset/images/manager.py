@@ -22,6 +22,7 @@ from core.dataset.images.inpainting.settings import InpaintSettings
 from core.dataset.images.mask_by_hand import HandDrawing, open_drawing
 from core.dataset.images.mask_edits import as_values, read_operations
 from core.dataset.images.masks import read_mask, share
+from core.dataset.images.offered import offered_choices
 from core.dataset.images.previews import preview_image, preview_mask
 from core.dataset.images.resizing import ResizeSettings, resize_images
 from core.dataset.images.segmenting.clicking import ClickSettings, look_at
@@ -128,8 +129,8 @@ class ImagesManager:
         return drawing.save(read_operations(operations))
 
     def models_for(self, tool: str) -> dict[str, list[tuple[str, str]]]:
-        """What a tool's fields that name a model are offered: field → words and name."""
-        return {field: offered_models(kind) for field, kind in MODEL_FIELDS.get(tool, {}).items()}
+        """What a tool's fields that name a model, or choose of several, are offered: field → words and name."""
+        return {field: offered_models(kind) for field, kind in MODEL_FIELDS.get(tool, {}).items()} | offered_choices(tool)
 
     def open_models(self) -> tuple[list[WarmModel], dict[str, int]]:
         """The models that stay open in this process, and the bytes that are free by device."""

@@ -24,6 +24,7 @@ from core.base.buckets import Size
 from core.base.errors import Cancelled, DatasetError, DiskError, MissingDependency, StudioError
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
+from core.dataset.images import one_colour
 from core.dataset.images.opening import open_image, read_exif
 from core.dataset.images.room import PIXELS_EACH, pixels_in, pixels_of
 from core.dataset.images.saving import encode
@@ -80,7 +81,7 @@ def work_on(project: Project, tool: Tool[P, R], images: Sequence[str] = (), prog
         written = held.enter_context(closing(bounded_map(partial(_finish, project, tool), inferred, WRITERS, weigh=_weight,
                                                          most=WRITERS * PIXELS_EACH)))
         for (unit, _), outcome in written:
-            _tell(report, unit, outcome)
+            _tell(report, unit, outcome, progress)
             progress.advance(unit.title)
     return report
 
@@ -113,6 +114,7 @@ class _OnItsWay:
     size: Size
     format: str
     """Of the file: Pillow's name."""
+    is_of_one_colour: bool
     content: Any
     """What `prepare` gave."""
     result: Any = None
@@ -145,7 +147,9 @@ def _opened(tool: Tool[Any, Any], work: Work) -> _OnItsWay | Tried:
         content = tool.prepare(work, decoded)
     except NotNeeded as error:
         return Tried(work, tool, size, (), str(error))
-    return _OnItsWay(work, size, decoded.facts.format, content) if content is not None else Tried(work, tool, size, ())
+    if content is None:
+        return Tried(work, tool, size, ())
+    return _OnItsWay(work, size, decoded.facts.format, one_colour.is_of_one_colour(decoded.image), content)
 
 
 def _work_for(unit: Unit, tool: Tool[Any, Any]) -> Work:
@@ -213,12 +217,15 @@ def _tried(project: Project, before: _OnItsWay, tool: Tool[Any, Any]) -> Tried:
         raise
 
 
-def _tell(report: VersionReport, unit: Unit, outcome: VersionReport | StudioError) -> None:
+def _tell(report: VersionReport, unit: Unit, outcome: VersionReport | StudioError, progress: Progress) -> None:
     """Raises: StudioError: nothing more can be done."""
     if isinstance(outcome, StudioError):
         _raise_fatal(outcome)
+        progress.note(f"{unit.title} was left out: {outcome}")
         report.skipped.append(Skipped(unit.title, str(outcome)))
         return
+    for one in outcome.doubtful():
+        progress.note(f"{one.name}: {one.reason}")
     report.made += outcome.made
     report.there += outcome.there
     report.unneeded += outcome.unneeded
@@ -247,7 +254,8 @@ def _encoded(before: _OnItsWay, tool: Tool[Any, Any]) -> Tried:
         if label in why:
             continue
         file = encode(output.image, tool.saving, before.format, text, exif)
-        note = "; ".join(words for words in (output.note, file.note) if words)
+        strikes = one_colour.note_of(work.kind, before.is_of_one_colour, output.image)
+        note = "; ".join(words for words in (output.note, strikes, file.note) if words)
         files.append(TriedFile(label, output.image.size, replace(file, note=note)))
     left_out = tuple(Skipped(f"{work.unit.item.name} ({label})", reason) for label, reason in why.items())
     return Tried(work, tool, before.size, tuple(files), " ".join(why.values()), left_out)

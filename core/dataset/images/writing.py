@@ -45,6 +45,10 @@ class Tried:
     left_out: tuple[Skipped, ...] = ()
     """Parts that stay as they are, and why."""
 
+    def why_none(self) -> str:
+        """Why there is no file, in a sentence about this picture."""
+        return f"It has {self.before[0]} x {self.before[1]} pixels. {self.reason or 'Nothing is to be done with these settings.'}"
+
 
 def write_versions(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Path]:
     """Write the versions, if nobody else did meanwhile. Raises: DatasetError: somebody did; DiskError."""

@@ -234,3 +234,13 @@ def test_memory_goes_back_when_a_model_is_unloaded():
     models.unload_all()
     gc.collect()
     assert watched() is None and used_memory("cpu") - before < size / 4 and free_memory("cpu") > 0
+
+
+def test_a_model_of_another_device_leaves_no_room_and_so_stays():
+    machine = Machine(10 * GIB)
+    with machine.models.use("on the cpu", "on the cpu", lambda: Model(machine, 0), "cpu"):
+        pass
+    with machine.use("a", 6 * GIB):
+        pass
+    with machine.use("b", 6 * GIB):
+        assert sorted(machine.names) == ["b", "on the cpu"]

@@ -133,11 +133,19 @@ def test_a_model_that_was_fetched_meanwhile_is_offered_when_the_tab_is_opened_ag
     assert "mine.pth" in [name for _, name in listed.options]
 
 
+def test_choices_of_a_tool_are_offered_in_words(panel):
+    tab(panel, "mask")
+    found_by = panel.tab._forms["mask"].control("segmenter").widget
+    assert found_by.value == "birefnet-lite"
+    assert found_by.options[0] == ("What stands before a plain background (nothing to fetch)", "plain")
+
+
 def test_where_nothing_is_to_be_done_the_reason_is_said(panel):
     tab(panel, "resize")
     open_picture(panel, "1.png")
     press(panel.main)
-    assert panel.desk.tried is None and "nothing to do with these settings" in panel.status.text
+    assert panel.desk.tried is None and "nothing to do. It has 64 x 64 pixels" in panel.status.text
+    assert "'Enlarge too' is off" in panel.status.text
 
 
 def test_a_version_is_looked_at_compared_and_taken_back(panel):

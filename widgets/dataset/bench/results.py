@@ -34,7 +34,7 @@ class Results:
         Args: found: results to choose from, or one with several parts. Returns: why they are not shown; None: they are.
         """
         if not any(tried.files for tried in found):
-            return (found[0].reason if found else "") or "nothing to do with these settings."
+            return f"nothing to do. {found[0].why_none()}" if found else "nothing to do with these settings."
         unit, opened = found[0].work.unit, self.panel.desk.opened
         self._keep(unit.item.id, tab.name, found)
         if opened is None or opened.picture.id != unit.item.id or self.panel.tab is not tab:

@@ -149,7 +149,11 @@ def crop_images(project: Project, settings: CropSettings, progress: Progress = S
     """
     tool = make_cropper(project, settings)
     report = work_on(project, tool, settings.images, progress)
-    return CropReport(**vars(report), looked=[tool.looked[name] for name in sorted(tool.looked)])
+    looked = [tool.looked[name] for name in sorted(tool.looked)]
+    for one in looked:
+        if one.crops and one.left_out:  # a picture without a crop is told of as it comes
+            progress.note(one.sentence())
+    return CropReport(**vars(report), looked=looked)
 
 
 def _enlarged(found: list[Found], before: Before) -> list[Found]:

@@ -59,6 +59,18 @@ class Masker(Tool):
         return [Output(Image.fromarray(empty_mask(prepared, 255)))]
 
 
+def test_a_crop_of_a_jpeg_keeps_every_pixel(project, pictures):
+    before = Image.effect_noise((1280, 1280), 40).convert("RGB")
+    before.paste(with_red((1280, 1280), FACE).crop(FACE), FACE[:2])
+    (project.images / "girl.png").unlink()
+    before.save(project.images / "girl.jpg", quality=85)
+    crop_images(project, settings(framings=("face_focus",)))
+    crop, whole = (open_image(path).image for path in (project.variants / "girl_face_focus.png", project.images / "girl.jpg"))
+    first, rows = crop.crop((0, 0, crop.width, 1)).tobytes(), [whole.crop((0, row, 1280, row + 1)).tobytes() for row in range(1280)]
+    left, top = next((row.find(first) // 3, number) for number, row in enumerate(rows) if first in row)
+    assert whole.crop((left, top, left + crop.width, top + crop.height)).tobytes() == crop.tobytes()
+
+
 def test_crops_are_made_beside_the_picture_and_told(project, pictures):
     report = crop_images(project, settings())
     assert names(project) == ["girl_face_focus.png", "girl_upper_body.png"]
