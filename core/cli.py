@@ -16,7 +16,7 @@ from core.base.failures import explain
 from core.base.progress import Progress
 from core.flags import add_flags, read_flags
 from core.stages import STAGES, Stage, plain, told_findings
-from core.terminal import TerminalProgress, printable
+from core.terminal import TerminalProgress, aligned, printable
 from core.training_commands import add_training_commands
 
 
@@ -159,6 +159,6 @@ def _readable(values: dict[str, Any]) -> str:
         lines = [f"{finding['level']:8} {finding['what']} {finding['remedy']}".rstrip() for finding in values["findings"]]
         return "\n".join(lines) or "Nothing to mend."
     if values.get("summary"):
-        return str(values["summary"])
+        return "\n".join([str(values["summary"]), *aligned(values.get("table") or [])])
     return "\n".join(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
                      for key, value in values.items() if value not in (None, "", [], {}))

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TypeVar
 
-from core.base.errors import StudioError
+from core.base.errors import Cancelled, StudioError
 from core.base.files import read_json
 from core.base.jobs import Job, JobStatus, list_jobs
 from core.base.settings import Settings
@@ -68,7 +68,9 @@ def ended_words(status: JobStatus) -> tuple[str, str]:
         note = f" {counted(warned, 'note')} in the log." if warned else ""
         return "done", f"Done: {status.message}{note}" if status.message else f"Done.{note}"
     if status.state == "cancelled":
-        return "done", f"Done: {status.message or 'cancelled; what was finished before is kept.'}"
+        place = f" after {status.done:,} of {status.total:,} ({status.what})" if status.total > 1 else ""
+        told = status.message if status.message not in ("", str(Cancelled())) else f"cancelled{place}. What was finished before is kept."
+        return "done", f"Done: {told}"
     return "attention", f"Needs attention: {status.message}"
 
 

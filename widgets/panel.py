@@ -75,7 +75,7 @@ class Panel:
         self._waiting: dict[object, Callable[[], None]] = {}
         """Presses that came while a work ran, in their order."""
         self._actions: list[tuple[ipw.Button, Callable[[], str], Callable[[], str]]] = []
-        self.main = self.action(self.button, self.run, self.blocked, self.hint).add_class("lb-main")
+        self.main = self.action(self.button, self.run, lambda: self.blocked() or self.advice(), self.hint).add_class("lb-main")
         self.stop = self.action("Cancel", self.cancel)
         self.main.layout.display = "" if self.button else "none"
         self.stop.layout.display = "none"
@@ -124,6 +124,10 @@ class Panel:
     def blocked(self) -> str:
         """Why the main button cannot be pressed now; empty when it can."""
         return self.no_project() or (no_pictures(self.session.folder) if self.needs_pictures else "")
+
+    def advice(self) -> str:
+        """What is to be done before the main button can be pressed, where nothing is amiss: it is told calmly, and never over a result."""
+        return ""
 
     def hint(self) -> str:
         """What stands at the main button when one points at it and it can be pressed; empty: nothing."""
@@ -313,7 +317,13 @@ class Panel:
         elif reason:
             self.status.say("blocked", f"Needs attention: {reason}")
         else:
-            self.status.say("ready", "Ready")
+            self.status.say("ready", (self.advice() if self.button else "") or "Ready")
+
+    def forget_told(self) -> None:
+        """What the status line said was of something that is not looked at any more."""
+        self._told = None
+        if not self.working():
+            self._settle()
 
     def _enable(self) -> None:
         working = self.working()

@@ -51,6 +51,10 @@ class WebError(StudioError):
         self.code, self.headers, self.body = code, headers if headers is not None else Message(), body
 
 
+class NotReached(WebError):
+    """A server gave no answer at all: there is no such host, or no way to it."""
+
+
 def shown_address(address: str) -> str:
     """The address without password and without the values of secret query fields: for messages, logs and what is kept."""
     parts = urlsplit(address)
@@ -111,8 +115,8 @@ def opened(address: str, headers: Mapping[str, str] | None = None, token: str = 
     except urllib.error.URLError as error:
         if isinstance(error.reason, LOST) and not isinstance(error.reason, ConnectionRefusedError):
             raise error.reason from error
-        raise WebError(f"{urlsplit(address).hostname} could not be reached ({reason_of(error.reason)}).",
-                       "Look at the address and at the connection of this machine.") from error
+        raise NotReached(f"{urlsplit(address).hostname} could not be reached ({reason_of(error.reason)}).",
+                         "Look at the address and at the connection of this machine.") from error
     except OSError as error:  # it broke off before the answer began
         raise ConnectionError(reason_of(error)) from error
     except (ValueError, http.client.InvalidURL) as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.base.files import explain_disk_errors
 from core.base.jobs import append_event
-from core.base.locks import open_lock_file, take_lock
+from core.base.locks import is_held, open_lock_file, take_lock
 from core.base.paths import projects_dir
 from core.base.progress import Progress
 
@@ -34,7 +34,7 @@ def turn_on_the_machine(folder: Path, name: str, progress: Progress, why_not_yet
 
     Raises: Cancelled: stopped while it waited. DiskError: the lock cannot be written.
     """
-    place = projects_dir() / ".machine.lock"
+    place = _place()
     with open_lock_file(place) as file:
         told = ""
         while reason := why_not_yet() or _take_turn(file, place, progress) or _let_go_if(why_not_yet(), file):
@@ -67,3 +67,12 @@ def _let_go_if(reason: str, file: FileIO) -> str:
         with contextlib.suppress(OSError):
             fcntl.flock(file.fileno(), fcntl.LOCK_UN)
     return reason
+
+
+def is_machine_taken() -> bool:
+    """Whether a heavy job or a training run works on this machine just now; False where it cannot be known."""
+    return is_held(_place())
+
+
+def _place() -> Path:
+    return projects_dir() / ".machine.lock"

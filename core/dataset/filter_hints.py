@@ -61,13 +61,14 @@ def _unknown(value: str, tags: dict[str, str], listing: Listing) -> str:
     none = f"No caption has the tag '{value}'."
     if near := difflib.get_close_matches(key, WORDS, 1, ALIKE):
         return f"{none} Did you mean {near[0]}?"
-    if any(value.casefold() in name.casefold() for name in listing.names) and (_is_file(value) or not _is_said(value, listing)):
-        return f"{none} For a file's name: name:{value}."
+    named = f" For a file's name: name:{value}." if any(value.casefold() in name.casefold() for name in listing.names) else ""
+    if named and (_is_file(value) or not _is_said(value, listing)):
+        return none + named
     parts = [tag for other, tag in tags.items() if key in other and len(other.split()) <= LONGEST_TAG][:EXAMPLES]
     if parts:
-        return f"{none} Some have it in a longer one ({', '.join(parts)}): {_typed(parts[0])}, or *{_typed(key)}* for all of them."
+        return f"{none} Some have it in a longer one ({', '.join(parts)}): {_typed(parts[0])}, or *{_typed(key)}* for all of them.{named}"
     if _is_said(value.replace("_", " "), listing):
-        return f"{none} Some say it in a sentence: \"{value.replace('_', ' ')}\" in quotes."
+        return f"{none} Some say it in a sentence: \"{value.replace('_', ' ')}\" in quotes.{named}"
     if near := difflib.get_close_matches(key, list(islice(tags, NEAREST_OF)), 1, ALIKE):
         return f"{none} Did you mean {_typed(tags[near[0]])}?"
     return f"{none} For a file's name: name:{value}." if _is_file(value) else ""

@@ -14,7 +14,7 @@ from core.base.http import LOST, WebError, opened, pause, read_block, reason_of,
 from core.base.progress import Progress
 from core.base.words import told_size
 from core.models.addresses import WEIGHTS, Wanted
-from core.models.refusals import refusal
+from core.models.refusals import Unreached, refusal
 from core.models.sites import CIVITAI, HUB, token_of
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -78,7 +78,7 @@ def ask(address: str, wanted: Wanted, what: str, progress: Progress, method: str
         if number < TRIES - 1:
             pause(2.0 ** number / 4, progress)
     title = wanted.site.title if wanted.site else "the server"
-    raise ModelError(f"{title} did not answer about {what} ({reason_of(last)}).", "Run it again later.") from last
+    raise Unreached(f"{title} did not answer about {what} ({reason_of(last)}).", "Run it again later.") from last
 
 
 def _on_hub(wanted: Wanted, progress: Progress) -> Source:

@@ -10,8 +10,11 @@ from core.base.progress import SILENT, Progress
 from core.models.catalog import FOLDERS, Kind, named_model
 from core.models.image_catalog import IMAGE_CATALOG
 from core.models.settings import DownloadSettings
+from core.models.unreached import said_what_works_without
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".ckpt", ".onnx", ".bin")
+SHOWN = 8
+"""Files that are named."""
 
 
 def find_model(kind: Kind, name: str, models: Path | None = None) -> Path | None:
@@ -27,9 +30,10 @@ def find_model(kind: Kind, name: str, models: Path | None = None) -> Path | None
     return None
 
 
-def have_model(kind: Kind, name: str, progress: Progress = SILENT, models: Path | None = None) -> Path:
+def have_model(kind: Kind, name: str, progress: Progress = SILENT, models: Path | None = None, otherwise: str = "") -> Path:
     """The file of a model; one of the catalogue that is not here is fetched and checked.
 
+    Args: otherwise: what works where it cannot be fetched; empty: as its kind has it.
     Raises: ModelError: it is not here and cannot be had; DiskError; Cancelled.
     """
     models = models or models_dir()
@@ -41,7 +45,10 @@ def have_model(kind: Kind, name: str, progress: Progress = SILENT, models: Path 
         raise ModelError(f"No {kind} called {name!r} lies in {models / FOLDERS[kind]}.", f"There: {here}.")
     from core.models.download import download_model
 
-    return Path(download_model(models, DownloadSettings.make(model=name), progress).files[0].path)
+    model, here = IMAGE_CATALOG[name], ", ".join(list_models(kind, models)[:SHOWN])
+    put = f"{file_name(name)} into {models / FOLDERS[kind]}"
+    with said_what_works_without(f"{model.title} ({model.told_size})", put, kind, "" if otherwise else here, otherwise):
+        return Path(download_model(models, DownloadSettings.make(model=name), progress).files[0].path)
 
 
 def list_models(kind: Kind, models: Path | None = None) -> list[str]:

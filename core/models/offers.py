@@ -22,7 +22,7 @@ from core.base.http import (
 )
 from core.base.progress import Progress
 from core.models.asking import Source
-from core.models.refusals import page_instead, refusal
+from core.models.refusals import Unreached, page_instead, refusal
 
 TRIES = 8
 """Times that a connection is taken up again without a byte having come in between; with the waits a bit less than a minute."""
@@ -63,7 +63,8 @@ def look(source: Source, progress: Progress) -> Offer:
         except LOST as error:
             last = error
         pause(min(LONGEST_WAIT, FIRST_WAIT * 2**number), progress)
-    raise lost(source, last)
+    gone = lost(source, last)
+    raise Unreached(gone.message, gone.hint)
 
 
 def _offer(source: Source, answer: Any) -> Offer:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 
 from core.base.errors import ModelError
-from core.base.http import WebError
+from core.base.http import NotReached, WebError
 from core.models.addresses import Wanted
 from core.models.sites import CIVITAI, HUB, Site
 
 ELSEWHERE = "Only Hugging Face and Civitai are given a token. Download it in a browser and put it into models/."
 
 
+class Unreached(ModelError):
+    """The site gave no answer at all."""
+
+
 def refusal(error: WebError, wanted: Wanted, token: bool, what: str) -> ModelError:
     """What is said of a refusal. Args: token: whether one was sent. what: the file or repository that was asked for."""
+    if isinstance(error, NotReached):
+        return Unreached(error.message, error.hint)
     if error.code in (404, 410):
         return _not_there(error, wanted, token, what)
     if error.code in (401, 403):

@@ -11,28 +11,37 @@ from core.base.files import write_bytes
 from core.base.progress import SILENT, Progress
 from core.models.addresses import WEIGHTS, Wanted
 from core.models.asking import files_of, read_small
+from core.models.catalog import Kind
 from core.models.settings import DownloadSettings
 from core.models.sites import HUB
+from core.models.unreached import said_what_works_without
 
 
 def have_repository(folder: Path, repo: str, commit: str, choose: Callable[[Iterable[str]], Iterable[str]], last: str,
-                    progress: Progress = SILENT) -> Path:
+                    progress: Progress = SILENT, kind: Kind = "base") -> Path:
     """A repository's files in a folder, fetched where they are not here.
 
     Args:
         choose: of the paths of all files those that are needed.
         last: the one that comes last: where it is, all are.
+        kind: what works where it cannot be fetched depends on it.
     Returns: the folder. Raises: ModelError: it cannot be had; DiskError; Cancelled: what came stays, and the next call goes on from there.
     """
     if (folder / last).is_file():
         return folder
-    wanted = Wanted(HUB, repo=repo, revision=commit)
+    with said_what_works_without(repo, f"its files into {folder}", kind):
+        _bring_all(folder, Wanted(HUB, repo=repo, revision=commit), choose, last, progress)
+    return folder
+
+
+def _bring_all(folder: Path, wanted: Wanted, choose: Callable[[Iterable[str]], Iterable[str]], last: str, progress: Progress) -> None:
+    """Raises: ModelError, DiskError, Cancelled."""
     names = [name for name in choose(name for name, _ in files_of(wanted, progress, all_folders=True)) if is_within(name)]
     if last not in names or not any(WEIGHTS.search(name) for name in names):
-        raise ModelError(f"{repo} at {commit[:12]} has no {last}, or no weights that could be taken.", "Choose another model.")
+        raise ModelError(f"{wanted.repo} at {wanted.revision[:12]} has no {last}, or no weights that could be taken.",
+                         "Choose another model.")
     for name in sorted(names, key=lambda name: (name == last, name)):
         _bring(folder, replace(wanted, path=name), progress)
-    return folder
 
 
 def is_within(name: str) -> bool:

@@ -120,11 +120,12 @@ class WarmModels:
         """Let go of every model that does not work at this moment. Returns: how many."""
         return sum(self.unload(one.key) for one in self.list() if not one.is_used)
 
-    def unload_idle(self, seconds: float = IDLE_SECONDS) -> int:
-        """Let go of every model that nobody used for so long. Returns: how many."""
+    def unload_idle(self, seconds: float = IDLE_SECONDS, device: str = "") -> int:
+        """Let go of every model that nobody used for so long. Args: device: only those on it; empty: all. Returns: how many."""
         before = time.monotonic() - seconds
         with self._lock:
-            idle = [kept.key for kept in self._kept.values() if not kept.users and kept.used <= before]
+            idle = [kept.key for kept in self._kept.values()
+                    if not kept.users and kept.used <= before and device in ("", kept.device)]
         return sum(self.unload(key) for key in idle)
 
     def free(self, device: str) -> int:

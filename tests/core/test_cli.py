@@ -248,3 +248,33 @@ def test_a_flag_that_nobody_knows_is_named_with_the_one_that_was_meant(flag, mea
     said = capsys.readouterr().err
     assert flag.partition("=")[0] in said and len(said.splitlines()) == 1
     assert (f"Did you mean {meant}?" in said) if meant else "Did you mean" not in said
+
+
+@pytest.fixture
+def pictures(project):
+    """One more that is damaged, and a large one."""
+    Image.new("RGB", (900, 700), "green").save(f"{project}/images/large.png")
+    with open(f"{project}/images/broken.png", "wb") as file:
+        file.write(b"no picture")
+    return project
+
+
+def test_a_picture_tool_says_of_each_picture_why_it_was_left_out(pictures, capsys):
+    code, out, err = run(capsys, "mask", pictures, "--segmenter", "plain")
+    assert code == 0 and "3 left out" in out
+    assert "broken.png was left out: broken.png is not an image" in err
+    assert "a.png was left out: Nothing was found" in err and "large.png was left out: Nothing was found" in err
+    code, out, err = run(capsys, "crop", pictures, "--smallest", "16")
+    assert "large.png was left out: Nobody was found" in err
+
+
+def test_the_plan_of_bulk_by_size_is_told_picture_by_picture(pictures, capsys):
+    code, out, _ = run(capsys, "by-size", pictures, "--plan_only", "--small", "100", "--target", "400", "--large", "600")
+    lines = [line.split("  ") for line in out.splitlines()]
+    rows = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    assert code == 0 and "2 pictures: 1 upscaled, 0 stay, 1 shrunk" in out
+    assert rows[-3:] == [["picture", "size", "plan", "becomes"], ["a.png", "80 x 60", "upscale", "533 x 400"],
+                         ["large.png", "900 x 700", "resize", "514 x 400"]]
+    code, out, _ = run(capsys, "by-size", pictures, "--small", "16", "--target", "400", "--large", "600")
+    assert out.splitlines()[-1].split("  ")[-1].strip() == "large_resized.png, 514 x 400"
+    assert json.loads(run(capsys, "by-size", pictures, "--plan_only", "--json")[1])["table"][0]["picture"] == "a.png"

@@ -98,15 +98,28 @@ def test_a_tool_is_tried_kept_and_taken_back(tmp_path, photos):
         bench.button("Save").click()
         bench.says("saved astronaut_resized.png")
         bench.words("Resized (300 × 300)")
+        expect(bench.page.locator(".lb-strip .lb-cell[data-row='0'] .lb-cell-versions")).to_have_text("Resized")
         assert versions(photos) == [("Picture", (512, 512)), ("Resized", (300, 300))]
+        bench.page.locator(".lb-strip .lb-cell[data-row='1']").click(modifiers=["Control"])
+        choice = bench.page.get_by_label("For many")
+        expect(choice.locator("option", has_text="Selected at the left (2)")).to_have_count(1)
+        choice.select_option(label="Selected at the left (2)")
         bench.button("Do it for these pictures").click()
-        bench.says("2 versions made, 1 there already")
-        assert versions(photos, "coffee")[1][0] == "Resized"
+        bench.says("1 version made, 1 there already")
+        assert versions(photos, "coffee")[1][0] == "Resized" and len(versions(photos, "rocket")) == 1
+        bench.button("Take back what it made").click()
+        bench.says("1 version put aside")
+        assert len(versions(photos, "coffee")) == 1
+        bench.open(0)
+        bench.words("astronaut.png: Resized")
         bench.button("View").click()
         bench.button("Take this version back").click()
         bench.says("astronaut_resized.png was put aside")
         bench.words("Picture (512 × 512)")
         assert versions(photos) == [("Picture", (512, 512))] and hashes(photos) == before
+        bench.button("Bring it back").click()
+        bench.says("astronaut_resized.png stands again")
+        keep_picture(bench.page, "workbench", "workbench-view")
         assert not context.errors
 
 

@@ -12,8 +12,16 @@ from library import config_util, strategy_base, strategy_sd, train_util
 from library.config_util import BlueprintGenerator, ConfigSanitizer
 
 
+def box_of(counts):
+    if counts is None or not (counts > 127).any():
+        return None
+    rows, columns = (counts > 127).any(axis=1).nonzero()[0], (counts > 127).any(axis=0).nonzero()[0]
+    return [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]
+
+
 def read(place, masked):
-    """Every picture: caption, repeats, size, bucket, the mask's file, and the least value of the mask that is learned with."""
+    """Every picture: caption, repeats, size, bucket, the mask's file, the least value of what is learned with,
+    and the box in which more than half of it counts: left, top, right, bottom."""
     generator = BlueprintGenerator(ConfigSanitizer(True, True, masked, True))
     given = argparse.Namespace(caption_extension=".txt", train_batch_size=1, debug_dataset=False, resolution=(512, 512), enable_bucket=True,
                                min_bucket_reso=256, max_bucket_reso=1024, bucket_reso_steps=64, bucket_no_upscale=False)
@@ -29,11 +37,12 @@ def read(place, masked):
             subset = inner.image_to_subset[info.image_key]
             pixels = train_util.load_image(info.absolute_path, subset.alpha_mask)
             mask = getattr(info, "cond_img_path", None)
-            least = train_util.load_image(mask).min() if mask else pixels[..., 3].min() if subset.alpha_mask else 255
+            counts = train_util.load_image(mask)[..., 0] if mask else pixels[..., 3] if subset.alpha_mask else None
             same = not mask or train_util.load_image(mask).shape == pixels.shape
             found[info.absolute_path] = {"caption": info.caption, "repeats": info.num_repeats, "size": list(info.image_size),
                                          "shape": list(pixels.shape[1::-1]), "bucket": list(info.bucket_reso), "mask": mask,
-                                         "least": int(least), "mask_fits": same, "corner": pixels[0, 0, :3].tolist(),
+                                         "least": 255 if counts is None else int(counts.min()), "box": box_of(counts),
+                                         "mask_fits": same, "corner": pixels[0, 0, :3].tolist(),
                                          "class_tokens": getattr(subset, "class_tokens", None), "is_reg": info.is_reg}
     return found
 

@@ -185,9 +185,8 @@ function render({ model, el }) {
       set("brush", nextWidth(model.get("brush"), kind === "thicker", mostWidth({ width, height })));
       return;
     }
-    if (!view || (kind === "confirm" && model.get("locked"))) return;
-    if (kind === "confirm") desk.confirm();
-    else if (kind === "drop") desk.setMarks({ crop: [], points: [], box: [] });
+    if (!view) return;
+    if (kind === "drop") desk.setMarks({ crop: [], points: [], box: [] });
     else if (kind === "fit") fit();
     else {
       const at = cross.point() ? toStage(view, stage, cross.point()) : [];

@@ -53,6 +53,8 @@ class Row:
     tags: int = 0
     rejected: str | None = None
     """The reason; None: it is not rejected."""
+    versions: str = ""
+    """Which versions there are beside it, in words."""
 
 
 class GridSide(anywidget.AnyWidget):

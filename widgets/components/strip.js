@@ -1,10 +1,11 @@
 /* A grid of pictures with a filter; a press opens one. The parts in parts/ stand before this text. */
 
-/** How many pictures are shown, in words. */
+/** How many pictures are shown, in words; where none is, what was probably meant. */
 export function stripWords(view) {
   const number = (count) => count.toLocaleString("en");
-  return view.total === view.all ? `${number(view.total)} ${view.total === 1 ? "picture" : "pictures"}`
+  const words = view.total === view.all ? `${number(view.total)} ${view.total === 1 ? "picture" : "pictures"}`
     : `${number(view.total)} of ${number(view.all)} pictures`;
+  return view.total === 0 && view.meant ? `${words}. ${view.meant}` : words;
 }
 
 function render({ model, el }) {
@@ -12,7 +13,7 @@ function render({ model, el }) {
   el.dataset.lmSuppressShortcuts = "true";
   const filter = document.createElement("input");
   filter.type = "search";
-  filter.placeholder = "filter: tags, -tag, size:<512";
+  filter.placeholder = "filter: tags, -tag, name:scan";
   filter.spellcheck = false;
   filter.dataset.testid = "strip-filter";
   filter.setAttribute("aria-label", "Filter the pictures");
@@ -20,7 +21,8 @@ function render({ model, el }) {
   const count = make("span", "lb-strip-count");
   count.setAttribute("aria-live", "polite");
   count.dataset.testid = "strip-count";
-  const grid = createGrid(model, { opened, act() {}, changed() {} });
+  const tell = rested(() => model.send({ kind: "select", ...grid.selection() }), 150);
+  const grid = createGrid(model, { opened, act() {}, changed: tell });
   const open = rested(() => { if (next !== null) model.send({ kind: "open", version: model.get("view").version, row: next }); }, 60);
   const rest = rested(find, 300);
   let next = null;
@@ -72,8 +74,7 @@ function render({ model, el }) {
     model.off("msg:custom", received);
     model.off("change:view", draw);
     model.off("change:opened", follow);
-    open.cancel();
-    rest.cancel();
+    for (const waiting of [open, rest, tell]) waiting.cancel();
     grid.leave();
   };
 }

@@ -18,6 +18,7 @@ from core.dataset.images.thumbnails import Thumbnail, Thumbnails, Wanted
 from core.dataset.listing import Listing, read_captions, remember, remembered, scan, tag_counts
 from core.dataset.project import Project
 from widgets.components.grid import GridSide, View
+from widgets.dataset.badges import Badges
 from widgets.dataset.rows import facts_of_row, only_rejected, ranges_of
 from widgets.kernel_loop import KernelLoop
 
@@ -56,6 +57,8 @@ class Shelf:
         """When that ended, and how many seconds it took."""
         self._wanted: tuple[str, str, Filter] = ("", "name", Filter(((),)))
         self._thumbs: Thumbnails | None = None
+        self._badges: Badges | None = None
+        self._versions_mark: object = None
         self._ready: list[Thumbnail] = []
         self._lock = threading.Lock()
         self._scanning = self._again = False
@@ -75,6 +78,8 @@ class Shelf:
             self.rows = array("I", range(self.listing.kept))
         self.view = View(version=self.view.version + 1, total=len(self.rows), all=len(self.rows), aside=rejected_of(self.listing))
         if project is not None:
+            self._badges = Badges(project)
+            self._versions_mark = self._badges.mark()
             self._thumbs = Thumbnails(project.hidden / "thumbs", self._made)
         self._show()
         if self.listing is None:
@@ -152,15 +157,16 @@ class Shelf:
 
     def _want(self, version: int, serial: int, rows: Sequence[int], seen: set[int]) -> None:
         """Facts of rows, and the thumbnails of those whose the browser has not seen."""
-        listing, thumbs, order = self.listing, self._thumbs, self.rows
-        if version != self.view.version or listing is None or thumbs is None:
+        listing, thumbs, badges, order = self.listing, self._thumbs, self._badges, self.rows
+        if version != self.view.version or listing is None or thumbs is None or badges is None:
             return
         places = {row: order[row] for row in rows if 0 <= row < len(order)}
         unseen = [place for row, place in places.items() if row not in seen]
         wanted = [Wanted(listing.key(place), listing.path(place), *listing.marks[place]) for place in unseen]
 
         def looked(found: list[Thumbnail]) -> None:
-            infos = [facts_of_row(listing, row, place) for row, place in places.items()]
+            words = badges.of(listing)
+            infos = [facts_of_row(listing, row, place, words) for row, place in places.items()]
             thumbs_found = {item.key: item.data for item in found}
             self.loop.soon(lambda: self.gallery.send_rows(version, serial, infos, thumbs_found, {}))
 
@@ -264,6 +270,7 @@ class Shelf:
             mtime = self.project.images.stat().st_mtime_ns
         except OSError:
             return
+        self._glance_at_versions()
         ended, seconds = self._listed
         by_captions = self._wanted[2].needs_captions() or sort_needs(self._wanted[1])[0]
         rest = 10 * seconds if by_captions else max(LIST_REST, 20 * seconds)
@@ -272,6 +279,13 @@ class Shelf:
         elif mtime not in (self.seen_mtime, self._touched_mtime):
             self.touched()
         self._touched_mtime = mtime
+
+    def _glance_at_versions(self) -> None:
+        """What is on screen says which versions there are."""
+        mark = self._badges.mark() if self._badges is not None else None
+        if mark != self._versions_mark:
+            self._versions_mark = mark
+            self.touched()
 
     def _tidy(self, listing: Listing) -> None:
         thumbs = self._thumbs

@@ -11,6 +11,7 @@ import ipywidgets as ipw
 from core.base.jobs import Job, JobStatus
 from core.dataset.images.by_size import BySizePlan, BySizeSettings
 from widgets.controls import Suggestions
+from widgets.dataset.bench.undoing import TakeBackRun
 from widgets.dataset.importing import skipped_list
 from widgets.dataset.which import WhichChoice
 from widgets.form import Form
@@ -37,8 +38,10 @@ class BySizePanel(Panel):
         """Limits, what follows, and which pictures."""
         self._plan: BySizePlan | None = None
         self._planned: BySizeSettings | None = None
-        models = self.session.dataset.images.models_for("upscale") if self.session.folder is not None else {}
-        self.form = Form(BySizeSettings, {"upscaler": Suggestions(models.get("model", []))}, hide=("images", "plan_only"))
+        desk = self.session.dataset.images if self.session.folder is not None else None
+        offered = {"upscaler": Suggestions(desk.models_for("upscale")["model"] if desk is not None else []),
+                   "segmenter": Suggestions(desk.models_for("mask")["segmenter"] if desk is not None else [])}
+        self.form = Form(BySizeSettings, offered, hide=("images", "plan_only"))
         self.form.follow()
         self.form.on_change(self.heard(self._forget))
         self.which = WhichChoice(self.session, self.heard(self._forget), missing=False)
@@ -52,12 +55,14 @@ class BySizePanel(Panel):
     def results(self) -> Sequence[ipw.Widget]:
         """The plan, then what came of it."""
         self._words = ipw.HTML()
-        return [self._words]
+        self.take_back = TakeBackRun(self, self._taken_back)
+        return [self._words, self.take_back.view]
 
     def opened(self) -> None:
         """A plan belongs to the project that was open then."""
         self.which.begin()
         self._words.value = ""
+        self.take_back.forget()
         self._forget()
 
     def close(self) -> None:
@@ -76,12 +81,18 @@ class BySizePanel(Panel):
 
     def begun(self) -> None:
         """A job is followed: the plan is being done."""
+        self.take_back.forget()
         self._forget()
 
     def show_report(self, status: JobStatus) -> None:
         """One row for each picture."""
         rows = status.report.get("table", []) if status.report else []
         self._words.value = f"{skipped_list(status)}{_report_table(rows)}"
+        self.take_back.look(status, self.stage)
+
+    def _taken_back(self, words: str) -> str:
+        self._words.value = ""
+        return words
 
     def _settings(self) -> BySizeSettings:
         return self.form.value().changed(images=self.which.ids())

@@ -14,6 +14,7 @@ from core.base.jobs import Job, JobStatus
 from core.base.settings import unused
 from core.base.words import counted
 from core.dataset.export.checking import ExportCheck, ExportFinding
+from core.dataset.export.exporting import REFUSED
 from core.dataset.export.layouts import LAYOUTS
 from core.dataset.export.settings import ExportSettings
 from widgets.download_links import download_links
@@ -28,7 +29,7 @@ CHOICES = {
     "without_caption": [("nothing is exported while there are some", "stop"), ("they are left out", "leave_out"),
                         ("the trigger word is their caption", "trigger")],
 }
-HELP = {"versions": "Where tools made some.", "masks": "White counts, black is not learned."}
+HELP = {"versions": "Where tools made some.", "masks": "White counts, black is not learned.", "without_caption": "What becomes of them."}
 """In the place of what explains the names on the command line."""
 SHOWN_TAGS = 12
 
@@ -83,9 +84,14 @@ class ExportPanel(Panel):
     def show_report(self, status: JobStatus) -> None:
         """Zips, numbers, and the first page of small pictures."""
         report = status.report
+        if status.state == "failed" and status.message.startswith(REFUSED):
+            self.guard(self._check)  # for the buttons that mend it
         self._shown.layout.display = "" if status.state == "done" and report else "none"
         if status.state != "done" or not report:
             return
+        findings = [ExportFinding(**one) for one in report.get("findings", [])]
+        self._show_findings(findings)
+        self.conclude(findings, status.message)
         self._links.value = download_links([Path(place) for place in report.get("zips", [])])
         self._numbers.value = _numbers(report)
         sheets = [Path(report["folder"], name) for name in report.get("sheets", [])]

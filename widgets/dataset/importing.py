@@ -175,6 +175,8 @@ def findings_of(said: Sequence[str], status: JobStatus) -> str:
     """Sentences, then what a job left out and why, as a list in HTML. Args: said: what is good to know."""
     others, skipped = words_of_others(status.report.get("others", {})), status.report.get("skipped", [])
     lines = [f"<li class='lb-info'>{html.escape(one)}</li>" for one in (*said, *([others] if others else []))]
+    lines += [f"<li class='lb-warning'><b>{html.escape(str(item['name']))}</b>: {html.escape(str(item['reason']))}</li>"
+              for item in status.report.get("doubtful", [])[:SHOWN]]
     lines += [f"<li class='lb-warning'><b>{html.escape(str(item['name']))}</b> was left out: {html.escape(str(item['reason']))}</li>"
               for item in skipped[:SHOWN]]
     if more := len(skipped) - SHOWN if len(skipped) > SHOWN else 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 
 from core.dataset.captions.files import caption_path_for, read_caption_text
 from core.dataset.captions.tags import parse_tags
@@ -12,11 +13,12 @@ from widgets.components.grid import Row
 CAPTION_SHOWN = 240
 
 
-def facts_of_row(listing: Listing, row: int, place: int) -> Row:
-    """Facts of one row, its caption as it is now (in a thread)."""
+def facts_of_row(listing: Listing, row: int, place: int, versions: Mapping[str, str]) -> Row:
+    """Facts of one row, its caption as it is now (in a thread). Args: versions: in words, by file name."""
     caption = read_caption_text(caption_path_for(listing.path(place))) or ""
     rejected = listing.reasons.get(listing.names[place], "") if listing.is_rejected(place) else None
-    return Row(row, listing.key(place), listing.names[place], caption[:CAPTION_SHOWN], len(parse_tags(caption)), rejected)
+    beside = versions.get(listing.names[place], "") if rejected is None else ""
+    return Row(row, listing.key(place), listing.names[place], caption[:CAPTION_SHOWN], len(parse_tags(caption)), rejected, beside)
 
 
 def only_rejected(listing: Listing, rows: array[int]) -> bool:

@@ -61,7 +61,7 @@ class SendPanel(Panel):
         """Start the job. Raises: ConfigError: no repository is named."""
         settings = self.form.value()
         if not settings.repo_id:
-            raise ConfigError("No data set on Hugging Face is named.", "Write it as owner/name.")
+            raise ConfigError("No data set on Hugging Face is named.", "Write it as owner/name, or a name alone.")
         self._take_token()
         return self.session.dataset.start_push(settings, self._token)
 

@@ -11,7 +11,7 @@ import ipywidgets as ipw
 
 from core.base.errors import Cancelled
 from core.base.jobs import JobStatus
-from core.base.settings import Settings
+from core.base.settings import Settings, choices_of
 from core.base.words import counted
 from core.dataset import filtering
 from core.dataset.images.manager import ImagesManager
@@ -27,28 +27,31 @@ from widgets.dataset.bench.many import ManyPictures
 from widgets.dataset.bench.models import ModelsList
 from widgets.dataset.bench.progress import TryProgress
 from widgets.dataset.bench.repainting import RepaintTab
+from widgets.dataset.bench.results import Results
 from widgets.dataset.bench.tab import Tab, ToolTab
-from widgets.dataset.bench.unsaved import Unsaved
+from widgets.dataset.bench.undoing import TakeBackRun
 from widgets.dataset.bench.viewing import ViewTab
 from widgets.dataset.browsing import Shelf
-from widgets.dataset.importing import skipped_list
+from widgets.dataset.importing import SHOWN, findings_of
 from widgets.jobs_view import newest_job
 from widgets.panel import Panel, Work
 from widgets.session import Session
 
 if TYPE_CHECKING:
-    from core.dataset.images.working import Tried
+    pass
 
 GLANCE_SECONDS = 2.0
 """How often the folder's time is looked at."""
-TIDY_SECONDS = 60.0
-"""How often it is looked for models that nobody used for a while."""
+TIDY_SECONDS = 10.0
+"""How often it is looked for models that nobody used for a while, or that are in the way of a job."""
 NO_PICTURE = "Press a picture at the left first."
 
 
-def _result_words(tried: Tried, number: int, place: int) -> str:
-    file = tried.files[number]
-    return f"{file.label or f'result {place + 1}'} ({file.size[0]} × {file.size[1]})"
+def _left_out_crops(status: JobStatus) -> list[str]:
+    """Of a smart crop: which crops of a picture were not made, and why, where others were."""
+    looked = [one for one in status.report.get("looked", []) if one["crops"] and one["left_out"]]
+    told = [f"{one['name']}: not cut out: {'; '.join(one['left_out'])}." for one in looked[:SHOWN]]
+    return [*told, f"and {len(looked) - SHOWN:,} more"] if len(looked) > SHOWN else told
 
 
 class ModelNames(Suggestions):
@@ -71,8 +74,7 @@ class WorkbenchPanel(Panel):
     def __init__(self, session: Session, number: int = 1) -> None:
         self._trying: TryProgress | None = None
         self._watching = False
-        self._results: list[tuple[Tried, int]] = []
-        self.unsaved = Unsaved()
+        self._lying = ""
         super().__init__(session, number)
 
     def controls(self) -> Sequence[ipw.Widget]:
@@ -88,11 +90,9 @@ class WorkbenchPanel(Panel):
         self.tab_choice = ipw.ToggleButtons(options=[(tab.title, name) for name, tab in self.tabs.items()]).add_class("lb-tabs")
         self.tab_choice.observe(self.heard(self._turn), "value")
         self.words = ipw.HTML().add_class("lb-bench-words")
-        self.result = ipw.Dropdown(description="Result", options=[("", 0)])
-        self.result.observe(self.heard(self._show_result), "value")
-        self._result_box = ipw.VBox([self.result], layout=ipw.Layout(display="none")).add_class("lb-field")
+        self.tries = Results(self)
         self._place = ipw.VBox()
-        right = ipw.VBox([self.tab_choice, self.words, self.canvas, self._result_box, self.buttons(), self.status, self._place])
+        right = ipw.VBox([self.tab_choice, self.words, self.canvas, self.tries.view, self.buttons(), self.status, self._place])
         right.add_class("lb-bench-right")
         self._turn()
         return [ipw.HBox([ipw.VBox([self.strip]).add_class("lb-bench-left"), right]).add_class("lb-bench")]
@@ -114,7 +114,8 @@ class WorkbenchPanel(Panel):
     def results(self) -> Sequence[ipw.Widget]:
         """What a job left out."""
         self._skipped, self.models = ipw.HTML(), ModelsList(self)
-        return [self._skipped, self.models.view]
+        self.take_back = TakeBackRun(self, self.kept)
+        return [self._skipped, self.take_back.view, self.models.view]
 
     # What tabs use
 
@@ -126,7 +127,8 @@ class WorkbenchPanel(Panel):
     def choices_for(self, stage: str, cls: type[Settings]) -> Mapping[str, Choices]:
         """Values that a tool's fields are offered, which its class cannot list."""
         offered = self.manager.models_for(stage) if self.manager is not None else {}
-        return {name: ModelNames(models) for name, models in offered.items() if name in cls.fields()}
+        return {name: models if choices_of(cls.fields()[name]) else ModelNames(models) for name, models in offered.items()
+                if name in cls.fields()}
 
     def look_at(self, name: str, against: str = "", keep_view: bool = False) -> None:
         """Show another version of the picture on the desk."""
@@ -157,8 +159,9 @@ class WorkbenchPanel(Panel):
     def opened(self) -> None:
         """Another project: nothing lies on the desk."""
         self.desk.close()
-        self.unsaved.forget()
+        self.tries.forget()
         self._skipped.value = ""
+        self.take_back.forget()
 
     def update(self) -> None:
         """Look at the folder again."""
@@ -173,13 +176,9 @@ class WorkbenchPanel(Panel):
         super().close()
         self.shelf.close()
 
-    def missing(self) -> str:
-        """Why nothing can be done with any picture; empty when something can."""
-        return super().blocked()
-
-    def blocked(self) -> str:
+    def advice(self) -> str:
         """A picture must lie on the desk, and the tab must have something to do."""
-        return super().blocked() or (NO_PICTURE if self.desk.opened is None else "") or (self.tab.blocked() if self.tab.button else "")
+        return (NO_PICTURE if self.desk.opened is None else "") or (self.tab.blocked() if self.tab.button else "")
 
     def run(self) -> Work | None:
         """Try the tab's tool on the picture; nothing is written."""
@@ -208,10 +207,12 @@ class WorkbenchPanel(Panel):
     def begun(self) -> None:
         """A job is followed."""
         self._skipped.value = ""
+        self.take_back.forget()
 
     def show_report(self, status: JobStatus) -> None:
         """What the job left out, and the picture as it is now."""
-        self._skipped.value = skipped_list(status)
+        self._skipped.value = findings_of(_left_out_crops(status), status)
+        self.take_back.look(status, self.job.stage if self.job is not None else "")
         self.tab.offer_models()
         if self.desk.tried is None:
             self.kept("")
@@ -238,40 +239,10 @@ class WorkbenchPanel(Panel):
         """Cancel stops nothing any more."""
         self._trying = None
 
-    def show_results(self, found: Sequence[Tried], tab: Tab) -> str | None:
-        """Keep what a tool made of a picture, and put it on the canvas where picture and tab are still open.
-
-        Args: found: results to choose from, or one with several parts. Returns: why it is not shown; None: it is shown.
-        """
-        self._trying = None
-        if not any(tried.files for tried in found):
-            return (found[0].reason if found else "") or "nothing to do with these settings."
-        unit, opened = found[0].work.unit, self.desk.opened
-        self.unsaved.keep(unit.item.id, tab.name, found)
-        if opened is None or opened.picture.id != unit.item.id or self.tab is not tab:
-            return f"tried on {unit.title}. It is kept: press that picture under {tab.title} to see it."
-        self._lay_results(found)
-        return None
-
-    def _lay_results(self, found: Sequence[Tried]) -> None:
-        self._results = shown = [(tried, number) for tried in found for number in range(len(tried.files))]
-        self.result.options = [(_result_words(tried, number, place), place) for place, (tried, number) in enumerate(shown)]
-        self.desk.show_tried(*shown[0])
-        notes = "; ".join(dict.fromkeys(file.encoded.note for tried in found for file in tried.files if file.encoded.note))
-        keeps = "Save keeps the one that is shown." if len(found) > 1 else "Save it or discard it."
-        if not self.working():
-            self.say("done", f"Tried on {found[0].work.unit.title}. {keeps}{f' Note: {notes}.' if notes else ''}")
-
     def _show_tab(self) -> None:
         """Tell the tab what lies on the desk; what it tried on it earlier is shown again."""
-        opened = self.desk.opened
-        self.tab.show(opened)
-        if opened is not None and (found := self.unsaved.of(opened.picture.id, self.tab.name)):
-            self._lay_results(found)
-
-    def _show_result(self) -> None:
-        if self.desk.tried is not None and len(self._results) > 1:
-            self.desk.show_tried(*self._results[int(self.result.value or 0)])
+        self.tab.show(self.desk.opened)
+        self.tries.lay_again()
 
     def _asked(self, kind: str, given: Mapping[str, Any]) -> None:
         if kind == "open":
@@ -285,7 +256,7 @@ class WorkbenchPanel(Panel):
     def _open(self, key: str) -> None:
         if self.manager is None or key.startswith("rejected/"):
             return
-        if self.desk.opened is None or self.desk.opened.picture.name != key or self.desk.tried is not None:
+        if self.desk.opened is None or self.desk.opened.picture.name != key:
             self.desk.open(self.manager, Path(key).stem)
 
     def _rows_changed(self) -> None:
@@ -296,8 +267,11 @@ class WorkbenchPanel(Panel):
         """Something else lies on the desk, or more is known of it."""
         opened, tried = self.desk.opened, self.desk.tried
         key = opened.picture.name if opened is not None else ""
+        if key != self._lying:
+            self._lying = key
+            self.forget_told()
         self.strip.show_opened(key, self.shelf.row_of(key) if key else -1)
-        self._result_box.layout.display = "" if tried is not None and len(self._results) > 1 else "none"
+        self.tries.look()
         self.canvas.locked = tried is not None  # a result is looked at, not drawn on
         if tried is None and is_other:
             self._show_tab()
@@ -317,9 +291,12 @@ class WorkbenchPanel(Panel):
         if self.desk.tried is not None:
             return "a try, not saved yet"
         words = opened.shown.words()
-        others = sum(version.kind is not None for version in opened.picture.versions)
+        kinds = [version.kind for version in opened.picture.versions if version.kind is not None]
+        masks, parts = kinds.count("mask"), kinds.count("part")
+        numbers = {"version": len(kinds) - masks - parts, "part": parts, "mask": masks}
+        others = [counted(number, what) for what, number in numbers.items() if number]
         present = "" if opened.shown.is_present else "; it is not the present version"
-        return f"{words}{present}. {counted(others, 'version') if others else 'No version'} beside the picture."
+        return f"{words}{present}. Beside it: {', '.join(others) or 'nothing yet'}."
 
     def _turn(self) -> None:
         """Another tab."""
@@ -328,13 +305,12 @@ class WorkbenchPanel(Panel):
         self.tab.begin()
         self._place.children = [self.tab.view]
         self.main.description = self.tab.button or self.button
+        self.forget_told()
         opened = self.desk.opened
         if opened is not None and self.manager is not None and (self.desk.tried is not None or not self.tab.may_show(opened.shown)):
             self.desk.open(self.manager, opened.picture.id)
         else:
             self._show_tab()
-        if not self.working():
-            self._settle()
         self._enable()
 
     def _enable(self) -> None:
@@ -349,10 +325,10 @@ class WorkbenchPanel(Panel):
             self.stop.layout.display = ""
 
     def _take_up_job(self) -> None:
-        for stage in dict.fromkeys(tab.stage for tab in self.tabs.values() if tab.stage):
-            job = newest_job(self.place(), stage)
-            if job is not None and not job.status().ended:
-                self.follow(job)
+        stages = {stage for tab in self.tabs.values() for stage in tab.stages}
+        jobs = [job for stage in stages if (job := newest_job(self.place(), stage)) is not None]
+        if jobs:
+            self.follow(max(jobs, key=lambda job: job.id))
 
     def _tidy(self) -> bool:
         if self.manager is not None:

@@ -122,7 +122,7 @@ def check_export(project: Project, settings: ExportSettings, progress: Progress 
     if not plan.wanted:
         what = "There are no pictures to export." if not plan.missing else "No picture has a caption, so none is left to export."
         finding = ExportFinding("error", what, "Import some, or caption them.")
-        return ExportCheck(layout_of(project, settings, plan, root, rule), plan, {}, [finding], before)
+        return ExportCheck(layout_of(project, settings, plan, {}, root, rule), plan, {}, [finding], before)
     trouble: dict[str, list[str]] = {}
     looks = _look(project, plan, trouble, progress)
     _sort_looks(plan, looks, settings, Fitter(rule), trouble)
@@ -130,11 +130,11 @@ def check_export(project: Project, settings: ExportSettings, progress: Progress 
     trouble["missing"] = [one.source.name for one in plan.missing] if settings.without_caption == "stop" else []
     stems = Counter(fold(item.id) for item in {one.item.name: one.item for one in plan.wanted}.values())
     trouble["stem"] = [one.item.name for one in plan.wanted if stems[fold(one.item.id)] > 1]
-    layout = layout_of(project, settings, plan, root, rule)
+    layout = layout_of(project, settings, plan, looks, root, rule)
     trouble["foreign"] = strangers(root, layout, before, {one.stem for one in plan.wanted})
     findings = [_finding(level, what, trouble[kind], remedy, fix, press)
                 for kind, level, what, remedy, fix, press in KINDS if trouble.get(kind)]
-    findings += _by_copying(settings, trouble) + _elsewhere(project, settings, plan) + _privacy(settings, trouble)
+    findings += _by_copying(settings, trouble) + _elsewhere(project, layout, plan) + _privacy(settings, trouble)
     findings += _room(root, before, settings, plan, looks)
     findings.sort(key=lambda finding: ("error", "warning", "info").index(finding.level))
     return ExportCheck(layout, plan, looks, findings, before)
@@ -227,19 +227,19 @@ def _by_copying(settings: ExportSettings, trouble: Mapping[str, list[str]]) -> l
             for kind, what, _ in IN_A_COPY if trouble.get(kind)]
 
 
-def _elsewhere(project: Project, settings: ExportSettings, plan: Plan) -> list[ExportFinding]:
-    found = []
-    if settings.layout == "in_place" and any(one.mask for one in plan.wanted) and any(one.variant for one in plan.wanted):
-        found.append(ExportFinding("warning", "Without a copy masks go only with the pictures themselves, not with their versions; the "
-                                   "masks are left out.", "Export the pictures themselves, or a copy.", {"layout": "kohya"},
-                                   "Export a copy for kohya"))
+def _elsewhere(project: Project, layout: Layout, plan: Plan) -> list[ExportFinding]:
+    found, settings = [], layout.settings
+    if layout.facts.listed and any(one.mask for one in plan.wanted):
+        found.append(ExportFinding("warning", "Without a copy masks go only with all the pictures themselves and their own captions, not "
+                                   "with versions, with some of them, or with the trigger word in place of a caption; the masks are left "
+                                   "out.", "Export a copy.", {"layout": "kohya"}, "Export a copy for kohya"))
     if settings.layout == "kohya" and settings.regularisation and without_regularisation(settings, plan):
         found.append(ExportFinding("warning", "sd-scripts reads no regularisation pictures beside masks that are files of their own; they "
                                    "are left out.", "Put the masks into the transparency.", {"masks": "alpha"}, "Masks in transparency"))
     if settings.layout == "kohya" and settings.regularisation and not has_images(project.folder / REGULARISATION):
         found.append(ExportFinding("warning", "There are no regularisation pictures.", "Draw some in Trainer.", {"regularisation": False},
                                    "Export without them"))
-    if not project.trigger_word:
+    if not project.trigger_word and (settings.layout == "kohya" or (plan.missing and settings.without_caption == "trigger")):
         found.append(ExportFinding("info", "The project has no trigger word; its name stands in its place.", "", {}, ""))
     return found
 

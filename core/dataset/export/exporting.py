@@ -15,11 +15,11 @@ from core.base.findings import errors_of
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
 from core.base.words import counted, told_size
-from core.dataset.export.checking import ExportCheck, check_export
+from core.dataset.export.checking import ExportCheck, ExportFinding, check_export
 from core.dataset.export.laying_out import strangers
 from core.dataset.export.layouts.layout import Layout, Picture
 from core.dataset.export.manifest import Manifest, write_manifest
-from core.dataset.export.pictures import Look, full_mask, is_as_seen, mask_key, picture_key, prepare, prepare_mask
+from core.dataset.export.pictures import Look, is_as_seen, mask_key, picture_key, prepare, prepare_mask
 from core.dataset.export.planning import Wanted
 from core.dataset.export.settings import REGULARISATION, ExportSettings
 from core.dataset.export.sheets import Shown, write_sheets
@@ -37,6 +37,10 @@ LOCK = "export.lock"
 SHOWN = 3
 """Names in one sentence."""
 README, STATISTICS = "README.md", "statistics.md"
+
+
+REFUSED = "Nothing was exported."
+"""How the sentence begins where something must be mended first."""
 
 
 @dataclass
@@ -67,6 +71,8 @@ class ExportReport:
     buckets: list[tuple[str, int]] = field(default_factory=list)
     sheets: list[str] = field(default_factory=list)
     zips: list[str] = field(default_factory=list)
+    findings: list[ExportFinding] = field(default_factory=list)
+    """What the check before it warned of."""
 
     def sentence(self) -> str:
         """The result in one line."""
@@ -84,8 +90,9 @@ class ExportReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"summary": self.sentence(), **{name: value for name, value in vars(self).items() if name != "skipped"},
-                "skipped": [vars(one) for one in self.skipped]}
+        plain = {name: value for name, value in vars(self).items() if name not in ("skipped", "findings")}
+        return {"summary": self.sentence(), **plain, "skipped": [vars(one) for one in self.skipped],
+                "findings": [one.as_dict() for one in self.findings]}
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,7 @@ def export_dataset(project: Project, settings: ExportSettings, progress: Progres
         errors = errors_of(list(check.findings))
         if errors and not (settings.anyway and check.plan.wanted):
             more = f" ({len(errors) - 1} more: look at Check first)" if len(errors) > 1 else ""
-            raise DatasetError(f"Nothing was exported. {errors[0].what}{more}", errors[0].remedy)
+            raise DatasetError(f"{REFUSED} {errors[0].what}{more}", errors[0].remedy)
         return _Export(project, check, progress).run()
 
 
@@ -119,11 +126,11 @@ class _Export:
         self.project, self.check, self.progress = project, check, progress
         self.layout: Layout = check.layout
         self.settings, self.root = check.layout.settings, check.layout.facts.root
-        self.report = ExportReport(str(self.root), self.settings.layout, skipped=list(check.plan.skipped))
+        self.report = ExportReport(str(self.root), self.settings.layout, skipped=list(check.plan.skipped),
+                                   findings=[one for one in check.findings if one.level != "info"])
         self.now = Manifest(self.settings.layout, project.name)
         self.writer = Writer(self.root, check.before, self.settings.replace_edited)
-        by_list = self.settings.layout == "in_place" and any(one.variant is not None for one in check.plan.wanted)
-        self.with_masks = self.settings.masks == "files" and not by_list
+        self.with_masks = self.settings.masks == "files" and not self.layout.facts.listed
         self.masks = any(self._mask_of(one) for one in check.plan.wanted) if check.looks else False
 
     def run(self) -> ExportReport:
@@ -173,13 +180,12 @@ class _Export:
         mask = write_mask()
         files += [mask] if mask is not None else []
         picture = Picture(one.stem, name, look.size, text, mask.name if mask is not None else "", self._mask_of(one) is not None,
-                          one.variant is None and one.stem == one.item.id, look.turned)
+                          look.turned)
         return _Done(picture, tuple(files))
 
     def _text(self, one: Wanted) -> str:
         """The caption, or what stands in its place; empty: nothing."""
-        instead = self.layout.facts.trigger or self.project.name
-        return one.caption or (instead if self.settings.without_caption == "trigger" else "")
+        return one.caption or (self.layout.facts.called if self.settings.without_caption == "trigger" else "")
 
     def _picture(self, one: Wanted, look: Look) -> Written:
         slot, key, stem = f"picture:{one.id}", picture_key(one, self.settings), f"{self.layout.folder()}/{one.stem}"
@@ -200,8 +206,9 @@ class _Export:
         """Read the mask, and see that it is still the one of this picture. Returns: writes it; called once the picture is written, so
         that neither is without the other. Raises: DatasetError: picture or mask are other files by now, or the mask cannot be read."""
         mask = self._mask_of(one)
-        name, slot, key = self.layout.mask_name(one.stem), f"mask:{one.id}", mask_key(one, look.size)
-        make: Callable[[], Content] = partial(prepare_mask, mask, look.size) if mask is not None else partial(full_mask, look.size)
+        orientation = 1 if self.settings.has_copies else look.orientation
+        name, slot, key = self.layout.mask_name(one.stem), f"mask:{one.id}", mask_key(one, look.size, orientation)
+        make: Callable[[], Content] = partial(prepare_mask, mask, look.size, orientation)
         if mask is not None and self.writer.unchanged(slot, key, name.rpartition(".")[0]) is None:
             make = partial(bytes, make())  # type: ignore[arg-type]  # prepare_mask makes bytes
         if not is_as_seen(one, look):

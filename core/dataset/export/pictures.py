@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,8 @@ from core.dataset.export.settings import ExportSettings
 from core.dataset.export.stripping import strip
 from core.dataset.images.baking import bake, is_plain
 from core.dataset.images.framing_of import misfit
-from core.dataset.images.masks import read_mask, with_alpha
+from core.dataset.images.mask_files import mask_png
+from core.dataset.images.masks import empty_mask, read_mask, with_alpha
 from core.dataset.images.opening import BROKEN, DESCRIPTION_TAG, MAX_PIXELS, inspect_image, open_image, read_exif
 from core.dataset.images.saving import SaveSettings, encode
 from core.dataset.images.variants import is_note_of_ours
@@ -41,7 +41,8 @@ class Look:
     """As shown."""
     plain: bool = True
     has_alpha: bool = False
-    turned: bool = False
+    orientation: int = 1
+    """EXIF 1–8: how the file is turned when it is shown."""
     described: bool = False
     """Whether it holds a note of Lorabook's tools."""
     has_notes: bool = False
@@ -51,6 +52,11 @@ class Look:
     """Why the mask cannot be used; empty: it can, or there is none."""
     marks: tuple[str, ...] = ()
     """Name the files of picture and mask that were looked at."""
+
+    @property
+    def turned(self) -> bool:
+        """Whether its file is stored lying."""
+        return self.orientation != 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ def look_at(wanted: Wanted) -> Look:
     if facts.width * facts.height > MAX_PIXELS:
         return Look(f"{wanted.source.name} has more than {MAX_PIXELS / 1e6:g} million pixels.", size)
     return Look(size=size, plain=plain, has_alpha=facts.mode in WITH_ALPHA or (facts.mode == "P" and not plain),
-                turned=facts.orientation != 1, described=is_note_of_ours(_said(exif)), has_notes=exif is not None,
+                orientation=facts.orientation, described=is_note_of_ours(_said(exif)), has_notes=exif is not None,
                 has_place=exif is not None and GPS_TAG in exif, mask_trouble=_mask_trouble(wanted), marks=marks)
 
 
@@ -118,23 +124,20 @@ def prepare(wanted: Wanted, look: Look, settings: ExportSettings) -> Prepared:
     return Prepared(source, suffix, sha256=wanted.item.sha256 if wanted.variant is None else "")
 
 
-def prepare_mask(mask: Path, size: Size) -> bytes:
-    """A mask as a grey PNG of its picture's size. Raises: DatasetError: it cannot be read, or has other proportions."""
-    from PIL import Image
+def prepare_mask(mask: Path | None, size: Size, orientation: int) -> bytes:
+    """A mask as a grey PNG of its picture's size.
 
-    return _png(Image.fromarray(read_mask(mask, size)))
-
-
-def full_mask(size: Size) -> bytes:
-    """The mask of a picture that counts wholly, for trainers that want one for each."""
-    from PIL import Image
-
-    return _png(Image.new("L", size, 255))
+    Args: mask: None: the whole picture counts, for trainers that want a mask for each. size: of the picture as it is shown, px.
+        orientation: EXIF 1–8, of the file that lies beside it.
+    Raises: DatasetError: it cannot be read, or has other proportions.
+    """
+    return mask_png(read_mask(mask, size) if mask is not None else empty_mask(size, 255), orientation)
 
 
-def mask_key(wanted: Wanted, size: Size) -> str:
+def mask_key(wanted: Wanted, size: Size, orientation: int) -> str:
     """As `picture_key`, of the mask."""
-    return f"{RECIPE}|{size[0]}x{size[1]}|{_mark(wanted.mask) if wanted.mask is not None else 'full'}"
+    lying = f"|lying {orientation}" if orientation != 1 else ""
+    return f"{RECIPE}|{size[0]}x{size[1]}|{_mark(wanted.mask) if wanted.mask is not None else 'full'}{lying}"
 
 
 def _stripped(source: Path, suffix: str, settings: ExportSettings) -> Prepared:
@@ -145,12 +148,6 @@ def _stripped(source: Path, suffix: str, settings: ExportSettings) -> Prepared:
         made = encode(image, LOSSLESS, "PNG")
         return Prepared(made.data, made.suffix, ("notes taken out",))
     return Prepared(source if bare == data else bare, suffix, () if bare == data else ("notes taken out",))
-
-
-def _png(image: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")  # type: ignore[attr-defined]
-    return buffer.getvalue()
 
 
 def _bytes(path: Path) -> bytes:

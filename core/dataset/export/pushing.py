@@ -49,8 +49,7 @@ class PushSettings(Settings):
     licence: str = setting("", "Licence", "Hugging Face's short name, such as cc-by-4.0 or cc0-1.0; for its page. Empty: none is named.",
                            pattern=r"^[a-z0-9][a-z0-9.\-]*$|^$")
     about: str = setting("", "About it", "A sentence or two for its page.", max_length=4000)
-    layout: Layout = setting("imagefolder", "Layout", "Which export is sent. imagefolder is shown by Hugging Face itself.",
-                             level="advanced")
+    layout: Layout = setting("imagefolder", "Layout", "Which export is sent. imagefolder is shown by Hugging Face itself.")
     folder: str = setting("", "Folder of the export", "Where it was written. Empty: in export/ of the project.", level="advanced")
 
     @field_validator("repo_id")
@@ -58,7 +57,8 @@ class PushSettings(Settings):
     def _is_a_repository(cls, value: str) -> str:
         value = re.sub(r"^https?://huggingface\.co/", "", value.strip()).removeprefix("datasets/").strip("/")
         if value and not REPOSITORY.fullmatch(value):
-            raise ValueError(f"The data set on Hugging Face is given as owner/name, but is {value!r}.")
+            raise ValueError(f"A data set on Hugging Face is called owner/name, or a name alone, of letters, digits, '-', '_' and '.'; "
+                             f"{value!r} is not.")
         return value
 
 
@@ -93,7 +93,7 @@ def push_export(project: Project, settings: PushSettings, progress: Progress = S
         Cancelled: between two commits; what was sent is there.
     """
     if not settings.repo_id:
-        raise ConfigError("No data set on Hugging Face is named.", "Write it as owner/name.")
+        raise ConfigError("No data set on Hugging Face is named.", "Write it as owner/name, or a name alone.")
     root = export_folder(project, settings.layout, settings.folder)
     if settings.layout == "in_place":
         raise ConfigError("An export in place holds no pictures, so there is nothing to send.", "Export for imagefolder first.")

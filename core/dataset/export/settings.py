@@ -49,7 +49,7 @@ class ExportSettings(Settings):
         "ai_toolkit). none: without.")
     without_caption: Literal["stop", "leave_out", "trigger"] = setting(
         "stop", "Pictures without a caption", "stop: nothing is exported while there are some. leave_out: without them. trigger: the "
-        "trigger word is their caption.", level="advanced")
+        "trigger word is their caption.")
     strip_notes: bool = setting(False, "Take camera notes out", "Camera, date, author, prompts, and the place where a picture was taken. "
                                 "The pixels stay as they are.", level="advanced", only={"layout": COPIES})
     regularisation: bool = setting(False, "Regularisation pictures too", "Those that Trainer drew, as reg/.", level="advanced",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,20 +10,24 @@ from core.base.buckets import Size
 from core.base.errors import DatasetError
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
+from core.base.words import counted
+from core.dataset.images.files import image_files, stem_of
 from core.dataset.images.opening import inspect_image
+from core.dataset.images.taking_back import bring_back_variant, put_aside_versions, take_back_variant
 from core.dataset.images.variants import (
+    REPLACED,
     WHOLE,
     Kind,
     Made,
     Variant,
     best_of,
+    list_variants,
     put_aside_variant,
     read_made,
     replaced_one,
-    take_back_variant,
     versions_of,
 )
-from core.dataset.images.working import LOCK
+from core.dataset.images.writing import LOCK
 from core.dataset.items import one_item
 from core.dataset.project import Project
 
@@ -71,6 +75,8 @@ class BenchPicture:
     id: str
     name: str
     versions: tuple[BenchVersion, ...]
+    aside: tuple[BenchVersion, ...] = ()
+    """Versions that were taken back and can be brought back, as nothing stands in their place."""
 
     @property
     def present(self) -> BenchVersion:
@@ -92,7 +98,8 @@ def look_at_picture(project: Project, image_id: str) -> BenchPicture:
     best = best_of(variants)
     own = BenchVersion(item.path, "Picture", None, "", (item.width, item.height), "", best is None, False, False)
     ordered = sorted(variants, key=lambda one: (one.kind not in WHOLE, one.label, list(KINDS).index(one.kind)))
-    return BenchPicture(item.id, item.name, (own, *(_version(project, one, one is best, item.sha256) for one in ordered)))
+    aside = tuple(_version(project, one, False, item.sha256, aside=True) for one in put_aside_versions(project, item.id))
+    return BenchPicture(item.id, item.name, (own, *(_version(project, one, one is best, item.sha256) for one in ordered)), aside)
 
 
 def put_aside(project: Project, image_id: str, name: str, progress: Progress = SILENT) -> str:
@@ -117,6 +124,42 @@ def take_back(project: Project, image_id: str, name: str, progress: Progress = S
     return f"{name} was put aside; {back.name} as it was before stands again." if back is not None else f"{name} was put aside."
 
 
+def bring_back(project: Project, image_id: str, name: str, progress: Progress = SILENT) -> str:
+    """Let a version that was taken back stand again. Returns: what happened, in a sentence.
+
+    Raises: DatasetError: it is not kept any more, or another one stands in its place; DiskError.
+    """
+    item = one_item(project, image_id)
+    with waited_for(project.hidden / LOCK, progress):
+        variant = next((one for one in put_aside_versions(project, item.id) if one.name == name), None)
+        if variant is None:
+            raise DatasetError(f"{name} is not kept any more, or another one stands in its place.", "Open the picture again.")
+        bring_back_variant(project, variant)
+    return f"{name} stands again."
+
+
+def take_back_made(project: Project, names: Sequence[str], tools: Collection[str], progress: Progress = SILENT) -> str:
+    """Take versions back that a run of some tools made; what was worked on further since stays. Returns: what happened, in a sentence.
+
+    Args: names: of the files. tools: the run's. Raises: DatasetError: the project cannot be read; DiskError; Cancelled: the others stay.
+    """
+    wanted, gone, again, kept = set(names), 0, 0, []
+    with waited_for(project.hidden / LOCK, progress):
+        every = list_variants(project, {stem_of(path.name) for path in image_files(project.images)})
+        progress.start("Taking versions back", len(wanted))
+        for variant in (one for variants in every.values() for one in variants if one.name in wanted):
+            made = read_made(project.variants / variant.name)
+            if made is None or not made.steps or made.steps[-1].tool not in tools:
+                kept.append(variant.name)
+            else:
+                again += take_back_variant(project, variant) is not None
+                gone += 1
+            progress.advance(variant.name)
+    words = f"{counted(gone, 'version')} put aside"
+    words += f"; {again} that stood before {'stands' if again == 1 else 'stand'} again" if again else ""
+    return f"{words}; {len(kept)} worked on further since {'stays' if len(kept) == 1 else 'stay'}." if kept else f"{words}."
+
+
 def _one(project: Project, image_id: str, name: str) -> Variant:
     """Raises: DatasetError: it is gone."""
     variant = next((one for one in versions_of(project, image_id) if one.name == name), None)
@@ -131,8 +174,8 @@ def done_words(made: Made | None, kind: Kind | None) -> str:
     return ", ".join(steps) or ("brought along" if kind is not None else "")
 
 
-def _version(project: Project, variant: Variant, is_best: bool, sha256: str) -> BenchVersion:
-    path = project.variants / variant.name
+def _version(project: Project, variant: Variant, is_best: bool, sha256: str, aside: bool = False) -> BenchVersion:
+    path = project.variants / REPLACED / variant.name if aside else project.variants / variant.name
     made = read_made(path)
     try:
         facts = inspect_image(path)

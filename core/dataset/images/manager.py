@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.base.buckets import Size
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
-from core.dataset.images.bench import BenchPicture, look_at_picture, put_aside, take_back
-from core.dataset.images.by_size import BySizePlan, BySizeReport, BySizeSettings, plan_by_size, work_by_size
+from core.base.turns import is_machine_taken
+from core.dataset.images.bench import BenchPicture, bring_back, look_at_picture, put_aside, take_back, take_back_made
+from core.dataset.images.by_size import OWN, BySizePlan, BySizeReport, BySizeSettings, plan_by_size, work_by_size
 from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, crop_by_hand, ratios_for
 from core.dataset.images.cropping.framing import Cut
 from core.dataset.images.cropping.planning import CropSettings
@@ -21,6 +22,7 @@ from core.dataset.images.inpainting.settings import InpaintSettings
 from core.dataset.images.mask_by_hand import HandDrawing, open_drawing
 from core.dataset.images.mask_edits import as_values, read_operations
 from core.dataset.images.masks import read_mask, share
+from core.dataset.images.offered import offered_choices
 from core.dataset.images.previews import preview_image, preview_mask
 from core.dataset.images.resizing import ResizeSettings, resize_images
 from core.dataset.images.segmenting.clicking import ClickSettings, look_at
@@ -31,7 +33,8 @@ from core.dataset.images.tools import TOOLS, make_tool
 from core.dataset.images.transparent import TransparentSettings, make_transparent
 from core.dataset.images.upscaling.tool import UpscaleSettings, upscale_images
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import Tried, keep, try_on, work_on
+from core.dataset.images.working import keep, try_on, work_on
+from core.dataset.images.writing import Tried
 from core.dataset.project import Project
 from core.models.catalog import Kind
 from core.models.having import offered_models
@@ -42,6 +45,10 @@ from core.stages import stage_named
 MODEL_FIELDS: dict[str, dict[str, Kind]] = {
     "upscale": {"model": "upscaler"}, "enhance": {"model": "upscaler", "restorer": "face restorer"}, "inpaint": {"lama_model": "inpainter"}}
 """Tool → its fields that name a model of a kind."""
+
+
+IN_THE_WAY = 5.0
+"""Seconds without a use after which a model leaves the GPU to a job or training."""
 
 
 class ImagesManager:
@@ -77,6 +84,14 @@ class ImagesManager:
     def take_back(self, image_id: str, name: str, progress: Progress = SILENT) -> str:
         """Put a version aside; the one that it had replaced stands again. Args: name: of its file. Returns: what happened."""
         return take_back(self.project, image_id, name, progress)
+
+    def bring_back(self, image_id: str, name: str, progress: Progress = SILENT) -> str:
+        """Let a version that was taken back stand again. Args: name: of its file. Returns: what happened."""
+        return bring_back(self.project, image_id, name, progress)
+
+    def take_back_made(self, names: Sequence[str], tools: Collection[str], progress: Progress = SILENT) -> str:
+        """Take back what a run of some tools made. Args: names: of the files. Returns: what happened."""
+        return take_back_made(self.project, names, tools, progress)
 
     def open_drawing(self, image_id: str, label: str = "", use: Use = "learn") -> HandDrawing:
         """Begin to draw a mask, or go on with the one that is there. Args: use: what it is for."""
@@ -114,8 +129,8 @@ class ImagesManager:
         return drawing.save(read_operations(operations))
 
     def models_for(self, tool: str) -> dict[str, list[tuple[str, str]]]:
-        """What a tool's fields that name a model are offered: field → words and name."""
-        return {field: offered_models(kind) for field, kind in MODEL_FIELDS.get(tool, {}).items()}
+        """What a tool's fields that name a model, or choose of several, are offered: field → words and name."""
+        return {field: offered_models(kind) for field, kind in MODEL_FIELDS.get(tool, {}).items()} | offered_choices(tool)
 
     def open_models(self) -> tuple[list[WarmModel], dict[str, int]]:
         """The models that stay open in this process, and the bytes that are free by device."""
@@ -127,8 +142,9 @@ class ImagesManager:
         return sum(WARM.unload(key) for key in keys) if keys else WARM.unload_all()
 
     def unload_idle_models(self) -> int:
-        """Let go of the models that nobody used for ten minutes. Returns: how many."""
-        return WARM.unload_idle()
+        """Let go of the models that nobody used for ten minutes; of all on the GPU while a job or training wants it. Returns: how many."""
+        wanted = WARM.unload_idle(IN_THE_WAY, "cuda") if is_machine_taken() else 0
+        return wanted + WARM.unload_idle()
 
     def ratios(self) -> list[Ratio]:
         """Proportions that a box can be held to: free, the usual ones, the project's training sizes."""
@@ -203,5 +219,7 @@ class ImagesManager:
         return plan if settings.plan_only else work_by_size(settings, plan, self._run_tool, progress)
 
     def _run_tool(self, tool: str, values: Mapping[str, Any], images: Sequence[str], progress: Progress) -> VersionReport:
-        """A tool of `TOOLS` over some pictures."""
-        return work_on(self.project, make_tool(self.project, tool, stage_named(tool).settings_class().make(**values)), images, progress)
+        """A tool of `TOOLS` over some pictures, for bulk by size."""
+        made = make_tool(self.project, tool, stage_named(tool).settings_class().make(**values))
+        made.undoes = OWN
+        return work_on(self.project, made, images, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import struct
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 MAX_PIXELS = 120_000_000
 """Larger than any camera's picture; an image that says it is larger is refused before its pixels are decoded."""
 ORIENTATION_TAG, DESCRIPTION_TAG = 0x0112, 0x010E
+CAMERA_BLOCK = 0x8769
+"""EXIF's second block: when and how the picture was taken."""
 BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, AttributeError, OverflowError, ZeroDivisionError,
           NotImplementedError, MemoryError, struct.error, zlib.error)
 """What Pillow's decoders raise on damaged files; each guards one call of Pillow."""
@@ -70,9 +73,13 @@ def read_exif(source: Path | bytes) -> Exif | None:
     image = _open(source)
     with image:
         try:
-            return image.getexif() or None
+            exif = image.getexif() or None
         except BROKEN:
             return None
+        if exif is not None:
+            with contextlib.suppress(*BROKEN):
+                exif.get_ifd(CAMERA_BLOCK)  # it is read only now, while the file is open
+        return exif
 
 
 def read_description(source: Path | bytes) -> str:
@@ -106,7 +113,7 @@ def open_image(source: Path | bytes, max_pixels: int = MAX_PIXELS, at_least: int
             orientation = _orientation(image)  # again: a PNG may carry its EXIF block behind the pixels
             picture, changes = _plain(image)
             if orientation != 1:
-                picture = _turned(picture, orientation)
+                picture = turned(picture, orientation)
                 changes.append("turned upright")
         except BROKEN as error:
             raise DatasetError(f"{_name(source)} is damaged ({_reason(error)}).") from error
@@ -172,7 +179,7 @@ def _orientation(image: Picture) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _turned(image: Picture, orientation: int) -> Picture:
+def turned(image: Picture, orientation: int) -> Picture:
     """EXIF 2.32, table 6: how a stored picture must be turned to stand upright."""
     from PIL.Image import Transpose as T
 

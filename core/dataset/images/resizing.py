@@ -12,8 +12,9 @@ from core.base.settings import Settings, setting
 from core.dataset.images.opening import Decoded
 from core.dataset.images.saving import SaveSettings
 from core.dataset.images.sourcing import Work
+from core.dataset.images.tool import NotNeeded, Output, Tool
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import Output, Tool, work_on
+from core.dataset.images.working import work_on
 from core.dataset.project import Project
 from core.dataset.training_file import trainer_rule
 
@@ -29,7 +30,7 @@ class ResizeSettings(Settings):
     images: tuple[str, ...] = setting((), "Only these", "Ids of images (names without the ending); none given: all.", level="expert")
     mode: Literal["longest", "shortest", "exact", "bucket", "keep"] = setting(
         "longest", "Size by", "longest, shortest: that side gets the length below. exact: width and height below; what stands over is cut "
-        "off around the middle. bucket: the nearest training size of the settings in Trainer. keep: only the format changes.")
+        "off around the middle. bucket: the nearest training size of the settings in Trainer. keep: only format or quality change.")
     side: int = setting(2048, "Length", "Of the longest or shortest side.", unit="px", ge=16, le=16384,
                         only={"mode": ("longest", "shortest")}, source="dataset-recipes: 2048, 1024 to 4096")
     width: int = setting(1024, "Width", "Of every picture.", unit="px", ge=16, le=16384, only={"mode": ("exact",)})
@@ -53,19 +54,29 @@ class Resizer(Tool["Picture", "Picture"]):
         told = self.settings.model_dump(mode="json", exclude={"images"})
         return {**told, "sizes": [list(size) for size in self._fitter.sizes]} if self._fitter is not None else told
 
-    def prepare(self, work: Work, decoded: Decoded) -> Picture | None:
-        """Raises: DatasetError: too small for a fixed size. ConfigError: there is no training size for it."""
+    def prepare(self, work: Work, decoded: Decoded) -> Picture:
+        """Raises: NotNeeded: it stays as it is; DatasetError: too small for a fixed size. ConfigError: there is no training size for it."""
         before = decoded.image.size
         scaled, cut = new_size(before, self.settings, self._fitter)
         if self.settings.mode in ("exact", "bucket") and fixed_size(before, self.settings, self._fitter) != cut:
             raise DatasetError(f"It has {before[0]} x {before[1]} pixels, which is too small.", "Upscale it, or switch 'Enlarge too' on.")
-        if scaled == before and cut == before and self.saving.format in ("same", decoded.facts.format.lower()):
-            return None
+        if scaled == before and cut == before:
+            self._refuse_unneeded(decoded.facts.format, before)
         return resized(decoded.image, scaled, cut)
 
     def finish(self, work: Work, prepared: Picture, result: Picture) -> list[Output]:
         """The picture at its new size."""
         return [Output(prepared)]
+
+
+    def _refuse_unneeded(self, source_format: str, size: Size) -> None:
+        """Raises: NotNeeded: its size stays, and nothing else is to be changed."""
+        if self.settings.mode == "keep":
+            if not self.saving.writes_anew(source_format):
+                raise NotNeeded(f"It is a {source_format} already, and keeps its size: it is written anew only for another format or "
+                                "quality, and so keeps its camera notes.")
+        elif self.saving.kind_for(source_format) == source_format:
+            raise NotNeeded(_why_it_stays(size, self.settings))
 
 
 def make_resizer(project: Project, settings: ResizeSettings) -> Resizer:
@@ -101,6 +112,15 @@ def new_size(size: Size, settings: ResizeSettings, fitter: Fitter | None = None)
     if scale > 1 and not settings.enlarge:
         return size, size
     return (max(target[0], math.ceil(width * scale - 1e-6)), max(target[1], math.ceil(height * scale - 1e-6))), target
+
+
+def _why_it_stays(size: Size, settings: ResizeSettings) -> str:
+    if settings.mode not in ("longest", "shortest"):
+        return "It has that size already."
+    present = max(size) if settings.mode == "longest" else min(size)
+    if present == settings.side:
+        return f"Its {settings.mode} side has {settings.side} px already."
+    return f"Its {settings.mode} side has less than {settings.side} px, and 'Enlarge too' is off."
 
 
 def fixed_size(size: Size, settings: ResizeSettings, fitter: Fitter | None) -> Size:

@@ -2,7 +2,7 @@
 
     variants/.trained/<mark>/images/girl.png      the very file of variants/girl_upscaled.png (a hard link)
                              images/girl.txt  ->  ../../../../images/girl.txt
-                             masks_<mark>/girl.png   white where nothing is masked: a trainer wants one for every picture
+                             masks_<mark>/girl.png   white where nothing is masked: a trainer wants one for every picture, stored as it is
 
 The mark stands for the choice of files with their sizes and times, and pictures are hard links (copies where there can be none): every
 change in Lorabook writes a new file, so that a folder that was prepared shows the same pictures for good, whatever is replaced, taken
@@ -17,21 +17,20 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.base.buckets import Size
 from core.base.errors import DatasetError, DiskError
 from core.base.files import FileMark, explain_disk_errors, file_mark, write_bytes
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
 from core.dataset.images.framing_of import fitting_mask
 from core.dataset.images.learnable import Learnable, learnable
+from core.dataset.images.mask_files import lies_as, mask_png
 from core.dataset.images.masks import empty_mask
 from core.dataset.images.not_worked_on import not_worked_on
 from core.dataset.images.opening import inspect_image
-from core.dataset.images.saving import SaveSettings, encode
 from core.dataset.images.variants import Variant, owner_of
 from core.dataset.items import ImageItem, list_items
 from core.dataset.parallel import bounded_map
@@ -182,19 +181,16 @@ def _link(place: Path, source: Path) -> None:
 
 def _write_masks(project: Project, items: Mapping[str, ImageItem], sources: Mapping[str, Path], masked: Mapping[str, Variant],
                  folder: Path, progress: Progress) -> None:
-    from PIL import Image
-
     folder.mkdir(exist_ok=True)
 
     def write(item: ImageItem) -> None:
-        place = folder / f"{item.id}.png"
-        size = _size_of(sources[item.id])
-        if place.is_file() and _size_of(place) == size:
+        place, source = folder / f"{item.id}.png", sources[item.id]
+        if place.is_file() and lies_as(place, source):
             return
-        mask = empty_mask(size, 255)
-        if item.id in masked:
-            mask = fitting_mask(project.variants / masked[item.id].name, sources[item.id], item, size)
-        write_bytes(place, encode(Image.fromarray(mask), SaveSettings(format="png"), "PNG").data)
+        facts = inspect_image(source)
+        size = (facts.width, facts.height)
+        mask = fitting_mask(project.variants / masked[item.id].name, source, item, size) if item.id in masked else empty_mask(size, 255)
+        write_bytes(place, mask_png(mask, facts.orientation))
 
     missing = [item for item in items.values() if item.width]
     progress.start("Preparing the masks", len(missing))
@@ -206,23 +202,30 @@ def _write_masks(project: Project, items: Mapping[str, ImageItem], sources: Mapp
         progress.advance(item.name)
 
 
-def _size_of(path: Path) -> Size:
-    facts = inspect_image(path)
-    return facts.width, facts.height
+def prepared_sets(project: Project) -> list[Path]:
+    """The folders that trainings learned from. Raises: OSError: they cannot be listed."""
+    folder = project.variants / TRAINED
+    return sorted(one for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+
+
+def unnamed_sets(project: Project, sets: Sequence[Path]) -> list[Path]:
+    """Those of these folders that no run names any more; none, where it cannot be known what a run names."""
+    try:
+        named = "\n".join(_texts(project.runs)) if sets else ""
+    except OSError:
+        return []
+    return [folder for folder in sets if folder.name not in named]
 
 
 def _forget_old(project: Project, present: Path) -> None:
-    """Delete the folders that no run names any more; none, where it cannot be known what a run names."""
+    """Delete the folders that no run names any more."""
     old = []
-    for folder in present.parent.iterdir():
+    for folder in prepared_sets(project):
         with contextlib.suppress(OSError):
-            if folder != present and folder.is_dir() and time.time() - folder.stat().st_mtime > FORGOTTEN_AFTER:
+            if folder != present and time.time() - folder.stat().st_mtime > FORGOTTEN_AFTER:
                 old.append(folder)
-    with contextlib.suppress(OSError):
-        named = "\n".join(_texts(project.runs)) if old else ""
-        for folder in old:
-            if folder.name not in named:
-                shutil.rmtree(folder, ignore_errors=True)
+    for folder in unnamed_sets(project, old):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _texts(runs: Path) -> Iterator[str]:

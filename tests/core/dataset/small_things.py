@@ -17,6 +17,24 @@ def picture(path: Path, colour=(200, 40, 40), size=(64, 48), **save) -> Path:
     return path
 
 
+def lying_with_mask(project, stem: str, orientation: int, size=(24, 16)):
+    """A picture that says how it is to be turned, and a mask that was drawn on it as it is shown: what is white in the picture counts.
+
+    Returns: the picture's pixels as they are stored, (height, width) uint8.
+    """
+    import numpy
+    from PIL import Image, ImageOps
+
+    stored = numpy.random.default_rng(orientation).choice(numpy.array([0, 255], "uint8"), size[::-1])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = project.images / f"{stem}.png"
+    Image.fromarray(stored).convert("RGB").save(path, exif=exif.tobytes())
+    with Image.open(path) as image:
+        ImageOps.exif_transpose(image).convert("L").save(project.variants / f"{stem}_mask.png")
+    return stored
+
+
 def png_bytes(colour=(10, 20, 30), size=(40, 40)) -> bytes:
     from PIL import Image
 

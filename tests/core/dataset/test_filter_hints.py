@@ -34,6 +34,16 @@ def test_what_was_probably_meant(listing, text, words):
     assert words in said if words else not said
 
 
+@pytest.mark.parametrize("caption", ["a big flower", "a flower, hat", "She holds a flower in her hand, smiling."])
+def test_a_files_name_is_thought_of_also_where_captions_say_the_word(listing, project, caption):
+    for name in ("flower", "flower_2"):
+        picture(project.images / f"{name}.png")
+    (project.images / "a.txt").write_text(caption, encoding="utf-8")
+    found = read_captions(scan(project))
+    assert meant_by(parse_filter("flower"), found).endswith("For a file's name: name:flower.")
+    assert len(choose(found, parse_filter("name:flower"))) == 2
+
+
 def test_what_a_hint_says_finds_something(listing):
     for text in ("long_hair", '"long hair"', "*hair*", "name:a.png", '"bench"', "untagged"):
         assert choose(listing, parse_filter(text)), text

@@ -55,3 +55,12 @@ def test_a_repository_without_weights_is_refused(sites, tmp_path):
     sites.repos["owner/name"] = {"config.json": Blob(b"{}")}
     with pytest.raises(ModelError, match="owner/name at 0123456789ab has no config.json, or no weights"):
         have(tmp_path / "model")
+
+
+def test_where_the_site_cannot_be_reached_it_says_what_to_put_where(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ModelError) as problem:
+        have_repository(tmp_path / "model", "owner/name", COMMIT, take, "config.json", kind="segmenter")
+    told = str(problem.value)
+    assert "owner/name is not here: 127.0.0.1 could not be reached" in told and f"Put its files into {tmp_path / 'model'}" in told
+    assert "'Found by' has three that need none" in told

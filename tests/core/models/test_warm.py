@@ -9,6 +9,10 @@ import weakref
 import pytest
 
 from core.base.errors import ModelError
+from core.base.progress import SILENT
+from core.base.turns import turn_on_the_machine
+from core.dataset.images.manager import ImagesManager
+from core.dataset.project import Project
 from core.models.warm import WarmModels, forget_driver, free_memory, used_memory
 
 GIB = 2**30
@@ -142,6 +146,22 @@ def test_what_nobody_used_for_a_while_is_unloaded(monkeypatch):
     assert machine.models.unload_idle(600) == 0 and machine.names == ["works"]  # it has just been used
 
 
+def test_while_a_job_or_training_works_models_leave_the_gpu_to_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path))
+    machine, now = Machine(10 * GIB), [1000.0]
+    monkeypatch.setattr("core.models.warm.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("core.dataset.images.manager.WARM", machine.models)
+    for name, device in (("seeks", "cuda"), ("thinks", "cpu")):
+        with machine.models.use(name, name, object, device):
+            pass
+    now[0] += 60
+    manager = ImagesManager(Project.create(tmp_path / "mika", "mika"))
+    assert manager.unload_idle_models() == 0
+    with turn_on_the_machine(tmp_path, "the training of mika", SILENT):
+        assert manager.unload_idle_models() == 1
+    assert [model.name for model in machine.models.list()] == ["thinks"]
+
+
 NVIDIA_SMI = """#!/bin/sh
 echo x >> {asked}
 cat {facts}
@@ -214,3 +234,13 @@ def test_memory_goes_back_when_a_model_is_unloaded():
     models.unload_all()
     gc.collect()
     assert watched() is None and used_memory("cpu") - before < size / 4 and free_memory("cpu") > 0
+
+
+def test_a_model_of_another_device_leaves_no_room_and_so_stays():
+    machine = Machine(10 * GIB)
+    with machine.models.use("on the cpu", "on the cpu", lambda: Model(machine, 0), "cpu"):
+        pass
+    with machine.use("a", 6 * GIB):
+        pass
+    with machine.use("b", 6 * GIB):
+        assert sorted(machine.names) == ["b", "on the cpu"]

@@ -59,3 +59,5 @@ def test_the_job_tells_what_came_of_each_picture(panel):
     assert "Done" in panel.status.text and "large_resized.png, 72 x 64" in panel._words.value
     with Image.open(panel.session.dataset.project.variants / "large_resized.png") as made:
         assert made.size == (72, 64)
+    press(panel.take_back.button)
+    assert "1 version put aside" in panel.status.text and list(panel.session.dataset.project.variants.glob("*.png")) == []

@@ -12,11 +12,13 @@ from PIL import Image
 from core.base.errors import DatasetError, ModelError
 from core.base.jobs import list_jobs, start_job
 from core.dataset.images.bench import look_at_picture
+from core.dataset.images.saving import SaveSettings, encode
 from core.dataset.images.segmenting.clicking import Clicked
+from core.dataset.images.variants import Made, Step, read_made, save_variant
 from core.dataset.project import Project, folder_for
 from core.models.warm import WARM
 from widgets.components.canvas_deeds import Deed
-from widgets.dataset.bench import unsaved
+from widgets.dataset.bench import results
 from widgets.dataset.workbench import WorkbenchPanel
 
 
@@ -107,7 +109,7 @@ def test_a_try_that_was_discarded_does_not_come_back_and_none_goes_into_another_
 
 
 def test_old_tries_are_let_go_where_they_take_too_much_memory(panel, monkeypatch):
-    monkeypatch.setattr(unsaved, "MOST_BYTES", 1)
+    monkeypatch.setattr(results, "MOST_BYTES", 1)
     tab(panel, "resize")
     for name in ("1.png", "2.png"):
         open_picture(panel, name)
@@ -131,11 +133,19 @@ def test_a_model_that_was_fetched_meanwhile_is_offered_when_the_tab_is_opened_ag
     assert "mine.pth" in [name for _, name in listed.options]
 
 
+def test_choices_of_a_tool_are_offered_in_words(panel):
+    tab(panel, "mask")
+    found_by = panel.tab._forms["mask"].control("segmenter").widget
+    assert found_by.value == "birefnet-lite"
+    assert found_by.options[0] == ("What stands before a plain background (nothing to fetch)", "plain")
+
+
 def test_where_nothing_is_to_be_done_the_reason_is_said(panel):
     tab(panel, "resize")
     open_picture(panel, "1.png")
     press(panel.main)
-    assert panel.desk.tried is None and "nothing to do with these settings" in panel.status.text
+    assert panel.desk.tried is None and "nothing to do. It has 64 x 64 pixels" in panel.status.text
+    assert "'Enlarge too' is off" in panel.status.text
 
 
 def test_a_version_is_looked_at_compared_and_taken_back(panel):
@@ -236,6 +246,81 @@ def test_the_same_for_many_is_a_job_with_the_chosen_pictures(panel):
     assert job.status().state == "done"
     told = json.loads((job.folder / "settings.json").read_text())
     assert job.stage == "resize" and told["settings"]["images"] == ["2", "3"]
+
+
+def end_of(job):
+    end = time.monotonic() + 60
+    while not job.status().ended and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def test_what_a_job_made_is_taken_back_at_one_press_and_what_was_worked_on_since_stays(panel):
+    tab(panel, "resize")
+    panel.tab._forms["resize"].control("side").widget.value = 32
+    press(panel.many.button)
+    (job,) = list_jobs(panel.session.folder)
+    end_of(job)
+    panel._look()
+    assert panel.take_back.view.layout.display == "" and "3 versions made" in panel.status.text
+    project = panel.session.dataset.project
+    made = read_made(project.variants / "2_resized.png")
+    note = Made(made.of, (*made.steps, Step("upscale"))).text()
+    save_variant(project, "2", "resized", encode(Image.new("RGB", (64, 64)), SaveSettings(), "PNG", note).data, ".png")
+    press(panel.take_back.button)
+    assert "2 versions put aside; 1 worked on further since stays" in panel.status.text
+    assert [titles(panel, stem) for stem in "123"] == [["Picture"], ["Picture", "Resized"], ["Picture"]]
+    assert panel.take_back.view.layout.display == "none"
+
+
+def test_what_was_taken_back_can_be_brought_back(panel):
+    tab(panel, "resize")
+    open_picture(panel, "1.png")
+    panel.tab._forms["resize"].control("side").widget.value = 32
+    press(panel.main)
+    press(panel.save)
+    tab(panel, "view")
+    assert panel.tab._aside_row.layout.display == "none"
+    press(panel.tab.back)
+    assert titles(panel) == ["Picture"] and panel.tab.aside.label == "Resized (32 × 32)"
+    press(panel.tab.bring)
+    assert titles(panel) == ["Picture", "Resized"] and "1_resized.png stands again" in panel.status.text
+    assert panel.tab._aside_row.layout.display == "none"
+
+
+def test_none_selected_never_means_all(panel):
+    tab(panel, "resize")
+    panel.many.which.value = "selected"
+    assert panel.many.button.disabled and "No picture is selected at the left" in panel.many.button.tooltip
+    panel.guard(panel.many._start)
+    assert panel.status.state == "attention" and list_jobs(panel.session.folder) == []
+
+
+def test_what_is_to_be_done_first_is_told_calmly_and_never_over_a_result(panel):
+    assert panel.status.state == "ready" and "Press a picture" in panel.status.text
+    tab(panel, "inpaint")
+    open_picture(panel, "1.png")
+    assert panel.status.state == "ready" and "Mark what is to go" in panel.status.text
+    panel.tab.told(stroke(1, [[30, 30]], width=8))
+    press(panel.main)
+    press(panel.save)
+    assert "saved 1_inpainted.png" in panel.status.text and panel.status.state == "done"
+    panel._settle()
+    assert "saved 1_inpainted.png" in panel.status.text
+    open_picture(panel, "2.png")
+    assert "saved" not in panel.status.text and panel.status.state == "ready"
+
+
+def test_after_a_repair_the_next_mark_begins_empty_and_taking_it_back_shows_the_mark_again(panel):
+    tab(panel, "inpaint")
+    open_picture(panel, "1.png")
+    panel.tab.told(stroke(1, [[30, 30]], width=8))
+    press(panel.main)
+    press(panel.save)
+    assert panel.tab.operations == [] and numpy.asarray(seen(panel)).max() == 0
+    tab(panel, "view")
+    press(panel.tab.back)
+    tab(panel, "inpaint")
+    assert [one["op"] for one in panel.tab.operations] == ["stroke"]
 
 
 def test_another_project_clears_the_desk(panel, session):
@@ -350,7 +435,7 @@ def test_a_point_that_does_not_belong_says_nothing_of_what_becomes_of_the_mask(p
     def answered(path, prompt, settings, *_):
         return Clicked(numpy.full((64, 64), 255, numpy.uint8), 1.0, 0.0, 0.0)
 
-    monkeypatch.setattr("core.dataset.images.mask_by_hand.click", answered)
+    monkeypatch.setattr("core.dataset.images.kept_masks.click", answered)
     tab(panel, "mask")
     open_picture(panel, "1.png")
     panel.canvas.mode, panel.canvas.belongs = "points", False
@@ -394,7 +479,7 @@ def test_points_that_no_model_can_answer_are_said_and_change_nothing(panel, monk
     def nothing(*arguments, **named):
         raise ModelError("There is no such model here.")
 
-    monkeypatch.setattr("core.dataset.images.mask_by_hand.click", nothing)
+    monkeypatch.setattr("core.dataset.images.kept_masks.click", nothing)
     tab(panel, "mask")
     open_picture(panel, "1.png")
     panel.tab.told(stroke(1, [[10, 10]]))
@@ -411,7 +496,7 @@ def test_what_the_points_mean_is_seen_at_once_and_taken_with_a_button(panel, mon
         mask[20:40, 20:40] = 255
         return Clicked(mask, 1.0, 0.0, 0.0)
 
-    monkeypatch.setattr("core.dataset.images.mask_by_hand.click", answer)
+    monkeypatch.setattr("core.dataset.images.kept_masks.click", answer)
     tab(panel, "mask")
     open_picture(panel, "1.png")
     assert panel.tab.pointing.take.disabled

@@ -47,6 +47,7 @@ export function spoken(info) {
   const words = [info.name];
   if (info.rejected !== null) words.push(info.rejected ? `rejected: ${info.rejected}` : "rejected");
   words.push(info.tags ? `${info.tags} ${info.tags === 1 ? "tag" : "tags"}` : "no caption");
+  if (info.versions) words.push(`versions: ${info.versions}`);
   if (info.trouble) words.push(info.trouble);
   return words.join(", ");
 }
@@ -112,7 +113,7 @@ export function createGrid(model, { opened, act, changed }) {
       img.alt = "";
       img.decoding = "async";
       img.draggable = false;
-      cell.append(img, make("span", "lb-cell-name"));
+      cell.append(img, make("span", "lb-cell-name"), make("span", "lb-cell-versions"));
       element.append(cell);
       fill(cell);
     }
@@ -126,7 +127,7 @@ export function createGrid(model, { opened, act, changed }) {
   function fill(cell) {
     const row = Number(cell.dataset.row);
     const info = infos.get(row);
-    const [img, name] = cell.children;
+    const [img, name, versions] = cell.children;
     cell.tabIndex = row === active ? 0 : -1;
     cell.setAttribute("aria-selected", String(isIn(selected, row)));
     cell.setAttribute("aria-label", spoken(info));
@@ -135,7 +136,8 @@ export function createGrid(model, { opened, act, changed }) {
     const words = info ? info.name : "";
     if (name.textContent !== words) name.textContent = words;
     name.dataset.count = info?.tags || "";
-    cell.title = info ? [info.name, info.rejected, info.trouble || info.caption].filter(Boolean).join("\n") : "";
+    if (versions.textContent !== (info?.versions ?? "")) versions.textContent = info?.versions ?? "";
+    cell.title = info ? [info.name, info.rejected, info.versions && `Versions: ${info.versions}`, info.trouble || info.caption].filter(Boolean).join("\n") : "";
     cell.classList.toggle("lb-open", Boolean(info) && info.key === openKey);
     cell.classList.toggle("lb-untagged", Boolean(info) && !info.tags);
     cell.classList.toggle("lb-rejected", Boolean(info) && info.rejected !== null);

@@ -13,12 +13,12 @@ from core.dataset.images.masks import Place
 from widgets.dataset.bench.pointing import Pointing
 from widgets.dataset.bench.tab import ToolTab
 from widgets.panel import Work
-from widgets.pieces import Fold, row
+from widgets.pieces import Fold, part, row
 
 if TYPE_CHECKING:
     from core.dataset.images.mask_by_hand import HandDrawing
     from core.dataset.images.segmenting.settings import Use
-    from core.dataset.images.working import Tried
+    from core.dataset.images.writing import Tried
     from widgets.components.canvas_deeds import Deed
     from widgets.dataset.bench.desk import Opened
     from widgets.dataset.workbench import WorkbenchPanel
@@ -76,13 +76,15 @@ class DrawTab(ToolTab):
                                                           "height": self.high.value, "how": self.marked.value})
         fields = [ipw.VBox([one]).add_class("lb-field") for one in (self.place, self.wide, self.high, self.marked)]
         places = Fold("places of watermarks", [row(*fields, mark)])
-        return [self.words, row(ipw.VBox([self.pixels]).add_class("lb-field"), *whole), self.pointing.view, places.view, *self._below()]
+        return [self.words, part("By hand: the whole mask"), row(ipw.VBox([self.pixels]).add_class("lb-field"), *whole), places.view,
+                part("By points"), self.pointing.view, *self._below()]
 
     def _below(self) -> Sequence[ipw.Widget]:
-        return [*super().controls(), ipw.VBox([ipw.VBox([self.how]).add_class("lb-field")]).add_class("lb-fields")]
+        how = ipw.VBox([ipw.VBox([self.how]).add_class("lb-field")]).add_class("lb-fields")
+        return [part("By a model that looks for it, or by its place"), *super().controls(), how]
 
     def _changing(self, words: str, operation: Callable[[], Values]) -> ipw.Button:
-        return self.panel.action(words, lambda: self.add(operation()), self.not_open)
+        return self.panel.action(words, lambda: self.add(operation()), self.not_drawable)
 
     # What lies on the desk
 
@@ -217,7 +219,13 @@ class DrawTab(ToolTab):
 
     def not_open(self) -> str:
         """Why nothing can be drawn; empty when something can."""
-        return "" if self.drawing is not None else "Press a picture at the left first."
+        if self.drawing is not None:
+            return ""
+        return "Press a picture at the left first." if self.panel.desk.opened is None else "One moment: its mask is being opened."
+
+    def not_drawable(self) -> str:
+        """Why nothing can be drawn at this moment: results are looked at, or nothing is open."""
+        return "Save or discard the result first." if self.panel.desk.tried is not None else self.not_open()
 
     def run(self, opened: Opened) -> Work | None:
         """Let a model find it, whatever mask is there: what was drawn decides with it here, by "What is found"."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as ipw
 
+from core.base.errors import DatasetError
 from core.base.jobs import Job, start_job
 from widgets.dataset.bench.tab import ToolTab
 
@@ -20,6 +21,7 @@ class ManyPictures:
     def __init__(self, panel: WorkbenchPanel) -> None:
         self.panel = panel
         self.which = ipw.Dropdown(description="For many", options=self._options(), value="all")
+        self.which.observe(panel.heard(panel.look_again), "value")
         self.button = panel.action("Do it for these pictures", self._start, self._blocked)
         self.view = ipw.HBox([ipw.VBox([self.which]).add_class("lb-field"), self.button]).add_class("lb-row")
 
@@ -41,7 +43,7 @@ class ManyPictures:
             return "This tab works on one picture."
         selected, shown = self.panel.shelf.counts()
         count = {"selected": selected, "shown": shown}.get(str(self.which.value), 1)
-        return self.panel.missing() or ("" if count else f"No picture is {self.which.value} at the left.") or \
+        return self.panel.blocked() or ("" if count else f"No picture is {self.which.value} at the left.") or \
             ("It is working. Wait for it, or cancel it." if self.panel.working() else "")
 
     def _start(self) -> Job | None:
@@ -53,9 +55,12 @@ class ManyPictures:
         return start_job(session.folder, tab.stage, settings.changed(images=tuple(self._chosen())).model_dump(mode="json"))
 
     def _chosen(self) -> list[str]:
-        """Ids of the pictures; none: all."""
+        """Ids of the pictures; none: all. Raises: DatasetError: none is chosen at the left."""
         shelf = self.panel.shelf
         if self.which.value == "all":
             return []
         keys = shelf.selected() if self.which.value == "selected" else shelf.keys([[0, len(shelf)]])
-        return [Path(key).stem for key in keys if not key.startswith("rejected/")]
+        ids = [Path(key).stem for key in keys if not key.startswith("rejected/")]
+        if not ids:  # to a tool none would mean all
+            raise DatasetError(f"No picture is {self.which.value} at the left.", "Choose some there, or other pictures beside the button.")
+        return ids

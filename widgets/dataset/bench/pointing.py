@@ -23,8 +23,8 @@ class Pointing:
         self.tab, self.panel = tab, tab.panel
         self._refused: dict[str, Any] | None = None
         models = [(f"{entry.title} ({entry.note})", entry.name) for entry in SAMS]
-        self.model = ipw.Dropdown(description="Model for presses", options=models)
-        self.take = self.panel.action("Take what the points mean", self._take, self._blocked)
+        self.model = ipw.Dropdown(description="Model that answers", options=models)
+        self.take = self.panel.action("Add what the points mean", self._take, self._blocked)
         self.view = row(ipw.VBox([self.model]).add_class("lb-field"), self.take)
         self.panel.canvas.observe(self.panel.heard(self._changed), ["points", "box", "how"])
         self.panel.canvas.observe(self.panel.heard(self._look), "mode")
@@ -64,7 +64,7 @@ class Pointing:
 
     def _blocked(self) -> str:
         are_there = self.panel.canvas.points or self.panel.canvas.box
-        return self.tab.not_open() or ("" if are_there else "Choose Points above the picture, and press on what is meant.")
+        return self.tab.not_drawable() or ("" if are_there else "Choose Points above the picture, and press on what is meant.")
 
     def _take(self) -> str | None:
         operation, canvas = self.pending(), self.panel.canvas

@@ -10,9 +10,10 @@ import ipywidgets as ipw
 from widgets.dataset.bench.drawing import DrawTab
 from widgets.dataset.bench.tab import Tab, ToolTab
 from widgets.panel import Work
+from widgets.pieces import part
 
 if TYPE_CHECKING:
-    from core.dataset.images.working import Tried
+    from core.dataset.images.writing import Tried
     from widgets.dataset.bench.desk import Opened
 
 
@@ -23,7 +24,7 @@ class RepaintTab(DrawTab):
     button = "Paint the region anew"
 
     def _below(self) -> Sequence[ipw.Widget]:
-        return ToolTab.controls(self)
+        return [part("How it is painted"), *ToolTab.controls(self)]
 
     def _empty_words(self) -> str:
         return "Nothing is marked yet. Draw over what is to go; or choose a place for watermarks under Where, which needs no mark."

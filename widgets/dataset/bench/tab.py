@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import ipywidgets as ipw
@@ -15,7 +16,7 @@ from widgets.panel import Work
 
 if TYPE_CHECKING:
     from core.dataset.images.bench import BenchVersion
-    from core.dataset.images.working import Tried
+    from core.dataset.images.writing import Tried
     from widgets.dataset.bench.desk import Opened
     from widgets.dataset.workbench import WorkbenchPanel
 
@@ -29,6 +30,8 @@ class Tab:
     """Modes of the canvas."""
     button: ClassVar[str] = ""
     """Words of the main button; empty: the tab has none."""
+    stages: Mapping[str, str] = MappingProxyType({})
+    """Names of its tools, with the words of their choice."""
 
     def __init__(self, panel: WorkbenchPanel) -> None:
         self.panel = panel
@@ -101,7 +104,7 @@ class Tab:
             return None
 
         def kept(paths: Sequence[Path]) -> str:
-            self.panel.unsaved.forget(tried.work.unit.item.id, self.name)
+            self.panel.tries.forget(tried.work.unit.item.id, self.name)
             return self.panel.kept(f"saved {', '.join(path.name for path in paths)}.")
 
         return Work("saving", lambda: manager.keep(tried), kept)
@@ -109,7 +112,7 @@ class Tab:
     def discard(self) -> str:
         """Drop what was tried."""
         if (opened := self.panel.desk.opened) is not None:
-            self.panel.unsaved.forget(opened.picture.id, self.name)
+            self.panel.tries.forget(opened.picture.id, self.name)
         return self.panel.kept("discarded. Nothing was written.")
 
 
@@ -168,7 +171,8 @@ class ToolTab(Tab):
     def tried(self, found: Sequence[Tried]) -> str | None:
         """The main button's tool is done. Returns: the sentence for the status line; None: it is said already."""
         self.offer_models()  # one was fetched perhaps
-        return self.panel.show_results(found, self)
+        self.panel.tried_is_over()
+        return self.panel.tries.take_in(found, self)
 
     def offer_models(self) -> None:
         """Offer the models that are here now."""

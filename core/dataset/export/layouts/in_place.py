@@ -1,7 +1,8 @@
 """No copy: a dataset file of sd-scripts that points at the project's pictures where they lie.
 
-Where every picture is taken as it is, its folder is named. Where versions are taken, sd-scripts' fine-tuning dataset reads a list of whole
-paths with their captions (48d368fa, library/train_util.py, FineTuningDataset: JSON lines with image_path, caption, image_size).
+Where every picture is taken as it is, its folder is named. Where versions are taken, pictures are left out, or something stands in place of
+a caption, sd-scripts' fine-tuning dataset reads a list of whole paths with their captions (48d368fa, library/train_util.py,
+FineTuningDataset: JSON lines with image_path, caption, image_size). It reads no masks beside a list.
 """
 
 from __future__ import annotations
@@ -30,14 +31,10 @@ class InPlace(Layout):
         """The project's own are read."""
         return ""
 
-    def needs_list(self, pictures: Sequence[Picture]) -> bool:
-        """Whether the folder of the project's pictures is not what is exported."""
-        return not self.facts.whole or not all(picture.is_source for picture in pictures)
-
     def files(self, pictures: Sequence[Picture]) -> Mapping[str, str]:
         """The dataset file, and the list where one is needed."""
         root, repeats = self.facts.root, self.facts.repeats
-        if not self.needs_list(pictures):
+        if not self.facts.listed:
             masks = str(root / "mask") if any(picture.mask for picture in pictures) else ""
             own = subset(image_dir=str(self.facts.images), caption_extension=CAPTION_EXTENSION, num_repeats=repeats,
                          conditioning_data_dir=masks, class_tokens="" if masks else self.facts.trigger)
@@ -58,6 +55,6 @@ class InPlace(Layout):
     def how(self, pictures: Sequence[Picture]) -> str:
         """For sd-scripts."""
         told = (f"`{LIST}` names the pictures and holds their captions as they are now: export again when they change."
-                if self.needs_list(pictures) else "Pictures and captions are read from the project, as they are when the training begins.")
+                if self.facts.listed else "Pictures and captions are read from the project, as they are when the training begins.")
         masks = " Masks are read only with `--masked_loss`." if any(picture.mask for picture in pictures) else ""
         return f"With sd-scripts: `--dataset_config dataset.toml`. Nothing was copied. {told}{masks}"

@@ -21,7 +21,7 @@ class Kohya(Layout):
     full_masks = True
 
     def _concept(self) -> str:
-        words = " ".join(filter(None, (self.facts.trigger or self.facts.project, self.settings.class_word.strip())))
+        words = " ".join(filter(None, (self.facts.called, self.settings.class_word.strip())))
         return f"{self.facts.repeats}_{safe_stem(words, 'dataset')}"
 
     def folder(self) -> str:

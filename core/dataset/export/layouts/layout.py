@@ -25,8 +25,6 @@ class Picture:
     """Below the export's folder; empty: none."""
     has_own_mask: bool = False
     """Whether that is a mask of the project, and none that was made because its trainer wants one for each."""
-    is_source: bool = True
-    """Whether it is the picture itself, and no version or part."""
     is_turned: bool = False
     """Whether its file is stored lying."""
 
@@ -44,11 +42,16 @@ class Facts:
     rule: BucketRule
     images: Path
     """The project's own pictures."""
-    whole: bool = True
-    """Whether all pictures of the project are in it, each with its own caption file."""
+    listed: bool = False
+    """In place: whether a list names the pictures, as sd-scripts would read something else in the project's own folder."""
     has_regularisation: bool = False
     wildcards: bool = False
     """Whether Trainer's settings draw one line of a caption each time."""
+
+    @property
+    def called(self) -> str:
+        """What calls that which is shown: the trigger word, or the project's name in its place."""
+        return self.trigger or self.project
 
 
 class Layout:

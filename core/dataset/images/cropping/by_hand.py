@@ -14,11 +14,12 @@ from core.base.errors import DatasetError
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.images.opening import Decoded
-from core.dataset.images.saving import SaveSettings
+from core.dataset.images.saving import ExactSettings
 from core.dataset.images.sourcing import Unit, Work
+from core.dataset.images.tool import Output, Tool
 from core.dataset.images.variants import BESIDE, Kind, Step, file_name
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import Output, Tool, work_on
+from core.dataset.images.working import work_on
 from core.dataset.project import Project
 from core.dataset.training_file import trainer_rule
 
@@ -58,7 +59,7 @@ class HandCropSettings(Settings):
     becomes: Literal["part", "picture"] = setting("part", "Becomes", "part: one more picture; the whole one stays. picture: it stands for "
                                                   "the picture from now on, as its resized version; taking that back undoes it.")
     label: str = setting("", "Name of the part", "Small letters, digits and _; empty: crop, then crop-2 …", only={"becomes": ("part",)})
-    saving: SaveSettings = setting(SaveSettings(), "Saving", "Format and quality.")
+    saving: ExactSettings = setting(ExactSettings(), "Saving", "Format and quality.")
 
 
 class HandCropper(Tool["Picture", "Picture"]):

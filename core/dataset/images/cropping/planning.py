@@ -11,7 +11,7 @@ from core.base.settings import Settings, setting
 from core.dataset.images.cropping.framing import Cut, Framed, Framing, NoCrop, frame
 from core.dataset.images.cropping.people import Person
 from core.dataset.images.detecting import DETECTORS
-from core.dataset.images.saving import SaveSettings
+from core.dataset.images.saving import ExactSettings
 
 HEAD_DETECTORS = tuple(entry.name for entry in DETECTORS if "person" not in entry.options["finds"])
 BODY_DETECTORS = tuple(entry.name for entry in DETECTORS if "person" in entry.options["finds"])
@@ -46,7 +46,7 @@ class CropSettings(Settings):
     alike: float = setting(0.85, "Alike from", "Crops that overlap with the whole picture, or with another crop, by more than that share "
                            "are left out.", level="expert", gt=0.3, le=1)
     device: Literal["auto", "cuda", "cpu"] = setting("auto", "Device", "auto: the GPU where there is one.", level="advanced")
-    saving: SaveSettings = setting(SaveSettings(), "Saving", "Format and quality.")
+    saving: ExactSettings = setting(ExactSettings(), "Saving", "Format and quality.")
 
 
 @dataclass(frozen=True)

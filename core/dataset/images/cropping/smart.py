@@ -17,8 +17,9 @@ from core.dataset.images.detecting import DETECTORS, Box, Detector, Found, open_
 from core.dataset.images.opening import Decoded, over_white
 from core.dataset.images.resizing import resized
 from core.dataset.images.sourcing import Work
+from core.dataset.images.tool import NothingFound, Output, Tool
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import NothingFound, Output, Tool, work_on
+from core.dataset.images.working import work_on
 from core.dataset.project import Project
 from core.dataset.training_file import trainer_rule
 
@@ -148,7 +149,11 @@ def crop_images(project: Project, settings: CropSettings, progress: Progress = S
     """
     tool = make_cropper(project, settings)
     report = work_on(project, tool, settings.images, progress)
-    return CropReport(**vars(report), looked=[tool.looked[name] for name in sorted(tool.looked)])
+    looked = [tool.looked[name] for name in sorted(tool.looked)]
+    for one in looked:
+        if one.crops and one.left_out:  # a picture without a crop is told of as it comes
+            progress.note(one.sentence())
+    return CropReport(**vars(report), looked=looked)
 
 
 def _enlarged(found: list[Found], before: Before) -> list[Found]:

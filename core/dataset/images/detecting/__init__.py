@@ -82,29 +82,25 @@ def _hub(name: str, title: str, opener: str, finds: FoundKind, model: str, licen
 
 ROOM = "core.dataset.images.detecting"
 _MIT_ANIME = "MIT, as its makers say"
-_NOTE_ANIME = ("Of anime and other drawings; 45 MB. Its makers give it under MIT; Ultralytics, with whose program it was trained, claim "
-               "their AGPL for such models.")
 DETECTORS: Registry[Any] = Registry(
     "detector",
-    Entry("lbp-face", f"{ROOM}.cascade:find_cascade", "Faces (cascade, needs no download)", needs=("skimage",), licence="BSD-3-Clause",
+    Entry("lbp-face", f"{ROOM}.cascade:find_cascade", "Faces (lbp-face)", needs=("skimage",), licence="BSD-3-Clause",
           source="https://scikit-image.org/docs/stable/auto_examples/applications/plot_face_detection.html",
-          options={"finds": ("face",), "landmarks": False, "drawn": False},
-          note="Of photographs, faces that look into the camera. Its model comes with scikit-image."),
-    Entry("mtcnn", f"{ROOM}.mtcnn:find_mtcnn", "Faces (MTCNN)", source="https://github.com/timesler/facenet-pytorch",
+          options={"finds": ("face",), "landmarks": False, "drawn": False}, note="photographs, into the camera"),
+    Entry("mtcnn", f"{ROOM}.mtcnn:find_mtcnn", "Faces (mtcnn)", source="https://github.com/timesler/facenet-pytorch",
           needs=("facenet_pytorch", "torch"), licence="MIT", extra="curation",
-          options={"finds": ("face",), "landmarks": True, "drawn": False},
-          note="Of photographs, also turned faces. Its model comes with facenet-pytorch."),
-    _hub("yunet", "Faces (YuNet)", "yunet:find_yunet", "face", "yunet", "MIT",
-         "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet",
-         "Of photographs, also turned and small faces; 0.2 MB.", landmarks=True, least=0.7, same=0.3),
-    _hub("anime-face", "Faces of anime", "yolo:find_yolo8", "face", "anime-face", _MIT_ANIME,
-         "https://huggingface.co/deepghs/anime_face_detection", _NOTE_ANIME, drawn=True, least=0.307, same=0.7),
-    _hub("anime-head", "Heads of anime", "yolo:find_yolo8", "head", "anime-head", _MIT_ANIME,
-         "https://huggingface.co/deepghs/anime_head_detection", _NOTE_ANIME, drawn=True, least=0.413, same=0.7),
-    _hub("anime-person", "People of anime", "yolo:find_yolo8", "person", "anime-person", _MIT_ANIME,
-         "https://huggingface.co/deepghs/anime_person_detection", _NOTE_ANIME, drawn=True, least=0.324, same=0.5),
+          options={"finds": ("face",), "landmarks": True, "drawn": False}, note="photographs, also turned"),
+    _hub("yunet", "Faces (yunet)", "yunet:find_yunet", "face", "yunet", "MIT",
+         "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet", "photographs, also turned and small",
+         landmarks=True, least=0.7, same=0.3),
+    _hub("anime-face", "Faces (anime-face)", "yolo:find_yolo8", "face", "anime-face", _MIT_ANIME,
+         "https://huggingface.co/deepghs/anime_face_detection", "drawings", drawn=True, least=0.307, same=0.7),
+    _hub("anime-head", "Heads (anime-head)", "yolo:find_yolo8", "head", "anime-head", _MIT_ANIME,
+         "https://huggingface.co/deepghs/anime_head_detection", "drawings", drawn=True, least=0.413, same=0.7),
     _hub("person", "People (YOLOX-S)", "yolo:find_yolox", "person", "yolox-s", "Apache-2.0",
-         "https://github.com/Megvii-BaseDetection/YOLOX", "Of photographs; 36 MB.", least=0.4, same=0.45),
+         "https://github.com/Megvii-BaseDetection/YOLOX", "photographs", least=0.4, same=0.45),
+    _hub("anime-person", "People (anime-person)", "yolo:find_yolo8", "person", "anime-person", _MIT_ANIME,
+         "https://huggingface.co/deepghs/anime_person_detection", "drawings", drawn=True, least=0.324, same=0.5),
 )
 DetectorName = Literal[DETECTORS.names()]  # type: ignore[valid-type]
 """The names above, as a choice for a settings class."""

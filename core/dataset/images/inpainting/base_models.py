@@ -15,6 +15,7 @@ from core.models.catalog import CATALOG, FOLDERS
 from core.models.having import file_name, have_model
 from core.models.image_catalog import IMAGE_CATALOG
 from core.models.repositories import have_repository
+from core.models.unreached import said_what_works_without
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
@@ -71,7 +72,8 @@ def _fetched(name: str, progress: Progress, models: Path) -> Path:
     from core.models.download import download_model
     from core.models.settings import DownloadSettings
 
-    return Path(download_model(models, DownloadSettings.make(model=name), progress).files[0].path)
+    with said_what_works_without(f"{CATALOG[name].title} ({CATALOG[name].told_size})", f"{place.name} into {models}", "inpainter"):
+        return Path(download_model(models, DownloadSettings.make(model=name), progress).files[0].path)
 
 
 def _snapshot(repo: str, revision: str, progress: Progress, models: Path) -> Path:
@@ -84,7 +86,7 @@ def _snapshot(repo: str, revision: str, progress: Progress, models: Path) -> Pat
     if _is_whole(held):
         return held
     own = models / FOLDERS["inpainter"] / f"{repo.replace('/', '--')}--{revision[:12]}"
-    return have_repository(own, repo, revision, wanted_files, "model_index.json", progress)
+    return have_repository(own, repo, revision, wanted_files, "model_index.json", progress, "inpainter")
 
 
 def _is_whole(folder: Path) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.base.errors import DatasetError, ModelError
+from core.base.errors import DatasetError, MissingDependency, ModelError
 from core.base.progress import SILENT, Progress
 from core.dataset.captions.files import caption_path_for, read_caption_text
 from core.dataset.images.framing_of import fitting_mask
@@ -22,9 +22,11 @@ from core.dataset.images.inpainting.settings import InpaintSettings
 from core.dataset.images.masks import at_place, grow
 from core.dataset.images.opening import Decoded, over_white
 from core.dataset.images.sourcing import Unit, Work
+from core.dataset.images.tool import NotNeeded, Output, Tool
 from core.dataset.images.variants import Step
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import NotNeeded, Output, Tool, Tried, try_on, work_on
+from core.dataset.images.working import try_on, work_on
+from core.dataset.images.writing import Tried
 from core.dataset.project import Project
 from core.models.having import find_model
 from core.models.warm import is_no_room
@@ -75,6 +77,13 @@ class Inpainter(Tool[Canvas, "Pixels"]):
         """The settings that act, the region and, where a model draws, the prompt that it is given."""
         told = {**self.settings.decisive(), "of": self._region(work.unit)}
         return {**told, "prompt": self.prompt_for(work)} if "prompt" in told else told
+
+    def reads(self, work: Work) -> list[Path]:
+        """The mask, and the caption where it is the prompt."""
+        values = self.settings
+        mask = mask_of(work.unit) if values.region == "mask" else None
+        is_prompt = "prompt" in values.decisive() and values.use_caption and not values.prompt.strip()
+        return [*([mask] if mask is not None else []), *([caption_path_for(work.unit.item.path)] if is_prompt else [])]
 
     def anew(self, unit: Unit, step: Step) -> bool:
         """The same region is painted anew; with another one the tool goes on from what it made."""
@@ -177,17 +186,26 @@ class Inpainter(Tool[Canvas, "Pixels"]):
         new, trouble = self._fill(painter, pixels, hole, wish)
         if not trouble:
             return new
-        if self.settings.method != "lama" and find_model("inpainter", self.settings.lama_model) is not None:
-            entry = PAINTERS.entry("lama")
-            with PAINTERS.load("lama").opened(self.settings, entry, SILENT) as lama:
-                new, worse = self._fill(lama, pixels, hole, Wish("", lambda done, total: None))
-            if not worse:
-                prepared.notes.append(f"painted by LaMa: {trouble}")
-                return new
+        by_lama, why_not = self._by_lama(pixels, hole)
+        if by_lama is not None:
+            prepared.notes.append(f"painted by LaMa: {trouble}")
+            return by_lama
         if trouble == BLACK:
-            raise ModelError("What the model painted is black.", "Try another seed or model, or fetch big-lama, which then takes over.")
-        prepared.notes.append(f"look at its edges: {trouble}")
+            raise ModelError("What the model painted is black.",
+                             f"Try another seed or model, or {'mend LaMa' if why_not else 'fetch big-lama'}, which then takes over.")
+        prepared.notes += [f"look at its edges: {trouble}", *([f"LaMa could not take over: {why_not}"] if why_not else [])]
         return new
+
+    def _by_lama(self, pixels: Pixels, hole: Hole) -> tuple[Pixels | None, str]:
+        """One piece as LaMa fills it, where that is another method and its file is here; and why it could not."""
+        if self.settings.method == "lama" or find_model("inpainter", self.settings.lama_model) is None:
+            return None, ""
+        try:
+            with PAINTERS.load("lama").opened(self.settings, PAINTERS.entry("lama"), SILENT) as lama:
+                new, worse = self._fill(lama, pixels, hole, Wish("", lambda done, total: None))
+        except (ModelError, MissingDependency) as error:  # what was painted is of use without it
+            return None, error.message.rstrip(".")
+        return (None, worse) if worse else (new, "")
 
     def _fill(self, painter: Painter, pixels: Pixels, hole: Hole, wish: Wish) -> tuple[Pixels, str]:
         """A piece at its own size, and what is wrong with it; where memory does not suffice it is worked on smaller."""

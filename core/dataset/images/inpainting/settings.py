@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from core.base.settings import Settings, field_extra, setting
 from core.dataset.images.masks import Place
-from core.dataset.images.saving import SaveSettings
+from core.dataset.images.saving import ExactSettings
 
 DRAWN = {"method": ("sd15", "sdxl")}
 """Settings of models that draw from words."""
@@ -58,7 +58,7 @@ class InpaintSettings(Settings):
     least_likeness: float = setting(18.0, "Least likeness around", "What a model gives just outside of the mark must be as like the "
                                     "picture as this (PSNR); else LaMa takes over if it is there. 0: is not looked at.",
                                     unit="dB", ge=0, le=60, level="expert", only=DRAWN)
-    saving: SaveSettings = setting(SaveSettings(), "Saving", "Format and quality.")
+    saving: ExactSettings = setting(ExactSettings(), "Saving", "Format and quality.")
 
     def decisive(self) -> dict[str, Any]:
         """The settings that decide how a picture comes out with the others as they are, fit for JSON."""

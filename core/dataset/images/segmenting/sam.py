@@ -20,6 +20,7 @@ from core.models.catalog import APACHE, FOLDERS
 from core.models.having import have_model
 from core.models.onnx_sessions import onnx_device, open_session
 from core.models.repositories import have_repository
+from core.models.unreached import BY_HAND
 
 if TYPE_CHECKING:
     import numpy
@@ -242,7 +243,7 @@ def find_sam2(entry: Entry, progress: Progress) -> Callable[[str], Sam2]:
 
 def find_mobile_sam(entry: Entry, progress: Progress) -> Callable[[str], MobileSam]:
     """Raises: as `find_sam`."""
-    paths = [have_model("segmenter", f"{entry.name}-{half}", progress) for half in ("encoder", "decoder")]
+    paths = [have_model("segmenter", f"{entry.name}-{half}", progress, otherwise=BY_HAND) for half in ("encoder", "decoder")]
     return lambda device: MobileSam(*(open_session(path, device)[0] for path in paths))
 
 
@@ -256,7 +257,7 @@ def vision_files(entry: Entry, progress: Progress) -> VisionFiles:
     place, repo, commit = models_dir() / FOLDERS["segmenter"] / entry.name, entry.options["repo_id"], entry.options["revision"]
     if not (place / CONFIG).is_file() and any(held.parent.name == commit for held in fetched_files(repo, WEIGHTS_FILE)):
         return find_vision(repo, "", commit)
-    return find_vision(repo, str(have_repository(place, repo, commit, _needed, CONFIG, progress)), commit)
+    return find_vision(repo, str(have_repository(place, repo, commit, _needed, CONFIG, progress, "segmenter")), commit)
 
 
 def _needed(names: Iterable[str]) -> list[str]:

@@ -24,7 +24,7 @@ class AlphaSegmenter(Segmenter):
         """Raises: DatasetError: it is nowhere transparent."""
         mask = transparency(picture)
         if mask is None:
-            raise DatasetError("It is nowhere transparent.", "Choose another segmenter.")
+            raise DatasetError("It is nowhere transparent.", "Choose another way under 'Found by'.")
         return mask
 
 
@@ -50,7 +50,7 @@ class PlainSegmenter(Segmenter):
         near = numpy.abs(border - colour).max(axis=1) <= self.settings.tolerance
         if near.mean() < MOST_COLOURS:
             raise DatasetError(f"Only {near.mean():.0%} of its border is of one colour: its background is not plain.",
-                               "Choose another segmenter, or a larger tolerance.")
+                               "Choose another way under 'Found by', or a larger 'Tolerance'.")
         alike = numpy.abs(pixels - border[near].mean(axis=0)).max(axis=2) <= self.settings.tolerance
         parts, count = ndimage.label(alike)
         at_border = numpy.unique(numpy.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))

@@ -46,7 +46,7 @@ class Network:
         import torch
 
         self.described, self.device = described, device
-        self.dtype = _dtype(described, device, precision)
+        self.dtype = precision_for(described, device, precision)
         self.scale = int(described.scale)
         self.title = str(described.architecture.name)
         needs = described.size_requirements
@@ -117,7 +117,7 @@ def open_image_model(path: Path, device: str, precision: Precision = "auto", pur
     return Network(described, device, precision)
 
 
-def _dtype(described: Any, device: str, precision: Precision) -> Any:
+def precision_for(described: Any, device: str, precision: Precision) -> Any:
     """The precision; auto: half on a GPU where the network bears it (bf16 where only that), full elsewhere. Raises: ModelError."""
     import torch
 

@@ -1,7 +1,8 @@
 """Where a picture is cut into tiles that overlap, and how they are laid together again without a seam.
 
 Neighbours share a strip. Of it each tile's outermost part, where its view was cut off, is dropped; in the middle one fades into the other.
-A network that sees no further than `overlap` gives exactly what it gives of the whole picture.
+A network that sees no further than half of `overlap` gives exactly what it gives of the whole picture. (Were it all of it, twice as much
+would be computed double: 17 % in place of 6 % for 1500 x 1000 px in tiles of 512.)
 """
 
 from __future__ import annotations
@@ -59,6 +60,11 @@ class Plan:
         return len(self.columns) * len(self.rows)
 
     @property
+    def computed(self) -> int:
+        """Pixels of all tiles; what overlaps counts as often as it is computed."""
+        return sum(span.end - span.begin for span in self.columns) * sum(span.end - span.begin for span in self.rows)
+
+    @property
     def side(self) -> int:
         """The longer side of each tile, px."""
         return max(self.columns[0].end, self.rows[0].end)
@@ -70,7 +76,7 @@ def plan_tiles(size: tuple[int, int], side: int, overlap: int, rule: SizeRule = 
     Args:
         size: width and height of the picture, px.
         side: of a tile at most, px; larger where the rule asks for it.
-        overlap: how far a network may see for the result to be exact, px; neighbours share a quarter more, in which they fade.
+        overlap: twice as far as a network may see for the result to be exact, px; neighbours share a quarter more, in which they fade.
     """
     fade = max(1, overlap // 4)
     shared = overlap + fade + rule.multiple - 1

@@ -16,11 +16,12 @@ from core.dataset.images.opening import MAX_PIXELS, Decoded
 from core.dataset.images.resizing import ResizeSettings, new_size, resized
 from core.dataset.images.saving import SaveSettings
 from core.dataset.images.sourcing import Work
+from core.dataset.images.tool import NotNeeded, Output, Tool
 from core.dataset.images.upscaling.enlarging import Enlarger
 from core.dataset.images.upscaling.network import Network, Precision
 from core.dataset.images.upscaling.opened import identity_of, opened_network
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import NotNeeded, Output, Tool, work_on
+from core.dataset.images.working import work_on
 from core.dataset.project import Project
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class NetworkSettings(Settings):
                          "models/upscalers. Mind its licence.")
     tile: int = setting(0, "Tile", "Side of the pieces in which a picture is computed; 0: by the device and its memory. It shrinks by "
                         "itself where memory does not suffice.", unit="px", level="expert", ge=0, le=4096)
-    overlap: int = setting(16, "Overlap", "Of neighbouring tiles. More, where a seam can be seen; it takes longer.", unit="px",
-                           level="expert", ge=4, le=256)
+    overlap: int = setting(16, "Overlap", "Of neighbouring tiles; a model that sees no further than half of it makes exactly the same "
+                           "in tiles. More, where a seam can be seen; it takes longer.", unit="px", level="expert", ge=4, le=256)
     precision: Precision = setting("auto", "Precision", "auto: half on a GPU where the model bears it, else full.", level="expert")
     device: Literal["auto", "cuda", "cpu"] = setting("auto", "Device", "auto takes the GPU where there is one.", level="advanced")
 
@@ -106,7 +107,7 @@ class Upscaler(Tool["Wanted", "Picture"]):
         """Raises: NotNeeded: it is large enough; DatasetError: it would become larger than any picture."""
         goal = goal_for(decoded.image.size, self.settings)
         if goal == decoded.image.size:
-            raise NotNeeded(f"Its {self.settings.mode} side has {self.settings.side} px or more.")
+            raise NotNeeded(why_large_enough(self.settings))
         return Wanted(work.unit.title, decoded.image, goal)
 
     def infer(self, prepared: Wanted, progress: Progress) -> Picture:
@@ -144,6 +145,13 @@ def told_by(settings: SizedSettings) -> dict[str, Any]:
 def goal_for(size: Size, settings: SizedSettings) -> Size | None:
     """As `goal_of`, by settings."""
     return goal_of(size, settings.mode, settings.side, settings.scale)
+
+
+def why_large_enough(settings: SizedSettings) -> str:
+    """Why a picture is not enlarged."""
+    if settings.mode == "factor":
+        return f"{settings.scale:g} times its pixels are no more than it has."
+    return f"Its {settings.mode} side has {settings.side} px or more."
 
 
 def goal_of(size: Size, mode: Mode, side: int, scale: float) -> Size | None:

@@ -1,9 +1,11 @@
 """Each layout by its reader's own rules. What sd-scripts itself reads is tested with it: tests/integration/test_sd_scripts_export.py."""
 
+import importlib
 import json
 import os
 from pathlib import Path
 
+import numpy
 import pytest
 import yaml
 from PIL import Image
@@ -14,7 +16,7 @@ from core.dataset.export.settings import ExportSettings, export_folder
 from core.dataset.images.variants import save_variant
 from core.stages import run_stage
 from tests.core.dataset.export.exports import caption, drawn, export, fill, names, settings
-from tests.core.dataset.small_things import picture, png_bytes
+from tests.core.dataset.small_things import lying_with_mask, picture, png_bytes
 
 
 @pytest.fixture
@@ -68,14 +70,18 @@ def test_ai_toolkit_reads_its_config_its_pictures_and_the_place_of_the_trigger_w
 
 
 def test_the_library_datasets_reads_the_imagefolder_with_its_masks(filled, tmp_path):
-    datasets = pytest.importorskip("datasets")
+    datasets = importlib.import_module("datasets") if os.environ.get("CI") else pytest.importorskip("datasets")
     root = Path(export(filled, layout="imagefolder", parts=True).folder)
     table = datasets.load_dataset("imagefolder", data_dir=str(root), split="train", cache_dir=str(tmp_path / "cache"))
     assert set(table.column_names) == {"image", "text", "mask"} and len(table) == 5
-    assert {row["text"] for row in table} == {"mychar, plain, red hair", "mychar, lying, red hair", "mychar, clear, red hair",
-                                              "mychar, girl, red hair"}
-    masks = [row for row in table if row["mask"] is not None]
-    assert [row["mask"].size == row["image"].size == (192, 128) for row in masks] == [True]
+    rows = {(row["text"].split(", ")[1], row["image"].size): row for row in table}
+    assert rows.keys() == {("plain", (96, 64)), ("lying", (64, 96)), ("clear", (64, 64)), ("girl", (192, 128)), ("girl", (64, 64))}
+    assert {row["text"] for row in table} == {f"mychar, {stem}, red hair" for stem in ("plain", "lying", "clear", "girl")}
+    assert {key for key, row in rows.items() if row["mask"] is not None} == {("girl", (192, 128))}
+    girl = rows["girl", (192, 128)]
+    with Image.open(filled.variants / "girl_upscaled.png") as source, Image.open(filled.variants / "girl_mask.png") as mask:
+        assert girl["image"].tobytes() == source.tobytes()
+        assert girl["mask"].tobytes() == mask.resize(source.size, Image.Resampling.BILINEAR).tobytes()
 
 
 def test_the_imagefolders_metadata_names_what_is_there(filled):
@@ -109,6 +115,20 @@ def test_the_transparent_version_lies_over_white_or_is_the_mask(filled):
         with Image.open(root / "img" / "50_mychar" / "girl.png") as girl:
             at, hidden = girl.getpixel((0, 5)), clear.getpixel((0, 5))
             assert girl.mode == mode and (at[:3] == hidden[:3] if masks == "alpha" else min(at) > 235 > min(hidden[:3]))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_in_place_the_mask_of_a_picture_that_is_stored_lying_lies_as_it_does(filled, orientation):
+    stored = lying_with_mask(filled, "turn", orientation)
+    caption(filled, "turn", "mychar")
+    root = Path(export(filled, layout="in_place", versions="none").folder)
+    with Image.open(root / "mask" / "turn.png") as mask:  # as sd-scripts reads it, which turns neither
+        assert mask.mode == "L" and (numpy.asarray(mask) == stored).all()
+    assert {path.stem: Image.open(path).size for path in (root / "mask").iterdir()} == {
+        path.stem: Image.open(path).size for path in filled.images.iterdir() if path.suffix != ".txt"}
+    copy = Path(export(filled, versions="none").folder) / "mask" / "40_mychar" / "turn.png"
+    with Image.open(copy) as mask, Image.open(filled.variants / "turn_mask.png") as drawn_upright:
+        assert mask.tobytes() == drawn_upright.tobytes() and not mask.getexif()
 
 
 def test_two_pictures_of_one_stem_get_names_and_captions_of_their_own(filled):

@@ -187,6 +187,6 @@ def test_a_job_without_a_token_says_where_one_is_given(filled, hub, monkeypatch,
 
 def test_a_wrong_name_or_licence_is_told():
     assert PushSettings.make(repo_id="https://huggingface.co/datasets/me/cats").repo_id == "me/cats"
-    for values, words in (({"repo_id": "a b"}, "owner/name, but is 'a b'"), ({"licence": "My own: x"}, "Licence")):
+    for values, words in (({"repo_id": "a b"}, "'a b' is not"), ({"licence": "My own: x"}, "Licence")):
         with pytest.raises(ConfigError, match=words):
             PushSettings.make(**values)

@@ -10,8 +10,9 @@ from PIL import Image
 from core.base.buckets import BucketRule, Fitter
 from core.base.errors import Cancelled
 from core.base.progress import Progress
-from core.dataset.images.resizing import ResizeSettings, new_size, resize_images, resized
+from core.dataset.images.resizing import ResizeSettings, make_resizer, new_size, resize_images, resized
 from core.dataset.images.variants import save_variant
+from core.dataset.images.working import try_on
 from core.dataset.project import Project
 from core.training.config.toml_text import toml_text
 from tests.tiny_models import make_pictures
@@ -75,7 +76,7 @@ def test_versions_are_made_beside_and_no_picture_is_touched(project, pictures):
     assert report.unneeded == ["small.png"] and names(project) == ["photo_resized.jpg", "tall_resized.webp"]
     assert Image.open(project.variants / "tall_resized.webp").mode == "RGBA"
     assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in project.images.iterdir()} == pictures
-    assert report.sentence() == "2 versions made, 1 picture needed none."
+    assert report.sentence() == "2 versions made, 1 picture needed none (Its longest side has less than 100 px, and 'Enlarge too' is off)."
 
 
 def test_a_second_run_does_nothing_and_other_settings_make_it_anew(project, pictures):
@@ -118,6 +119,37 @@ def test_only_the_format_changes(project, pictures):
     assert names(project) == ["photo_resized.webp", "small_resized.webp"] and report.unneeded == ["tall.webp"]
     with Image.open(project.images / "photo.jpg") as before, Image.open(project.variants / "photo_resized.webp") as after:
         assert after.size == before.size and after.convert("RGB").tobytes() == before.convert("RGB").tobytes()
+
+
+def test_another_quality_of_the_same_format_is_a_version_and_what_is_as_it_should_be_says_why(project, pictures):
+    size = (project.images / "photo.jpg").stat().st_size
+    report = resize_images(project, settings(mode="keep", saving={"format": "jpeg", "quality": 85}, images=("photo",)))
+    assert names(project) == ["photo_resized.jpg"] and (project.variants / "photo_resized.jpg").stat().st_size < size
+    assert resize_images(project, settings(mode="keep", saving={"quality": 85}, images=("photo",))).made[0].name == "photo_resized.jpg"
+    lossy = {"format": "webp", "lossless": False}
+    assert len(resize_images(project, settings(mode="keep", saving=lossy, images=("tall",))).made) == 1
+    report = resize_images(project, settings(mode="keep"))
+    assert report.made == [] and report.reasons["photo.jpg"] == ("It is a JPEG already, and keeps its size: it is written anew only for "
+                                                                "another format or quality, and so keeps its camera notes.")
+    assert "PNG already" in report.reasons["small.png"] and "WEBP already" in report.reasons["tall.webp"]
+
+
+@pytest.mark.parametrize(("values", "reason"), [
+    ({"side": 400}, "Its longest side has less than 400 px, and 'Enlarge too' is off."),
+    ({"side": 300}, "Its longest side has 300 px already."),
+    ({"mode": "shortest", "side": 201}, "Its shortest side has less than 201 px, and 'Enlarge too' is off."),
+    ({"mode": "exact", "width": 300, "height": 200}, "It has that size already.")])
+def test_a_picture_that_needs_nothing_says_why_and_how_large_it_is(project, pictures, values, reason):
+    assert resize_images(project, settings(**values, images=("photo",))).reasons == {"photo.jpg": reason}
+    tried = try_on(project, make_resizer(project, settings(**values)), "photo")
+    assert tried.why_none() == f"It has 300 x 200 pixels. {reason}"
+
+
+def test_a_report_counts_the_reasons(project, pictures):
+    Image.new("RGB", (400, 10)).save(project.images / "wide.png")
+    report = resize_images(project, settings(side=400))
+    assert report.sentence() == ("0 versions made, 4 pictures needed none (2: Its longest side has less than 400 px, and 'Enlarge too' is "
+                                 "off; 2: Its longest side has 400 px already).")
 
 
 def test_what_cannot_be_read_is_left_out_with_the_reason(project, pictures):
@@ -197,3 +229,10 @@ def test_buckets_are_those_of_trainers_settings_and_follow_them(project, picture
     assert made(128) == [(160, 96)]
     assert made(128) == []
     assert made(192) == [(224, 160)]
+
+
+def test_each_colour_counts_by_how_much_of_it_is_seen():
+    image = Image.new("RGBA", (64, 64), (0, 255, 0, 0))
+    image.paste((255, 0, 0, 255), (0, 0, 30, 64))  # the edge lies within a pixel of the small one
+    small = numpy.asarray(resized(image, (16, 16), (16, 16)))
+    assert 60 < small[8, 7, 3] < 200 and small[8, 7, 0] > 240 and small[8, 7, 1] < 15

@@ -4,18 +4,22 @@ import os
 import time
 from os import utime
 
+import numpy
 import pytest
 from PIL import Image
 
 from core.base.errors import DatasetError
 from core.base.locks import locked
 from core.dataset.images.learnable import learnable
+from core.dataset.images.opening import open_image
 from core.dataset.images.saving import SaveSettings, encode
+from core.dataset.images.taking_back import take_back_variant
 from core.dataset.images.training_set import TRAINED, is_training_set, training_set
-from core.dataset.images.variants import Made, Step, list_variants, save_variant, take_back_variant
-from core.dataset.images.working import LOCK
+from core.dataset.images.variants import Made, Step, list_variants, save_variant
+from core.dataset.images.writing import LOCK
 from core.dataset.items import list_items
 from core.dataset.project import project_of_images
+from tests.core.dataset.small_things import lying_with_mask
 
 
 def png(colour, size=(64, 48), mode="RGB", of="", steps=()):
@@ -91,6 +95,20 @@ def test_every_picture_has_a_mask_of_its_version_s_size(pictures):
     save_variant(pictures, "a", "mask", png(255, mode="L"), ".png")
     utime(pictures.variants / "a_mask.png", ns=(1, 1))
     assert Image.open(training_set(pictures, masks=True).masks / "a.png").getextrema() == (255, 255)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_mask_of_a_picture_that_is_stored_lying_lies_as_it_does(pictures, orientation):
+    stored = lying_with_mask(pictures, "lying", orientation)
+    found = training_set(pictures, masks=True)
+    with Image.open(found.masks / "lying.png") as mask:  # as sd-scripts reads it, which turns neither
+        assert mask.mode == "L" and (numpy.asarray(mask) == stored).all()
+    assert {path.stem: Image.open(path).size for path in found.masks.iterdir()} == {
+        path.stem: Image.open(path).size for path in found.images.iterdir() if path.suffix != ".txt"}
+    Image.new("L", open_image(found.images / "lying.png").image.size, 255).save(found.masks / "lying.png")  # as older releases did
+    training_set(pictures, masks=True)
+    with Image.open(found.masks / "lying.png") as mask:
+        assert orientation == 1 or (numpy.asarray(mask) == stored).all()
 
 
 def test_a_mask_of_other_proportions_is_refused_by_name(pictures):

@@ -170,3 +170,14 @@ def test_the_squares_in_which_a_large_picture_is_worked_on_leave_no_seam():
         assert numpy.abs(subject_colours(colours, alpha).astype(int) - whole).max() <= 1
     finally:
         room.TILE = kept
+
+
+def test_the_old_backgrounds_colour_goes_unless_somebody_wants_it_to_stay(girl):
+    soft = feather(rectangle(SIZE, (20, 10), (60, 50)), 9)
+    give_mask(girl, soft)
+    green = []
+    for clean in (True, False):
+        make(girl, clean=clean)
+        made = numpy.array(result(girl))
+        green.append(made[..., 1][(made[..., 3] > 20) & (made[..., 3] < 255)].mean())
+    assert green[0] < green[1] - 20

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from dataclasses import replace
 
 import numpy
 import pytest
@@ -9,8 +10,9 @@ from PIL import Image
 
 from core.base.errors import Cancelled, DatasetError, DiskError, ModelError
 from core.dataset.images.saving import SaveSettings
+from core.dataset.images.tool import NothingFound, NotNeeded, Output, Tool
 from core.dataset.images.variants import Step, read_made, save_variant, versions_of
-from core.dataset.images.working import NothingFound, NotNeeded, Output, Tool, keep, try_on, work_on
+from core.dataset.images.working import keep, try_on, work_on
 
 
 class Painter(Tool):
@@ -178,7 +180,7 @@ def test_a_model_that_cannot_be_opened_ends_the_work_and_a_full_disk_too(picture
     def full(*arguments):
         raise DiskError("No space.")
 
-    monkeypatch.setattr("core.dataset.images.working.save_variant", full)
+    monkeypatch.setattr("core.dataset.images.writing.save_variant", full)
     with pytest.raises(DiskError):
         work_on(pictures, Painter())
 
@@ -215,6 +217,23 @@ def test_the_format_is_the_tools_and_camera_notes_are_kept_where_they_are_wanted
     work_on(pictures, tool, ["1"])
     with Image.open(pictures.variants / "1_upscaled.webp") as image:
         assert image.getexif()[0x010F] == "Camera"
+
+
+class Blackener(Painter):
+    """A model that is broken."""
+
+    def finish(self, work, prepared, result):
+        return [Output(Image.fromarray(result // 255))]
+
+
+def test_a_version_that_is_all_of_one_colour_though_its_picture_is_not_is_told(pictures):
+    Image.linear_gradient("L").save(pictures.images / "1.png")
+    report = work_on(pictures, Blackener())
+    assert [one.note for one in report.made] == ["it is all of one colour: look at it", "", ""]
+    assert report.sentence() == "3 versions made, 1 of them all of one colour: look at it."
+    assert report.as_dict()["doubtful"] == [{"name": "1_upscaled.png", "reason": "it is all of one colour: look at it"}]
+    mask = try_on(pictures, Blackener("mask", "mask"), "1")
+    assert mask.files[0].encoded.note == "", "a mask may be"
 
 
 def test_a_tool_that_goes_on_builds_upon_what_it_made_and_does_its_last_step_anew(pictures):
@@ -315,3 +334,12 @@ def test_a_picture_whose_name_begins_like_another_ones_keeps_its_own_versions(pi
     Image.new("RGB", (8, 6), (50,) * 3).save(pictures.images / "3_inpainted.png")
     with pytest.raises(DatasetError, match="'3_inpainted'"):
         keep(pictures, try_on(pictures, Painter("inpaint", "inpainted"), "3"))
+
+
+def test_what_was_tried_of_another_picture_is_not_kept(pictures):
+    tried = try_on(pictures, Painter(), "1")
+    unit = tried.work.unit
+    other = replace(tried, work=replace(tried.work, unit=replace(unit, item=replace(unit.item, sha256="0" * 64))))
+    with pytest.raises(DatasetError, match="changed meanwhile"):
+        keep(pictures, other)
+    assert keep(pictures, tried)

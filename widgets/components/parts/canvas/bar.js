@@ -60,7 +60,7 @@ function group(words, ...inside) {
 }
 
 /**
- * Both bars of a model. Calls: `wish(kind)` for "in", "out", "fit", "whole", "undo", "redo", "confirm", "drop"; `set(trait, value)`.
+ * Both bars of a model. Calls: `wish(kind)` for "in", "out", "fit", "whole", "undo", "redo", "drop"; `set(trait, value)`.
  */
 function createBars(model, { wish, set }) {
   const top = make("div", "lb-canvas-bar"), below = make("div", "lb-canvas-bar");
@@ -78,10 +78,9 @@ function createBars(model, { wish, set }) {
   const ratio = make("select"), ratioField = labelled("Ratio", ratio, "ratio").label;
   const undo = makeButton("Undo", () => wish("undo"), "canvas-undo"), redo = makeButton("Redo", () => wish("redo"), "canvas-redo");
   const steps = group("Steps", undo, redo);
-  const confirm = makeButton("Use this crop", () => wish("confirm"), "confirm-crop", "lb-canvas-main");
   const drop = makeButton("No crop", () => wish("drop"), "drop-crop");
   const clear = makeButton("Clear points", () => wish("drop"), "clear-points");
-  top.append(modes, width.label, belongs, wayField, ratioField, confirm, drop, clear);
+  top.append(modes, width.label, belongs, wayField, ratioField, drop, clear);
   const zoom = make("output", "lb-canvas-zoom");
   zoom.dataset.testid = "zoom-level";
   const out = makeButton("−", () => wish("out"), "zoom-out"), into = makeButton("+", () => wish("in"), "zoom-in");
@@ -120,7 +119,7 @@ function createBars(model, { wish, set }) {
     belongs.disabled = locked;
     belongs.setAttribute("aria-pressed", String(!model.get("belongs")));
     ratioField.hidden = mode !== "crop" || !model.get("ratios").length;
-    confirm.hidden = drop.hidden = mode !== "crop";
+    drop.hidden = mode !== "crop";
     clear.hidden = mode !== "points";
     drawMarked();
     const masks = offered.some((name) => ["brush", "eraser", "rectangle", "polygon", "points"].includes(name));
@@ -134,8 +133,7 @@ function createBars(model, { wish, set }) {
   }
   /** What can be done with points and boxes; called while they are drawn. */
   function drawMarked() {
-    const { crop, points, box } = model.get("marked"), states = [[confirm, model.get("locked") || !crop?.length], [drop, !crop?.length],
-      [clear, !points?.length && !box?.length]];
+    const { crop, points, box } = model.get("marked"), states = [[drop, !crop?.length], [clear, !points?.length && !box?.length]];
     for (const [button, isOff] of states) if (button.disabled !== isOff) button.disabled = isOff;
   }
   function drawRatios() {

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from PIL import Image
+from skimage.data import coffee
 
 from core.base.errors import DatasetError
 from core.dataset.images.bench import look_at_picture, take_back
@@ -46,6 +47,14 @@ def test_a_part_is_cut_to_the_pixel_and_further_ones_stand_beside_it(girl):
     crop_by_hand(girl, settings(0, 0, 60, 60, label="hand"))
     assert Image.open(girl.variants / "girl_hand.png").size == (60, 60) and len(names(girl)) == 3
     assert Image.open(girl.variants / ".replaced" / "girl_hand.png").size == (50, 50)
+
+
+@pytest.mark.parametrize("becomes", ["part", "picture"])
+def test_every_pixel_of_a_jpeg_stays_as_it_is(project, becomes):
+    Image.fromarray(coffee()[:240, :250]).save(project.images / "girl.jpg", quality=90)
+    path = project.variants / crop_by_hand(project, settings(becomes=becomes)).made[0].name
+    with Image.open(project.images / "girl.jpg") as before, Image.open(path) as after:
+        assert path.suffix == ".png" and after.tobytes() == before.crop((10, 20, 110, 220)).tobytes()
 
 
 def test_smart_crop_never_takes_away_what_was_cut_by_hand(project, tmp_path, monkeypatch):

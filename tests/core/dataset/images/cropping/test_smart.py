@@ -12,8 +12,9 @@ from core.dataset.images.cropping.planning import CropSettings
 from core.dataset.images.cropping.smart import crop_images, make_cropper
 from core.dataset.images.masks import empty_mask
 from core.dataset.images.opening import open_image
+from core.dataset.images.tool import Output, Tool
 from core.dataset.images.variants import read_made, save_variant
-from core.dataset.images.working import Output, Tool, keep, try_on, work_on
+from core.dataset.images.working import keep, try_on, work_on
 from core.models.warm import WARM
 from core.stages import run_stage
 from tests.core.dataset.curation.photographs import photographs
@@ -56,6 +57,18 @@ class Masker(Tool):
 
     def finish(self, work, prepared, result):
         return [Output(Image.fromarray(empty_mask(prepared, 255)))]
+
+
+def test_a_crop_of_a_jpeg_keeps_every_pixel(project, pictures):
+    before = Image.effect_noise((1280, 1280), 40).convert("RGB")
+    before.paste(with_red((1280, 1280), FACE).crop(FACE), FACE[:2])
+    (project.images / "girl.png").unlink()
+    before.save(project.images / "girl.jpg", quality=85)
+    crop_images(project, settings(framings=("face_focus",)))
+    crop, whole = (open_image(path).image for path in (project.variants / "girl_face_focus.png", project.images / "girl.jpg"))
+    first, rows = crop.crop((0, 0, crop.width, 1)).tobytes(), [whole.crop((0, row, 1280, row + 1)).tobytes() for row in range(1280)]
+    left, top = next((row.find(first) // 3, number) for number, row in enumerate(rows) if first in row)
+    assert whole.crop((left, top, left + crop.width, top + crop.height)).tobytes() == crop.tobytes()
 
 
 def test_crops_are_made_beside_the_picture_and_told(project, pictures):

@@ -1,6 +1,7 @@
 """Base models draw into the hole: tiny ones of random weights, and the embedded one, which has learnt to draw."""
 
 import random
+import sys
 
 import numpy
 import pytest
@@ -12,7 +13,7 @@ from core.base.progress import Progress
 from core.dataset.images.inpainting.painting import Inpainter, inpaint_images, tries
 from core.dataset.images.inpainting.settings import InpaintSettings
 from core.dataset.images.variants import read_made
-from core.dataset.images.working import keep, try_on
+from core.dataset.images.working import keep, try_on, work_on
 from core.dataset.project import Project
 from core.models.warm import WARM
 from tests.core.dataset.images.inpainting.conftest import marked
@@ -115,6 +116,20 @@ def test_a_result_that_does_not_fit_is_painted_by_lama_if_it_is_there(project, p
 
     one, two = (numpy.array(Image.open(io.BytesIO(data.encoded.data))) for data in (file, other))
     assert (one == two).all() and (one[~hole] == photo[~hole]).all()
+
+
+@pytest.mark.parametrize("missing", ["weights", "package"])
+def test_a_lama_that_cannot_take_over_costs_no_result(project, photo, sd_folder, models, monkeypatch, missing):
+    (models / "inpainters").mkdir(parents=True)
+    (models / "inpainters" / "big-lama.pt").write_bytes(b"no weights")
+    marked(project, "photo", BOX)
+    if missing == "package":
+        monkeypatch.setitem(sys.modules, "spandrel", None)
+    report = work_on(project, Inpainter(settings(sd_folder, least_likeness=40, lama_model="big-lama")))
+    (made,) = report.made
+    assert made.note.startswith("look at its edges: around the mark it was unlike the picture") and report.skipped == []
+    words = {"weights": "big-lama.pt", "package": "The way of inpainting 'LaMa' needs spandrel"}[missing]
+    assert f"; LaMa could not take over: {words}" in made.note
 
 
 def test_a_vae_that_overflows_is_told_and_a_folder_that_is_no_model_too(tmp_path, project, photo, sdxl_folder):

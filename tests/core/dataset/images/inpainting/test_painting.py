@@ -7,7 +7,7 @@ from skimage.data import astronaut, chelsea, coffee
 
 from core.base.errors import Cancelled, DatasetError
 from core.base.progress import Progress
-from core.dataset.images.inpainting import PAINTERS
+from core.dataset.images.inpainting import PAINTERS, smooth
 from core.dataset.images.inpainting.painting import Inpainter, inpaint_images, tries, without_trigger
 from core.dataset.images.inpainting.settings import InpaintSettings
 from core.dataset.images.masks import at_place, grow
@@ -43,6 +43,18 @@ def test_only_marked_pixels_change(project, photo, grown, feather):
     changed = (made != photo).any(axis=2)
     assert report.sentence() == "1 version made." and not changed[~allowed].any() and changed[allowed].mean() > 0.8
     assert numpy.array_equal(numpy.array(Image.open(project.images / "photo.png")), photo)
+
+
+@pytest.mark.parametrize(("ending", "lossy", "made_as"), [("jpg", {"quality": 90}, "png"), ("webp", {"quality": 60}, "webp")])
+def test_only_marked_pixels_change_from_file_to_file_also_of_a_picture_that_was_saved_with_loss(project, ending, lossy, made_as):
+    Image.fromarray(coffee()[:300, :400]).save(project.images / f"cup.{ending}", **lossy)
+    before = numpy.array(Image.open(project.images / f"cup.{ending}"))
+    report = inpaint_images(project, settings(region="place", saving={"lossless": False}))
+    allowed = grow(at_place((400, 300), "bottom-right", 25, 8), 4) > 0
+    changed = (version(project, f"cup_inpainted.{made_as}") != before).any(axis=2)
+    assert not changed[~allowed].any() and changed[allowed].any() and report.made[0].note == ""
+    inpaint_images(project, settings(region="place", saving={"format": "jpeg"}))
+    assert (version(project, "cup_inpainted.jpg") != before).any(axis=2)[~allowed].any(), "who asks for JPEG gets it"
 
 
 def test_transparency_and_hidden_colours_stay(project):
@@ -202,3 +214,31 @@ def test_a_large_picture_with_a_small_watermark_is_quick_and_keeps_its_sharpness
     with tool.ready(Progress()):
         made = tool.infer(canvas, Progress())
     assert time.monotonic() - begun < 8 and ((made != large).any(axis=2) <= canvas.hole).all()
+
+
+def asked_of(monkeypatch):
+    """What the method without a model is asked: pixels and hole of each piece, in order."""
+    asked, fill = [], smooth.smoothly
+    monkeypatch.setattr(smooth, "smoothly", lambda pixels, hole: asked.append((pixels.copy(), hole.copy())) or fill(pixels, hole))
+    return asked
+
+
+def test_what_looks_at_a_picture_sees_white_behind_what_is_transparent(project, monkeypatch):
+    picture = Image.new("RGBA", (80, 60), (0, 0, 0, 0))
+    picture.paste((200, 60, 60, 255), (0, 0, 40, 60))
+    picture.save(project.images / "clear.png")
+    marked(project, "clear", (30, 20, 50, 30))
+    asked = asked_of(monkeypatch)
+    inpaint_images(project, settings())
+    pixels, _ = asked[0]
+    assert (pixels[50, 70] == 255).all() and tuple(pixels[50, 5]) == (200, 60, 60)
+
+
+def test_what_was_painted_is_picture_for_the_next_piece(project, monkeypatch):
+    Image.fromarray(coffee()[:200, :600]).save(project.images / "wide.png")
+    first, second = (10, 90, 40, 110), (500, 90, 520, 110)
+    hole = marked(project, "wide", first, second)
+    asked = asked_of(monkeypatch)
+    inpaint_images(project, settings(grow=0, context=1024))
+    assert [int(one.sum()) for _, one in asked] == [int(hole.sum()), int(hole[:, 450:].sum())]
+    assert (asked[1][0][90:110, 10:40] == version(project, "wide_inpainted.png")[90:110, 10:40]).mean() > 0.5

@@ -8,7 +8,8 @@ from core.base.errors import Cancelled, ModelError
 from core.base.progress import Progress
 from core.dataset.images.upscaling.alpha import bled
 from core.dataset.images.upscaling.enlarging import WHOLE, Enlarger
-from core.dataset.images.upscaling.network import Network, open_image_model
+from core.dataset.images.upscaling.network import Network, open_image_model, precision_for
+from core.dataset.images.upscaling.weights import open_network
 from tests.tiny_upscalers import make_compact, make_swinir, open_tiny, save_network
 
 
@@ -195,3 +196,23 @@ def test_a_stop_between_two_tiles_of_one_picture(network):
     with pytest.raises(Cancelled):
         Enlarger(64).enlarge(network, photo(300, 300), "a.png", impatient)
     assert impatient.told == [f"a.png: tile {number} of 49" for number in (1, 2, 3)] and impatient.done == 0
+
+
+def test_transparency_is_enlarged_smoothly(network):
+    image = photo(40, 30)
+    image.putalpha(Image.linear_gradient("L").resize((40, 30)))
+    alpha = Enlarger(WHOLE).enlarge(network, image).getchannel("A")
+    assert alpha.tobytes() == image.getchannel("A").resize((80, 60), Image.Resampling.LANCZOS).tobytes()
+
+
+@pytest.mark.parametrize(("half", "short", "is_known", "wanted"), [
+    (True, True, True, "float16"), (True, False, False, "float16"), (False, True, True, "bfloat16"), (False, True, False, "float32"),
+    (False, False, True, "float32")])
+def test_on_a_gpu_the_precision_is_half_where_the_network_bears_it(tmp_path, monkeypatch, half, short, is_known, wanted):
+    import torch
+
+    described = open_network(save_network(make_compact(), tmp_path / "a.pth"), ("SR",), "upscaler")
+    described.supports_half, described.supports_bfloat16 = half, short
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: is_known)
+    assert precision_for(described, "cuda", "auto") == getattr(torch, wanted)
+    assert precision_for(described, "cpu", "auto") == precision_for(described, "cuda", "fp32") == torch.float32

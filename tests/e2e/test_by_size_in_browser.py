@@ -1,0 +1,54 @@
+"""Bulk by size in a real browser: the plan first, then the job, what came of each picture, and the way back."""
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from core.dataset.manager import DatasetManager
+from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+skimage_data = pytest.importorskip("skimage.data")
+CELL = """
+from pathlib import Path
+from widgets.dataset.by_size import BySizePanel
+from widgets.session import Session
+session = Session()
+session.open(Path({folder!r}))
+panel = BySizePanel(session)
+panel.view
+"""
+
+
+@pytest.fixture
+def photos(tmp_path) -> DatasetManager:
+    manager = DatasetManager.create("Photos", tmp_path / "projects", trigger="mychar")
+    for name in ("astronaut", "coffee", "rocket"):
+        Image.fromarray(getattr(skimage_data, name)()).save(manager.project.images / f"{name}.png")
+    return manager
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1500), ("dark", 760)])
+def test_the_plan_comes_first_and_what_was_done_is_taken_back(tmp_path, photos, theme, width):
+    write_notebook(tmp_path / "sizes.ipynb", CELL.format(folder=str(photos.project.folder)))
+    with Lab(tmp_path, theme=theme) as lab, Browser(width=width, height=1300) as context:
+        page = lab.open(context, "sizes.ipynb")
+        run_all(page)
+        panel = page.locator(".lb-panel-by-size")
+        for label, value in (("Upscale below", 100), ("Shrink above", 410), ("To (px)", 400)):
+            panel.get_by_label(label).first.fill(str(value))
+            page.keyboard.press("Tab")
+        expect(panel.get_by_role("button", name="Do what is planned")).to_be_disabled()
+        panel.get_by_role("button", name="Show the plan").click()
+        expect(panel.locator(".lb-status")).to_contain_text("3 pictures: 0 upscaled, 1 stay, 2 shrunk")
+        expect(panel.get_by_role("rowheader", name="astronaut.png")).to_be_visible()
+        keep_picture(page, "by-size", f"by-size-plan-{theme}")
+        panel.get_by_role("button", name="Do what is planned").click()
+        expect(panel.get_by_text("astronaut_resized.png, 400 x 400")).to_be_visible(timeout=60_000)
+        keep_picture(page, "by-size", f"by-size-done-{theme}")
+        with Image.open(photos.project.variants / "astronaut_resized.png") as made:
+            assert made.size == (400, 400)
+        panel.get_by_role("button", name="Take back what it made").click()
+        expect(panel.locator(".lb-status")).to_contain_text("2 versions put aside")
+        assert list(photos.project.variants.glob("*.png")) == []
+        assert overflowing(page, ".lb-panel-by-size, .lb-panel-by-size > *") == [] and not context.errors
