@@ -93,7 +93,8 @@ def read_header_of(path: Path) -> Header:
 
 def _refuse_others(path: Path, start: bytes, length: int, size: int) -> None:
     """Raises: ModelError: the first bytes are not those of a safetensors file, in words."""
-    if start[:4] == b"PK\x03\x04" or start[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+    is_header = start[8:9] == b"{" and length <= LONGEST  # a header of 1,152 bytes begins as a pickle does: with 80 04
+    if not is_header and (start[:4] == b"PK\x03\x04" or start[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
         raise ModelError(f"{path.name} is a pickled checkpoint (.pt, .ckpt, .bin): opening it could run whatever program is hidden in it.",
                          CONVERT)
     if size < 10:
