@@ -48,6 +48,15 @@ def spectrum(file: LoraFile, module: LoraModule, device: str = "cpu", computing:
         known: what came out before, without its factors; only these are then read again.
     Raises: ModelError: a value is not finite (NaN or infinite).
     """
+    values = factor_values(file, module, device, computing)
+    if module.kind == "lokr":
+        return kronecker_of(*(spectrum_of(side) for side in lokr_sides(values)))
+    factors = Factors(*(lora_factors if module.kind == "lora" else loha_factors)(values))
+    return known.with_factors(factors) if known is not None else spectrum_of(factors)
+
+
+def factor_values(file: LoraFile, module: LoraModule, device: str = "cpu", computing: Computing = "float32") -> dict[str, torch.Tensor]:
+    """The tensors that are multiplied, by role. Raises: ModelError: a value is not finite (NaN or infinite)."""
     import torch
 
     values = {role: tensor.to(device, getattr(torch, computing)) for role, tensor in file.tensors_of(module).items()
@@ -56,10 +65,7 @@ def spectrum(file: LoraFile, module: LoraModule, device: str = "cpu", computing:
         if not is_finite(tensor):
             raise ModelError(f"{module.tensors[role].name} in {file.path.name} holds {broken_words(tensor)}: the training broke down.",
                              "Use an earlier checkpoint of the run.")
-    if module.kind == "lokr":
-        return kronecker_of(*(spectrum_of(side) for side in lokr_sides(values)))
-    factors = Factors(*(lora_factors if module.kind == "lora" else loha_factors)(values))
-    return known.with_factors(factors) if known is not None else spectrum_of(factors)
+    return values
 
 
 def is_finite(tensor: torch.Tensor) -> bool:
