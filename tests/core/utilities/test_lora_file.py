@@ -141,7 +141,8 @@ def test_what_is_no_lora_file_is_refused_with_the_reason_and_what_to_do(tmp_path
 @pytest.mark.parametrize("length", [0x280, 0x380, 0x480, 0x580])
 def test_a_header_whose_length_begins_as_a_pickle_does_is_none(tmp_path, length):
     """1,152 bytes are written 80 04, as protocol 4 of pickle is."""
-    whole = write(tmp_path / "whole.safetensors", {"lora_unet_a": {".lora_up.weight": torch.ones(6, 2), ".lora_down.weight": torch.ones(2, 5)}})
+    pair = {".lora_up.weight": torch.ones(6, 2), ".lora_down.weight": torch.ones(2, 5)}
+    whole = write(tmp_path / "whole.safetensors", {"lora_unet_a": pair})
     data = whole.read_bytes()
     old = int.from_bytes(data[:8], "little")
     (tmp_path / "a.safetensors").write_bytes(length.to_bytes(8, "little") + data[8:8 + old].ljust(length) + data[8 + old:])
