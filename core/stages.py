@@ -116,6 +116,8 @@ _ALL = (
           "preview_sizes", heavy=False, place="loras"),
     Stage("resize-lora", "Give a LoRA file other ranks", "core.utilities.resizing:ResizeLoraSettings", UTILITIES, "resize", heavy=False,
           place="loras"),
+    Stage("merge-loras", "Make one LoRA file of several", "core.utilities.merging:MergeSettings", UTILITIES, "merge", heavy=False,
+          place="loras"),
     Stage("lora-metadata", "Change what a LoRA file says of itself", "core.utilities.metadata:MetadataSettings", UTILITIES,
           "edit_metadata", heavy=False, place="loras"),
     Stage("convert-pickled", "Make a safetensors file of a pickled checkpoint", "core.utilities.pickled:PickledSettings", UTILITIES,

@@ -12,6 +12,7 @@ from core.base.settings import Settings
 
 if TYPE_CHECKING:
     from core.utilities.inspecting import InspectSettings, LoraReport
+    from core.utilities.merging import MergeReport, MergeSettings
     from core.utilities.metadata import MetadataReport, MetadataSettings
     from core.utilities.pickled import PickledReport, PickledSettings
     from core.utilities.resizing import PreviewReport, PreviewSettings, ResizeLoraSettings, ResizeReport
@@ -52,6 +53,12 @@ class UtilitiesManager:
         from core.utilities.resizing import resize_lora
 
         return resize_lora(settings, progress)
+
+    def merge(self, settings: MergeSettings, progress: Progress = SILENT) -> MergeReport:
+        """Make one file of several. Raises: ModelError, ConfigError, DiskError, Cancelled."""
+        from core.utilities.merging import merge_loras
+
+        return merge_loras(settings, progress)
 
     def edit_metadata(self, settings: MetadataSettings, progress: Progress = SILENT) -> MetadataReport:
         """Change what a file says of itself. Raises: ModelError, ConfigError, DiskError, Cancelled."""
