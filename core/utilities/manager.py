@@ -11,6 +11,7 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 
 if TYPE_CHECKING:
+    from core.utilities.converting import ConvertReport, ConvertSettings
     from core.utilities.inspecting import InspectSettings, LoraReport
     from core.utilities.merging import MergeReport, MergeSettings
     from core.utilities.metadata import MetadataReport, MetadataSettings
@@ -59,6 +60,12 @@ class UtilitiesManager:
         from core.utilities.merging import merge_loras
 
         return merge_loras(settings, progress)
+
+    def convert(self, settings: ConvertSettings, progress: Progress = SILENT) -> ConvertReport:
+        """Write a file under other names or in another type. Raises: ModelError, ConfigError, DiskError, Cancelled."""
+        from core.utilities.converting import convert_lora
+
+        return convert_lora(settings, progress)
 
     def edit_metadata(self, settings: MetadataSettings, progress: Progress = SILENT) -> MetadataReport:
         """Change what a file says of itself. Raises: ModelError, ConfigError, DiskError, Cancelled."""
