@@ -118,6 +118,8 @@ _ALL = (
           place="loras"),
     Stage("merge-loras", "Make one LoRA file of several", "core.utilities.merging:MergeSettings", UTILITIES, "merge", heavy=False,
           place="loras"),
+    Stage("average-loras", "Average the checkpoints of a run", "core.utilities.averaging:AverageSettings", UTILITIES, "average",
+          heavy=False, place="loras"),
     Stage("convert-lora", "Give a LoRA file other names, another precision or another kind", "core.utilities.converting:ConvertSettings",
           UTILITIES, "convert", heavy=False, place="loras"),
     Stage("lora-metadata", "Change what a LoRA file says of itself", "core.utilities.metadata:MetadataSettings", UTILITIES,

@@ -11,6 +11,7 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 
 if TYPE_CHECKING:
+    from core.utilities.averaging import AverageSettings
     from core.utilities.converting import ConvertReport, ConvertSettings
     from core.utilities.inspecting import InspectSettings, LoraReport
     from core.utilities.merging import MergeReport, MergeSettings
@@ -60,6 +61,12 @@ class UtilitiesManager:
         from core.utilities.merging import merge_loras
 
         return merge_loras(settings, progress)
+
+    def average(self, settings: AverageSettings, progress: Progress = SILENT) -> MergeReport:
+        """Make one file of a run's checkpoints. Raises: ModelError, ConfigError, DiskError, Cancelled."""
+        from core.utilities.averaging import average_loras
+
+        return average_loras(settings, progress)
 
     def convert(self, settings: ConvertSettings, progress: Progress = SILENT) -> ConvertReport:
         """Write a file under other names or in another type. Raises: ModelError, ConfigError, DiskError, Cancelled."""

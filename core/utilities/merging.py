@@ -97,16 +97,17 @@ class MergeReport:
                          f"{percent(self.rounding)} by rounding.", *self.notes])
 
 
-def merge_loras(settings: MergeSettings, progress: Progress = SILENT) -> MergeReport:
+def merge_loras(settings: MergeSettings, progress: Progress = SILENT, words: str = "", ending: str = "-merged") -> MergeReport:
     """Write one file that does what several do together; the given ones stay as they are.
 
+    Args: words: how the report calls the method, where the weights make the sum something else. ending: of the file's name.
     Raises: ModelError: no LoRA files, made for different base models, of kinds that cannot be added, or with values that are no numbers.
         ConfigError: wrong settings, or the target is taken. DiskError, Cancelled: nothing is written.
     """
     rule, device = settings.rule(), chosen_device(settings.device)
     with opened(settings.files, settings.weights, settings.blocks) as sources:
         layers, family = joined(sources)
-        target = free_target(sources[0].file.path, settings.save_to, "-merged")
+        target = free_target(sources[0].file.path, settings.save_to, ending)
         dtype = written_type(sources, PRECISIONS.get(settings.save_precision, ""))
         having = [layer for layer in layers if layer.is_factored]
         release = partial(_release, sources)
@@ -122,7 +123,7 @@ def merge_loras(settings: MergeSettings, progress: Progress = SILENT) -> MergeRe
             tensors = [*new.tensors(), *plain_sums(plain, dtype),
                        *(new_tensor(place.name, place.dtype, place.shape, partial(source.file.view, place.name))
                          for source, place in unknown)]
-            words = METHODS[settings.merge_method]
+            words = words or METHODS[settings.merge_method]
             metadata = merged_metadata(sources, ranks, words, settings.blocks)
             write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
         return MergeReport(str(target), words, tuple((str(source.file.path), source.weight) for source in sources),

@@ -141,7 +141,8 @@ def test_a_transformer_of_diffusers_computes_with_converted_names_as_with_weight
     save_file(state, tmp_path / "a.safetensors", {"modelspec.architecture": "flux-1-dev/lora"})
     convert_lora(ConvertSettings.make(file=str(tmp_path / "a.safetensors"), save_to=str(tmp_path / "b.safetensors"), naming="diffusers"))
     given = {"hidden_states": torch.randn(1, 4, 4), "encoder_hidden_states": torch.randn(1, 3, 32),
-             "pooled_projections": torch.randn(1, 32), "timestep": torch.tensor([0.5]), "img_ids": torch.zeros(4, 3), "txt_ids": torch.zeros(3, 3)}
+             "pooled_projections": torch.randn(1, 32), "timestep": torch.tensor([0.5]),
+             "img_ids": torch.zeros(4, 3), "txt_ids": torch.zeros(3, 3)}
     with torch.no_grad():
         plain = model(**given).sample
         model.load_lora_adapter(load_file(tmp_path / "b.safetensors"), prefix="transformer")

@@ -1,0 +1,63 @@
+"""The checkpoints of a run averaged: the mean of what they do, not of their factors."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from core.base.errors import ConfigError
+from core.utilities.averaging import AverageSettings, average_loras, checkpoints_of, shares
+from tests.core.utilities.layers import best_of_rank, layer, update_of, write
+
+NAME = "lora_unet_up_blocks_1_resnets_0_conv1"
+
+
+def run(tmp_path, count=4):
+    """Checkpoints of a run that moves a little at each; their updates."""
+    start, _ = layer("linear")
+    updates = []
+    for number in range(count):
+        move, _ = layer("linear", 1 + number)
+        roles = {end: value + (0.1 * move[end] if end != ".alpha" else 0) for end, value in start.items()}
+        name = f"mika-{number + 1:06d}" if number < count - 1 else "mika"
+        write(tmp_path / f"{name}.safetensors", {NAME: roles})
+        updates.append(update_of(load_file(tmp_path / f"{name}.safetensors"), NAME))
+    return updates
+
+
+@pytest.mark.parametrize("method", ["mean", "ema"])
+def test_the_average_is_that_of_the_updates_and_its_rank_that_of_the_run(tmp_path, method):
+    updates = run(tmp_path)
+    report = average_loras(AverageSettings.make(files=(str(tmp_path),), average_method=method, ema_decay=0.6, device="cpu"))
+    wanted = updates[0]
+    for number, update in enumerate(updates[1:], 2):
+        wanted = wanted + (update - wanted) / number if method == "mean" else 0.6 * wanted + 0.4 * update
+    best, error = best_of_rank(wanted, 4)
+    state = load_file(tmp_path / f"mika-000001-{method}.safetensors")
+    assert state[f"{NAME}.lora_down.weight"].shape[0] == 4 and report.error == pytest.approx(error, rel=1e-3)
+    assert float((update_of(state, NAME) - best).norm() / best.norm()) < 1e-5
+    exact = average_loras(AverageSettings.make(files=[str(path) for path in checkpoints_of([str(tmp_path)])[:4]], average_method=method,
+                                               ema_decay=0.6, new_rank=16, save_to=str(tmp_path / "exact.safetensors"), device="cpu"))
+    if method == "mean":
+        assert exact.error == 0 and "mean of 0.25 × mika-000001.safetensors" in exact.sentence()
+
+
+def test_the_order_is_that_of_the_run_and_the_shares_make_one(tmp_path):
+    run(tmp_path, 3)
+    (tmp_path / "mika-step00000250.safetensors").write_bytes((tmp_path / "mika.safetensors").read_bytes())
+    assert [path.name for path in checkpoints_of([str(tmp_path)])] == [
+        "mika-000001.safetensors", "mika-000002.safetensors", "mika-step00000250.safetensors", "mika.safetensors"]
+    assert sum(shares(7, 0.9)) == pytest.approx(1) and shares(3, 0.5) == (0.25, 0.25, 0.5) and shares(2) == (0.5, 0.5)
+
+
+def test_one_checkpoint_alone_has_no_average(tmp_path):
+    run(tmp_path, 1)
+    with pytest.raises(ConfigError, match="There is only 1 checkpoint"):
+        average_loras(AverageSettings.make(files=(str(tmp_path),)))
+
+
+def test_the_mean_of_the_factors_would_be_another_one(tmp_path):
+    updates = run(tmp_path, 2)
+    states = [load_file(tmp_path / f"{name}.safetensors") for name in ("mika-000001", "mika")]
+    up, down = (sum(state[f"{NAME}.lora_{side}.weight"] for state in states) / 2 for side in ("up", "down"))
+    mean = sum(updates) / 2
+    assert float((0.5 * up.double() @ down.double() - mean).norm() / torch.linalg.norm(mean)) > 1e-3
