@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import Self
+
 from core.base.errors import ModelError
 from core.utilities.headers import Header, TensorPlace, read_header_of
 from core.utilities.modules import LoraModule, group_modules
@@ -27,11 +29,11 @@ NUMBERS = {"F16": "<e", "F32": "<f", "F64": "<d", "I16": "<h", "I32": "<i", "I64
 """How one value is read without torch."""
 
 
-class LoraFile:
-    """A LoRA file that is open for reading. Nothing is loaded until it is asked for; the file itself cannot be changed through it.
+class TensorFile:
+    """A safetensors file that is open for reading. Nothing is loaded until it is asked for; the file itself cannot be changed through it.
 
     Args: path: a .safetensors file.
-    Raises: ModelError: it is none, broken, or no LoRA file. DiskError: no right to read it.
+    Raises: ModelError: it is none, or broken. DiskError: no right to read it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,12 +42,8 @@ class LoraFile:
         self.places = {place.name: place for place in self.header.tensors}
         with open(self.path, "rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        self.modules, self.unknown = group_modules(self.header.tensors)
-        if not self.modules:
-            raise ModelError(f"{self.path.name} holds no layers of a LoRA ({len(self.places)} tensors of other names).",
-                             "Choose a LoRA file; base models and embeddings are not opened here.")
 
-    def __enter__(self) -> LoraFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -77,6 +75,26 @@ class LoraFile:
             return torch.frombuffer(bytearray(self.view(name)), dtype=dtype).reshape(place.shape)
         return torch.frombuffer(self._map, dtype=dtype, count=place.count, offset=place.begin).reshape(place.shape)
 
+    def release(self) -> None:
+        """Tell the system that the pages read so far are not needed soon, so that they do not count as this process's memory."""
+        if hasattr(self._map, "madvise"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+
+class LoraFile(TensorFile):
+    """A LoRA file that is open for reading. Nothing is loaded until it is asked for; the file itself cannot be changed through it.
+
+    Args: path: a .safetensors file.
+    Raises: ModelError: it is none, broken, or no LoRA file. DiskError: no right to read it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.modules, self.unknown = group_modules(self.header.tensors)
+        if not self.modules:
+            raise ModelError(f"{self.path.name} holds no layers of a LoRA ({len(self.places)} tensors of other names).",
+                             "Choose a LoRA file; base models and embeddings are not opened here.")
+
     def tensors_of(self, module: LoraModule) -> dict[str, torch.Tensor]:
         """The tensors of a module by their role."""
         return {role: self.tensor(place.name) for role, place in module.tensors.items()}
@@ -104,11 +122,6 @@ class LoraFile:
         """
         scale = self.alpha(module) / module.rank if module.rank else 1.0
         return scale * (self.number(module.tensors["scalar"]) if "scalar" in module.tensors else 1.0)
-
-    def release(self) -> None:
-        """Tell the system that the pages read so far are not needed soon, so that they do not count as this process's memory."""
-        if hasattr(self._map, "madvise"):
-            self._map.madvise(mmap.MADV_DONTNEED)
 
     def missing_alpha(self) -> list[str]:
         """Modules that need an alpha and have none, neither of their own nor in PEFT's settings."""
