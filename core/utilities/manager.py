@@ -12,7 +12,9 @@ from core.base.settings import Settings
 
 if TYPE_CHECKING:
     from core.utilities.averaging import AverageSettings
+    from core.utilities.baking import BakeReport, BakeSettings
     from core.utilities.converting import ConvertReport, ConvertSettings
+    from core.utilities.extracting import ExtractReport, ExtractSettings
     from core.utilities.inspecting import InspectSettings, LoraReport
     from core.utilities.merging import MergeReport, MergeSettings
     from core.utilities.metadata import MetadataReport, MetadataSettings
@@ -73,6 +75,18 @@ class UtilitiesManager:
         from core.utilities.converting import convert_lora
 
         return convert_lora(settings, progress)
+
+    def extract(self, settings: ExtractSettings, progress: Progress = SILENT) -> ExtractReport:
+        """Make a LoRA of what two models differ in. Raises: ModelError, ConfigError, DiskError, Cancelled."""
+        from core.utilities.extracting import extract_lora
+
+        return extract_lora(settings, progress)
+
+    def bake(self, settings: BakeSettings, progress: Progress = SILENT) -> BakeReport:
+        """Put LoRA files into a model, or take them out. Raises: ModelError, ConfigError, DiskError, Cancelled."""
+        from core.utilities.baking import bake_loras
+
+        return bake_loras(settings, progress)
 
     def edit_metadata(self, settings: MetadataSettings, progress: Progress = SILENT) -> MetadataReport:
         """Change what a file says of itself. Raises: ModelError, ConfigError, DiskError, Cancelled."""

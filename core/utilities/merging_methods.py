@@ -49,7 +49,7 @@ def elected(layer: JoinedLayer, rank: int, device: str, computing: Computing, me
     whole = torch.stack(updates).sum(0) if method == "dare" else agreed(updates, weights).mul_(scale)
     del updates
     found = sketch(whole, rank)
-    return MadeLayer(found.factors, found.norm, found.left_out(rank))
+    return MadeLayer(found.factors, found.norm, found.error)
 
 
 def trimmed(update: torch.Tensor, density: float) -> torch.Tensor:

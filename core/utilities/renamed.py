@@ -155,7 +155,7 @@ def _to_diffusers(file: LoraFile, family: str, slot: Slot, modules: Mapping[int,
 
 def _divided(file: LoraFile, slot: Slot, module: LoraModule, notes: dict[str, Any]) -> Iterator[tuple[int, tuple[int, int], Any]]:
     """Parts with their outputs, and their columns where each has columns of its own (others are zero), as sd-scripts' split_qkv gives."""
-    edges = _edges(slot, module.shape[0])
+    edges = edges_of(slot, module.shape[0])
     known = _told(file, PARTS).get(slot.original)
     count = len(slot.parts)
     even = [[part, module.rank // count] for part in range(count)] if module.rank % count == 0 else None
@@ -198,7 +198,7 @@ def _to_original(file: LoraFile, family: str, slot: Slot, modules: Mapping[int, 
         return Renamed(name, naming, ((Piece(module, fold=fold), (0, module.shape[0])),), module.shape[0], swapped=swapped, alpha=alpha)
     parts = sorted(modules.items())
     unit = next(module.shape[0] // slot.widths[part] for part, module in parts)
-    outputs, edges = unit * sum(slot.widths), _edges(slot, unit * sum(slot.widths))
+    outputs, edges = unit * sum(slot.widths), edges_of(slot, unit * sum(slot.widths))
     backs = [_back(file, module, old, names_of(slot, "diffusers", family)[part]) for part, module in parts]
     shared = len(parts) == len(slot.parts) and len({fold for fold, _ in backs}) == 1 and _same_down(file, [module for _, module in parts])
     rank = parts[0][1].rank if shared else sum(module.rank for _, module in parts)
@@ -263,7 +263,8 @@ def _told(file: LoraFile, key: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _edges(slot: Slot, outputs: int) -> list[tuple[int, int]]:
+def edges_of(slot: Slot, outputs: int) -> list[tuple[int, int]]:
+    """Which outputs of a layer each of diffusers' parts has."""
     unit, begin, found = outputs // sum(slot.widths), 0, []
     for width in slot.widths:
         found.append((begin * unit, (begin + width) * unit))

@@ -2,12 +2,11 @@
 
 Source: Halko, Martinsson and Tropp, Finding Structure with Randomness (2011, arXiv:0909.4061), algorithms 4.4 and 5.1: a random matrix of
 k + p columns finds the range, q power iterations sharpen it, the SVD of the small rest gives the values. The error of the result is not
-estimated: it is what the matrix's own norm has more than the values that are kept.
+estimated: it is the norm of the difference, formed once.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,18 +25,10 @@ class Sketched:
 
     factors: Factors
     """Of the rank that was wanted; both have half of the singular values."""
-    values: torch.Tensor
-    """Singular values, the largest first; a few more than wanted."""
     norm: float
     """Frobenius norm of the whole matrix."""
-
-    def left_out(self, rank: int) -> float:
-        """Frobenius norm of what that rank leaves out."""
-        return math.sqrt(max(0.0, self.norm ** 2 - float(self.values[:rank].double().square().sum())))
-
-    def cut(self, rank: int) -> Factors:
-        """The first columns alone."""
-        return Factors(self.factors.up[:, :rank], self.factors.down[:rank])
+    error: float
+    """Frobenius norm of what is left out, measured on the matrix."""
 
 
 def sketch(matrix: torch.Tensor, rank: int, oversampling: int = OVERSAMPLING, iterations: int = ITERATIONS, seed: int = 0) -> Sketched:
@@ -61,4 +52,6 @@ def sketch(matrix: torch.Tensor, rank: int, oversampling: int = OVERSAMPLING, it
         inner, values, right = torch.linalg.svd(basis.t() @ matrix, full_matrices=False)
         left = basis @ inner
     roots = values[:rank].sqrt()
-    return Sketched(Factors(left[:, :rank] * roots, roots[:, None] * right[:rank]), values, norm)
+    up, down = left[:, :rank] * roots, roots[:, None] * right[:rank]
+    error = float(torch.linalg.vector_norm(torch.addmm(matrix, up, down, alpha=-1), dtype=torch.float64))
+    return Sketched(Factors(up, down), norm, error)

@@ -21,12 +21,12 @@ from core.dataset.sources.ledger import read_ledger
 from core.stages import STAGES, Stage
 
 HEAVY = {"resize", "upscale", "enhance", "mask", "transparent", "crop", "inpaint", "by-size", "duplicates", "quality", "tag", "caption",
-         "regularise", "evaluate", "measure"}
+         "regularise", "evaluate", "measure", "extract-lora"}
 LIGHT = {"findings", "opening", "find-captions", "take-captions", "import", "rename", "overview", "trigger", "edit", "reject", "restore",
          "preview", "pack", "download-model", "finish", "bring-run", "load-settings", "fit-memory", "save-preset", "remove-preset",
          "settings-back", "crop-by-hand", "check-export", "export", "push-export", "inspect-lora", "lora-sizes", "resize-lora",
          "lora-metadata", "convert-pickled", "merge-loras", "convert-lora",
-         "average-loras"}
+         "average-loras", "bake-loras"}
 EACH = 40
 
 IMPORT = """
