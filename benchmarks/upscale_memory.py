@@ -1,9 +1,12 @@
-"""How much memory upscaling takes: the same tile, pictures from 1 to 100 megapixels, each in a process of its own.
+"""How much memory upscaling takes: the same tile, pictures from 1 to 100 megapixels, each in a process of its own; and a job over many.
 
-    python benchmarks/upscale_memory.py [--json] [--tile 256] [--megapixels 1 6 25 100] [--scale 1]
+    python benchmarks/upscale_memory.py [--json] [--tile 256] [--megapixels 1 6 25 100] [--scale 1] [--jobs 24x24 12x100]
 
 A picture is held as bytes, 4 a pixel in Pillow, before and after; everything in floating point belongs to a tile. So what is measured above
 these bytes must be about the same for every size.
+
+A job (`12x100`: 12 JPEGs of 100 megapixels are made PNGs) reads ahead and writes behind: by pixels, so that it takes no more for many large
+pictures than for as many as are under way at once.
 """
 
 from __future__ import annotations
@@ -21,6 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.figures import flags, show
 
 MIB = 2**20
+JOB_PICTURES = 3
+"""Whole pictures that a job may hold where each is larger than what its threads share: one that is read, one that is written, one copy."""
+JOB_REST = 400 * MIB
+"""Bytes above these: the interpreter, and what Pillow and its encoders hold."""
 ALLOWED = 64 * MIB
 """Bytes above the pictures' own and above those of the smallest picture: what the allocator keeps, and one strip of tiles' seams."""
 
@@ -47,6 +54,31 @@ def measure_one(file: str, megapixels: float, tile: int) -> dict[str, float]:
     return {"megapixels": side * side / 1e6, "peak": peak() - base, "pictures": pictures, "seconds": seconds}
 
 
+def measure_job(pictures: int, megapixels: float) -> dict[str, float]:
+    """Peak memory of a job, and one picture of it, bytes; seconds."""
+    from PIL import Image
+
+    from core.dataset.images.resizing import ResizeSettings, resize_images
+    from core.dataset.images.room import PIXELS_EACH
+    from core.dataset.images.saving import SaveSettings
+    from core.dataset.parallel import default_workers
+    from core.dataset.project import Project
+
+    side = round(math.sqrt(megapixels * 1e6))
+    with tempfile.TemporaryDirectory() as place:
+        project = Project.create(Path(place) / "job", "job")
+        Image.effect_noise((256, 256), 90).convert("RGB").resize((side, side)).save(project.images / "0.jpg", quality=90)
+        for number in range(1, pictures):
+            (project.images / f"{number}.jpg").hardlink_to(project.images / "0.jpg")
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        began = time.monotonic()
+        report = resize_images(project, ResizeSettings(mode="keep", saving=SaveSettings(format="png")))
+        assert len(report.made) == pictures, report.sentence()
+        threads = default_workers()
+        return {"megapixels": side * side / 1e6, "peak": peak(), "picture": 4 * side * side, "seconds": time.monotonic() - began,
+                "shared": 4 * PIXELS_EACH * threads, "threads": threads}
+
+
 def peak() -> int:
     """Most memory that this process held since it was forgotten last, bytes."""
     return _status("VmHWM")
@@ -70,8 +102,14 @@ def main() -> int:
     parser.add_argument("--tile", type=int, default=256)
     parser.add_argument("--scale", type=int, default=1)
     parser.add_argument("--megapixels", type=float, nargs="+", default=[1, 6, 25, 100])
+    parser.add_argument("--jobs", nargs="*", default=["24x24", "12x100"], help="pictures x megapixels")
     parser.add_argument("--one", help="for itself: the model's file")
+    parser.add_argument("--one_job", help="for itself: pictures x megapixels")
     given = parser.parse_args()
+    if given.one_job:
+        pictures, megapixels = given.one_job.split("x")
+        print(json.dumps(measure_job(int(pictures), float(megapixels))))
+        return 0
     if given.one:
         print(json.dumps(measure_one(given.one, given.megapixels[0], given.tile)))
         return 0
@@ -89,9 +127,21 @@ def main() -> int:
             figures[f"{told['megapixels']:.0f} megapixels"] = (
                 f"peak {told['peak'] / MIB:.0f} MiB over baseline, pictures {told['pictures'] / MIB:.0f}, "
                 f"the rest {over[-1] / MIB:.0f}, {told['seconds']:.0f} s")
+    is_bounded = all(_job(job, figures) for job in given.jobs)
     figures |= {"rest_of_smallest_mib": round(over[0] / MIB), "rest_of_largest_mib": round(over[-1] / MIB),
-                "goal": f"the rest grows by less than {ALLOWED // MIB} MiB", "ok": over[-1] - over[0] < ALLOWED}
+                "goal": f"the rest grows by less than {ALLOWED // MIB} MiB, a job stays within its allowance",
+                "ok": over[-1] - over[0] < ALLOWED and is_bounded}
     return show(figures, given.json)
+
+
+def _job(job: str, figures: dict[str, object]) -> bool:
+    """Measure a job in a process of its own. Returns: whether it took no more than it may."""
+    done = subprocess.run([sys.executable, __file__, "--one_job", job], capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout.splitlines()[-1])
+    allowed = max(JOB_PICTURES * told["picture"], JOB_PICTURES * told["shared"]) + JOB_REST
+    figures[f"job of {job} megapixels"] = (f"peak {told['peak'] / MIB:.0f} MiB of {allowed / MIB:.0f} allowed, one picture "
+                                           f"{told['picture'] / MIB:.0f}, {told['threads']} threads, {told['seconds']:.0f} s")
+    return bool(told["peak"] <= allowed)
 
 
 if __name__ == "__main__":

@@ -20,30 +20,40 @@ def default_workers() -> int:
     return max(1, min(8, available))
 
 
-def bounded_map(work: Callable[[T], R], items: Iterable[T], workers: int = 0,
-                ahead: int = 0) -> Generator[tuple[T, R | StudioError], None, None]:
+def bounded_map(work: Callable[[T], R], items: Iterable[T], workers: int = 0, ahead: int = 0,
+                weigh: Callable[[T], float] | None = None, most: float = 0) -> Generator[tuple[T, R | StudioError], None, None]:
     """Yield (item, result) in the order of `items`; a StudioError is yielded in the place of the result.
 
     Args:
         workers: threads; 0 chooses.
         ahead: most items that are under way or finished and not yet taken; 0 means twice the workers. It bounds memory.
+        weigh: what an item weighs, where items differ much; asked once, in the thread of the caller.
+        most: what these may weigh together; an item that weighs more goes alone.
     """
     workers = workers or default_workers()
     ahead = ahead or 2 * workers
-    queue: deque[tuple[T, Future[R]]] = deque()
-    source = iter(items)
+    queue: deque[tuple[T, Future[R], float]] = deque()
+    held = 0.0
+
+    def take() -> tuple[T, R | StudioError]:
+        nonlocal held
+        item, future, weight = queue.popleft()
+        result = _outcome(future)
+        held -= weight
+        return item, result
+
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     try:
-        for item in source:
-            queue.append((item, pool.submit(work, item)))
+        for item in items:
+            weight = weigh(item) if weigh is not None else 0.0
+            while queue and weigh is not None and held + weight > most:
+                yield take()
+            queue.append((item, pool.submit(work, item), weight))
+            held += weight
             if len(queue) >= ahead:
-                first, future = queue.popleft()
-                result = _outcome(future)
-                yield first, result
+                yield take()
         while queue:
-            first, future = queue.popleft()
-            result = _outcome(future)
-            yield first, result
+            yield take()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -11,10 +11,20 @@ if TYPE_CHECKING:
     import numpy
 
 
+NO_CUDA = ("CUDA was asked for, but ONNX Runtime cannot use it here.", "Run: python3 installer.py --doctor, or choose device 'auto'.")
+
+
 def onnx_device(device: str) -> str:
-    """"cuda" or "cpu": where a session computes. Args: device: "auto", "cuda" or "cpu". Raises: MissingDependency."""
+    """"cuda" or "cpu": where a session computes.
+
+    Args: device: "auto", "cuda" or "cpu".
+    Raises: ConfigError: CUDA was asked for and is not to be had. MissingDependency.
+    """
     runtime = require("onnxruntime", needed_for="The model")
-    return "cuda" if device != "cpu" and "CUDAExecutionProvider" in runtime.get_available_providers() else "cpu"
+    is_there = "CUDAExecutionProvider" in runtime.get_available_providers()
+    if device == "cuda" and not is_there:
+        raise ConfigError(*NO_CUDA)
+    return "cuda" if is_there and device != "cpu" else "cpu"
 
 
 def open_session(model: Path, device: str) -> tuple[Any, str]:
@@ -40,8 +50,7 @@ def open_session(model: Path, device: str) -> tuple[Any, str]:
         raise ModelError(f"{model} could not be opened as an ONNX model: {str(error).splitlines()[0]}.", "Fetch it again.") from error
     provider = session.get_providers()[0]
     if device == "cuda" and provider != "CUDAExecutionProvider":
-        raise ConfigError("CUDA was asked for, but ONNX Runtime cannot use it here.",
-                          "Run: python3 installer.py --doctor, or choose device 'auto'.")
+        raise ConfigError(*NO_CUDA)
     return session, provider
 
 

@@ -13,6 +13,7 @@ from core.base.progress import SILENT, Progress
 from core.base.words import counted
 from core.dataset.images.files import image_files, stem_of
 from core.dataset.images.opening import inspect_image
+from core.dataset.images.taking_back import bring_back_variant, put_aside_versions, take_back_variant
 from core.dataset.images.variants import (
     REPLACED,
     WHOLE,
@@ -20,16 +21,13 @@ from core.dataset.images.variants import (
     Made,
     Variant,
     best_of,
-    bring_back_variant,
     list_variants,
     put_aside_variant,
-    put_aside_versions,
     read_made,
     replaced_one,
-    take_back_variant,
     versions_of,
 )
-from core.dataset.images.working import LOCK
+from core.dataset.images.writing import LOCK
 from core.dataset.items import one_item
 from core.dataset.project import Project
 

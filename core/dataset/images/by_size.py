@@ -25,10 +25,12 @@ Action = Literal["upscale", "pass", "resize"]
 TITLES = {"upscale": "Upscale", "resize": "Shrink", "mask": "Mask", "transparent": "Transparent background"}
 """Tool → what its step is called, in the order of the steps."""
 OWN = ("upscale", "resize")
-"""What these tools made of a picture is made anew where the limits want it: its size before them counts."""
+"""What these tools alone made of a picture does not count: its size before them does, and other limits begin there."""
 SECONDS = {"cuda": {"upscale": 3.0, "resize": 0.15, "mask": 0.3, "transparent": 0.5},
            "cpu": {"upscale": 300.0, "resize": 0.15, "mask": 6.0, "transparent": 0.5}}
 """Rough: seconds for a megapixel that is upscaled (36 TFLOP through RealESRGAN x4plus) or shrunk, and for a mask or a cut-out."""
+SHOWN = 3
+"""Versions that the plan's line names."""
 MASK_BYTES, CUT_OUT_BYTES = 0.05, 1.7
 """Rough: bytes for a pixel of a mask, and of a transparent PNG."""
 
@@ -63,6 +65,12 @@ class BySizeRow:
     action: Action
     goal: Size
     """About; what passes has its own size."""
+    stands: str = ""
+    """Version that stands for a picture that passes, made by these tools earlier; empty: the picture itself, or what its size is of."""
+
+    def told(self) -> str:
+        """What becomes of it, in a word or two."""
+        return f"stays as {self.stands}" if self.stands else self.action
 
 
 @dataclass(frozen=True)
@@ -94,11 +102,22 @@ class BySizePlan:
         words = f"{counted(len(self.rows), 'picture')}: {upscaled} upscaled, {passed} stay, {shrunk} shrunk"
         words += "".join(f", then {TITLES[tool].lower()}" for tool in self.then)
         words += f". About {told_size(self.bytes)} of new files, {_told_time(self.seconds)}."
+        words += self._standing()
         if self.unread:
             words += f" Cannot be opened, or not there: {', '.join(self.unread)}."
         if self.bytes > self.free:
             words += f" Only {told_size(self.free)} are free."
         return " ".join([words, *self.refused])
+
+    def _standing(self) -> str:
+        """Which versions of earlier limits stand for pictures that now stay."""
+        names = [row.stands for row in self.rows if row.stands]
+        if not names:
+            return ""
+        listed = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+        who = "1 of those that stay stands as what was made of it" if len(names) == 1 \
+            else f"{len(names)} of those that stay stand as what was made of them"
+        return f" {who} earlier: {listed}. Take it back where you want the picture itself."
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -106,7 +125,7 @@ class BySizePlan:
 
     def table(self) -> list[dict[str, str]]:
         """One row for each picture: what becomes of it."""
-        return [{"picture": row.name, "size": f"{row.size[0]} x {row.size[1]}", "plan": row.action,
+        return [{"picture": row.name, "size": f"{row.size[0]} x {row.size[1]}", "plan": row.told(),
                  "becomes": f"{row.goal[0]} x {row.goal[1]}" if row.action != "pass" else ""} for row in self.rows]
 
 
@@ -120,7 +139,7 @@ class BySizeReport:
 
     def table(self) -> list[dict[str, str]]:
         """One row for each picture: what was planned, and what came of each step."""
-        return [{"picture": row.name, "size": f"{row.size[0]} x {row.size[1]}", "plan": row.action,
+        return [{"picture": row.name, "size": f"{row.size[0]} x {row.size[1]}", "plan": row.told(),
                  **{TITLES[tool]: _outcome(report, row) for tool, report in self.steps.items()}} for row in self.plan.rows]
 
     def sentence(self) -> str:
@@ -183,25 +202,26 @@ def work_by_size(settings: BySizeSettings, plan: BySizePlan, run: Run, progress:
 
 
 def _row(project: Project, item: ImageItem, best: Variant | None, settings: BySizeSettings) -> BySizeRow:
-    size = _size(project, item, best)
+    size, is_own = _size(project, item, best)
     side = min(size)
     action: Action = "upscale" if side < settings.small else "resize" if side > settings.large else "pass"
     scale = settings.target / side if side and action != "pass" else 1
-    return BySizeRow(item.id, item.name, size, action, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
+    goal = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+    return BySizeRow(item.id, item.name, size, action, goal, best.name if best is not None and is_own and action == "pass" else "")
 
 
-def _size(project: Project, item: ImageItem, best: Variant | None) -> Size:
-    """Of the best version that another tool made, or that was brought along; else of the picture."""
+def _size(project: Project, item: ImageItem, best: Variant | None) -> tuple[Size, bool]:
+    """Of the best version that another tool made, or that was brought along; else of the picture, and whether `OWN` made one of it."""
     if best is None:
-        return item.width, item.height
+        return (item.width, item.height), False
     made = read_made(project.variants / best.name)
     if made is not None and (made.of != item.sha256 or all(step.tool in OWN for step in made.steps)):
-        return item.width, item.height
+        return (item.width, item.height), made.of == item.sha256
     try:
         facts = inspect_image(project.variants / best.name)
     except DatasetError:
-        return 0, 0
-    return facts.width, facts.height
+        return (0, 0), False
+    return (facts.width, facts.height), False
 
 
 def _costs(rows: Sequence[BySizeRow], then: Sequence[str], items: Mapping[str, ImageItem], device: str) -> tuple[int, float]:

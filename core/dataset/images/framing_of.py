@@ -17,6 +17,7 @@ from core.base.buckets import Size
 from core.base.errors import DatasetError
 from core.dataset.images.masks import fits_picture, read_mask
 from core.dataset.images.opening import inspect_image
+from core.dataset.images.sourcing import LABELS
 from core.dataset.images.variants import Made, Step, read_made
 from core.dataset.items import ImageItem
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 CUTS = ("crop", "crop-by-hand")
 """Tools after which always another section is seen."""
-LOOKS_ONLY = "saving"
-"""A setting of every tool that never changes what is seen."""
+LOOKS_ONLY = ("saving", LABELS)
+"""Settings that never change which section is seen."""
 
 
 def misfit(mask: Path, shown: Path, item: ImageItem) -> str:
@@ -73,7 +74,7 @@ def _section(steps: Sequence[Step]) -> list[tuple[str, dict[str, object]]]:
     """All that led to the section: every step up to the last one that cut, as a box is measured in the pixels that it was drawn on."""
     kept = [step for step in steps if step.tool != "file"]
     last = max((number for number, step in enumerate(kept, 1) if _cuts(step)), default=0)
-    return [(step.tool, {name: value for name, value in step.settings.items() if name != LOOKS_ONLY}) for step in kept[:last]]
+    return [(step.tool, {name: value for name, value in step.settings.items() if name not in LOOKS_ONLY}) for step in kept[:last]]
 
 
 def _unsized(steps: Sequence[Step]) -> Sequence[Step]:

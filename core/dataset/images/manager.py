@@ -11,7 +11,7 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 from core.base.turns import is_machine_taken
 from core.dataset.images.bench import BenchPicture, bring_back, look_at_picture, put_aside, take_back, take_back_made
-from core.dataset.images.by_size import BySizePlan, BySizeReport, BySizeSettings, plan_by_size, work_by_size
+from core.dataset.images.by_size import OWN, BySizePlan, BySizeReport, BySizeSettings, plan_by_size, work_by_size
 from core.dataset.images.cropping.by_hand import HandCropSettings, Ratio, crop_by_hand, ratios_for
 from core.dataset.images.cropping.framing import Cut
 from core.dataset.images.cropping.planning import CropSettings
@@ -33,7 +33,8 @@ from core.dataset.images.tools import TOOLS, make_tool
 from core.dataset.images.transparent import TransparentSettings, make_transparent
 from core.dataset.images.upscaling.tool import UpscaleSettings, upscale_images
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import Tried, keep, try_on, work_on
+from core.dataset.images.working import keep, try_on, work_on
+from core.dataset.images.writing import Tried
 from core.dataset.project import Project
 from core.models.catalog import Kind
 from core.models.having import offered_models
@@ -218,5 +219,7 @@ class ImagesManager:
         return plan if settings.plan_only else work_by_size(settings, plan, self._run_tool, progress)
 
     def _run_tool(self, tool: str, values: Mapping[str, Any], images: Sequence[str], progress: Progress) -> VersionReport:
-        """A tool of `TOOLS` over some pictures."""
-        return work_on(self.project, make_tool(self.project, tool, stage_named(tool).settings_class().make(**values)), images, progress)
+        """A tool of `TOOLS` over some pictures, for bulk by size."""
+        made = make_tool(self.project, tool, stage_named(tool).settings_class().make(**values))
+        made.undoes = OWN
+        return work_on(self.project, made, images, progress)

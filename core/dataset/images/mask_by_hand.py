@@ -7,113 +7,37 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from core.base.errors import ConfigError, DatasetError, StudioError
-from core.base.files import FileMark, explain_disk_errors, file_mark, read_json, read_text, sha256, write_bytes, write_json
+from core.base.errors import DatasetError, StudioError
+from core.base.files import FileMark, explain_disk_errors, file_mark, read_json, write_bytes, write_json
 from core.base.progress import SILENT, Progress
 from core.dataset.images.framing_of import misfit
+from core.dataset.images.kept_masks import DAY, DRAFTS, KEPT_MASKS, Device, KeptSources, operations_of, prune_kept_masks
 from core.dataset.images.mask_edits import Drawing, as_values, digest_of, read_operations
-from core.dataset.images.mask_operations import Clicks, Given, Operation, Size, Sources
+from core.dataset.images.mask_operations import Operation, Size
 from core.dataset.images.masks import read_mask
 from core.dataset.images.opening import Decoded, inspect_image
-from core.dataset.images.saving import SaveSettings, encode
-from core.dataset.images.segmenting.clicking import ClickSettings, click
+from core.dataset.images.saving import SaveSettings
 from core.dataset.images.segmenting.masking import BY_HAND, label_of
-from core.dataset.images.segmenting.sam import Prompt
 from core.dataset.images.segmenting.settings import Use
-from core.dataset.images.sourcing import Unit, Work, one_unit, work_for
-from core.dataset.images.variants import Step, read_made
-from core.dataset.images.working import NothingFound, Output, Tool, keep, try_on
+from core.dataset.images.sourcing import Unit, Work, content_of, one_unit, work_for
+from core.dataset.images.tool import NothingFound, Output, Tool
+from core.dataset.images.variants import read_made
+from core.dataset.images.working import keep, try_on
 from core.dataset.project import Project
 
 if TYPE_CHECKING:
     from core.dataset.images.masks import Mask
 
-KEPT_MASKS = "masks"
-"""In the project's hidden folder: masks that a model made for a drawing, and lists of operations too long for a picture's notes."""
-DRAFTS = "drafts"
-"""Folder in it: what was drawn and not saved yet."""
 MOST_NOTED = 12_000
 """Characters of operations that stand in the mask itself."""
 LOST = "How {} was drawn is not wholly known any more, so it is there in one piece; you can go on from it."
 """Told where steps of a mask are lost, and its pixels are not."""
-Device = Literal["auto", "cuda", "cpu"]
-
-
-class KeptSources(Sources):
-    """Masks that are kept in the project, and clicks on the version that is shown: each is answered once, and the answer kept."""
-
-    def __init__(self, project: Project, shown: Path, device: Device = "auto") -> None:
-        self._folder, self._shown, self._device = project.hidden / KEPT_MASKS, shown, device
-
-    def keep(self, mask: Mask) -> Given:
-        """Keep a mask that a model made. Returns: the operation that stands for it. Raises: DiskError."""
-        name = hashlib.sha256(repr(mask.shape).encode() + mask.tobytes()).hexdigest()[:16]
-        if not self._place(name).is_file():
-            self._keep_as(name, mask)
-        return Given(name=name)
-
-    def given(self, name: str, size: Size) -> Mask:
-        """Raises: DatasetError: it is not kept, or of other proportions."""
-        path = self._place(name)
-        return read_mask(path, size) if path.is_file() else super().given(name, size)
-
-    def segment(self, model: str, prompt: Prompt, size: Size) -> Mask:
-        """Kept as soon as it is answered. Raises: DatasetError, ModelError, ConfigError; DiskError."""
-        name = self._answer(model, prompt, size)
-        with contextlib.suppress(DatasetError):
-            return self.given(name, size)
-        mask = click(self._shown, prompt, ClickSettings(model=model, device=self._device)).mask
-        self._keep_as(name, mask)
-        return mask
-
-    def settled(self, operation: Operation, size: Size) -> Operation:
-        """Clicks as the answer that is kept of them, so that neither the model nor the picture as it was is needed again.
-
-        Raises: as `segment`.
-        """
-        if not isinstance(operation, Clicks):
-            return operation
-        model, prompt = str(operation.model), operation.prompt()
-        self.segment(model, prompt, size)
-        return Given(name=self._answer(model, prompt, size), how=operation.how)
-
-    def has(self, operation: Operation, size: Size) -> bool:
-        """Whether an operation can be drawn without asking a model."""
-        if not isinstance(operation, (Clicks, Given)):
-            return True
-        name = operation.name if isinstance(operation, Given) else self._answer(str(operation.model), operation.prompt(), size)
-        try:
-            self.given(name, size)
-        except DatasetError:
-            return False
-        return True
-
-    def _answer(self, model: str, prompt: Prompt, size: Size) -> str:
-        """Names what a model answers to clicks on the very file that is shown. Raises: DatasetError: it is gone."""
-        try:
-            of = sha256(self._shown)
-        except OSError as error:
-            raise DatasetError(f"{self._shown.name} is not there (any more).", "Open the picture again.") from error
-        return hashlib.sha256(repr((of, model, prompt, size)).encode()).hexdigest()[:16]
-
-    def _keep_as(self, name: str, mask: Mask) -> None:
-        from PIL import Image
-
-        path = self._place(name)
-        with explain_disk_errors(path):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, encode(Image.fromarray(mask), SaveSettings(format="png"), "PNG").data)
-
-    def _place(self, name: str) -> Path:
-        return self._folder / f"{name}.png"
 
 
 class HandMask(Tool[Decoded, Decoded]):
@@ -223,6 +147,7 @@ class HandDrawing:
         path = keep(self.project, tried, progress)[0]
         self.begun, self.note = tuple(operations), ""
         self.drop_draft()
+        prune_kept_masks(self.project, once_a=DAY)
         return path
 
 
@@ -248,7 +173,7 @@ def open_drawing(project: Project, image_id: str, label: str = "", use: Use = "l
 def _is_painted(work: Work, mask: Path) -> bool:
     """Whether what the mask marks was the last to be painted anew: then the next mark begins empty."""
     last = work.steps[-1] if work.steps else None
-    return last is not None and last.tool == "inpaint" and last.settings.get("of") == sha256(mask)[:16]
+    return last is not None and last.tool == "inpaint" and last.settings.get("of") == content_of(mask)[:16]
 
 
 def _begin(project: Project, mask: Path, work: Work, size: Size, sources: KeptSources) -> tuple[tuple[Operation, ...], str]:
@@ -264,16 +189,7 @@ def _begin(project: Project, mask: Path, work: Work, size: Size, sources: KeptSo
     step = made.steps[-1] if made is not None and made.steps else None
     if step is None or step.tool != BY_HAND or step.settings.get("size") != list(size):
         return (sources.keep(pixels),), ""
-    operations = _operations_of(project, step)
+    operations = operations_of(project, step)
     if operations is None or not all(sources.has(one, size) for one in operations):
         return (sources.keep(pixels),), LOST.format(mask.name)
     return operations, ""
-
-
-def _operations_of(project: Project, step: Step) -> tuple[Operation, ...] | None:
-    """Of which it was drawn by hand; None: they are lost."""
-    try:
-        kept = step.settings.get("kept")
-        return read_operations(step.settings["operations"] if kept is None else read_text(project.hidden / KEPT_MASKS / f"{kept}.json"))
-    except (ConfigError, DatasetError, KeyError, OSError):
-        return None

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from core.base.errors import Cancelled, DatasetError, StudioError
 from core.base.jobs import list_jobs
 from core.base.locks import waited_for
-from core.dataset.images.working import JOB_LOCK, LOCK
+from core.dataset.images.working import JOB_LOCK
+from core.dataset.images.writing import LOCK
 from core.dataset.moving import Patience
 from core.dataset.project import Project
 

@@ -16,9 +16,9 @@ NEARLY = 4
 """Levels of 255 by which they differ at most."""
 
 
-def note_of(kind: Kind, before: Picture, made: Picture) -> str:
-    """What is said of a version of a whole picture; empty: nothing strikes. Args: before: what it was made of."""
-    return ONE_COLOUR if kind in WHOLE and is_of_one_colour(made) and not is_of_one_colour(before) else ""
+def note_of(kind: Kind, was_plain: bool, made: Picture) -> str:
+    """What is said of a version of a whole picture; empty: nothing strikes. Args: was_plain: what it was made of is of one colour too."""
+    return ONE_COLOUR if kind in WHOLE and not was_plain and is_of_one_colour(made) else ""
 
 
 def is_of_one_colour(image: Picture) -> bool:

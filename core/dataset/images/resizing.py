@@ -12,8 +12,9 @@ from core.base.settings import Settings, setting
 from core.dataset.images.opening import Decoded
 from core.dataset.images.saving import SaveSettings
 from core.dataset.images.sourcing import Work
+from core.dataset.images.tool import NotNeeded, Output, Tool
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import NotNeeded, Output, Tool, work_on
+from core.dataset.images.working import work_on
 from core.dataset.project import Project
 from core.dataset.training_file import trainer_rule
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.base.errors import DatasetError
-from core.base.files import FileMark, file_mark
+from core.base.files import FileMark, file_mark, sha256
 from core.dataset.images.files import IMAGE_SUFFIXES
-from core.dataset.images.variants import WHOLE, Kind, Made, Step, Variant, best_of, read_made, replaced_one, versions_of
+from core.dataset.images.variants import (
+    BESIDE,
+    WHOLE,
+    Kind,
+    Made,
+    Step,
+    Variant,
+    best_of,
+    file_name,
+    list_variants,
+    read_made,
+    replaced_one,
+    versions_of,
+)
 from core.dataset.items import ImageItem, one_item
 from core.dataset.project import Project
 
@@ -43,6 +56,10 @@ class Unit:
             else best_of(self.variants)
 
 
+LABELS = "labels"
+"""In the step that cut out a part: which parts were cut out together, so that one is missed when it is taken away."""
+UNTOLD = Step("")
+"""Until the tool was asked what it does."""
 Seen = tuple[str, FileMark | None]
 """A file's path and mark; None: there is none."""
 
@@ -62,10 +79,25 @@ class Work:
     """Versions that may be what the tool made earlier."""
     trouble: str = ""
     """Why it cannot be worked on; empty: it can."""
+    label: str = ""
+    """Under which what comes of it is written, where it bears no label of its own."""
     seen: tuple[Seen, ...] = ()
-    """The files on which it depends, as they were when it was begun (`files_seen`)."""
+    """Every file that is read or may be written over, as it was when the tool began (`files_seen`)."""
+    step: Step = UNTOLD
+    """What the tool does to it, as the version will say; the tool is asked once, before it reads anything."""
     goes_on: bool = False
     """What the tool made earlier is ground to build on, and stays where this time nothing is wanted."""
+    is_afresh: bool = False
+    """Only a version that no other tool had a hand in is what is wanted."""
+
+    @property
+    def done(self) -> tuple[Step, ...]:
+        """What was done to what comes of it."""
+        return (*self.steps, self.step)
+
+    def is_as_seen(self) -> bool:
+        """Whether every file on which it depends is still the one that it was."""
+        return all(file_mark(Path(path)) == mark for path, mark in self.seen)
 
 
 def units_of(project: Project, item: ImageItem, variants: Sequence[Variant], parts: bool = False) -> list[Unit]:
@@ -84,7 +116,22 @@ def one_unit(project: Project, image_id: str, label: str = "") -> Unit:
     raise DatasetError(f"{item.name} has no part called {label!r}.", f"Known: {', '.join(one.label for one in units[1:]) or 'none'}.")
 
 
-def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = lambda step: True, label: str | None = None) -> Work:
+def one_again(project: Project, unit: Unit, stems: Collection[str]) -> Unit:
+    """The same as it is now: a job lists its pictures when it begins, and comes to the last of them hours later.
+
+    Args: stems: of every picture of the project. Raises: DatasetError: it is gone.
+    """
+    item = unit.item
+    if file_mark(item.path) != (item.size, item.mtime_ns):
+        item = one_item(project, item.id)
+    now = replace(unit, item=item, variants=tuple(list_variants(project, stems, item.id).get(item.id, ())))
+    if unit.label and now.best() is None:
+        raise DatasetError(f"The part {unit.label!r} is not there any more.")
+    return now
+
+
+def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = lambda step: True, label: str | None = None,
+             undoes: Collection[str] = ()) -> Work:
     """What a tool works on, and what comes of it.
 
     Where the best version is one that this tool had a hand in, the one from before that is taken, if it is still there: a picture is
@@ -93,6 +140,7 @@ def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = l
     Args:
         anew: whether what the tool did last is done anew; False: it is built upon (another spot is repaired).
         label: under which a mask or the like is written; None: the unit's own.
+        undoes: tools whose work does not count, if nothing else was done to the picture.
     """
     best = unit.best()
     if kind not in WHOLE:
@@ -100,9 +148,12 @@ def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = l
         present = tuple(one for one in unit.variants if one.kind == kind and (kind == "part" or one.label == wanted))
         lasts = [made.steps[-1] for one in present if (made := _made_of(unit, one)) is not None and made.steps]
         return replace(_of(unit, best, kind, present), goes_on=any(step.tool == tool and not anew(step) for step in lasts))
+    made = _made_of(unit, best) if best is not None else None
+    if undoes and best is not None and best.kind in WHOLE and made is not None and all(step.tool in undoes for step in made.steps):
+        is_better = WHOLE.index(best.kind) >= WHOLE.index(kind)
+        return Work(unit, unit.item.path, (), best.kind if is_better else kind, (best,) if is_better else (), is_afresh=True)
     if best is None or (best.kind in WHOLE and WHOLE.index(best.kind) < WHOLE.index(kind)):
         return _of(unit, best, kind, ())
-    made = _made_of(unit, best)
     begun = [number for number, step in enumerate(made.steps) if step.tool == tool] if made is not None else []
     if made is None or not begun:
         return _of(unit, best, best.kind, (best,), may_replace=best.kind == kind)
@@ -114,28 +165,61 @@ def work_for(unit: Unit, tool: str, kind: Kind, anew: Callable[[Step], bool] = l
     return _of(unit, best, best.kind, (best,), may_replace=best.kind == kind)
 
 
-def files_seen(work: Work) -> tuple[Seen, ...]:
-    """What is worked on, what may be written over, and which versions of the whole picture there are: as they are now."""
-    folder, unit = work.unit.folder, work.unit
-    paths = [work.source, *(folder / one.name for one in work.present)]
-    if not unit.label:
-        paths += [folder / f"{unit.item.id}_{kind}{suffix}" for kind in WHOLE for suffix in IMAGE_SUFFIXES]
-    return tuple((str(path), file_mark(path)) for path in dict.fromkeys(paths))
+def files_seen(work: Work, read: Iterable[Path] = ()) -> tuple[Seen, ...]:
+    """What is worked on, what may be written over under any ending, and which versions of the whole picture there are: as they are now.
+
+    Args: read: files that the tool reads beside the picture.
+    """
+    unit, kinds = work.unit, WHOLE if not work.unit.label else ()
+    names = [one.name for one in work.present]
+    names += [file_name(unit.item.id, kind, suffix) for kind in kinds for suffix in IMAGE_SUFFIXES]
+    if work.kind in BESIDE or work.label:
+        names += [file_name(unit.item.id, work.kind, suffix, work.label) for suffix in IMAGE_SUFFIXES]
+    return tuple((str(path), file_mark(path)) for path in dict.fromkeys([work.source, *read, *(unit.folder / name for name in names)]))
 
 
-def is_there(work: Work, step: Step) -> bool:
+def content_of(path: Path) -> str:
+    """SHA-256 of a file that a tool goes by, such as a mask. Raises: DatasetError: it was taken away, or cannot be read."""
+    try:
+        return sha256(path)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path.name} is not there (any more).", "Try it again.") from error
+    except OSError as error:
+        raise DatasetError(f"{path.name} cannot be read ({error.strerror or type(error).__name__}).", "Check its rights.") from error
+
+
+def is_there(work: Work) -> bool:
     """Whether the tool made its versions already, with these settings and of this file."""
     made = [_made_of(work.unit, variant) for variant in work.present]
     if work.kind in WHOLE:
-        return any(one is not None and one.of == work.unit.item.sha256 and step in one.steps for one in made)
-    return Made(work.unit.item.sha256, (*work.steps, step)) in made
+        return any(one is not None and (one.steps == work.done if work.is_afresh else work.step in one.steps) for one in made)
+    done = [one.steps[len(work.steps)] for one in made if one is not None and _begins(one.steps, work)]
+    labels = {one.label for one in work.present}
+    return bool(done) and all(label in labels for step in done for label in step.settings.get(LABELS, ()))
 
 
-def outdated(work: Work, tool: str) -> Iterator[Variant]:
-    """Versions whose last step was this tool, and which it does not build upon."""
+def with_parts(work: Work, labels: Sequence[str]) -> Work:
+    """The same when it is known which parts come of it: it says so, and where none lay when it began none may lie when it is written."""
+    step = replace(work.step, settings={**work.step.settings, LABELS: list(labels)})
+    names = {file_name(work.unit.item.id, "part", suffix, label) for label in labels for suffix in IMAGE_SUFFIXES}
+    free = names - {one.name for one in work.present}
+    return replace(work, step=step, seen=(*work.seen, *((str(work.unit.folder / name), None) for name in sorted(free))))
+
+
+def not_cut_anew(work: Work, label: str) -> str:
+    """Why a part stays as it is: it is not, or not any more, this tool's own work; empty: it may be written."""
+    for one in work.present:
+        made = read_made(work.unit.folder / one.name)
+        if one.label == label and (made is None or not made.steps or made.steps[-1].tool != work.step.tool):
+            return f"{one.name} was cut by hand, brought along or worked on since, and stays. To have it cut anew, put it aside first."
+    return ""
+
+
+def outdated(work: Work) -> Iterator[Variant]:
+    """Versions whose last step was this tool's, and which it does not build upon."""
     for variant in work.present if not work.goes_on else ():
         made = _made_of(work.unit, variant)
-        if made is not None and made.steps and made.steps[-1].tool == tool:
+        if made is not None and made.steps and made.steps[-1].tool == work.step.tool:
             yield variant
 
 
@@ -153,6 +237,14 @@ def _of(unit: Unit, version: Variant | None, kind: Kind, present: tuple[Variant,
         trouble = f"{version.name} was made of an older picture. Make it anew, or take it away."
         return Work(unit, unit.folder / version.name, made.steps, kind, present, trouble)
     return Work(unit, unit.folder / version.name, _steps(unit.folder / version.name, made), kind, present)
+
+
+def _begins(steps: Sequence[Step], work: Work) -> bool:
+    """Whether a version came about like this work, whatever was done to it since."""
+    count = len(work.steps)
+    if len(steps) <= count or steps[:count] != work.steps or steps[count].tool != work.step.tool:
+        return False
+    return {name: value for name, value in steps[count].settings.items() if name != LABELS} == work.step.settings
 
 
 def _earlier(unit: Unit, best: Variant) -> Iterator[tuple[Path, tuple[Step, ...]]]:

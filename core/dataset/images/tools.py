@@ -7,7 +7,7 @@ from typing import Any
 
 from core.base.registry import Entry, Registry
 from core.base.settings import Settings
-from core.dataset.images.working import Tool
+from core.dataset.images.tool import Tool
 from core.dataset.project import Project
 
 TOOLS: Registry[Callable[[Project, Any], Tool[Any, Any]]] = Registry(

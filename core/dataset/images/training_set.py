@@ -17,7 +17,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -202,18 +202,30 @@ def _write_masks(project: Project, items: Mapping[str, ImageItem], sources: Mapp
         progress.advance(item.name)
 
 
+def prepared_sets(project: Project) -> list[Path]:
+    """The folders that trainings learned from. Raises: OSError: they cannot be listed."""
+    folder = project.variants / TRAINED
+    return sorted(one for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+
+
+def unnamed_sets(project: Project, sets: Sequence[Path]) -> list[Path]:
+    """Those of these folders that no run names any more; none, where it cannot be known what a run names."""
+    try:
+        named = "\n".join(_texts(project.runs)) if sets else ""
+    except OSError:
+        return []
+    return [folder for folder in sets if folder.name not in named]
+
+
 def _forget_old(project: Project, present: Path) -> None:
-    """Delete the folders that no run names any more; none, where it cannot be known what a run names."""
+    """Delete the folders that no run names any more."""
     old = []
-    for folder in present.parent.iterdir():
+    for folder in prepared_sets(project):
         with contextlib.suppress(OSError):
-            if folder != present and folder.is_dir() and time.time() - folder.stat().st_mtime > FORGOTTEN_AFTER:
+            if folder != present and time.time() - folder.stat().st_mtime > FORGOTTEN_AFTER:
                 old.append(folder)
-    with contextlib.suppress(OSError):
-        named = "\n".join(_texts(project.runs)) if old else ""
-        for folder in old:
-            if folder.name not in named:
-                shutil.rmtree(folder, ignore_errors=True)
+    for folder in unnamed_sets(project, old):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _texts(runs: Path) -> Iterator[str]:

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.base.errors import DatasetError
-from core.base.files import sha256
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.dataset.images.framing_of import fitting_mask
 from core.dataset.images.masks import harden, transparency, with_alpha
 from core.dataset.images.opening import Decoded, over_white
 from core.dataset.images.saving import SaveSettings
-from core.dataset.images.sourcing import Work
+from core.dataset.images.sourcing import Work, content_of
 from core.dataset.images.subject_colours import subject_colours
+from core.dataset.images.tool import NothingFound, Output, Tool
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import NothingFound, Output, Tool, work_on
+from core.dataset.images.working import work_on
 from core.dataset.project import Project
 
 if TYPE_CHECKING:
@@ -63,7 +63,11 @@ class Remover(Tool[tuple["Picture", "Mask"], tuple["Picture", "Mask"]]):
     def told(self, work: Work) -> dict[str, Any]:
         """The settings, and the mask."""
         mask = self._mask(work)
-        return {**self.settings.model_dump(mode="json", exclude={"images", "parts"}), "mask": sha256(mask) if mask is not None else ""}
+        return {**self.settings.model_dump(mode="json", exclude={"images", "parts"}), "mask": content_of(mask) if mask is not None else ""}
+
+    def reads(self, work: Work) -> list[Path]:
+        """The mask."""
+        return [mask] if (mask := self._mask(work)) is not None else []
 
     def prepare(self, work: Work, decoded: Decoded) -> tuple[Picture, Mask]:
         """Raises: DatasetError: nothing says what stays, or the mask does not fit."""

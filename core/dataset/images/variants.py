@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ BESIDE: tuple[Kind, ...] = ("mask", "transparent")
 LABEL = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")
 REPLACED = ".replaced"
 """Folder in variants/ with what the last saving under each name replaced."""
+AT_IT = 60.0
+"""Seconds for which a version that is just being taken back may lie under a hidden name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,23 +110,30 @@ def versions_of(project: Project, stem: str) -> list[Variant]:
     return list_variants(project, {stem_of(path.name) for path in image_files(project.images)}).get(stem, [])
 
 
-def list_variants(project: Project, stems: Collection[str]) -> dict[str, list[Variant]]:
+def list_variants(project: Project, stems: Collection[str], only: str = "") -> dict[str, list[Variant]]:
     """The versions of each picture that has any, by its stem.
 
-    Args: stems: of every picture of the project, or "girl_2_upscaled.png" would be taken for a version of "girl".
+    Args:
+        stems: of every picture of the project, or "girl_2_upscaled.png" would be taken for a version of "girl".
+        only: of this picture alone.
+
     Raises: DatasetError: the folder cannot be read.
     """
     found: dict[str, list[Variant]] = {}
     known = stems if isinstance(stems, (set, frozenset, dict)) else set(stems)
     try:
-        names = sorted((path.name for path in project.variants.iterdir()), key=natural_name_key)
+        with os.scandir(project.variants) as entries:
+            names = sorted((entry.name for entry in entries if entry.name.startswith(only)), key=natural_name_key)
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise DatasetError(f"{project.variants} cannot be read ({error.strerror or type(error).__name__}).", "Check its rights.") from error
-    for name in names:
-        variant = None if name.startswith(".") else variant_of(name, known)
-        if variant is not None:
+    for entry in names:
+        name = entry.removeprefix(".")
+        variant = variant_of(name, known)
+        if variant is not None and name != entry and not _set_right(project.variants / entry):
+            continue
+        if variant is not None and only in ("", variant.stem):
             found.setdefault(variant.stem, []).append(variant)
     return found
 
@@ -158,7 +168,7 @@ def save_variant(project: Project, stem: str, kind: Kind, data: bytes, suffix: s
     _refuse_another(project, stem, path.name)
     with explain_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        before = list(_under_any_ending(path))
+        before = list(under_any_ending(path))
         for old in before if not again else ():
             _keep(old)
         write_bytes(path, data)
@@ -174,52 +184,6 @@ def put_aside_variant(project: Project, variant: Variant) -> None:
     with explain_disk_errors(path):
         _keep(path)
         path.unlink()
-
-
-def take_back_variant(project: Project, variant: Variant) -> Path | None:
-    """Put a version aside; the one that it had replaced stands again. Nothing is copied, so that a full disk costs no version.
-
-    Returns: that one; None: there was none. Raises: DiskError.
-    """
-    path = project.variants / variant.name
-    with explain_disk_errors(path):
-        before = replaced_one(path)
-        if before is None:
-            put_aside_variant(project, variant)
-            return None
-        place, held = path.parent / before.name, path.parent / f".{before.name}"
-        os.replace(before, held)
-        try:
-            os.replace(path, path.parent / REPLACED / path.name)
-        except OSError:
-            os.replace(held, before)
-            raise
-        os.replace(held, place)
-        return place
-
-
-def put_aside_versions(project: Project, stem: str) -> list[Variant]:
-    """Versions of a picture that were put aside, and in whose place nothing stands now. Raises: DatasetError: the folder cannot be read."""
-    aside = project.variants / REPLACED
-    names = sorted((path.name for path in aside.iterdir()), key=natural_name_key) if aside.is_dir() else []
-    stems = {stem_of(path.name) for path in image_files(project.images)}
-    found = [variant for name in names if not name.startswith(".") and (variant := variant_of(name, stems)) is not None]
-    return [one for one in found if one.stem == stem and not _under_any_ending(project.variants / one.name)]
-
-
-def bring_back_variant(project: Project, variant: Variant) -> Path:
-    """Let a version that was put aside stand again.
-
-    Raises: DatasetError: it is not kept any more, or another one stands there; DiskError.
-    """
-    path, kept = project.variants / variant.name, project.variants / REPLACED / variant.name
-    if there := _under_any_ending(path):
-        raise DatasetError(f"{there[0].name} stands in its place now.", "Take that one back instead.")
-    if not kept.is_file():
-        raise DatasetError(f"{variant.name} is not kept any more.", "Make it anew with its tool.")
-    with explain_disk_errors(path):
-        os.replace(kept, path)
-    return path
 
 
 def read_made(path: Path) -> Made | None:
@@ -245,10 +209,31 @@ def _made_of(text: str) -> Made | None:
 
 def replaced_one(path: Path) -> Path | None:
     """The version that this one replaced; None: there is none any more."""
-    return next(iter(_under_any_ending(path.parent / REPLACED / path.name)), None)
+    return next(iter(under_any_ending(path.parent / REPLACED / path.name)), None)
 
 
-def _under_any_ending(path: Path) -> list[Path]:
+def _set_right(held: Path) -> bool:
+    """What a taking back left under a hidden name when the machine went down in the middle of it, put where it belongs.
+
+    Returns: whether it stands in `variants/` now.
+    """
+    place = held.with_name(held.name.removeprefix("."))
+    aside = place.parent / REPLACED / place.name
+    try:
+        if time.time() - held.stat().st_ctime < AT_IT:
+            return False
+        if not under_any_ending(place):
+            os.replace(held, place)
+            return True
+        if not under_any_ending(aside):
+            os.replace(held, aside)
+    except OSError:
+        pass  # a folder that cannot be written to is listed all the same
+    return False
+
+
+def under_any_ending(path: Path) -> list[Path]:
+    """The files of that name, whatever their ending as pictures."""
     return [found for suffix in IMAGE_SUFFIXES if (found := path.with_suffix(suffix)).is_file()]
 
 
@@ -256,7 +241,7 @@ def _keep(path: Path) -> None:
     """It also in `variants/.replaced/`, in the place of the one before: by a second name where the file system has such, else a copy."""
     aside = path.parent / REPLACED
     aside.mkdir(exist_ok=True)
-    older, held = _under_any_ending(aside / path.name), aside / f".{path.name}"
+    older, held = under_any_ending(aside / path.name), aside / f".{path.name}"
     held.unlink(missing_ok=True)
     try:
         os.link(path, held)

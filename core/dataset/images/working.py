@@ -6,147 +6,54 @@ made, so that a second run with the same settings finds everything done:
     report = work_on(project, Upscaler(settings), settings.images, progress)     many pictures, as a job
     tried = try_on(project, Upscaler(settings), "girl")                          one picture, nothing written yet
     keep(project, tried)
+
+What a tool is stands in `tool`, what it works on and what is done already in `sourcing`, how versions are written in `writing`.
 """
 
 from __future__ import annotations
 
 import contextlib
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, TypeVar
 
 from core.base.buckets import Size
 from core.base.errors import Cancelled, DatasetError, DiskError, MissingDependency, StudioError
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
-from core.dataset.images import one_colour
-from core.dataset.images.opening import Decoded, open_image, read_exif
-from core.dataset.images.saving import Encoded, SaveSettings, encode
-from core.dataset.images.sourcing import Unit, Work, files_seen, is_there, one_unit, outdated, units_of, work_for
-from core.dataset.images.variants import (
-    REPLACED,
-    Kind,
-    Made,
-    Step,
-    list_variants,
-    put_aside_variant,
-    replaced_one,
-    save_variant,
-    take_back_variant,
+from core.dataset.images.one_colour import is_of_one_colour, note_of
+from core.dataset.images.opening import open_image, read_exif
+from core.dataset.images.room import PIXELS_EACH, pixels_in, pixels_of
+from core.dataset.images.saving import encode
+from core.dataset.images.sourcing import (
+    Unit,
+    Work,
+    files_seen,
+    is_there,
+    not_cut_anew,
+    one_again,
+    one_unit,
+    units_of,
+    with_parts,
+    work_for,
 )
+from core.dataset.images.tool import NothingFound, NotNeeded, Tool
+from core.dataset.images.variants import Made, Step, list_variants
 from core.dataset.images.version_report import MadeVersion, VersionReport
+from core.dataset.images.writing import Tried, TriedFile, write_versions
 from core.dataset.items import Skipped, list_items, one_item
-from core.dataset.parallel import bounded_map
+from core.dataset.parallel import bounded_map, default_workers
 from core.dataset.project import Project
 
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
-
-LOCK = "variants.lock"
-"""In the project's hidden folder; held for the moment in which versions are written, put aside or listed to be learned from."""
 JOB_LOCK = "pictures.lock"
-"""Beside it; held by who makes versions of many pictures, as long as he works."""
+"""In the project's hidden folder; held by who makes versions of many pictures, as long as he works."""
 WRITERS = 2
 """Threads that encode and write while the next picture is worked on."""
 P = TypeVar("P")
 R = TypeVar("R")
-
-
-class NothingFound(DatasetError):
-    """No version comes of a picture, for this reason; what the tool made of it earlier is put aside."""
-
-
-@dataclass(frozen=True)
-class Output:
-    """One version that came of a picture, not yet a file."""
-
-    image: Picture
-    """RGB, RGBA or L, upright."""
-    label: str = ""
-    """Of the part that it shows; empty: of what was worked on."""
-    note: str = ""
-    """What the person should know of it."""
-
-
-class NotNeeded(DatasetError):
-    """A picture needs no version, and why; raised by `Tool.prepare` where that is worth telling."""
-
-
-class Tool(ABC, Generic[P, R]):
-    """What is done to one picture. `prepare` and `finish` run on threads, beside `infer` of another picture."""
-
-    name: ClassVar[str]
-    """The stage's: "upscale"."""
-    verb: ClassVar[str]
-    """Shown while it works: "Upscaling"."""
-    kind: ClassVar[Kind]
-    """What comes of it."""
-    saving: SaveSettings = SaveSettings()
-
-    @abstractmethod
-    def told(self, work: Work) -> Mapping[str, Any]:
-        """Everything that decides how the version looks, fit for JSON; it is written into each version."""
-
-    def anew(self, unit: Unit, step: Step) -> bool:
-        """Whether this step, the tool's last one on the way to a version, is done anew; False: the tool goes on from there."""
-        return True
-
-    def label(self, unit: Unit) -> str:
-        """Under which a version is written that bears none of its own."""
-        return unit.label
-
-    def keeps_replaced(self, work: Work) -> bool:
-        """Whether it is made anew of what lies in `variants/.replaced/`, which therefore stays there."""
-        return work.source.parent.name == REPLACED
-
-    def ready(self, progress: Progress) -> AbstractContextManager[Any]:
-        """Held while there are pictures to work on: the model is open then. Raises: ModelError and the like: nothing can be done."""
-        return contextlib.nullcontext()
-
-    @abstractmethod
-    def prepare(self, work: Work, decoded: Decoded) -> P | None:
-        """What is done before the model; None: this picture needs no version.
-
-        Raises: NotNeeded: the same, with the reason. StudioError: it is left out, with this reason.
-        """
-
-    def infer(self, prepared: P, progress: Progress) -> R:
-        """What the model does, one picture after the other. Raises: StudioError: it is left out; Cancelled."""
-        return prepared  # type: ignore[return-value]  # a tool without a model
-
-    @abstractmethod
-    def finish(self, work: Work, prepared: P, result: R) -> list[Output]:
-        """The versions; none: nothing was found. Raises: NothingFound: the same, with its reason; StudioError: it is left out."""
-
-
-@dataclass(frozen=True)
-class TriedFile:
-    """One version, as a file that is not yet written."""
-
-    label: str
-    size: Size
-    encoded: Encoded
-
-
-@dataclass(frozen=True)
-class Tried:
-    """What a tool made of one picture, not yet kept."""
-
-    work: Work
-    tool: Tool[Any, Any]
-    before: Size
-    files: tuple[TriedFile, ...]
-    """None: the picture needs no version, or nothing was found."""
-    reason: str = ""
-    """Why it needs none, where the tool says it."""
-
-    def why_none(self) -> str:
-        """Why there is no file, in a sentence about this picture."""
-        return f"It has {self.before[0]} x {self.before[1]} pixels. {self.reason or 'Nothing is to be done with these settings.'}"
 
 
 def work_on(project: Project, tool: Tool[P, R], images: Sequence[str] = (), progress: Progress = SILENT,
@@ -167,9 +74,13 @@ def work_on(project: Project, tool: Tool[P, R], images: Sequence[str] = (), prog
         chosen = [items[name] for name in dict.fromkeys(images or items) if name in items]
         units = [unit for item in chosen for unit in units_of(project, item, variants.get(item.id, ()), parts)]
         progress.start(tool.verb, len(units))
-        prepared = held.enter_context(closing(bounded_map(partial(_prepare, tool), units)))
+        readers = default_workers()
+        prepared = held.enter_context(closing(bounded_map(partial(_prepare, project, tool, items.keys()), units, readers, weigh=pixels_of,
+                                                          most=readers * PIXELS_EACH)))
         inferred = _infer_each(tool, prepared, held, progress)
-        for (unit, _), outcome in held.enter_context(closing(bounded_map(partial(_finish, project, tool), inferred, WRITERS))):
+        written = held.enter_context(closing(bounded_map(partial(_finish, project, tool), inferred, WRITERS, weigh=_weight,
+                                                         most=WRITERS * PIXELS_EACH)))
+        for (unit, _), outcome in written:
             _tell(report, unit, outcome, progress)
             progress.advance(unit.title)
     return report
@@ -183,8 +94,8 @@ def try_on(project: Project, tool: Tool[P, R], image_id: str, label: str = "", p
     if isinstance(before, Tried):
         return before
     with tool.ready(progress):
-        result = tool.infer(before.content, progress)
-    return _encoded(before, tool, result)
+        before.result = tool.infer(before.content, progress)
+    return _encoded(before, tool)
 
 
 def keep(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Path]:
@@ -192,90 +103,116 @@ def keep(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Pa
     item = tried.work.unit.item
     if one_item(project, item.id).sha256 != item.sha256:
         raise DatasetError(f"{item.name} was changed meanwhile.", "Try it again.")
-    return _write(project, tried, progress)
+    return write_versions(project, tried, progress)
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """A picture on its way to the model."""
+@dataclass
+class _OnItsWay:
+    """A picture on its way through the tool. What it holds is let go when its versions are made, whoever still waits for their report."""
 
     work: Work
-    decoded: Decoded
+    size: Size
+    format: str
+    """Of the file: Pillow's name."""
+    was_plain: bool
+    """Whether it is of one colour."""
     content: Any
+    """What `prepare` gave."""
+    result: Any = None
+    """What `infer` gave."""
+
+    def take(self) -> tuple[Any, Any]:
+        """Content and result; they are not here any more."""
+        taken = self.content, self.result
+        self.content = self.result = None
+        return taken
 
 
-_Before = _Prepared | Tried | StudioError | None
+_Before = _OnItsWay | Tried | StudioError | None
 """What preparing came to; `Tried`: no version is needed; None: it is there already."""
 
 
-def _prepare(tool: Tool[Any, Any], unit: Unit) -> _Prepared | Tried | None:
-    """Raises: StudioError: it is left out."""
-    work = _work_for(unit, tool)
-    if is_there(work, Step(tool.name, tool.told(work))):
-        return None
-    return _opened(tool, work)
+def _prepare(project: Project, tool: Tool[Any, Any], stems: Collection[str], unit: Unit) -> _OnItsWay | Tried | None:
+    """Args: unit: as the job listed it, which may be long ago; stems: of every picture. Raises: StudioError: it is left out."""
+    if is_there(_work_for(unit, tool)):
+        return None  # also if that is not so any more: nothing is written
+    work = _work_for(one_again(project, unit, stems), tool)
+    return None if is_there(work) else _opened(tool, work)
 
 
-def _opened(tool: Tool[Any, Any], work: Work) -> _Prepared | Tried:
+def _opened(tool: Tool[Any, Any], work: Work) -> _OnItsWay | Tried:
     """Raises: StudioError: it is left out."""
     decoded = open_image(work.source)
+    size, was_plain = decoded.image.size, is_of_one_colour(decoded.image)
     try:
         content = tool.prepare(work, decoded)
     except NotNeeded as error:
-        return Tried(work, tool, decoded.image.size, (), str(error))
-    return _Prepared(work, decoded, content) if content is not None else Tried(work, tool, decoded.image.size, ())
+        return Tried(work, tool, size, (), str(error))
+    return _OnItsWay(work, size, decoded.facts.format, was_plain, content) if content is not None else Tried(work, tool, size, ())
 
 
 def _work_for(unit: Unit, tool: Tool[Any, Any]) -> Work:
-    """Raises: DatasetError: it cannot be worked on."""
-    work = work_for(unit, tool.name, tool.kind, partial(tool.anew, unit), tool.label(unit))
+    """What a tool is about to do. Which files it depends on is noted before it reads any of them, so that whatever changes from then on is
+    seen before anything is written.
+
+    Raises: DatasetError: it cannot be worked on.
+    """
+    work = work_for(unit, tool.name, tool.kind, partial(tool.anew, unit), tool.label(unit), tool.undoes)
     if work.trouble:
         raise DatasetError(work.trouble)
-    return replace(work, seen=files_seen(work))
+    work = replace(work, label=tool.label(unit))
+    work = replace(work, seen=files_seen(work, tool.reads(work)))
+    return replace(work, step=Step(tool.name, tool.told(work)))
 
 
 def _infer_each(tool: Tool[Any, Any], units: Iterator[tuple[Unit, _Before]], held: contextlib.ExitStack, progress: Progress
-                ) -> Iterator[tuple[Unit, tuple[_Before, Any]]]:
+                ) -> Iterator[tuple[Unit, _Before]]:
     """Every unit with what the model made of it; the model is opened for the first that needs it."""
     is_ready = False
     for unit, before in units:
         progress.check()
-        if not isinstance(before, _Prepared):
-            yield unit, (before, None)
+        if not isinstance(before, _OnItsWay):
+            yield unit, before
             continue
         if not is_ready:
             held.enter_context(tool.ready(progress))
             is_ready = True
         try:
-            result = tool.infer(before.content, progress)
+            before.result = tool.infer(before.content, progress)
         except StudioError as error:
             _raise_fatal(error)
-            yield unit, (error, None)
+            yield unit, error
         else:
-            yield unit, (before, result)
+            yield unit, before
 
 
-def _finish(project: Project, tool: Tool[Any, Any], inferred: tuple[Unit, tuple[_Before, Any]]) -> VersionReport:
+def _weight(inferred: tuple[Unit, _Before]) -> int:
+    """Pixels that wait to be written."""
+    before = inferred[1]
+    return pixels_in(before.content, before.result) if isinstance(before, _OnItsWay) else 0
+
+
+def _finish(project: Project, tool: Tool[Any, Any], inferred: tuple[Unit, _Before]) -> VersionReport:
     """Write the versions of one picture. Returns: what is told of it. Raises: StudioError."""
-    (unit, (before, result)) = inferred
+    unit, before = inferred
     if isinstance(before, StudioError):
         raise before
     if before is None:
         return VersionReport(there=[unit.title])
-    tried = _tried(project, before, tool, result) if isinstance(before, _Prepared) else before
-    paths = _write(project, tried)
+    tried = _tried(project, before, tool) if isinstance(before, _OnItsWay) else before
+    paths = write_versions(project, tried)
     made = [MadeVersion(path.name, tried.before, file.size, file.encoded.note) for path, file in zip(paths, tried.files, strict=True)]
-    if made:
-        return VersionReport(made=made)
+    if made or tried.left_out:
+        return VersionReport(made=made, skipped=list(tried.left_out))
     return VersionReport(unneeded=[unit.title], reasons={unit.title: tried.reason} if tried.reason else {})
 
 
-def _tried(project: Project, before: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
+def _tried(project: Project, before: _OnItsWay, tool: Tool[Any, Any]) -> Tried:
     """Raises: NothingFound: what the tool made earlier is put aside; StudioError."""
     try:
-        return _encoded(before, tool, result)
+        return _encoded(before, tool)
     except NothingFound:
-        _write(project, Tried(before.work, tool, before.decoded.image.size, ()))
+        write_versions(project, Tried(before.work, tool, before.size, ()))
         raise
 
 
@@ -286,12 +223,15 @@ def _tell(report: VersionReport, unit: Unit, outcome: VersionReport | StudioErro
         progress.note(f"{unit.title} was left out: {outcome}")
         report.skipped.append(Skipped(unit.title, str(outcome)))
         return
+    for one in outcome.skipped:
+        progress.note(f"{one.name} was left out: {one.reason}")
     for one in outcome.doubtful():
         progress.note(f"{one.name}: {one.reason}")
     report.made += outcome.made
     report.there += outcome.there
     report.unneeded += outcome.unneeded
     report.reasons |= outcome.reasons
+    report.skipped += outcome.skipped
 
 
 def _raise_fatal(error: StudioError) -> None:
@@ -300,40 +240,23 @@ def _raise_fatal(error: StudioError) -> None:
         raise error
 
 
-def _encoded(prepared: _Prepared, tool: Tool[Any, Any], result: Any) -> Tried:
-    work, decoded = prepared.work, prepared.decoded
-    text = Made(work.unit.item.sha256, (*work.steps, Step(tool.name, tool.told(work)))).text()
+def _encoded(before: _OnItsWay, tool: Tool[Any, Any]) -> Tried:
+    """Raises: NothingFound, StudioError: as `Tool.finish`."""
+    work = before.work
+    outputs = {output.label or work.label: output for output in tool.finish(work, *before.take())}
+    why: dict[str, str] = {}
+    if tool.kind == "part":
+        work = with_parts(work, list(outputs))
+        why = {label: reason for label in outputs if (reason := not_cut_anew(work, label))}
+    text = Made(work.unit.item.sha256, work.done).text()
     exif = read_exif(work.source) if tool.saving.metadata else None
     files = []
-    for output in tool.finish(work, prepared.content, result):
-        file = encode(output.image, tool.saving, decoded.facts.format, text, exif)
-        strikes = one_colour.note_of(work.kind, decoded.image, output.image)
-        note = "; ".join(words for words in (output.note, strikes, file.note) if words)
-        files.append(TriedFile(output.label or tool.label(work.unit), output.image.size, replace(file, note=note)))
-    return Tried(work, tool, decoded.image.size, tuple(files))
-
-
-def _write(project: Project, tried: Tried, progress: Progress = SILENT) -> list[Path]:
-    """Write the versions, if nobody else did meanwhile. Raises: DatasetError: somebody did; DiskError."""
-    with waited_for(project.hidden / LOCK, progress):
-        if files_seen(tried.work) != tried.work.seen:
-            raise DatasetError(f"{tried.work.unit.title}, or a version of it, was changed meanwhile.", "Try it again.")
-        return _put_in_place(project, tried)
-
-
-def _put_in_place(project: Project, tried: Tried) -> list[Path]:
-    """Write the versions, and put aside what the tool had made before and now would not. Raises: DiskError."""
-    work, unit = tried.work, tried.work.unit
-    is_again = tried.tool.keeps_replaced(work)
-    paths = [save_variant(project, unit.item.id, work.kind, file.encoded.data, file.encoded.suffix, file.label, is_again)
-             for file in tried.files]
-    written = {path.stem for path in paths}
-    for variant in outdated(work, tried.tool.name):
-        path = project.variants / variant.name
-        if path.stem in written:
+    for label, output in outputs.items():
+        if label in why:
             continue
-        if replaced_one(path) == work.source:
-            take_back_variant(project, variant)  # the version as it was before this tool is what is wanted now
-        elif variant.kind == tried.tool.kind:
-            put_aside_variant(project, variant)
-    return paths
+        file = encode(output.image, tool.saving, before.format, text, exif)
+        strikes = note_of(work.kind, before.was_plain, output.image)
+        note = "; ".join(words for words in (output.note, strikes, file.note) if words)
+        files.append(TriedFile(label, output.image.size, replace(file, note=note)))
+    left_out = tuple(Skipped(f"{work.unit.item.name} ({label})", reason) for label, reason in why.items())
+    return Tried(work, tool, before.size, tuple(files), " ".join(why.values()), left_out)

@@ -12,7 +12,7 @@ from core.base.locks import locked
 from core.base.progress import Progress
 from core.dataset import rejecting
 from core.dataset.images.variants import list_variants
-from core.dataset.images.working import LOCK as VERSIONS_LOCK
+from core.dataset.images.writing import LOCK as VERSIONS_LOCK
 from core.dataset.items import list_items
 from core.dataset.rejected import rejected_images
 from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_images, restore_images

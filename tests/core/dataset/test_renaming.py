@@ -20,7 +20,7 @@ from core.dataset.captions.tagging import TagSettings
 from core.dataset.history import History, redo_last, undo_last
 from core.dataset.images.saving import SaveSettings, encode
 from core.dataset.images.variants import save_variant
-from core.dataset.images.working import LOCK as VERSIONS_LOCK
+from core.dataset.images.writing import LOCK as VERSIONS_LOCK
 from core.dataset.items import list_items
 from core.dataset.manager import DatasetManager
 from core.dataset.project import trained_on

@@ -435,7 +435,7 @@ def test_a_point_that_does_not_belong_says_nothing_of_what_becomes_of_the_mask(p
     def answered(path, prompt, settings, *_):
         return Clicked(numpy.full((64, 64), 255, numpy.uint8), 1.0, 0.0, 0.0)
 
-    monkeypatch.setattr("core.dataset.images.mask_by_hand.click", answered)
+    monkeypatch.setattr("core.dataset.images.kept_masks.click", answered)
     tab(panel, "mask")
     open_picture(panel, "1.png")
     panel.canvas.mode, panel.canvas.belongs = "points", False
@@ -479,7 +479,7 @@ def test_points_that_no_model_can_answer_are_said_and_change_nothing(panel, monk
     def nothing(*arguments, **named):
         raise ModelError("There is no such model here.")
 
-    monkeypatch.setattr("core.dataset.images.mask_by_hand.click", nothing)
+    monkeypatch.setattr("core.dataset.images.kept_masks.click", nothing)
     tab(panel, "mask")
     open_picture(panel, "1.png")
     panel.tab.told(stroke(1, [[10, 10]]))
@@ -496,7 +496,7 @@ def test_what_the_points_mean_is_seen_at_once_and_taken_with_a_button(panel, mon
         mask[20:40, 20:40] = 255
         return Clicked(mask, 1.0, 0.0, 0.0)
 
-    monkeypatch.setattr("core.dataset.images.mask_by_hand.click", answer)
+    monkeypatch.setattr("core.dataset.images.kept_masks.click", answer)
     tab(panel, "mask")
     open_picture(panel, "1.png")
     assert panel.tab.pointing.take.disabled

@@ -15,7 +15,7 @@ from widgets.components.canvas_deeds import Wanted
 from widgets.kernel_loop import KernelLoop
 
 if TYPE_CHECKING:
-    from core.dataset.images.working import Tried
+    from core.dataset.images.writing import Tried
 
 LIKE = 0.02
 """So far may the proportions of two pictures differ that are laid over each other to be compared."""

@@ -18,7 +18,7 @@ from widgets.pieces import Fold, part, row
 if TYPE_CHECKING:
     from core.dataset.images.mask_by_hand import HandDrawing
     from core.dataset.images.segmenting.settings import Use
-    from core.dataset.images.working import Tried
+    from core.dataset.images.writing import Tried
     from widgets.components.canvas_deeds import Deed
     from widgets.dataset.bench.desk import Opened
     from widgets.dataset.workbench import WorkbenchPanel

@@ -13,7 +13,7 @@ from widgets.panel import Work
 from widgets.pieces import part
 
 if TYPE_CHECKING:
-    from core.dataset.images.working import Tried
+    from core.dataset.images.writing import Tried
     from widgets.dataset.bench.desk import Opened
 
 

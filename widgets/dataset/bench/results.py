@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as ipw
 
 if TYPE_CHECKING:
-    from core.dataset.images.working import Tried
+    from core.dataset.images.writing import Tried
     from widgets.dataset.bench.tab import Tab
     from widgets.dataset.workbench import WorkbenchPanel
 

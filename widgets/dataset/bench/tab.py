@@ -16,7 +16,7 @@ from widgets.panel import Work
 
 if TYPE_CHECKING:
     from core.dataset.images.bench import BenchVersion
-    from core.dataset.images.working import Tried
+    from core.dataset.images.writing import Tried
     from widgets.dataset.bench.desk import Opened
     from widgets.dataset.workbench import WorkbenchPanel
 

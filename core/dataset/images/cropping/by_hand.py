@@ -16,9 +16,10 @@ from core.base.settings import Settings, setting
 from core.dataset.images.opening import Decoded
 from core.dataset.images.saving import ExactSettings
 from core.dataset.images.sourcing import Unit, Work
+from core.dataset.images.tool import Output, Tool
 from core.dataset.images.variants import BESIDE, Kind, Step, file_name
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import Output, Tool, work_on
+from core.dataset.images.working import work_on
 from core.dataset.project import Project
 from core.dataset.training_file import trainer_rule
 

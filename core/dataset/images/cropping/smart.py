@@ -17,8 +17,9 @@ from core.dataset.images.detecting import DETECTORS, Box, Detector, Found, open_
 from core.dataset.images.opening import Decoded, over_white
 from core.dataset.images.resizing import resized
 from core.dataset.images.sourcing import Work
+from core.dataset.images.tool import NothingFound, Output, Tool
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import NothingFound, Output, Tool, work_on
+from core.dataset.images.working import work_on
 from core.dataset.project import Project
 from core.dataset.training_file import trainer_rule
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from core.base.errors import ConfigError, ModelError, require
+from core.base.errors import ModelError
 from core.base.progress import Progress
 from core.base.registry import Entry
 from core.dataset.images.detecting import Found
 from core.dataset.images.detecting.boxes import areas, strongest, within
 from core.models.having import have_model
-from core.models.onnx_sessions import open_session, run_whole
+from core.models.onnx_sessions import onnx_device, open_session, run_whole
 
 if TYPE_CHECKING:
     import numpy
@@ -58,11 +58,7 @@ class OnnxFiles:
 
     def where(self, device: str) -> str:
         """"cpu" or "cuda". Raises: ConfigError: CUDA was asked for and is not to be had."""
-        there = "CUDAExecutionProvider" in require("onnxruntime", needed_for="The detector").get_available_providers()
-        if device == "cuda" and not there:
-            raise ConfigError("CUDA was asked for, but ONNX Runtime cannot use it here.",
-                              "Run: python3 installer.py --doctor, or choose device 'auto'.")
-        return "cuda" if there and device != "cpu" else "cpu"
+        return onnx_device(device)
 
     def open(self, device: str) -> OnnxDetector:
         """Raises: ModelError: it is no such model."""

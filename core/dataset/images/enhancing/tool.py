@@ -18,12 +18,13 @@ from core.dataset.images.enhancing.restoring import FaceRestorer, opened_restore
 from core.dataset.images.opening import Decoded
 from core.dataset.images.saving import SaveSettings
 from core.dataset.images.sourcing import Work
+from core.dataset.images.tool import NothingFound, NotNeeded, Output, Tool
 from core.dataset.images.upscaling.enlarging import Enlarger
 from core.dataset.images.upscaling.network import Network
 from core.dataset.images.upscaling.opened import identity_of, opened_network
 from core.dataset.images.upscaling.tool import SizedSettings, Wanted, enlarged, fitted, goal_for, told_by, why_large_enough
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import NothingFound, NotNeeded, Output, Tool, work_on
+from core.dataset.images.working import work_on
 from core.dataset.project import Project
 
 if TYPE_CHECKING:

@@ -22,9 +22,11 @@ from core.dataset.images.inpainting.settings import InpaintSettings
 from core.dataset.images.masks import at_place, grow
 from core.dataset.images.opening import Decoded, over_white
 from core.dataset.images.sourcing import Unit, Work
+from core.dataset.images.tool import NotNeeded, Output, Tool
 from core.dataset.images.variants import Step
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import NotNeeded, Output, Tool, Tried, try_on, work_on
+from core.dataset.images.working import try_on, work_on
+from core.dataset.images.writing import Tried
 from core.dataset.project import Project
 from core.models.having import find_model
 from core.models.warm import is_no_room
@@ -75,6 +77,13 @@ class Inpainter(Tool[Canvas, "Pixels"]):
         """The settings that act, the region and, where a model draws, the prompt that it is given."""
         told = {**self.settings.decisive(), "of": self._region(work.unit)}
         return {**told, "prompt": self.prompt_for(work)} if "prompt" in told else told
+
+    def reads(self, work: Work) -> list[Path]:
+        """The mask, and the caption where it is the prompt."""
+        values = self.settings
+        mask = mask_of(work.unit) if values.region == "mask" else None
+        is_prompt = "prompt" in values.decisive() and values.use_caption and not values.prompt.strip()
+        return [*([mask] if mask is not None else []), *([caption_path_for(work.unit.item.path)] if is_prompt else [])]
 
     def anew(self, unit: Unit, step: Step) -> bool:
         """The same region is painted anew; with another one the tool goes on from what it made."""

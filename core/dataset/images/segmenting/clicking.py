@@ -118,7 +118,7 @@ def open_clicker(settings: ClickSettings, progress: Progress = SILENT) -> Iterat
     Raises: ConfigError: there is no GPU for it; MissingDependency, ModelError, DiskError, Cancelled.
     """
     where, open_it = device_of(settings.model, settings.device), find_sam(settings.model, progress)
-    with WARM.use(("clicks", settings.model, settings.device), SAMS.entry(settings.model).title,
+    with WARM.use(("clicks", settings.model, where), SAMS.entry(settings.model).title,
                   lambda: Clicker(open_it(settings.device)), where, NEEDS[settings.model]) as clicker:
         yield clicker
 

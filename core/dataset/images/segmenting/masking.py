@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import DatasetError
-from core.base.files import sha256
 from core.base.progress import SILENT, Progress
 from core.base.settings import field_extra
 from core.dataset.images.framing_of import fitting_mask
@@ -18,10 +17,11 @@ from core.dataset.images.segmenting import SEGMENTERS
 from core.dataset.images.segmenting.segmenter import Segmenter
 from core.dataset.images.segmenting.settings import LABELS, MaskSettings, Use
 from core.dataset.images.segmenting.shaping import shaped
-from core.dataset.images.sourcing import Unit, Work
+from core.dataset.images.sourcing import Unit, Work, content_of
+from core.dataset.images.tool import NothingFound, Output, Tool
 from core.dataset.images.variants import REPLACED, Step, read_made, replaced_one
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import NothingFound, Output, Tool, work_on
+from core.dataset.images.working import work_on
 from core.dataset.project import Project
 
 if TYPE_CHECKING:
@@ -60,7 +60,11 @@ class Masker(Tool[tuple[Decoded, Any], Any]):
             if self.settings.segmenter not in field_extra(field, "only", {}).get("segmenter", [self.settings.segmenter]):
                 values.pop(name)
         base = self._base(work)
-        return values | self.segmenter.told() | ({"with": sha256(base)} if base is not None else {})
+        return values | self.segmenter.told() | ({"with": content_of(base)} if base is not None else {})
+
+    def reads(self, work: Work) -> list[Path]:
+        """The mask that it is combined with."""
+        return [base] if (base := self._base(work)) is not None else []
 
     def keeps_replaced(self, work: Work) -> bool:
         """What was combined is combined anew with the mask from before."""
@@ -119,7 +123,7 @@ class Masker(Tool[tuple[Decoded, Any], Any]):
         if step is None or "with" not in step.settings:
             return there
         before = replaced_one(there)
-        return before if before is not None and sha256(before) == step.settings["with"] else there
+        return before if before is not None and content_of(before) == step.settings["with"] else there
 
 
 def make_masker(project: Project, settings: MaskSettings) -> Masker:

@@ -138,12 +138,14 @@ class OnnxSegmenter(Segmenter):
     def ready(self, progress: Progress) -> Iterator[None]:
         """Opens the model, or takes it where it is open; `WARM` keeps it after that."""
         path, device = self.path(progress), self.settings.device
-        facts = path.stat()
-        key = ("segmenter", str(path), facts.st_mtime_ns, device, self.contract)
-        with WARM.use(key, self.entry.title, lambda: OnnxMasks(path, device, self.contract), onnx_device(device),
+        facts, where = path.stat(), onnx_device(device)
+        key = ("segmenter", str(path), facts.st_mtime_ns, where, self.contract)
+        with WARM.use(key, self.entry.title, lambda: OnnxMasks(path, device, self.contract), where,
                       MEMORY_EACH * facts.st_size) as self._open:
-            yield
-        self._open = None
+            try:
+                yield
+            finally:
+                self._open = None
 
     def prepare(self, picture: Picture) -> Any:
         """(3, side, side) where the side is known before the model is open, else the picture."""

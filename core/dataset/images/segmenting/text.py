@@ -56,8 +56,8 @@ class TextSegmenter(Segmenter):
         """Both models are open."""
         settings, entry = self.settings, FINDERS[self.settings.detector]
         files = vision_files(entry, progress)
-        where = device_of(settings.cutter, settings.device)
-        with (WARM.use(("words", entry.name, settings.device), entry.title, lambda: _open_finder(files, settings.device), where,
+        where = device_of(settings.cutter, settings.device)  # the finder computes there too: both are torch's
+        with (WARM.use(("words", entry.name, where), entry.title, lambda: _open_finder(files, settings.device), where,
                        NEEDS) as self._detector,
               open_clicker(ClickSettings(model=settings.cutter, device=settings.device), progress) as self._clicker):
             try:

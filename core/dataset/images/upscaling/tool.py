@@ -16,11 +16,12 @@ from core.dataset.images.opening import MAX_PIXELS, Decoded
 from core.dataset.images.resizing import ResizeSettings, new_size, resized
 from core.dataset.images.saving import SaveSettings
 from core.dataset.images.sourcing import Work
+from core.dataset.images.tool import NotNeeded, Output, Tool
 from core.dataset.images.upscaling.enlarging import Enlarger
 from core.dataset.images.upscaling.network import Network, Precision
 from core.dataset.images.upscaling.opened import identity_of, opened_network
 from core.dataset.images.version_report import VersionReport
-from core.dataset.images.working import NotNeeded, Output, Tool, work_on
+from core.dataset.images.working import work_on
 from core.dataset.project import Project
 
 if TYPE_CHECKING:

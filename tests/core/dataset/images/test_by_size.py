@@ -5,11 +5,13 @@ from PIL import Image
 
 from core.base.errors import Cancelled, ConfigError
 from core.base.progress import Progress
-from core.dataset.images.by_size import BySizeSettings, plan_by_size, work_by_size
+from core.dataset.images.bench import look_at_picture
+from core.dataset.images.by_size import OWN, BySizeSettings, plan_by_size, work_by_size
 from core.dataset.images.manager import ImagesManager
-from core.dataset.images.resizing import ResizeSettings, make_resizer, resize_images
-from core.dataset.images.variants import save_variant
-from core.dataset.images.working import Output, Tool, work_on
+from core.dataset.images.resizing import ResizeSettings, make_resizer, resize_images, resized
+from core.dataset.images.tool import Output, Tool
+from core.dataset.images.variants import read_made, save_variant
+from core.dataset.images.working import work_on
 from core.models.warm import WARM
 from core.stages import run_stage
 from tests.tiny_upscalers import make_compact, save_network
@@ -70,7 +72,9 @@ def run_in(project, ran=None):
             ran.append((tool, sorted(images), dict(values)))
         made = {"upscale": lambda: Enlarger(values["side"]), "mask": Masker,
                 "resize": lambda: make_resizer(project, ResizeSettings.make(**values))}
-        return work_on(project, made[tool](), images, progress)
+        chosen = made[tool]()
+        chosen.undoes = OWN
+        return work_on(project, chosen, images, progress)
     return run
 
 
@@ -115,6 +119,42 @@ def test_a_second_run_does_nothing_and_other_limits_begin_at_the_pictures(pictur
     do(pictures, target=160, small=150)
     assert Image.open(pictures.variants / "small_upscaled.png").size == (160, 240)
     assert Image.open(pictures.variants / "large_resized.jpg").size == (160, 533)
+
+
+def steps(project, name):
+    return [step.tool for step in read_made(project.variants / name).steps]
+
+
+@pytest.mark.parametrize("limits", [{"small": 50, "large": 55, "target": 52}, {"small": 310, "large": 400, "target": 320}])
+def test_other_limits_begin_at_the_picture_whatever_was_made_of_it_before(pictures, limits):
+    """Shrunk after it was upscaled, and upscaled after it was shrunk: no pixel comes of what was there between."""
+    do(pictures, images=("small", "large"))
+    again = do(pictures, images=("small", "large"), **limits)
+    assert {row.id: row.size for row in again.plan.rows} == {"small": (60, 90), "large": (300, 1000)}
+    for row in again.plan.rows:
+        name = look_at_picture(pictures, row.id).present.path.name
+        assert steps(pictures, name) == [row.action] and Image.open(pictures.variants / name).size == row.goal
+    assert all(not step.made for step in do(pictures, images=("small", "large"), **limits).steps.values())
+    if limits["target"] == 52:
+        whole = resized(Image.open(pictures.images / "small.png"), (52, 78), (52, 78))
+        assert Image.open(pictures.variants / "small_upscaled.png").tobytes() == whole.tobytes()
+
+
+def test_what_was_upscaled_and_then_shrunk_by_hand_is_made_anew_too(pictures):
+    do(pictures, images=("small",))
+    resize_images(pictures, ResizeSettings.make(mode="shortest", side=52, images=("small",)))
+    assert steps(pictures, "small_upscaled.png") == ["upscale", "resize"]
+    do(pictures, images=("small",), small=50, large=55, target=52)
+    assert steps(pictures, "small_upscaled.png") == ["resize"]
+
+
+def test_a_picture_that_now_stays_is_told_with_the_version_that_stands_for_it(pictures):
+    do(pictures, images=("small", "just"))
+    report = do(pictures, images=("small", "just"), small=50, large=160, target=100)
+    assert sorted((row.name, row.action, row.stands) for row in report.plan.rows) == [
+        ("just.png", "pass", ""), ("small.png", "pass", "small_upscaled.png")]
+    assert "1 of those that stay stands as what was made of it earlier: small_upscaled.png. Take it back" in report.plan.sentence()
+    assert next(row for row in report.table() if row["picture"] == "small.png")["plan"] == "stays as small_upscaled.png"
 
 
 def test_what_another_tool_made_or_somebody_brought_along_counts(pictures):
@@ -204,4 +244,6 @@ def test_with_a_real_network_small_pictures_are_upscaled_and_the_whole_is_told(p
     assert report.table()[1] == {"picture": "small.png", "size": "60 x 90", "plan": "upscale", "Upscale": report.table()[1]["Upscale"]}
     assert report.table()[1]["Upscale"].startswith("small_upscaled.png, 200 x 300")
     assert ImagesManager(project).by_size(wanted).steps["upscale"].there == ["small.png"]
+    ImagesManager(project).by_size(settings(images=("small",), small=50, large=55, target=52))
+    assert steps(project, "small_upscaled.png") == ["resize"]
     WARM.unload_all()

@@ -10,7 +10,7 @@ from core.base.jobs import append_event, write_order
 from core.base.locks import locked
 from core.base.process import mark_of
 from core.dataset.images.not_worked_on import not_worked_on
-from core.dataset.images.working import LOCK
+from core.dataset.images.writing import LOCK
 
 
 def work_as_a_job(project, stage, name):

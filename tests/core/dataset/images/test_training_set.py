@@ -13,9 +13,10 @@ from core.base.locks import locked
 from core.dataset.images.learnable import learnable
 from core.dataset.images.opening import open_image
 from core.dataset.images.saving import SaveSettings, encode
+from core.dataset.images.taking_back import take_back_variant
 from core.dataset.images.training_set import TRAINED, is_training_set, training_set
-from core.dataset.images.variants import Made, Step, list_variants, save_variant, take_back_variant
-from core.dataset.images.working import LOCK
+from core.dataset.images.variants import Made, Step, list_variants, save_variant
+from core.dataset.images.writing import LOCK
 from core.dataset.items import list_items
 from core.dataset.project import project_of_images
 from tests.core.dataset.small_things import lying_with_mask

@@ -1,24 +1,16 @@
 """Versions of a picture: what their names say, which is the best, and that nothing is lost when one is replaced."""
 
+import errno
 import io
+import os
 
 import pytest
 from PIL import Image
 
-from core.base.errors import DatasetError
+from core.base.errors import DatasetError, DiskError
 from core.dataset.images.saving import SaveSettings, encode
-from core.dataset.images.variants import (
-    Made,
-    Step,
-    Variant,
-    best_of,
-    file_name,
-    list_variants,
-    read_made,
-    save_variant,
-    take_back_variant,
-    variant_of,
-)
+from core.dataset.images.taking_back import take_back_variant
+from core.dataset.images.variants import Made, Step, Variant, best_of, file_name, list_variants, read_made, save_variant, variant_of
 from core.dataset.renaming import RenameSettings, rename_images
 from tests.tiny_models import make_pictures
 
@@ -149,3 +141,54 @@ def test_taking_back_copies_nothing_so_that_a_full_disk_costs_no_version(project
     assert Image.open(project.variants / ".replaced" / f"{stem}_upscaled.png").getpixel((0, 0))[:3] == (0, 0, 255)
     take_back_variant(project, Variant(stem, "upscaled", f"{stem}_upscaled.png"))
     assert Image.open(project.variants / f"{stem}_upscaled.png").getpixel((0, 0))[:3] == (0, 0, 255)
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_taking_back_that_fails_in_the_middle_leaves_everything_as_it_was(project, monkeypatch, failing):
+    save_variant(project, "a", "upscaled", png("red"), ".png")
+    save_variant(project, "a", "upscaled", png("blue"), ".png")
+    move, left = os.replace, [failing]
+
+    def broken(*places):
+        left[0] -= 1
+        if left[0] == 0:
+            raise OSError(errno.EIO, "Input/output error")
+        move(*places)
+
+    monkeypatch.setattr("core.dataset.images.variants.os.replace", broken)
+    with pytest.raises((DiskError, OSError)):
+        take_back_variant(project, Variant("a", "upscaled", "a_upscaled.png"))
+    assert files(project) == {"a_upscaled.png": (0, 0, 255), ".replaced/a_upscaled.png": (255, 0, 0)}
+
+
+def files(project):
+    """Every file of variants/, and its colour."""
+    return {path.relative_to(project.variants).as_posix(): Image.open(path).convert("RGB").getpixel((0, 0))
+            for path in project.variants.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_version_that_was_left_between_when_the_machine_went_down_stands_again(project, monkeypatch, after):
+    save_variant(project, "a", "upscaled", png("red"), ".png")
+    save_variant(project, "a", "upscaled", png("blue"), ".png")
+    move, left = os.replace, [after]
+
+    class Down(BaseException):
+        pass
+
+    def down(*places):
+        if left[0] == 0:
+            raise Down
+        left[0] -= 1
+        move(*places)
+
+    with monkeypatch.context() as broken, pytest.raises(Down):
+        broken.setattr("core.dataset.images.variants.os.replace", down)
+        take_back_variant(project, Variant("a", "upscaled", "a_upscaled.png"))
+    assert ".a_upscaled.png" in files(project)
+    list_variants(project, {"a"})
+    assert ".a_upscaled.png" in files(project), "who takes it back may be at it at this moment"
+    monkeypatch.setattr("core.dataset.images.variants.AT_IT", 0.0)
+    assert [one.name for one in list_variants(project, {"a"})["a"]] == ["a_upscaled.png"]
+    back = {"a_upscaled.png": (255, 0, 0), ".replaced/a_upscaled.png": (0, 0, 255)}
+    assert files(project) == (back if after == 2 else {name: back[other] for name, other in zip(back, reversed(back), strict=True)})

@@ -10,8 +10,9 @@ from PIL import Image
 
 from core.base.errors import Cancelled, DatasetError, DiskError, ModelError
 from core.dataset.images.saving import SaveSettings
+from core.dataset.images.tool import NothingFound, NotNeeded, Output, Tool
 from core.dataset.images.variants import Step, read_made, save_variant, versions_of
-from core.dataset.images.working import NothingFound, NotNeeded, Output, Tool, keep, try_on, work_on
+from core.dataset.images.working import keep, try_on, work_on
 
 
 class Painter(Tool):
@@ -179,7 +180,7 @@ def test_a_model_that_cannot_be_opened_ends_the_work_and_a_full_disk_too(picture
     def full(*arguments):
         raise DiskError("No space.")
 
-    monkeypatch.setattr("core.dataset.images.working.save_variant", full)
+    monkeypatch.setattr("core.dataset.images.writing.save_variant", full)
     with pytest.raises(DiskError):
         work_on(pictures, Painter())
 

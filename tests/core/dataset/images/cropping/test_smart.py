@@ -12,8 +12,9 @@ from core.dataset.images.cropping.planning import CropSettings
 from core.dataset.images.cropping.smart import crop_images, make_cropper
 from core.dataset.images.masks import empty_mask
 from core.dataset.images.opening import open_image
+from core.dataset.images.tool import Output, Tool
 from core.dataset.images.variants import read_made, save_variant
-from core.dataset.images.working import Output, Tool, keep, try_on, work_on
+from core.dataset.images.working import keep, try_on, work_on
 from core.models.warm import WARM
 from core.stages import run_stage
 from tests.core.dataset.curation.photographs import photographs

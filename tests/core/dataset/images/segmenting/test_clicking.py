@@ -10,7 +10,7 @@ from PIL import Image
 from core.base.errors import ConfigError, DatasetError, ModelError
 from core.dataset.images.manager import ImagesManager
 from core.dataset.images.segmenting.clicking import Clicker, ClickSettings, click, look_at, open_clicker
-from core.dataset.images.segmenting.sam import SAMS, MobileSam, Prompt
+from core.dataset.images.segmenting.sam import SAMS, MobileSam, Prompt, device_of
 from core.models.warm import WARM
 from tests.core.dataset.curation.photographs import photographs
 from tests.core.dataset.images.segmenting.small_sams import save_mobile_sam, save_sam2
@@ -165,3 +165,13 @@ def test_every_model_for_clicks_is_pinned():
     for entry in SAMS:
         assert entry.licence and entry.source
         assert entry.name == "mobile-sam" or len(entry.options["revision"]) == 40
+
+
+@pytest.mark.parametrize("model", ["mobile-sam", "sam2.1-tiny"])
+def test_a_model_is_open_once_on_each_device_however_it_was_asked_for(segmenters, model):
+    if device_of(model, "auto") == "cuda":
+        pytest.skip("Here \"auto\" is the GPU.")
+    save_mobile_sam(segmenters)
+    save_sam2(segmenters / "sam2.1-tiny")
+    with open_clicker(ClickSettings(model=model, device="auto")) as one, open_clicker(ClickSettings(model=model, device="cpu")) as other:
+        assert one is other

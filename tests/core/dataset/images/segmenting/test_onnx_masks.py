@@ -8,9 +8,11 @@ from core.base.errors import ConfigError, ModelError
 from core.base.progress import SILENT
 from core.dataset.images.masks import share
 from core.dataset.images.segmenting import SEGMENTERS
-from core.dataset.images.segmenting.onnx_masks import Contract, own_contract
+from core.dataset.images.segmenting.onnx_masks import Contract, OwnSegmenter, own_contract
 from core.dataset.images.segmenting.settings import MaskSettings
 from core.models.image_catalog import IMAGE_CATALOG
+from core.models.onnx_sessions import onnx_device
+from core.models.warm import WARM
 from tests.core.dataset.curation.photographs import photographs
 from tests.core.dataset.images.segmenting.small_segmenters import save_segmenter
 
@@ -136,3 +138,31 @@ def test_real_photographs_get_masks_of_their_own_size(folder):
         mask = found(picture, model_file="own.onnx", mean=(0.0,), std=(1.0,))
         reds = numpy.asarray(picture.convert("RGB").resize((64, 64), Image.Resampling.BILINEAR))[..., 0]
         assert mask.shape == picture.size[::-1] and abs(float(mask.mean()) - float(reds.mean())) < 1.5, name
+
+
+def opened(**settings):
+    segmenter = OwnSegmenter(SEGMENTERS.entry("own"), MaskSettings(segmenter="own", model_file="own.onnx", **settings))
+    with segmenter.ready(SILENT):
+        return segmenter._open
+
+
+def test_a_model_is_open_once_on_each_device_however_it_was_asked_for(folder):
+    """Where there is no GPU, "auto" is the CPU; who insists on CUDA is refused also while the model is open."""
+    if onnx_device("auto") == "cuda":
+        pytest.skip("Here \"auto\" is the GPU.")
+    save_segmenter(folder / "own.onnx", 16)
+    WARM.unload_all()
+    assert opened(device="auto") is opened(device="cpu") and len(WARM.list()) == 1
+    with pytest.raises(ConfigError, match="CUDA was asked for"):
+        opened(device="cuda")
+    WARM.unload_all()
+
+
+def test_a_failure_lets_go_of_the_model(folder):
+    save_segmenter(folder / "own.onnx", 16)
+    segmenter = OwnSegmenter(SEGMENTERS.entry("own"), MaskSettings(segmenter="own", model_file="own.onnx"))
+    with pytest.raises(ModelError, match="There is no room"), segmenter.ready(SILENT):
+        raise ModelError("There is no room.")
+    with pytest.raises(RuntimeError, match="not ready"):
+        segmenter.infer(half_red((16, 16)), SILENT)
+    WARM.unload_all()

@@ -8,7 +8,7 @@ from core.base.errors import ConfigError, ModelError
 from core.base.progress import SILENT
 from core.dataset.images.segmenting import SEGMENTERS
 from core.dataset.images.segmenting.masking import mask_images
-from core.dataset.images.segmenting.sam import Prompt, vision_files
+from core.dataset.images.segmenting.sam import Prompt, device_of, vision_files
 from core.dataset.images.segmenting.settings import SAMS, WORD_FINDERS, MaskSettings
 from core.dataset.images.segmenting.text import FINDERS, TextSegmenter, asked, find_boxes
 from core.models.warm import WARM
@@ -82,3 +82,12 @@ def test_a_failure_lets_go_of_both_models(pictures):
     with pytest.raises(RuntimeError, match="not ready"):
         segmenter.infer(Image.new("RGB", (60, 40)), SILENT)
     assert segmenter._detector is None
+
+
+@pytest.mark.slow
+def test_both_models_are_open_once_on_each_device_however_they_were_asked_for(pictures):
+    if device_of("sam2.1-tiny", "auto") == "cuda":
+        pytest.skip("Here \"auto\" is the GPU.")
+    for device in ("auto", "cpu"):
+        with TextSegmenter(SEGMENTERS.entry("text"), words(device=device)).ready(SILENT):
+            assert len(WARM.list()) == 2
