@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from core.base.errors import ConfigError
 from core.base.findings import Finding
-from core.base.paths import models_dir
+from core.base.paths import loras_dir, models_dir
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 
@@ -19,6 +19,9 @@ DATASET = "core.dataset.manager:DatasetManager"
 IMAGES = "core.dataset.images.manager:ImagesManager"
 TRAINING = "core.training.manager:TrainingManager"
 MODELS = "core.models.manager:ModelsManager"
+UTILITIES = "core.utilities.manager:UtilitiesManager"
+FOLDERS = {"models": models_dir, "loras": loras_dir}
+"""Where the jobs of stages lie that need no project."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,9 @@ class Stage:
     heavy: bool = field(kw_only=True)
     """Whether it takes the GPU or every core for long. One such job or training works on a machine at a time; others need not wait, and
     so may run beside any other stage in the same project: a light one must hold what it needs alone (`core.base.locks`)."""
-    place: Literal["project", "models"] = field(default="project", kw_only=True)
-    """What it works on: a project, or the folder of models, which all projects share."""
+    place: Literal["project", "models", "loras"] = field(default="project", kw_only=True)
+    """What it works on: a project; the folder of models, which all projects share; or LoRA files, wherever they lie, which its settings
+    name."""
 
     def settings_class(self) -> type[Settings]:
         """Import and return the settings class."""
@@ -45,7 +49,7 @@ class Stage:
 
     def folder(self) -> Path | None:
         """The folder that it works on where it needs no project; its jobs lie there too. None: a project must be named."""
-        return models_dir().absolute() if self.place == "models" else None
+        return FOLDERS[self.place]().absolute() if self.place in FOLDERS else None
 
     def run(self, project: Path, settings: Settings, progress: Progress = SILENT) -> Any:
         """Open the project and run the stage. Returns: the stage's report."""
@@ -106,6 +110,16 @@ _ALL = (
     Stage("bring-run", "Bring a run back from Hugging Face, to train on", "core.training.finish.bringing:BringSettings", TRAINING,
           "bring_run", heavy=False),
     Stage("evaluate", "Before and after", "core.training.evaluation:EvaluationSettings", TRAINING, "evaluate", heavy=True),
+    Stage("inspect-lora", "Inspect a LoRA file", "core.utilities.inspecting:InspectSettings", UTILITIES, "inspect", heavy=False,
+          place="loras"),
+    Stage("lora-sizes", "Sizes and errors of a LoRA file at other ranks", "core.utilities.resizing:PreviewSettings", UTILITIES,
+          "preview_sizes", heavy=False, place="loras"),
+    Stage("resize-lora", "Give a LoRA file other ranks", "core.utilities.resizing:ResizeLoraSettings", UTILITIES, "resize", heavy=False,
+          place="loras"),
+    Stage("lora-metadata", "Change what a LoRA file says of itself", "core.utilities.metadata:MetadataSettings", UTILITIES,
+          "edit_metadata", heavy=False, place="loras"),
+    Stage("convert-pickled", "Make a safetensors file of a pickled checkpoint", "core.utilities.pickled:PickledSettings", UTILITIES,
+          "convert_pickled", heavy=False, place="loras"),
 )
 STAGES = {stage.name: stage for stage in _ALL}
 

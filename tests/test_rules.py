@@ -89,6 +89,18 @@ def test_models_know_neither_side():
     assert breaches("core/models", lambda path, name: name.startswith(("core.dataset", "core.training"))) == []
 
 
+def test_the_lora_tools_know_of_a_training_only_what_its_file_says_and_of_models_only_names():
+    open_rooms = ("core.training.config", "core.training.importing", "core.diffusion.names", "core.diffusion.kinds")
+    of_projects = {"heaps.py", "housekeeping.py"}  # these look into projects, not into LoRA files
+
+    def forbidden(path: Path, name: str) -> bool:
+        if path.name in of_projects or name.startswith(open_rooms):
+            return False
+        return name.startswith(("core.training.", "core.dataset", "core.diffusion.", "core.models"))
+
+    assert breaches("core/utilities", forbidden) == []
+
+
 def test_the_training_side_knows_of_the_dataset_only_pictures_captions_and_versions():
     open_rooms = ("core.dataset.project", "core.dataset.items", "core.dataset.images", "core.dataset.captions.files",
                   "core.dataset.captions.statistics", "core.dataset.captions.tokens", "core.dataset.versions")

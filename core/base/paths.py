@@ -86,6 +86,11 @@ def models_dir() -> Path:
     return typed_path(os.environ.get("LORABOOK_MODELS") or ROOT / "models")
 
 
+def loras_dir() -> Path:
+    """Where jobs on LoRA files lie, which need no project: $LORABOOK_LORAS, else `loras/` beside the code."""
+    return typed_path(os.environ.get("LORABOOK_LORAS") or ROOT / "loras")
+
+
 def trainers_dir() -> Path:
     """Where trainer checkouts are kept: $LORABOOK_TRAINERS, else `trainers/` beside the code."""
     return typed_path(os.environ.get("LORABOOK_TRAINERS") or ROOT / "trainers")

@@ -1,0 +1,66 @@
+"""The front desk of the LoRA tools: one short method for each, and starting it as a job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.base.jobs import Job, start_job
+from core.base.paths import loras_dir
+from core.base.progress import SILENT, Progress
+from core.base.settings import Settings
+
+if TYPE_CHECKING:
+    from core.utilities.inspecting import InspectSettings, LoraReport
+    from core.utilities.metadata import MetadataReport, MetadataSettings
+    from core.utilities.pickled import PickledReport, PickledSettings
+    from core.utilities.resizing import PreviewReport, PreviewSettings, ResizeLoraSettings, ResizeReport
+
+
+class UtilitiesManager:
+    """LoRA files, wherever they lie; no project is needed.
+
+    Args: folder: where jobs are kept; None: `loras_dir()`.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = (folder or loras_dir()).absolute()
+
+    @classmethod
+    def open(cls, folder: Path) -> UtilitiesManager:
+        """As every manager; there is nothing that could be missing."""
+        return cls(folder)
+
+    def start(self, stage: str, settings: Settings) -> Job:
+        """Run a stage in a process of its own; returns at once. Args: stage: one of `core.stages` with the place "loras"."""
+        return start_job(self.folder, stage, settings.model_dump(mode="json"))
+
+    def inspect(self, settings: InspectSettings, progress: Progress = SILENT) -> LoraReport:
+        """Describe a file. Raises: ModelError, ConfigError, Cancelled."""
+        from core.utilities.inspecting import inspect_lora
+
+        return inspect_lora(settings, progress)
+
+    def preview_sizes(self, settings: PreviewSettings, progress: Progress = SILENT) -> PreviewReport:
+        """Sizes and errors of a file at several ranks; nothing is written. Raises: ModelError, ConfigError, Cancelled."""
+        from core.utilities.resizing import preview_sizes
+
+        return preview_sizes(settings, progress)
+
+    def resize(self, settings: ResizeLoraSettings, progress: Progress = SILENT) -> ResizeReport:
+        """Write a file with other ranks. Raises: ModelError, ConfigError, DiskError, Cancelled."""
+        from core.utilities.resizing import resize_lora
+
+        return resize_lora(settings, progress)
+
+    def edit_metadata(self, settings: MetadataSettings, progress: Progress = SILENT) -> MetadataReport:
+        """Change what a file says of itself. Raises: ModelError, ConfigError, DiskError, Cancelled."""
+        from core.utilities.metadata import edit_metadata
+
+        return edit_metadata(settings, progress)
+
+    def convert_pickled(self, settings: PickledSettings, progress: Progress = SILENT) -> PickledReport:
+        """Make a safetensors file of a pickled checkpoint. Raises: ModelError, ConfigError, DiskError, Cancelled."""
+        from core.utilities.pickled import convert_pickled
+
+        return convert_pickled(settings, progress)

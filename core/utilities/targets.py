@@ -1,0 +1,36 @@
+"""Where a result is written: a name that is free, and stays so."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.base.errors import ConfigError
+from core.base.paths import typed_path
+
+
+def free_target(path: Path, save_to: str, ending: str) -> Path:
+    """Where a result goes: the given place, else beside the file with an ending to its name.
+
+    Raises: ConfigError: something lies there, or it is no .safetensors.
+    """
+    target = typed_path(save_to) if save_to.strip() else path.with_name(f"{path.stem}{ending}.safetensors")
+    if target.suffix != ".safetensors":
+        raise ConfigError(f"{target.name} does not end in .safetensors.", "Only safetensors files are written.")
+    if target.exists():
+        raise _taken(target)
+    return target
+
+
+@contextlib.contextmanager
+def taken(target: Path) -> Iterator[None]:
+    """Around the writing: says in words that another file took the name meanwhile. Raises: ConfigError."""
+    try:
+        yield
+    except FileExistsError as error:
+        raise _taken(target) from error
+
+
+def _taken(target: Path) -> ConfigError:
+    return ConfigError(f"{target} is there already.", "Choose another name under Save as, or move that file away.")

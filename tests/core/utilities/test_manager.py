@@ -1,0 +1,92 @@
+"""The tools as commands and as jobs, on files anywhere; and pickled checkpoints."""
+
+import json
+import os
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from core.base.errors import ConfigError, ModelError
+from core.base.jobs import list_jobs
+from core.cli import main
+from core.stages import STAGES
+from core.utilities.manager import UtilitiesManager
+from core.utilities.pickled import PickledSettings, convert_pickled
+from core.utilities.resizing import ResizeLoraSettings
+from tests.core.utilities.layers import layer, write
+
+
+@pytest.fixture(autouse=True)
+def loras(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_LORAS", str(tmp_path / "loras"))
+    return tmp_path / "loras"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return write(tmp_path / "a.safetensors", {"lora_unet_x": layer("linear")[0]}, {"ss_network_dim": "4"})
+
+
+def test_every_tool_is_a_command_that_needs_no_project(path, capsys):
+    assert main(["inspect-lora", "--file", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ranks"] == {"4": 1}
+    assert main(["lora-sizes", "--file", str(path), "--targets", "2", "sv_fro=0.9"]) == 0
+    assert "rank 2: " in capsys.readouterr().out
+    assert main(["resize-lora", "--file", str(path), "--new_rank", "2"]) == 0
+    assert "a-r2.safetensors: rank 2" in capsys.readouterr().out
+    assert main(["lora-metadata", "--file", str(path), "--name", "Mika", "--remove", "ss_network_dim"]) == 0
+    assert "modelspec.title" in capsys.readouterr().out
+    assert main(["inspect-lora", "--file", str(path) + "x"]) == 1 and "does not exist" in capsys.readouterr().err
+    assert all(STAGES[name].folder() == UtilitiesManager().folder for name in ("inspect-lora", "resize-lora", "lora-metadata"))
+
+
+def test_a_tool_runs_as_a_job_of_its_own(path, loras):
+    job = UtilitiesManager().start("resize-lora", ResizeLoraSettings.make(file=str(path), new_rank=2))
+    deadline = time.monotonic() + 60
+    while not (status := job.status()).ended and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert status.state == "done" and status.report["layers"][0]["new_rank"] == 2, status.message
+    assert job.folder.parent == loras / "jobs" and [one.id for one in list_jobs(loras)] == [job.id]
+    assert "rank 2" in status.message and path.with_name("a-r2.safetensors").is_file()
+
+
+def test_a_pickled_checkpoint_is_converted_and_tied_tensors_come_twice(tmp_path):
+    shared = torch.ones(2, 3)
+    torch.save({"state_dict": {"a.lora_up.weight": shared, "b.lora_up.weight": shared, "c": torch.arange(3).bfloat16()}, "epoch": 3},
+               tmp_path / "a.pt")
+    report = convert_pickled(PickledSettings.make(file=str(tmp_path / "a.pt")))
+    state = load_file(tmp_path / "a.safetensors")
+    assert report.tensors == 3 and torch.equal(state["b.lora_up.weight"], shared) and torch.equal(state["c"], torch.arange(3).bfloat16())
+    with pytest.raises(ConfigError, match="there already"):
+        convert_pickled(PickledSettings.make(file=str(tmp_path / "a.pt")))
+    torch.save({"a": torch.ones(1), "step": 3, "note": "x"}, tmp_path / "b.pt")
+    assert convert_pickled(PickledSettings.make(file=str(tmp_path / "b.pt"))).left == ("step", "note")
+
+
+class Hidden:
+    def __init__(self, place):
+        self.place = place
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.place),)
+
+
+def test_what_would_run_a_program_is_refused_and_not_run(tmp_path):
+    torch.save({"a": torch.ones(1), "b": Hidden(tmp_path / "ran")}, tmp_path / "a.pt")
+    with pytest.raises(ModelError, match="holds more than tensors and is not opened"):
+        convert_pickled(PickledSettings.make(file=str(tmp_path / "a.pt")))
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.pt"]
+
+
+@pytest.mark.parametrize("case, said", [("text", "cannot be read|holds more"), ("list", "holds a list"), ("none", "holds no tensors"),
+                                        ("complex", "has the type"), ("missing", "does not exist")])
+def test_what_is_no_checkpoint_is_said(tmp_path, case, said):
+    path = tmp_path / "a.pt"
+    if case == "text":
+        path.write_text("hello")
+    elif case != "missing":
+        torch.save({"list": [torch.ones(1)], "none": {"a": 1}, "complex": {"a": torch.ones(1, dtype=torch.complex64)}}[case], path)
+    with pytest.raises(ModelError, match=said):
+        convert_pickled(PickledSettings.make(file=str(path)))
