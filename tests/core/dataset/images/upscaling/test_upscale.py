@@ -206,22 +206,22 @@ def test_a_model_that_was_trained_for_a_moment_is_better_than_bicubic(project, m
             for one in photos]
     pairs = [tuple(torch.from_numpy(numpy.array(side)).permute(2, 0, 1).float() / 255 for side in pair) for pair in seen]
     torch.manual_seed(0)
-    model = make_compact(2, 32, 6).train()
-    optimiser, dice = torch.optim.Adam(model.parameters(), 1e-3), numpy.random.default_rng(0)
+    model = make_compact(2, 24, 3).train()
+    optimiser, dice = torch.optim.Adam(model.parameters(), 2e-3), numpy.random.default_rng(0)
     steps = 700
     for step in range(steps):
         small, large = [], []
         for _ in range(8):
             low, high = pairs[dice.integers(len(pairs))]
-            x, y = dice.integers(low.shape[2] - 32), dice.integers(low.shape[1] - 32)
-            small.append(low[:, y:y + 32, x:x + 32])
-            large.append(high[:, 2 * y:2 * y + 64, 2 * x:2 * x + 64])
+            x, y = dice.integers(low.shape[2] - 24), dice.integers(low.shape[1] - 24)
+            small.append(low[:, y:y + 24, x:x + 24])
+            large.append(high[:, 2 * y:2 * y + 48, 2 * x:2 * x + 48])
         loss = (model(torch.stack(small)) - torch.stack(large)).abs().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         for group in optimiser.param_groups:
-            group["lr"] = 1e-3 if step < 500 else 2e-4
+            group["lr"] = 2e-3 if step < 490 else 4e-4
     save_network(model.eval(), models / "trained.safetensors")
     unseen = Image.fromarray(data.astronaut())
     halves(unseen).save(project.images / "a.png")
