@@ -40,7 +40,7 @@ def test_the_plan_comes_first_and_what_was_done_is_taken_back(tmp_path, photos, 
             page.keyboard.press("Tab")
         expect(panel.get_by_role("button", name="Do what is planned")).to_be_disabled()
         panel.get_by_role("button", name="Show the plan").click()
-        expect(panel.locator(".lb-status")).to_contain_text("3 pictures: 0 upscaled, 1 stay, 2 shrunk")
+        expect(panel.locator(".lb-status")).to_contain_text("3 pictures: 0 upscaled, 1 stays, 2 shrunk")
         expect(panel.get_by_role("rowheader", name="astronaut.png")).to_be_visible()
         keep_picture(page, "by-size", f"by-size-plan-{theme}")
         panel.get_by_role("button", name="Do what is planned").click()

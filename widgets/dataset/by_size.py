@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as ipw
 
 from core.base.jobs import Job, JobStatus
-from core.dataset.images.by_size import BySizePlan, BySizeSettings
+from core.dataset.images.by_size import MOST_ENLARGED, BySizePlan, BySizeRow, BySizeSettings
 from widgets.controls import Suggestions
 from widgets.dataset.bench.undoing import TakeBackRun
 from widgets.dataset.importing import skipped_list
@@ -101,8 +101,8 @@ class BySizePanel(Panel):
         if self._settings() != settings:
             return "the fields were changed meanwhile. Look at the plan again."
         self._plan, self._planned = plan, settings
-        rows = [(row.name, f"{row.size[0]} × {row.size[1]}", ACTIONS[row.action],
-                 f"{row.goal[0]} × {row.goal[1]}" if row.action != "pass" else "") for row in plan.rows]
+        rows = [(row.name, f"{row.size[0]} × {row.size[1]}", ACTIONS.get(row.told(), row.told()),
+                 _becomes(row)) for row in plan.rows]
         self._words.value = _cut_table(rows, ("Picture", "Size", "What is done", "Becomes about"))
         if plan.refused:
             self.say("attention", f"Needs attention: {plan.sentence()}")
@@ -128,6 +128,13 @@ class BySizePanel(Panel):
 
     def _start(self) -> Job | None:
         return self.start(self._planned) if self._planned is not None else None
+
+
+def _becomes(row: BySizeRow) -> str:
+    if row.action == "pass":
+        return ""
+    many = f" ({row.factor:.1f} times as large)" if row.factor > MOST_ENLARGED else ""
+    return f"{row.goal[0]} × {row.goal[1]}{many}"
 
 
 def _report_table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -30,7 +30,9 @@ SECONDS = {"cuda": {"upscale": 3.0, "resize": 0.15, "mask": 0.3, "transparent": 
            "cpu": {"upscale": 300.0, "resize": 0.15, "mask": 6.0, "transparent": 0.5}}
 """Rough: seconds for a megapixel that is upscaled (36 TFLOP through RealESRGAN x4plus) or shrunk, and for a mask or a cut-out."""
 SHOWN = 3
-"""Versions that the plan's line names."""
+"""Versions and pictures that the plan's line names."""
+MOST_ENLARGED = 4
+"""Times: what the usual networks were trained for."""
 MASK_BYTES, CUT_OUT_BYTES = 0.05, 1.7
 """Rough: bytes for a pixel of a mask, and of a transparent PNG."""
 
@@ -41,9 +43,9 @@ class BySizeSettings(Settings):
     title = "Bulk by size"
 
     images: tuple[str, ...] = setting((), "Only these", "Ids of images (names without the ending); none given: all.", level="expert")
-    small: int = setting(1500, "Upscale below", "Pictures whose shorter side has fewer pixels.", unit="px", ge=16, le=16384,
+    small: int = setting(1500, "Upscale below", "Pictures whose shorter side has fewer pixels. 0: none.", unit="px", ge=0, le=16384,
                          source="dataset-recipes: below 1500 upscale, 1500 to 2500 pass, larger downscale")
-    large: int = setting(2500, "Shrink above", "Pictures whose shorter side has more pixels.", unit="px", ge=16, le=16384)
+    large: int = setting(2500, "Shrink above", "Pictures whose shorter side has more pixels. 0: none.", unit="px", ge=0, le=16384)
     target: int = setting(2048, "To", "Shorter side of what is upscaled or shrunk.", unit="px", ge=16, le=16384,
                           source="dataset-recipes: 2048, 1024 to 4096")
     upscaler: str = setting("", "Upscaling model", "A named upscaler, or a file in models/upscalers; empty: Upscale's own choice.",
@@ -52,6 +54,10 @@ class BySizeSettings(Settings):
                                                               "by it a version without background.")
     segmenter: str = setting("", "Mask found by", "Empty: Mask's own choice.", level="advanced", only={"then": ("mask", "transparent")})
     plan_only: bool = setting(False, "Only the plan", "Say what would be done, and do nothing.", level="expert")
+
+    def is_large(self, side: int) -> bool:
+        """Whether a picture with that shorter side is shrunk."""
+        return bool(self.large) and side > self.large
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,11 @@ class BySizeRow:
     """About; what passes has its own size."""
     stands: str = ""
     """Version that stands for a picture that passes, made by these tools earlier; empty: the picture itself, or what its size is of."""
+
+    @property
+    def factor(self) -> float:
+        """How many times as large its sides become."""
+        return self.goal[0] / self.size[0] if self.size[0] else 1.0
 
     def told(self) -> str:
         """What becomes of it, in a word or two."""
@@ -99,25 +110,32 @@ class BySizePlan:
     def sentence(self) -> str:
         """In one line, or why it cannot be done."""
         upscaled, shrunk, passed = (len(self.of(action)) for action in ("upscale", "resize", "pass"))
-        words = f"{counted(len(self.rows), 'picture')}: {upscaled} upscaled, {passed} stay, {shrunk} shrunk"
+        words = f"{counted(len(self.rows), 'picture')}: {upscaled} upscaled, {passed} {'stays' if passed == 1 else 'stay'}, {shrunk} shrunk"
         words += "".join(f", then {TITLES[tool].lower()}" for tool in self.then)
         words += f". About {told_size(self.bytes)} of new files, {_told_time(self.seconds)}."
-        words += self._standing()
+        words += self._standing() + self._much_enlarged()
         if self.unread:
             words += f" Cannot be opened, or not there: {', '.join(self.unread)}."
         if self.bytes > self.free:
             words += f" Only {told_size(self.free)} are free."
         return " ".join([words, *self.refused])
 
+    def _much_enlarged(self) -> str:
+        """Which pictures hold too little for their new size."""
+        names = [row.name for row in self.of("upscale") if row.factor > MOST_ENLARGED]
+        if not names:
+            return ""
+        return (f" More than {MOST_ENLARGED} times as large {'becomes' if len(names) == 1 else 'become'} {_listed(names)}: most of that is "
+                "invented by the model. Leave out what is so small, or bring it to less.")
+
     def _standing(self) -> str:
         """Which versions of earlier limits stand for pictures that now stay."""
         names = [row.stands for row in self.rows if row.stands]
         if not names:
             return ""
-        listed = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         who = "1 of those that stay stands as what was made of it" if len(names) == 1 \
             else f"{len(names)} of those that stay stand as what was made of them"
-        return f" {who} earlier: {listed}. Take it back where you want the picture itself."
+        return f" {who} earlier: {_listed(names)}. Take it back where you want the picture itself."
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -165,9 +183,10 @@ def plan_by_size(project: Project, settings: BySizeSettings, tools: Collection[s
 
     Raises: ConfigError: the limits do not go together. DatasetError: the project cannot be read.
     """
-    if not settings.small <= settings.target <= settings.large:
+    if settings.target < settings.small or settings.is_large(settings.target):
+        limits = f"{settings.small} and {settings.large} px" if settings.large else f"{settings.small} px and no upper one"
         raise ConfigError(f"The shorter side that pictures are brought to ({settings.target} px) does not lie between the limits "
-                          f"({settings.small} and {settings.large} px).", "What is upscaled or shrunk must then pass.")
+                          f"({limits}).", "What is upscaled or shrunk must then pass.")
     items = {item.id: item for item in list_items(project)}
     chosen = [items[name] for name in dict.fromkeys(settings.images or items) if name in items]
     variants = list_variants(project, items.keys())
@@ -204,7 +223,7 @@ def work_by_size(settings: BySizeSettings, plan: BySizePlan, run: Run, progress:
 def _row(project: Project, item: ImageItem, best: Variant | None, settings: BySizeSettings) -> BySizeRow:
     size, is_own = _size(project, item, best)
     side = min(size)
-    action: Action = "upscale" if side < settings.small else "resize" if side > settings.large else "pass"
+    action: Action = "upscale" if side < settings.small else "resize" if settings.is_large(side) else "pass"
     scale = settings.target / side if side and action != "pass" else 1
     goal = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
     return BySizeRow(item.id, item.name, size, action, goal, best.name if best is not None and is_own and action == "pass" else "")
@@ -250,6 +269,10 @@ def _outcome(report: VersionReport, row: BySizeRow) -> str:
         return report.reasons.get(row.name, "needed none")
     made = [one for one in report.made if (found := variant_of(one.name, [row.id])) is not None and found.kind != "part"]
     return "; ".join(f"{one.name}, {one.after[0]} x {one.after[1]}" + (f" ({one.note})" if one.note else "") for one in made)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def _told_time(seconds: float) -> str:

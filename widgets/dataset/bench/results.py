@@ -69,7 +69,9 @@ class Results:
         self._shown = shown = [(tried, number) for tried in found for number in range(len(tried.files))]
         self.list.options = [(_words(tried, number, place), place) for place, (tried, number) in enumerate(shown)]
         self.panel.desk.show_tried(*shown[0])
-        notes = "; ".join(dict.fromkeys(file.encoded.note for tried in found for file in tried.files if file.encoded.note))
+        said = [file.encoded.note for tried in found for file in tried.files]
+        said += [f"{one.name}: {one.reason.rstrip('.')}" for tried in found for one in tried.left_out]
+        notes = "; ".join(dict.fromkeys(filter(None, said)))
         keeps = "Save keeps the one that is shown." if len(found) > 1 else "Save it or discard it."
         if not self.panel.working():
             self.panel.say("done", f"Tried on {found[0].work.unit.title}. {keeps}{f' Note: {notes}.' if notes else ''}")

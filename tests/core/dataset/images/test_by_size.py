@@ -247,3 +247,19 @@ def test_with_a_real_network_small_pictures_are_upscaled_and_the_whole_is_told(p
     ImagesManager(project).by_size(settings(images=("small",), small=50, large=55, target=52))
     assert steps(project, "small_upscaled.png") == ["resize"]
     WARM.unload_all()
+
+
+def test_only_shrinking_or_only_enlarging_can_be_asked_for(pictures):
+    assert {row.name for row in plan_by_size(pictures, settings(small=0), ALL).of("upscale")} == set()
+    assert {row.name for row in plan_by_size(pictures, settings(large=0), ALL).of("resize")} == set()
+    assert {row.name for row in plan_by_size(pictures, settings(large=0), ALL).of("upscale")} == {"small.png"}
+    with pytest.raises(ConfigError, match=r"does not lie between the limits \(500 px and no upper one\)"):
+        plan_by_size(pictures, settings(small=500, large=0, target=200), ALL)
+
+
+def test_what_holds_too_little_for_its_new_size_is_named(pictures):
+    assert "times as large" not in plan_by_size(pictures, settings(), ALL).sentence()
+    Image.new("RGB", (32, 32)).save(pictures.images / "tiny.png")
+    plan = plan_by_size(pictures, settings(), ALL)
+    assert "More than 4 times as large becomes tiny.png" in plan.sentence()
+    assert {row.name: row.factor for row in plan.rows}["tiny.png"] == 200 / 32
