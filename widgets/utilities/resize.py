@@ -90,8 +90,9 @@ class ResizePanel(LoraPanel):
             return
         if self.job.stage == SIZES:
             before = settings_of(self.job, PreviewSettings)
-            self._show_sizes(before.targets if before is not None else (), status.report["plans"])
-            self.say("done", f"Preview: sizes of {showing.name_of(status.report['file'])}, {told_size(status.report['size'])} now. Nothing "
+            name = showing.name_of(status.report["file"])
+            self._show_sizes(before.targets if before is not None else (), status.report["plans"], name)
+            self.say("done", f"Preview: sizes of {name}, {told_size(status.report['size'])} now. Nothing "
                              "is written. Press a target to take it into the form.")
         else:
             self._show_made(status.report)
@@ -121,9 +122,9 @@ class ResizePanel(LoraPanel):
     def _not_now(self) -> str:
         return self.advice() or ("It is working. Wait for it, or cancel it." if self.working() else "")
 
-    def _show_sizes(self, targets: Sequence[str], plans: Sequence[Mapping[str, Any]]) -> None:
+    def _show_sizes(self, targets: Sequence[str], plans: Sequence[Mapping[str, Any]], name: str = "") -> None:
         self._targets, self._rows = targets, plans
-        self.sizes.show(HEAD, [_size_row(plan) for plan in plans], "What each target would give" if plans else "")
+        self.sizes.show(HEAD, [_size_row(plan) for plan in plans], f"What each target would make of {name}" if plans else "")
 
     def _show_made(self, report: Mapping[str, Any]) -> None:
         self._made.layout.display = ""

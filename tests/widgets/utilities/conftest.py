@@ -7,8 +7,9 @@ import pytest
 from core.dataset.project import Project
 from tests.core.utilities.layers import layer, write
 
-SAID = {"ss_output_name": "mika", "modelspec.title": "Mika", "modelspec.author": "me", "ss_num_epochs": "10",
-        "ss_base_model_version": "sd_v1", "ss_tag_frequency": '{"10_mika": {"mika": 12, "smile": 7}}', "ss_dataset_dirs": '{"10_mika": {"img_count": 12}}'}
+SAID = {
+    "ss_output_name": "mika", "modelspec.title": "Mika", "modelspec.author": "me", "ss_num_epochs": "10", "ss_base_model_version": "sd_v1",
+    "ss_tag_frequency": '{"10_mika": {"mika": 12, "smile": 7}}', "ss_dataset_dirs": '{"10_mika": {"img_count": 12}}'}
 
 
 @pytest.fixture

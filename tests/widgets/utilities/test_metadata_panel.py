@@ -52,6 +52,10 @@ def test_what_another_program_changed_is_shown_unless_something_was_typed(panel,
     edit_metadata(MetadataSettings.make(file=str(lora), author="a third"))
     session.tell()
     assert panel.form.value().name == "typed" and panel.form.value().author == "another"
+    press(panel.main)
+    finish(panel)
+    said = read_header_of(lora).metadata
+    assert said["modelspec.title"] == "typed" and said["modelspec.author"] == "a third" and panel.form.value().author == "a third"
 
 
 @pytest.mark.parametrize(("content", "said"), [(None, "no file on this machine"), (b"<html>", "not a safetensors file"),
