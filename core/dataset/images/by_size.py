@@ -143,7 +143,7 @@ class BySizePlan:
 
     def table(self) -> list[dict[str, str]]:
         """One row for each picture: what becomes of it."""
-        return [{"picture": row.name, "size": f"{row.size[0]} x {row.size[1]}", "plan": row.action,
+        return [{"picture": row.name, "size": f"{row.size[0]} x {row.size[1]}", "plan": row.told(),
                  "becomes": f"{row.goal[0]} x {row.goal[1]}" if row.action != "pass" else ""} for row in self.rows]
 
 
