@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from core.base.errors import ConfigError
 from core.base.findings import Finding
-from core.base.paths import loras_dir, models_dir
+from core.base.paths import housekeeping_dir, loras_dir, models_dir
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 
@@ -20,7 +20,7 @@ IMAGES = "core.dataset.images.manager:ImagesManager"
 TRAINING = "core.training.manager:TrainingManager"
 MODELS = "core.models.manager:ModelsManager"
 UTILITIES = "core.utilities.manager:UtilitiesManager"
-FOLDERS = {"models": models_dir, "loras": loras_dir}
+FOLDERS = {"models": models_dir, "loras": loras_dir, "projects": housekeeping_dir}
 """Where the jobs of stages lie that need no project."""
 
 
@@ -39,9 +39,9 @@ class Stage:
     heavy: bool = field(kw_only=True)
     """Whether it takes the GPU or every core for long. One such job or training works on a machine at a time; others need not wait, and
     so may run beside any other stage in the same project: a light one must hold what it needs alone (`core.base.locks`)."""
-    place: Literal["project", "models", "loras"] = field(default="project", kw_only=True)
-    """What it works on: a project; the folder of models, which all projects share; or LoRA files, wherever they lie, which its settings
-    name."""
+    place: Literal["project", "models", "loras", "projects"] = field(default="project", kw_only=True)
+    """What it works on: a project; the folder of models, which all projects share; LoRA files, wherever they lie, which its settings
+    name; or all projects at once."""
 
     def settings_class(self) -> type[Settings]:
         """Import and return the settings class."""
@@ -130,6 +130,8 @@ _ALL = (
           "edit_metadata", heavy=False, place="loras"),
     Stage("convert-pickled", "Make a safetensors file of a pickled checkpoint", "core.utilities.pickled:PickledSettings", UTILITIES,
           "convert_pickled", heavy=False, place="loras"),
+    Stage("housekeeping", "What lies on the disk, and making room", "core.utilities.housekeeping:HousekeepingSettings", UTILITIES,
+          "keep_house", heavy=False, place="projects"),
 )
 STAGES = {stage.name: stage for stage in _ALL}
 

@@ -25,6 +25,7 @@ print(json.dumps({{name: [panel.number, panel.status.text, panel.log.text] for n
 
 def run(notebook: str, monkeypatch: pytest.MonkeyPatch, projects: Path, probe: str):
     monkeypatch.setenv("LORABOOK_PROJECTS", str(projects))
+    monkeypatch.setenv("LORABOOK_LORAS", str(projects / "_loras"))
     content = nbformat.read(ROOT / notebook, as_version=4)
     content.cells.append(nbformat.v4.new_code_cell(probe))
     NotebookClient(content, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}).execute()

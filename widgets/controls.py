@@ -18,6 +18,8 @@ MOST_ROWS = 6
 """Of a list of which several may be chosen."""
 WIDE_NAMES = ("path", "dir", "source", "prompt", "prompts", "negative")
 """Last words of the names of text fields that need the whole width."""
+LONG_NAMES = ("description",)
+"""Names of text fields that take several lines."""
 Choices = Sequence[Any]
 """Values, or (label, value) pairs."""
 
@@ -263,6 +265,15 @@ class LinesControl(Control):
         self.widget.value = "\n".join(str(item) for item in value or ())
 
 
+class LongControl(Control):
+    """A text of several lines."""
+
+    wide = True
+
+    def make(self, choices: Choices) -> ipw.Widget:
+        return ipw.Textarea(description=self.label, continuous_update=False, rows=3)
+
+
 class NumbersControl(Control):
     """A few numbers with commas between them."""
 
@@ -310,7 +321,8 @@ class PathControl(Control):
 
 def make_control(name: str, field: FieldInfo, choices: Choices = ()) -> Control:
     """The control that fits the field's type."""
-    return _control_class(field, choices)(name, field, choices)
+    kind = LongControl if name in LONG_NAMES and plain_type(field.annotation)[0] is str else _control_class(field, choices)
+    return kind(name, field, choices)
 
 
 def _control_class(field: FieldInfo, choices: Choices) -> type[Control]:

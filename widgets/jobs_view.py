@@ -27,8 +27,13 @@ def newest_settings(project: Path | None, stage: str, kind: type[S], without: Co
     Args: without: fields that are left as they usually are.
     """
     job = newest_job(project, stage)
+    return settings_of(job, kind, without) if job is not None else None
+
+
+def settings_of(job: Job, kind: type[S], without: Collection[str] = ()) -> S | None:
+    """What a job was started with; None: they are damaged or another version's. Args: without: as `newest_settings`."""
     try:
-        given = read_json(job.folder / "settings.json")["settings"] if job is not None else {}
+        given = read_json(job.folder / "settings.json")["settings"]
         return kind.make(**{name: given[name] for name in (kind.fields().keys() - without) & given.keys()}) if given else None
     except (StudioError, AttributeError, KeyError, TypeError):
         return None

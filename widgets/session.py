@@ -45,6 +45,8 @@ class Session:
         self.panels: dict[str, Any] = {}
         self.chosen_run = ""
         """The run that is looked at, chosen by hand; empty: the present one."""
+        self.chosen_lora = ""
+        """The LoRA file that the panels of LoRA files work on."""
         self.trouble = ""
         """What is wrong with the training settings on screen; empty when they are right."""
         self.lost = ""

@@ -91,6 +91,11 @@ def loras_dir() -> Path:
     return typed_path(os.environ.get("LORABOOK_LORAS") or ROOT / "loras")
 
 
+def housekeeping_dir() -> Path:
+    """Where jobs lie that look at all projects: beside these."""
+    return projects_dir() / "_housekeeping"
+
+
 def trainers_dir() -> Path:
     """Where trainer checkouts are kept: $LORABOOK_TRAINERS, else `trainers/` beside the code."""
     return typed_path(os.environ.get("LORABOOK_TRAINERS") or ROOT / "trainers")

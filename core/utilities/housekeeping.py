@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections import Counter
@@ -33,6 +34,8 @@ class HousekeepingSettings(Settings):
                                      "as it is made anew by itself.")
     days: int = setting(0, "Older than", "Only what was not changed for so long.", unit="days", ge=0, le=10_000)
     delete: bool = setting(False, "Delete it", "Off: only say what would go.", level="expert")
+    shown: tuple[str, ...] | None = setting(None, "Only what was shown", "Marks that a look told; where something came or went since, "
+                                            "all of it stays. Not given: what is found now.", level="expert")
 
     @field_validator("kinds")
     @classmethod
@@ -63,12 +66,29 @@ class Heap:
     days: int
     """Since the newest of it was changed."""
 
+    @property
+    def mark(self) -> str:
+        """Stands for exactly these files: it is another as soon as one comes, goes or grows."""
+        what = "\0".join([str(self.folder), self.kind, str(self.files), str(self.bytes), *sorted(map(str, self.paths))])
+        return hashlib.sha256(what.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON, without the paths."""
         kind = kind_named(self.kind)
         assert kind is not None  # heaps are made of kinds
         return {**asdict(self), "folder": str(self.folder), "paths": len(self.paths), "title": kind.title, "loss": kind.loss,
-                "cost": kind.cost}
+                "cost": kind.cost, "mark": self.mark}
+
+
+@dataclass
+class Gone:
+    """What went of a heap."""
+
+    project: str
+    kind: str
+    title: str
+    files: int = 0
+    bytes: int = 0
 
 
 @dataclass
@@ -83,14 +103,16 @@ class HousekeepingReport:
     files: int = 0
     """That went."""
     bytes: int = 0
+    gone: list[Gone] = field(default_factory=list)
+    """The same by project and kind."""
     kept: list[str] = field(default_factory=list)
-    """What could not be deleted, and why."""
+    """What could not be deleted or has changed since it was shown, and why."""
 
     def sentence(self) -> str:
         """The result in one line."""
         if self.deleted:
             words = f"{told_size(self.bytes)} are free again: {counted(self.files, 'file')} deleted."
-            return f"{words} {len(self.kept)} could not be deleted (the list says why)." if self.kept else words
+            return f"{words} {len(self.kept)} stayed (the list says why)." if self.kept else words
         size, files = sum(heap.bytes for heap in self.chosen), sum(heap.files for heap in self.chosen)
         whole = f"{told_size(sum(heap.bytes for heap in self.heaps))} could be freed in all"
         return f"{told_size(size)} in {counted(files, 'file')} would go; {whole}. Nothing is deleted yet."
@@ -99,7 +121,7 @@ class HousekeepingReport:
         """For JSON."""
         return {"summary": self.sentence(), "heaps": [heap.as_dict() for heap in self.heaps],
                 "chosen": [heap.as_dict() for heap in self.chosen], "deleted": self.deleted, "files": self.files, "bytes": self.bytes,
-                "kept": self.kept}
+                "gone": [asdict(one) for one in self.gone], "kept": self.kept}
 
 
 def keep_house(settings: HousekeepingSettings, progress: Progress = SILENT) -> HousekeepingReport:
@@ -118,7 +140,7 @@ def keep_house(settings: HousekeepingSettings, progress: Progress = SILENT) -> H
             if heap.paths:
                 report.heaps.append(heap)
                 if settings.wants(kind):
-                    report.chosen.append(heap)
+                    _choose(heap, settings.shown, report)
         progress.advance(project.folder.name)
     if settings.delete:
         _delete(report, settings.days, progress)
@@ -164,6 +186,19 @@ def _projects(names: Sequence[str]) -> list[Project]:
     return [Project(known[name]) for name in dict.fromkeys(names or known)]
 
 
+def _choose(heap: Heap, shown: Sequence[str] | None, report: HousekeepingReport) -> None:
+    """Among what may go, unless it is not what was shown."""
+    if shown is None or heap.mark in shown:
+        report.chosen.append(heap)
+    else:
+        report.kept.append(f"{heap.project}, {_title(heap.kind)}: it has changed since it was shown. Look again.")
+
+
+def _title(name: str) -> str:
+    kind = kind_named(name)
+    return kind.title if kind is not None else name
+
+
 def _delete(report: HousekeepingReport, days: int, progress: Progress) -> None:
     """What was chosen, as far as it is still there and still not used."""
     report.deleted = True
@@ -171,10 +206,11 @@ def _delete(report: HousekeepingReport, days: int, progress: Progress) -> None:
     for heap in report.chosen:
         kind = kind_named(heap.kind)
         assert kind is not None  # heaps are made of kinds
-        now = heap_of(Project(heap.folder), kind, days)
+        now, shown = heap_of(Project(heap.folder), kind, days), set(heap.paths)
+        report.gone.append(Gone(heap.project, kind.name, kind.title))
         for path in now.paths:
             progress.check()
-            if path in heap.paths:  # what came meanwhile was not shown
+            if path in shown:  # what came meanwhile was not shown
                 _delete_one(path, report)
         progress.advance(heap.project)
 
@@ -190,7 +226,8 @@ def _delete_one(path: Path, report: HousekeepingReport) -> None:
     except OSError as error:
         report.kept.append(f"{path}: {error.strerror or type(error).__name__}")
         return
-    report.files, report.bytes = report.files + len(files), report.bytes + size
+    for count in (report, report.gone[-1]):
+        count.files, count.bytes = count.files + len(files), count.bytes + size
 
 
 def _all_files(paths: Sequence[Path]) -> Iterator[Path]:

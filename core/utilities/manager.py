@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from core.utilities.baking import BakeReport, BakeSettings
     from core.utilities.converting import ConvertReport, ConvertSettings
     from core.utilities.extracting import ExtractReport, ExtractSettings
+    from core.utilities.housekeeping import HousekeepingReport, HousekeepingSettings
     from core.utilities.inspecting import InspectSettings, LoraReport
     from core.utilities.merging import MergeReport, MergeSettings
     from core.utilities.metadata import MetadataReport, MetadataSettings
@@ -37,7 +38,10 @@ class UtilitiesManager:
         return cls(folder)
 
     def start(self, stage: str, settings: Settings) -> Job:
-        """Run a stage in a process of its own; returns at once. Args: stage: one of `core.stages` with the place "loras"."""
+        """Run a stage in a process of its own; returns at once.
+
+        Args: stage: one of `core.stages` with the place "loras", or with "projects" where `folder` is `housekeeping_dir()`.
+        """
         return start_job(self.folder, stage, settings.model_dump(mode="json"))
 
     def inspect(self, settings: InspectSettings, progress: Progress = SILENT) -> LoraReport:
@@ -99,3 +103,9 @@ class UtilitiesManager:
         from core.utilities.pickled import convert_pickled
 
         return convert_pickled(settings, progress)
+
+    def keep_house(self, settings: HousekeepingSettings, progress: Progress = SILENT) -> HousekeepingReport:
+        """Say what takes room in all projects, and delete it where that is asked for. Raises: ConfigError, Cancelled."""
+        from core.utilities.housekeeping import keep_house
+
+        return keep_house(settings, progress)

@@ -72,6 +72,15 @@ class MetadataReport:
         return f"{Path(self.file).name}: {what}. " + ("Only the header was written." if self.in_place else "The file was copied.")
 
 
+def said_by(path: str | Path) -> dict[str, str]:
+    """What a file says of itself, by the names of the settings; what it does not say is empty. `thumbnail` is its data address.
+
+    Only the header is read. Raises: ModelError: no safetensors file. DiskError.
+    """
+    metadata = read_header_of(typed_path(path)).metadata
+    return {"name" if name == "title" else name: metadata.get(key, "") for name, key in KEYS.items()}
+
+
 def edit_metadata(settings: MetadataSettings, progress: Progress = SILENT) -> MetadataReport:
     """Change what a file says of itself, without loading its tensors.
 

@@ -26,10 +26,11 @@ def needs_chromium():
 
 @pytest.fixture
 def projects(tmp_path, monkeypatch):
-    """The folder in which the notebooks find their projects."""
+    """The folder in which the notebooks find their projects; jobs on LoRA files lie beside it."""
     folder = tmp_path / "projects"
     folder.mkdir()
     monkeypatch.setenv("LORABOOK_PROJECTS", str(folder))
+    monkeypatch.setenv("LORABOOK_LORAS", str(tmp_path / "loras"))
     return folder
 
 

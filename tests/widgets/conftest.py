@@ -14,6 +14,7 @@ def projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "projects"
     folder.mkdir()
     monkeypatch.setenv("LORABOOK_PROJECTS", str(folder))
+    monkeypatch.setenv("LORABOOK_LORAS", str(tmp_path / "loras"))
     return folder
 
 

@@ -112,7 +112,7 @@ function render({ model, el }) {
     bounds = span(curves.flatMap((c) => [c.x[0], c.x[c.x.length - 1]]));
     svg.replaceChildren();
     panes.forEach((title, pane) => drawPane(title, pane, paneHeight));
-    const across = ticks(bounds[0], bounds[1], width / 110, model.get("x_title") === "step");
+    const across = ticks(bounds[0], bounds[1], width / 110, ["step", "rank"].includes(model.get("x_title")));
     tickWords(across).forEach((told, n) => {
       svg.append(make("text", { x: toX(across[n]), y: height - 18, class: "lb-tick", "text-anchor": "middle" }, told));
     });

@@ -1,4 +1,4 @@
-"""The panels of Trainer, from the handed-over project to the report. A cell says `show("monitor")`."""
+"""The panels of Trainer, from the handed-over project to the report, then LoRA files and the disk. A cell says `show("monitor")`."""
 
 from core.base.paths import present_project_file
 from core.base.registry import Entry, Registry
@@ -18,6 +18,10 @@ PANELS: Registry[type] = Registry(
     Entry("monitor", "widgets.training.monitor:MonitorPanel", "Monitor"),
     Entry("evaluation", "widgets.training.evaluation:EvaluationPanel", "Before and after"),
     Entry("report", "widgets.training.report:ReportPanel", "Report"),
+    Entry("inspect", "widgets.utilities.inspect:InspectPanel", "Inspect a LoRA file"),
+    Entry("resize", "widgets.utilities.resize:ResizePanel", "Resize a LoRA file"),
+    Entry("metadata", "widgets.utilities.metadata:MetadataPanel", "Metadata of a LoRA file"),
+    Entry("housekeeping", "widgets.utilities.housekeeping:HousekeepingPanel", "Housekeeping"),
 )
 NOTEBOOK = Notebook(PANELS, remembered(present_project_file))
 show = NOTEBOOK.show

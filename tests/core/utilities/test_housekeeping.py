@@ -118,6 +118,15 @@ def test_what_begins_to_be_used_between_the_look_and_the_deletion_stays(run, mon
     assert keep(delete=True).files == 0 and len(calls) == 2
 
 
+def test_only_heaps_that_are_as_they_were_shown_go_and_each_is_named(run):
+    shown = {heap["kind"]: heap["mark"] for heap in keep().as_dict()["heaps"]}
+    write(Project(run.project_folder).images / "new_0512x0512_sd.npz")
+    report = keep(kinds=["caches", "epochs", "samples"], delete=True, shown=[shown["caches"], shown["epochs"]])
+    assert [(one.kind, one.files, one.bytes) for one in report.gone] == [("epochs", 2, 200)] and report.files == 2
+    assert len(list(Project(run.project_folder).images.glob("*.npz"))) == 2 and len(report.kept) == 2
+    assert all("changed since it was shown" in words for words in report.kept) and "2 stayed" in report.sentence()
+
+
 def test_a_file_with_two_names_is_free_only_when_both_go(tmp_path):
     one, two = write(tmp_path / "a", 500), tmp_path / "b"
     os.link(one, two)

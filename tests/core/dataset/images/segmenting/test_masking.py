@@ -147,7 +147,7 @@ def test_segmenters_without_a_model(pictures):
     Image.fromarray(numpy.random.default_rng(1).integers(0, 255, (40, 60, 3)).astype(numpy.uint8)).save(pictures.images / "noise.png")
     report = mask_images(pictures, MaskSettings.make(segmenter="alpha", shape=ShapeSettings(edge="soft")))
     assert [one.name for one in report.made] == ["alpha_mask.png"] and mask(pictures, "alpha_mask.png")[20, 20] == 130
-    assert {one.reason for one in report.skipped} == {"It is nowhere transparent. Choose another segmenter."}
+    assert {one.reason for one in report.skipped} == {"It is nowhere transparent. Choose another way under 'Found by'."}
     plain = mask_images(pictures, MaskSettings.make(segmenter="plain", images=("drawn", "noise", "none")))
     made = mask(pictures, "drawn_mask.png")
     assert made.sum() / 255 == 400 and made[17, 17] == 255

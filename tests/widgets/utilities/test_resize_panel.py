@@ -1,0 +1,75 @@
+"""Resize: sizes first, a pressed target is exactly what was told, and no file is written over."""
+
+import pytest
+
+from core.utilities.headers import read_header_of
+from tests.widgets.utilities.conftest import choose, finish, press
+from widgets.session import Session
+from widgets.utilities.resize import ResizePanel
+
+
+@pytest.fixture
+def panel(session, lora):
+    made = ResizePanel(session)
+    choose(made, lora)
+    yield made
+    made.close()
+
+
+def look(panel, targets="4\n2\nsv_fro=0.9"):
+    panel.compared.control("targets").widget.value = targets
+    press(panel.look)
+    finish(panel)
+
+
+def test_sizes_are_shown_and_nothing_is_written(panel, lora):
+    look(panel)
+    assert panel.status.text.startswith("Preview: sizes of mika.safetensors") and list(lora.parent.iterdir()) == [lora]
+    rows = panel.sizes.rows
+    assert [row[0] for row in rows] == ["rank 4", "rank 2", "sv_fro 0.9"]
+    assert rows[0][2:4] == ["92 %", "0 %"]  # a layer that does nothing shrinks
+    assert rows[0][5] == "none" and rows[1][4] == "1 to 2, mostly about 2" and "%" in rows[1][5]
+
+
+def test_a_pressed_target_gives_the_very_ranks_that_were_told(panel, lora):
+    look(panel)
+    told = panel._rows[2]
+    panel.sizes._heard(panel.sizes, {"row": 2}, [])
+    settings = panel.form.value()
+    assert (settings.dynamic_method, settings.dynamic_param, settings.new_rank) == ("sv_fro", 0.9, told["highest_rank"])
+    assert panel.sizes.chosen == 2
+    press(panel.main)
+    finish(panel)
+    report = panel.job.status().report
+    highest = max(layer["new_rank"] for layer in report["layers"])
+    assert report["error"] == pytest.approx(told["error"]) and highest == told["highest_rank"]
+    assert report["file"] in panel._facts.value and "What each block loses" not in panel._map.value and "Loses most: " in panel._map.value
+    assert panel.sizes.rows and read_header_of(lora.with_name(report["file"].rsplit("/")[-1])).metadata["ss_network_dim"] == "Dynamic"
+    panel.sizes._heard(panel.sizes, {"row": 1}, [])
+    assert (panel.form.value().dynamic_method, panel.form.value().new_rank) == ("fixed", 2)
+
+
+def test_a_name_that_is_taken_is_said_and_the_file_stays(panel, lora):
+    taken = lora.with_name("mika-r2.safetensors")
+    taken.write_bytes(b"mine")
+    panel.form.control("new_rank").widget.value = 2
+    press(panel.main)
+    finish(panel)
+    assert panel.status.state == "attention" and "is there already" in panel.status.text and taken.read_bytes() == b"mine"
+
+
+def test_wrong_targets_and_rules_are_sentences_and_start_nothing(panel):
+    panel.compared.control("targets").widget.value = "many"
+    press(panel.look)
+    assert panel.status.state == "attention" and "'many' is no rank" in panel.status.text and panel.job is None
+    panel.form.control("dynamic_method").widget.value = "sv_fro"
+    press(panel.main)
+    assert "sv_fro needs a share between 0 and 1" in panel.status.text and panel.job is None
+
+
+def test_another_file_takes_the_sizes_away_and_a_restart_brings_them_back(panel, lora):
+    look(panel)
+    again = ResizePanel(Session())
+    assert again.file == str(lora) and [row[0] for row in again.sizes.rows] == ["rank 4", "rank 2", "sv_fro 0.9"]
+    choose(panel, lora.with_name("other.safetensors"))
+    assert panel.sizes.rows == []

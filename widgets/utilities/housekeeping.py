@@ -1,0 +1,160 @@
+"""Room on the disk: what lies there by project and kind, what its loss costs, and deleting what is ticked."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as ipw
+
+from core.base.jobs import Job, JobStatus
+from core.base.paths import housekeeping_dir
+from core.base.words import counted, told_size
+from core.dataset.project import known_projects, shown_name
+from core.utilities.heaps import KINDS
+from core.utilities.housekeeping import HousekeepingSettings
+from core.utilities.manager import UtilitiesManager
+from widgets.form import Form
+from widgets.jobs_view import settings_of
+from widgets.panel import Panel
+from widgets.pieces import let_go, part, table
+
+ALL = ("all projects", "")
+HEAD = ("Project", "What", "Size", "Files", "Newest", "What its loss costs")
+LOOK_FIRST = "Look first: only what was shown is deleted."
+
+
+class HousekeepingPanel(Panel):
+    """Runs `housekeeping`: first to look, then to delete what was ticked of what it showed."""
+
+    name = "housekeeping"
+    title = "Housekeeping"
+    purpose = ("See what takes room on the disk, and delete what is not needed any more. Look first; only what is shown and ticked goes. "
+               "Captions, the pictures that are learned from, and finished LoRA files are never among it.")
+    button = "Look"
+    stage = "housekeeping"
+    needs_project = False
+
+    def controls(self) -> Sequence[ipw.Widget]:
+        """Which projects, how old."""
+        self.manager = UtilitiesManager(housekeeping_dir())
+        self._heaps: list[Mapping[str, Any]] = []
+        self._looked = HousekeepingSettings()
+        self.project = ipw.Dropdown(description="Projects", options=[ALL])
+        self.project.observe(self.heard(self._forget), "value")
+        self.form = Form(HousekeepingSettings, hide=("projects", "kinds", "delete", "shown"))
+        self.form.on_change(self.heard(self._forget))
+        return [ipw.VBox([self.project]).add_class("lb-field"), self.form.view]
+
+    def results(self) -> Sequence[ipw.Widget]:
+        """The ticks with the button below them, the table, and what went."""
+        self._ticks: dict[str, ipw.Checkbox] = {}
+        self._tick_box = ipw.VBox().add_class("lb-form").add_class("lb-ticks")
+        self.delete = self.action("Delete what is ticked", self._delete, self._not_now, self._what_goes)
+        self.delete.layout.align_self = "flex-start"
+        self._table, self._gone = ipw.HTML(), ipw.HTML()
+        self._found = ipw.VBox([part("What may go"), self._tick_box, self.delete, part("By project"), self._table]).add_class("lb-form")
+        self._found.layout.display = "none"
+        return [self._found, self._gone]
+
+    def place(self) -> Path:
+        """The jobs lie beside the projects."""
+        return self.manager.folder
+
+    def update(self) -> None:
+        """Offer the projects."""
+        options = [ALL, *((shown_name(folder), folder.name) for folder in known_projects())]
+        if list(self.project.options) != options:
+            present = self.project.value
+            self.project.options = options
+            self.project.value = present if present in [name for _, name in options] else ""
+
+    def run(self) -> Job:
+        """Look; nothing is deleted by this."""
+        settings = self.form.value().changed(projects=(self.project.value,) if self.project.value else ())
+        return self.manager.start(self.stage, settings)
+
+    def begun(self) -> None:
+        """What was shown before is no answer any more."""
+        self._show_heaps([])
+        self._gone.value = ""
+
+    def show_report(self, status: JobStatus) -> None:
+        """What lies there, or what went."""
+        report = status.report
+        if status.state != "done" or not report or self.job is None:
+            return
+        if report["deleted"]:
+            self._gone.value = _gone(report)
+            if report["kept"]:
+                self.say("blocked", f"Done: {report['summary']}")
+            return
+        self._looked = settings_of(self.job, HousekeepingSettings) or HousekeepingSettings()
+        self._show_heaps(report["heaps"])
+        if not report["heaps"]:
+            self.done("there is nothing that could be deleted.")
+        else:
+            size = sum(heap["bytes"] for heap in report["heaps"])
+            self.say("done", f"Preview: {told_size(size)} could be freed. Nothing is deleted yet.")
+
+    def _show_heaps(self, heaps: Sequence[Mapping[str, Any]]) -> None:
+        self._heaps = list(heaps)
+        before, self._ticks = self._tick_box.children, {}
+        lines = []
+        for kind in KINDS:
+            inside = [heap for heap in heaps if heap["kind"] == kind.name]
+            if inside:
+                files, size = sum(heap["files"] for heap in inside), sum(heap["bytes"] for heap in inside)
+                tick = ipw.Checkbox(description=f"{kind.title}: {told_size(size)} in {counted(files, 'file')}", indent=False,
+                                    value=kind.loss == "none")
+                tick.observe(self.heard(self._enable), "value")
+                self._ticks[kind.name] = tick
+                lines.append(ipw.VBox([tick, ipw.HTML(f'<p class="lb-help">{html.escape(kind.cost)}</p>')]).add_class("lb-field"))
+        self._tick_box.children = lines
+        for widget in before:
+            let_go(widget)
+        rows = [(heap["project"], heap["title"], told_size(heap["bytes"]), f"{heap['files']:,}", _age(heap["days"]), heap["cost"])
+                for heap in sorted(heaps, key=lambda heap: -heap["bytes"])]
+        self._table.value = table(rows, HEAD) if rows else ""
+        self._found.layout.display = "" if rows else "none"
+        self._enable()
+
+    def _chosen(self) -> list[Mapping[str, Any]]:
+        return [heap for heap in self._heaps if heap["kind"] in self._ticks and self._ticks[heap["kind"]].value]
+
+    def _not_now(self) -> str:
+        if self.working():
+            return "It is working. Wait for it, or cancel it."
+        return LOOK_FIRST if not self._heaps else "" if self._chosen() else "Nothing is ticked."
+
+    def _what_goes(self) -> str:
+        chosen = self._chosen()
+        return f"{told_size(sum(heap['bytes'] for heap in chosen))} in {counted(sum(heap['files'] for heap in chosen), 'file')}; for good"
+
+    def _delete(self) -> Job | None:
+        """Exactly what is on screen: a heap to which something came since stays."""
+        chosen = self._chosen()
+        if not chosen:
+            return None
+        kinds = tuple(dict.fromkeys(heap["kind"] for heap in chosen))
+        return self.manager.start(self.stage, self._looked.changed(kinds=kinds, delete=True, shown=tuple(heap["mark"] for heap in chosen)))
+
+    def _forget(self) -> None:
+        """Another choice: what is shown is of the one before."""
+        if self._heaps:
+            self._show_heaps([])
+            self.forget_told()
+
+
+def _gone(report: Mapping[str, Any]) -> str:
+    """What went and what stayed, in HTML."""
+    rows = [(one["project"], one["title"], told_size(one["bytes"]), f"{one['files']:,}") for one in report["gone"]]
+    gone = table(rows, ("Project", "Deleted", "Size", "Files")) if rows else ""
+    kept = "".join(f'<li class="lb-warning"><b>Stayed:</b> {html.escape(words)}</li>' for words in report["kept"])
+    return gone + (f'<ul class="lb-findings">{kept}</ul>' if kept else "")
+
+
+def _age(days: int) -> str:
+    return "today" if not days else f"{counted(days, 'day')} ago"

@@ -1,0 +1,159 @@
+"""A LoRA file made smaller: what each rank would cost first, then the file, and what each block lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import ipywidgets as ipw
+
+from core.base.jobs import Job, JobStatus
+from core.base.words import told_size
+from core.utilities.blocks import block_of, order_of
+from core.utilities.ranks import Method, read_rule
+from core.utilities.resizing import PreviewSettings, ResizeLoraSettings
+from widgets.components.press_table import PressTable
+from widgets.download_links import download_links
+from widgets.form import Form
+from widgets.jobs_view import settings_of
+from widgets.pieces import Fold, part, table
+from widgets.utilities import showing
+from widgets.utilities.lora_panel import LoraPanel
+
+METHODS: Mapping[Method, str] = {"fixed": "the same for all layers", "sv_fro": "by the share kept (sv_fro)",
+                                 "sv_ratio": "by the smallest kept (sv_ratio)", "sv_cumulative": "by the sum kept (sv_cumulative)"}
+assert set(METHODS) == set(get_args(Method))
+SIZES = "lora-sizes"
+HEAD = ("Target", "Size", "Of its size", "Update lost", "Ranks", "Loses most")
+
+
+class ResizePanel(LoraPanel):
+    """Runs `lora-sizes` and `resize-lora`."""
+
+    name = "resize"
+    title = "Resize a LoRA file"
+    purpose = ("Make a LoRA file smaller by giving its layers lower ranks. Look first what each rank would cost. The result is a new file; "
+               "yours stays as it is, and nothing is written over.")
+    button = "Resize"
+    stage = "resize-lora"
+    stages = {"resize-lora": ResizeLoraSettings, SIZES: PreviewSettings}
+
+    def controls(self) -> Sequence[ipw.Widget]:
+        """Which file, which rank; and the targets that are compared."""
+        self._targets: Sequence[str] = ()
+        self._rows: Sequence[Mapping[str, Any]] = ()
+        self.form = self.file_form(ResizeLoraSettings, {"dynamic_method": [(words, name) for name, words in METHODS.items()]})
+        self.form.control("save_to").view.add_class("lb-wide")
+        self.form.follow()
+        shared = tuple(name for name in PreviewSettings.fields() if name != "targets")
+        self.compared = Form(PreviewSettings.make(file="-"), hide=shared)
+        self.targets = Fold("the targets that are compared", [self.compared.view])
+        return [self.form.view, self.targets.view]
+
+    def extras(self) -> Sequence[ipw.Widget]:
+        """A look before anything is written."""
+        self.look = self.action("Show sizes and errors", self._look_at_sizes, self._not_now, lambda: "Nothing is written by this")
+        return [self.look]
+
+    def results(self) -> Sequence[ipw.Widget]:
+        """The table of targets; then what came out."""
+        self.sizes = PressTable(self.take, "take it into the form")
+        self._facts, self._links, self._map, self._layers = ipw.HTML(), ipw.HTML(), ipw.HTML(), ipw.HTML()
+        self.every = Fold("Every layer's loss", [self._layers])
+        self._made = ipw.VBox([part("The new file"), self._facts, self._links, part("What each block loses"), self._map,
+                               self.every.view]).add_class("lb-form")
+        self._made.layout.display = "none"
+        return [self.sizes, self._made]
+
+    def run(self) -> Job:
+        """Write the file. Raises: ConfigError: a setting is wrong."""
+        settings = self.form.value()
+        settings.rule()
+        return self.begin(self.stage, settings)
+
+    def file_changed(self) -> None:
+        """Sizes and results are of another file."""
+        self._show_sizes((), ())
+        self._made.layout.display = "none"
+        self.forget_told()
+
+    def begun(self) -> None:
+        """A resize leaves the table of sizes: one may want another target."""
+        self._made.layout.display = "none"
+        if self.job is not None and self.job.stage == SIZES:
+            self._show_sizes((), ())
+
+    def show_report(self, status: JobStatus) -> None:
+        """The sizes, or the new file."""
+        if status.state != "done" or not status.report or self.job is None:
+            return
+        if self.job.stage == SIZES:
+            before = settings_of(self.job, PreviewSettings)
+            name = showing.name_of(status.report["file"])
+            self._show_sizes(before.targets if before is not None else (), status.report["plans"], name)
+            self.say("done", f"Preview: sizes of {name}, {told_size(status.report['size'])} now. Nothing "
+                             "is written. Press a target to take it into the form.")
+        else:
+            self._show_made(status.report)
+            self.done(status.message)
+
+    def take(self, number: int) -> None:
+        """A pressed target comes into the form: with a rule, its highest rank is the ceiling, so that the file is the one that was told."""
+        self.guard(lambda: self._take(number))
+
+    def _take(self, number: int) -> None:
+        if number >= len(self._targets):
+            return
+        rule, plan = read_rule(self._targets[number]), self._rows[number]
+        ceiling = rule.rank if rule.method == "fixed" else plan["highest_rank"]
+        present = self.form.value()
+        param = present.dynamic_param if rule.method == "fixed" else rule.param
+        self.form.fill(present.changed(dynamic_method=rule.method, new_rank=ceiling, dynamic_param=param))
+        self.sizes.chosen = number
+
+    def _look_at_sizes(self) -> Job:
+        settings, targets = self.form.value(), self.compared.value().targets
+        for target in targets:
+            read_rule(target)
+        return self.begin(SIZES, PreviewSettings.make(file=settings.file, device=settings.device, computing=settings.computing,
+                                                      new_conv_rank=settings.new_conv_rank, targets=targets))
+
+    def _not_now(self) -> str:
+        return self.advice() or ("It is working. Wait for it, or cancel it." if self.working() else "")
+
+    def _show_sizes(self, targets: Sequence[str], plans: Sequence[Mapping[str, Any]], name: str = "") -> None:
+        self._targets, self._rows = targets, plans
+        self.sizes.show(HEAD, [_size_row(plan) for plan in plans], f"What each target would make of {name}" if plans else "")
+
+    def _show_made(self, report: Mapping[str, Any]) -> None:
+        self._made.layout.display = ""
+        self._facts.value = table([
+            ("File", report["file"]), ("Rank", report["rule"]),
+            ("Size", f"{told_size(report['size'])} of {told_size(report['size_before'])}"),
+            ("Update lost", showing.share(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
+            *(("Good to know", note) for note in report["notes"])])
+        self._links.value = download_links([Path(report["file"])])
+        cells = showing.error_cells(_by_block(report["layers"]))
+        words = "Share of each block's own update that is lost: the stronger its colour, the more."
+        self._map.value = (f'<p class="lb-help">{words}</p>{showing.heat_map(cells, "share of the update that is lost")}'
+                           f'{showing.extremes(cells, "Loses most", "Loses least")}')
+        rows = [(layer["name"], layer["kind"], layer["rank"], layer["new_rank"], showing.share(layer["error"]))
+                for layer in report["layers"]]
+        self._layers.value = showing.cut_table(rows, ("Layer", "Type", "Rank before", "Rank now", "Update lost"))
+
+
+def _size_row(plan: Mapping[str, Any]) -> list[str]:
+    low, middle, high = plan["lowest_rank"], plan["median_rank"], plan["highest_rank"]
+    ranks = f"{low}" if low == high else f"{low} to {high}, mostly about {middle}"
+    if plan["share"] == 1 and showing.share(plan["error"]) == "0 %":
+        return [plan["rule"], told_size(plan["size"]), "100 %", "0 %", ranks, "nothing changes"]
+    return [plan["rule"], told_size(plan["size"]), f"{100 * plan['share']:.0f} %", showing.share(plan["error"]), ranks,
+            f"{', '.join(block_of(plan['worst']))}: {lost}" if (lost := showing.share(plan["worst_error"])) != "0 %" else "none"]
+
+
+def _by_block(layers: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for layer in layers:
+        found.setdefault(block_of(layer["name"])[0], []).append(layer)
+    return {block: found[block] for block in sorted(found, key=order_of)}
