@@ -70,6 +70,7 @@ class Checkpoint(dict):
         return super().pop(key, torch.zeros(rows, 6, dtype=torch.float64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("family", ["flux1", "flux2_dev", "sd3"])
 def test_a_transformers_layers_become_what_diffusers_makes_of_the_same_weights(tmp_path, family, sparse):
@@ -119,6 +120,7 @@ def unet_file(tmp_path, family, alpha=2.0, dtype=torch.float16):
     return write(tmp_path / "a.safetensors", layers, VERSIONS[family], dtype=dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["sd15", "sdxl"])
 def test_unets_come_back_to_the_last_bit_and_every_program_knows_the_names(tmp_path, family):
     path = unet_file(tmp_path, family)
@@ -134,6 +136,7 @@ def test_unets_come_back_to_the_last_bit_and_every_program_knows_the_names(tmp_p
     assert bits(tmp_path / "across.safetensors") == bits(tmp_path / "diffusers.safetensors")
 
 
+@pytest.mark.slow
 def test_a_unets_layers_become_those_of_diffusers_converter(tmp_path):
     from diffusers import UNet2DConditionModel
     from diffusers.loaders.lora_conversion_utils import _convert_non_diffusers_lora_to_diffusers, _maybe_map_sgm_blocks_to_diffusers
