@@ -2,8 +2,8 @@
 
     python benchmarks/extract_lora.py [--json] [--family sdxl] [--rank 32] [--dtype F16] [--room FOLDER]
 
-Both files hold every layer of the family's U-Net and text encoders with random values (SDXL: 6.6 GB each in fp16), and differ by a change
-of rank 16 with noise in each layer. Memory is what the process takes at most, torch's own and the mapped pages included.
+Both files hold every layer of the family's U-Net and first text encoder with random values (SDXL: 5.2 GB each in fp16), and differ by a
+change of rank 16 with noise in each layer. Memory is what the process takes at most, torch's own and the mapped pages included.
 """
 
 from __future__ import annotations

@@ -150,3 +150,14 @@ def test_the_sketch_is_as_good_as_the_full_svd_also_where_values_fall_off_slowly
         assert best <= found.error / found.norm * (1 + 1e-5) < best * 1.02
         made = found.factors.matrix()
         assert float((matrix - made).norm()) == pytest.approx(found.error, rel=1e-3)
+
+
+def test_queries_keys_and_values_of_openclip_are_its_thirds_in_that_order(tmp_path):
+    """Extracting and baking share the rule: only the weights themselves show it."""
+    paths = models(tmp_path, "sdxl")
+    key = "conditioner.embedders.1.model.transformer.resblocks.3.attn.in_proj_weight"
+    change = (load_file(paths[1])[key] - load_file(paths[0])[key]).double()
+    found = changes(paths, "sdxl")
+    for number, name in enumerate(("q_proj", "k_proj", "v_proj")):
+        own = found[f"lora_te2_text_model_encoder_layers_3_self_attn_{name}"]
+        assert torch.allclose(own, change[20 * number:20 * number + 20], atol=1e-6)
