@@ -21,17 +21,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.figures import flags, show
 from core.base.paths import ROOT
-from core.utilities.architectures import original_name, text_layers, unet_layers
-from core.utilities.lora_file import TORCH_TYPES
-from core.utilities.parallel import cores
-from core.utilities.writing import NewTensor, bytes_of, new_tensor, write_safetensors
+from core.utilities.files.lora_file import TORCH_TYPES
+from core.utilities.files.writing import NewTensor, bytes_of, new_tensor, write_safetensors
+from core.utilities.layers.parallel import cores
+from core.utilities.names.architectures import original_name, text_layers, unet_layers
 
 GOAL_MEMORY = 4096
 """MiB, for two files of 7 GB."""
 ONE = """
 import sys, time
 from pathlib import Path
-from core.utilities.extracting import ExtractSettings, extract_lora
+from core.utilities.checkpoints.extracting import ExtractSettings, extract_lora
 report = extract_lora(ExtractSettings.make(base=sys.argv[1], tuned=sys.argv[2], save_to=sys.argv[3], new_rank=int(sys.argv[4]),
                                            device="cpu"))
 status = Path("/proc/self/status").read_text()

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.figures import flags, show
 from core.base.paths import ROOT
-from core.utilities.parallel import cores
+from core.utilities.layers.parallel import cores
 from tests.lora_files import make_lora
 
 GOAL_SECONDS, GOAL_MEMORY = 20.0, 2048
@@ -29,7 +29,7 @@ GOAL_SECONDS, GOAL_MEMORY = 20.0, 2048
 ONE = """
 import sys, time
 from pathlib import Path
-from core.utilities.merging import MergeSettings, merge_loras
+from core.utilities.merging.merging import MergeSettings, merge_loras
 rank = int(sys.argv[5]) or None
 report = merge_loras(MergeSettings.make(files=sys.argv[1:3], save_to=sys.argv[3], merge_method=sys.argv[4], new_rank=rank, device="cpu",
                                         weights=(0.8, 0.6)))

@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.figures import flags, show
 from core.base.paths import ROOT
 from core.training.backends.sd_scripts import SdScriptsBackend, checkout, interpreter
-from core.utilities.lora_file import open_lora
-from core.utilities.parallel import cores
-from core.utilities.updates import lora_factors
+from core.utilities.files.lora_file import open_lora
+from core.utilities.layers.parallel import cores
+from core.utilities.layers.updates import lora_factors
 from tests.lora_files import make_lora
 
 GOAL_RATIO, GOAL_ERROR = 30.0, 1e-5
@@ -35,7 +35,7 @@ GOAL_SECONDS, GOAL_MEMORY = 15.0, 1536
 ONE = """
 import sys, time
 from pathlib import Path
-from core.utilities.resizing import ResizeLoraSettings, resize_lora
+from core.utilities.resizing.resizing import ResizeLoraSettings, resize_lora
 began = time.perf_counter()
 report = resize_lora(ResizeLoraSettings.make(file=sys.argv[1], save_to=sys.argv[2], new_rank=int(sys.argv[3]), device="cpu"))
 status = Path("/proc/self/status").read_text()

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.utilities.architectures import is_trained, original_name, text_layers, unet_layers
-from core.utilities.lora_file import TORCH_TYPES
-from core.utilities.writing import bytes_of, new_tensor, write_safetensors
+from core.utilities.files.lora_file import TORCH_TYPES
+from core.utilities.files.writing import bytes_of, new_tensor, write_safetensors
+from core.utilities.names.architectures import is_trained, original_name, text_layers, unet_layers
 
 if TYPE_CHECKING:
     import torch

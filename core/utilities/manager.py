@@ -11,16 +11,16 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings
 
 if TYPE_CHECKING:
-    from core.utilities.averaging import AverageSettings
-    from core.utilities.baking import BakeReport, BakeSettings
-    from core.utilities.converting import ConvertReport, ConvertSettings
-    from core.utilities.extracting import ExtractReport, ExtractSettings
-    from core.utilities.housekeeping import HousekeepingReport, HousekeepingSettings
-    from core.utilities.inspecting import InspectSettings, LoraReport
-    from core.utilities.merging import MergeReport, MergeSettings
-    from core.utilities.metadata import MetadataReport, MetadataSettings
-    from core.utilities.pickled import PickledReport, PickledSettings
-    from core.utilities.resizing import PreviewReport, PreviewSettings, ResizeLoraSettings, ResizeReport
+    from core.utilities.checkpoints.baking import BakeReport, BakeSettings
+    from core.utilities.checkpoints.extracting import ExtractReport, ExtractSettings
+    from core.utilities.disk.housekeeping import HousekeepingReport, HousekeepingSettings
+    from core.utilities.files.metadata import MetadataReport, MetadataSettings
+    from core.utilities.files.pickled import PickledReport, PickledSettings
+    from core.utilities.inspecting.inspecting import InspectSettings, LoraReport
+    from core.utilities.merging.averaging import AverageSettings
+    from core.utilities.merging.merging import MergeReport, MergeSettings
+    from core.utilities.names.converting import ConvertReport, ConvertSettings
+    from core.utilities.resizing.resizing import PreviewReport, PreviewSettings, ResizeLoraSettings, ResizeReport
 
 
 class UtilitiesManager:
@@ -46,66 +46,66 @@ class UtilitiesManager:
 
     def inspect(self, settings: InspectSettings, progress: Progress = SILENT) -> LoraReport:
         """Describe a file. Raises: ModelError, ConfigError, Cancelled."""
-        from core.utilities.inspecting import inspect_lora
+        from core.utilities.inspecting.inspecting import inspect_lora
 
         return inspect_lora(settings, progress)
 
     def preview_sizes(self, settings: PreviewSettings, progress: Progress = SILENT) -> PreviewReport:
         """Sizes and errors of a file at several ranks; nothing is written. Raises: ModelError, ConfigError, Cancelled."""
-        from core.utilities.resizing import preview_sizes
+        from core.utilities.resizing.resizing import preview_sizes
 
         return preview_sizes(settings, progress)
 
     def resize(self, settings: ResizeLoraSettings, progress: Progress = SILENT) -> ResizeReport:
         """Write a file with other ranks. Raises: ModelError, ConfigError, DiskError, Cancelled."""
-        from core.utilities.resizing import resize_lora
+        from core.utilities.resizing.resizing import resize_lora
 
         return resize_lora(settings, progress)
 
     def merge(self, settings: MergeSettings, progress: Progress = SILENT) -> MergeReport:
         """Make one file of several. Raises: ModelError, ConfigError, DiskError, Cancelled."""
-        from core.utilities.merging import merge_loras
+        from core.utilities.merging.merging import merge_loras
 
         return merge_loras(settings, progress)
 
     def average(self, settings: AverageSettings, progress: Progress = SILENT) -> MergeReport:
         """Make one file of a run's checkpoints. Raises: ModelError, ConfigError, DiskError, Cancelled."""
-        from core.utilities.averaging import average_loras
+        from core.utilities.merging.averaging import average_loras
 
         return average_loras(settings, progress)
 
     def convert(self, settings: ConvertSettings, progress: Progress = SILENT) -> ConvertReport:
         """Write a file under other names or in another type. Raises: ModelError, ConfigError, DiskError, Cancelled."""
-        from core.utilities.converting import convert_lora
+        from core.utilities.names.converting import convert_lora
 
         return convert_lora(settings, progress)
 
     def extract(self, settings: ExtractSettings, progress: Progress = SILENT) -> ExtractReport:
         """Make a LoRA of what two models differ in. Raises: ModelError, ConfigError, DiskError, Cancelled."""
-        from core.utilities.extracting import extract_lora
+        from core.utilities.checkpoints.extracting import extract_lora
 
         return extract_lora(settings, progress)
 
     def bake(self, settings: BakeSettings, progress: Progress = SILENT) -> BakeReport:
         """Put LoRA files into a model, or take them out. Raises: ModelError, ConfigError, DiskError, Cancelled."""
-        from core.utilities.baking import bake_loras
+        from core.utilities.checkpoints.baking import bake_loras
 
         return bake_loras(settings, progress)
 
     def edit_metadata(self, settings: MetadataSettings, progress: Progress = SILENT) -> MetadataReport:
         """Change what a file says of itself. Raises: ModelError, ConfigError, DiskError, Cancelled."""
-        from core.utilities.metadata import edit_metadata
+        from core.utilities.files.metadata import edit_metadata
 
         return edit_metadata(settings, progress)
 
     def convert_pickled(self, settings: PickledSettings, progress: Progress = SILENT) -> PickledReport:
         """Make a safetensors file of a pickled checkpoint. Raises: ModelError, ConfigError, DiskError, Cancelled."""
-        from core.utilities.pickled import convert_pickled
+        from core.utilities.files.pickled import convert_pickled
 
         return convert_pickled(settings, progress)
 
     def keep_house(self, settings: HousekeepingSettings, progress: Progress = SILENT) -> HousekeepingReport:
         """Say what takes room in all projects, and delete it where that is asked for. Raises: ConfigError, Cancelled."""
-        from core.utilities.housekeeping import keep_house
+        from core.utilities.disk.housekeeping import keep_house
 
         return keep_house(settings, progress)

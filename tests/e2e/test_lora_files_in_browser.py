@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core.dataset.project import Project, folder_for
-from core.utilities.headers import read_header_of
+from core.utilities.files.headers import read_header_of
 from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
 from tests.lora_files import METADATA, make_lora
 

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.training.backends.sd_scripts import SdScriptsBackend, interpreter
-from core.utilities.hashing import hashes_of
-from core.utilities.lora_file import open_lora
-from core.utilities.metadata import MetadataSettings, edit_metadata
-from core.utilities.resizing import ResizeLoraSettings, resize_lora
+from core.utilities.files.hashing import hashes_of
+from core.utilities.files.lora_file import open_lora
+from core.utilities.files.metadata import MetadataSettings, edit_metadata
+from core.utilities.resizing.resizing import ResizeLoraSettings, resize_lora
 from tests.core.utilities.layers import best_of_rank, update_of
 from tests.lora_files import METADATA, make_lora
 

@@ -13,8 +13,8 @@ from core.base.jobs import Job, JobStatus
 from core.base.paths import housekeeping_dir
 from core.base.words import counted, told_size
 from core.dataset.project import known_projects, shown_name
-from core.utilities.heaps import KINDS
-from core.utilities.housekeeping import HousekeepingSettings
+from core.utilities.disk.heaps import KINDS
+from core.utilities.disk.housekeeping import HousekeepingSettings
 from core.utilities.manager import UtilitiesManager
 from widgets.form import Form
 from widgets.jobs_view import settings_of

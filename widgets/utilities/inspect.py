@@ -11,7 +11,7 @@ import ipywidgets as ipw
 from core.base.findings import Finding
 from core.base.jobs import Job, JobStatus
 from core.base.words import told_size
-from core.utilities.inspecting import InspectSettings
+from core.utilities.inspecting.inspecting import InspectSettings
 from widgets.components.chart import Chart
 from widgets.components.copy_table import CopyTable
 from widgets.pieces import Fold, findings_list, part, table

@@ -11,7 +11,7 @@ import ipywidgets as ipw
 from core.base.errors import DiskError
 from core.base.jobs import Job, JobStatus
 from core.base.paths import place_of
-from core.utilities.metadata import KEYS, SPEC, MetadataSettings, said_by
+from core.utilities.files.metadata import KEYS, SPEC, MetadataSettings, said_by
 from widgets.pieces import table
 from widgets.utilities import showing
 from widgets.utilities.lora_panel import LoraPanel

@@ -10,9 +10,9 @@ import ipywidgets as ipw
 
 from core.base.jobs import Job, JobStatus
 from core.base.words import told_size
-from core.utilities.blocks import block_of, order_of
-from core.utilities.ranks import Method, read_rule
-from core.utilities.resizing import PreviewSettings, ResizeLoraSettings
+from core.utilities.layers.blocks import block_of, order_of
+from core.utilities.layers.ranks import Method, read_rule
+from core.utilities.resizing.resizing import PreviewSettings, ResizeLoraSettings
 from widgets.components.press_table import PressTable
 from widgets.download_links import download_links
 from widgets.form import Form

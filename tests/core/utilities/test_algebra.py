@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from core.utilities.algebra import Factors, lost, spectrum_of, triangle_of
-from core.utilities.lora_file import open_lora
-from core.utilities.updates import spectrum
+from core.utilities.files.lora_file import open_lora
+from core.utilities.layers.algebra import Factors, lost, spectrum_of, triangle_of
+from core.utilities.layers.updates import spectrum
 from tests.core.utilities.layers import KINDS, best_of_rank, layer, write
 
 

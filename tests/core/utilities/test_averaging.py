@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from core.base.errors import ConfigError
-from core.utilities.averaging import AverageSettings, average_loras, checkpoints_of, shares
+from core.utilities.merging.averaging import AverageSettings, average_loras, checkpoints_of, shares
 from tests.core.utilities.layers import best_of_rank, layer, update_of, write
 
 NAME = "lora_unet_up_blocks_1_resnets_0_conv1"

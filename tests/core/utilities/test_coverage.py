@@ -6,10 +6,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from core.utilities.architectures import DIFFUSERS, UNETS, is_trained, original_name, text_layers, transformer_layers, unet_layers
-from core.utilities.coverage import accepted, coverage_of
-from core.utilities.family import family_of
-from core.utilities.lora_file import open_lora
+from core.utilities.files.lora_file import open_lora
+from core.utilities.names.architectures import DIFFUSERS, UNETS, is_trained, original_name, text_layers, transformer_layers, unet_layers
+from core.utilities.names.coverage import accepted, coverage_of
+from core.utilities.names.family import family_of
 from tests.core.utilities.layers import layer, write
 from tests.lora_files import layers_of
 

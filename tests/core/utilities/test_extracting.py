@@ -5,12 +5,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.base.errors import ConfigError, ModelError
-from core.utilities.baking import BakeSettings, bake_loras
-from core.utilities.checkpoint_layers import places_in
-from core.utilities.extracting import ExtractSettings, extract_lora
-from core.utilities.lora_file import TensorFile
-from core.utilities.naming import names_of
-from core.utilities.sketch import sketch
+from core.utilities.checkpoints.baking import BakeSettings, bake_loras
+from core.utilities.checkpoints.checkpoint_layers import places_in
+from core.utilities.checkpoints.extracting import ExtractSettings, extract_lora
+from core.utilities.files.lora_file import TensorFile
+from core.utilities.layers.sketch import sketch
+from core.utilities.names.naming import names_of
 from tests.core.utilities.layers import best_of_rank, low_rank, update_of, write
 
 UNET = "model.diffusion_model."

@@ -11,8 +11,8 @@ from core.base.errors import ConfigError
 from core.base.progress import SILENT
 from core.dataset.project import Project, trained_on
 from core.training.run import Run
-from core.utilities.heaps import KINDS
-from core.utilities.housekeeping import HousekeepingSettings, heap_of, keep_house, room_of
+from core.utilities.disk.heaps import KINDS
+from core.utilities.disk.housekeeping import HousekeepingSettings, heap_of, keep_house, room_of
 from tests.core.training.fakes import make_run
 
 LONG_AGO = 10 * 86_400
@@ -113,8 +113,8 @@ def test_what_begins_to_be_used_between_the_look_and_the_deletion_stays(run, mon
         yield from kind.find(project) if len(calls) == 1 else ()
 
     once = replace(kind, find=find)
-    monkeypatch.setattr("core.utilities.housekeeping.KINDS", (once,))
-    monkeypatch.setattr("core.utilities.housekeeping.kind_named", lambda name: once)
+    monkeypatch.setattr("core.utilities.disk.housekeeping.KINDS", (once,))
+    monkeypatch.setattr("core.utilities.disk.housekeeping.kind_named", lambda name: once)
     assert keep(delete=True).files == 0 and len(calls) == 2
 
 

@@ -7,12 +7,12 @@ import torch
 from safetensors.torch import save_file
 
 from core.stages import plain
-from core.utilities.about import about
-from core.utilities.blocks import block_of, order_of
-from core.utilities.family import family_of
-from core.utilities.hashing import hashes_of
-from core.utilities.inspecting import InspectSettings, inspect_lora
-from core.utilities.lora_file import open_lora
+from core.utilities.files.hashing import hashes_of
+from core.utilities.files.lora_file import open_lora
+from core.utilities.inspecting.about import about
+from core.utilities.inspecting.inspecting import InspectSettings, inspect_lora
+from core.utilities.layers.blocks import block_of, order_of
+from core.utilities.names.family import family_of
 from tests.core.utilities.layers import KINDS, layer, low_rank, write
 from tests.lora_files import METADATA, layers_of, make_lora
 
@@ -63,7 +63,7 @@ def test_a_quick_look_reads_no_tensor_and_needs_no_torch(tmp_path):
     from core.base.paths import ROOT
 
     path = write(tmp_path / "a.safetensors", {"lora_unet_down_blocks_0_attentions_0_proj_in": layer("conv1")[0]})
-    code = ("import sys\nfrom core.utilities.inspecting import InspectSettings, inspect_lora\n"
+    code = ("import sys\nfrom core.utilities.inspecting.inspecting import InspectSettings, inspect_lora\n"
             f"print(inspect_lora(InspectSettings.make(file={str(path)!r}, measured=False)).sentence())\nassert 'torch' not in sys.modules")
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0 and "Ranks: 4 (1)." in result.stdout, result.stderr

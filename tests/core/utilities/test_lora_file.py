@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 from core.base.errors import ModelError
-from core.utilities.headers import CONVERT
-from core.utilities.lora_file import open_lora
-from core.utilities.modules import split_name
+from core.utilities.files.headers import CONVERT
+from core.utilities.files.lora_file import open_lora
+from core.utilities.files.modules import split_name
 from tests.core.utilities.layers import KINDS, layer, write
 
 NAMES = {

@@ -5,8 +5,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from core.utilities.lora_file import open_lora
-from core.utilities.updates import spectrum
+from core.utilities.files.lora_file import open_lora
+from core.utilities.layers.updates import spectrum
 
 lycoris = pytest.importorskip("lycoris.modules")
 MODULES = {"locon": "LoConModule", "loha": "LohaModule", "lokr": "LokrModule"}

@@ -12,9 +12,9 @@ from core.base.errors import ConfigError, ModelError
 from core.base.jobs import list_jobs
 from core.cli import main
 from core.stages import STAGES
+from core.utilities.files.pickled import PickledSettings, convert_pickled
 from core.utilities.manager import UtilitiesManager
-from core.utilities.pickled import PickledSettings, convert_pickled
-from core.utilities.resizing import ResizeLoraSettings
+from core.utilities.resizing.resizing import ResizeLoraSettings
 from tests.core.utilities.layers import layer, write
 
 

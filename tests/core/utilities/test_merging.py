@@ -9,10 +9,10 @@ from safetensors.torch import load_file
 
 from core.base.errors import Cancelled, ConfigError, ModelError
 from core.base.progress import Progress
-from core.utilities.hashing import hashes_of
-from core.utilities.lora_file import open_lora
-from core.utilities.merging import MergeSettings, merge_loras
-from core.utilities.merging_methods import agreed, dropped, trimmed
+from core.utilities.files.hashing import hashes_of
+from core.utilities.files.lora_file import open_lora
+from core.utilities.merging.merging import MergeSettings, merge_loras
+from core.utilities.merging.methods import agreed, dropped, trimmed
 from tests.core.utilities.layers import KINDS, best_of_rank, layer, low_rank, update_of, write
 
 MERGED = [kind for kind in KINDS if kind != "dora"]

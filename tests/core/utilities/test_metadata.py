@@ -15,11 +15,11 @@ from safetensors.torch import save_file
 
 from core.base.errors import ConfigError
 from core.base.paths import ROOT
-from core.utilities.hashing import hashes_of
-from core.utilities.header_edit import change_metadata, mend_header
-from core.utilities.headers import read_header_of
-from core.utilities.metadata import MetadataSettings, edit_metadata
-from core.utilities.writing import bytes_of, new_tensor, write_safetensors
+from core.utilities.files.hashing import hashes_of
+from core.utilities.files.header_edit import change_metadata, mend_header
+from core.utilities.files.headers import read_header_of
+from core.utilities.files.metadata import MetadataSettings, edit_metadata
+from core.utilities.files.writing import bytes_of, new_tensor, write_safetensors
 
 
 def make(path, room=4096, metadata=None):
@@ -89,7 +89,7 @@ def test_what_another_name_leads_to_is_never_changed_in_its_place(tmp_path, link
 KILL = """
 import os, sys
 from pathlib import Path
-from core.utilities import header_edit
+from core.utilities.files import header_edit
 class Dying:
     def __init__(self, file): self.file = file
     def __enter__(self): self.file.__enter__(); return self
@@ -126,8 +126,8 @@ def test_a_small_picture_is_put_in_as_modelspec_wants_it(tmp_path):
 LARGE = """
 import sys, time
 from pathlib import Path
-from core.utilities.header_edit import change_metadata
-from core.utilities.headers import read_header_of
+from core.utilities.files.header_edit import change_metadata
+from core.utilities.files.headers import read_header_of
 path = Path(sys.argv[1])
 def peak():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024

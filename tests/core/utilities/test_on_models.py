@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.diffusion.lora import apply_lora, remove_lora
-from core.utilities.converting import ConvertSettings, convert_lora
-from core.utilities.resizing import ResizeLoraSettings, resize_lora
+from core.utilities.names.converting import ConvertSettings, convert_lora
+from core.utilities.resizing.resizing import ResizeLoraSettings, resize_lora
 from tests.core.diffusion.test_lora import answer, random_file
 from tests.core.utilities.layers import best_of_rank, update_of
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from core.base.errors import ConfigError
-from core.utilities.algebra import Factors, spectrum_of
-from core.utilities.ranks import RankRule, read_rule
+from core.utilities.layers.algebra import Factors, spectrum_of
+from core.utilities.layers.ranks import RankRule, read_rule
 
 PARAMS = {"sv_ratio": (2, 10, 100), "sv_cumulative": (0.3, 0.8, 0.99), "sv_fro": (0.5, 0.9, 0.999)}
 

@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 
 from core.base.errors import Cancelled, ConfigError, ModelError
 from core.base.progress import Progress
-from core.utilities.hashing import hashes_of
-from core.utilities.lora_file import open_lora
-from core.utilities.resizing import PreviewSettings, ResizeLoraSettings, preview_sizes, resize_lora
+from core.utilities.files.hashing import hashes_of
+from core.utilities.files.lora_file import open_lora
+from core.utilities.resizing.resizing import PreviewSettings, ResizeLoraSettings, preview_sizes, resize_lora
 from tests.core.utilities.layers import KINDS, best_of_rank, layer, low_rank, update_of, write
 
 METADATA = {"ss_network_dim": "4", "ss_network_alpha": "2.0", "ss_training_comment": "mine", "sshs_model_hash": "old"}

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save, save_file
 from core.base.errors import ModelError
 from core.base.paths import ROOT
 from core.training.builtin.metadata import write_lora
-from core.utilities.hashing import hashes_of
-from core.utilities.headers import ROOM, read_header_of
-from core.utilities.writing import bytes_of, new_tensor, write_safetensors
+from core.utilities.files.hashing import hashes_of
+from core.utilities.files.headers import ROOM, read_header_of
+from core.utilities.files.writing import bytes_of, new_tensor, write_safetensors
 
 TYPES = {torch.float16: "F16", torch.float32: "F32", torch.bfloat16: "BF16", torch.int64: "I64", torch.float8_e4m3fn: "F8_E4M3"}
 METADATA = {"ss_network_dim": "16", "ss_training_comment": "grüße", "modelspec.title": "Mika"}
@@ -101,7 +101,7 @@ def test_a_header_that_no_reader_takes_is_not_written(tmp_path):
 GROW = """
 import sys
 from pathlib import Path
-from core.utilities.writing import new_tensor, write_safetensors
+from core.utilities.files.writing import new_tensor, write_safetensors
 def peak():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024
 block = bytes(8 << 20)

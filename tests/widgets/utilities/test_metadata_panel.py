@@ -5,8 +5,8 @@ import re
 import pytest
 from PIL import Image
 
-from core.utilities.headers import read_header_of
-from core.utilities.metadata import MetadataSettings, edit_metadata
+from core.utilities.files.headers import read_header_of
+from core.utilities.files.metadata import MetadataSettings, edit_metadata
 from tests.widgets.utilities.conftest import SAID, choose, finish, press
 from widgets.utilities.metadata import MetadataPanel
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.utilities.headers import read_header_of
+from core.utilities.files.headers import read_header_of
 from tests.widgets.utilities.conftest import choose, finish, press
 from widgets.session import Session
 from widgets.utilities.resize import ResizePanel

@@ -1,0 +1,1 @@
+"""LoRA files out of checkpoints, and into them."""

@@ -1,0 +1,1 @@
+"""LoRA files as files: headers, layers by name, writing, hashes, metadata."""

@@ -1,0 +1,94 @@
+"""A pickled checkpoint (.pt, .ckpt, .bin) made into a safetensors file, without running what may be hidden in it."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from core.base.errors import ConfigError, ModelError
+from core.base.paths import typed_path
+from core.base.progress import SILENT, Progress
+from core.base.settings import Settings, setting
+from core.utilities.files.lora_file import TORCH_TYPES
+from core.utilities.files.targets import free_target, taken
+from core.utilities.files.writing import bytes_of, new_tensor, write_safetensors
+
+INSIDE = ("state_dict", "model", "module")
+"""Names under which checkpoints keep their tensors one level down."""
+
+
+class PickledSettings(Settings):
+    """A file to be converted."""
+
+    title: ClassVar[str] = "Convert a pickled checkpoint"
+    file: str = setting(..., "Checkpoint", "A .pt, .ckpt, .pth or .bin file.")
+    save_to: str = setting("", "Save as", "Empty: beside it, with the ending .safetensors.")
+
+
+@dataclass(frozen=True)
+class PickledReport:
+    """What was written."""
+
+    file: str
+    tensors: int
+    left: tuple[str, ...]
+    """Entries that are no tensors."""
+
+    def sentence(self) -> str:
+        """The report in words."""
+        left = f" {len(self.left)} entries that are no tensors were left out: {', '.join(self.left[:5])}." if self.left else ""
+        return f"{Path(self.file).name}: {self.tensors} tensors.{left}"
+
+
+def convert_pickled(settings: PickledSettings, progress: Progress = SILENT) -> PickledReport:
+    """Read a pickled checkpoint with torch's weights_only, which builds tensors and plain values and runs nothing else.
+
+    Raises: ModelError: it holds other objects, is broken, or holds no tensors. ConfigError: the target is taken. DiskError, Cancelled.
+    """
+    path = typed_path(settings.file)
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist.", "Choose a .pt, .ckpt, .pth or .bin file.")
+    target = free_target(path, settings.save_to, "")
+    values = _read(path)
+    values = next((values[name] for name in INSIDE if isinstance(values.get(name), dict)), values)
+    tensors: dict[str, Any] = {str(name): value for name, value in values.items() if _is_tensor(value)}
+    if not tensors:
+        raise ModelError(f"{path.name} holds no tensors.", "It is no checkpoint of a model.")
+    dtypes = {name: kind for kind, name in TORCH_TYPES.items()}
+    if odd := [name for name, value in tensors.items() if str(value.dtype).removeprefix("torch.") not in dtypes]:
+        raise ModelError(f"{odd[0]} in {path.name} has the type {tensors[odd[0]].dtype}, which safetensors does not have.")
+    made = [new_tensor(name, dtypes[str(value.dtype).removeprefix("torch.")], tuple(value.shape), partial(bytes_of, value))
+            for name, value in tensors.items()]
+    with taken(target):
+        write_safetensors(target, made, {}, replace=False, progress=progress)
+    return PickledReport(str(target), len(made), tuple(str(name) for name in values if str(name) not in tensors))
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    import torch
+
+    if path.suffix == ".safetensors":
+        raise ConfigError(f"{path.name} is a safetensors file already.")
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "Weights only load failed" not in str(error) and "unsupported" not in str(error).lower():
+            raise ModelError(f"{path.name} cannot be read: {error}", "Download it again.") from error
+        what = str(error).partition("WeightsUnpickler error:")[2].strip().splitlines()
+        raise ModelError(f"{path.name} holds more than tensors and is not opened: {what[0] if what else 'other objects'}",
+                         "It could run a program on this machine. Ask its maker for a .safetensors file.") from error
+    except (RuntimeError, EOFError, ValueError, OSError, KeyError, AttributeError) as error:
+        raise ModelError(f"{path.name} cannot be read as a checkpoint: {error}", "Download it again.") from error
+    if not isinstance(values, dict):
+        raise ModelError(f"{path.name} holds a {type(values).__name__}, not the tensors of a model by name.")
+    return values
+
+
+def _is_tensor(value: Any) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor)

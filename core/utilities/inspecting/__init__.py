@@ -1,0 +1,1 @@
+"""What a LoRA file is and says."""

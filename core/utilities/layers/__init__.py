@@ -1,0 +1,1 @@
+"""What layers compute: factors, ranks, exact low-rank algebra."""

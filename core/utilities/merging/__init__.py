@@ -1,0 +1,1 @@
+"""Several LoRA files as one."""

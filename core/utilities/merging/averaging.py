@@ -1,0 +1,85 @@
+"""The checkpoints of one run made one file: the mean of their updates, or an exponential moving average.
+
+The updates are averaged, not the factors: the product of the means of up and down is not the mean of the products, for it also multiplies
+each checkpoint's up with every other's down. What is written is the best of a rank of the exact mean (`core.utilities.merging.merging`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from core.base.errors import ConfigError
+from core.base.paths import typed_path
+from core.base.progress import SILENT, Progress
+from core.base.settings import Settings, setting
+from core.utilities import choices
+from core.utilities.files.lora_file import open_lora
+from core.utilities.layers.updates import Computing
+from core.utilities.merging.merging import MergeReport, MergeSettings, merge_loras
+from core.utilities.resizing.resizing import Precision
+
+NUMBER = re.compile(r"-(?:step)?(\d+)$")
+"""How trainers number checkpoints; the last one bears none."""
+
+
+class AverageSettings(Settings):
+    """Which checkpoints, and how much each counts."""
+
+    title: ClassVar[str] = "Average checkpoints"
+    files: tuple[str, ...] = setting(..., "Checkpoints", "Files of one run from the earliest to the last, or its folder of checkpoints.",
+                                     min_length=1)
+    average_method: Literal["mean", "ema"] = setting("mean", "Method", "mean: all alike. ema: later ones count more.")
+    ema_decay: float = setting(0.7, "Decay", "How much of the average so far stays at each further checkpoint.", gt=0, lt=1,
+                               only={"average_method": ("ema",)})
+    new_rank: int | None = setting(None, "Rank", "Empty: the largest of the checkpoints' own.", ge=1, le=4096)
+    save_to: str = choices.save_to("with -mean or -ema in its name")
+    save_precision: Precision = choices.precision()
+    device: str = choices.device()
+    computing: Computing = choices.computing()
+
+
+def average_loras(settings: AverageSettings, progress: Progress = SILENT) -> MergeReport:
+    """Write the average; the given files stay as they are.
+
+    Raises: ConfigError: fewer than two checkpoints, or the target is taken. ModelError: as `merge_loras`. DiskError, Cancelled.
+    """
+    files = checkpoints_of(settings.files)
+    ranks = [1]
+    for path in files:
+        with open_lora(path) as file:
+            ranks += [module.rank for module in file.modules]
+    weights = shares(len(files), settings.ema_decay if settings.average_method == "ema" else None)
+    merge = MergeSettings.make(files=tuple(map(str, files)), weights=weights, new_rank=settings.new_rank or max(ranks),
+                               save_to=settings.save_to, save_precision=settings.save_precision, device=settings.device,
+                               computing=settings.computing)
+    words = "mean" if settings.average_method == "mean" else f"EMA {settings.ema_decay:g}"
+    return merge_loras(merge, progress, words, f"-{settings.average_method}")
+
+
+def shares(count: int, decay: float | None = None) -> tuple[float, ...]:
+    """What each checkpoint counts; together 1. Args: decay: of a moving average, from the first to the last; None: all alike."""
+    if decay is None:
+        return (1 / count,) * count
+    return tuple(decay ** (count - 1) if not number else (1 - decay) * decay ** (count - 1 - number)
+                 for number in range(count))
+
+
+def checkpoints_of(files: Sequence[str]) -> list[Path]:
+    """The files as given; of a folder its .safetensors files, the lowest number first and the one without a number last.
+
+    Raises: ConfigError: fewer than two.
+    """
+    paths = [typed_path(file) for file in files]
+    if len(paths) == 1 and paths[0].is_dir():
+        paths = sorted((path for path in paths[0].glob("*.safetensors") if path.is_file()), key=_place)
+    if len(paths) < 2:
+        raise ConfigError(f"There is only {len(paths)} checkpoint: an average needs two.", "Name several files, or a folder that has them.")
+    return paths
+
+
+def _place(path: Path) -> tuple[float, str]:
+    number = NUMBER.search(path.stem)
+    return (float(number[1]) if number else float("inf")), path.name

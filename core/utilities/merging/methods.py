@@ -1,0 +1,102 @@
+"""How the updates of several files become one: their sum, or what TIES and DARE make of them.
+
+Sources: Yadav et al., TIES-Merging (2023, arXiv:2306.01708), section 3: trim, elect sign, disjoint merge. Yu et al., Language Models are
+Super Mario (2023, arXiv:2311.03099), section 3: drop and rescale. Both speak of a model's whole update; here each layer is one by itself,
+so that only its own matrices are in memory. How weights enter TIES is not in its paper, where all are 1: here a sign is elected by the
+weighted updates, and the mean is weighted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from core.utilities.files.modules import LoraModule
+from core.utilities.layers.new_layers import MadeLayer
+from core.utilities.layers.products import added, cut_to, factors_of
+from core.utilities.layers.sketch import sketch
+from core.utilities.layers.updates import Computing
+from core.utilities.merging.joining import JoinedLayer, Source
+
+if TYPE_CHECKING:
+    import torch
+
+MergeMethod = Literal["sum", "ties", "dare", "dare_ties"]
+METHODS: dict[str, str] = {"sum": "sum", "ties": "TIES", "dare": "DARE", "dare_ties": "DARE with TIES"}
+
+
+def summed(layer: JoinedLayer, rank: int, device: str, computing: Computing) -> MadeLayer:
+    """The weighted sum, exactly, cut to a rank where that is lower."""
+    parts = [(factors_of(source.file, module, device, computing), source.weight_of(module)) for source, module in layer.parts]
+    return MadeLayer(*cut_to(added(parts), rank))
+
+
+def elected(layer: JoinedLayer, rank: int, device: str, computing: Computing, method: MergeMethod, density: float, scale: float,
+            seed: int) -> MadeLayer:
+    """TIES or DARE of the whole updates, and the best of a rank of what comes out."""
+    import torch
+
+    thin: Callable[[torch.Tensor, Source, LoraModule], torch.Tensor] = \
+        (lambda update, source, module: trimmed(update, density)) if method == "ties" else \
+        (lambda update, source, module: dropped(update, density, chance_of(seed, source, module, device)))
+    updates, weights = [], []
+    for source, module in layer.parts:
+        weight = source.weight_of(module)
+        updates.append(thin(factors_of(source.file, module, device, computing).matrix(), source, module).mul_(weight))
+        weights.append(abs(weight))
+    whole = torch.stack(updates).sum(0) if method == "dare" else agreed(updates, weights).mul_(scale)
+    del updates
+    found = sketch(whole, rank)
+    return MadeLayer(found.factors, found.norm, found.error)
+
+
+def trimmed(update: torch.Tensor, density: float) -> torch.Tensor:
+    """The largest values alone. Args: density: their share, 0 to 1. Values as large as the smallest kept stay too."""
+    import torch
+
+    count = update.numel()
+    kept = max(1, math.ceil(density * count))
+    if kept >= count:
+        return update
+    sizes = update.abs()
+    least = torch.kthvalue(sizes.flatten(), count - kept + 1).values
+    return update.masked_fill_(sizes < least, 0)
+
+
+def dropped(update: torch.Tensor, density: float, chance: torch.Generator) -> torch.Tensor:
+    """Each value kept with a probability and divided by it, so that the mean stays."""
+    import torch
+
+    if density >= 1:
+        return update
+    kept = torch.rand(update.shape, generator=chance, device=update.device) < density
+    return update.mul_(kept).div_(density)
+
+
+def chance_of(seed: int, source: Source, module: LoraModule, device: str) -> torch.Generator:
+    """Chance that is the same at every run, whatever the order of the layers, and another for each file and layer."""
+    import torch
+
+    text = f"{seed}/{source.number}/{module.name}".encode()
+    return torch.Generator(device).manual_seed(int.from_bytes(hashlib.sha256(text).digest()[:8], "little") >> 1)
+
+
+def agreed(updates: list[torch.Tensor], weights: list[float]) -> torch.Tensor:
+    """TIES' last two steps: at each place the sign with the larger sum, and the mean of the values that have it.
+
+    Args: updates: trimmed, times their weights. weights: without signs; the mean is by these.
+    """
+    import torch
+
+    total = torch.zeros_like(updates[0])
+    for update in updates:
+        total += update
+    sign, share = total.sign(), torch.zeros_like(total)
+    total.zero_()
+    for update, weight in zip(updates, weights, strict=True):
+        agrees = (update.sign() == sign) & (update != 0)
+        total += update * agrees
+        share += weight * agrees
+    return total.div_(share.masked_fill_(share == 0, 1))

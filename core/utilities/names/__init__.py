@@ -1,0 +1,1 @@
+"""How layers are named, by architecture and by program."""

@@ -1,0 +1,155 @@
+"""A LoRA file given other ranks: exactly, layer by layer, from the singular values of its factors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from core.base.progress import SILENT, Progress
+from core.base.settings import Settings, setting
+from core.base.words import told_size
+from core.utilities.files.lora_file import LoraFile, open_lora
+from core.utilities.files.targets import free_target, taken
+from core.utilities.files.writing import write_safetensors
+from core.utilities.layers.algebra import FactorSpectrum
+from core.utilities.layers.plans import LayerPlan, ResizePlan, percent, preview_plans, read_values
+from core.utilities.layers.ranks import Method, RankRule, read_rule
+from core.utilities.layers.updates import Computing, chosen_device
+from core.utilities.resizing.resized import ResizedTensors, resized_metadata
+
+Precision = Literal["same", "fp16", "bf16", "float"]
+PRECISIONS: Mapping[str, str] = {"fp16": "F16", "bf16": "BF16", "float": "F32"}
+"""sd-scripts' names of precisions and safetensors'."""
+SOURCE = "kohya-ss/sd-scripts, networks/resize_lora.py"
+
+
+class LoraSettings(Settings):
+    """Which file is worked on, and how."""
+
+    file: str = setting(..., "LoRA file", "A .safetensors file.")
+    device: str = setting("auto", "Device", "auto takes the GPU where there is one; a CPU needs some seconds.", level="expert")
+    computing: Computing = setting("float32", "Computed in", "float32 is exact to about 1e-6 of the update.", level="expert")
+
+
+class ResizeLoraSettings(LoraSettings):
+    """A fixed rank, or as many singular values as a rule wants under a ceiling."""
+
+    title: ClassVar[str] = "Resize a LoRA"
+    save_to: str = setting("", "Save as", "Empty: beside the file, with the rank in its name. A file that is there is not written over.")
+    dynamic_method: Method = setting("fixed", "Rank by", "fixed: the same for every layer. The others give each layer what it needs: "
+                                     "sv_ratio by the smallest value kept, sv_cumulative by their sum, sv_fro by their squares.",
+                                     source=SOURCE)
+    new_rank: int = setting(16, "Rank", "With a rule: the most that a layer gets.", ge=1, le=4096, source=SOURCE)
+    new_conv_rank: int | None = setting(None, "Rank of convolutions", "Of those larger than 1 × 1. Empty: as the others.", ge=1, le=4096,
+                                        level="advanced", source=SOURCE)
+    dynamic_param: float = setting(20.0, "Rule's number", "sv_ratio: the largest value over the smallest kept (20). sv_cumulative and "
+                                   "sv_fro: the share that is kept (0.97).", ge=0, source=SOURCE,
+                                   only={"dynamic_method": ("sv_ratio", "sv_cumulative", "sv_fro")})
+    save_precision: Precision = setting("same", "Precision", "Of the written values. fp16 and bf16 round: what that costs is told.",
+                                        level="advanced")
+
+    def rule(self) -> RankRule:
+        """Raises: ConfigError: the rule's number is out of its bounds."""
+        return RankRule(self.dynamic_method, self.dynamic_param, self.new_rank, self.new_conv_rank)
+
+
+class PreviewSettings(LoraSettings):
+    """Sizes and errors of several targets at once."""
+
+    title: ClassVar[str] = "Sizes of a LoRA"
+    targets: tuple[str, ...] = setting(("64", "32", "16", "8", "4", "sv_fro=0.99", "sv_fro=0.95", "sv_ratio=20"), "Targets",
+                                       "Ranks, and rules such as sv_fro=0.97, sv_ratio=20, sv_cumulative=0.9.")
+    new_rank: int | None = setting(None, "At most", "The most that a layer gets by a rule. Empty: as many as it has.", ge=1, le=4096,
+                                   level="advanced")
+    new_conv_rank: int | None = setting(None, "Rank of convolutions", "Of those larger than 1 × 1.", ge=1, le=4096, level="advanced")
+
+
+@dataclass(frozen=True)
+class PreviewReport:
+    """What each target gives."""
+
+    file: str
+    size: int
+    plans: tuple[ResizePlan, ...]
+    kept: int
+    """Modules without a rank, which stay as they are."""
+
+    def sentence(self) -> str:
+        """One line for each target."""
+        return "\n".join([f"{Path(self.file).name}: {told_size(self.size)} of tensors.", *(plan.sentence() for plan in self.plans)])
+
+
+@dataclass(frozen=True)
+class ResizeReport:
+    """What was written."""
+
+    file: str
+    rule: str
+    size: int
+    """Bytes of the whole file."""
+    size_before: int
+    error: float
+    """Of the whole update, relative, before rounding."""
+    rounding: float
+    """What the precision of the file adds, relative, measured on the written values."""
+    layers: tuple[LayerPlan, ...]
+    kept: tuple[str, ...]
+    """Modules and tensors that were taken over as they are."""
+    notes: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """The report in words."""
+        return " ".join([f"{Path(self.file).name}: {self.rule}, {told_size(self.size)} of {told_size(self.size_before)}; "
+                         f"{percent(self.error)} of the update is lost, {percent(self.rounding)} by rounding.", *self.notes])
+
+
+def preview_sizes(settings: PreviewSettings, progress: Progress = SILENT) -> PreviewReport:
+    """Sizes and errors of several targets. Raises: ModelError, ConfigError, Cancelled."""
+    rules = [read_rule(target, settings.new_rank or 0, settings.new_conv_rank) for target in settings.targets]
+    with open_lora(settings.file) as file:
+        values = read_values(file, chosen_device(settings.device), settings.computing, progress)
+        return PreviewReport(str(file.path), values.size, tuple(preview_plans(values, rules)), len(values.left))
+
+
+def resize_lora(settings: ResizeLoraSettings, progress: Progress = SILENT) -> ResizeReport:
+    """Write a file with other ranks; the given one stays as it is.
+
+    Raises: ModelError: no LoRA file, or it holds values that are no numbers. ConfigError: a wrong rule, or the target is taken.
+        DiskError, Cancelled: nothing is written.
+    """
+    rule, device = settings.rule(), chosen_device(settings.device)
+    with open_lora(settings.file) as file:
+        target = free_target(file.path, settings.save_to, _ending(rule))
+        known: dict[str, FactorSpectrum] = {}
+        values = read_values(file, device, settings.computing, progress, known)
+        plan = values.plan(rule)
+        progress.note(plan.sentence())
+        with taken(target), ResizedTensors(file, plan, PRECISIONS.get(settings.save_precision, ""), device, settings.computing,
+                                           known) as maker:
+            write_safetensors(target, maker.tensors(), resized_metadata(file, plan), hashes=True, replace=False, progress=progress)
+        kept = (*values.left, *(place.name for place in file.unknown))
+        return ResizeReport(str(target), rule.words, target.stat().st_size, file.header.size, plan.error, maker.rounding(), plan.layers,
+                            kept, tuple(notes_of(file, plan, kept)))
+
+
+def notes_of(file: LoraFile, plan: ResizePlan, kept: tuple[str, ...]) -> list[str]:
+    """What a person should know of it."""
+    notes = []
+    if plan.too_high:
+        notes.append(f"{plan.too_high} layers have a lower rank already and keep it: a higher one would hold nothing more.")
+    if missing := file.missing_alpha():
+        notes.append(f"{len(missing)} layers have no alpha; it counts as their rank.")
+    if made := [module for module in file.modules if module.kind in ("loha", "lokr")]:
+        notes.append(f"{len(made)} layers of LoHa or LoKr became LoRA.")
+    if any(module.is_dora for module in file.modules):
+        notes.append("DoRA's lengths are kept: the errors are those of the update that they are applied to.")
+    if kept:
+        notes.append(f"{len(kept)} modules and tensors without a rank were taken over as they are.")
+    return notes
+
+
+def _ending(rule: RankRule) -> str:
+    conv = f"-c{rule.conv_rank}" if rule.conv_rank not in (None, rule.rank) else ""
+    return f"-r{rule.rank}{conv}" if rule.method == "fixed" else f"-{rule.method}{rule.param:g}-r{rule.rank}{conv}"
