@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ModelError
-from core.utilities.files.lora_file import LoraFile
+from core.utilities.files.lora_file import FLOATS, LoraFile
 from core.utilities.files.modules import LoraModule
 from core.utilities.names.naming import Naming, Slot, names_of, places_of
 
@@ -156,8 +156,9 @@ def _to_diffusers(file: LoraFile, family: str, slot: Slot, modules: Mapping[int,
 def _divided(file: LoraFile, slot: Slot, module: LoraModule, notes: dict[str, Any]) -> Iterator[tuple[int, tuple[int, int], Any]]:
     """Parts with their outputs, and their columns where each has columns of its own (others are zero), as sd-scripts' split_qkv gives."""
     edges = edges_of(slot, module.shape[0])
-    known = _told(file, PARTS).get(slot.original)
     count = len(slot.parts)
+    known = _told(file, PARTS).get(slot.original)
+    known = known if known and all(part < count for part, _ in known) else None
     even = [[part, module.rank // count] for part in range(count)] if module.rank % count == 0 else None
     wanted = known or even
     up = file.tensor(module.tensors["up"].name).flatten(1)
@@ -256,11 +257,25 @@ def _short(notes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _told(file: LoraFile, key: str) -> dict[str, Any]:
+    """What `plan_names` noted in the metadata for the way back; entries that somebody spoiled since are as if they were not there."""
     try:
         found = json.loads(file.metadata.get(key, "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    is_right = _is_alpha if key == ALPHAS else _is_division
+    return {name: value for name, value in found.items() if is_right(value)} if isinstance(found, dict) else {}
+
+
+def _is_alpha(value: object) -> bool:
+    """None, or alpha, its type and the scale."""
+    return value is None or (isinstance(value, list) and len(value) == 3 and value[1] in FLOATS
+                             and all(isinstance(one, (int, float)) for one in (value[0], value[2])))
+
+
+def _is_division(value: object) -> bool:
+    """Parts and their ranks."""
+    return isinstance(value, list) and all(isinstance(pair, list) and len(pair) == 2 and all(isinstance(one, int) and one >= 0
+                                                                                             for one in pair) for pair in value)
 
 
 def edges_of(slot: Slot, outputs: int) -> list[tuple[int, int]]:
