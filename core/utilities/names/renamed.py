@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ModelError
-from core.utilities.files.lora_file import FLOATS, LoraFile
+from core.utilities.files.lora_file import LoraFile
 from core.utilities.files.modules import LoraModule
 from core.utilities.names.naming import Naming, Slot, names_of, places_of
+from core.utilities.names.way_back import ALPHAS, PARTS, read_note, shortened
 
 if TYPE_CHECKING:
     import torch
 
-ALPHAS, PARTS = "lorabook.alphas", "lorabook.parts"
-"""Keys of the metadata, for the way back: alpha, type and scale by diffusers' names (the commonest under ""); whose columns are whose."""
 ENDINGS: Mapping[Naming, Mapping[str, str]] = {
     "kohya": {"up": ".lora_up.weight", "down": ".lora_down.weight", "alpha": ".alpha"},
     "comfy": {"up": ".lora_up.weight", "down": ".lora_down.weight", "alpha": ".alpha"},
@@ -124,14 +122,14 @@ def plan_names(file: LoraFile, family: str, naming: Naming, fold: bool = False) 
         if part in groups.setdefault(slot, {}):
             raise ModelError(f"{module.name} and {groups[slot][part].name} mean the same layer.", "One of them must go.")
         groups[slot][part] = module
-    old_alphas, old_parts = (_told(file, key) for key in (ALPHAS, PARTS))
+    old_alphas, old_parts = (read_note(file, key) for key in (ALPHAS, PARTS))
     for slot, modules in groups.items():
         if naming == "diffusers":
             plan.layers += _to_diffusers(file, family, slot, modules, plan.notes, fold)
         else:
             plan.layers.append(_to_original(file, family, slot, modules, naming, old_alphas, old_parts))
     if naming == "diffusers":
-        plan.notes = _short(plan.notes)
+        plan.notes = shortened(plan.notes)
     return plan
 
 
@@ -157,7 +155,7 @@ def _divided(file: LoraFile, slot: Slot, module: LoraModule, notes: dict[str, An
     """Parts with their outputs, and their columns where each has columns of its own (others are zero), as sd-scripts' split_qkv gives."""
     edges = edges_of(slot, module.shape[0])
     count = len(slot.parts)
-    known = _told(file, PARTS).get(slot.original)
+    known = read_note(file, PARTS).get(slot.original)
     known = known if known and all(part < count for part, _ in known) else None
     even = [[part, module.rank // count] for part in range(count)] if module.rank % count == 0 else None
     wanted = known or even
@@ -245,37 +243,6 @@ def _back(file: LoraFile, module: LoraModule, old: Mapping[str, Any], name: str)
     alpha, dtype, scale = float(told[0]), str(told[1]), float(told[2])
     stands_in_settings = file.scale(module) != 1 or not scale
     return 1.0 if stands_in_settings else 1 / scale, (alpha, dtype)
-
-
-def _short(notes: dict[str, Any]) -> dict[str, Any]:
-    """The commonest alpha once, for all that are not named."""
-    alphas = notes.get(ALPHAS, {})
-    kinds = [json.dumps(value) for value in alphas.values()]
-    most = max(set(kinds), key=kinds.count) if kinds else "null"
-    rest = {name: value for name, value in alphas.items() if json.dumps(value) != most}
-    return {**notes, ALPHAS: {"": json.loads(most), **rest}} if alphas else notes
-
-
-def _told(file: LoraFile, key: str) -> dict[str, Any]:
-    """What `plan_names` noted in the metadata for the way back; entries that somebody spoiled since are as if they were not there."""
-    try:
-        found = json.loads(file.metadata.get(key, "{}"))
-    except (ValueError, RecursionError):
-        return {}
-    is_right = _is_alpha if key == ALPHAS else _is_division
-    return {name: value for name, value in found.items() if is_right(value)} if isinstance(found, dict) else {}
-
-
-def _is_alpha(value: object) -> bool:
-    """None, or alpha, its type and the scale."""
-    return value is None or (isinstance(value, list) and len(value) == 3 and value[1] in FLOATS
-                             and all(isinstance(one, (int, float)) for one in (value[0], value[2])))
-
-
-def _is_division(value: object) -> bool:
-    """Parts and their ranks."""
-    return isinstance(value, list) and all(isinstance(pair, list) and len(pair) == 2 and all(isinstance(one, int) and one >= 0
-                                                                                             for one in pair) for pair in value)
 
 
 def edges_of(slot: Slot, outputs: int) -> list[tuple[int, int]]:
