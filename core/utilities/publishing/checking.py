@@ -12,7 +12,9 @@ from core.base.findings import Finding, errors_of
 from core.base.hub_writing import hub_api
 from core.base.progress import SILENT, Progress
 from core.base.words import counted, told_size
+from core.utilities.files.metadata import thumbnail_of
 from core.utilities.inspecting.about import tag_counts
+from core.utilities.publishing.fine import fine_of
 from core.utilities.publishing.licensing import licence_findings
 from core.utilities.publishing.release import PublishedFile, Release, gather
 from core.utilities.publishing.sample import parameters_text, size_of
@@ -31,12 +33,14 @@ class PublishCheck:
     """What was found, and what would be published."""
 
     findings: tuple[Finding, ...]
+    fine: tuple[str, ...]
+    """What was looked at and is in order."""
     facts: tuple[tuple[str, str], ...]
     """What the page will say, as it follows from files and settings."""
     card: str
     """The page on Hugging Face; for Civitai the description."""
     samples: tuple[dict[str, str], ...]
-    """Path, prompt and what drew it."""
+    """Path, prompt, what drew it, and a small picture as a data address."""
 
     def sentence(self) -> str:
         """In one line, then the findings."""
@@ -47,7 +51,7 @@ class PublishCheck:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"findings": [finding.as_dict() for finding in self.findings], "facts": self.facts, "card": self.card,
+        return {"findings": [finding.as_dict() for finding in self.findings], "fine": self.fine, "facts": self.facts, "card": self.card,
                 "samples": self.samples, "exit_code": int(bool(errors_of(list(self.findings))))}
 
 
@@ -59,8 +63,10 @@ def check_publish(settings: PublishSettings, progress: Progress = SILENT) -> Pub
     from core.utilities.publishing.card import facts_of, preview
 
     release = gather(settings, progress)
-    samples = tuple({"path": str(sample.path), "prompt": sample.prompt, "by": sample.by} for sample in release.samples)
-    return PublishCheck(tuple(findings_of(release)), tuple(facts_of(release)), preview(release), samples)
+    findings = findings_of(release)
+    samples = tuple({"path": str(sample.path), "prompt": sample.prompt, "by": sample.by, "picture": thumbnail_of(sample.path)}
+                    for sample in progress.track(release.samples, "Looking at samples"))
+    return PublishCheck(tuple(findings), tuple(fine_of(release, findings)), tuple(facts_of(release)), preview(release), samples)
 
 
 def findings_of(release: Release) -> list[Finding]:

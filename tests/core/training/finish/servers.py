@@ -129,8 +129,8 @@ class Hub(Server):
         if parts[4:5] == ["tree"]:
             return 200, self._paths(files, [name for name in files if name.startswith("/".join(parts[6:]) + "/")])
         if parts[4:5] == ["discussions"]:
-            told = [{"num": number, "title": one["title"], "status": one["status"], "isPullRequest": True, "author": {"name": one["author"]},
-                     "createdAt": "2026-01-01T00:00:00.000Z", "repo": {"name": repo_id, "type": "model"}}
+            told = [{"num": number, "title": one["title"], "status": one["status"], "isPullRequest": True,
+                     "author": {"name": one["author"]}, "createdAt": "2026-01-01T00:00:00.000Z", "repo": {"name": repo_id, "type": "model"}}
                     for number, one in enumerate(self.pulls.get(repo_id, []), 1) if [one["status"]] == self.query.get("status")]
             return 200, {"discussions": told, "count": len(told), "start": 0}
         if method == "GET":
