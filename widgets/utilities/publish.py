@@ -30,6 +30,9 @@ CHOICES = {
     "samples_from": [("the first that has some", "auto"), ("Before and after", "evaluation"), ("the training", "training"),
                      ("no samples", "none")],
 }
+HELP = {"to": "For Civitai everything that its form asks for is written, to be uploaded there by hand.",
+        "existing": "A repository with other content, or with other files of these names. What is replaced stays in its history."}
+"""In the place of what explains the names on the command line."""
 WIDE = ("base", "licence", "trigger", "tags", "repo_id", "save_to")
 
 
@@ -69,6 +72,9 @@ class PublishPanel(LoraPanel):
         self.form = self.file_form(PublishSettings, {"base": bases, "licence": licences, **CHOICES})
         for name in WIDE:
             self.form.control(name).view.add_class("lb-wide")
+        for name, words in HELP.items():
+            self.form.control(name).help = words
+            self.form.control(name).complain("")
         self.form.follow()
         self.token = TokenField(self.heard)
         self.form.insert(self.token.view)

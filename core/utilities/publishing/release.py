@@ -10,8 +10,8 @@ from pathlib import Path
 from core.base.files import safe_stem
 from core.base.licences import Licence, licence_named
 from core.base.progress import SILENT, Progress
+from core.base.tensor_headers import read_header
 from core.utilities.files.hashing import Hashes, hashes_of
-from core.utilities.files.headers import read_header_of
 from core.utilities.files.lora_file import FLOATS, LoraFile, open_lora
 from core.utilities.inspecting.about import About, about
 from core.utilities.names.coverage import Coverage, coverage_of
@@ -125,7 +125,7 @@ def gather(settings: PublishSettings, progress: Progress = SILENT) -> Release:
 
 
 def _metadata_of(path: Path) -> dict[str, str]:
-    return dict(read_header_of(path).metadata)
+    return dict(read_header(path).metadata)
 
 
 def _read(path: Path, settings: PublishSettings, progress: Progress) -> PublishedFile:

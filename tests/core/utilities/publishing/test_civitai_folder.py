@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from core.base import zipping
 from core.base.errors import Cancelled, ConfigError, DiskError
 from core.base.progress import Progress
+from core.base.tensor_headers import read_header
 from core.utilities.files.hashing import hashes_of
-from core.utilities.files.headers import read_header_of
 from core.utilities.publishing import staging
 from tests.core.utilities.publishing.conftest import SAID, make, publish
 
@@ -95,7 +95,7 @@ def test_what_is_private_is_taken_out_of_the_copy_alone(mika):
     before = mika.read_bytes()
     publish(mika, to="folder")
     copy = mika.parent / "mika-civitai" / "mika.safetensors"
-    said = read_header_of(copy).metadata
+    said = read_header(copy).metadata
     assert said["ss_sd_model_name"] == "v1-5-pruned.safetensors" and said["ss_training_comment"] == "for [removed]"
     assert said["ss_learning_rate"] == SAID["ss_learning_rate"] and mika.read_bytes() == before
     assert hashes_of(copy).autov3 == hashes_of(mika).autov3 and hashes_of(copy).sshs_legacy_hash == said["sshs_legacy_hash"]
