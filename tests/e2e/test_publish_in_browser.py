@@ -57,7 +57,7 @@ def test_a_lora_is_looked_through_and_published(tmp_path, mika, hub, theme, widt
         expect(status).to_contain_text("1 thing must be mended first", timeout=90_000)
         expect(panel.get_by_text("There is no token for Hugging Face")).to_be_visible()
         expect(panel.get_by_text("/home/anna/models")).to_contain_text("Good to know")
-        panel.get_by_role("button", name="Show The page").click()
+        panel.get_by_role("button", name="Show the page").click()
         expect(panel.locator(".lb-page")).to_contain_text("<Gallery />")
         expect(panel.locator(".lb-published img")).to_have_count(2)
         keep_picture(page, "publish", f"publish-check-{theme}-{width}")
@@ -67,6 +67,7 @@ def test_a_lora_is_looked_through_and_published(tmp_path, mika, hub, theme, widt
         expect(status).to_contain_text("each verified there", timeout=90_000)
         link = panel.get_by_role("link", name=f"{hub.address}/me/Mika")
         expect(link).to_be_visible()
+        expect(panel.get_by_text("There is no token for Hugging Face")).to_be_hidden()
         assert hub.private["me/Mika"] and b"anna" not in b"".join(hub.stored.values())
         keep_picture(page, "publish", f"publish-done-{theme}-{width}")
 

@@ -90,7 +90,7 @@ class PublishPanel(LoraPanel):
         self._place, self._files = ipw.HTML(), ipw.HTML()
         self._done = ipw.VBox([part("Published"), self._place, self._files]).add_class("lb-form")
         self._findings, self._facts, self._samples, self._page = ipw.HTML(), ipw.HTML(), ipw.HTML(), ipw.HTML()
-        self.page = Fold("The page", [self._page])
+        self.page = Fold("the page", [self._page])
         self._seen_box = ipw.VBox([part("Check list"), self._findings, part("What is published"), self._facts, self._samples,
                                    self.page.view]).add_class("lb-form")
         self._hide()
@@ -164,10 +164,14 @@ class PublishPanel(LoraPanel):
         else:
             where = f'<p class="lb-help">{html.escape(address)}<br>checklist.txt in it says what to fill in at Civitai.</p>'
             self._place.value = where + download_links([Path(address)])
-        rows = [(one["name"], told_size(one["size"]), STATES[one["state"]], one["sha256"][:10]) for one in report["files"]]
-        self._files.value = table(rows, ("File", "Size", "", "SHA-256 begins"))
-        self._done.layout.display = ""
+        rows = [(one["name"], _size(one["size"]), STATES[one["state"]]) for one in report["files"]]
+        self._files.value = table(rows, ("File", "Size", ""))
+        self._done.layout.display, self._seen_box.layout.display = "", "none"  # what stood against it is settled
         self.done(sentence)
+
+
+def _size(size: int) -> str:
+    return told_size(size) if size >= 1024 else f"{size} bytes"
 
 
 def _pictures(samples: Sequence[Mapping[str, str]]) -> str:

@@ -30,10 +30,11 @@ def diffusers_code(release: Release, repository: str) -> str:
     model = f"from_pretrained({json.dumps(base.hub)}" if base is not None and base.hub else f"from_single_file({json.dumps(file)}"
     kind = HALF.get(family, "bfloat16")
     strength = release.settings.strength
-    weight = "" if strength == 1 else f'pipe.set_adapters(["default_0"], adapter_weights=[{strength:g}])\n'
+    weight = "" if strength == 1 else f'pipe.set_adapters(["lora"], adapter_weights=[{strength:g}])\n'
     return (f"import torch\nfrom diffusers import {pipeline}\n\n"
             f'pipe = {pipeline}.{model}, torch_dtype=torch.{kind}).to("cuda")\n'
-            f"pipe.load_lora_weights({json.dumps(repository)}, weight_name={json.dumps(release.first.name, ensure_ascii=False)})\n"
+            f"pipe.load_lora_weights({json.dumps(repository)}, weight_name={json.dumps(release.first.name, ensure_ascii=False)}, "
+            'adapter_name="lora")\n'
             f"{weight}image = pipe({json.dumps(prompt_of(release), ensure_ascii=False)}).images[0]\n")
 
 
