@@ -111,13 +111,23 @@ def facts_table(report: Report) -> str:
     rows = [("File", report["file"]), ("Type", report["kind"]), ("Made for", f"{family['title']}{by}"),
             ("Rank", rank_words(report["ranks"])), ("Alpha", _numbers(alphas) or "none: it counts as the rank"),
             ("Layers", f"{len(report['layers'])}, under {report['names']} names"),
-            ("Tensors", ", ".join(f"{name} ({told_size(size)})" for name, size in report["dtypes"].items())),
+            ("Tensors", tensor_words(report)),
             ("Size", told_size(report["size"])), ("Title", about["title"]), ("Author", about["author"]), ("Licence", about["licence"]),
             ("Trigger", f"{about['trigger']}{'' if about['trigger_by'] == 'metadata' else ' (probably: it stands at every picture)'}"
              if about["trigger"] else "none is told"),
             ("Frequent tags", ", ".join(f"{tag} {count}" for tag, count in about["tags"][:TAGS])),
             ("Pictures", about["pictures"] or "")]
     return table([(name, value) for name, value in rows if value not in ("", None)])
+
+
+def what_it_is(report: Report) -> str:
+    """"LoRA for Stable Diffusion XL, rank 32, 218 MiB"."""
+    return f"{report['kind']} for {report['family']['title']}, rank {rank_words(report['ranks'])}, {told_size(report['size'])}"
+
+
+def tensor_words(report: Report) -> str:
+    """"F16 (218 MiB)"."""
+    return ", ".join(f"{name} ({told_size(size)})" for name, size in report["dtypes"].items())
 
 
 def rank_words(ranks: Mapping[str, int]) -> str:
