@@ -138,6 +138,13 @@ def rank_words(ranks: Mapping[str, int]) -> str:
     return order[0] if len(order) == 1 else ", ".join(f"{rank} ({counted(ranks[rank], 'layer')})" for rank in order) or "none"
 
 
+def ranks_of(layers: Sequence[Report]) -> str:
+    """"16", "2 to 31": the ranks that layers have now."""
+    ranks = [layer["new_rank"] for layer in layers]
+    low, high = min(ranks, default=0), max(ranks, default=0)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
 def programs_table(report: Report) -> str:
     """Which programs load it, in HTML."""
     rows = []
