@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.base.settings import setting
+from core.base.settings import Level, setting
 
 
 def device() -> Any:
@@ -17,9 +17,9 @@ def computing() -> Any:
     return setting("float32", "Computed in", "float32 is exact to about 1e-6 of the update.", level="expert")
 
 
-def precision(default: str = "same") -> Any:
+def precision(default: str = "same", level: Level = "advanced") -> Any:
     """Of the written file."""
-    return setting(default, "Precision", "Of the written values. fp16 and bf16 round: what that costs is told.", level="advanced")
+    return setting(default, "Precision", "Of the written values. fp16 and bf16 round: what that costs is told.", level=level)
 
 
 def save_to(what: str) -> Any:
