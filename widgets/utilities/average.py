@@ -18,8 +18,7 @@ from widgets.controls import Suggestions, make_control
 from widgets.form import Form
 from widgets.pieces import let_go
 from widgets.utilities import showing
-from widgets.utilities.lora_panel import ToolPanel
-from widgets.utilities.made import Made, notes_rows
+from widgets.utilities.made import Made, MadePanel, notes_rows
 from widgets.utilities.method_words import AVERAGE_BY, PRECISION, offered
 from widgets.utilities.reading import READING, Answer, Reads, fit_together, lora_facts
 
@@ -42,7 +41,7 @@ class RunFolder(Settings):
     folder: str = setting(..., "Run", "The newest run stands first. Runs with two checkpoints and more are offered.")
 
 
-class AveragePanel(ToolPanel):
+class AveragePanel(MadePanel):
     """Runs `average-loras`."""
 
     name = "average"
@@ -57,7 +56,7 @@ class AveragePanel(ToolPanel):
         """The run, its checkpoints, and how they are averaged."""
         self._facts, self._together = Reads(self.loop, lora_facts, self._was_read), Reads(self.loop, fit_together, self._was_read)
         self._of, self._suggested = "", ""
-        self._problem = ""
+        self._problem, self._filling = "", False
         self.ticks: dict[str, ipw.Checkbox] = {}
         self.run_folder = make_control("folder", RunFolder.fields()["folder"], RunFolders())
         self.run_folder.widget.observe(self.heard(self._another_run), "value")
@@ -115,15 +114,6 @@ class AveragePanel(ToolPanel):
             for path, tick in self.ticks.items():
                 tick.value = len(paths) == 1 or Path(path) in paths
 
-    def file_changed(self) -> None:
-        """What was made was of others."""
-        self.made.hide()
-        self.forget_told()
-
-    def begun(self) -> None:
-        """What was made before is no answer any more."""
-        self.made.hide()
-
     def show_report(self, status: JobStatus) -> None:
         """The new file, and what each block lost."""
         report = status.report
@@ -147,8 +137,9 @@ class AveragePanel(ToolPanel):
         self.inputs_changed()
 
     def _form_changed(self) -> None:
-        self._suggest()
-        self.inputs_changed()
+        if not self._filling:
+            self._suggest()
+            self.inputs_changed()
 
     def _was_read(self) -> None:
         self._show_facts()
@@ -178,7 +169,9 @@ class AveragePanel(ToolPanel):
             return
         run = Path(place_of(self._folder)).parent if self._folder else None
         self._suggested = _free_name(Run(run), self.form.present("average_method")) if run and (run / "run.json").is_file() else ""
+        self._filling = True
         field.write(self._suggested)
+        self._filling = False
 
     def _show_facts(self) -> None:
         """Say at the run what its checkpoints are."""

@@ -66,7 +66,9 @@ class ToolPanel(Panel):
         return self.blocked() or self.advice() or ("It is working. Wait for it, or cancel it." if self.working() else "")
 
     def inputs_changed(self) -> None:
-        """Something above the main button is another now."""
+        """Something above the main button is another now: what was wrong before may be mended."""
+        if self._told is not None and self._told[0] == "attention" and not self.working():
+            self._told = None
         present = self.chosen()
         if present != self._chosen:
             self._chosen = present
@@ -98,7 +100,7 @@ class LoraPanel(ToolPanel):
     form: Form[Any]
 
     def file_form(self, settings: type[Settings], choices: dict[str, Any] | None = None, hide: tuple[str, ...] = ()) -> Form[Any]:
-        """A form whose field `file` offers the project's LoRA files."""
+        """A form whose field `file` offers the project's LoRA files. Args: as those of `Form`."""
         form = Form(settings, {"file": LoraFiles(), **(choices or {})}, hide)
         form.on_change(self.heard(self.inputs_changed))
         return form
@@ -115,7 +117,7 @@ class LoraPanel(ToolPanel):
     def update(self) -> None:
         """Offer the project's files, and show the one that was chosen in whichever panel."""
         self.form.control("file").offer(self.offered())
-        if self.session.chosen_lora and self.session.chosen_lora != self.file:
+        if self.session.chosen_lora and self.session.chosen_lora != self.file and self.is_shared():
             self.form.control("file").write(self.session.chosen_lora)
 
     def advice(self) -> str:

@@ -13,6 +13,7 @@ from core.utilities.layers.blocks import block_of, order_of
 from widgets.download_links import download_links
 from widgets.pieces import Fold, part, table
 from widgets.utilities import showing
+from widgets.utilities.lora_panel import ToolPanel
 
 LOSS_WORDS = "Share of each block's own update that is lost: the stronger its colour, the more."
 NOTHING_LOST = "Nothing is lost by the rank."
@@ -64,6 +65,21 @@ class Made:
                           for layer in layers]
         self._layers.value = showing.cut_table(rows_of_layers, ("Layer", "Type", self._before, "Rank now", "Update lost"))
         self.view.layout.display = ""
+
+
+class MadePanel(ToolPanel):
+    """Writes a new file and shows it. A subclass makes `made` in its results."""
+
+    made: Made
+
+    def file_changed(self) -> None:
+        """What was made was of others."""
+        self.made.hide()
+        self.forget_told()
+
+    def begun(self) -> None:
+        """What was made before is no answer any more."""
+        self.made.hide()
 
 
 def notes_rows(notes: Sequence[str]) -> list[tuple[str, str]]:

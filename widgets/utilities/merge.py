@@ -6,15 +6,13 @@ from collections.abc import Sequence
 
 import ipywidgets as ipw
 
-from core.base.errors import ConfigError
 from core.base.jobs import Job, JobStatus
 from core.base.settings import Settings
 from core.base.words import told_size
 from core.utilities.merging.merging import MergeSettings
 from widgets.form import Form
 from widgets.utilities import showing
-from widgets.utilities.lora_panel import ToolPanel
-from widgets.utilities.made import Made, notes_rows
+from widgets.utilities.made import Made, MadePanel, notes_rows
 from widgets.utilities.method_words import MERGE_BY, PRECISION, RANK_BY, offered
 from widgets.utilities.reading import READING, Answer, Reads, fit_together, lora_facts
 from widgets.utilities.weighted_files import WeightedFiles
@@ -22,7 +20,7 @@ from widgets.utilities.weighted_files import WeightedFiles
 TOO_FEW = "Ready as soon as two LoRA files are chosen."
 
 
-class MergePanel(ToolPanel):
+class MergePanel(MadePanel):
     """Runs `merge-loras`."""
 
     name = "merge"
@@ -74,8 +72,6 @@ class MergePanel(ToolPanel):
     def run(self) -> Job:
         """Write the file. Raises: ConfigError: a setting is wrong."""
         settings = self.form.value().changed(files=self.files.files, weights=self.files.weights, blocks=self.files.blocks)
-        if not any(settings.weights):
-            raise ConfigError("Every weight is 0: nothing would be left.", "Give at least one file another weight.")
         settings.rule()
         return self.begin(self.stage, settings)
 
@@ -83,15 +79,6 @@ class MergePanel(ToolPanel):
         """The files of the job."""
         if isinstance(settings, MergeSettings) and not self.files.files:
             self.files.fill(settings.files, settings.weights, settings.blocks)
-
-    def file_changed(self) -> None:
-        """What was made was of others."""
-        self.made.hide()
-        self.forget_told()
-
-    def begun(self) -> None:
-        """What was made before is no answer any more."""
-        self.made.hide()
 
     def show_report(self, status: JobStatus) -> None:
         """The new file, and what each block lost."""

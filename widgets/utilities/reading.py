@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from core.base.failures import words_for
@@ -13,6 +12,7 @@ from core.base.paths import place_of
 from core.base.words import told_size
 from core.diffusion.kinds import TITLES
 from core.stages import plain
+from core.utilities.checkpoints.baking import fitting_family
 from core.utilities.checkpoints.checkpoint_layers import family_of_checkpoint
 from core.utilities.inspecting.inspecting import InspectSettings
 from core.utilities.manager import UtilitiesManager
@@ -45,19 +45,19 @@ class Reads(Generic[T]):
 
     def __init__(self, loop: KernelLoop, read: Callable[..., T], told: Callable[[], None]) -> None:
         self._loop, self._read, self._told = loop, read, told
-        self._answers: dict[tuple[Mark, ...], Answer[T] | None] = {}
+        self._answers: dict[Hashable, Answer[T] | None] = {}
 
-    def of(self, *files: str) -> Answer[T] | None:
-        """The answer; None: not known yet, `told` is called when it is."""
-        marks = tuple(mark for file in files if (mark := mark_of(file)) is not None)
+    def of(self, *files: str, also: tuple[Hashable, ...] = ()) -> Answer[T] | None:
+        """The answer; None: not known yet, `told` is called when it is. Args: also: what `read` takes behind the files."""
+        marks = (*(mark_of(file) for file in files), *also)
         if missing := next((file for file in files if mark_of(file) is None), ""):
             return Answer(problem=f"{missing} is no file on this machine. Choose another one, or mend the path.")
         if marks not in self._answers:
             self._answers[marks] = None
-            self._loop.beside(lambda: self._read(*files), lambda value, error: self._take(marks, value, error))
+            self._loop.beside(lambda: self._read(*files, *also), lambda value, error: self._take(marks, value, error))
         return self._answers[marks]
 
-    def _take(self, marks: tuple[Mark, ...], value: T | None, error: BaseException | None) -> None:
+    def _take(self, marks: Hashable, value: T | None, error: BaseException | None) -> None:
         wrong = words_for(error, "Please report it.") if error is not None else ""
         self._answers[marks] = Answer(problem=wrong) if wrong else Answer(value)
         self._told()
@@ -65,7 +65,7 @@ class Reads(Generic[T]):
 
 def mark_of(file: str) -> Mark | None:
     """Which state of a file it is; None: there is none."""
-    path = Path(place_of(file)) if file else None
+    path = place_of(file) if file else None
     facts = file_mark(path) if path is not None and path.is_file() else None
     return (file, *facts) if facts is not None else None
 
@@ -105,18 +105,23 @@ def fit_together(*files: str) -> str:
         return joined(sources)[1].name
 
 
+def fit_model(base: str, *files: str) -> str:
+    """The family of a model into which all files can be put. Raises: ModelError: they cannot."""
+    with opened(files) as sources:
+        return fitting_family(place_of(base), sources)
+
+
 @dataclass(frozen=True)
 class ModelFacts:
     """A base model in short."""
 
     words: str
     """"Stable Diffusion XL, 6.5 GiB"."""
-    family: str
     size: int
 
 
 def model_facts(file: str) -> ModelFacts:
     """By the header. Raises: ModelError: it is no base model whose layers are known."""
-    path = Path(place_of(file))
+    path = place_of(file)
     family, size = family_of_checkpoint(path), path.stat().st_size
-    return ModelFacts(f"{TITLES.get(family, family)}, {told_size(size)}", family, size)
+    return ModelFacts(f"{TITLES[family]}, {told_size(size)}", size)

@@ -18,6 +18,7 @@ from widgets.utilities import showing
 from widgets.utilities.lora_panel import LoraFiles
 from widgets.utilities.reading import READING, LoraFacts, Reads
 
+ALL_ZERO = "Every weight is 0, so nothing would be added. Give at least one file another weight."
 NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e-?\d+)?")
 BLOCKS_HELP = ("Multiplies the file's weight in that block, or in a whole part of the model; empty is 1, and 0 leaves it out. A block's "
                "own number counts before its part's.")
@@ -98,7 +99,8 @@ class WeightedFiles:
 
     def problem(self) -> str:
         """Why nothing can be begun: the first row's that is wrong; empty: none is."""
-        return next((f"{line.title}: {wrong}" for line in self.rows if (wrong := line.problem())), "")
+        wrong = next((f"{line.title}: {wrong}" for line in self.rows if (wrong := line.problem())), "")
+        return wrong or (ALL_ZERO if self.files and not any(self.weights) else "")
 
     def reading(self) -> str:
         """What is still waited for; empty: nothing."""
