@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from core.utilities.files.headers import read_header_of
+from core.base.tensor_headers import read_header
 from tests.core.utilities.layers import layer, write
 from tests.core.utilities.test_extracting import models
 from tests.widgets.utilities.conftest import finish, press
@@ -62,7 +62,7 @@ def test_a_lora_is_extracted_and_what_it_cannot_hold_is_listed(extract, pair):
     press(extract.main)
     finish(extract)
     made = pair[1].with_name("tuned-lora.safetensors")
-    assert read_header_of(made).metadata["ss_network_dim"] == "2"
+    assert read_header(made).metadata["ss_network_dim"] == "2"
     assert extract.status.text.startswith("Done: tuned-lora.safetensors: 4 layers")
     assert "Loses most: " in extract.made.map.value and "listed below" in extract.made.facts.value
     assert "model.diffusion_model.out.2.weight" in extract.made._names["What the LoRA cannot hold"].value
