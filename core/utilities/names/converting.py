@@ -6,7 +6,7 @@ import json
 import math
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -59,7 +59,8 @@ class ConvertReport:
     """Layers of the new file under the other naming."""
     made_lora: int
     rounding: float
-    """Root of the mean square of what another precision changed, relative to the values; 0: not a bit was."""
+    """Root of the mean square of what another precision changed, relative to the values; of layers that were made LoRA relative to their
+    update, where that is more. 0: not a bit was."""
     kept: tuple[str, ...]
     """Layers and tensors whose names nobody knows; they stand in the new file as they were."""
     notes: tuple[str, ...]
@@ -91,7 +92,8 @@ def convert_lora(settings: ConvertSettings, progress: Progress = SILENT) -> Conv
             between = Path(folder) / "lora.safetensors"
             first = _made_lora(file, between, whole, dtype, device, settings.computing, progress)
             with open_lora(between) as lora:
-                return _renamed(lora, target, settings, "", first.made_lora, progress)
+                renamed = _renamed(lora, target, settings, "", first.made_lora, progress)
+            return replace(renamed, rounding=max(first.rounding, renamed.rounding))
 
 
 def is_made_lora(module: LoraModule) -> bool:
@@ -118,8 +120,7 @@ def _made_lora(file: LoraFile, target: Path, whole: list[LoraModule], dtype: str
         tensors = [*new.tensors(), *(cast(file, place, dtype, rounding) for place in [*rest, *file.unknown])]
         metadata = _without_hashes(file) | {"ss_network_module": "networks.lora"}
         write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
-        rounding.changed += new.rounding() ** 2
-    return ConvertReport(str(target), "same", target.stat().st_size, 0, len(whole), rounding.share(),
+    return ConvertReport(str(target), "same", target.stat().st_size, 0, len(whole), max(rounding.share(), new.rounding()),
                          tuple(place.name for place in file.unknown), ())
 
 
