@@ -20,6 +20,11 @@ PANELS: Registry[type] = Registry(
     Entry("report", "widgets.training.report:ReportPanel", "Report"),
     Entry("inspect", "widgets.utilities.inspect:InspectPanel", "Inspect a LoRA file"),
     Entry("resize", "widgets.utilities.resize:ResizePanel", "Resize a LoRA file"),
+    Entry("merge", "widgets.utilities.merge:MergePanel", "Merge LoRA files"),
+    Entry("average", "widgets.utilities.average:AveragePanel", "Average a run's checkpoints"),
+    Entry("convert", "widgets.utilities.convert:ConvertPanel", "Convert a LoRA file"),
+    Entry("extract", "widgets.utilities.extract:ExtractPanel", "Extract a LoRA from two models"),
+    Entry("bake", "widgets.utilities.bake:BakePanel", "Bake LoRA files into a model"),
     Entry("metadata", "widgets.utilities.metadata:MetadataPanel", "Metadata of a LoRA file"),
     Entry("housekeeping", "widgets.utilities.housekeeping:HousekeepingPanel", "Housekeeping"),
 )
