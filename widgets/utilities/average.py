@@ -21,6 +21,7 @@ from widgets.utilities import showing
 from widgets.utilities.made import Made, MadePanel, notes_rows
 from widgets.utilities.method_words import AVERAGE_BY, PRECISION, offered
 from widgets.utilities.reading import READING, Answer, Reads, fit_together, lora_facts
+from widgets.utilities.suggested_name import SuggestedName
 
 NO_RUN = "Ready as soon as a run is chosen."
 TOO_FEW = "Ready as soon as two checkpoints are ticked."
@@ -55,18 +56,18 @@ class AveragePanel(MadePanel):
     def controls(self) -> Sequence[ipw.Widget]:
         """The run, its checkpoints, and how they are averaged."""
         self._facts, self._together = Reads(self.loop, lora_facts, self._was_read), Reads(self.loop, fit_together, self._was_read)
-        self._of, self._suggested = "", ""
-        self._problem, self._filling = "", False
+        self._of, self._problem = "", ""
         self.ticks: dict[str, ipw.Checkbox] = {}
         self.run_folder = make_control("folder", RunFolder.fields()["folder"], RunFolders())
         self.run_folder.widget.observe(self.heard(self._another_run), "value")
-        self._tick_box = ipw.VBox().add_class("lb-form").add_class("lb-ticks")
+        self._tick_box = ipw.VBox().add_class("lb-fields").add_class("lb-ticks")
         self._which = ipw.VBox([ipw.HTML(f'<p class="lb-help">{WHICH}</p>'), self._tick_box]).add_class("lb-form")
         self._which.layout.display = "none"
         choices = {"average_method": offered(AVERAGE_BY), "save_precision": offered(PRECISION)}
         self.form = Form(AverageSettings.make(files=("-",)), choices, hide=("files",))
         self.form.control("save_to").view.add_class("lb-wide")
         self.form.follow()
+        self._name = SuggestedName(self.form.control("save_to"))
         self.form.on_change(self.heard(self._form_changed))
         return [self.run_folder.view, self._which, self.form.view]
 
@@ -137,7 +138,7 @@ class AveragePanel(MadePanel):
         self.inputs_changed()
 
     def _form_changed(self) -> None:
-        if not self._filling:
+        if not self._name.filling:
             self._suggest()
             self.inputs_changed()
 
@@ -163,15 +164,11 @@ class AveragePanel(MadePanel):
             let_go(widget)
 
     def _suggest(self) -> None:
-        """A name among the project's finished files, as long as the person gave none."""
-        field = self.form.control("save_to")
-        if str(field.read() or "") not in ("", self._suggested):
-            return
+        """A name among the finished files of the run's project."""
         run = Path(place_of(self._folder)).parent if self._folder else None
-        self._suggested = _free_name(Run(run), self.form.present("average_method")) if run and (run / "run.json").is_file() else ""
-        self._filling = True
-        field.write(self._suggested)
-        self._filling = False
+        found = Run(run) if run is not None and (run / "run.json").is_file() else None
+        name = f"{found.output_name}-{self.form.present('average_method')}.safetensors" if found is not None else ""
+        self._name.show(found.project_folder / "output" / name if found is not None else None)
 
     def _show_facts(self) -> None:
         """Say at the run what its checkpoints are."""
@@ -194,11 +191,3 @@ def _checkpoints(folder: str) -> tuple[list[str], str]:
         return [str(path) for path in checkpoints_of((folder,))], ""
     except ConfigError as error:
         return [], f"{folder}: {error}"
-
-
-def _free_name(run: Run, method: str) -> str:
-    """Among the finished files of the run's project."""
-    output, name, number = run.project_folder / "output", f"{run.output_name}-{method}", 1
-    while (path := output / f"{name}{f'-{number}' if number > 1 else ''}.safetensors").exists():
-        number += 1
-    return str(path)

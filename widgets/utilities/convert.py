@@ -127,7 +127,7 @@ class ConvertPanel(MadePanel, LoraPanel):
             rounding = showing.share(report["rounding"]) if report["rounding"] or report["made_lora"] else "0 %: not a bit was changed"
             renamed = counted(report["renamed"], "layer") if report["naming"] != "same" else "none"
             self.made.show(report["file"], [
-                ("Size", told_size(report["size"])), ("Renamed", renamed), ("Made LoRA", report["made_lora"] or ""),
+                ("Renamed", renamed), ("Made LoRA", report["made_lora"] or ""),
                 ("Changed by rounding", rounding), (STAYED, f"{len(report['kept'])}, listed below" if report["kept"] else ""),
                 *notes_rows(report["notes"])], lists={STAYED: report["kept"]})
         self._compare()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import ipywidgets as ipw
 
 from core.base.jobs import Job, JobStatus
+from core.base.paths import place_of
 from core.base.settings import Settings
 from core.base.words import counted, told_size
 from core.utilities.checkpoints.extracting import ExtractSettings, most_bytes
@@ -16,6 +17,7 @@ from widgets.utilities.base_models import BaseModels, look_at, room_for, single_
 from widgets.utilities.made import Made, MadePanel
 from widgets.utilities.method_words import PRECISION, offered
 from widgets.utilities.reading import READING, Answer, Reads, model_facts
+from widgets.utilities.suggested_name import SuggestedName
 
 NO_MODEL = "Ready as soon as both models are chosen."
 OTHERS = "What the LoRA cannot hold"
@@ -40,6 +42,7 @@ class ExtractPanel(MadePanel):
         self._sizes, self._problem = Reads(self.loop, most_bytes_of, self._was_read), ""
         self.form = Form(ExtractSettings, {"base": BaseModels(), "tuned": BaseModels(), "save_precision": offered(PRECISION)})
         self.form.control("save_to").view.add_class("lb-wide")
+        self._name = SuggestedName(self.form.control("save_to"))
         self.form.on_change(self.heard(self._form_changed))
         return [self.form.view]
 
@@ -56,6 +59,7 @@ class ExtractPanel(MadePanel):
         """Offer the models of this machine."""
         for name in ("base", "tuned"):
             self.form.control(name).offer(single_files())
+        self._suggest()
         self._show_facts()
 
     def blocked(self) -> str:
@@ -94,8 +98,15 @@ class ExtractPanel(MadePanel):
         self.done(status.message)
 
     def _form_changed(self) -> None:
-        self._show_facts()
-        self.inputs_changed()
+        if not self._name.filling:
+            self._suggest()
+            self._show_facts()
+            self.inputs_changed()
+
+    def _suggest(self) -> None:
+        """A name among the open project's finished files, where it is found again."""
+        tuned, project = str(self.form.control("tuned").read() or ""), self.session.folder
+        self._name.show(project / "output" / f"{place_of(tuned).stem}-lora.safetensors" if tuned and project is not None else None)
 
     def _was_read(self) -> None:
         self._show_facts()

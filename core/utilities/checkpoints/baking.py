@@ -39,7 +39,7 @@ class BakeSettings(Settings):
     files: tuple[str, ...] = setting(..., "LoRA files", "One or more of the base model's family.", min_length=1)
     weights: tuple[float, ...] = setting((), "Weights", "One for each file; below 0 takes it out of the model again. Empty: 1 for each.")
     blocks: tuple[str, ...] = setting((), "Weights of blocks", "As in Merge: 1: up 1=0.5.", level="advanced")
-    save_to: str = choices.save_to("named after the model, with -baked")
+    save_to: str = choices.save_to("with -baked in its name", "the model")
     device: str = choices.device()
 
 

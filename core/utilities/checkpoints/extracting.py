@@ -47,7 +47,7 @@ class ExtractSettings(Settings):
     new_conv_rank: int | None = setting(None, "Rank of convolutions", "Of those larger than 1 × 1. Empty: as the others; 0: none.", ge=0,
                                         le=4096, level="advanced")
     text_encoders: bool = setting(True, "Text encoders", "Also what they differ in.", level="advanced")
-    save_to: str = choices.save_to("named after the trained model, with -lora")
+    save_to: str = choices.save_to("with -lora in its name", "the trained model")
     save_precision: Precision = choices.precision("fp16")
     oversampling: int = setting(OVERSAMPLING, "Further columns", "Of the random sketch, beyond the rank.", ge=0, le=256, level="expert",
                                 source=SOURCE)

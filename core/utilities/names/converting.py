@@ -45,7 +45,7 @@ class ConvertSettings(LoraSettings):
     fold_alpha: bool = setting(False, "Strength into the factors", "Every program then reads it, but values are rounded. Off: it stands in "
                                "diffusers' settings where factors cannot hold it exactly.", only={"naming": ("diffusers",)})
     save_precision: Precision = choices.precision(level="basic")
-    save_to: str = choices.save_to("with the names' kind in its name")
+    save_to: str = choices.save_to("with what it became in its name", "the file")
 
 
 @dataclass(frozen=True)

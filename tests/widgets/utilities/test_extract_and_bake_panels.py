@@ -56,12 +56,13 @@ def test_the_models_of_this_machine_are_offered_and_told(extract, pair):
     assert "The LoRA takes at most " in extract.form.control("save_to")._note.value
 
 
-def test_a_lora_is_extracted_and_what_it_cannot_hold_is_listed(extract, pair):
+def test_a_lora_is_extracted_and_what_it_cannot_hold_is_listed(extract, pair, session):
     choose(extract, *pair)
     extract.form.control("new_rank").widget.value = 2
     press(extract.main)
     finish(extract)
-    made = pair[1].with_name("tuned-lora.safetensors")
+    made = session.folder / "output" / "tuned-lora.safetensors"
+    assert extract.form.present("save_to") == str(made.with_name("tuned-lora-2.safetensors"))
     assert read_header(made).metadata["ss_network_dim"] == "2"
     assert extract.status.text.startswith("Done: tuned-lora.safetensors: 4 layers")
     assert "Loses most: " in extract.made.map.value and "listed below" in extract.made.facts.value
@@ -87,13 +88,13 @@ def test_models_that_do_not_go_together_are_told_at_once(extract, pair, tmp_path
     assert "Rank must be at least 1" in extract.status.text
 
 
-def test_what_was_extracted_is_baked_and_taken_out_again(extract, bake, pair):
+def test_what_was_extracted_is_baked_and_taken_out_again(extract, bake, pair, session):
     choose(extract, *pair)
     extract.form.open_folds()
     extract.form.control("save_precision").widget.value = "float"
     press(extract.main)
     finish(extract)
-    lora = pair[1].with_name("tuned-lora.safetensors")
+    lora = session.folder / "output" / "tuned-lora.safetensors"
     assert bake.status.text == "Ready as soon as a base model and a LoRA file are chosen."
     fill(bake, pair[0], (lora, 1.0))
     assert "LoCon for Stable Diffusion 1.x" in bake.files.rows[0].control._note.value
