@@ -141,7 +141,7 @@ def test_a_lora_is_extracted_and_baked(tmp_path, mika, monkeypatch, theme, width
         expect(extract.locator(".lb-status")).to_contain_text("are the same file")
         choose(extract, "Trained model", "tuned.safetensors")
         extract.get_by_label("Rank", exact=True).fill("5")
-        expect(extract.get_by_text("The LoRA takes at most")).to_be_visible()
+        expect(extract.get_by_text("The LoRA takes up to about")).to_be_visible()
         keep_picture(page, "extract", f"extract-{theme}-{width}")
         extract.get_by_role("button", name="Extract", exact=True).click()
         expect(extract.locator(".lb-status")).to_contain_text("tuned-lora.safetensors: 4 layers", timeout=90_000)
@@ -150,7 +150,7 @@ def test_a_lora_is_extracted_and_baked(tmp_path, mika, monkeypatch, theme, width
         keep_picture(page, "extract", f"extract-done-{theme}-{width}")
 
         choose(bake, "Base model", "base.safetensors")
-        expect(bake.get_by_text("The new model takes")).to_be_visible()
+        expect(bake.get_by_text("The new model takes about")).to_be_visible()
         choose(bake, "LoRA file 1", lora("tuned-lora"))
         expect(bake.get_by_text("LoCon for Stable Diffusion 1.x, rank 5")).to_be_visible()
         bake.get_by_role("button", name="Add a file").click()

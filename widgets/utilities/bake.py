@@ -116,7 +116,7 @@ class BakePanel(MadePanel):
         if answer is None or answer.value is None:
             save_to.remark("")
             return
-        words, has_room = room_for("The new model takes", answer.value.size, str(save_to.read() or ""), self._base)
+        words, has_room = room_for("The new model takes about", answer.value.size, str(save_to.read() or ""), self._base)
         save_to.remark(words, not has_room)
         self._problem = "" if has_room else words
 

@@ -6,6 +6,7 @@ import shutil
 
 from core.base.files import nearest_folder
 from core.base.paths import place_of
+from core.base.tensor_headers import ROOM
 from core.base.words import told_size
 from core.training.base_models import find_models
 from widgets.controls import Control, Suggestions
@@ -37,9 +38,9 @@ def look_at(control: Control, reads: Reads[ModelFacts]) -> str:
 def room_for(what: str, size: int, save_to: str, beside: str) -> tuple[str, bool]:
     """What a new file takes where it is to be written, and whether there is room.
 
-    Args: what: "The new model takes". save_to: as typed; empty: beside a file.
+    Args: what: "The new model takes about". size: of its tensors, bytes. save_to: as typed; empty: beside a file.
     """
     folder = nearest_folder((place_of(save_to) if save_to else place_of(beside)).parent)
     free = shutil.disk_usage(folder).free
-    words = f"{what} {told_size(size)} in {folder}, where {told_size(free)} are free."
-    return (words, True) if size < free else (f"{words} Choose another place under Save as, or make room in Housekeeping.", False)
+    words = f"{what} {told_size(size + ROOM)} in {folder}, where {told_size(free)} are free."
+    return (words, True) if size + ROOM < free else (f"{words} Choose another place under Save as, or make room in Housekeeping.", False)

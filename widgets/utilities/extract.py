@@ -119,7 +119,7 @@ class ExtractPanel(MadePanel):
         if size is None or size.value is None or self._problem:
             save_to.remark("")
             return
-        words, has_room = room_for("The LoRA takes at most", size.value, str(save_to.read() or ""), self.chosen()[1])
+        words, has_room = room_for("The LoRA takes up to about", size.value, str(save_to.read() or ""), self.chosen()[1])
         save_to.remark(words, not has_room)
         self._problem = "" if has_room else words
 

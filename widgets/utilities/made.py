@@ -52,7 +52,7 @@ class Made:
         self.facts.value = table([("File", file), *(row for row in rows if row[1] not in ("", None))])
         self.links.value = download_links([Path(file)])
         for title, names in (lists or {}).items():
-            self._names[title].value = showing.cut_table([(name,) for name in names])
+            self._names[title].value = showing.names_list(names)
             self.lists[title].view.layout.display = "" if names else "none"
         self.blocks.layout.display = "" if layers else "none"
         cells = showing.error_cells(_by_block(layers))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.words import counted, told_size
+from core.utilities.layers.plans import percent
 from widgets.components.chart import Curve
 from widgets.pieces import table
 
@@ -99,7 +100,7 @@ def error_cells(blocks: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Cell]
 
 def share(value: float) -> str:
     """"0.8 %", "12 %", "0 %"."""
-    return "0 %" if value < 5e-7 else f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.0f} %"
+    return percent(value)
 
 
 def facts_table(report: Report) -> str:
@@ -175,6 +176,13 @@ def cut_table(rows: Sequence[Sequence[object]], head: Sequence[str] = ()) -> str
     """A table of at most SHOWN rows, and how many more there are."""
     more = f'<p class="lb-help">and {len(rows) - SHOWN:,} more; the command (docs/utilities.md) with --json lists all.</p>'
     return table(rows[:SHOWN], head) + (more if len(rows) > SHOWN else "") if rows else ""
+
+
+def names_list(names: Sequence[str]) -> str:
+    """At most SHOWN names, one a line, and how many more there are; in HTML."""
+    lines = "".join(f"<li>{html.escape(name)}</li>" for name in names[:SHOWN])
+    more = f'<p class="lb-help">and {len(names) - SHOWN:,} more; the command (docs/utilities.md) with --json lists all.</p>'
+    return f'<ul class="lb-names">{lines}</ul>{more if len(names) > SHOWN else ""}' if names else ""
 
 
 def spectrum_curves(report: Report) -> list[Curve]:

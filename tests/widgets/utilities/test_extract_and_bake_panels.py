@@ -53,7 +53,7 @@ def test_the_models_of_this_machine_are_offered_and_told(extract, pair):
     assert extract.status.text == "Ready as soon as both models are chosen." and extract.main.disabled
     choose(extract, *pair)
     assert "Stable Diffusion 1.x, " in extract.form.control("base")._note.value and extract.status.text == "Ready"
-    assert "The LoRA takes at most " in extract.form.control("save_to")._note.value
+    assert "The LoRA takes up to about " in extract.form.control("save_to")._note.value
 
 
 def test_a_lora_is_extracted_and_what_it_cannot_hold_is_listed(extract, pair, session):
@@ -67,7 +67,7 @@ def test_a_lora_is_extracted_and_what_it_cannot_hold_is_listed(extract, pair, se
     assert extract.status.text.startswith("Done: tuned-lora.safetensors: 4 layers")
     assert "Loses most: " in extract.made.map.value and "listed below" in extract.made.facts.value
     assert "model.diffusion_model.out.2.weight" in extract.made._names["What the LoRA cannot hold"].value
-    told = [line for line in extract.form.control("save_to")._note.value.split("<") if "at most" in line]
+    told = [line for line in extract.form.control("save_to")._note.value.split("<") if "up to about" in line]
     assert "KiB in" in told[0]
     again = ExtractPanel(Session())
     assert again.chosen() == (str(pair[0]), str(pair[1])) and "tuned-lora.safetensors" in again.made.facts.value
@@ -98,7 +98,7 @@ def test_what_was_extracted_is_baked_and_taken_out_again(extract, bake, pair, se
     assert bake.status.text == "Ready as soon as a base model and a LoRA file are chosen."
     fill(bake, pair[0], (lora, 1.0))
     assert "LoCon for Stable Diffusion 1.x" in bake.files.rows[0].control._note.value
-    assert "The new model takes " in bake.form.control("save_to")._note.value and bake.status.text == "Ready"
+    assert "The new model takes about " in bake.form.control("save_to")._note.value and bake.status.text == "Ready"
     press(bake.main)
     finish(bake)
     made = pair[0].with_name("base-baked.safetensors")
