@@ -105,7 +105,7 @@ def test_a_runs_checkpoints_are_averaged(tmp_path, mika, theme, width):
         page = lab.open(context, place)
         run_all(page)
         average = page.locator(".lb-panel-average")
-        choose(average, "Run", f"{run.id} (4 checkpoints)")
+        choose(average, "Run", f"{run.id} (4 LoRA files)")
         expect(average.get_by_text("4 checkpoints: LoRA for Stable Diffusion 1.x, rank 2")).to_be_visible()
         expect(average.get_by_label("mika-000003.safetensors")).to_be_checked()
         expect(average.get_by_label("mika-000001.safetensors")).not_to_be_checked()
@@ -121,6 +121,11 @@ def test_a_runs_checkpoints_are_averaged(tmp_path, mika, theme, width):
         parts = [(0.49, 2), (0.21, 3), (0.3, 4)]
         wanted = sum(share * update_of(load_file(places / f"mika-{number:06}.safetensors"), LAYER) for share, number in parts)
         assert float((update_of(state, LAYER) - wanted).norm() / wanted.norm()) < 2e-3
+        run_all(page)  # a new panel in the same kernel reads the folder anew, and takes the last job up
+        expect(average.get_by_label("mika-000002.safetensors")).to_be_checked()
+        expect(average.get_by_label("mika-000001.safetensors")).not_to_be_checked()
+        expect(average.locator(".lb-status")).to_contain_text("EMA 0.7 of 0.49")
+        expect(average.get_by_text("Nothing is lost by the rank.")).to_be_visible()
         assert overflowing(page, ".lb-panel-average, .lb-panel-average > *") == []
         assert not context.errors
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import ipywidgets as ipw
 
-from core.base.errors import ConfigError
 from core.base.jobs import Job, JobStatus
 from core.base.paths import place_of
 from core.base.settings import Settings, setting
@@ -56,7 +55,9 @@ class AveragePanel(MadePanel):
     def controls(self) -> Sequence[ipw.Widget]:
         """The run, its checkpoints, and how they are averaged."""
         self._facts, self._together = Reads(self.loop, lora_facts, self._was_read), Reads(self.loop, fit_together, self._was_read)
-        self._of, self._problem = "", ""
+        self._listed = Reads(self.loop, checkpoints_beside, self._was_listed)
+        self._of, self._problem, self._others = "", "", 0
+        self._wanted: list[Path] | None = None
         self.ticks: dict[str, ipw.Checkbox] = {}
         self.run_folder = make_control("folder", RunFolder.fields()["folder"], RunFolders())
         self.run_folder.widget.observe(self.heard(self._another_run), "value")
@@ -83,8 +84,8 @@ class AveragePanel(MadePanel):
     def update(self) -> None:
         """Offer the project's runs, and the checkpoints that came meanwhile."""
         runs = Run.list(self.session.folder) if self.session.folder is not None else []
-        counts = [(run, len(_checkpoints(str(run.checkpoints))[0])) for run in runs]
-        self.run_folder.offer([(f"{run.id} ({counted(count, 'checkpoint')})", str(run.checkpoints)) for run, count in counts if count > 1])
+        counts = [(run, len(_files(str(run.checkpoints)))) for run in runs]
+        self.run_folder.offer([(f"{run.id} ({counted(count, 'LoRA file')})", str(run.checkpoints)) for run, count in counts if count > 1])
         self._show_checkpoints()
         self._suggest()
         self._show_facts()
@@ -98,6 +99,8 @@ class AveragePanel(MadePanel):
         """A run must be chosen, two checkpoints be ticked and read."""
         if not self._folder:
             return NO_RUN
+        if self._listing() is None:
+            return READING.format("the checkpoints are")
         if len(self.chosen()) < 2:
             return TOO_FEW
         return "" if self._fitting() is not None else READING.format("the checkpoints are")
@@ -110,10 +113,8 @@ class AveragePanel(MadePanel):
         """The checkpoints of the job."""
         if isinstance(settings, AverageSettings) and not self._folder:
             paths = [place_of(file) for file in settings.files]
-            self.run_folder.write(str(paths[0] if len(paths) == 1 else paths[0].parent))
-            self._another_run()
-            for path, tick in self.ticks.items():
-                tick.value = len(paths) == 1 or Path(path) in paths
+            self._wanted = paths[1:] and paths  # of a folder alone all are wanted
+            self.run_folder.write(str(paths[0].parent if self._wanted else paths[0]))
 
     def show_report(self, status: JobStatus) -> None:
         """The new file, and what each block lost."""
@@ -142,19 +143,47 @@ class AveragePanel(MadePanel):
             self._suggest()
             self.inputs_changed()
 
+    def _was_listed(self) -> None:
+        """The checkpoints of a folder are known. Those of a job that is taken up are what its result is of."""
+        is_resumed = self._wanted is not None
+        self._show_checkpoints()
+        self._show_facts()
+        if is_resumed:
+            self._chosen = self.chosen()
+            self.look_again()
+        else:
+            self.inputs_changed()
+
     def _was_read(self) -> None:
         self._show_facts()
         self.look_again()
 
+    def _listing(self) -> Answer[tuple[list[str], int]] | None:
+        """The checkpoints in their order, and how many files beside them are none; None: not known yet."""
+        if not self._folder:
+            return Answer(([], 0))
+        if not place_of(self._folder).is_dir():
+            return Answer(problem=f"{self._folder} is no folder on this machine. Choose another one, or mend the path.")
+        files = _files(self._folder)
+        return self._listed.of(*files) if files else Answer(problem=f"{self._folder} has no LoRA files. Choose another folder.")
+
     def _show_checkpoints(self) -> None:
         """Ticks for what lies there now; those that are there stay as the person set them."""
-        paths, self._problem = _checkpoints(self._folder)
-        self._which.layout.display = "" if len(paths) > 1 else "none"
+        answer, is_same = self._listing(), self._folder == self._of
+        if answer is None and is_same:  # one of them was written anew
+            return
+        paths, self._others = answer.value if answer is not None and answer.value is not None else ([], 0)
+        self._problem = answer.problem if answer is not None else ""
+        self._which.layout.display = "" if paths else "none"
+        if answer is not None:
+            self._of = self._folder
         if paths == list(self.ticks):
             return
-        before, kept = self._tick_box.children, {path: tick.value for path, tick in self.ticks.items()} if self._folder == self._of else {}
-        self._of, self.ticks = self._folder, {}
-        later = paths[min(len(paths) // 2, len(paths) - 2):] if paths else []
+        before, kept = self._tick_box.children, {path: tick.value for path, tick in self.ticks.items()} if is_same else {}
+        if paths and self._wanted is not None:
+            kept = {path: not self._wanted or Path(path) in self._wanted for path in paths}
+            self._wanted = None
+        later, self.ticks = paths[min(len(paths) // 2, len(paths) - 2):] if paths else [], {}
         for path in paths:
             tick = ipw.Checkbox(description=showing.name_of(path), indent=False, value=kept.get(path, path in later))
             tick.observe(self.heard(self.inputs_changed), "value")
@@ -174,20 +203,23 @@ class AveragePanel(MadePanel):
         """Say at the run what its checkpoints are."""
         chosen = self.chosen()
         answer = self._facts.of(chosen[-1]) if chosen else None
-        told = f"{counted(len(self.ticks), 'checkpoint')}: {answer.value.words}" if answer is not None and answer.value else ""
+        left = f"; {counted(self._others, 'file')} beside them of another name" if self._others else ""
+        told = f"{counted(len(self.ticks), 'checkpoint')}: {answer.value.words}{left}" if answer is not None and answer.value else ""
         self.run_folder.remark(self._problem or told, bool(self._problem))
 
     def _fitting(self) -> Answer[str] | None:
         return self._together.of(*self.chosen()) if len(self.chosen()) > 1 else None
 
 
-def _checkpoints(folder: str) -> tuple[list[str], str]:
-    """The files of a folder in the order in which they were saved, and what is wrong with it; none where there are fewer than two."""
-    if not folder:
-        return [], ""
-    if not place_of(folder).is_dir():
-        return [], f"{folder} is no folder on this machine. Choose another one, or mend the path."
-    try:
-        return [str(path) for path in checkpoints_of((folder,))], ""
-    except ConfigError as error:
-        return [], f"{folder}: {error}"
+def checkpoints_beside(*files: str) -> tuple[list[str], int]:
+    """Those of a folder's files that are checkpoints of its run, in their order, and how many are none.
+
+    Raises: ConfigError: fewer than two, or of several runs. ModelError: one is no safetensors file.
+    """
+    found, others = checkpoints_of((str(Path(files[0]).parent),))
+    return [str(path) for path in found], len(others)
+
+
+def _files(folder: str) -> list[str]:
+    """The .safetensors files of a folder, by name."""
+    return sorted(str(path) for path in place_of(folder).glob("*.safetensors"))

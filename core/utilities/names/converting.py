@@ -59,8 +59,8 @@ class ConvertReport:
     """Layers of the new file under the other naming."""
     made_lora: int
     rounding: float
-    """Root of the mean square of what another precision changed, relative to the values; of layers that were made LoRA relative to their
-    update, where that is more. 0: not a bit was."""
+    """Root of the mean square of what another precision changed, relative to the values, or, of layers that were made LoRA and where that
+    is more, relative to their updates; 0: not a bit was."""
     kept: tuple[str, ...]
     """Layers and tensors whose names nobody knows; they stand in the new file as they were."""
     notes: tuple[str, ...]
@@ -88,12 +88,12 @@ def convert_lora(settings: ConvertSettings, progress: Progress = SILENT) -> Conv
             return _renamed(file, target, settings, dtype, 0, progress)
         if settings.naming == "same":
             return _made_lora(file, target, whole, dtype, device, settings.computing, progress)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".lora-") as folder:
-            between = Path(folder) / "lora.safetensors"
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name[:40]}.", suffix=".part") as folder:
+            between = Path(folder) / "lora.safetensors.part"  # housekeeping finds it where this process is killed
             first = _made_lora(file, between, whole, dtype, device, settings.computing, progress)
             with open_lora(between) as lora:
-                renamed = _renamed(lora, target, settings, "", first.made_lora, progress)
-            return replace(renamed, rounding=max(first.rounding, renamed.rounding))
+                report = _renamed(lora, target, settings, "", first.made_lora, progress)
+            return replace(report, rounding=max(first.rounding, report.rounding))
 
 
 def is_made_lora(module: LoraModule) -> bool:

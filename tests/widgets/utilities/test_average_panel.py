@@ -40,7 +40,7 @@ def ticked(panel):
 
 def test_runs_are_offered_and_the_later_half_is_ticked(panel, run):
     assert panel.status.text == "Ready as soon as a run is chosen." and panel.main.disabled
-    assert [words for words, _ in panel.run_folder.list.options] == ["choose a run", f"{run.id} (4 checkpoints)"]
+    assert [words for words, _ in panel.run_folder.list.options] == ["choose a run", f"{run.id} (4 LoRA files)"]
     choose(panel, run.checkpoints)
     assert [tick.description for tick in panel.ticks.values()] == [
         "mika-000001.safetensors", "mika-000002.safetensors", "mika-000010.safetensors", "mika.safetensors"]
@@ -65,6 +65,12 @@ def test_what_is_ticked_is_averaged_into_the_projects_finished_files(panel, run,
     assert panel.form.present("save_to").endswith("-mean-2.safetensors")  # the next one does not stand in its way
 
 
+def test_what_was_made_of_checkpoints_and_lies_beside_them_is_none_of_them(panel, run):
+    write(run.checkpoints / "mika-mean.safetensors", {LAYER: layer("linear", 9)[0]}, {"ss_base_model_version": "sd_v1"})
+    choose(panel, run.checkpoints)
+    assert len(panel.ticks) == 4 and "1 file beside them of another name" in panel.run_folder._note.value
+
+
 def test_a_moving_average_has_a_name_of_its_own_and_a_name_that_was_typed_stays(panel, run):
     choose(panel, run.checkpoints)
     panel.form.control("average_method").widget.value = "ema"
@@ -79,7 +85,10 @@ def test_folders_without_two_checkpoints_and_those_of_two_models_are_told_at_onc
     assert panel.status.text.startswith(f"Needs attention: {tmp_path / 'nowhere'} is no folder on this machine.")
     (tmp_path / "empty").mkdir()
     choose(panel, tmp_path / "empty")
-    assert "an average needs two" in panel.status.text and panel.main.disabled and not panel.ticks
+    assert "empty has no LoRA files" in panel.status.text and panel.main.disabled and not panel.ticks
+    write(tmp_path / "empty" / "one.safetensors", {LAYER: layer("linear", 9)[0]})
+    panel.session.tell()
+    assert "an average needs two" in panel.status.text and panel.main.disabled
     write(run.checkpoints / "mika-000011.safetensors", {LAYER: layer("linear", 9)[0]}, {"ss_base_model_version": "sdxl_base_v1-0"})
     choose(panel, run.checkpoints)
     assert "their layers belong to different models" in panel.status.text and panel.main.disabled
