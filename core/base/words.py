@@ -12,7 +12,9 @@ def counted(number: int, thing: str) -> str:
 
 
 def told_size(size: int) -> str:
-    """"3.4 MiB", "71 KiB". Args: size: bytes."""
+    """"6.5 GiB", "3.4 MiB", "71 KiB". Args: size: bytes."""
+    if size >= 2**30:
+        return f"{size / 2**30:,.1f} GiB"
     return f"{size / 2**20:,.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from core.base.settings import Settings, setting
+from core.base.settings import Level, Settings, setting
 from core.utilities.layers.updates import Computing
 
 Precision = Literal["same", "fp16", "bf16", "float"]
@@ -23,9 +23,9 @@ def computing() -> Any:
     return setting("float32", "Computed in", "float32 is exact to about 1e-6 of the update.", level="expert")
 
 
-def precision(default: str = "same") -> Any:
+def precision(default: str = "same", level: Level = "advanced") -> Any:
     """Of the written file."""
-    return setting(default, "Precision", "Of the written values. fp16 and bf16 round: what that costs is told.", level="advanced")
+    return setting(default, "Precision", "Of the written values. fp16 and bf16 round: what that costs is told.", level=level)
 
 
 def save_to(what: str, beside: str = "the first file") -> Any:

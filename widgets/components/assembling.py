@@ -6,6 +6,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PARTS = {
+    "block_weights": ("elements",),
     "canvas": ("elements", *(f"canvas/{name}" for name in ("view", "box", "telling", "layers", "mask", "marks", "tools", "pointers", "keys",
                                                            "slider", "bar"))),
     "cards": ("elements", "difference"),

@@ -10,7 +10,6 @@ import ipywidgets as ipw
 
 from core.base.findings import Finding
 from core.base.jobs import Job, JobStatus
-from core.base.words import told_size
 from core.utilities.inspecting.inspecting import InspectSettings
 from widgets.components.chart import Chart
 from widgets.components.copy_table import CopyTable
@@ -77,7 +76,7 @@ class InspectPanel(LoraPanel):
             return
         self._shown.layout.display = ""
         findings = [Finding(**one) for one in report["findings"]]
-        sentence = self.conclude(findings, _sentence(report))
+        sentence = self.conclude(findings, f"{showing.name_of(report['file'])} is a {showing.what_it_is(report)}.")
         if sentence:
             self.done(sentence)
         self._heading.value = f'<div class="lb-part" role="heading" aria-level="4">{html.escape(showing.name_of(report["file"]))}</div>'
@@ -109,8 +108,3 @@ class InspectPanel(LoraPanel):
         for name, value in filled.items():
             self._tables[name].value = value
             self.folds[name].view.layout.display = "" if value else "none"
-
-
-def _sentence(report: Mapping[str, Any]) -> str:
-    return (f"{showing.name_of(report['file'])} is a {report['kind']} for {report['family']['title']}, rank "
-            f"{showing.rank_words(report['ranks'])}, {told_size(report['size'])}.")

@@ -1,7 +1,8 @@
-"""What the panels of LoRA files have in common: the choice of a file, which is one for all of them, and jobs that need no project."""
+"""What the panels of LoRA files have in common: jobs that need no project, and a choice of one file that holds for all of them."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,19 +25,84 @@ class LoraFiles(Suggestions):
     placeholder = "a .safetensors file on this machine"
 
 
-class LoraPanel(Panel):
-    """Works on one LoRA file. A subclass makes `form`, of a settings class with the field `file`, by `file_form`."""
+class ToolPanel(Panel):
+    """Works on files wherever they lie. A subclass says which are chosen, and calls `inputs_changed` when that may be others."""
 
     needs_project = False
     stages: ClassVar[dict[str, type[Settings]]]
     """The stages whose jobs are this panel's, and their settings."""
+    _chosen: tuple[str, ...] = ()
+
+    @cached_property
+    def manager(self) -> UtilitiesManager:
+        """The front desk."""
+        return UtilitiesManager()
+
+    def chosen(self) -> tuple[str, ...]:
+        """The files that are chosen now; fields that are still empty are left out."""
+        return ()
+
+    def resumed(self, settings: Settings) -> None:
+        """A job of an earlier kernel is taken up: show the files that it was about, where none are chosen yet."""
+
+    def file_changed(self) -> None:
+        """Another file is chosen: what was found of the one before is no answer any more."""
+
+    def place(self) -> Path:
+        """LoRA files are everybody's: their jobs lie in a place of their own."""
+        return self.manager.folder
+
+    def begin(self, stage: str, settings: Settings) -> Job:
+        """Start a stage on files."""
+        return self.manager.start(stage, settings)
+
+    def offered(self) -> list[tuple[str, str]]:
+        """The project's LoRA files: words and path."""
+        folder = self.session.folder
+        return [(words, str(path)) for words, path in saved_loras(folder)] if folder is not None else []
+
+    def not_now(self) -> str:
+        """Why a button that needs what the main one needs cannot be pressed now; empty when it can."""
+        return self.blocked() or self.advice() or ("It is working. Wait for it, or cancel it." if self.working() else "")
+
+    def inputs_changed(self) -> None:
+        """Something above the main button is another now: what was wrong before may be mended."""
+        if self._told is not None and self._told[0] == "attention" and not self.working():
+            self._told = None
+        present = self.chosen()
+        if present != self._chosen:
+            self._chosen = present
+            self.file_changed()
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Say anew what is missing."""
+        if not self.working():
+            self._settle()
+        self._enable()
+
+    def _take_up_job(self) -> None:
+        """The newest of its stages, with the files that it was about."""
+        jobs = [job for stage in self.stages if (job := newest_job(self.place(), stage)) is not None]
+        if not jobs:
+            return
+        newest = max(jobs, key=lambda job: job.id)
+        before = settings_of(newest, self.stages[newest.stage])
+        if before is not None:
+            self.resumed(before)
+        self._chosen = self.chosen()
+        self.follow(newest)
+
+
+class LoraPanel(ToolPanel):
+    """Works on one LoRA file. A subclass makes `form`, of a settings class with the field `file`, by `file_form`."""
+
     form: Form[Any]
 
     def file_form(self, settings: type[Settings], choices: dict[str, Any] | None = None, hide: tuple[str, ...] = ()) -> Form[Any]:
-        """A form whose field `file` offers the project's LoRA files."""
-        self.manager = UtilitiesManager()
+        """A form whose field `file` offers the project's LoRA files. Args: as those of `Form`."""
         form = Form(settings, {"file": LoraFiles(), **(choices or {})}, hide)
-        form.on_change(self.heard(self._form_changed))
+        form.on_change(self.heard(self.inputs_changed))
         return form
 
     @property
@@ -44,48 +110,35 @@ class LoraPanel(Panel):
         """What stands in the field."""
         return str(self.form.control("file").read() or "")
 
-    def place(self) -> Path:
-        """LoRA files are everybody's: their jobs lie in a place of their own."""
-        return self.manager.folder
+    def chosen(self) -> tuple[str, ...]:
+        """The one file."""
+        return (self.file,) if self.file else ()
 
     def update(self) -> None:
         """Offer the project's files, and show the one that was chosen in whichever panel."""
-        folder = self.session.folder
-        self.form.control("file").offer([(words, str(path)) for words, path in saved_loras(folder)] if folder is not None else [])
-        if self.session.chosen_lora and self.session.chosen_lora != self.file:
+        self.form.control("file").offer(self.offered())
+        if self.session.chosen_lora and self.session.chosen_lora != self.file and self.is_shared():
             self.form.control("file").write(self.session.chosen_lora)
 
     def advice(self) -> str:
         """A file must be chosen."""
         return "" if self.file else NO_FILE
 
-    def file_changed(self) -> None:
-        """Another file is chosen: what was found of the one before is no answer any more."""
+    def is_shared(self) -> bool:
+        """Whether the other panels of one file take over what is chosen here."""
+        return True
 
-    def begin(self, stage: str, settings: Settings) -> Job:
-        """Start a stage on LoRA files."""
-        return self.manager.start(stage, settings)
-
-    def _take_up_job(self) -> None:
-        """The newest of its stages, with the file that it was about."""
-        jobs = [job for stage in self.stages if (job := newest_job(self.place(), stage)) is not None]
-        if not jobs:
-            return
-        newest = max(jobs, key=lambda job: job.id)
-        before = settings_of(newest, self.stages[newest.stage])
-        if before is not None and not self.session.chosen_lora:
-            self.session.chosen_lora = str(getattr(before, "file", ""))
-            self.form.control("file").write(self.session.chosen_lora)
-        self._file = self.file
-        self.follow(newest)
-
-    def _form_changed(self) -> None:
-        if self.file != getattr(self, "_file", ""):
-            self._file = self.file
-            self.file_changed()
-            if self.file != self.session.chosen_lora:
+    def resumed(self, settings: Settings) -> None:
+        """The file of the job, where none was chosen in another panel."""
+        if not self.session.chosen_lora:
+            self.form.control("file").write(str(getattr(settings, "file", "")))
+            if self.is_shared():
                 self.session.chosen_lora = self.file
-                self.session.tell()
-        if not self.working():
-            self._settle()
-        self._enable()
+
+    def inputs_changed(self) -> None:
+        """The choice is one for all panels."""
+        is_other = self.chosen() != self._chosen
+        super().inputs_changed()
+        if is_other and self.is_shared() and self.file != self.session.chosen_lora:
+            self.session.chosen_lora = self.file
+            self.session.tell()

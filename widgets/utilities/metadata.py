@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import ipywidgets as ipw
 
@@ -15,11 +14,10 @@ from core.utilities.files.metadata import KEYS, SPEC, MetadataSettings, said_by
 from widgets.pieces import table
 from widgets.utilities import showing
 from widgets.utilities.lora_panel import LoraPanel
+from widgets.utilities.reading import READING, Mark, mark_of
 
 FIELDS = {"name" if name == "title" else name: key for name, key in KEYS.items() if name != "thumbnail"}
 """Each field that is filled with what the file says, and its key."""
-READING = "The file is being read."
-Mark = tuple[str, int, int]
 
 
 class MetadataPanel(LoraPanel):
@@ -67,7 +65,7 @@ class MetadataPanel(LoraPanel):
 
     def advice(self) -> str:
         """A file must be chosen, and read."""
-        return super().advice() or ("" if self._mark is not None else f"Ready in a moment. {READING}")
+        return super().advice() or ("" if self._mark is not None else READING.format("the file is"))
 
     def run(self) -> Job | str:
         """Write what is changed. Raises: ConfigError: a setting is wrong."""
@@ -106,7 +104,7 @@ class MetadataPanel(LoraPanel):
 
     def _read_if_new(self, anew: bool = False) -> None:
         """Args: anew: also where something was typed: it has just been written."""
-        mark = _mark_of(self.file)
+        mark = mark_of(self.file)
         if mark is None:
             if self.file and self._asked != (self.file, 0, 0):
                 self._asked = (self.file, 0, 0)
@@ -143,13 +141,3 @@ class MetadataPanel(LoraPanel):
         image = f'<img class="lb-thumbnail" alt="Small picture in the file" src="{html.escape(picture)}">'
         words = '<p class="lb-help">The small picture that is in the file:</p>'
         self._picture.value = words + image if picture.startswith("data:image/") else ""
-
-
-def _mark_of(file: str) -> Mark | None:
-    """Which state of a file it is; None: there is none."""
-    try:
-        facts = Path(place_of(file)).stat() if file else None
-    except OSError:
-        return None
-    return (file, facts.st_mtime_ns, facts.st_size) if facts is not None else None
-

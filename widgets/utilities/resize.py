@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import ipywidgets as ipw
 
 from core.base.jobs import Job, JobStatus
 from core.base.words import told_size
-from core.utilities.layers.blocks import block_of, order_of
-from core.utilities.layers.ranks import Method, read_rule
+from core.utilities.layers.blocks import block_of
+from core.utilities.layers.ranks import read_rule
 from core.utilities.resizing.resizing import PreviewSettings, ResizeLoraSettings
 from widgets.components.press_table import PressTable
-from widgets.download_links import download_links
 from widgets.form import Form
 from widgets.jobs_view import settings_of
-from widgets.pieces import Fold, part, table
+from widgets.pieces import Fold
 from widgets.utilities import showing
 from widgets.utilities.lora_panel import LoraPanel
+from widgets.utilities.made import Made, notes_rows
+from widgets.utilities.method_words import RANK_BY, offered
 
-METHODS: Mapping[Method, str] = {"fixed": "the same for all layers", "sv_fro": "by the share kept (sv_fro)",
-                                 "sv_ratio": "by the smallest kept (sv_ratio)", "sv_cumulative": "by the sum kept (sv_cumulative)"}
-assert set(METHODS) == set(get_args(Method))
 SIZES = "lora-sizes"
 HEAD = ("Target", "Size", "Of its size", "Update lost", "Ranks", "Loses most")
 
@@ -43,7 +40,7 @@ class ResizePanel(LoraPanel):
         """Which file, which rank; and the targets that are compared."""
         self._targets: Sequence[str] = ()
         self._rows: Sequence[Mapping[str, Any]] = ()
-        self.form = self.file_form(ResizeLoraSettings, {"dynamic_method": [(words, name) for name, words in METHODS.items()]})
+        self.form = self.file_form(ResizeLoraSettings, {"dynamic_method": offered(RANK_BY)})
         self.form.control("save_to").view.add_class("lb-wide")
         self.form.follow()
         shared = tuple(name for name in PreviewSettings.fields() if name != "targets")
@@ -53,18 +50,14 @@ class ResizePanel(LoraPanel):
 
     def extras(self) -> Sequence[ipw.Widget]:
         """A look before anything is written."""
-        self.look = self.action("Show sizes and errors", self._look_at_sizes, self._not_now, lambda: "Nothing is written by this")
+        self.look = self.action("Show sizes and errors", self._look_at_sizes, self.not_now, lambda: "Nothing is written by this")
         return [self.look]
 
     def results(self) -> Sequence[ipw.Widget]:
         """The table of targets; then what came out."""
         self.sizes = PressTable(self.take, "take it into the form")
-        self._facts, self._links, self._map, self._layers = ipw.HTML(), ipw.HTML(), ipw.HTML(), ipw.HTML()
-        self.every = Fold("Every layer's loss", [self._layers])
-        self._made = ipw.VBox([part("The new file"), self._facts, self._links, part("What each block loses"), self._map,
-                               self.every.view]).add_class("lb-form")
-        self._made.layout.display = "none"
-        return [self.sizes, self._made]
+        self._made = Made()
+        return [self.sizes, self._made.view]
 
     def run(self) -> Job:
         """Write the file. Raises: ConfigError: a setting is wrong."""
@@ -75,12 +68,12 @@ class ResizePanel(LoraPanel):
     def file_changed(self) -> None:
         """Sizes and results are of another file."""
         self._show_sizes((), ())
-        self._made.layout.display = "none"
+        self._made.hide()
         self.forget_told()
 
     def begun(self) -> None:
         """A resize leaves the table of sizes: one may want another target."""
-        self._made.layout.display = "none"
+        self._made.hide()
         if self.job is not None and self.job.stage == SIZES:
             self._show_sizes((), ())
 
@@ -119,28 +112,15 @@ class ResizePanel(LoraPanel):
         return self.begin(SIZES, PreviewSettings.make(file=settings.file, device=settings.device, computing=settings.computing,
                                                       new_conv_rank=settings.new_conv_rank, targets=targets))
 
-    def _not_now(self) -> str:
-        return self.advice() or ("It is working. Wait for it, or cancel it." if self.working() else "")
-
     def _show_sizes(self, targets: Sequence[str], plans: Sequence[Mapping[str, Any]], name: str = "") -> None:
         self._targets, self._rows = targets, plans
         self.sizes.show(HEAD, [_size_row(plan) for plan in plans], f"What each target would make of {name}" if plans else "")
 
     def _show_made(self, report: Mapping[str, Any]) -> None:
-        self._made.layout.display = ""
-        self._facts.value = table([
-            ("File", report["file"]), ("Rank", report["rule"]),
-            ("Size", f"{told_size(report['size'])} of {told_size(report['size_before'])}"),
+        self._made.show(report["file"], [
+            ("Rank", report["rule"]), ("Size", f"{told_size(report['size'])} of {told_size(report['size_before'])}"),
             ("Update lost", showing.share(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
-            *(("Good to know", note) for note in report["notes"])])
-        self._links.value = download_links([Path(report["file"])])
-        cells = showing.error_cells(_by_block(report["layers"]))
-        words = "Share of each block's own update that is lost: the stronger its colour, the more."
-        self._map.value = (f'<p class="lb-help">{words}</p>{showing.heat_map(cells, "share of the update that is lost")}'
-                           f'{showing.extremes(cells, "Loses most", "Loses least")}')
-        rows = [(layer["name"], layer["kind"], layer["rank"], layer["new_rank"], showing.share(layer["error"]))
-                for layer in report["layers"]]
-        self._layers.value = showing.cut_table(rows, ("Layer", "Type", "Rank before", "Rank now", "Update lost"))
+            *notes_rows(report["notes"])], report["layers"])
 
 
 def _size_row(plan: Mapping[str, Any]) -> list[str]:
@@ -150,10 +130,3 @@ def _size_row(plan: Mapping[str, Any]) -> list[str]:
         return [plan["rule"], told_size(plan["size"]), "100 %", "0 %", ranks, "nothing changes"]
     return [plan["rule"], told_size(plan["size"]), f"{100 * plan['share']:.0f} %", showing.share(plan["error"]), ranks,
             f"{', '.join(block_of(plan['worst']))}: {lost}" if (lost := showing.share(plan["worst_error"])) != "0 %" else "none"]
-
-
-def _by_block(layers: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for layer in layers:
-        found.setdefault(block_of(layer["name"])[0], []).append(layer)
-    return {block: found[block] for block in sorted(found, key=order_of)}

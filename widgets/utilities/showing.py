@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.words import counted, told_size
+from core.utilities.layers.plans import percent
 from widgets.components.chart import Curve
 from widgets.pieces import table
 
@@ -99,7 +100,7 @@ def error_cells(blocks: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Cell]
 
 def share(value: float) -> str:
     """"0.8 %", "12 %", "0 %"."""
-    return "0 %" if value < 5e-7 else f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.0f} %"
+    return percent(value)
 
 
 def facts_table(report: Report) -> str:
@@ -111,7 +112,7 @@ def facts_table(report: Report) -> str:
     rows = [("File", report["file"]), ("Type", report["kind"]), ("Made for", f"{family['title']}{by}"),
             ("Rank", rank_words(report["ranks"])), ("Alpha", _numbers(alphas) or "none: it counts as the rank"),
             ("Layers", f"{len(report['layers'])}, under {report['names']} names"),
-            ("Tensors", ", ".join(f"{name} ({told_size(size)})" for name, size in report["dtypes"].items())),
+            ("Tensors", tensor_words(report)),
             ("Size", told_size(report["size"])), ("Title", about["title"]), ("Author", about["author"]), ("Licence", about["licence"]),
             ("Trigger", f"{about['trigger']}{'' if about['trigger_by'] == 'metadata' else ' (probably: it stands at every picture)'}"
              if about["trigger"] else "none is told"),
@@ -120,12 +121,29 @@ def facts_table(report: Report) -> str:
     return table([(name, value) for name, value in rows if value not in ("", None)])
 
 
+def what_it_is(report: Report) -> str:
+    """"LoRA for Stable Diffusion XL, rank 32, 218 MiB"."""
+    return f"{report['kind']} for {report['family']['title']}, rank {rank_words(report['ranks'])}, {told_size(report['size'])}"
+
+
+def tensor_words(report: Report) -> str:
+    """"F16 (218 MiB)"."""
+    return ", ".join(f"{name} ({told_size(size)})" for name, size in report["dtypes"].items())
+
+
 def rank_words(ranks: Mapping[str, int]) -> str:
     """"16", "8 (72 layers), 16 (192 layers)", "2 to 31"."""
     order = sorted(ranks, key=int)
     if len(order) > 6:
         return f"{order[0]} to {order[-1]}"
     return order[0] if len(order) == 1 else ", ".join(f"{rank} ({counted(ranks[rank], 'layer')})" for rank in order) or "none"
+
+
+def ranks_of(layers: Sequence[Report]) -> str:
+    """"16", "2 to 31": the ranks that layers have now."""
+    ranks = [layer["new_rank"] for layer in layers]
+    low, high = min(ranks, default=0), max(ranks, default=0)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def programs_table(report: Report) -> str:
@@ -158,6 +176,13 @@ def cut_table(rows: Sequence[Sequence[object]], head: Sequence[str] = ()) -> str
     """A table of at most SHOWN rows, and how many more there are."""
     more = f'<p class="lb-help">and {len(rows) - SHOWN:,} more; the command (docs/utilities.md) with --json lists all.</p>'
     return table(rows[:SHOWN], head) + (more if len(rows) > SHOWN else "") if rows else ""
+
+
+def names_list(names: Sequence[str]) -> str:
+    """At most SHOWN names, one a line, and how many more there are; in HTML."""
+    lines = "".join(f"<li>{html.escape(name)}</li>" for name in names[:SHOWN])
+    more = f'<p class="lb-help">and {len(names) - SHOWN:,} more; the command (docs/utilities.md) with --json lists all.</p>'
+    return f'<ul class="lb-names">{lines}</ul>{more if len(names) > SHOWN else ""}' if names else ""
 
 
 def spectrum_curves(report: Report) -> list[Curve]:

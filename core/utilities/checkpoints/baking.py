@@ -15,6 +15,7 @@ from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.base.words import counted, told_size
+from core.diffusion.kinds import TITLES
 from core.utilities import choices
 from core.utilities.checkpoints.checkpoint_layers import family_of_checkpoint, places_in
 from core.utilities.files.lora_file import TORCH_TYPES, TensorFile
@@ -38,7 +39,7 @@ class BakeSettings(Settings):
     files: tuple[str, ...] = setting(..., "LoRA files", "One or more of the base model's family.", min_length=1)
     weights: tuple[float, ...] = setting((), "Weights", "One for each file; below 0 takes it out of the model again. Empty: 1 for each.")
     blocks: tuple[str, ...] = setting((), "Weights of blocks", "As in Merge: 1: up 1=0.5.", level="advanced")
-    save_to: str = choices.save_to("named after the model, with -baked")
+    save_to: str = choices.save_to("with -baked in its name", "the model")
     device: str = choices.device()
 
 
@@ -79,14 +80,10 @@ def bake_loras(settings: BakeSettings, progress: Progress = SILENT) -> BakeRepor
         taken. DiskError, Cancelled: nothing is written.
     """
     path, device = typed_path(settings.base), chosen_device(settings.device)
-    family = family_of_checkpoint(path)
     target = free_target(path, settings.save_to, "-baked")
-    base = TensorFile(path)
     with opened(settings.files, settings.weights, settings.blocks) as sources:
-        made_for = one_family(sources)
-        if made_for.name and made_for.name.replace("chroma", "flux1") != family:
-            raise ModelError(f"{sources[0].name} was made for {made_for.title}, but {path.name} is of the family {family}.",
-                             "Choose the model that it was made for.")
+        family = fitting_family(path, sources)
+        base = TensorFile(path)
         parts, unused = _parts(base, family, sources)
         if not parts:
             raise ModelError(f"No layer of {sources[0].name} has a place in {path.name}.", "They belong to different models.")
@@ -103,6 +100,21 @@ def bake_loras(settings: BakeSettings, progress: Progress = SILENT) -> BakeRepor
     return BakeReport(str(target), target.stat().st_size, len(parts), rounding, tuple(unused))
 
 
+def fitting_family(path: Path, sources: Sequence[Source]) -> str:
+    """The family of a model into which the files can be put; headers alone are read.
+
+    Raises: ModelError: no base model, files that were made for another family, or of kinds that cannot be added.
+    """
+    family, made_for = family_of_checkpoint(path), one_family(sources)
+    if made_for.name and made_for.name.replace("chroma", "flux1") != family:
+        raise ModelError(f"{sources[0].name} was made for {made_for.title}, but {path.name} is {TITLES[family]}.",
+                         "Choose the model that it was made for.")
+    for source in sources:
+        for module in source.file.modules:
+            refuse_kind(source, module)
+    return family
+
+
 def _parts(base: TensorFile, family: str, sources: Sequence[Source]) -> tuple[dict[str, list[_Part]], list[str]]:
     """By the checkpoint's names, and modules without a place."""
     here = {place.slot: place for place in places_in(base, family)}
@@ -111,7 +123,6 @@ def _parts(base: TensorFile, family: str, sources: Sequence[Source]) -> tuple[di
     for source in sources:
         names = places_of(family, last_block_of(family, source.file.modules))
         for module in source.file.modules:
-            refuse_kind(source, module)
             slot, number = names.get(module.name, (None, 0))
             place = here.get(slot) if slot is not None else None
             if slot is None or place is None or module.kind not in FACTORED:

@@ -39,6 +39,12 @@ class WeightPlace:
         """Args: count: of the whole tensor."""
         return (0, count) if self.third is None else (self.third * count // 3, (self.third + 1) * count // 3)
 
+    def shape(self, file: TensorFile) -> tuple[int, ...]:
+        """Of its rows; by the header alone."""
+        count, *others = file.places[self.key].shape
+        begin, end = self.rows(count)
+        return (end - begin, *others)
+
     def weight(self, file: TensorFile) -> torch.Tensor:
         """As it lies in the file, memory-mapped."""
         begin, end = self.rows(file.places[self.key].shape[0])

@@ -17,7 +17,9 @@ from core.base.errors import ModelError
 from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
+from core.base.tensor_headers import DTYPES
 from core.base.words import counted, told_size
+from core.diffusion.kinds import TITLES
 from core.training.importing.lora_values import VERSIONS
 from core.utilities import choices
 from core.utilities.checkpoints.checkpoint_layers import WeightPlace, family_of_checkpoint, places_in, same_layers, takes_lora
@@ -45,7 +47,7 @@ class ExtractSettings(Settings):
     new_conv_rank: int | None = setting(None, "Rank of convolutions", "Of those larger than 1 × 1. Empty: as the others; 0: none.", ge=0,
                                         le=4096, level="advanced")
     text_encoders: bool = setting(True, "Text encoders", "Also what they differ in.", level="advanced")
-    save_to: str = choices.save_to("named after the trained model, with -lora")
+    save_to: str = choices.save_to("with -lora in its name", "the trained model")
     save_precision: Precision = choices.precision("fp16")
     oversampling: int = setting(OVERSAMPLING, "Further columns", "Of the random sketch, beyond the rank.", ge=0, le=256, level="expert",
                                 source=SOURCE)
@@ -90,19 +92,12 @@ def extract_lora(settings: ExtractSettings, progress: Progress = SILENT) -> Extr
     """
     device = chosen_device(settings.device)
     paths = typed_path(settings.base), typed_path(settings.tuned)
-    families = [family_of_checkpoint(path) for path in paths]
-    if families[0] != families[1]:
-        raise ModelError(f"{paths[0].name} is of the family {families[0]}, {paths[1].name} of {families[1]}.", "Choose two of one family.")
     target = free_target(paths[1], settings.save_to, "-lora")
-    base, tuned = (TensorFile(path) for path in paths)
-    places = list(places_in(base, families[0]))
-    same_layers(base, tuned, places)
-    wanted = [place for place in places if takes_lora(place.slot, families[0]) and (settings.text_encoders or not place.slot.text)
-              and _rank(base, place, settings)]
+    base, tuned, family, wanted = _opened(settings)
     differing = _differing(base, tuned, wanted, progress)
     if not differing:
         raise ModelError(f"{paths[0].name} and {paths[1].name} do not differ in any layer that takes a LoRA.")
-    named = {names_of(place.slot, "kohya", families[0])[0]: place for place in differing}
+    named = {names_of(place.slot, "kohya", family)[0]: place for place in differing}
 
     def make(layer: NewLayer) -> MadeLayer:
         place = named[layer.name]
@@ -116,11 +111,11 @@ def extract_lora(settings: ExtractSettings, progress: Progress = SILENT) -> Extr
 
     layers = []
     for name, place in named.items():
-        shape = tuple(place.weight(base).shape)
+        shape = place.shape(base)
         kind = PRECISIONS.get(settings.save_precision) or tuned.places[place.key].dtype
         layers.append(NewLayer(name, shape, _rank(base, place, settings), kind, kohya_names(name), min(shape[0], math.prod(shape[1:]))))
     with taken(target), NewLayers(layers, make, device) as new:
-        metadata = _metadata(families[0], settings, (base, tuned))
+        metadata = _metadata(family, settings, (base, tuned))
         write_safetensors(target, new.tensors(), metadata, hashes=True, replace=False, progress=progress)
     others, outside = _outside(base, tuned, {place.key for place in differing})
     inside = sum(norm ** 2 for norm, _ in new.made.values())
@@ -129,9 +124,34 @@ def extract_lora(settings: ExtractSettings, progress: Progress = SILENT) -> Extr
                          len(wanted) - len(differing))
 
 
+def most_bytes(settings: ExtractSettings) -> int:
+    """What the tensors of the new file take if every layer differs; headers alone are read. Raises: ModelError: as `extract_lora`."""
+    base, tuned, _, wanted = _opened(settings)
+    size = 0
+    for place in wanted:
+        shape = place.shape(base)
+        kind = PRECISIONS.get(settings.save_precision) or tuned.places[place.key].dtype
+        size += DTYPES[kind] * (_rank(base, place, settings) * (shape[0] + math.prod(shape[1:])) + 1)
+    return size
+
+
+def _opened(settings: ExtractSettings) -> tuple[TensorFile, TensorFile, str, list[WeightPlace]]:
+    """Both models, their family, and the layers that are compared. Raises: ModelError: no base models, or of different families."""
+    paths = typed_path(settings.base), typed_path(settings.tuned)
+    family, other = (family_of_checkpoint(path) for path in paths)
+    if family != other:
+        raise ModelError(f"{paths[0].name} is {TITLES[family]}, {paths[1].name} is {TITLES[other]}.", "Choose two of one family.")
+    base, tuned = (TensorFile(path) for path in paths)
+    places = list(places_in(base, family))
+    same_layers(base, tuned, places)
+    wanted = [place for place in places if takes_lora(place.slot, family) and (settings.text_encoders or not place.slot.text)
+              and _rank(base, place, settings)]
+    return base, tuned, family, wanted
+
+
 def _rank(file: TensorFile, place: WeightPlace, settings: ExtractSettings) -> int:
     """0: the layer is left out."""
-    shape = place.weight(file).shape
+    shape = place.shape(file)
     large = len(shape) > 2 and math.prod(shape[2:]) > 1
     rank = settings.new_conv_rank if large and settings.new_conv_rank is not None else settings.new_rank
     return min(rank, shape[0], math.prod(shape[1:]))

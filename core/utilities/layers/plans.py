@@ -173,5 +173,5 @@ def preview_plans(values: FileValues, rules: Sequence[RankRule], itemsize: int =
 
 
 def percent(share: float) -> str:
-    """"0.03 %", "12 %"."""
-    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+    """"0.03 %", "12 %"; what is less than computing itself loses is "0 %"."""
+    return "0 %" if share < 1e-6 else f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"

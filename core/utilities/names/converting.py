@@ -45,8 +45,8 @@ class ConvertSettings(LoraSettings):
     to_lora: bool = setting(False, "LoHa and LoKr to LoRA", "Also Tucker's form; exact, so the ranks grow: resize afterwards.")
     fold_alpha: bool = setting(False, "Strength into the factors", "Every program then reads it, but values are rounded. Off: it stands in "
                                "diffusers' settings where factors cannot hold it exactly.", only={"naming": ("diffusers",)})
-    save_precision: Precision = choices.precision()
-    save_to: str = choices.save_to("with the names' kind in its name")
+    save_precision: Precision = choices.precision(level="basic")
+    save_to: str = choices.save_to("with what it became in its name", "the file")
 
 
 @dataclass(frozen=True)

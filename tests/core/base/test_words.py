@@ -1,6 +1,6 @@
 """Numbers in sentences."""
 
-from core.base.words import counted, value_words
+from core.base.words import counted, told_size, value_words
 
 
 def test_one_thing_is_told_without_an_s():
@@ -10,3 +10,8 @@ def test_one_thing_is_told_without_an_s():
 def test_a_value_is_told_as_the_form_tells_it():
     assert [value_words(value) for value in (True, False, None, "", [], 0, 0.5, "adamw")] == \
         ["on", "off", "nothing", "nothing", "nothing", "0", "0.5", "adamw"]
+
+
+def test_a_size_is_told_in_the_unit_that_fits():
+    assert [told_size(size) for size in (700, 72_700, 3_565_158, 2**30 - 1, 6_979_321_856)] == \
+        ["1 KiB", "71 KiB", "3.4 MiB", "1,024.0 MiB", "6.5 GiB"]

@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from core.base.errors import ConfigError, ModelError
 from core.utilities.checkpoints.baking import BakeSettings, bake_loras
 from core.utilities.checkpoints.checkpoint_layers import places_in
-from core.utilities.checkpoints.extracting import ExtractSettings, extract_lora
+from core.utilities.checkpoints.extracting import ExtractSettings, extract_lora, most_bytes
 from core.utilities.files.lora_file import TensorFile
 from core.utilities.layers.sketch import sketch
 from core.utilities.names.naming import names_of
@@ -79,6 +79,17 @@ def test_a_change_of_a_rank_is_found_whole_and_a_lower_rank_loses_what_it_must(t
 
 
 @pytest.mark.parametrize("family", BASES)
+def test_the_size_is_told_before_by_the_headers(tmp_path, family):
+    paths = models(tmp_path, family)
+    for rank, conv_rank in ((3, None), (2, 1)):
+        settings = {"new_rank": rank, "new_conv_rank": conv_rank, "save_precision": "fp16"}
+        told = most_bytes(ExtractSettings.make(base=str(paths[0]), tuned=str(paths[1]), **settings))
+        extracted(tmp_path, paths, f"r{rank}", **settings)
+        tensors = load_file(tmp_path / f"r{rank}.safetensors").values()
+        assert told == sum(tensor.nbytes for tensor in tensors)
+
+
+@pytest.mark.parametrize("family", BASES)
 def test_what_was_extracted_makes_the_trained_model_of_the_base_and_comes_out_again(tmp_path, family):
     paths = models(tmp_path, family)
     extracted(tmp_path, paths, new_rank=5, save_precision="float")
@@ -126,10 +137,10 @@ def test_what_does_not_fit_is_refused(tmp_path):
         extracted(tmp_path, (paths[0], paths[0]))
     (tmp_path / "xl").mkdir()
     others = models(tmp_path / "xl", "sdxl")
-    with pytest.raises(ModelError, match="base.safetensors is of the family sd15, tuned.safetensors of sdxl"):
+    with pytest.raises(ModelError, match="base.safetensors is Stable Diffusion 1.x, tuned.safetensors is Stable Diffusion XL"):
         extracted(tmp_path, (paths[0], others[1]))
     extracted(tmp_path, others, "xl-lora")
-    with pytest.raises(ModelError, match="was made for Stable Diffusion XL, but base.safetensors is of the family sd15"):
+    with pytest.raises(ModelError, match="was made for Stable Diffusion XL, but base.safetensors is Stable Diffusion 1.x"):
         baked(paths[0], tmp_path / "x.safetensors", tmp_path / "xl-lora.safetensors")
     broken = load_file(paths[1])
     broken[f"{UNET}input_blocks.1.1.proj_in.weight"][0, 0] = float("nan")

@@ -51,6 +51,14 @@ def test_pictures_that_left_the_grid_are_let_go(tmp_path):
     assert js(tmp_path, "samples", 'm.stale(["a|1", "b|1"], [{key: "a|2"}, {key: "b|1"}])') == ["a|1"]
 
 
+def test_fields_of_blocks_stand_at_their_part_and_an_empty_text_is_none(tmp_path):
+    parts = 'm.byPart([["text 1", "Text"], ["down", "Down"]], [["1", "down 1.0", "1.0"], ["0", "text 1", ""]])'
+    assert [[part["name"], [name for _, name, _ in part["blocks"]]] for part in js(tmp_path, "block_weights", parts)] == [
+        ["text 1", ["text 1"]], ["down", ["down 1.0"]]]
+    assert js(tmp_path, "block_weights", '[m.withText({a: "1"}, "b", " 0.5 "), m.withText({a: "1"}, "a", " ")]') == [
+        {"a": "1", "b": "0.5"}, {}]
+
+
 def test_what_is_searched_for_is_marked_in_every_place_and_in_any_case(tmp_path):
     assert js(tmp_path, "run_log", 'm.hits("Loss and loss", "LOSS")') == ["", "Loss", " and ", "loss", ""]
     assert js(tmp_path, "run_log", '[m.hits("a.b", "."), m.hits("text", " ")]') == [["a", ".", "b"], ["text"]]

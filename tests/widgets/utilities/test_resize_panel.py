@@ -43,10 +43,13 @@ def test_a_pressed_target_gives_the_very_ranks_that_were_told(panel, lora):
     report = panel.job.status().report
     highest = max(layer["new_rank"] for layer in report["layers"])
     assert report["error"] == pytest.approx(told["error"]) and highest == told["highest_rank"]
-    assert report["file"] in panel._facts.value and "What each block loses" not in panel._map.value and "Loses most: " in panel._map.value
+    assert report["file"] in panel._made.facts.value and "Nothing is lost by the rank." in panel._made.map.value
     assert panel.sizes.rows and read_header(lora.with_name(report["file"].rsplit("/")[-1])).metadata["ss_network_dim"] == "Dynamic"
     panel.sizes._heard(panel.sizes, {"row": 1}, [])
     assert (panel.form.value().dynamic_method, panel.form.value().new_rank) == ("fixed", 2)
+    press(panel.main)
+    finish(panel)
+    assert "Loses most: " in panel._made.map.value and panel._made.view.layout.display == ""
 
 
 def test_a_name_that_is_taken_is_said_and_the_file_stays(panel, lora):
