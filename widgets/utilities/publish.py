@@ -83,7 +83,7 @@ class PublishPanel(LoraPanel):
 
     def extras(self) -> Sequence[ipw.Widget]:
         """A look before anything leaves the machine."""
-        return [self.action("Check first", self._check, self._not_now, lambda: "Nothing leaves this machine by this")]
+        return [self.action("Check first", self._check, self.not_now, lambda: "Nothing leaves this machine by this")]
 
     def results(self) -> Sequence[ipw.Widget]:
         """Where it is; then the check list, what is published, its samples and its page."""
@@ -101,8 +101,8 @@ class PublishPanel(LoraPanel):
         super().update()
         offered = saved_loras(self.session.folder) if self.session.folder is not None and not self.file else []
         if offered:
-            self._file = str(offered[0][1])  # chosen by nobody, so the other panels do not hear of it
-            self.form.control("file").write(self._file)
+            self._chosen = (str(offered[0][1]),)  # chosen by nobody, so the other panels do not hear of it
+            self.form.control("file").write(self._chosen[0])
 
     def run(self) -> Job:
         """Publish it. Raises: ConfigError: a setting is wrong."""
@@ -133,9 +133,6 @@ class PublishPanel(LoraPanel):
 
     def _start(self, stage: str) -> Job:
         return self.manager.start_publish(stage, self.form.value(), self.token.take())
-
-    def _not_now(self) -> str:
-        return self.advice() or ("It is working. Wait for it, or cancel it." if self.working() else "")
 
     def _place_changed(self) -> None:
         """A token is for Hugging Face alone."""
