@@ -100,6 +100,8 @@ _ALL = (
     Stage("remove-preset", "Put a preset of your own aside", "core.training.loading:PresetName", TRAINING, "remove_preset", heavy=False),
     Stage("settings-back", "Take back the last loading of settings", "core.training.loading:NoSettings", TRAINING, "settings_back",
           heavy=False),
+    Stage("calculate", "Calculate steps, time and price, and back from a target", "core.training.calculating.settings:CalculateSettings",
+          TRAINING, "calculate", heavy=False),
     Stage("measure", "Measure a short run", "core.training.measuring.settings:MeasureSettings", TRAINING, "measure", heavy=True),
     Stage("regularise", "Draw regularisation pictures", "core.training.regularisation:RegularisationSettings", TRAINING, "regularise",
           heavy=True),

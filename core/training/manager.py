@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ from core.training.queue import QueuedRun
 from core.training.run import ACTIVE, Run
 
 if TYPE_CHECKING:
+    from core.training.calculating.counted import Basis
+    from core.training.calculating.settings import CalculateSettings
+    from core.training.calculating.stage import CalculateReport
     from core.training.comparing import Comparison
     from core.training.config import TrainingSettings
     from core.training.evaluation import EvaluationReport, EvaluationSettings
@@ -93,6 +97,27 @@ class TrainingManager:
         from core.training.amounts import amount_lines, has_gpu
 
         return amount_lines(learn_versions(settings, self.project, masks=False), backend, self.project.folder, has_gpu())
+
+    def basis(self, settings: TrainingSettings | None = None) -> Basis:
+        """What the calculator begins from: these settings, else the kept ones, with the pictures as they are now. Raises: DatasetError."""
+        from core.training.amounts import has_gpu
+        from core.training.calculating.stage import basis_of
+
+        chosen = self.configure(settings if settings is not None else self.settings(propose=False))
+        return basis_of(self.project, learn_versions(chosen, self.project, masks=False), has_gpu())
+
+    def calculate(self, settings: CalculateSettings, progress: Progress = SILENT) -> CalculateReport:
+        """Steps, time and price of numbers that are tried, and ways to a target; also taken into the settings. Raises: ConfigError."""
+        from core.training.calculating.stage import calculate
+
+        report = calculate(self.basis(), settings)
+        return replace(report, taken=self.take_calculated(settings).what) if settings.take else report
+
+    def take_calculated(self, settings: CalculateSettings) -> LoadReport:
+        """Make the calculator's numbers the project's settings; `settings_back` brings the old ones back. Raises: ConfigError."""
+        from core.training.loading import take_calculated
+
+        return take_calculated(self.project, settings)
 
     def load_settings(self, settings: LoadSettings, progress: Progress = SILENT) -> LoadReport:
         """Make a file's, a run's or a preset's settings the project's; what was left out is listed. Raises: ConfigError, TrainingError."""
