@@ -26,7 +26,7 @@ LIGHT = {"findings", "opening", "find-captions", "take-captions", "import", "ren
          "preview", "pack", "download-model", "finish", "bring-run", "load-settings", "fit-memory", "save-preset", "remove-preset",
          "settings-back", "crop-by-hand", "check-export", "export", "push-export", "inspect-lora", "lora-sizes", "resize-lora",
          "lora-metadata", "convert-pickled", "merge-loras", "convert-lora", "average-loras", "bake-loras", "housekeeping",
-         "calculate"}
+         "calculate", "weigh-lora"}
 EACH = 40
 
 IMPORT = """
