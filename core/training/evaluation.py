@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import field_validator
+
 from core.base.errors import ConfigError, ModelError, TrainingError
 from core.base.files import explain_disk_errors, read_json, write_json, write_with
 from core.base.progress import SILENT, Progress
@@ -41,7 +43,9 @@ class EvaluationSettings(DrawingSettings):
     negative: str = setting("", "Negative prompt", "What to avoid.")
     seeds: list[int] = setting([1, 2], "Seeds", "Each prompt is drawn once for each seed.", min_length=1)
     every_epoch: bool = setting(True, "Each saved epoch", "Also draw with each LoRA that was saved on the way.")
-    weight: float = setting(1.0, "Strength", "How strongly the LoRA counts; 1 is as trained.", ge=-2, le=2)
+    weight: float = setting(1.0, "Strength", "How strongly the LoRA counts; 1 is as trained. Not used with several.", ge=-2, le=2)
+    weights: list[float] = setting([], "Strengths to compare", "Such as 0.6, 0.8, 1, 1.2: each LoRA is drawn at each of them, and the best can "
+                                   "be written into a file. Empty: Strength alone.", max_length=12)
     width: int | None = setting(None, "Width", "Empty: as in training.", level="advanced", unit="px", ge=32, le=4096)
     height: int | None = setting(None, "Height", "Empty: as in training.", level="advanced", unit="px", ge=32, le=4096)
     steps: int = setting(28, "Steps", "Steps of drawing.", level="advanced", ge=1, le=1000)
@@ -51,6 +55,19 @@ class EvaluationSettings(DrawingSettings):
     model: str | None = setting(None, "Model", "Another base model than the run's: a checkpoint or a diffusers folder.", level="advanced")
     lora: list[str] = setting([], "LoRA files", "Other files than the run's own.", level="advanced")
     output_dir: str | None = setting(None, "Folder", "Where the pictures go. Empty: the run's folder evaluation.", level="expert")
+
+    @field_validator("weights")
+    @classmethod
+    def _strengths(cls, value: list[float]) -> list[float]:
+        """Each once. 0 is drawn anyway."""
+        if wrong := [one for one in value if not -2 <= one <= 2 or one == 0]:
+            raise ValueError(f"{cls.fields()['weights'].title} must lie between -2 and 2 and not be 0, but one is {wrong[0]:g}.")
+        return list(dict.fromkeys(value))
+
+    @property
+    def strengths(self) -> list[float]:
+        """At which each LoRA is drawn."""
+        return self.weights or [self.weight]
 
 
 @dataclass(frozen=True)
@@ -65,6 +82,8 @@ class Column:
     in_file: int = 0
     changed: float = 0.0
     """Mean difference to the pictures without, 0–1."""
+    weight: float = 1.0
+    """How strongly the LoRA counted."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +121,9 @@ class EvaluationReport:
         if not path.is_file():
             return None
         values = read_json(path)
-        values.pop("settings", None)
-        return cls(**{**values, "folder": str(folder), "columns": tuple(Column(**column) for column in values["columns"]),
+        weight = (values.pop("settings", None) or {}).get("weight", 1.0)  # of older comparisons, whose columns do not say it
+        columns = tuple(Column(**{"weight": weight, **column}) for column in values["columns"])
+        return cls(**{**values, "folder": str(folder), "columns": columns,
                       "pictures": tuple(Picture(**picture) for picture in values["pictures"]), "warnings": tuple(values["warnings"])})
 
 
@@ -141,6 +161,21 @@ def _in_order(files: list[Path], output_name: str) -> list[Path]:
     return sorted(files, key=lambda path: path.stem == output_name)
 
 
+def weighing_of(report: EvaluationReport | None, column: int, output: Path) -> dict[str, Any]:
+    """What the stage weigh-lora takes, to write the LoRA of a column with its weight in it. Args: output: the folder of finished LoRAs.
+
+    Raises: TrainingError: no such column was drawn with a LoRA. ConfigError: its weight is 1.
+    """
+    columns = report.columns if report is not None else ()
+    if not 0 <= column < len(columns) or not columns[column].lora:
+        raise TrainingError("There is no such picture any more.", "Draw before and after again.")
+    drawn = columns[column]
+    if drawn.weight == 1:
+        raise ConfigError(f"{Path(drawn.lora).name} was drawn at the weight 1: the file is as it was drawn.", "Choose another weight.")
+    name = f"{Path(drawn.lora).stem}-w{drawn.weight:g}.safetensors"
+    return {"file": drawn.lora, "weight": drawn.weight, "save_to": str(output / name)}
+
+
 def draw_before_after(settings: EvaluationSettings, progress: Progress = SILENT) -> EvaluationReport:
     """Draw every prompt and seed without a LoRA and with each file; write pictures, `grid.png` and `evaluation.json`.
 
@@ -157,18 +192,27 @@ def draw_before_after(settings: EvaluationSettings, progress: Progress = SILENT)
     started, folder, warnings = time.monotonic(), Path(str(settings.output_dir)), list[str]()
     progress.note(f"Loading {settings.model}")
     model, fresh = load_to_draw(str(settings.model), settings), _fresh_folder(folder)
-    progress.start("Drawing", (1 + len(settings.lora)) * len(settings.prompts) * len(settings.seeds))
+    drawn_with = [(path, weight) for path in settings.lora for weight in settings.strengths]
+    progress.start("Drawing", (1 + len(drawn_with)) * len(settings.prompts) * len(settings.seeds))
     columns, pictures, sheet = [Column(WITHOUT, "")], list[Picture](), [_draw_column(model, settings, progress)]
     pictures += _save_column(fresh, 0, settings, sheet[0])
-    for path in settings.lora:
+    unfit = set[str]()
+    for path, weight in drawn_with:
+        if path in unfit:
+            continue
         try:
-            coverage, drawn = _draw_with(path, model, settings, progress)
+            coverage, drawn = _draw_with(path, weight, model, settings, progress)
         except (ModelError, FileNotFoundError) as error:
+            unfit.add(path)
             warnings.append(f"{Path(path).name} was left out: {error}")
             progress.warn(warnings[-1])
             continue
-        column = Column(_label(path, settings.lora), path, coverage.applied, coverage.in_file, _difference(sheet[0], drawn))
-        warnings += _remarks(column, progress)
+        label = _label(path, settings.lora) + (f" × {weight:g}" if settings.weights else "")
+        column = Column(label, path, coverage.applied, coverage.in_file, _difference(sheet[0], drawn), weight)
+        for remark in _remarks(column):
+            if remark not in warnings:  # of each strength the same
+                warnings.append(remark)
+                progress.warn(remark)
         pictures += _save_column(fresh, len(columns), settings, drawn)
         columns.append(column)
         sheet.append(drawn)
@@ -208,11 +252,12 @@ def _put_in_place(fresh: Path, folder: Path) -> None:
         fresh.rmdir()
 
 
-def _draw_with(lora: str, model: DiffusionModel, settings: EvaluationSettings, progress: Progress) -> tuple[LoraCoverage, list[Image]]:
+def _draw_with(lora: str, weight: float, model: DiffusionModel, settings: EvaluationSettings, progress: Progress
+               ) -> tuple[LoraCoverage, list[Image]]:
     """One column with a LoRA. Raises: ModelError: it does not fit, or the pictures are no numbers. FileNotFoundError. Cancelled."""
     from core.diffusion.lora import apply_lora, remove_lora
 
-    coverage = apply_lora(model, Path(lora), settings.weight)
+    coverage = apply_lora(model, Path(lora), weight)
     try:
         return coverage, _draw_column(model, settings, progress)
     finally:
@@ -252,7 +297,7 @@ def _label(path: str, files: list[str]) -> str:
     return label if [label_of(Path(file), stem) for file in files].count(label) == 1 else Path(path).stem
 
 
-def _remarks(column: Column, progress: Progress) -> list[str]:
+def _remarks(column: Column) -> list[str]:
     """What a person should know of a LoRA that hardly fits or hardly does anything."""
     found = []
     if column.applied < column.in_file:
@@ -260,8 +305,6 @@ def _remarks(column: Column, progress: Progress) -> list[str]:
         found.append(f"{Path(column.lora).name}: {unused} of its {column.in_file} modules have no place in this model.")
     if column.changed < UNSEEN:
         found.append(f"{Path(column.lora).name} changes nothing that can be seen.")
-    for remark in found:
-        progress.warn(remark)
     return found
 
 

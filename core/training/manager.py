@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from core.base.errors import ConfigError, StudioError, TrainingError
 from core.base.findings import Finding, errors_of
 from core.base.jobs import Job, start_job
+from core.base.paths import loras_dir
 from core.base.progress import SILENT, Progress
 from core.dataset.project import Project
 from core.training import kept, launch, queue
@@ -323,6 +324,15 @@ class TrainingManager:
         from core.training.evaluation import EvaluationReport
 
         return EvaluationReport.read(self.run(run_id).folder / "evaluation")
+
+    def start_weighing(self, run_id: str, column: int) -> Job:
+        """Write the LoRA of a drawn column with its weight in it into the project's output, in a process of its own; returns at once.
+
+        Raises: TrainingError: no such column was drawn with a LoRA. ConfigError: its weight is 1, so that the file is it already.
+        """
+        from core.training.evaluation import weighing_of
+
+        return start_job(loras_dir(), "weigh-lora", weighing_of(self.evaluation(run_id), column, self.project.output))
 
     def finish(self, settings: FinishSettings, progress: Progress = SILENT) -> FinishReport:
         """Upload, verify, then stop the machine as chosen, in this very process. Raises: TrainingError, ConfigError, Cancelled."""
