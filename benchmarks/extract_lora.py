@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.figures import flags, show
 from core.base.paths import ROOT
+from core.setup.hardware import cpu_cores
 from core.utilities.files.lora_file import TORCH_TYPES
 from core.utilities.files.writing import NewTensor, bytes_of, new_tensor, write_safetensors
-from core.utilities.layers.parallel import cores
 from core.utilities.names.architectures import original_name, text_layers, unet_layers
 
 GOAL_MEMORY = 4096
@@ -76,7 +76,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
                             capture_output=True, text=True, check=True)
     names = ("error", "rounding", "layers", "core_seconds", "memory")
     found = dict(zip(names, map(float, result.stdout.split()), strict=True))
-    return {"cores": cores(), "mib_of_a_file": paths[0].stat().st_size >> 20, "seconds": round(time.perf_counter() - began, 1), **found,
+    return {"cores": cpu_cores(), "mib_of_a_file": paths[0].stat().st_size >> 20, "seconds": round(time.perf_counter() - began, 1), **found,
             "goal": f"{GOAL_MEMORY} MiB", "ok": found["memory"] < GOAL_MEMORY}
 
 

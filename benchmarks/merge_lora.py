@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.figures import flags, show
 from core.base.paths import ROOT
-from core.utilities.layers.parallel import cores
+from core.setup.hardware import cpu_cores
 from tests.lora_files import make_lora
 
 GOAL_SECONDS, GOAL_MEMORY = 20.0, 2048
@@ -52,7 +52,7 @@ def once(paths: list[Path], target: Path, method: str, rank: int) -> dict[str, f
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Every figure."""
     paths = [make_lora(folder / f"{seed}.safetensors", options.family, options.rank, seed=seed) for seed in (1, 100_000)]
-    figures: dict[str, Any] = {"cores": cores(), "mib_of_a_file": paths[0].stat().st_size >> 20}
+    figures: dict[str, Any] = {"cores": cpu_cores(), "mib_of_a_file": paths[0].stat().st_size >> 20}
     good = []
     for method in options.methods:
         found = once(paths, folder / "out.safetensors", method, options.new_rank)

@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.figures import flags, show
 from core.base.paths import ROOT
+from core.setup.hardware import cpu_cores
 from core.training.backends.sd_scripts import SdScriptsBackend, checkout, interpreter
 from core.utilities.files.lora_file import open_lora
-from core.utilities.layers.parallel import cores
 from core.utilities.layers.updates import lora_factors
 from tests.lora_files import make_lora
 
@@ -98,7 +98,7 @@ def largest_difference(first: Path, second: Path) -> float:
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Every figure."""
-    figures: dict[str, Any] = {"cores": cores(), "ranks": f"{options.rank} to {options.new_rank}"}
+    figures: dict[str, Any] = {"cores": cpu_cores(), "ranks": f"{options.rank} to {options.new_rank}"}
     good = []
     for family in options.families:
         path, target = make_lora(folder / f"{family}.safetensors", family, options.rank, dtype="F32"), folder / f"{family}-out.safetensors"

@@ -15,10 +15,11 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from core.diffusion.conversion import UNET_PREFIX, VAE_PREFIX
 from core.diffusion.names import clip_name, ldm_unet_name, ldm_vae_name
+from tests.tensor_files import head_of
 
 if TYPE_CHECKING:
     import torch
@@ -58,19 +59,14 @@ def sd15_shapes() -> Shapes:
 
 
 def write_checkpoint(path: Path, seed: int = 0) -> Path:
-    """The checkpoint, tensor by tensor. Source of the format: https://github.com/huggingface/safetensors#format"""
+    """The checkpoint, tensor by tensor."""
     import torch
 
-    shapes, header, end = sd15_shapes(), dict[str, Any](), 0
-    for name, shape in shapes.items():
-        begin, end = end, end + 2 * math.prod(shape)
-        header[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
+    shapes = sd15_shapes()
     chance = torch.Generator().manual_seed(seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
+        file.write(head_of(shapes)[0])
         for name, shape in shapes.items():
             _write(file, _random_values(name, shape, chance))
     return path

@@ -42,8 +42,11 @@ def _text_encoder(words: int, projection: bool) -> Any:
     return (CLIPTextModelWithProjection if projection else CLIPTextModel)(config)
 
 
-def make_parts(family: str, words: int, tiny_vae: bool = False) -> dict[str, Any]:
-    """UNet, VAE and text encoders with random weights. Args: family: "sd15" or "sdxl". tiny_vae: an AutoencoderTiny of factor 4."""
+def make_parts(family: str, words: int, tiny_vae: bool = False, all_blocks: bool = False) -> dict[str, Any]:
+    """UNet, VAE and text encoders with random weights.
+
+    Args: family: "sd15" or "sdxl". tiny_vae: an AutoencoderTiny of factor 4. all_blocks: SD 1.x's U-Net with all of its blocks, only thinner.
+    """
     from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 
     channels = 4
@@ -56,6 +59,10 @@ def make_parts(family: str, words: int, tiny_vae: bool = False) -> dict[str, Any
                             block_out_channels=(32, 32, 32), layers_per_block=1, latent_channels=channels,
                             scaling_factor=0.13025 if family == "sdxl" else 0.18215)
     common = {"in_channels": channels, "out_channels": channels, "layers_per_block": 1, "sample_size": 16}
+    if all_blocks:
+        unet = UNet2DConditionModel(**{**common, "layers_per_block": 2}, block_out_channels=(32, 32, 64, 64), attention_head_dim=8,
+                                    cross_attention_dim=TEXT_WIDTH)
+        return {"unet": unet, "vae": vae, "text_encoder": _text_encoder(words, False)}
     if family == "sd15":
         unet = UNet2DConditionModel(**common, block_out_channels=(32, 64), down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
                                     up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"), cross_attention_dim=TEXT_WIDTH,
@@ -69,15 +76,16 @@ def make_parts(family: str, words: int, tiny_vae: bool = False) -> dict[str, Any
     return {"unet": unet, "vae": vae, "text_encoder": _text_encoder(words, False), "text_encoder_2": _text_encoder(words, True)}
 
 
-def make_model_folder(folder: Path, family: str = "sd15", seed: int = 0, prediction_type: str = "epsilon", tiny_vae: bool = False) -> Path:
-    """A diffusers folder (about 2 MB)."""
+def make_model_folder(folder: Path, family: str = "sd15", seed: int = 0, prediction_type: str = "epsilon", tiny_vae: bool = False,
+                      all_blocks: bool = False) -> Path:
+    """A diffusers folder (about 2 MB). Args: tiny_vae, all_blocks: see `make_parts`."""
     import torch
 
     torch.manual_seed(seed)
     words = write_tokenizer(folder / "tokenizer")
     if family == "sdxl":
         write_tokenizer(folder / "tokenizer_2", pad="!")
-    parts = make_parts(family, words, tiny_vae)
+    parts = make_parts(family, words, tiny_vae, all_blocks)
     for name, part in parts.items():
         part.save_pretrained(folder / name)
     (folder / "scheduler").mkdir(exist_ok=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from core.base.errors import StudioError
+from core.setup.hardware import cpu_cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -16,8 +16,7 @@ R = TypeVar("R")
 
 def default_workers() -> int:
     """Threads for decoding images: as many as there are cores, at most 8."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(8, available))
+    return max(1, min(8, int(cpu_cores())))
 
 
 def bounded_map(work: Callable[[T], R], items: Iterable[T], workers: int = 0, ahead: int = 0,

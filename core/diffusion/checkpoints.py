@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ModelError
 from core.base.paths import typed_path
+from core.base.tensor_headers import read_header
 from core.diffusion import FAMILIES
 from core.diffusion.cpu import tune_for_cpu
-from core.diffusion.kinds import TITLES, kind_of, read_config, read_header
+from core.diffusion.kinds import TITLES, kind_of, read_config
 
 if TYPE_CHECKING:
     import torch

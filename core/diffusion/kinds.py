@@ -7,11 +7,11 @@ kohya-ss/musubi-tuner at 30c658c4 (flux_2, qwen_image, zimage models).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.base.errors import ModelError
+from core.base.tensor_headers import Header, read_header
 from core.diffusion import FAMILIES
 from core.diffusion.parts import part_of
 
@@ -49,29 +49,6 @@ class Kind(NamedTuple):
     """Of FLUX.2 klein "4b" or "9b", by the width of its layers; empty: it has no versions of several sizes."""
 
 
-def read_header(path: Path) -> dict[str, Any]:
-    """The header of a safetensors file: tensor name to dtype, shape, data_offsets; `__metadata__`. No tensor is read.
-
-    Source: https://github.com/huggingface/safetensors#format
-    Raises: ModelError: it is no safetensors file, or cut off. OSError: it cannot be opened.
-    """
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        start = file.read(8)
-        length = int.from_bytes(start, "little")
-        if size < 10 or length > min(size - 8, 100 << 20):
-            raise ModelError(f"{path} is not a safetensors file, or it is cut off ({size} bytes).", "Download it again.")
-        try:
-            header = dict(json.loads(file.read(length)))
-            end = 8 + length + max(value["data_offsets"][1] for name, value in header.items() if name != "__metadata__")
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise ModelError(f"{path} is not a safetensors file, or it holds nothing.",
-                             "Only .safetensors checkpoints are opened; convert older ones.") from error
-    if size < end:
-        raise ModelError(f"{path} is cut off: {size} bytes of {end}.", "Download it again.")
-    return header
-
-
 def kind_of(path: Path) -> Kind:
     """What a base model is, from its header or its configs alone; torch is not needed.
 
@@ -85,11 +62,11 @@ def kind_of(path: Path) -> Kind:
     header = read_header(path)
     if found := _stable_diffusion(header):
         return found
-    part = part_of(header)
+    part = part_of(header.shapes)
     if part is not None and part.kind == "lora":
         raise ModelError(f"{path.name} is a LoRA, not a base model.", "Choose the checkpoint that the LoRA was made for.")
     for mark, family in MARKS:
-        if any(mark in name for name in header):
+        if any(mark in name for name in header.shapes):
             return _flux2(header) if family == "flux2" else Kind(family)
     if part is not None:
         raise ModelError(f"{path.name} is {part.words}, not a base model.", "Choose a full checkpoint; this file has a field of its own.")
@@ -97,33 +74,34 @@ def kind_of(path: Path) -> Kind:
                      "Choose a full checkpoint, not a part of one.")
 
 
-def _flux2(header: Mapping[str, Any]) -> Kind:
+def _flux2(header: Header) -> Kind:
     """Which FLUX.2: by the width of the layer that takes the picture in (its name in the original layout and in diffusers')."""
-    widths = [value["shape"][0] for name, value in header.items() if name.endswith(("img_in.weight", "x_embedder.weight"))]
+    widths = [shape[0] for name, shape in header.shapes.items() if name.endswith(("img_in.weight", "x_embedder.weight"))]
     family, version = FLUX2_WIDTHS.get(widths[0] if widths else 0, ("flux2_dev", ""))
     return Kind(family, version=version)
 
 
-def _stable_diffusion(header: Mapping[str, Any]) -> Kind | None:
+def _stable_diffusion(header: Header) -> Kind | None:
     """The kind of a single file with a U-Net and its text encoder in the original layout; None: it is no such file."""
-    if not any(name.startswith("model.diffusion_model.input_blocks.") for name in header):
+    shapes = header.shapes
+    if not any(name.startswith("model.diffusion_model.input_blocks.") for name in shapes):
         return None
-    first, last = (header.get(f"model.diffusion_model.{name}", {}).get("shape") for name in ("input_blocks.0.0.weight", "out.2.weight"))
+    first, last = (shapes.get(f"model.diffusion_model.{name}") for name in ("input_blocks.0.0.weight", "out.2.weight"))
     inputs, outputs = (first[1], last[0]) if first and last else (4, 4)
-    if "conditioner.embedders.1.model.token_embedding.weight" in header:
+    if "conditioner.embedders.1.model.token_embedding.weight" in shapes:
         return Kind("sdxl", inputs, outputs, _prediction(header))
-    if any(name.startswith("cond_stage_model.transformer.") for name in header):
+    if any(name.startswith("cond_stage_model.transformer.") for name in shapes):
         return Kind("sd15", inputs, outputs, _prediction(header))
-    if any(name.startswith("cond_stage_model.model.") for name in header):
+    if any(name.startswith("cond_stage_model.model.") for name in shapes):
         return Kind("sd2", inputs, outputs, _prediction(header))
     return None
 
 
-def _prediction(header: Mapping[str, Any]) -> str:
+def _prediction(header: Header) -> str:
     """What the file says of its prediction: by a tensor that marks v-prediction (NoobAI), or in its metadata."""
-    if "v_pred" in header:
+    if "v_pred" in header.by_name:
         return "v"
-    said = str((header.get("__metadata__") or {}).get("modelspec.prediction_type", "")).lower()
+    said = header.metadata.get("modelspec.prediction_type", "").lower()
     return {"v": "v", "v_prediction": "v", "epsilon": "epsilon", "eps": "epsilon"}.get(said, "")
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from core.base.errors import ModelError
-from core.diffusion.kinds import read_header
+from core.base.tensor_headers import read_header
 from core.diffusion.names import clip_name, ldm_unet_name
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def read_lora(path: Path) -> tuple[dict[str, dict[str, torch.Tensor]], dict[str,
     if not path.is_file():
         raise ModelError(f"The LoRA {path} does not exist.")
     header = read_header(path)
-    names = [name for name in header if name != "__metadata__"]
+    names = list(header.by_name)
     if any("hada_" in name or "lokr_" in name or ".oft_" in name or "dora_scale" in name for name in names):
         raise ModelError(f"{path.name} is a LyCORIS file (LoHa, LoKr, OFT or DoRA), which cannot be drawn with here.",
                          "Use a LoRA or LoCon.")
@@ -160,7 +160,7 @@ def read_lora(path: Path) -> tuple[dict[str, dict[str, torch.Tensor]], dict[str,
     for name, value in load_file(path).items():
         module, _, part = name.partition(".")
         modules.setdefault(module, {})[part] = value
-    return modules, dict(header.get("__metadata__", {}))
+    return modules, dict(header.metadata)
 
 
 def apply_lora(model: DiffusionModel, path: str | Path, weight: float = 1.0) -> LoraCoverage:

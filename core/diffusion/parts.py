@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 PartKind = Literal["lora", "controlnet", "t5", "clip", "vision", "llm", "vae"]
 
@@ -49,24 +49,24 @@ WIDTHS: Mapping[PartKind, tuple[tuple[str, int], ...]] = {
 """The tensors whose shape says how large the part is, and at which place of the shape."""
 
 
-def part_of(header: Mapping[str, Any]) -> ModelPart | None:
+def part_of(shapes: Mapping[str, Sequence[int]]) -> ModelPart | None:
     """What a file is, if it is a part of a model; None: it is none of those that are known, or a whole model, which holds several.
 
-    Args: header: as `kinds.read_header` gives it.
+    Args: shapes: of its tensors, by name.
     """
-    if any(name.startswith(WHOLE) for name in header):
+    if any(name.startswith(WHOLE) for name in shapes):
         return None
-    if any(mark in name for name in header for mark in LORA):
+    if any(mark in name for name in shapes for mark in LORA):
         return ModelPart("lora")
     for mark, kind in MARKS:
-        if any(mark in name for name in header):
-            return ModelPart(kind, _size(header, kind))
+        if any(mark in name for name in shapes):
+            return ModelPart(kind, _size(shapes, kind))
     return None
 
 
-def _size(header: Mapping[str, Any], kind: PartKind) -> int:
-    for end, place in WIDTHS.get(kind, ()):
-        shape = next((value["shape"] for name, value in header.items() if name.endswith(end)), None)
-        if shape is not None and len(shape) > place:
-            return int(shape[place])
+def _size(shapes: Mapping[str, Sequence[int]], kind: PartKind) -> int:
+    for end, at in WIDTHS.get(kind, ()):
+        shape = next((shape for name, shape in shapes.items() if name.endswith(end)), ())
+        if len(shape) > at:
+            return shape[at]
     return 0

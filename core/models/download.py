@@ -13,8 +13,8 @@ from core.base.files import explain_disk_errors
 from core.base.http import refuse_full, safe_name
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
+from core.base.tensor_headers import read_header
 from core.base.words import told_size
-from core.diffusion.checkpoints import read_header
 from core.models.addresses import WEIGHTS, Wanted, read_address
 from core.models.asking import Source, find_source
 from core.models.catalog import NamedModel, with_parts

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from core.base.errors import ModelError
-from core.diffusion.kinds import TITLES, kind_of, read_header
+from core.base.tensor_headers import read_header
+from core.diffusion.kinds import TITLES, kind_of
 from core.diffusion.parts import part_of
 
 
@@ -30,19 +30,19 @@ def what_is(path: Path) -> Told:
     try:
         kind = kind_of(path)
     except ModelError:
-        return Told(_part(header))
+        return Told(_part(header.shapes))
     title = TITLES[kind.family]
     more = " with v-prediction" if kind.prediction == "v" else ""
     use = ", for inpainting or editing" if kind.inputs != kind.outputs else ""
     return Told(f"a base model of the family {title}{more}{use}", kind.family)
 
 
-def part_words(header: Mapping[str, Any]) -> str:
-    """"a LoRA", "a VAE": which part of a model a file is; empty: none that is known. Args: header: tensors by name, each with a "shape"."""
-    part = part_of(header)
+def part_words(shapes: Mapping[str, Sequence[int]]) -> str:
+    """"a LoRA", "a VAE": which part of a model a file is; empty: none that is known. Args: shapes: of its tensors, by name."""
+    part = part_of(shapes)
     return part.words if part is not None else ""
 
 
-def _part(header: Mapping[str, Any]) -> str:
-    words = part_words(header)
+def _part(shapes: Mapping[str, Sequence[int]]) -> str:
+    words = part_words(shapes)
     return f"{words}, not a base model" if words else "no base model that Lorabook knows"

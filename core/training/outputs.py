@@ -11,7 +11,7 @@ from typing import Any
 
 from core.base.errors import ModelError
 from core.base.files import explain_disk_errors, sha256, write_with
-from core.diffusion.kinds import read_header
+from core.base.tensor_headers import read_header
 
 ENDINGS = (".safetensors", ".ckpt", ".pt")
 Snapshot = dict[str, tuple[int, int, int]]
@@ -57,7 +57,7 @@ def is_whole(path: Path) -> bool:
     if path.suffix != ".safetensors":
         return path.stat().st_size > 0
     try:
-        return bool(read_header(path))
+        return bool(read_header(path).tensors)
     except ModelError:
         return False
 
@@ -68,15 +68,12 @@ def is_finite(path: Path) -> bool:
         return True
     import numpy
 
-    header = read_header(path)
-    begin = path.stat().st_size - max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
-    for name, entry in header.items():
-        if name == "__metadata__" or entry["dtype"] not in _NON_FINITE_MASK or entry["data_offsets"][0] == entry["data_offsets"][1]:
+    for place in read_header(path).tensors:
+        if place.dtype not in _NON_FINITE_MASK or not place.size:
             continue
-        kind: Any = numpy.uint32 if entry["dtype"] == "F32" else numpy.uint16
-        first, last = entry["data_offsets"]
-        bits = numpy.fromfile(path, dtype=kind, offset=begin + first, count=(last - first) // kind().itemsize)
-        mask = kind(_NON_FINITE_MASK[entry["dtype"]])
+        kind: Any = numpy.uint32 if place.dtype == "F32" else numpy.uint16
+        bits = numpy.fromfile(path, dtype=kind, offset=place.begin, count=place.count)
+        mask = kind(_NON_FINITE_MASK[place.dtype])
         if bool(((bits & mask) == mask).any()):
             return False
     return True

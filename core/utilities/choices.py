@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from core.base.settings import setting
+from core.base.settings import Settings, setting
+from core.utilities.layers.updates import Computing
+
+Precision = Literal["same", "fp16", "bf16", "float"]
+PRECISIONS: Mapping[str, str] = {"fp16": "F16", "bf16": "BF16", "float": "F32"}
+"""sd-scripts' names of precisions and safetensors'."""
 
 
 def device() -> Any:
@@ -22,6 +28,14 @@ def precision(default: str = "same") -> Any:
     return setting(default, "Precision", "Of the written values. fp16 and bf16 round: what that costs is told.", level="advanced")
 
 
-def save_to(what: str) -> Any:
-    """Where the result goes. Args: what: how it is called where nothing is said."""
-    return setting("", "Save as", f"Empty: beside the first file, {what}. A file that is there is not written over.")
+def save_to(what: str, beside: str = "the first file") -> Any:
+    """Where the result goes. Args: what: how it is called where nothing is said. beside: what it then lies beside."""
+    return setting("", "Save as", f"Empty: beside {beside}, {what}. A file that is there is not written over.")
+
+
+class LoraSettings(Settings):
+    """Which file is worked on, and how."""
+
+    file: str = setting(..., "LoRA file", "A .safetensors file.")
+    device: str = device()
+    computing: Computing = computing()

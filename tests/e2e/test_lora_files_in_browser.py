@@ -6,8 +6,8 @@ import time
 import pytest
 from playwright.sync_api import expect
 
+from core.base.tensor_headers import read_header
 from core.dataset.project import Project, folder_for
-from core.utilities.files.headers import read_header_of
 from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
 from tests.lora_files import METADATA, make_lora
 
@@ -98,7 +98,7 @@ def test_what_a_file_says_is_changed_and_room_is_made(tmp_path, mika, theme, wid
         metadata.get_by_label("Description").fill("Two lines,\nof which this is one.")
         metadata.get_by_role("button", name="Save", exact=True).click()
         expect(metadata.locator(".lb-status")).to_contain_text("3 entries changed. Only its header was written.", timeout=90_000)
-        said = read_header_of(path).metadata
+        said = read_header(path).metadata
         assert said["modelspec.title"] == "Mika, a girl" and said["modelspec.description"] == "Two lines,\nof which this is one."
         assert "modelspec.author" not in said and said["ss_output_name"] == "mika" and path.stat().st_size == before
         keep_picture(page, "metadata", f"metadata-{theme}-{width}")

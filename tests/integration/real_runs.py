@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.base.paths import ROOT
-from core.diffusion.kinds import read_header
+from core.base.tensor_headers import Header, read_header
 from core.training.config import TrainingSettings
 from core.training.manager import TrainingManager
 from core.training.monitor import RunStatus
@@ -34,18 +34,18 @@ class Finished:
         return self.seen[-1]
 
     @property
-    def header(self) -> dict[str, Any]:
+    def header(self) -> Header:
         assert self.last.output is not None
         return read_header(self.last.output)
 
     @property
     def metadata(self) -> dict[str, str]:
-        return self.header["__metadata__"]
+        return dict(self.header.metadata)
 
     @property
     def tensors(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Name to kind of number and shape."""
-        return {name: (value["dtype"], tuple(value["shape"])) for name, value in self.header.items() if name != "__metadata__"}
+        return {place.name: (place.dtype, place.shape) for place in self.header.tensors}
 
 
 def short_settings(manager: TrainingManager, **parts: Mapping[str, Any]) -> TrainingSettings:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.diffusion.kinds import read_header
+from core.base.tensor_headers import read_header
 from core.training import launch
 from core.training.config.pair import write_pair
 from core.training.resuming import furthest_state
@@ -51,4 +51,4 @@ def test_each_epoch_is_trained_once_also_when_it_goes_on_with_another_batch(squa
     assert (status.step, status.total) == (6, 6) and [point.step for point in status.curve][-1] == 6
     rates = {point.step: point.lr for point in status.curve if point.lr}
     assert max(rates[6].values()) < max(rates[1].values())  # the schedule went on
-    assert read_header(status.output)["__metadata__"]["ss_epoch"] == str(EPOCHS)
+    assert read_header(status.output).metadata["ss_epoch"] == str(EPOCHS)

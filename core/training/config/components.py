@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from core.base.errors import ConfigError, ModelError
 from core.base.findings import Finding
 from core.base.paths import looks_like_a_place, models_dir, place_of
-from core.diffusion.kinds import kind_of, read_header
+from core.base.tensor_headers import read_header
+from core.diffusion.kinds import kind_of
 from core.diffusion.parts import ModelPart, part_of
 from core.models.catalog import PARTS_FOLDER
 from core.training.config.applying import acting
@@ -83,7 +84,7 @@ def _part_in(path: Path) -> ModelPart | None:
 @lru_cache(maxsize=512)
 def _part_read(path: Path, stamp: tuple[int, int]) -> ModelPart | None:
     """What a file is, read once as long as it stays as it is. Args: stamp: its size and time."""
-    return part_of(read_header(path))
+    return part_of(read_header(path).shapes)
 
 
 def _fits(part: ModelPart, wanted: Sequence[ModelPart]) -> bool:

@@ -20,10 +20,11 @@ from core.base.errors import ConfigError, ModelError
 from core.base.families import TRAINED, caption_family
 from core.base.findings import Finding
 from core.base.paths import DEMO_MODEL, looks_like_a_place, place_of
+from core.base.tensor_headers import read_header
 from core.dataset.images.files import IMAGE_SUFFIXES
 from core.diffusion import FAMILIES
 from core.diffusion.checkpoints import family_of
-from core.diffusion.kinds import TITLES, Kind, kind_of, read_header
+from core.diffusion.kinds import TITLES, Kind, kind_of
 from core.training.config.applying import why_not
 from core.training.config.components import check_components
 from core.training.config.counting import Totals, count_steps
@@ -161,7 +162,7 @@ def _not_for_musubi(path: Path, kind: Kind | None, model: ModelSettings) -> Find
                        "Choose the model's one .safetensors file in the original layout.")
     if model.family != "flux2_klein" or kind is None or kind.family != "flux2_klein":
         return None
-    if is_distilled_klein(path.name, read_header(path).get("__metadata__") or {}):
+    if is_distilled_klein(path.name, read_header(path).metadata):
         return Finding("error", f"{path.name} is, by its name, the distilled FLUX.2 klein, which collapses or turns grey in a training.",
                        "Choose the base model (flux-2-klein-base-4b or -9b); its LoRA works on the distilled one too.")
     version = model.model_version or KLEIN_VERSION

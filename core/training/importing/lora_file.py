@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ConfigError
-from core.diffusion.kinds import read_header
+from core.base.tensor_headers import Header, read_header
 from core.training.config.reading import Imported, guess_family
 from core.training.importing import sd_scripts
 from core.training.importing.folders import Left
@@ -42,7 +42,7 @@ def read(place: Path) -> Imported:
     Raises: ModelError: no safetensors file. ConfigError: it says nothing of its training, or is of a model that is not trained here.
     """
     header = read_header(place)
-    metadata = {str(name): str(value) for name, value in (header.get("__metadata__") or {}).items()}
+    metadata = header.metadata
     if "ss_network_module" not in metadata and "ss_base_model_version" not in metadata:
         raise ConfigError(f"{place.name} says nothing of its training.",
                           "Only files that sd-scripts, a GUI for it or Lorabook trained without 'No metadata' tell their settings.")
@@ -52,7 +52,7 @@ def read(place: Path) -> Imported:
 class _Metadata:
     """Makes sd-scripts' arguments of what the file says."""
 
-    def __init__(self, metadata: Mapping[str, str], header: Mapping[str, Any], place: Path) -> None:
+    def __init__(self, metadata: Mapping[str, str], header: Header, place: Path) -> None:
         self.rest = {name.removeprefix("ss_"): value for name, value in metadata.items() if name.startswith("ss_")}
         self.spec = {name.removeprefix("modelspec."): value for name, value in metadata.items() if name.startswith("modelspec.")}
         self.header, self.place = header, place

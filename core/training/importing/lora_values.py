@@ -6,9 +6,9 @@ Source: kohya-ss/sd-scripts at 48d368fa (train_network.py, library/*_util.py).
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 from typing import Any
 
+from core.base.tensor_headers import Header
 from core.training.config.optimizers import known_optimizers
 
 VERSIONS = (("sd_v1", "sd15"), ("sd_v2", "sd2"), ("sdxl_", "sdxl"), ("flux1", "flux1"), ("chroma", "chroma"), ("lumina2", "lumina2"),
@@ -76,16 +76,16 @@ def _argument(value: str) -> str:
     return bare[1:-1].rstrip(",") if bare.startswith("(") and bare.endswith(")") else bare
 
 
-def parts_of(header: Mapping[str, Any]) -> dict[str, bool]:
+def parts_of(header: Header) -> dict[str, bool]:
     """Whether only one side was taught, as the tensors' names tell."""
-    text = any(name.startswith("lora_te") for name in header)
-    picture = any(name.startswith("lora_unet") for name in header)
+    text = any(name.startswith("lora_te") for name in header.by_name)
+    picture = any(name.startswith("lora_unet") for name in header.by_name)
     if text == picture:
         return {}
     return {"network_train_unet_only": True} if picture else {"network_train_text_encoder_only": True}
 
 
-def precision_of(header: Mapping[str, Any]) -> str:
+def precision_of(header: Header) -> str:
     """The precision of the file, where all its tensors have one; empty: several, or another one."""
-    kinds = {facts.get("dtype") for name, facts in header.items() if name != "__metadata__"}
+    kinds = {place.dtype for place in header.tensors}
     return DTYPES.get(str(kinds.pop()), "") if len(kinds) == 1 else ""

@@ -21,6 +21,7 @@ from core.base.words import counted, told_size
 from core.training.importing.lora_values import VERSIONS
 from core.utilities import choices
 from core.utilities.checkpoints.checkpoint_layers import WeightPlace, family_of_checkpoint, places_in, same_layers, takes_lora
+from core.utilities.choices import PRECISIONS, Precision
 from core.utilities.files.lora_file import FLOATS, TensorFile
 from core.utilities.files.targets import free_target, taken
 from core.utilities.files.writing import write_safetensors
@@ -30,7 +31,6 @@ from core.utilities.layers.sketch import ITERATIONS, OVERSAMPLING, sketch
 from core.utilities.layers.updates import broken_words, chosen_device, is_finite
 from core.utilities.merging.merged_metadata import SOURCES
 from core.utilities.names.naming import names_of
-from core.utilities.resizing.resizing import PRECISIONS, Precision
 
 SOURCE = "arXiv:0909.4061"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from core.base.files import explain_disk_errors
 from core.base.progress import SILENT, Progress
-from core.utilities.files.headers import Header, header_bytes, laid_out, read_header_of
+from core.base.tensor_headers import Header, header_bytes, laid_out, read_header
 
 LEGACY_FROM, LEGACY_TO = 0x100000, 0x110000
 """The 64 KiB at 1 MiB that the oldest hash is of."""
@@ -55,7 +55,7 @@ class Hashes:
 
 def hashes_of(path: Path, progress: Progress = SILENT) -> Hashes:
     """Every hash, from one reading. Args: progress: counts MiB. Raises: ModelError: no safetensors file. DiskError, Cancelled."""
-    header = read_header_of(path)
+    header = read_header(path)
     whole, tensors, window = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
     place = 0
     progress.start("Counting hashes", header.size // BLOCK)

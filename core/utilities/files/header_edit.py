@@ -12,8 +12,8 @@ from core.base.errors import ModelError
 from core.base.files import atomic_write, explain_disk_errors
 from core.base.locks import open_lock_file, take_lock
 from core.base.progress import SILENT, Progress
+from core.base.tensor_headers import ROOM, Header, fitted, header_bytes, laid_out, read_header
 from core.utilities.files.hashing import legacy_hash
-from core.utilities.files.headers import ROOM, Header, fitted, header_bytes, laid_out, read_header_of
 
 BLOCK = 4 << 20
 """Bytes of the tensors that are copied at once."""
@@ -32,7 +32,7 @@ def change_metadata(path: Path, metadata: Mapping[str, str], target: Path | None
     """
     path, target = Path(path), Path(target or path)
     mend_header(path)
-    header = read_header_of(path)
+    header = read_header(path)
     wanted = {str(name): str(value) for name, value in metadata.items()}
     if "sshs_legacy_hash" in wanted and _training(wanted) != _training(header.metadata):
         wanted["sshs_legacy_hash"] = legacy_hash(path, header, wanted)
@@ -109,7 +109,7 @@ def mend_header(path: Path) -> bool:
 
 def _is_readable(path: Path) -> bool:
     try:
-        read_header_of(path)
+        read_header(path)
     except ModelError:
         return False
     return True

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from core.base.errors import ModelError
-from core.utilities.files.headers import Header, TensorPlace, read_header_of
+from core.base.tensor_headers import Header, TensorPlace, read_header
 from core.utilities.files.modules import LoraModule, group_modules
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class TensorFile:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self.header: Header = read_header_of(self.path)
+        self.header: Header = read_header(self.path)
         self.places = {place.name: place for place in self.header.tensors}
         with open(self.path, "rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)

@@ -18,8 +18,8 @@ from core.base.errors import ConfigError, require
 from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
+from core.base.tensor_headers import read_header
 from core.utilities.files.header_edit import change_metadata
-from core.utilities.files.headers import read_header_of
 
 KEYS: Mapping[str, str] = {
     "title": "modelspec.title", "author": "modelspec.author", "description": "modelspec.description", "license": "modelspec.license",
@@ -77,7 +77,7 @@ def said_by(path: str | Path) -> dict[str, str]:
 
     Only the header is read. Raises: ModelError: no safetensors file. DiskError.
     """
-    metadata = read_header_of(typed_path(path)).metadata
+    metadata = read_header(typed_path(path)).metadata
     return {"name" if name == "title" else name: metadata.get(key, "") for name, key in KEYS.items()}
 
 
@@ -88,7 +88,7 @@ def edit_metadata(settings: MetadataSettings, progress: Progress = SILENT) -> Me
     """
     path = typed_path(settings.file)
     target = typed_path(settings.save_to) if settings.save_to.strip() else path
-    old = dict(read_header_of(path).metadata)
+    old = dict(read_header(path).metadata)
     new = changed_metadata(old, settings)
     removed = tuple(key for key in old if key not in new)
     changed = tuple(key for key, value in new.items() if old.get(key) != value)

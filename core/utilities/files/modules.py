@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from core.utilities.files.headers import TensorPlace
+from core.base.tensor_headers import TensorPlace
 
 Kind = Literal["lora", "loha", "lokr", "glora", "ia3", "oft", "boft", "full", "norm", "incomplete"]
 Scheme = Literal["kohya", "diffusers", "comfy", "bare"]

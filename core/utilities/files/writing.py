@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from core.base.errors import ModelError
 from core.base.files import atomic_write
 from core.base.progress import SILENT, Progress
+from core.base.tensor_headers import ROOM, TensorPlace, header_bytes, in_own_order, laid_out
 from core.utilities.files.hashing import LEGACY_FROM, LEGACY_TO, MODEL_HASHES
-from core.utilities.files.headers import ROOM, TensorPlace, fitted, header_bytes, in_own_order, laid_out
 
 if TYPE_CHECKING:
     import torch
@@ -70,7 +70,7 @@ def write_safetensors(path: Path, tensors: Iterable[NewTensor], metadata: Mappin
         if counted is not None:
             written |= counted.found()
             file.seek(0)
-            file.write(fitted(header_bytes(places, written), len(head) - 8) or head)
+            file.write(header_bytes(places, written, room))  # as long as before, for the hashes are
     return written
 
 

@@ -13,6 +13,7 @@ from core.base.findings import Finding
 from core.base.progress import SILENT, Progress
 from core.base.settings import setting
 from core.base.words import counted, told_size
+from core.utilities.choices import LoraSettings
 from core.utilities.files.hashing import hashes_of
 from core.utilities.files.lora_file import FLOATS, LoraFile, open_lora
 from core.utilities.inspecting.about import About, about
@@ -21,7 +22,6 @@ from core.utilities.layers.blocks import order_of
 from core.utilities.layers.updates import chosen_device
 from core.utilities.names.coverage import Coverage, coverage_of
 from core.utilities.names.family import Family, family_of
-from core.utilities.resizing.resizing import LoraSettings
 
 SHARES = (0.9, 0.99)
 """Of a layer's energy, for which the rank is told."""

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ModelError
-from core.utilities.files.headers import DTYPES
+from core.base.tensor_headers import DTYPES
 from core.utilities.files.lora_file import TORCH_TYPES
 from core.utilities.files.modules import LoraModule
 from core.utilities.files.writing import NewTensor, bytes_of, new_tensor
@@ -18,11 +18,12 @@ from core.utilities.layers.algebra import Factors
 from core.utilities.layers.parallel import Ahead
 from core.utilities.layers.plans import LayerPlan
 from core.utilities.layers.updates import down_shape, is_finite, up_shape
-from core.utilities.resizing.resized import KOHYA, difference, filled, folds, name_of
 
 if TYPE_CHECKING:
     import torch
 
+KOHYA = {"up": ".lora_up.weight", "down": ".lora_down.weight", "alpha": ".alpha"}
+"""How sd-scripts calls the tensors of a LoRA."""
 RELEASE_EVERY = 16
 """Layers after which the pages of the files are given back."""
 
@@ -55,6 +56,17 @@ class MadeLayer:
     """Frobenius norm of the update that was wanted."""
     error: float = 0.0
     """Frobenius norm of what the rank leaves out of it."""
+
+
+def folds(module: LoraModule) -> bool:
+    """Whether the scale goes into the factors: PEFT's own names have no alpha, and what reads them takes the rank for it."""
+    return "alpha" not in module.tensors and module.scheme != "kohya"
+
+
+def name_of(module: LoraModule, role: str) -> str:
+    """As the file calls it; LoHa and LoKr become kohya's LoRA."""
+    place = module.tensors.get(role) if module.kind == "lora" or role == "alpha" else None
+    return place.name if place else module.name + KOHYA[role]
 
 
 def names_like(module: LoraModule) -> dict[str, str]:
@@ -157,3 +169,22 @@ def rounded_factors(factors: Factors, rank: int, dtype: str, alpha: bool) -> tup
     rounded = up.to(kind), down.to(kind)
     changed = abs(float(number)) / rank * difference(up, down, *(value.to(up.dtype) for value in rounded))
     return {"up": rounded[0], "down": rounded[1], "alpha": number}, changed
+
+
+def filled(factor: torch.Tensor, rank: int, dim: int) -> torch.Tensor:
+    """With zeros up to a rank, where there are fewer singular values."""
+    import torch
+
+    if factor.shape[dim] >= rank:
+        return factor
+    missing = list(factor.shape)
+    missing[dim] = rank - factor.shape[dim]
+    return torch.cat([factor, factor.new_zeros(missing)], dim)
+
+
+def difference(up: torch.Tensor, down: torch.Tensor, new_up: torch.Tensor, new_down: torch.Tensor) -> float:
+    """Frobenius norm of new_up · new_down - up · down, from products of the size of the rank alone."""
+    of_up, of_down = new_up - up, new_down - down
+    total = ((of_up.t() @ of_up) * (down @ down.t())).sum() + ((new_up.t() @ new_up) * (of_down @ of_down.t())).sum() \
+        + 2 * ((of_up.t() @ new_up) * (down @ of_down.t())).sum()
+    return math.sqrt(max(0.0, float(total)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, TypeVar
+
+from core.setup.hardware import cpu_cores
 
 Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")
@@ -26,7 +27,7 @@ class Ahead(Generic[Item, Result]):
     def __init__(self, items: Iterable[Item], work: Callable[[Item], Result], device: str = "cpu") -> None:
         self.items = list(items)
         self._places = {item: number for number, item in enumerate(self.items)}
-        self._work, self._threads = work, 1 if device != "cpu" else min(MOST, cores())
+        self._work, self._threads = work, 1 if device != "cpu" else max(1, min(MOST, int(cpu_cores())))
         self._futures: dict[int, Future[Result]] = {}
         self._next, self._before = 0, 0
 
@@ -56,8 +57,3 @@ class Ahead(Generic[Item, Result]):
     def __iter__(self) -> Iterator[tuple[Item, Result]]:
         for item in self.items:
             yield item, self.get(item)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

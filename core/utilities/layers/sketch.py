@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.utilities.layers.algebra import Factors
+from core.utilities.layers.pieces import frobenius, frobenius_between
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +39,7 @@ def sketch(matrix: torch.Tensor, rank: int, oversampling: int = OVERSAMPLING, it
     """
     import torch
 
-    norm = float(torch.linalg.vector_norm(matrix, dtype=torch.float64))
+    norm = frobenius(matrix)
     smaller = min(matrix.shape)
     width = min(rank + oversampling, smaller)
     if width >= smaller:
@@ -53,5 +54,4 @@ def sketch(matrix: torch.Tensor, rank: int, oversampling: int = OVERSAMPLING, it
         left = basis @ inner
     roots = values[:rank].sqrt()
     up, down = left[:, :rank] * roots, roots[:, None] * right[:rank]
-    error = float(torch.linalg.vector_norm(torch.addmm(matrix, up, down, alpha=-1), dtype=torch.float64))
-    return Sketched(Factors(up, down), norm, error)
+    return Sketched(Factors(up, down), norm, frobenius_between(matrix, up, down))

@@ -16,10 +16,10 @@ from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.utilities import choices
+from core.utilities.choices import Precision
 from core.utilities.files.lora_file import open_lora
 from core.utilities.layers.updates import Computing
 from core.utilities.merging.merging import MergeReport, MergeSettings, merge_loras
-from core.utilities.resizing.resizing import Precision
 
 NUMBER = re.compile(r"-(?:step)?(\d+)$")
 """How trainers number checkpoints; the last one bears none."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from core.base.errors import ConfigError, ModelError
-from core.utilities.files.headers import TensorPlace
+from core.base.tensor_headers import TensorPlace
 from core.utilities.files.lora_file import LoraFile, open_lora
 from core.utilities.files.modules import FACTORED, LoraModule
 from core.utilities.layers.blocks import block_of

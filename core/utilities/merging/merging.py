@@ -14,6 +14,7 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.base.words import counted, told_size
 from core.utilities import choices
+from core.utilities.choices import PRECISIONS, Precision
 from core.utilities.files.targets import free_target, taken
 from core.utilities.files.writing import new_tensor, write_safetensors
 from core.utilities.layers.new_layers import MadeLayer, NewLayer, NewLayers, names_like
@@ -25,7 +26,6 @@ from core.utilities.merging.merged_metadata import merged_metadata
 from core.utilities.merging.methods import METHODS, MergeMethod, elected, summed
 from core.utilities.merging.plain import plain_sums
 from core.utilities.merging.summing import dynamic_ranks
-from core.utilities.resizing.resizing import PRECISIONS, Precision
 
 PAPERS = "TIES: arXiv:2306.01708; DARE: arXiv:2311.03099"
 THINNED = ("ties", "dare", "dare_ties")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from core.utilities.files.modules import LoraModule
 from core.utilities.layers.new_layers import MadeLayer
+from core.utilities.layers.pieces import least_kept, pieces
 from core.utilities.layers.products import added, cut_to, factors_of
 from core.utilities.layers.sketch import sketch
 from core.utilities.layers.updates import Computing
@@ -36,7 +37,6 @@ def summed(layer: JoinedLayer, rank: int, device: str, computing: Computing) -> 
 def elected(layer: JoinedLayer, rank: int, device: str, computing: Computing, method: MergeMethod, density: float, scale: float,
             seed: int) -> MadeLayer:
     """TIES or DARE of the whole updates, and the best of a rank of what comes out."""
-    import torch
 
     thin: Callable[[torch.Tensor, Source, LoraModule], torch.Tensor] = \
         (lambda update, source, module: trimmed(update, density)) if method == "ties" else \
@@ -46,7 +46,7 @@ def elected(layer: JoinedLayer, rank: int, device: str, computing: Computing, me
         weight = source.weight_of(module)
         updates.append(thin(factors_of(source.file, module, device, computing).matrix(), source, module).mul_(weight))
         weights.append(abs(weight))
-    whole = torch.stack(updates).sum(0) if method == "dare" else agreed(updates, weights).mul_(scale)
+    whole = together(updates) if method == "dare" else agreed(updates, weights).mul_(scale)
     del updates
     found = sketch(whole, rank)
     return MadeLayer(found.factors, found.norm, found.error)
@@ -60,9 +60,11 @@ def trimmed(update: torch.Tensor, density: float) -> torch.Tensor:
     kept = max(1, math.ceil(density * count))
     if kept >= count:
         return update
-    sizes = update.abs()
-    least = torch.kthvalue(sizes.flatten(), count - kept + 1).values
-    return update.masked_fill_(sizes < least, 0)
+    least = least_kept(update, kept)
+    below = float(torch.nextafter(least, torch.zeros_like(least)))
+    for (piece,) in pieces(update):
+        piece.copy_(torch.nn.functional.hardshrink(piece, below))
+    return update
 
 
 def dropped(update: torch.Tensor, density: float, chance: torch.Generator) -> torch.Tensor:
@@ -71,8 +73,10 @@ def dropped(update: torch.Tensor, density: float, chance: torch.Generator) -> to
 
     if density >= 1:
         return update
-    kept = torch.rand(update.shape, generator=chance, device=update.device) < density
-    return update.mul_(kept).div_(density)
+    for (piece,) in pieces(update):
+        kept = torch.rand(len(piece), generator=chance, device=update.device) < density
+        piece.mul_(kept).div_(density)
+    return update
 
 
 def chance_of(seed: int, source: Source, module: LoraModule, device: str) -> torch.Generator:
@@ -83,6 +87,13 @@ def chance_of(seed: int, source: Source, module: LoraModule, device: str) -> tor
     return torch.Generator(device).manual_seed(int.from_bytes(hashlib.sha256(text).digest()[:8], "little") >> 1)
 
 
+def together(updates: list[torch.Tensor]) -> torch.Tensor:
+    """Their sum; the first of them is written over."""
+    for update in updates[1:]:
+        updates[0] += update
+    return updates[0]
+
+
 def agreed(updates: list[torch.Tensor], weights: list[float]) -> torch.Tensor:
     """TIES' last two steps: at each place the sign with the larger sum, and the mean of the values that have it.
 
@@ -90,13 +101,13 @@ def agreed(updates: list[torch.Tensor], weights: list[float]) -> torch.Tensor:
     """
     import torch
 
-    total = torch.zeros_like(updates[0])
-    for update in updates:
-        total += update
-    sign, share = total.sign(), torch.zeros_like(total)
-    total.zero_()
-    for update, weight in zip(updates, weights, strict=True):
-        agrees = (update.sign() == sign) & (update != 0)
-        total += update * agrees
-        share += weight * agrees
-    return total.div_(share.masked_fill_(share == 0, 1))
+    merged = torch.empty_like(updates[0])
+    for target, *parts in pieces(merged, *updates):
+        sign = torch.stack(parts).sum(0).sign_()
+        total, share = torch.zeros_like(sign), torch.zeros_like(sign)
+        for part, weight in zip(parts, weights, strict=True):
+            along = (part * sign).clamp_(min=0)
+            total += along
+            share.add_(along > 0, alpha=weight)
+        torch.div(total.mul_(sign), share.masked_fill_(share == 0, 1), out=target)
+    return merged

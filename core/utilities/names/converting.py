@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from core.base.errors import ModelError
 from core.base.progress import SILENT, Progress
 from core.base.settings import setting
+from core.base.tensor_headers import TensorPlace
 from core.base.words import counted, told_size
 from core.utilities import choices
-from core.utilities.files.headers import TensorPlace
+from core.utilities.choices import PRECISIONS, LoraSettings, Precision
 from core.utilities.files.lora_file import FLOATS, TORCH_TYPES, LoraFile, open_lora
 from core.utilities.files.modules import LoraModule
 from core.utilities.files.targets import free_target, taken
@@ -27,7 +28,6 @@ from core.utilities.layers.products import added, columns_of, cut_to, factors_of
 from core.utilities.layers.updates import Computing, broken_words, chosen_device, is_finite, weight_shape
 from core.utilities.names.family import family_of
 from core.utilities.names.renamed import ALPHAS, ENDINGS, PARTS, Plan, Renamed, parts_of, plan_names
-from core.utilities.resizing.resizing import PRECISIONS, LoraSettings, Precision
 
 if TYPE_CHECKING:
     import torch

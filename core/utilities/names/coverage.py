@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from core.utilities.files.headers import TensorPlace
+from core.base.tensor_headers import TensorPlace
 from core.utilities.files.modules import LoraModule
 from core.utilities.names.architectures import TRANSFORMERS, UNETS, original_name, text_layers, transformer_layers, unet_layers
 

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from core.base.progress import SILENT, Progress
-from core.base.settings import Settings, setting
+from core.base.settings import setting
 from core.base.words import told_size
+from core.utilities import choices
+from core.utilities.choices import PRECISIONS, LoraSettings, Precision
 from core.utilities.files.lora_file import LoraFile, open_lora
 from core.utilities.files.targets import free_target, taken
 from core.utilities.files.writing import write_safetensors
 from core.utilities.layers.algebra import FactorSpectrum
+from core.utilities.layers.new_layers import NewLayers
 from core.utilities.layers.plans import LayerPlan, ResizePlan, percent, preview_plans, read_values
 from core.utilities.layers.ranks import Method, RankRule, read_rule
-from core.utilities.layers.updates import Computing, chosen_device
-from core.utilities.resizing.resized import ResizedTensors, resized_metadata
+from core.utilities.layers.updates import chosen_device
+from core.utilities.resizing.resized import cutting, kept_tensors, resized_layers, resized_metadata
 
-Precision = Literal["same", "fp16", "bf16", "float"]
-PRECISIONS: Mapping[str, str] = {"fp16": "F16", "bf16": "BF16", "float": "F32"}
-"""sd-scripts' names of precisions and safetensors'."""
 SOURCE = "kohya-ss/sd-scripts, networks/resize_lora.py"
-
-
-class LoraSettings(Settings):
-    """Which file is worked on, and how."""
-
-    file: str = setting(..., "LoRA file", "A .safetensors file.")
-    device: str = setting("auto", "Device", "auto takes the GPU where there is one; a CPU needs some seconds.", level="expert")
-    computing: Computing = setting("float32", "Computed in", "float32 is exact to about 1e-6 of the update.", level="expert")
 
 
 class ResizeLoraSettings(LoraSettings):
     """A fixed rank, or as many singular values as a rule wants under a ceiling."""
 
     title: ClassVar[str] = "Resize a LoRA"
-    save_to: str = setting("", "Save as", "Empty: beside the file, with the rank in its name. A file that is there is not written over.")
+    save_to: str = choices.save_to("with the rank in its name", "the file")
     dynamic_method: Method = setting("fixed", "Rank by", "fixed: the same for every layer. The others give each layer what it needs: "
                                      "sv_ratio by the smallest value kept, sv_cumulative by their sum, sv_fro by their squares.",
                                      source=SOURCE)
@@ -47,8 +38,7 @@ class ResizeLoraSettings(LoraSettings):
     dynamic_param: float = setting(20.0, "Rule's number", "sv_ratio: the largest value over the smallest kept (20). sv_cumulative and "
                                    "sv_fro: the share that is kept (0.97).", ge=0, source=SOURCE,
                                    only={"dynamic_method": ("sv_ratio", "sv_cumulative", "sv_fro")})
-    save_precision: Precision = setting("same", "Precision", "Of the written values. fp16 and bf16 round: what that costs is told.",
-                                        level="advanced")
+    save_precision: Precision = choices.precision()
 
     def rule(self) -> RankRule:
         """Raises: ConfigError: the rule's number is out of its bounds."""
@@ -126,11 +116,13 @@ def resize_lora(settings: ResizeLoraSettings, progress: Progress = SILENT) -> Re
         values = read_values(file, device, settings.computing, progress, known)
         plan = values.plan(rule)
         progress.note(plan.sentence())
-        with taken(target), ResizedTensors(file, plan, PRECISIONS.get(settings.save_precision, ""), device, settings.computing,
-                                           known) as maker:
-            write_safetensors(target, maker.tensors(), resized_metadata(file, plan), hashes=True, replace=False, progress=progress)
+        layers = resized_layers(file, plan, PRECISIONS.get(settings.save_precision, ""))
+        make = cutting(file, plan, device, settings.computing, known)
+        with taken(target), NewLayers(layers, make, device, file.release) as new:
+            write_safetensors(target, [*kept_tensors(file, plan), *new.tensors()], resized_metadata(file, plan), hashes=True,
+                              replace=False, progress=progress)
         kept = (*values.left, *(place.name for place in file.unknown))
-        return ResizeReport(str(target), rule.words, target.stat().st_size, file.header.size, plan.error, maker.rounding(), plan.layers,
+        return ResizeReport(str(target), rule.words, target.stat().st_size, file.header.size, plan.error, new.rounding(), plan.layers,
                             kept, tuple(notes_of(file, plan, kept)))
 
 

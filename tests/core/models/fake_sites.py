@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.tensor_files import head_of
 
 GATED = {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access to model is restricted."}
 BLOCK = 16_384
@@ -254,15 +256,11 @@ class Sites:
 
 
 def weights(names: tuple[str, ...], size: int = 0, seed: int = 1, shape: tuple[int, ...] = (4, 4)) -> bytes:
-    """A safetensors file of small tensors with these names, and one of so many bytes besides."""
-    tensors = {name: {"dtype": "F16", "shape": list(shape), "data_offsets": [8 * at, 8 * at + 8]} for at, name in enumerate(names)}
-    end = 8 * len(names)
-    if size:
-        tensors["filler"] = {"dtype": "U8", "shape": [size], "data_offsets": [end, end + size]}
-    header = json.dumps(tensors).encode()
-    import random
-
-    return struct.pack("<Q", len(header)) + header + bytes(end) + random.Random(seed).randbytes(size)
+    """A safetensors file of small tensors with these names, and bytes by chance behind them, as many more as are asked for."""
+    shapes = dict.fromkeys(names, shape) | ({"filler": (size // 2,)} if size else {})
+    head, length = head_of(shapes)
+    filler = size // 2 * 2
+    return head + bytes(length - filler) + random.Random(seed).randbytes(filler)
 
 
 SDXL = ("model.diffusion_model.input_blocks.0.0.weight", "conditioner.embedders.1.model.token_embedding.weight")

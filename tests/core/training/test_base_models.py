@@ -1,8 +1,6 @@
 """Which base models are there, and what is said of the one that is written in the field."""
 
-import json
 import os
-import struct
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from core.training.base_models import about_model, find_models, is_demo_model
 from core.training.config import TrainingSettings
 from core.training.config.model import ModelSettings
 from core.training.config.sources import check_sources
+from tests.tensor_files import write_tensors
 
 SD15 = ("model.diffusion_model.input_blocks.0.0.weight", "cond_stage_model.transformer.text_model.embeddings.weight")
 SDXL = ("model.diffusion_model.input_blocks.0.0.weight", "conditioner.embedders.1.model.token_embedding.weight")
@@ -20,11 +19,9 @@ LORA = ("lora_unet_down.lora_down.weight",)
 
 
 def write_header(path, names, cut=0, channels=4):
-    """A safetensors file of small tensors: what a look at the header sees."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: {"dtype": "F16", "shape": [4, channels], "data_offsets": [8 * at, 8 * at + 8]} for at, name in enumerate(names)}
-    header = json.dumps(tensors)
-    path.write_bytes((struct.pack("<Q", len(header)) + header.encode() + bytes(8 * len(names)))[:-cut or None])
+    """A safetensors file of small tensors: what a look at the header sees. Args: cut: bytes that are missing at its end."""
+    write_tensors(path, dict.fromkeys(names, (4, channels)))
+    os.truncate(path, path.stat().st_size - cut)
     return path
 
 

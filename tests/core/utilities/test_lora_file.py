@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from core.base.errors import ModelError
-from core.utilities.files.headers import CONVERT
+from core.base.tensor_headers import CONVERT
 from core.utilities.files.lora_file import open_lora
 from core.utilities.files.modules import split_name
 from tests.core.utilities.layers import KINDS, layer, write

@@ -15,9 +15,9 @@ from safetensors.torch import save_file
 
 from core.base.errors import ConfigError
 from core.base.paths import ROOT
+from core.base.tensor_headers import read_header
 from core.utilities.files.hashing import hashes_of
 from core.utilities.files.header_edit import change_metadata, mend_header
-from core.utilities.files.headers import read_header_of
 from core.utilities.files.metadata import MetadataSettings, edit_metadata
 from core.utilities.files.writing import bytes_of, new_tensor, write_safetensors
 
@@ -37,7 +37,7 @@ def said(path):
 
 
 def tensors_of(path):
-    header = read_header_of(path)
+    header = read_header(path)
     return path.read_bytes()[header.start:]
 
 
@@ -127,7 +127,7 @@ LARGE = """
 import sys, time
 from pathlib import Path
 from core.utilities.files.header_edit import change_metadata
-from core.utilities.files.headers import read_header_of
+from core.base.tensor_headers import read_header
 path = Path(sys.argv[1])
 def peak():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024
@@ -146,14 +146,14 @@ def test_a_file_of_two_gigabytes_is_changed_at_once_and_copied_in_little_memory(
     size = 2 << 30
     path = tmp_path / "a.safetensors"
     write_safetensors(path, [new_tensor("a", "F16", (0,), lambda: b"")], {}, room=8192)
-    header = read_header_of(path)
+    header = read_header(path)
     text = path.read_bytes()[8:].replace(b'"shape":[0],"data_offsets":[0,0]', b'"shape":[%d],"data_offsets":[0,%d]' % (size // 2, size))
     path.write_bytes(header.length.to_bytes(8, "little") + text.rstrip().ljust(header.length))
     os.truncate(path, header.start + size)
     result = subprocess.run([sys.executable, "-c", LARGE, str(path)], cwd=ROOT, capture_output=True, text=True, check=True)
     (fits, seconds, memory), (copied, _, memory_then) = (line.split() for line in result.stdout.splitlines())
     assert (fits, copied) == ("True", "False") and float(seconds) < 1 and int(memory) < 100 and int(memory_then) < 100
-    assert read_header_of(path).metadata["modelspec.title"] == "x" * 40000
+    assert read_header(path).metadata["modelspec.title"] == "x" * 40000
 
 
 def test_the_legacy_hash_follows_the_trainings_metadata(tmp_path):

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save, save_file
 
 from core.base.errors import ModelError
 from core.base.paths import ROOT
+from core.base.tensor_headers import ROOM, read_header
 from core.training.builtin.metadata import write_lora
 from core.utilities.files.hashing import hashes_of
-from core.utilities.files.headers import ROOM, read_header_of
 from core.utilities.files.writing import bytes_of, new_tensor, write_safetensors
 
 TYPES = {torch.float16: "F16", torch.float32: "F32", torch.bfloat16: "BF16", torch.int64: "I64", torch.float8_e4m3fn: "F8_E4M3"}
@@ -52,7 +52,7 @@ def test_order_can_be_kept(tmp_path):
     state = {name: value for name, value in tensors(3).items() if value.dtype == torch.float16}
     names = [*state][::-1]
     write_safetensors(tmp_path / "a.safetensors", as_new({name: state[name] for name in names}), {}, keep_order=True)
-    assert [place.name for place in read_header_of(tmp_path / "a.safetensors").tensors] == names
+    assert [place.name for place in read_header(tmp_path / "a.safetensors").tensors] == names
 
 
 @pytest.mark.parametrize("size", ["small", "above a megabyte", "long header"])

@@ -5,7 +5,7 @@ import re
 import pytest
 from PIL import Image
 
-from core.utilities.files.headers import read_header_of
+from core.base.tensor_headers import read_header
 from core.utilities.files.metadata import MetadataSettings, edit_metadata
 from tests.widgets.utilities.conftest import SAID, choose, finish, press
 from widgets.utilities.metadata import MetadataPanel
@@ -37,7 +37,7 @@ def test_only_what_was_changed_is_written_and_an_emptied_field_goes(panel, lora,
     press(panel.main)
     finish(panel)
     assert "4 entries changed" in panel.status.text and "Author</th><td>taken out" in panel._changes.value
-    said = read_header_of(lora).metadata
+    said = read_header(lora).metadata
     assert said["modelspec.title"] == "Mika 2" and said["modelspec.description"] == "two\nlines" and "modelspec.author" not in said
     assert said["modelspec.usage_hint"] == "by another program" and said["ss_tag_frequency"] == SAID["ss_tag_frequency"]
     assert panel.form.value().usage_hint == "by another program" and panel.form.value().thumbnail == ""
@@ -54,7 +54,7 @@ def test_what_another_program_changed_is_shown_unless_something_was_typed(panel,
     assert panel.form.value().name == "typed" and panel.form.value().author == "another"
     press(panel.main)
     finish(panel)
-    said = read_header_of(lora).metadata
+    said = read_header(lora).metadata
     assert said["modelspec.title"] == "typed" and said["modelspec.author"] == "a third" and panel.form.value().author == "a third"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.utilities.files.headers import read_header_of
+from core.base.tensor_headers import read_header
 from tests.widgets.utilities.conftest import choose, finish, press
 from widgets.session import Session
 from widgets.utilities.resize import ResizePanel
@@ -44,7 +44,7 @@ def test_a_pressed_target_gives_the_very_ranks_that_were_told(panel, lora):
     highest = max(layer["new_rank"] for layer in report["layers"])
     assert report["error"] == pytest.approx(told["error"]) and highest == told["highest_rank"]
     assert report["file"] in panel._facts.value and "What each block loses" not in panel._map.value and "Loses most: " in panel._map.value
-    assert panel.sizes.rows and read_header_of(lora.with_name(report["file"].rsplit("/")[-1])).metadata["ss_network_dim"] == "Dynamic"
+    assert panel.sizes.rows and read_header(lora.with_name(report["file"].rsplit("/")[-1])).metadata["ss_network_dim"] == "Dynamic"
     panel.sizes._heard(panel.sizes, {"row": 1}, [])
     assert (panel.form.value().dynamic_method, panel.form.value().new_rank) == ("fixed", 2)
 

@@ -67,11 +67,11 @@ def _places(called: str) -> str:
     return "Faces are restored by Enhance." if called == "upscaler" else ""
 
 
-def _shapes(weights: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _shapes(weights: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """As the header of a safetensors file tells them; of tensors that lie in a table of their own, those."""
     inner = [value for value in weights.values() if isinstance(value, dict)]
     tensors = {**weights, **{name: one for table in inner for name, one in table.items()}}
-    return {str(name): {"shape": tuple(one.shape)} for name, one in tensors.items() if hasattr(one, "shape")}
+    return {str(name): tuple(one.shape) for name, one in tensors.items() if hasattr(one, "shape")}
 
 
 def _extra() -> Any:

@@ -1,7 +1,8 @@
 """Files with the headers of real parts of models, and nothing behind them."""
 
-import json
 from pathlib import Path
+
+from tests.tensor_files import write_tensors
 
 SHAPES = {"clip_l": {"text_model.encoder.layers.0.mlp.fc1.weight": [3072, 768],
                      "text_model.embeddings.token_embedding.weight": [49408, 768]},
@@ -16,15 +17,4 @@ SHAPES = {"clip_l": {"text_model.encoder.layers.0.mlp.fc1.weight": [3072, 768],
 
 def weights(path: Path, shapes: dict[str, list[int]]) -> Path:
     """A safetensors file with these tensors, of the smallest type; what lies behind the header is a hole."""
-    header, place = {}, 0
-    for name, shape in shapes.items():
-        size = 1
-        for side in shape:
-            size *= side
-        header[name] = {"dtype": "F8_E4M3", "shape": shape, "data_offsets": [place, place + size]}
-        place += size
-    text = json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text)
-    with open(path, "ab") as file:
-        file.truncate(8 + len(text) + place)
-    return path
+    return write_tensors(path, shapes, "F8_E4M3")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.diffusion.kinds import read_header
+from core.base.tensor_headers import read_header
 from core.diffusion.parts import ModelPart, part_of
 from core.training.config.checks import check_settings
 from core.training.config.components import check_components, find_parts, parts_here
@@ -25,7 +25,7 @@ def found(family, **components):
     ("clip_l", ModelPart("clip", 768)), ("clip_g", ModelPart("clip", 1280)), ("t5xxl", ModelPart("t5", 4096)),
     ("qwen_4b", ModelPart("llm", 2560)), ("ae", ModelPart("vae", 16)), ("lora", ModelPart("lora")), ("flux", None), ("strange", None)])
 def test_a_part_is_told_by_names_and_shapes(files, name, part):
-    assert part_of(read_header(files[name])) == part
+    assert part_of(read_header(files[name]).shapes) == part
 
 
 def test_the_right_files_are_left_in_peace(files):
@@ -97,7 +97,7 @@ def test_a_whole_checkpoint_serves_as_a_vae_of_its_family_and_of_no_other(tmp_pa
     names = ("model.diffusion_model.input_blocks.0.0.weight", "conditioner.embedders.1.model.token_embedding.weight",
              "conditioner.embedders.0.transformer.text_model.encoder.layers.0.mlp.fc1.weight", "first_stage_model.decoder.conv_in.weight")
     whole = weights(tmp_path / "sdxl.safetensors", {name: [4, 4] for name in names})
-    assert part_of(read_header(whole)) is None and found("sdxl", vae=whole) == []
+    assert part_of(read_header(whole).shapes) is None and found("sdxl", vae=whole) == []
     (one,) = found("sd15", vae=whole)
     assert "is a whole model of the family" in one.what and "chosen as VAE" in one.what
 

@@ -1,7 +1,5 @@
 """What musubi-tuner refuses, changes or passes over is found in the pair; a pair in its words; the distilled klein; the wrong trainer."""
 
-import json
-import struct
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from core.training.config.pair import write_pair
 from core.training.config.presets import find_presets
 from core.training.config.reading import from_arguments
 from core.training.config.sources import judge_model
+from tests.tensor_files import write_tensors
 
 SOUND = {"mixed_precision": "bf16", "optimizer_type": "AdamW8bit", "max_data_loader_n_workers": 2, "sdpa": True}
 
@@ -128,11 +127,7 @@ def test_its_presets_lack_only_what_is_a_persons_own(name):
 
 
 def write_model(path, width, **metadata):
-    header = {"__metadata__": metadata, "img_in.weight": {"dtype": "BF16", "shape": [width, 1], "data_offsets": [0, 2]},
-              "double_stream_modulation_img.lin.weight": {"dtype": "BF16", "shape": [1], "data_offsets": [2, 4]}}
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + b"\0" * 4)
-    return path
+    return write_tensors(path, {"img_in.weight": (width, 1), "double_stream_modulation_img.lin.weight": (1,)}, "BF16", metadata)
 
 
 @pytest.mark.parametrize(("name", "width", "family", "level", "words"), [

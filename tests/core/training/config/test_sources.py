@@ -1,7 +1,6 @@
 """The files that the settings name: a missing one, an empty folder and a bad caption are found before training."""
 
 import codecs
-import json
 
 import pytest
 
@@ -9,6 +8,7 @@ from core.dataset.project import Project
 from core.training.config import TrainingSettings
 from core.training.config.sources import check_sources, image_counts, image_files
 from core.training.fitting import check_before_launch, fit_to_project
+from tests.tensor_files import write_tensors
 
 
 @pytest.fixture
@@ -137,10 +137,7 @@ def test_a_hub_name_is_not_looked_for_on_disk(folder):
 
 def write_model(path, *names):
     """A safetensors file with these tensors, of one number each."""
-    header = {name: {"dtype": "F32", "shape": [1], "data_offsets": [4 * place, 4 * place + 4]} for place, name in enumerate(names)}
-    text = json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(4 * len(names)))
-    return str(path)
+    return str(write_tensors(path, dict.fromkeys(names, (1,))))
 
 
 UNET = "model.diffusion_model.input_blocks.1.0.weight"

@@ -3,16 +3,13 @@
 import json
 from pathlib import Path
 
+from tests.tensor_files import write_tensors
+
 
 def write_lora(path: Path, metadata: dict[str, str], tensors: tuple[str, ...] = ("lora_unet_a.lora_down.weight",), dtype: str = "F16"
                ) -> Path:
     """A safetensors file of one number for each tensor."""
-    size = {"F16": 2, "BF16": 2, "F32": 4}[dtype]
-    header = {"__metadata__": metadata, **{name: {"dtype": dtype, "shape": [1], "data_offsets": [place * size, (place + 1) * size]}
-                                           for place, name in enumerate(tensors)}}
-    text = json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(size * len(tensors)))
-    return path
+    return write_tensors(path, dict.fromkeys(tensors, (1,)), dtype, metadata)
 
 
 def write_gui(path: Path, **values) -> Path:

@@ -27,7 +27,7 @@ def test_a_shipped_preset_is_read_as_a_file_too():
     (b"[1, 2]", "no TOML|no training settings"), (b"{\"a\": 1}", "no settings file of kohya_ss"),
     (b"title = 'a song'\n", "no training settings"),
     (b"\x00\x01\x02\x03", "no settings file"), (b"model = 5\n", "no training settings"), (b"name = \"\xff\xfe\"\n", "UTF-8"),
-    (b"\x10\x00\x00\x00\x00\x00\x00\x00{\"a\"", "safetensors"),
+    (b"\x10\x00\x00\x00\x00\x00\x00\x00{\"a\"", "cut off within its header"),
     (b"[[datasets]]\nsubsets = 5\nresolution = 512\n", "wrong|no TOML"), (b"datasets = [1]\n", "stands where a table belongs"),
     (b"[model]\nfamily = \"sd99\"\n", "sd99"), (b"[preset]\ntitle = \"x\"\n[data]\nresolutoin = 5\n", "resolutoin"),
 ])

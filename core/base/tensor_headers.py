@@ -9,14 +9,15 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from core.base.errors import ModelError
 from core.base.files import explain_disk_errors
 
-DTYPES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2, "I32": 4, "U32": 4, "F32": 4,
-          "F64": 8, "I64": 8, "U64": 8}
+DTYPES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1, "F8_E4M3FNUZ": 1, "F8_E5M2FNUZ": 1, "I16": 2, "U16": 2,
+          "F16": 2, "BF16": 2, "I32": 4, "U32": 4, "F32": 4, "C64": 8, "F64": 8, "I64": 8, "U64": 8}
 """Bytes of one value, in the order of safetensors' own list: its writer puts the last of these first in a file (tensor.rs, `Dtype`)."""
 LONGEST = 100_000_000
 """Bytes that a header may have (safetensors' MAX_HEADER_SIZE)."""
@@ -61,8 +62,18 @@ class Header:
         """The first byte of the tensors."""
         return 8 + self.length
 
+    @cached_property
+    def by_name(self) -> Mapping[str, TensorPlace]:
+        """Each tensor by its name."""
+        return {place.name: place for place in self.tensors}
 
-def read_header_of(path: Path) -> Header:
+    @cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Each tensor's shape by its name."""
+        return {place.name: place.shape for place in self.tensors}
+
+
+def read_header(path: Path) -> Header:
     """The header of a safetensors file. No tensor is read.
 
     Raises: ModelError: there is none; it is another kind of file, cut off, pickled, or its header is wrong. DiskError: no right to read.
