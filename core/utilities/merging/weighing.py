@@ -18,9 +18,9 @@ from typing import ClassVar
 from core.base.errors import ConfigError, ModelError
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
+from core.base.tensor_headers import TensorPlace
 from core.base.words import counted, told_size
 from core.utilities import choices
-from core.utilities.files.headers import TensorPlace
 from core.utilities.files.lora_file import TORCH_TYPES, LoraFile
 from core.utilities.files.modules import LoraModule
 from core.utilities.files.targets import free_target, taken
