@@ -45,7 +45,7 @@ def _text_encoder(words: int, projection: bool) -> Any:
 def make_parts(family: str, words: int, tiny_vae: bool = False, all_blocks: bool = False) -> dict[str, Any]:
     """UNet, VAE and text encoders with random weights.
 
-    Args: family: "sd15" or "sdxl". tiny_vae: an AutoencoderTiny of factor 4. all_blocks: SD 1.x's U-Net with all of its blocks, only thinner.
+    Args: family: "sd15" or "sdxl". tiny_vae: an AutoencoderTiny of factor 4. all_blocks: all of SD 1.x's blocks, only thinner.
     """
     from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 
