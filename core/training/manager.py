@@ -99,13 +99,16 @@ class TrainingManager:
 
         return amount_lines(learn_versions(settings, self.project, masks=False), backend, self.project.folder, has_gpu())
 
-    def basis(self, settings: TrainingSettings | None = None) -> Basis:
-        """What the calculator begins from: these settings, else the kept ones, with the pictures as they are now. Raises: DatasetError."""
+    def basis(self, settings: TrainingSettings | None = None, before: Basis | None = None) -> Basis:
+        """What the calculator begins from: these settings, else the kept ones, with the pictures as they are now.
+
+        Args: before: the one that was made last, so that only what is new is read. Raises: DatasetError.
+        """
         from core.training.amounts import has_gpu
         from core.training.calculating.stage import basis_of
 
         chosen = self.configure(settings if settings is not None else self.settings(propose=False))
-        return basis_of(self.project, learn_versions(chosen, self.project, masks=False), has_gpu())
+        return basis_of(self.project, learn_versions(chosen, self.project, masks=False), has_gpu(), before)
 
     def calculate(self, settings: CalculateSettings, progress: Progress = SILENT) -> CalculateReport:
         """Steps, time and price of numbers that are tried, and ways to a target; also taken into the settings. Raises: ConfigError."""

@@ -71,8 +71,8 @@ class CalculatorPanel(Panel):
             return
         if folder != self._basis_of:
             self._basis = None
-        manager, settings = self.session.training, read_settings(self.session)
-        self._beside(lambda: manager.basis(settings), self._take_basis)
+        manager, settings, before = self.session.training, read_settings(self.session), self._basis
+        self._beside(lambda: manager.basis(settings, before), self._take_basis)
 
     def blocked(self) -> str:
         """The settings must be right."""

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.base.buckets import Fitter, Size, fitting_repeats
 from core.base.errors import ConfigError, StudioError
+from core.base.paths import place_of
 from core.training.calculating.settings import CalculateSettings
 from core.training.config.counting import Totals, count_steps, held_back, repeats_of_images, split_of
 from core.training.duration import Expected, expect, expected_time
@@ -39,6 +40,8 @@ class Basis:
     on_gpu: bool = False
     fitted: bool = False
     """Whether the repeats of the project's own folder are fitted to its pictures."""
+    mark: tuple[Any, ...] = ()
+    """What the shapes hang on: they are found anew only where it is another."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,14 @@ def shapes_of(settings: TrainingSettings) -> Shapes:
             return None
 
     return tuple(tuple(fitted(picture.size) for picture in folder) for folder in pictures_of(settings.data.subsets))
+
+
+def mark_of(settings: TrainingSettings) -> tuple[Any, ...]:
+    """Changes when pictures come, go or are replaced, or find other training sizes. Raises: ConfigError: wrong limits of the sizes."""
+    from core.training.preflight.buckets import rule_of
+
+    places = [place_of(subset.image_dir) for subset in settings.data.subsets]
+    return rule_of(settings), *((place, place.stat().st_mtime_ns if place.is_dir() else 0) for place in places)
 
 
 class Calculator:

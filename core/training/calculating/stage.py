@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core.base.errors import ConfigError, StudioError
 from core.dataset.project import Project
 from core.training.calculating.back import Goal, Offer, find_offers, goal_of
-from core.training.calculating.counted import Basis, Calculator, Plan, shapes_of, spread, tried_values
+from core.training.calculating.counted import Basis, Calculator, Plan, mark_of, shapes_of, spread, tried_values
 from core.training.calculating.explained import Line, explain, joined_words, many, notes_on, price_words
 from core.training.calculating.settings import CalculateSettings
 from core.training.duration import rough_time
@@ -60,19 +60,26 @@ def _told_row(offer: Offer) -> str:
     return ", ".join(filter(None, [steps, seen, told["Time"], told["Price"], told["Beside the target"]]))
 
 
-def basis_of(project: Project, settings: TrainingSettings, on_gpu: bool) -> Basis:
-    """The project as it is now. Args: settings: with its own folder as it is learned from (`learned.learn_versions`)."""
+def basis_of(project: Project, settings: TrainingSettings, on_gpu: bool, before: Basis | None = None) -> Basis:
+    """The project as it is now.
+
+    Args:
+        settings: with its own folder as it is learned from (`learned.learn_versions`).
+        before: the one that was made last; the sizes of its pictures are not read again where none came, went or was replaced.
+    """
     from core.training.config.sources import image_counts
     from core.training.finish.kept import price_of_hour
 
     counts = tuple(image_counts(settings))
+    mark: tuple[Any, ...] = ()
     try:
-        shapes = shapes_of(settings) if sum(counts) else ()
+        mark = mark_of(settings)
+        shapes = before.shapes if before is not None and before.mark == mark else shapes_of(settings)
     except StudioError:  # told by the check; the sum is made without the shapes
         shapes = ()
     whole = tuple(map(len, shapes)) == counts
     return Basis(settings, counts, shapes if whole else (), project.folder, price_of_hour(project.folder), on_gpu,
-                 settings.data.num_repeats is None)
+                 settings.data.num_repeats is None, mark if whole else ())
 
 
 def no_basis() -> Basis:
@@ -88,7 +95,7 @@ def calculate(basis: Basis, wanted: CalculateSettings) -> CalculateReport:
     Raises: ConfigError: no pictures, or numbers that do not fit each other. What is wrong with the target alone is a note.
     """
     calculator = Calculator(basis, wanted)
-    plan, several = calculator.plan, len({shape for folder in basis.shapes for shape in folder}) > 1
+    plan, several = calculator.plan, len({shape for folder in basis.shapes for shape in folder if shape}) > 1
     notes, offers, target = list(notes_on(plan, calculator.typed, several)), list[Offer](), ""
     try:
         goal = goal_of(wanted, calculator)

@@ -99,6 +99,17 @@ def test_a_projects_pictures_are_counted_with_their_shapes_as_the_check_does(pro
         "3 ÷ 4 + 15 ÷ 4 + 9 ÷ 4 = 1 + 4 + 3. 3 of 8 are not full.")
 
 
+def test_sizes_are_read_again_only_where_pictures_came_or_find_others(project):
+    manager = TrainingManager.open(project.folder)
+    first = manager.basis()
+    assert manager.basis(before=first).shapes is first.shapes and first.shapes
+    other = manager.basis(manager.settings().with_values(data={"resolution": 256, "max_bucket_reso": 512}), first)
+    assert other.shapes != first.shapes
+    make_pictures(project.images, [(300, 900)] * 12)  # the first nine are written over
+    after = manager.basis(before=first)
+    assert len(after.shapes[0]) == 12 and set(after.shapes[0]) != set(first.shapes[0])
+
+
 def test_any_settings_count_as_plan_buckets_does(tmp_path):
     chance, folders = random.Random(7), []
     for number in range(3):
