@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -15,6 +16,7 @@ from core.base.errors import ConfigError
 from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
+from core.base.tensor_headers import read_header
 from core.utilities import choices
 from core.utilities.choices import Precision
 from core.utilities.files.lora_file import open_lora
@@ -46,7 +48,7 @@ def average_loras(settings: AverageSettings, progress: Progress = SILENT) -> Mer
 
     Raises: ConfigError: fewer than two checkpoints, or the target is taken. ModelError: as `merge_loras`. DiskError, Cancelled.
     """
-    files = checkpoints_of(settings.files)
+    files, others = checkpoints_of(settings.files)
     ranks = [1]
     for path in files:
         with open_lora(path) as file:
@@ -56,7 +58,11 @@ def average_loras(settings: AverageSettings, progress: Progress = SILENT) -> Mer
                                save_to=settings.save_to, save_precision=settings.save_precision, device=settings.device,
                                computing=settings.computing)
     words = "mean" if settings.average_method == "mean" else f"EMA {settings.ema_decay:g}"
-    return merge_loras(merge, progress, words, f"-{settings.average_method}")
+    report = merge_loras(merge, progress, words, f"-{settings.average_method}")
+    if not others:
+        return report
+    left = f"Not of this run, and left out: {', '.join(path.name for path in others[:3])}{' …' if len(others) > 3 else ''}."
+    return replace(report, notes=(*report.notes, left))
 
 
 def shares(count: int, decay: float | None = None) -> tuple[float, ...]:
@@ -67,17 +73,35 @@ def shares(count: int, decay: float | None = None) -> tuple[float, ...]:
                  for number in range(count))
 
 
-def checkpoints_of(files: Sequence[str]) -> list[Path]:
-    """The files as given; of a folder its .safetensors files, the lowest number first and the one without a number last.
+def checkpoints_of(files: Sequence[str]) -> tuple[list[Path], list[Path]]:
+    """The files as given; of a folder the checkpoints of its run in their order, and what lies there beside them.
 
-    Raises: ConfigError: fewer than two.
+    A run's files bear one name, with a number or without; what was made of them (resized, averaged) bears another. Their order is that of
+    the steps which they tell; where one tells none, that of their numbers, the one without a number last.
+    Raises: ConfigError: fewer than two, or a folder with checkpoints of several runs. ModelError: no LoRA file.
     """
-    paths = [typed_path(file) for file in files]
+    paths, others = [typed_path(file) for file in files], list[Path]()
     if len(paths) == 1 and paths[0].is_dir():
-        paths = sorted((path for path in paths[0].glob("*.safetensors") if path.is_file()), key=_place)
+        here = sorted(path for path in paths[0].glob("*.safetensors") if path.is_file())
+        runs: dict[str, list[Path]] = {}
+        for path in here:
+            runs.setdefault(NUMBER.sub("", path.stem), []).append(path)
+        several = sorted(name for name, own in runs.items() if len(own) > 1)
+        if len(several) > 1:
+            raise ConfigError(f"{paths[0]} has checkpoints of several runs: {', '.join(several)}.", "Name the files of one of them.")
+        paths = in_order(runs[several[0]]) if several else here[:1]
+        others = [path for path in here if path not in paths]
     if len(paths) < 2:
         raise ConfigError(f"There is only {len(paths)} checkpoint: an average needs two.", "Name several files, or a folder that has them.")
-    return paths
+    return paths, others
+
+
+def in_order(paths: Sequence[Path]) -> list[Path]:
+    """Checkpoints of one run, the earliest first. Raises: ModelError: one is no safetensors file."""
+    steps = {path: read_header(path).metadata.get("ss_steps", "") for path in paths}
+    if all(told.isdecimal() and int(told) for told in steps.values()):
+        return sorted(paths, key=lambda path: (int(steps[path]), path.name))
+    return sorted(paths, key=_place)
 
 
 def _place(path: Path) -> tuple[float, str]:

@@ -6,7 +6,7 @@ import json
 import math
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -59,7 +59,8 @@ class ConvertReport:
     """Layers of the new file under the other naming."""
     made_lora: int
     rounding: float
-    """Root of the mean square of what another precision changed, relative to the values; 0: not a bit was."""
+    """Root of the mean square of what another precision changed, relative to the values, or, of layers that were made LoRA and where that
+    is more, relative to their updates; 0: not a bit was."""
     kept: tuple[str, ...]
     """Layers and tensors whose names nobody knows; they stand in the new file as they were."""
     notes: tuple[str, ...]
@@ -87,11 +88,12 @@ def convert_lora(settings: ConvertSettings, progress: Progress = SILENT) -> Conv
             return _renamed(file, target, settings, dtype, 0, progress)
         if settings.naming == "same":
             return _made_lora(file, target, whole, dtype, device, settings.computing, progress)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".lora-") as folder:
-            between = Path(folder) / "lora.safetensors"
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name[:40]}.", suffix=".part") as folder:
+            between = Path(folder) / "lora.safetensors.part"  # housekeeping finds it where this process is killed
             first = _made_lora(file, between, whole, dtype, device, settings.computing, progress)
             with open_lora(between) as lora:
-                return _renamed(lora, target, settings, "", first.made_lora, progress)
+                report = _renamed(lora, target, settings, "", first.made_lora, progress)
+            return replace(report, rounding=max(first.rounding, report.rounding))
 
 
 def is_made_lora(module: LoraModule) -> bool:
@@ -118,8 +120,7 @@ def _made_lora(file: LoraFile, target: Path, whole: list[LoraModule], dtype: str
         tensors = [*new.tensors(), *(cast(file, place, dtype, rounding) for place in [*rest, *file.unknown])]
         metadata = _without_hashes(file) | {"ss_network_module": "networks.lora"}
         write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
-        rounding.changed += new.rounding() ** 2
-    return ConvertReport(str(target), "same", target.stat().st_size, 0, len(whole), rounding.share(),
+    return ConvertReport(str(target), "same", target.stat().st_size, 0, len(whole), max(rounding.share(), new.rounding()),
                          tuple(place.name for place in file.unknown), ())
 
 

@@ -1,5 +1,7 @@
 """The checkpoints of a run averaged: the mean of what they do, not of their factors."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -35,7 +37,7 @@ def test_the_average_is_that_of_the_updates_and_its_rank_that_of_the_run(tmp_pat
     state = load_file(tmp_path / f"mika-000001-{method}.safetensors")
     assert state[f"{NAME}.lora_down.weight"].shape[0] == 4 and report.error == pytest.approx(error, rel=1e-3)
     assert float((update_of(state, NAME) - best).norm() / best.norm()) < 1e-5
-    exact = average_loras(AverageSettings.make(files=[str(path) for path in checkpoints_of([str(tmp_path)])[:4]], average_method=method,
+    exact = average_loras(AverageSettings.make(files=[str(path) for path in checkpoints_of([str(tmp_path)])[0]], average_method=method,
                                                ema_decay=0.6, new_rank=16, save_to=str(tmp_path / "exact.safetensors"), device="cpu"))
     if method == "mean":
         assert exact.error == 0 and "mean of 0.25 × mika-000001.safetensors" in exact.sentence()
@@ -44,9 +46,27 @@ def test_the_average_is_that_of_the_updates_and_its_rank_that_of_the_run(tmp_pat
 def test_the_order_is_that_of_the_run_and_the_shares_make_one(tmp_path):
     run(tmp_path, 3)
     (tmp_path / "mika-step00000250.safetensors").write_bytes((tmp_path / "mika.safetensors").read_bytes())
-    assert [path.name for path in checkpoints_of([str(tmp_path)])] == [
+    assert [path.name for path in checkpoints_of([str(tmp_path)])[0]] == [
         "mika-000001.safetensors", "mika-000002.safetensors", "mika-step00000250.safetensors", "mika.safetensors"]
     assert sum(shares(7, 0.9)) == pytest.approx(1) and shares(3, 0.5) == (0.25, 0.25, 0.5) and shares(2) == (0.5, 0.5)
+
+
+def test_steps_that_the_files_tell_count_more_than_the_numbers_in_their_names(tmp_path):
+    for name, steps in (("mika-000002", 400), ("mika-step00000250", 250), ("mika-000001", 200), ("mika", 600)):
+        write(tmp_path / f"{name}.safetensors", {NAME: layer("linear")[0]}, {"ss_steps": str(steps)})
+    assert [path.stem for path in checkpoints_of([str(tmp_path)])[0]] == ["mika-000001", "mika-step00000250", "mika-000002", "mika"]
+
+
+def test_what_was_made_of_checkpoints_is_not_averaged_with_them_and_two_runs_are_not_mixed(tmp_path):
+    run(tmp_path, 3)
+    for name in ("mika-r16", "mika-000001-mean", "other"):
+        write(tmp_path / f"{name}.safetensors", {NAME: layer("linear")[0]})
+    report = average_loras(AverageSettings.make(files=(str(tmp_path),), save_to=str(tmp_path / "again.safetensors"), device="cpu"))
+    assert [Path(name).stem for name, _ in report.sources] == ["mika-000001", "mika-000002", "mika"]
+    assert report.notes[-1] == "Not of this run, and left out: mika-000001-mean.safetensors, mika-r16.safetensors, other.safetensors."
+    write(tmp_path / "other-000001.safetensors", {NAME: layer("linear")[0]})
+    with pytest.raises(ConfigError, match="has checkpoints of several runs: mika, other"):
+        average_loras(AverageSettings.make(files=(str(tmp_path),)))
 
 
 def test_one_checkpoint_alone_has_no_average(tmp_path):

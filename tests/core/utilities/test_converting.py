@@ -208,6 +208,9 @@ def test_loha_lokr_and_tucker_become_lora_exactly_also_under_other_names(tmp_pat
     state = load_file(tmp_path / "b.safetensors")
     assert report.made_lora == 1 and float((update_of(state, name) - update).norm() / update.norm()) < 1e-6
     assert torch.equal(state[f"{plain}.lora_up.weight"], load_file(path)[f"{plain}.lora_up.weight"])
+    rounded = [converted(path, tmp_path / f"r{number}.safetensors", naming, to_lora=True, save_precision="bf16").rounding
+               for number, naming in enumerate(("same", "comfy"))]
+    assert all(5e-4 < one < 5e-3 for one in rounded)
     converted(path, tmp_path / "c.safetensors", "comfy", to_lora=True)
     assert len(load_file(tmp_path / "c.safetensors")) == 6 and sorted(one.name for one in tmp_path.iterdir() if one.name[0] == ".") == []
     with pytest.raises(ModelError, match="Make LoRA of LoHa, LoKr"):
