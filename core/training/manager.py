@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from core.training.calculating.stage import CalculateReport
     from core.training.comparing import Comparison
     from core.training.config import TrainingSettings
-    from core.training.evaluation import EvaluationReport, EvaluationSettings
+    from core.training.evaluated import EvaluationReport
+    from core.training.evaluation import EvaluationSettings
     from core.training.finish.bringing import BringReport, BringSettings
     from core.training.finish.report import FinishReport
     from core.training.finish.settings import FinishSettings
@@ -324,7 +325,7 @@ class TrainingManager:
 
     def evaluation(self, run_id: str) -> EvaluationReport | None:
         """The last comparison of a run, None where there is none."""
-        from core.training.evaluation import EvaluationReport
+        from core.training.evaluated import EvaluationReport
 
         return EvaluationReport.read(self.run(run_id).folder / "evaluation")
 
@@ -333,7 +334,7 @@ class TrainingManager:
 
         Raises: TrainingError: no such column was drawn with a LoRA. ConfigError: its weight is 1, so that the file is it already.
         """
-        from core.training.evaluation import weighing_of
+        from core.training.evaluated import weighing_of
 
         return start_job(loras_dir(), "weigh-lora", weighing_of(self.evaluation(run_id), column, self.project.output))
 

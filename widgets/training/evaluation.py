@@ -8,7 +8,8 @@ from pathlib import Path
 import ipywidgets as ipw
 
 from core.base.jobs import Job, JobStatus
-from core.training.evaluation import WITHOUT, EvaluationReport, EvaluationSettings
+from core.training.evaluated import WITHOUT, EvaluationReport
+from core.training.evaluation import EvaluationSettings
 from widgets.components.samples import Picture, Samples
 from widgets.download_links import download_links
 from widgets.form import Form

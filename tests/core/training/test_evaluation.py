@@ -10,7 +10,8 @@ from core.base.errors import Cancelled, ConfigError, ModelError, TrainingError
 from core.base.progress import Progress
 from core.diffusion import load_model
 from core.stages import run_stage
-from core.training.evaluation import UNFINISHED, EvaluationReport, EvaluationSettings, draw_before_after, settings_for, weighing_of
+from core.training.evaluated import EvaluationReport, weighing_of
+from core.training.evaluation import UNFINISHED, EvaluationSettings, draw_before_after, settings_for
 from core.training.run import Run
 from core.training.sheet import cell_size, draw_sheet
 from tests.core.training.fake_trainer import write_lora
