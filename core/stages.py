@@ -134,6 +134,10 @@ _ALL = (
           "edit_metadata", heavy=False, place="loras"),
     Stage("convert-pickled", "Make a safetensors file of a pickled checkpoint", "core.utilities.files.pickled:PickledSettings",
           UTILITIES, "convert_pickled", heavy=False, place="loras"),
+    Stage("check-publish", "What stands against publishing a LoRA", "core.utilities.publishing.settings:PublishSettings", UTILITIES,
+          "check_publish", heavy=False, place="loras"),
+    Stage("publish-lora", "Publish a LoRA on Hugging Face, or for Civitai", "core.utilities.publishing.settings:PublishSettings", UTILITIES,
+          "publish", heavy=False, place="loras"),
     Stage("housekeeping", "What lies on the disk, and making room", "core.utilities.disk.housekeeping:HousekeepingSettings", UTILITIES,
           "keep_house", heavy=False, place="projects"),
 )

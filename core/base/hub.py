@@ -13,6 +13,8 @@ from core.base.paths import hub_folder
 
 HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 REPO_NAME = re.compile(r"[\w.\-]+(?:/[\w.\-]+)?")
+WRITTEN_NAME = re.compile(r"(?:[\w\-]+(?:\.[\w\-]+)*/)?[\w\-]+(?:\.[\w\-]+)*", re.ASCII)
+"""Of a repository that is written to."""
 TROUBLES = {
     "LocalEntryNotFoundError": "it could not be reached",
     "OfflineModeIsEnabled": "it could not be reached",
@@ -62,6 +64,17 @@ def read_repo(text: str, kind: str = "model", hosts: Sequence[str] = HUB_HOSTS) 
     if kind == "space" or not REPO_NAME.fullmatch(name) or ".." in name or (at and not revision):
         return None
     return RepoAddress(kind, name, revision, "/".join(rest))
+
+
+def written_name(value: str, what: str) -> str:
+    """owner/name or a name alone of a repository that is written to, also out of its address; empty stays empty.
+
+    Args: what: how it is called in the sentence. Raises: ValueError: it is none.
+    """
+    value = re.sub(r"^https?://huggingface\.co/", "", value.strip()).removeprefix("datasets/").strip("/")
+    if value and not WRITTEN_NAME.fullmatch(value):
+        raise ValueError(f"{what} is called owner/name, or a name alone, of letters, digits, '-', '_' and '.'; {value!r} is not.")
+    return value
 
 
 def hub_trouble(error: BaseException) -> str:

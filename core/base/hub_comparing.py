@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from core.base.files import sha256
+from core.base.progress import SILENT, Progress
+
+AT_ONCE = 50
+"""Files that the far end is asked about in one request."""
+
+
+def entries_there(api: Any, repo_id: str, names: Sequence[str], ask: Callable[[str, Callable[[], Any]], Any], progress: Progress = SILENT,
+                  kind: str = "model", revision: str | None = None) -> dict[str, Any]:
+    """What the far end tells of these files, by their names; those that it does not have are left out.
+
+    Args: ask: as `ask_hub`. kind: "model" or "dataset". revision: a commit or branch; None: the main one.
+    Raises: as `ask`. Cancelled: between two requests.
+    """
+    found: dict[str, Any] = {}
+    for first in range(0, len(names), AT_ONCE):
+        asked = partial(api.get_paths_info, repo_id, list(names[first:first + AT_ONCE]), revision=revision, repo_type=kind)
+        found.update({entry.path: entry for entry in ask("The look at the far end", asked)})
+        progress.check()
+    return found
 
 
 class Comparison:

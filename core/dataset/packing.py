@@ -12,9 +12,9 @@ from core.base.files import safe_stem, write_with
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.base.words import counted, told_size
+from core.base.zipping import add_file, refuse_full
 from core.dataset.items import Skipped, list_items
 from core.dataset.project import Project
-from core.dataset.zipping import add_file, refuse_full
 
 
 class PackSettings(Settings):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.base.errors import ConfigError
+from core.base.licences import LICENCES
 
 Kind = Literal["base", "vae", "text encoder", "upscaler", "face restorer", "segmenter", "inpainter", "detector"]
 PARTS_FOLDER = "components"
@@ -18,13 +19,8 @@ PARTS_FOLDER = "components"
 FOLDERS: Mapping[Kind, str] = {"base": "", "vae": PARTS_FOLDER, "text encoder": PARTS_FOLDER, "upscaler": "upscalers",
                                "face restorer": "restorers", "segmenter": "segmenters", "inpainter": "inpainters", "detector": "detectors"}
 """Folder of models/ for each kind."""
-FAIR = "Fair AI Public License 1.0-SD"
-RAIL = "CreativeML Open RAIL-M"
-RAIL_XL = "CreativeML Open RAIL++-M"
-FLUX1 = "FLUX.1 [dev] Non-Commercial License"
-FLUX2 = "FLUX Non-Commercial License"
-STABILITY = "Stability AI Community License"
-APACHE = "Apache 2.0"
+FAIR, RAIL, RAIL_XL, FLUX1, FLUX2, STABILITY, APACHE = (LICENCES[name].title for name in (
+    "fair-ai-1.0-sd", "creativeml-openrail-m", "openrail++", "flux-1-dev", "flux-2", "stability", "apache-2.0"))
 GB = 10**9
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from core.utilities.merging.merging import MergeReport, MergeSettings
     from core.utilities.merging.weighing import WeighReport, WeighSettings
     from core.utilities.names.converting import ConvertReport, ConvertSettings
+    from core.utilities.publishing.checking import PublishCheck
+    from core.utilities.publishing.report import PublishReport
+    from core.utilities.publishing.settings import PublishSettings
     from core.utilities.resizing.resizing import PreviewReport, PreviewSettings, ResizeLoraSettings, ResizeReport
 
 
@@ -110,6 +113,25 @@ class UtilitiesManager:
         from core.utilities.files.pickled import convert_pickled
 
         return convert_pickled(settings, progress)
+
+    def check_publish(self, settings: PublishSettings, progress: Progress = SILENT) -> PublishCheck:
+        """Say what stands against a publication; nothing leaves the machine. Raises: ModelError, ConfigError, DiskError, Cancelled."""
+        from core.utilities.publishing.checking import check_publish
+
+        return check_publish(settings, progress)
+
+    def publish(self, settings: PublishSettings, progress: Progress = SILENT) -> PublishReport:
+        """Bring LoRA files to Hugging Face, or into a folder or zip. Raises: ModelError, ConfigError, HubError, DiskError, Cancelled."""
+        from core.utilities.publishing.publishing import publish_lora
+
+        return publish_lora(settings, progress)
+
+    def start_publish(self, stage: str, settings: PublishSettings, token: str = "") -> Job:
+        """Check or publish in a process of its own; returns at once.
+
+        Args: stage: "check-publish" or "publish-lora". token: reaches that process through its environment alone.
+        """
+        return start_job(self.folder, stage, settings.model_dump(mode="json"), {"HF_TOKEN": token} if token else None)
 
     def keep_house(self, settings: HousekeepingSettings, progress: Progress = SILENT) -> HousekeepingReport:
         """Say what takes room in all projects, and delete it where that is asked for. Raises: ConfigError, Cancelled."""

@@ -6,9 +6,9 @@ from playwright.sync_api import expect
 
 from core.dataset.manager import DatasetManager
 from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
+from tests.photographs import photo_project
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-skimage_data = pytest.importorskip("skimage.data")
 CELL = """
 from pathlib import Path
 from widgets.dataset.by_size import BySizePanel
@@ -22,10 +22,7 @@ panel.view
 
 @pytest.fixture
 def photos(tmp_path) -> DatasetManager:
-    manager = DatasetManager.create("Photos", tmp_path / "projects", trigger="mychar")
-    for name in ("astronaut", "coffee", "rocket"):
-        Image.fromarray(getattr(skimage_data, name)()).save(manager.project.images / f"{name}.png")
-    return manager
+    return photo_project(tmp_path, caption="")
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1500), ("dark", 760)])

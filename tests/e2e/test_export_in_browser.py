@@ -5,13 +5,13 @@ import zipfile
 
 import pytest
 from playwright.sync_api import expect
-from skimage import data
 
 from core.dataset.images.variants import save_variant
 from core.dataset.manager import DatasetManager
 from tests.core.dataset.small_things import png_bytes
 from tests.core.training.finish.servers import Hub
 from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
+from tests.photographs import photo_project
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CELL = """
@@ -31,10 +31,7 @@ display(panel.view, send.view)
 def dataset(tmp_path) -> DatasetManager:
     from PIL import Image
 
-    manager = DatasetManager.create("Small cats", tmp_path / "projects", trigger="mychar")
-    for name in ("astronaut", "coffee", "chelsea", "rocket"):
-        Image.fromarray(getattr(data, name)()).save(manager.project.images / f"{name}.png")
-        (manager.project.images / f"{name}.txt").write_text(f"mychar, {name}, photo", encoding="utf-8")
+    manager = photo_project(tmp_path, ("astronaut", "coffee", "chelsea", "rocket"), "mychar, {name}, photo", "Small cats")
     (manager.project.images / "rocket.txt").unlink()
     with Image.open(manager.project.images / "chelsea.png") as chelsea:
         save_variant(manager.project, "chelsea", "mask", png_bytes((255, 255, 255), chelsea.size), ".png")

@@ -2,11 +2,10 @@
 
 import pytest
 from playwright.sync_api import expect
-from skimage import data
 
-from core.dataset.manager import DatasetManager
 from tests.core.training.test_base_models import SDXL, write_header
 from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
+from tests.photographs import photo_project
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CELL = """
@@ -24,14 +23,9 @@ display(panel.view, check.view)
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1100), ("dark", 500)])
 def test_settings_are_found_compared_greyed_and_mended(tmp_path, monkeypatch, theme, width):
-    from PIL import Image
-
     monkeypatch.setenv("LORABOOK_MODELS", str(tmp_path / "models"))
     write_header(tmp_path / "models" / "noob.safetensors", (*SDXL, "v_pred"))
-    project = DatasetManager.create("small", tmp_path / "projects", trigger="mychar", family="sdxl").project
-    for name in ("astronaut", "coffee"):
-        Image.fromarray(getattr(data, name)()).save(project.images / f"{name}.png")
-        (project.images / f"{name}.txt").write_text("mychar, photo", encoding="utf-8")
+    project = photo_project(tmp_path, ("astronaut", "coffee"), family="sdxl").project
     with Lab(tmp_path, theme=theme) as lab, Browser(width=width, height=1500) as context:
         write_notebook(lab.root / "settings.ipynb", CELL.format(folder=str(project.folder)))
         page = lab.open(context, "settings.ipynb")
@@ -69,13 +63,8 @@ def test_settings_are_found_compared_greyed_and_mended(tmp_path, monkeypatch, th
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 420)])
 def test_several_gpus_are_chosen_and_what_each_takes_is_shown(tmp_path, monkeypatch, theme, width):
-    from PIL import Image
-
     monkeypatch.setenv("LORABOOK_MODELS", str(tmp_path / "models"))
-    project = DatasetManager.create("small", tmp_path / "projects", trigger="mychar", family="sdxl").project
-    for name in ("astronaut", "coffee"):
-        Image.fromarray(getattr(data, name)()).save(project.images / f"{name}.png")
-        (project.images / f"{name}.txt").write_text("mychar, photo", encoding="utf-8")
+    project = photo_project(tmp_path, ("astronaut", "coffee"), family="sdxl").project
     with Lab(tmp_path, theme=theme) as lab, Browser(width=width, height=1500) as context:
         write_notebook(lab.root / "settings.ipynb", CELL.format(folder=str(project.folder)))
         page = lab.open(context, "settings.ipynb")

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from core.dataset.images.bench import look_at_picture
 from core.dataset.manager import DatasetManager
 from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
+from tests.photographs import photo_project
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 skimage_data = pytest.importorskip("skimage.data")
@@ -25,10 +26,7 @@ panel.view
 
 @pytest.fixture
 def photos(tmp_path) -> DatasetManager:
-    manager = DatasetManager.create("Photos", tmp_path / "projects", trigger="mychar")
-    for name in ("astronaut", "coffee", "rocket"):
-        Image.fromarray(getattr(skimage_data, name)()).save(manager.project.images / f"{name}.png")
-        (manager.project.images / f"{name}.txt").write_text("mychar, photo", encoding="utf-8")
+    manager = photo_project(tmp_path)
     write_notebook(tmp_path / "bench.ipynb", CELL.format(folder=str(manager.project.folder)))
     return manager
 

@@ -6,7 +6,7 @@ from core.utilities.inspecting.inspecting import InspectSettings, inspect_lora
 from tests.core.utilities.in_diffusers import Bench, check_every_tool
 from tests.integration.real_runs import train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_every_tools_file_of_what_sd_scripts_trained_draws_as_weights_changed_by_hand(manager, home, tmp_path):

@@ -22,6 +22,7 @@ PANELS: Registry[type] = Registry(
     Entry("inspect", "widgets.utilities.inspect:InspectPanel", "Inspect a LoRA file"),
     Entry("resize", "widgets.utilities.resize:ResizePanel", "Resize a LoRA file"),
     Entry("metadata", "widgets.utilities.metadata:MetadataPanel", "Metadata of a LoRA file"),
+    Entry("publish", "widgets.utilities.publish:PublishPanel", "Publish"),
     Entry("housekeeping", "widgets.utilities.housekeeping:HousekeepingPanel", "Housekeeping"),
 )
 NOTEBOOK = Notebook(PANELS, remembered(present_project_file))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from core.base.cards import yaml
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
@@ -24,8 +23,3 @@ def card(readme: str, statistics: str, pictures: int, licence: str, about: str, 
 def size_category(pictures: int) -> str:
     """Hugging Face's name for how large a data set is."""
     return next((name for most, name in SIZES if pictures < most), "1M<n<10M")
-
-
-def yaml(values: Mapping[str, object]) -> str:
-    """Values and lists of them as lines of YAML; each value is JSON, which is YAML too."""
-    return "".join(f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items())

@@ -16,6 +16,7 @@ from core.base.files import nearest_folder
 from core.base.findings import Finding, errors_of
 from core.base.progress import SILENT, Progress
 from core.base.words import counted, told_size
+from core.base.zipping import SPARE
 from core.dataset.checking import caption_trouble, look_at_pictures, some_names
 from core.dataset.export.laying_out import layout_of, strangers, without_regularisation
 from core.dataset.export.layouts.layout import Layout
@@ -31,7 +32,6 @@ from core.dataset.parallel import bounded_map
 from core.dataset.project import Project
 from core.dataset.sources.ledger import fold
 from core.dataset.training_file import trainer_rule
-from core.dataset.zipping import SPARE
 
 MUCH_ENLARGED = 1.05
 """Factor above which it is named that a picture is enlarged in training."""

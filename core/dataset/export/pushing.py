@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +11,8 @@ from pydantic import field_validator
 
 from core.base.errors import ConfigError, DatasetError, require
 from core.base.files import read_json, read_text, write_json, write_text
-from core.base.hub_comparing import Comparison
+from core.base.hub import written_name
+from core.base.hub_comparing import Comparison, entries_there
 from core.base.hub_writing import NEEDED_FOR, ask_hub, hub_api, open_repository
 from core.base.locks import waited_for
 from core.base.progress import SILENT, Progress
@@ -30,9 +29,6 @@ SENT = "pushed.json"
 """In the project's hidden folder: repository → paths of the files that were sent there."""
 MOST_FILES, MOST_BYTES = 100, 256 << 20
 """Of one commit."""
-AT_ONCE = 200
-"""Files that the far end is asked about in one request."""
-REPOSITORY = re.compile(r"(?:[\w\-]+(?:\.[\w\-]+)*/)?[\w\-]+(?:\.[\w\-]+)*", re.ASCII)
 NO_TOKEN = "Write one with the right to write into the field Token, or set HF_TOKEN before the notebook is started."
 GO_ON = "Look at the connection and the repository's page, then send it again: it goes on where it stopped."
 
@@ -55,11 +51,7 @@ class PushSettings(Settings):
     @field_validator("repo_id")
     @classmethod
     def _is_a_repository(cls, value: str) -> str:
-        value = re.sub(r"^https?://huggingface\.co/", "", value.strip()).removeprefix("datasets/").strip("/")
-        if value and not REPOSITORY.fullmatch(value):
-            raise ValueError(f"A data set on Hugging Face is called owner/name, or a name alone, of letters, digits, '-', '_' and '.'; "
-                             f"{value!r} is not.")
-        return value
+        return written_name(value, "A data set on Hugging Face")
 
 
 @dataclass
@@ -162,12 +154,7 @@ class _Push:
 
     def _there(self, repo_id: str, names: Sequence[str]) -> dict[str, Any]:
         """What the far end tells of these files."""
-        found: dict[str, Any] = {}
-        for first in range(0, len(names), AT_ONCE):
-            ask = partial(self._api.get_paths_info, repo_id, list(names[first:first + AT_ONCE]), repo_type="dataset")
-            found.update({entry.path: entry for entry in self._ask("The look at the far end", ask)})
-            self.progress.check()
-        return found
+        return entries_there(self._api, repo_id, names, self._ask, self.progress, kind="dataset")
 
     def _batches(self, names: Sequence[str]) -> Iterator[list[str]]:
         batch, size = list[str](), 0

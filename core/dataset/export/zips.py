@@ -11,10 +11,10 @@ from typing import Any
 from core.base.errors import DatasetError
 from core.base.files import read_json, safe_stem, write_json, write_with
 from core.base.progress import Progress
+from core.base.zipping import add_file, refuse_full
 from core.dataset.export.manifest import Manifest
 from core.dataset.export.settings import EXPORT, ExportSettings
 from core.dataset.project import Project
-from core.dataset.zipping import add_file, refuse_full
 
 NOTE = ".lorabook-zips.json"
 """In the project's folder of exports: name of a zip → what it was made of, its size and time."""

@@ -7,12 +7,12 @@ from typing import ClassVar, Literal
 
 from pydantic import field_validator, model_validator
 
+from core.base.hub import written_name
 from core.base.settings import Settings, setting
 
 Act = Literal["nothing", "stop", "destroy"]
 LEAST_COUNTDOWN, LEAST_AFTER_FAILURE = 60, 5
 """Seconds of the shortest countdown, minutes of the shortest wait after a failure: long enough to be seen and to be cancelled."""
-_REPOSITORY = re.compile(r"(?:[\w\-]+(?:\.[\w\-]+)*/)?[\w\-]+(?:\.[\w\-]+)*", re.ASCII)
 _FOLDER = re.compile(r"[\w\-][\w.\- ]*(?:/[\w\-][\w.\- ]*)*", re.ASCII)
 
 
@@ -65,10 +65,7 @@ class FinishSettings(Settings):
     @field_validator("repo_id")
     @classmethod
     def _is_a_repository(cls, value: str) -> str:
-        value = value.strip().removeprefix("https://huggingface.co/").strip("/")
-        if value and not _REPOSITORY.fullmatch(value):
-            raise ValueError(f"The repository on Hugging Face is given as owner/name, but is {value!r}.")
-        return value
+        return written_name(value, "The repository on Hugging Face")
 
     @field_validator("folder")
     @classmethod

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from core.base.errors import TrainingError, require
-from core.base.hub_comparing import Comparison
+from core.base.hub_comparing import Comparison, entries_there
 from core.base.hub_writing import NEEDED_FOR, HubError, ask_hub, hub_api, open_repository
 from core.base.progress import SILENT, Progress
 from core.training.finish.clock import rest
@@ -27,8 +27,6 @@ T = TypeVar("T")
 Tell = Callable[[Sequence[FileReport]], None]
 PAUSES = (5.0, 20.0)
 """Seconds before the second and the third look at the far end."""
-AT_ONCE = 50
-"""Files that the far end is asked about in one request."""
 AGAIN = "Look at the connection and the repository's page, then finish the run again."
 
 
@@ -110,11 +108,8 @@ class Uploader:
 
     def _look(self, there: FarEnd, files: Sequence[Path]) -> FarEnd:
         names = [file.name for file in there.files]
-        found: dict[str, Any] = {}
-        for first in range(0, len(names) if there.commit else 0, AT_ONCE):
-            ask = partial(self._api.get_paths_info, there.repo_id, names[first:first + AT_ONCE], revision=there.commit)
-            found.update({entry.path: entry for entry in kindly("The look at the far end", ask, self.progress)})
-            self.progress.check()
+        found = entries_there(self._api, there.repo_id, names, lambda what, act: kindly(what, act, self.progress), self.progress,
+                              revision=there.commit) if there.commit else {}
         reports = tuple(self._compared(report, path, found.get(report.name))
                         for report, path in zip(there.files, files, strict=True))
         return replace(there, files=reports)

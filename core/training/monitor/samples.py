@@ -54,13 +54,21 @@ def list_samples(run: Run, events: Sequence[Mapping[str, Any]]) -> list[Sample]:
     """
     known = {_place(run, event): event for event in events if event.get("path")}
     order = list(dict.fromkeys((str(event.get("prompt", "")), event.get("seed")) for event in known.values()))
-    prompts = prompts_of(run)
     found = [_from_event(path, event, order) for path, event in known.items() if path.is_file()]
     for folder in (run.checkpoints / "sample", run.folder / "samples"):
-        for path in sorted(folder.glob("*")) if folder.is_dir() else []:
-            named = _NAME.search(path.stem)
-            if path.suffix.lower() in _PICTURES and path not in known and named:
-                found.append(_from_name(path, named, prompts))
+        found += [sample for sample in named_samples(folder, prompts_of(run)) if sample.path not in known]
+    return newest_of_each(found)
+
+
+def named_samples(folder: Path, prompts: Sequence[str]) -> list[Sample]:
+    """The pictures of a folder that bear a trainer's names. Args: prompts: by their numbers."""
+    paths = sorted(folder.glob("*")) if folder.is_dir() else []
+    named = [(path, _NAME.search(path.stem)) for path in paths if path.suffix.lower() in _PICTURES]
+    return [_from_name(path, name, prompts) for path, name in named if name]
+
+
+def newest_of_each(found: Sequence[Sample]) -> list[Sample]:
+    """In the order of time, then of prompts; of several pictures of one moment and prompt the newest."""
     latest = {(sample.moment, sample.number): sample for sample in sorted(found, key=lambda sample: sample.path.stat().st_mtime_ns)}
     return sorted(latest.values(), key=lambda sample: (sample.moment != "before", sample.step or 0, sample.epoch or 0, sample.number))
 

@@ -27,7 +27,8 @@ from core.utilities.layers.plans import KEPT, percent
 from core.utilities.layers.products import added, columns_of, cut_to, factors_of
 from core.utilities.layers.updates import Computing, broken_words, chosen_device, is_finite, weight_shape
 from core.utilities.names.family import family_of
-from core.utilities.names.renamed import ALPHAS, ENDINGS, PARTS, Plan, Renamed, parts_of, plan_names
+from core.utilities.names.renamed import ENDINGS, Plan, Renamed, parts_of, plan_names
+from core.utilities.names.way_back import ALPHAS, PARTS
 
 if TYPE_CHECKING:
     import torch

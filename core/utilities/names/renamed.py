@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +11,11 @@ from core.base.errors import ModelError
 from core.utilities.files.lora_file import LoraFile
 from core.utilities.files.modules import LoraModule
 from core.utilities.names.naming import Naming, Slot, names_of, places_of
+from core.utilities.names.way_back import ALPHAS, PARTS, read_note, shortened
 
 if TYPE_CHECKING:
     import torch
 
-ALPHAS, PARTS = "lorabook.alphas", "lorabook.parts"
-"""Keys of the metadata, for the way back: alpha, type and scale by diffusers' names (the commonest under ""); whose columns are whose."""
 ENDINGS: Mapping[Naming, Mapping[str, str]] = {
     "kohya": {"up": ".lora_up.weight", "down": ".lora_down.weight", "alpha": ".alpha"},
     "comfy": {"up": ".lora_up.weight", "down": ".lora_down.weight", "alpha": ".alpha"},
@@ -124,14 +122,14 @@ def plan_names(file: LoraFile, family: str, naming: Naming, fold: bool = False) 
         if part in groups.setdefault(slot, {}):
             raise ModelError(f"{module.name} and {groups[slot][part].name} mean the same layer.", "One of them must go.")
         groups[slot][part] = module
-    old_alphas, old_parts = (_told(file, key) for key in (ALPHAS, PARTS))
+    old_alphas, old_parts = (read_note(file, key) for key in (ALPHAS, PARTS))
     for slot, modules in groups.items():
         if naming == "diffusers":
             plan.layers += _to_diffusers(file, family, slot, modules, plan.notes, fold)
         else:
             plan.layers.append(_to_original(file, family, slot, modules, naming, old_alphas, old_parts))
     if naming == "diffusers":
-        plan.notes = _short(plan.notes)
+        plan.notes = shortened(plan.notes)
     return plan
 
 
@@ -156,8 +154,9 @@ def _to_diffusers(file: LoraFile, family: str, slot: Slot, modules: Mapping[int,
 def _divided(file: LoraFile, slot: Slot, module: LoraModule, notes: dict[str, Any]) -> Iterator[tuple[int, tuple[int, int], Any]]:
     """Parts with their outputs, and their columns where each has columns of its own (others are zero), as sd-scripts' split_qkv gives."""
     edges = edges_of(slot, module.shape[0])
-    known = _told(file, PARTS).get(slot.original)
     count = len(slot.parts)
+    known = read_note(file, PARTS).get(slot.original)
+    known = known if known and all(part < count for part, _ in known) else None
     even = [[part, module.rank // count] for part in range(count)] if module.rank % count == 0 else None
     wanted = known or even
     up = file.tensor(module.tensors["up"].name).flatten(1)
@@ -244,23 +243,6 @@ def _back(file: LoraFile, module: LoraModule, old: Mapping[str, Any], name: str)
     alpha, dtype, scale = float(told[0]), str(told[1]), float(told[2])
     stands_in_settings = file.scale(module) != 1 or not scale
     return 1.0 if stands_in_settings else 1 / scale, (alpha, dtype)
-
-
-def _short(notes: dict[str, Any]) -> dict[str, Any]:
-    """The commonest alpha once, for all that are not named."""
-    alphas = notes.get(ALPHAS, {})
-    kinds = [json.dumps(value) for value in alphas.values()]
-    most = max(set(kinds), key=kinds.count) if kinds else "null"
-    rest = {name: value for name, value in alphas.items() if json.dumps(value) != most}
-    return {**notes, ALPHAS: {"": json.loads(most), **rest}} if alphas else notes
-
-
-def _told(file: LoraFile, key: str) -> dict[str, Any]:
-    try:
-        found = json.loads(file.metadata.get(key, "{}"))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def edges_of(slot: Slot, outputs: int) -> list[tuple[int, int]]:

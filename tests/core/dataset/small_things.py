@@ -4,6 +4,7 @@ import csv
 import io
 from pathlib import Path
 
+RED, GREEN, BLUE = (230, 20, 20), (20, 230, 20), (20, 20, 230)
 TAGS = [("general", 9), ("sensitive", 9), ("red_theme", 0), ("green_theme", 0), ("blue_theme", 0), ("dark_red_theme", 0), ("mika_(sea)", 4)]
 """The tiny tagger's answers: ratings (.9, .1), mean red, green and blue of the picture, half the red, and the red as a character."""
 

@@ -6,9 +6,9 @@ from collections import namedtuple
 
 import pytest
 
+from core.base import zipping
 from core.base.errors import Cancelled, DatasetError, DiskError
 from core.base.progress import Progress
-from core.dataset import zipping
 from core.dataset.packing import PackSettings, pack_dataset
 from core.dataset.rejecting import RejectSettings, reject_images
 from core.stages import run_stage

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,7 +21,8 @@ from core.utilities.names.converting import ConvertSettings, convert_lora
 from core.utilities.resizing.resizing import ResizeLoraSettings, resize_lora
 from tests.core.utilities.layers import update_of
 
-Updates = Mapping[str, torch.Tensor]
+Updates = Mapping[str, Callable[[], torch.Tensor]]
+"""Formed when they are asked for: all layers of a real model at once would not fit into memory."""
 Answers = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -61,7 +63,7 @@ class Bench:
         before = {name: self.modules[name].weight.detach().clone() for name in updates}
         with torch.no_grad():
             for name, update in updates.items():
-                self.modules[name].weight += update.to(torch.float32)
+                self.modules[name].weight += update().to(torch.float32)
         yield
         with torch.no_grad():
             for name, weight in before.items():
@@ -73,25 +75,32 @@ class Bench:
             return self.answer()
 
 
-def updates_of(path: Path) -> dict[str, torch.Tensor]:
+def updates_of(path: Path) -> Updates:
     """The whole update of each layer of a file with LoRA under sd-scripts' names."""
     state = load_file(path)
-    return {name: update_of(state, name) for name in sorted({name.partition(".")[0] for name in state})}
+    return {name: partial(update_of, state, name) for name in sorted({name.partition(".")[0] for name in state})}
 
 
-def cut(updates: Updates, rank: int, columns: int = 24) -> Updates:
-    """The best of a rank of updates whose own rank is below `columns`: so many random combinations of their columns hold all of them."""
-    found, chance = {}, torch.Generator().manual_seed(1)
-    for name, update in updates.items():
-        matrix = update.flatten(1)
-        span = torch.linalg.qr(matrix @ torch.randn(matrix.shape[1], columns, generator=chance, dtype=matrix.dtype))[0]
-        left, values, right = torch.linalg.svd(span.t() @ matrix, full_matrices=False)
-        found[name] = ((span @ left[:, :rank]) * values[:rank] @ right[:rank]).reshape(update.shape)
-    return found
+def cut(updates: Updates, rank: int) -> Updates:
+    """The best of a rank of each."""
+    return {name: partial(best_of, update, rank) for name, update in updates.items()}
 
 
-def added(parts: list[tuple[Updates, float]]) -> Updates:
-    return {name: sum(weight * updates[name] for updates, weight in parts) for name in parts[0][0]}
+def best_of(update: Callable[[], torch.Tensor], rank: int, columns: int = 24) -> torch.Tensor:
+    """Of an update whose own rank is below `columns`: so many random combinations of its columns hold all of it."""
+    whole, chance = update(), torch.Generator().manual_seed(1)
+    matrix = whole.flatten(1)
+    span = torch.linalg.qr(matrix @ torch.randn(matrix.shape[1], columns, generator=chance, dtype=matrix.dtype))[0]
+    left, values, right = torch.linalg.svd(span.t() @ matrix, full_matrices=False)
+    return ((span @ left[:, :rank]) * values[:rank] @ right[:rank]).reshape(whole.shape)
+
+
+def added(parts: Sequence[tuple[Updates, float]]) -> Updates:
+    """The weighted sum of each layer's."""
+    def total(name: str) -> torch.Tensor:
+        return sum(weight * updates[name]() for updates, weight in parts)
+
+    return {name: partial(total, name) for name in parts[0][0]}
 
 
 def written_by_every_tool(one: Path, two: Path, rank: int, base: Path, folder: Path) -> Iterator[tuple[str, Path, Updates]]:

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from core.base.errors import ConfigError, ModelError
 from core.utilities.files.lora_file import open_lora
@@ -13,6 +13,7 @@ from core.utilities.layers.products import factors_of
 from core.utilities.names.converting import ConvertSettings, convert_lora
 from core.utilities.names.coverage import coverage_of
 from core.utilities.names.naming import names_of, slots_of
+from core.utilities.names.way_back import ALPHAS, PARTS
 from tests.core.utilities.layers import layer, low_rank, update_of, write
 from tests.lora_files import layers_of
 
@@ -26,7 +27,7 @@ def converted(path, target, naming="same", **settings):
 
 
 def bits(path):
-    return {name: (value.dtype, value.shape, value.contiguous().view(-1).view(torch.uint8).tolist() if value.numel() else [])
+    return {name: (value.dtype, value.shape, value.contiguous().view(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b"")
             for name, value in load_file(path).items()}
 
 
@@ -108,6 +109,23 @@ def test_transformers_come_back_to_the_last_bit(tmp_path, family, other, sparse,
     assert report.kept == () and report.rounding == 0 and bits(tmp_path / "b.safetensors") != bits(path)
     converted(tmp_path / "b.safetensors", tmp_path / "c.safetensors", "kohya")
     assert bits(tmp_path / "c.safetensors") == bits(path)
+
+
+@pytest.mark.parametrize("note", ["{", "[]", '{"": 5}', '{"": ["x", "F16", 1]}', '{"": [1, "F99", 1]}', '{"transformer_blocks": [[9, 2]]}',
+                                  '{"double_blocks.1.img_attn.qkv": [[7, 4], [-1, 4]]}'])
+@pytest.mark.parametrize("key", [ALPHAS, PARTS])
+def test_notes_for_the_way_back_that_somebody_spoiled_are_passed_over(tmp_path, key, note):
+    path, _ = original_file(tmp_path, "flux1", sparse=True, alpha=12.0, rank=12)
+    converted(path, tmp_path / "b.safetensors", "diffusers")
+    save_file(load_file(tmp_path / "b.safetensors"), tmp_path / "c.safetensors", {**VERSIONS["flux1"], key: note})
+    converted(tmp_path / "c.safetensors", tmp_path / "d.safetensors", "kohya")
+    before, after = load_file(path), load_file(tmp_path / "d.safetensors")
+    for name in {name.partition(".")[0] for name in before}:
+        torch.testing.assert_close(update_of(after, name), update_of(before, name))
+    if key == PARTS:
+        save_file(before, tmp_path / "e.safetensors", {**VERSIONS["flux1"], key: note})
+        converted(tmp_path / "e.safetensors", tmp_path / "f.safetensors", "diffusers")
+        assert bits(tmp_path / "f.safetensors") == bits(tmp_path / "b.safetensors")
 
 
 def unet_file(tmp_path, family, alpha=2.0, dtype=torch.float16):

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from core.training.builtin.main import train
 from core.utilities.checkpoints.baking import BakeSettings, bake_loras
 from core.utilities.inspecting.inspecting import InspectSettings, inspect_lora
-from tests.core.utilities.in_diffusers import Bench, check_every_tool, updates_of
+from tests.core.utilities.in_diffusers import Bench, added, check_every_tool, updates_of
 from tests.tiny_models import make_model_folder, make_pictures, make_single_file, write_training_pair
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def test_a_model_with_a_trained_file_in_it_has_the_weights_that_are_changed_by_h
     bake_loras(BakeSettings.make(base=str(base), files=(str(trained[1]),), weights=(0.8,), device="cpu",
                                  save_to=str(tmp_path / "baked.safetensors")))
     bench = Bench(model)
-    with bench.changed({name: 0.8 * update for name, update in updates_of(trained[1]).items()}):
+    with bench.changed(added([(updates_of(trained[1]), 0.8)])):
         bench.pipe.save_pretrained(tmp_path / "wanted")
     wanted = make_single_file(tmp_path / "wanted", tmp_path / "single" / "model.safetensors")
     baked, right, before = (load_file(path) for path in (tmp_path / "baked.safetensors", wanted, base))

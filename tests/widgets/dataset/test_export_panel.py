@@ -105,8 +105,8 @@ def test_the_token_leaves_the_field_reaches_the_far_end_and_stands_in_no_file(se
         assert press(panel, "Send it") == "Needs attention: No data set on Hugging Face is named. Write it as owner/name, or a name alone."
         panel.form.control("repo_id").widget.value = "me/cats"
         assert "There is no token for Hugging Face" in press(panel, "Send it")
-        panel.token.value = "hf_good_token"
-        assert panel.token.value == "" and panel.token.placeholder.startswith("taken")
+        panel.token.widget.value = "hf_good_token"
+        assert panel.token.widget.value == "" and panel.token.widget.placeholder.startswith("taken")
         assert press(panel, "Send it").startswith(f"Done: The data set is at {hub.address}/datasets/me/cats (private): ")
         assert f'href="{hub.address}/datasets/me/cats"' in panel._place.value and hub.private == {"me/cats": True}
     assert len(list_jobs(project.folder)) == 3

@@ -54,7 +54,7 @@ def test_it_says_what_is_going_to_happen_and_what_stands_in_the_way(session, mon
     panel.refresh()
     assert "There is no token for Hugging Face" in panel._plan.value and "CONTAINER_API_KEY is not set" in panel._plan.value
     panel.form.control("repo_id").widget.value = "no name at all"
-    assert "is given as owner/name, but is &#x27;no name at all&#x27;" in panel._plan.value
+    assert "&#x27;no name at all&#x27; is not" in panel._plan.value
 
 
 def test_destroying_without_an_upload_is_refused_in_the_form(session):

@@ -7,16 +7,7 @@ from core.base.progress import Progress
 from core.dataset.captions.tagging import TagSettings, tag_images
 from core.dataset.history import undo_last
 from core.dataset.items import folder_items
-from tests.core.dataset.small_things import picture
-
-RED, GREEN, BLUE = (230, 20, 20), (20, 230, 20), (20, 20, 230)
-
-
-@pytest.fixture
-def three(project):
-    for name, colour in (("a", RED), ("b", GREEN), ("c", BLUE)):
-        picture(project.images / f"{name}.png", colour, size=(60, 60))
-    return project
+from tests.core.dataset.small_things import RED, picture
 
 
 @pytest.fixture

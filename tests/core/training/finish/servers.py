@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +19,9 @@ class Server:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str]] = []
+        self.cuts: list[str] = []
+        """Parts of addresses, in the order in which they come: the connection is cut in the middle of such a request."""
+        self.query: dict[str, list[str]] = {}
 
     def __enter__(self):
         server = self
@@ -32,6 +36,12 @@ class Server:
                     body = b"".join(iter(self._chunk, b""))
                 key = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
                 server.asked.append((self.command, self.path, key))
+                if server.cuts and any(part in self.path for part in server.cuts[:1]):
+                    server.cuts.pop(0)
+                    self.close_connection = True
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                server.query = parse_qs(urlsplit(self.path).query)
                 status, answer, more = (*server.answer(self.command, urlsplit(self.path).path, key, body), {})[:3]
                 data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 self.send_response(status)
@@ -89,6 +99,10 @@ class Hub(Server):
         self.failing_commits = 0
         """After so many commits the next one fails; 0: none does."""
         self.commits = 0
+        self.errors: list[tuple[str, int]] = []
+        """Parts of addresses and the error with which such a request is answered, in the order in which they come."""
+        self.pulls: dict[str, list[dict]] = {}
+        """Pull requests of a repository, the first is number 1: title, author, status, files."""
 
     def answer(self, method, path, key, body):
         parts = [unquote(part) for part in path.strip("/").split("/")]
@@ -96,6 +110,10 @@ class Hub(Server):
             return self._put(parts[1], body)
         if key not in self.tokens:
             return 401, {"error": "Invalid credentials in Authorization header"}
+        if self.errors and self.errors[0][0] in path:
+            return self.errors.pop(0)[1], {"error": "the far end has a bad day"}
+        if path == "/api/whoami-v2":
+            return 200, {"name": "me", "type": "user", "auth": {}}
         if path == "/api/repos/create":
             return self._create(json.loads(body), key)
         if path == "/api/validate-yaml":
@@ -105,25 +123,51 @@ class Hub(Server):
         repo_id = "/".join(parts[2:4]) if parts[0] == "api" else f"{parts[0]}/{parts[1].removesuffix('.git')}"
         if repo_id not in self.repositories:
             return 404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"}
+        files = self._files_at(repo_id, next((part for part in parts if part.startswith("refs/pr/")), "main"))
         if parts[2] == "resolve":
-            return self._file(repo_id, "/".join(parts[4:]))
+            return self._file(files, "/".join(parts[4:]))
         if parts[4:5] == ["tree"]:
-            return 200, self._paths(repo_id, [name for name in self.repositories[repo_id] if name.startswith("/".join(parts[6:]) + "/")])
+            return 200, self._paths(files, [name for name in files if name.startswith("/".join(parts[6:]) + "/")])
+        if parts[4:5] == ["discussions"]:
+            told = [{"num": number, "title": one["title"], "status": one["status"], "isPullRequest": True,
+                     "author": {"name": one["author"]}, "createdAt": "2026-01-01T00:00:00.000Z", "repo": {"name": repo_id, "type": "model"}}
+                    for number, one in enumerate(self.pulls.get(repo_id, []), 1) if [one["status"]] == self.query.get("status")]
+            return 200, {"discussions": told, "count": len(told), "start": 0}
         if method == "GET":
-            return 200, {"id": repo_id, "sha": "c" * 40, "private": self.private[repo_id], "siblings": []}
+            names = [{"rfilename": name} for name in files]
+            return 200, {"id": repo_id, "sha": "c" * 40, "private": self.private[repo_id], "siblings": names}
         if parts[-2] == "paths-info":
-            return 200, self._paths(repo_id, parse_qs(body.decode())["paths"])
-        if repo_id.split("/")[0] not in self.tokens[key]:
-            return 403, {"error": "You have read access but not the required permissions for this operation"}
-        if parts[-2] == "preupload":
-            return 200, {"files": [{"path": file["path"], "uploadMode": "lfs" if file["path"].endswith(self.large) else "regular",
-                                    "shouldIgnore": False} for file in json.loads(body)["files"]]}
+            return 200, self._paths(files, parse_qs(body.decode())["paths"])
+        if "create_pr" in self.query and parts[-2] == "commit":
+            return self._propose(repo_id, body)
+        if "create_pr" in self.query and parts[-2] == "preupload":
+            return self._modes(body)
         if path.endswith("/objects/batch"):
             return 200, {"transfer": "basic", "objects": [
                 {"oid": one["oid"], "size": one["size"], "actions": {"upload": {"href": f"{self.address}/lfs/{one['oid']}"}}}
                 for one in json.loads(body)["objects"] if one["oid"] not in self.stored] + [
                 {"oid": one["oid"], "size": one["size"]} for one in json.loads(body)["objects"] if one["oid"] in self.stored]}
-        return self._commit(repo_id, body)
+        if repo_id.split("/")[0] not in self.tokens[key]:
+            return 403, {"error": "You have read access but not the required permissions for this operation"}
+        if parts[-2] == "preupload":
+            return self._modes(body)
+        return self._commit(repo_id, body, files)
+
+    def _files_at(self, repo_id, revision):
+        """The files of a branch, or of a pull request."""
+        return self.pulls[repo_id][int(revision.rpartition("/")[2]) - 1]["files"] if revision != "main" else self.repositories[repo_id]
+
+    def _modes(self, body):
+        return 200, {"files": [{"path": file["path"], "uploadMode": "lfs" if file["path"].endswith(self.large) else "regular",
+                                "shouldIgnore": False} for file in json.loads(body)["files"]]}
+
+    def _propose(self, repo_id, body):
+        """A pull request, which anybody with a token may make."""
+        head = json.loads(body.decode().splitlines()[0])["value"]
+        pulls = self.pulls.setdefault(repo_id, [])
+        pulls.append({"title": head["summary"], "author": "me", "status": "open", "files": dict(self.repositories[repo_id])})
+        status, answer = self._commit(repo_id, body, pulls[-1]["files"])
+        return status, {**answer, "pullRequestUrl": f"{self.address}/{repo_id}/discussions/{len(pulls)}"}
 
     def _judge_card(self, text):
         try:
@@ -151,7 +195,7 @@ class Hub(Server):
         self.stored[oid] = body
         return 200, {}
 
-    def _commit(self, repo_id, body):
+    def _commit(self, repo_id, body, files):
         if self.failing_commits and self.commits >= self.failing_commits:
             return 400, {"error": "the far end is tired"}
         self.commits += 1
@@ -162,26 +206,26 @@ class Hub(Server):
                 content = base64.b64decode(value["content"])
                 name = hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
                 self.stored[name] = content
-                self.repositories[repo_id][value["path"]] = (len(content), name, False)
+                files[value["path"]] = (len(content), name, False)
             elif entry["key"] == "deletedFile":
-                del self.repositories[repo_id][value["path"]]
+                del files[value["path"]]
             elif entry["key"] == "lfsFile":
-                self.repositories[repo_id][value["path"]] = (value["size"], value["oid"], True)
+                files[value["path"]] = (value["size"], value["oid"], True)
         return 200, {"success": True, "commitOid": "c" * 40, "commitUrl": f"{self.address}/{repo_id}/commit/{'c' * 40}"}
 
-    def _file(self, repo_id, path):
-        _, name, _ = self.repositories[repo_id][path]
+    def _file(self, files, path):
+        _, name, _ = files[path]
         data = self.stored[name] + b"x" * (path in self.spoilt)
         return 200, data, {"ETag": f'"{name}"', "X-Repo-Commit": "c" * 40}
 
-    def _paths(self, repo_id, paths):
+    def _paths(self, files, paths):
         found = []
         time.sleep(self.delay)
         for path in paths:
             wrong = next((kind for part, kind in self.changed.items() if part in path), "")
-            if path not in self.repositories[repo_id] or wrong == "gone":
+            if path not in files or wrong == "gone":
                 continue
-            size, name, is_lfs = self.repositories[repo_id][path]
+            size, name, is_lfs = files[path]
             size, name = size + (wrong == "size"), name[::-1] if wrong == "hash" else name
             entry = {"type": "file", "path": path, "size": size, "oid": name if not is_lfs else "1" * 40}
             found.append({**entry, "lfs": {"oid": name, "size": size, "pointerSize": 130}} if is_lfs else entry)

@@ -14,9 +14,7 @@ from core.dataset.captions.captioning import CaptionSettings, caption_images
 from core.dataset.history import undo_last
 from core.dataset.items import folder_items
 from tests.core.dataset.captions.captioners.chat_server import Chat
-from tests.core.dataset.small_things import picture
-
-RED, GREEN, BLUE = (230, 20, 20), (20, 230, 20), (20, 20, 230)
+from tests.core.dataset.small_things import RED, picture
 
 
 @pytest.fixture
@@ -25,13 +23,6 @@ def chat(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with Chat() as server:
         yield server
-
-
-@pytest.fixture
-def three(project):
-    for name, colour in (("a", RED), ("b", GREEN), ("c", BLUE)):
-        picture(project.images / f"{name}.png", colour, size=(60, 60))
-    return project
 
 
 @pytest.fixture

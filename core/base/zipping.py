@@ -1,4 +1,4 @@
-"""Zip files of pictures and captions: the same bytes from the same files, and never on a disk that is too full."""
+"""Zip files: the same bytes from the same files, and never on a disk that is too full."""
 
 from __future__ import annotations
 

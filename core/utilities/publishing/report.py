@@ -1,0 +1,53 @@
+"""What became of a publication."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from core.base.findings import Finding
+from core.base.words import counted
+
+STATES = {"sent": "sent", "there": "there already", "written": "written"}
+
+
+@dataclass(frozen=True)
+class FileThere:
+    """One file where it was published, found there as it should be."""
+
+    name: str
+    size: int
+    sha256: str
+    state: Literal["sent", "there", "written"]
+    """there: it was there already with the same hash, and was not sent again."""
+
+
+@dataclass(frozen=True)
+class PublishReport:
+    """Where it is now."""
+
+    to: str
+    place: str
+    """Its address, or its path."""
+    files: tuple[FileThere, ...]
+    private: bool = False
+    pull_request: str = ""
+    """The address of the pull request; empty: there is none."""
+    findings: tuple[Finding, ...] = ()
+    """What was worth a look before."""
+
+    def sentence(self) -> str:
+        """The result in one line."""
+        if self.to != "hub":
+            return f"{counted(len(self.files), 'file')} for Civitai, each of them read again: {self.place}"
+        sent, there = (sum(file.state == state for file in self.files) for state in ("sent", "there"))
+        told = [f"{counted(sent, 'file')} sent"] if sent else []
+        told += [f"{there} there already"] if there else []
+        if self.pull_request:
+            return f"The pull request waits at {self.pull_request}: {', '.join(told)}, each verified there."
+        seen = "private" if self.private else "everybody can see it"
+        return f"It is at {self.place} ({seen}): {', '.join(told)}, each verified there."
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)

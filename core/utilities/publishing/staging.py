@@ -1,0 +1,78 @@
+"""The files as they are published, put together in a folder of their own: cleaned copies, samples that say how they were drawn."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.base.files import explain_disk_errors, write_with
+from core.base.locks import waited_for
+from core.base.paths import loras_dir
+from core.base.progress import Progress
+from core.base.zipping import refuse_full
+from core.utilities.files.header_edit import change_metadata
+from core.utilities.publishing.release import PublishedFile, Release
+from core.utilities.publishing.sample import copy_with_text, parameters_text
+
+LOCK = "publishing.lock"
+"""Among the jobs on LoRA files."""
+FULL = "Free some space, then publish again."
+ROOM_FOR_TEXTS = 1 << 20
+"""Bytes."""
+
+
+@contextlib.contextmanager
+def staging(folder: Path, progress: Progress) -> Iterator[Path]:
+    """An empty folder that is gone afterwards; what a killed publication left in it goes first. One at a time works in it.
+
+    Raises: DiskError, Cancelled.
+    """
+    with waited_for(loras_dir() / LOCK, progress, "Waiting for another publication"):
+        shutil.rmtree(folder, ignore_errors=True)
+        with explain_disk_errors(folder):
+            folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def refuse_full_disk(release: Release, folder: Path, whole: bool) -> None:
+    """Raises: DiskError: no room. Args: whole: whether every LoRA file is copied, or only those that are cleaned."""
+    files = sum(file.size for file in release.files if whole or file.is_cleaned)
+    pictures = sum(sample.path.stat().st_size for sample in release.samples)
+    refuse_full(folder, files + pictures + ROOM_FOR_TEXTS, "What is published takes", FULL)
+
+
+def published_copy(file: PublishedFile, folder: Path, progress: Progress, always: bool = False) -> Path:
+    """The file that is published: the person's own, or a copy without what is private. Args: always: also a copy where nothing is.
+
+    Raises: DiskError, Cancelled: no half file is left.
+    """
+    if not (file.is_cleaned or always):
+        return file.path
+    target = folder / file.name
+    if file.is_cleaned:
+        change_metadata(file.path, file.metadata, target, progress)
+    else:
+        write_with(target, lambda temporary: _copy(file.path, temporary))
+    return target
+
+
+def _copy(file: Path, target: Path) -> None:
+    shutil.copyfile(file, target)
+
+
+def sample_copies(release: Release, folder: Path, progress: Progress) -> dict[str, Path]:
+    """Copies of the samples, by their names at the far end. Raises: ConfigError, DiskError, Cancelled."""
+    hashes = {release.first.stem: release.first.hashes.autov3}
+    base, found = release.found_base.base, {}
+    for number, sample in enumerate(progress.track(release.samples, "Copying samples")):
+        name = release.image_name(number)
+        text = parameters_text(sample, hashes, base.title if base is not None else "")
+        write_with(folder / name, lambda place, one=sample, said=text: copy_with_text(  # type: ignore[misc]
+            one.path, place, said, release.settings.sample_size))
+        found[name] = folder / name
+    return found
