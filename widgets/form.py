@@ -31,12 +31,14 @@ class Form(Generic[S]):
             for a nested class "section.field". `Suggestions` leave room for anything else to be typed.
         hide: fields that the panel fills by itself; they keep the value they were filled with.
         folded: sections that are shown when their button is pressed, or when a value in them is wrong.
+        at_once: texts are taken as they are typed, not when the field is left: where everything is computed anew anyway.
     """
 
     def __init__(self, settings: type[S] | S, choices: Mapping[str, Choices] | None = None, hide: tuple[str, ...] = (),
-                 folded: Collection[str] = ()) -> None:
+                 folded: Collection[str] = (), at_once: bool = False) -> None:
         self.cls: type[S] = settings if isinstance(settings, type) else type(settings)
-        self._choices, self._hide, self._folded = dict(choices or {}), set(hide), folded
+        self._choices, self._hide, self._folded, self._at_once = dict(choices or {}), set(hide), folded, at_once
+        self._placeholders: dict[str, str] = {}
         self._controls: dict[str, Control] = {}
         self._sections: dict[str, Form[Any]] = {}
         self._values: dict[str, Any] = {}
@@ -109,6 +111,13 @@ class Form(Generic[S]):
         if (control := self._controls.get(name)) is not None:
             control.offer(choices)
             control.remark(remark, wrong)
+
+    def set_placeholders(self, words: Mapping[str, str]) -> None:
+        """What stands pale in empty text fields of this very form; also before their fold is opened."""
+        self._placeholders |= words
+        for name in words:
+            if (control := self._controls.get(name)) is not None:
+                control.widget.placeholder = words[name]
 
     @property
     def folds(self) -> list[ipw.ToggleButton]:
@@ -269,6 +278,10 @@ class Form(Generic[S]):
             control = make_control(name, self.cls.fields()[name], self._choices.get(name, ()))
             if name in self._values:
                 control.write(self._values[name])
+            if self._at_once and isinstance(control.widget, ipw.Text):
+                control.widget.continuous_update = True
+            if name in self._placeholders:
+                control.widget.placeholder = self._placeholders[name]
             control.widget.observe(self._changed, "value")
             control.stand_aside(*self._idle.get(name, ("", False)))
             if name in self._remarks:

@@ -95,10 +95,15 @@ def expected_time(settings: TrainingSettings, backend: str, project_folder: Path
     return expect(settings, former)
 
 
-def expect(settings: TrainingSettings, former: tuple[float, str] | None) -> Expected:
-    """As `expected_time`. Args: former: seconds of a step and what they were read from; None: by the work, on this machine's cores."""
+def expect(settings: TrainingSettings, former: tuple[float, str] | None, totals: Totals | None = None) -> Expected:
+    """As `expected_time`.
+
+    Args:
+        former: seconds of a step and what they were read from; None: by the work, on this machine's cores.
+        totals: what the settings come to; None: with the pictures as they lie in their folders, as if all had one shape.
+    """
     seconds, basis = former or (step_work(settings) / (CORE_SPEED * cpu_cores()), f"a rough estimate for {_cores_words()}")
-    totals = _totals(settings)
+    totals = totals or _totals(settings)
     if totals is None:
         return Expected(seconds, basis)
     if settings.model.family not in WORK:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import field_validator
+
 from core.base.errors import ConfigError, ModelError, TrainingError
-from core.base.files import explain_disk_errors, read_json, write_json, write_with
+from core.base.files import explain_disk_errors, write_json, write_with
 from core.base.progress import SILENT, Progress
 from core.base.settings import setting
 from core.training.drawing import AS_READ, DrawingSettings, load_to_draw
+from core.training.evaluated import REPORT, WITHOUT, Column, EvaluationReport, Picture
 from core.training.outputs import is_whole, list_outputs
 from core.training.run import Run
 
@@ -23,8 +26,6 @@ if TYPE_CHECKING:
     from core.diffusion.lora import LoraCoverage
     from core.diffusion.model import DiffusionModel
 
-WITHOUT = "without"
-REPORT = "evaluation.json"
 UNFINISHED = "unfinished_comparison"
 """Where a comparison is drawn until it is whole."""
 UNSEEN = 0.002
@@ -41,7 +42,9 @@ class EvaluationSettings(DrawingSettings):
     negative: str = setting("", "Negative prompt", "What to avoid.")
     seeds: list[int] = setting([1, 2], "Seeds", "Each prompt is drawn once for each seed.", min_length=1)
     every_epoch: bool = setting(True, "Each saved epoch", "Also draw with each LoRA that was saved on the way.")
-    weight: float = setting(1.0, "Strength", "How strongly the LoRA counts; 1 is as trained.", ge=-2, le=2)
+    weight: float = setting(1.0, "Strength", "How strongly the LoRA counts; 1 is as trained. Not used with several.", ge=-2, le=2)
+    weights: list[float] = setting([], "Strengths to compare", "Such as 0.6, 0.8, 1, 1.2: each LoRA is drawn at each of them, and the "
+                                   "best can be written into a file. Empty: Strength alone.", max_length=12)
     width: int | None = setting(None, "Width", "Empty: as in training.", level="advanced", unit="px", ge=32, le=4096)
     height: int | None = setting(None, "Height", "Empty: as in training.", level="advanced", unit="px", ge=32, le=4096)
     steps: int = setting(28, "Steps", "Steps of drawing.", level="advanced", ge=1, le=1000)
@@ -52,59 +55,18 @@ class EvaluationSettings(DrawingSettings):
     lora: list[str] = setting([], "LoRA files", "Other files than the run's own.", level="advanced")
     output_dir: str | None = setting(None, "Folder", "Where the pictures go. Empty: the run's folder evaluation.", level="expert")
 
-
-@dataclass(frozen=True)
-class Column:
-    """One LoRA file, or none."""
-
-    label: str
-    lora: str
-    """Path; empty for the pictures without a LoRA."""
-    applied: int = 0
-    """Modules of the model that computed with it."""
-    in_file: int = 0
-    changed: float = 0.0
-    """Mean difference to the pictures without, 0–1."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One picture that was drawn."""
-
-    path: str
-    """Beside evaluation.json."""
-    column: int
-    prompt: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class EvaluationReport:
-    """What was drawn, and what can be measured in it."""
-
-    folder: str
-    grid: str
-    """The labelled sheet, beside evaluation.json."""
-    model: str
-    columns: tuple[Column, ...]
-    pictures: tuple[Picture, ...]
-    warnings: tuple[str, ...] = ()
-    seconds: float = 0.0
-
-    def sentence(self) -> str:
-        """One sentence."""
-        return f"{len(self.pictures)} pictures in {len(self.columns)} columns, {self.seconds:.0f} s: {Path(self.folder) / self.grid}"
-
+    @field_validator("weights")
     @classmethod
-    def read(cls, folder: Path) -> EvaluationReport | None:
-        """The last comparison in a folder, None where there is none."""
-        path = Path(folder) / REPORT
-        if not path.is_file():
-            return None
-        values = read_json(path)
-        values.pop("settings", None)
-        return cls(**{**values, "folder": str(folder), "columns": tuple(Column(**column) for column in values["columns"]),
-                      "pictures": tuple(Picture(**picture) for picture in values["pictures"]), "warnings": tuple(values["warnings"])})
+    def _strengths(cls, value: list[float]) -> list[float]:
+        """Each once. 0 is drawn anyway."""
+        if wrong := [one for one in value if not -2 <= one <= 2 or one == 0]:
+            raise ValueError(f"{cls.fields()['weights'].title} must lie between -2 and 2 and not be 0, but one is {wrong[0]:g}.")
+        return list(dict.fromkeys(value))
+
+    @property
+    def strengths(self) -> list[float]:
+        """At which each LoRA is drawn."""
+        return self.weights or [self.weight]
 
 
 def settings_for(run: Run, settings: EvaluationSettings) -> EvaluationSettings:
@@ -157,18 +119,27 @@ def draw_before_after(settings: EvaluationSettings, progress: Progress = SILENT)
     started, folder, warnings = time.monotonic(), Path(str(settings.output_dir)), list[str]()
     progress.note(f"Loading {settings.model}")
     model, fresh = load_to_draw(str(settings.model), settings), _fresh_folder(folder)
-    progress.start("Drawing", (1 + len(settings.lora)) * len(settings.prompts) * len(settings.seeds))
+    drawn_with = [(path, weight) for path in settings.lora for weight in settings.strengths]
+    progress.start("Drawing", (1 + len(drawn_with)) * len(settings.prompts) * len(settings.seeds))
     columns, pictures, sheet = [Column(WITHOUT, "")], list[Picture](), [_draw_column(model, settings, progress)]
     pictures += _save_column(fresh, 0, settings, sheet[0])
-    for path in settings.lora:
+    unfit = set[str]()
+    for path, weight in drawn_with:
+        if path in unfit:
+            continue
         try:
-            coverage, drawn = _draw_with(path, model, settings, progress)
+            coverage, drawn = _draw_with(path, weight, model, settings, progress)
         except (ModelError, FileNotFoundError) as error:
+            unfit.add(path)
             warnings.append(f"{Path(path).name} was left out: {error}")
             progress.warn(warnings[-1])
             continue
-        column = Column(_label(path, settings.lora), path, coverage.applied, coverage.in_file, _difference(sheet[0], drawn))
-        warnings += _remarks(column, progress)
+        label = _label(path, settings.lora) + (f" × {weight:g}" if settings.weights else "")
+        column = Column(label, path, coverage.applied, coverage.in_file, _difference(sheet[0], drawn), weight)
+        for remark in _remarks(column):
+            if remark not in warnings:  # of each strength the same
+                warnings.append(remark)
+                progress.warn(remark)
         pictures += _save_column(fresh, len(columns), settings, drawn)
         columns.append(column)
         sheet.append(drawn)
@@ -208,11 +179,12 @@ def _put_in_place(fresh: Path, folder: Path) -> None:
         fresh.rmdir()
 
 
-def _draw_with(lora: str, model: DiffusionModel, settings: EvaluationSettings, progress: Progress) -> tuple[LoraCoverage, list[Image]]:
+def _draw_with(lora: str, weight: float, model: DiffusionModel, settings: EvaluationSettings, progress: Progress
+               ) -> tuple[LoraCoverage, list[Image]]:
     """One column with a LoRA. Raises: ModelError: it does not fit, or the pictures are no numbers. FileNotFoundError. Cancelled."""
     from core.diffusion.lora import apply_lora, remove_lora
 
-    coverage = apply_lora(model, Path(lora), settings.weight)
+    coverage = apply_lora(model, Path(lora), weight)
     try:
         return coverage, _draw_column(model, settings, progress)
     finally:
@@ -252,7 +224,7 @@ def _label(path: str, files: list[str]) -> str:
     return label if [label_of(Path(file), stem) for file in files].count(label) == 1 else Path(path).stem
 
 
-def _remarks(column: Column, progress: Progress) -> list[str]:
+def _remarks(column: Column) -> list[str]:
     """What a person should know of a LoRA that hardly fits or hardly does anything."""
     found = []
     if column.applied < column.in_file:
@@ -260,8 +232,6 @@ def _remarks(column: Column, progress: Progress) -> list[str]:
         found.append(f"{Path(column.lora).name}: {unused} of its {column.in_file} modules have no place in this model.")
     if column.changed < UNSEEN:
         found.append(f"{Path(column.lora).name} changes nothing that can be seen.")
-    for remark in found:
-        progress.warn(remark)
     return found
 
 

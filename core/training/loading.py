@@ -21,6 +21,7 @@ from core.training.learned import as_chosen
 from core.training.run import Run
 
 if TYPE_CHECKING:
+    from core.training.calculating.settings import CalculateSettings
     from core.training.config import TrainingSettings
 
 BEFORE, PRESET_BEFORE = "training_before.toml", "preset_before"
@@ -138,6 +139,19 @@ def fit_memory(project: Project, wanted: MemorySize, progress: Progress = SILENT
         if change.changed:
             _keep(project, change.settings)
     return LoadReport(change.sentence(), tuple(change.changed), tuple(change.doubts))
+
+
+def take_calculated(project: Project, wanted: CalculateSettings) -> LoadReport:
+    """Make the numbers of the calculator the project's settings. Raises: ConfigError: none is another, or repeats that fit no folder."""
+    from core.training.calculating.stage import change_words, with_taken
+
+    with locked(project.hidden / LOCK):
+        before = present_settings(project)
+        after = with_taken(before, project, wanted)
+        if not (changed := change_words(before, after)):
+            raise ConfigError("None of these numbers differs from the settings.", "Type another one, or press one of the ways to a target.")
+        _keep(project, after)
+    return LoadReport(f"Taken into the settings: {changed}.")
 
 
 def save_as_preset(project: Project, wanted: SavePreset, progress: Progress = SILENT) -> LoadReport:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.base.errors import ConfigError, StudioError, TrainingError
 from core.base.findings import Finding, errors_of
 from core.base.jobs import Job, start_job
+from core.base.paths import loras_dir
 from core.base.progress import SILENT, Progress
 from core.dataset.project import Project
 from core.training import kept, launch, queue
@@ -21,9 +23,13 @@ from core.training.queue import QueuedRun
 from core.training.run import ACTIVE, Run
 
 if TYPE_CHECKING:
+    from core.training.calculating.counted import Basis
+    from core.training.calculating.settings import CalculateSettings
+    from core.training.calculating.stage import CalculateReport
     from core.training.comparing import Comparison
     from core.training.config import TrainingSettings
-    from core.training.evaluation import EvaluationReport, EvaluationSettings
+    from core.training.evaluated import EvaluationReport
+    from core.training.evaluation import EvaluationSettings
     from core.training.finish.bringing import BringReport, BringSettings
     from core.training.finish.report import FinishReport
     from core.training.finish.settings import FinishSettings
@@ -93,6 +99,30 @@ class TrainingManager:
         from core.training.amounts import amount_lines, has_gpu
 
         return amount_lines(learn_versions(settings, self.project, masks=False), backend, self.project.folder, has_gpu())
+
+    def basis(self, settings: TrainingSettings | None = None, before: Basis | None = None) -> Basis:
+        """What the calculator begins from: these settings, else the kept ones, with the pictures as they are now.
+
+        Args: before: the one that was made last, so that only what is new is read. Raises: DatasetError.
+        """
+        from core.training.amounts import has_gpu
+        from core.training.calculating.stage import basis_of
+
+        chosen = self.configure(settings if settings is not None else self.settings(propose=False))
+        return basis_of(self.project, learn_versions(chosen, self.project, masks=False), has_gpu(), before)
+
+    def calculate(self, settings: CalculateSettings, progress: Progress = SILENT) -> CalculateReport:
+        """Steps, time and price of numbers that are tried, and ways to a target; also taken into the settings. Raises: ConfigError."""
+        from core.training.calculating.stage import calculate
+
+        report = calculate(self.basis(), settings)
+        return replace(report, taken=self.take_calculated(settings).what) if settings.take else report
+
+    def take_calculated(self, settings: CalculateSettings) -> LoadReport:
+        """Make the calculator's numbers the project's settings; `settings_back` brings the old ones back. Raises: ConfigError."""
+        from core.training.loading import take_calculated
+
+        return take_calculated(self.project, settings)
 
     def load_settings(self, settings: LoadSettings, progress: Progress = SILENT) -> LoadReport:
         """Make a file's, a run's or a preset's settings the project's; what was left out is listed. Raises: ConfigError, TrainingError."""
@@ -295,9 +325,18 @@ class TrainingManager:
 
     def evaluation(self, run_id: str) -> EvaluationReport | None:
         """The last comparison of a run, None where there is none."""
-        from core.training.evaluation import EvaluationReport
+        from core.training.evaluated import EvaluationReport
 
         return EvaluationReport.read(self.run(run_id).folder / "evaluation")
+
+    def start_weighing(self, run_id: str, column: int) -> Job:
+        """Write the LoRA of a drawn column with its weight in it into the project's output, in a process of its own; returns at once.
+
+        Raises: TrainingError: no such column was drawn with a LoRA. ConfigError: its weight is 1, so that the file is it already.
+        """
+        from core.training.evaluated import weighing_of
+
+        return start_job(loras_dir(), "weigh-lora", weighing_of(self.evaluation(run_id), column, self.project.output))
 
     def finish(self, settings: FinishSettings, progress: Progress = SILENT) -> FinishReport:
         """Upload, verify, then stop the machine as chosen, in this very process. Raises: TrainingError, ConfigError, Cancelled."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.base.errors import DatasetError, StudioError
 from core.base.files import sha256, write_text
 from core.base.words import told_size
-from core.training.evaluation import EvaluationReport
+from core.training.evaluated import EvaluationReport
 from core.training.monitor.samples import label_of
 from core.training.monitor.status import RunStatus, duration, read_status
 from core.training.report_parts import escape, page, picture, picture_table, table

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.utilities.inspecting.inspecting import InspectSettings, LoraReport
     from core.utilities.merging.averaging import AverageSettings
     from core.utilities.merging.merging import MergeReport, MergeSettings
+    from core.utilities.merging.weighing import WeighReport, WeighSettings
     from core.utilities.names.converting import ConvertReport, ConvertSettings
     from core.utilities.publishing.checking import PublishCheck
     from core.utilities.publishing.report import PublishReport
@@ -76,6 +77,12 @@ class UtilitiesManager:
         from core.utilities.merging.averaging import average_loras
 
         return average_loras(settings, progress)
+
+    def weigh(self, settings: WeighSettings, progress: Progress = SILENT) -> WeighReport:
+        """Write a file with its weight in it. Raises: ModelError, ConfigError, DiskError, Cancelled."""
+        from core.utilities.merging.weighing import weigh_lora
+
+        return weigh_lora(settings, progress)
 
     def convert(self, settings: ConvertSettings, progress: Progress = SILENT) -> ConvertReport:
         """Write a file under other names or in another type. Raises: ModelError, ConfigError, DiskError, Cancelled."""

@@ -25,8 +25,8 @@ HEAVY = {"resize", "upscale", "enhance", "mask", "transparent", "crop", "inpaint
 LIGHT = {"findings", "opening", "find-captions", "take-captions", "import", "rename", "overview", "trigger", "edit", "reject", "restore",
          "preview", "pack", "download-model", "finish", "bring-run", "load-settings", "fit-memory", "save-preset", "remove-preset",
          "settings-back", "crop-by-hand", "check-export", "export", "push-export", "inspect-lora", "lora-sizes", "resize-lora",
-         "lora-metadata", "check-publish", "publish-lora",
-         "convert-pickled", "merge-loras", "convert-lora", "average-loras", "bake-loras", "housekeeping"}
+         "lora-metadata", "check-publish", "publish-lora", "convert-pickled", "merge-loras", "convert-lora", "average-loras", "bake-loras",
+         "housekeeping", "calculate", "weigh-lora"}
 EACH = 40
 
 IMPORT = """

@@ -9,6 +9,7 @@ PANELS: Registry[type] = Registry(
     Entry("project", "widgets.training.project:TrainerProjectPanel", "Project"),
     Entry("models", "widgets.training.models:ModelsPanel", "Get a model"),
     Entry("settings", "widgets.training.settings:SettingsPanel", "Model and settings"),
+    Entry("calculator", "widgets.training.calculator:CalculatorPanel", "Calculator"),
     Entry("settings_file", "widgets.training.settings_file:SettingsFilePanel", "Load and save settings"),
     Entry("preview", "widgets.training.preview:PreviewPanel", "As the trainer sees it"),
     Entry("regularisation", "widgets.training.regularisation:RegularisationPanel", "Regularisation pictures"),

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 
 import ipywidgets as ipw
 
 from core.base.jobs import Job, JobStatus
-from core.training.evaluation import WITHOUT, EvaluationSettings
+from core.training.evaluated import WITHOUT, EvaluationReport
+from core.training.evaluation import EvaluationSettings
 from widgets.components.samples import Picture, Samples
+from widgets.download_links import download_links
 from widgets.form import Form
 from widgets.panel import Panel
+from widgets.pieces import part, row
 from widgets.training.pictures import picture_key, read_drawn
 from widgets.training.run_choice import RunPicker
+
+WRITE = "Write the LoRA with this weight"
+ABOUT = ("Look which strength is the best. The new file does at 1 what yours does there, for people and programs that set none; it lies "
+         "with the finished ones, and yours stays as it is.")
 
 
 class EvaluationPanel(Panel):
@@ -20,7 +28,8 @@ class EvaluationPanel(Panel):
 
     name = "evaluation"
     title = "Before and after"
-    purpose = "Draw the same prompts and seeds without your LoRA and with each saved one, and choose the best."
+    purpose = ("Draw the same prompts and seeds without your LoRA and with each saved one, at one strength or at several, and choose the "
+               "best.")
     button = "Draw before and after"
     stage = "evaluate"
 
@@ -31,9 +40,17 @@ class EvaluationPanel(Panel):
         return [self.picker.view, self.form.view]
 
     def results(self) -> list[ipw.Widget]:
-        """The grid."""
+        """The grid; where several strengths were drawn, which of them is the best."""
         self.grid = Samples(read_drawn, nothing="Nothing was drawn for this run yet.")
-        return [self.grid]
+        self.best = ipw.Dropdown(description="The best one", options=[("", -1)])
+        self.best.observe(self.heard(self._enable), "value")
+        self.write = self.action(WRITE, self._write, self._why_not_write)
+        self._written = ipw.HTML()
+        about = ipw.HTML(f'<p class="lb-help">{ABOUT}</p>')
+        chosen = ipw.VBox([self.best]).add_class("lb-field")
+        self._weighing = ipw.VBox([part("The best strength"), about, chosen, row(self.write), self._written]).add_class("lb-form")
+        self._weighing.layout.display = "none"
+        return [self.grid, self._weighing]
 
     def update(self) -> None:
         """Offer the runs, and show what was drawn for the chosen one."""
@@ -52,14 +69,23 @@ class EvaluationPanel(Panel):
         """Start the job."""
         return self.session.training.start_evaluation(self.form.value().changed(run=self.picker.chosen))
 
+    def begun(self) -> None:
+        """A file that was written before is no answer to what is asked now."""
+        self._written.value = ""
+
     def show_report(self, status: JobStatus) -> None:
-        """Show the new grid, and count it where the job itself was silent."""
+        """Show the new grid, and count it where the job itself was silent; or the file that was written."""
+        if self.job is not None and self.job.stage != self.stage:
+            self._written.value = download_links([Path(status.report["file"])]) if status.state == "done" and status.report else \
+                f'<p class="lb-wrong">{html.escape(status.message)}</p>'  # the status line may stand far above
+            return
         self._show()
         if status.state == "done" and not status.message:
             self.done(f"{len(self.grid.pictures)} pictures, in {len(self.grid.columns)} columns.")
 
     def _show(self) -> None:
         report = self.session.training.evaluation(self.picker.chosen) if self.picker.chosen else None
+        self._offer_weights(report)
         if report is None:
             self.grid.show([], [], [])
             return
@@ -68,3 +94,25 @@ class EvaluationPanel(Panel):
         pictures = [Picture(rows.index((picture.prompt, picture.seed)), picture.column, picture_key(Path(report.folder) / picture.path),
                             f"{picture.prompt}, seed {picture.seed}, {labels[picture.column]}") for picture in report.pictures]
         self.grid.show([f"{prompt} (seed {seed})" for prompt, seed in rows], labels, pictures)
+
+    def _offer_weights(self, report: EvaluationReport | None) -> None:
+        """The columns with a LoRA, where one of them has another weight than 1."""
+        drawn = [(number, column) for number, column in enumerate(report.columns if report is not None else ()) if column.lora]
+        self._weighing.layout.display = "" if any(column.weight != 1 for _, column in drawn) else "none"
+        options = [(f"{column.label}{'' if '×' in column.label else f' × {column.weight:g}'} (the pictures change by "
+                    f"{100 * column.changed:.1f} %)", number) for number, column in drawn] or [("", -1)]
+        if list(self.best.options) != options:
+            with self.best.hold_sync():
+                self.best.options = options
+            self._written.value = ""
+
+    def _write(self) -> Job:
+        return self.session.training.start_weighing(self.picker.chosen, self.best.value)
+
+    def _why_not_write(self) -> str:
+        if self.working():
+            return "It is working. Wait for it, or cancel it."
+        report = self.session.training.evaluation(self.picker.chosen) if self.session.folder is not None and self.picker.chosen else None
+        if report is None or not 0 <= self.best.value < len(report.columns):
+            return "Nothing was drawn for this run yet."
+        return "It was drawn at 1, which the file does already." if report.columns[self.best.value].weight == 1 else ""

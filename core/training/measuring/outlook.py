@@ -45,19 +45,22 @@ class Outlook:
         return of_an_hour * self.whole / 3600
 
 
-def outlook(measured: Measured, settings: TrainingSettings, counts: list[int]) -> Outlook | None:
+def outlook(measured: Measured, settings: TrainingSettings, counts: Sequence[int], totals: Totals | None = None) -> Outlook | None:
     """What the settings amount to; None: the short run made too few steps to tell, or there is no picture any more.
 
-    Args: counts: pictures in each folder (`config.sources.image_counts`).
+    Args:
+        counts: pictures in each folder (`config.sources.image_counts`).
+        totals: what they come to where the sizes of the pictures are known; None: with the buckets of the measurement.
     """
     from core.training.config.counting import count_steps
 
     units, data, pictures = measured.units, settings.data, sum(counts)
     if units.step is None or not pictures:
         return None
-    totals = count_steps(settings, counts)
-    if measured.buckets:
-        totals = count_steps(settings, counts, buckets_now(measured.buckets, totals.images))
+    if totals is None:
+        totals = count_steps(settings, counts)
+        if measured.buckets:
+            totals = count_steps(settings, counts, buckets_now(measured.buckets, totals.images))
     mirrored = 2 if data.flip_aug else 1
     encode = (units.encode or 0.0) * pictures * mirrored + (units.captions or 0.0) * pictures
     drawn = times_drawn(settings, totals) if settings.sampling.sample_prompts else 0
@@ -93,19 +96,31 @@ def _saving(measured: Measured, settings: TrainingSettings, totals: Totals) -> f
     return totals.saves * of_file + (units.save - of_file if saves_states(settings) else 0.0)
 
 
+def fitting_measurement(settings: TrainingSettings, backend: str, project_folder: Path) -> Measured | None:
+    """The project's measurement where it came to its steps and holds for these settings; else None."""
+    try:
+        measured = read_measured(Project(project_folder))
+        fits = measured is not None and measured.units.step is not None and not differing(measured.marks, marks_of(settings, backend))
+    except (StudioError, OSError):
+        return None
+    return measured if fits else None
+
+
 def measured_time(settings: TrainingSettings, backend: str, project_folder: Path) -> Expected | None:
     """How long a training takes, where the project's measurement holds for it; else None."""
     from core.training.config.sources import image_counts
 
+    measured = fitting_measurement(settings, backend, project_folder)
     try:
-        measured = read_measured(Project(project_folder))
-        if measured is None or measured.units.step is None or differing(measured.marks, marks_of(settings, backend)):
-            return None
-        found = outlook(measured, settings, image_counts(settings))
+        found = outlook(measured, settings, image_counts(settings)) if measured is not None else None
     except (StudioError, OSError):
         return None
-    step, basis = measured.units.step, f"measured {time_words(measured)}"
-    return Expected(step, basis, found.totals.steps, found.pictures, found.whole) if found is not None else None
+    return expected_of(found, measured) if found is not None and measured is not None else None
+
+
+def expected_of(found: Outlook, measured: Measured) -> Expected:
+    """The same, told as an expectation."""
+    return Expected(measured.units.step or 0.0, f"measured {time_words(measured)}", found.totals.steps, found.pictures, found.whole)
 
 
 def time_words(measured: Measured) -> str:

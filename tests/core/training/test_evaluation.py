@@ -9,7 +9,9 @@ from PIL import Image
 from core.base.errors import Cancelled, ConfigError, ModelError, TrainingError
 from core.base.progress import Progress
 from core.diffusion import load_model
-from core.training.evaluation import UNFINISHED, EvaluationReport, EvaluationSettings, draw_before_after, settings_for
+from core.stages import run_stage
+from core.training.evaluated import EvaluationReport, weighing_of
+from core.training.evaluation import UNFINISHED, EvaluationSettings, draw_before_after, settings_for
 from core.training.run import Run
 from core.training.sheet import cell_size, draw_sheet
 from tests.core.training.fake_trainer import write_lora
@@ -81,6 +83,51 @@ def test_the_same_seeds_are_drawn_without_and_with_each_lora(tmp_path, model_fol
         assert grid.width > 3 * 192 and grid.height > 2 * 192
     assert EvaluationReport.read(tmp_path) == report
     assert json.loads((tmp_path / "evaluation.json").read_text())["settings"]["prompts"] == ["a red cat"]
+
+
+def test_several_strengths_are_drawn_beside_each_other_and_the_best_is_written_into_a_file(tmp_path, model_folder, loras):
+    """The new file draws at 1 what the other drew at the strength, to the last bit of every picture."""
+    progress = Recorder()
+    wanted = settings(model_folder, loras[1:], tmp_path / "all", weights=[0.5, 0.8, 1, 0.8])
+    report = draw_before_after(wanted, progress)
+    assert [(column.label, column.weight) for column in report.columns] == [
+        ("without", 1.0), ("finished × 0.5", 0.5), ("finished × 0.8", 0.8), ("finished × 1", 1.0)]
+    assert progress.done == progress.total == 8 and 0 < report.columns[1].changed < report.columns[3].changed
+    assert EvaluationReport.read(tmp_path / "all") == report
+    order = weighing_of(report, 2, tmp_path / "output")
+    assert order == {"file": loras[1], "weight": 0.8, "save_to": str(tmp_path / "output" / "x-w0.8.safetensors")}
+    run_stage("weigh-lora", tmp_path, order)
+    again = draw_before_after(settings(model_folder, [order["save_to"]], tmp_path / "one"))
+    assert [(tmp_path / "all" / picture.path).read_bytes() for picture in report.pictures if picture.column == 2] == \
+        [(tmp_path / "one" / picture.path).read_bytes() for picture in again.pictures if picture.column == 1]
+    with pytest.raises(ConfigError, match="drawn at the weight 1"):
+        weighing_of(report, 3, tmp_path)
+    for nothing in (0, 4):
+        with pytest.raises(TrainingError, match="no such picture"):
+            weighing_of(report, nothing, tmp_path)
+
+
+def test_a_remark_is_told_once_for_all_strengths_and_a_file_that_does_not_fit_is_left_out_once(tmp_path, model_folder, loras):
+    progress = Recorder()
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"<html>not found</html>")
+    draw_before_after(settings(model_folder, [str(broken), loras[0]], tmp_path / "out", seeds=[1], weights=[0.5, -1]), progress)
+    assert len(progress.warnings) == 2 and "changes nothing" in progress.warnings[1]
+
+
+def test_a_comparison_from_before_says_its_strength(tmp_path, model_folder, loras):
+    draw_before_after(settings(model_folder, loras[1:], tmp_path, seeds=[1], weight=0.7))
+    values = json.loads((tmp_path / "evaluation.json").read_text())
+    for column in values["columns"]:
+        column.pop("weight")
+    (tmp_path / "evaluation.json").write_text(json.dumps(values))
+    assert EvaluationReport.read(tmp_path).columns[1].weight == 0.7
+
+
+def test_strengths_out_of_bounds_are_refused():
+    for wrong in (0, 2.5):
+        with pytest.raises(ConfigError, match=f"must lie between -2 and 2 and not be 0, but one is {wrong:g}"):
+            EvaluationSettings.make(weights=[1, wrong])
 
 
 def test_a_lora_that_cannot_be_read_is_left_out_and_the_rest_goes_on(tmp_path, model_folder, loras):

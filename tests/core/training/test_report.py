@@ -10,7 +10,7 @@ from PIL import Image
 
 from core.base.files import sha256
 from core.base.jobs import append_event
-from core.training.evaluation import Column, EvaluationReport, Picture
+from core.training.evaluated import Column, EvaluationReport, Picture
 from core.training.monitor.curve import CurvePoint
 from core.training.report import write_report
 from core.training.report_parts import large_picture, picture

@@ -16,6 +16,7 @@ from core.utilities.checkpoints.extracting import ExtractSettings, extract_lora
 from core.utilities.files.metadata import MetadataSettings, edit_metadata
 from core.utilities.merging.averaging import AverageSettings, average_loras
 from core.utilities.merging.merging import MergeSettings, merge_loras
+from core.utilities.merging.weighing import WeighSettings, weigh_lora
 from core.utilities.names.converting import ConvertSettings, convert_lora
 from core.utilities.resizing.resizing import ResizeLoraSettings, resize_lora
 from tests.core.utilities.layers import update_of
@@ -123,6 +124,8 @@ def written_by_every_tool(one: Path, two: Path, rank: int, base: Path, folder: P
     yield "merge, then subtract", at("subtracted"), added([(first, 0.8)])
     average_loras(AverageSettings.make(files=(str(one), str(two)), save_to=str(at("average")), **usual))
     yield "average", at("average"), cut(added([(first, 0.5), (second, 0.5)]), rank)
+    weigh_lora(WeighSettings.make(file=str(one), weight=0.7, save_to=str(at("weighed"))))
+    yield "weigh", at("weighed"), added([(first, 0.7)])
     for naming in ("diffusers", "comfy"):
         convert_lora(ConvertSettings.make(file=str(one), naming=naming, save_to=str(at(naming))))
         convert_lora(ConvertSettings.make(file=str(at(naming)), naming="kohya", save_to=str(at(f"back-from-{naming}"))))

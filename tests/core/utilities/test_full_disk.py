@@ -32,6 +32,7 @@ TOOLS = {
     "resize-lora": lambda at: {"file": at["a"], "new_rank": 2},
     "merge-loras": lambda at: {"files": (at["a"], at["b"])},
     "average-loras": lambda at: {"files": (at["a"], at["b"])},
+    "weigh-lora": lambda at: {"file": at["a"], "weight": 0.8},
     "convert-lora": lambda at: {"file": at["a"], "naming": "diffusers"},
     "lora-metadata": lambda at: {"file": at["a"], "description": "x" * 70_000},
     "convert-pickled": lambda at: {"file": at["old"]},

@@ -32,7 +32,7 @@ def trained(tmp_path_factory, model):
 
 def test_every_tools_file_is_loaded_and_draws_as_weights_changed_by_hand(trained, model, tmp_path):
     base = make_single_file(model, tmp_path / "base" / "model.safetensors")
-    assert check_every_tool(Bench(model), *trained, 4, base, tmp_path / "out") == 10
+    assert check_every_tool(Bench(model), *trained, 4, base, tmp_path / "out") == 11
 
 
 def test_a_model_with_a_trained_file_in_it_has_the_weights_that_are_changed_by_hand(trained, model, tmp_path):

@@ -2,12 +2,15 @@
 
 import io
 import os
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from core.base.files import write_json
 from core.training.run import Run
+from tests.core.utilities.layers import layer, write
+from tests.widgets.utilities.conftest import finish, press
 from widgets.training.choice import read_settings
 from widgets.training.evaluation import EvaluationPanel
 
@@ -25,6 +28,18 @@ def draw(run: Run, colour: str, time_ns: int) -> None:
     os.utime(folder / "00_00_1.png", ns=(time_ns, time_ns))
     write_json(folder / "evaluation.json", {"grid": "grid.png", "model": "m", "warnings": [], "columns": [{"label": "x", "lora": "x"}],
                                             "pictures": [{"path": "00_00_1.png", "column": 0, "prompt": "a cat", "seed": 1}]})
+
+
+def draw_strengths(run: Run) -> Path:
+    """A LoRA drawn at 0.8 and 1."""
+    lora = write(run.checkpoints / "mika.safetensors", {"lora_unet_up_blocks_1_attentions_0_proj_in": layer("linear")[0]})
+    draw(run, "red", 10**18)
+    columns = [{"label": "without", "lora": ""}] + [
+        {"label": f"finished × {weight:g}", "lora": str(lora), "weight": weight, "changed": weight / 10} for weight in (0.8, 1.0)]
+    write_json(run.folder / "evaluation" / "evaluation.json", {
+        "grid": "grid.png", "model": "m", "warnings": [], "columns": columns,
+        "pictures": [{"path": "00_00_1.png", "column": number, "prompt": "a cat", "seed": 1} for number in range(3)]})
+    return lora
 
 
 def shown(panel: EvaluationPanel):
@@ -53,3 +68,29 @@ def test_a_picture_that_is_gone_is_told_and_is_no_error(session, run):
     (run.folder / "evaluation" / "00_00_1.png").unlink()
     panel = EvaluationPanel(session)
     assert shown(panel) is None and panel.log.text == ""
+
+
+def test_the_best_strength_is_written_into_a_file_of_its_own(session, run, project):
+    run.checkpoints.mkdir(exist_ok=True)
+    lora = draw_strengths(run)
+    before = lora.read_bytes()
+    panel = EvaluationPanel(session)
+    assert panel._weighing.layout.display == "" and [words for words, _ in panel.best.options] == [
+        "finished × 0.8 (the pictures change by 8.0 %)", "finished × 1 (the pictures change by 10.0 %)"]
+    panel.best.value = 2
+    assert panel.write.disabled and "at 1, which the file does already" in panel.write.tooltip
+    panel.best.value = 1
+    press(panel.write)
+    finish(panel)
+    made = project.output / "mika-w0.8.safetensors"
+    assert "at 1 as before at 0.8" in panel.status.text and made.is_file() and made.name in panel._written.value
+    assert lora.read_bytes() == before and len(panel.grid.pictures) == 3
+    press(panel.write)
+    finish(panel)
+    assert "is there already" in panel.status.text and "is there already" in panel._written.value
+
+
+def test_one_strength_of_1_leaves_nothing_to_write(session, run):
+    draw(run, "red", 10**18)
+    panel = EvaluationPanel(session)
+    assert panel._weighing.layout.display == "none"

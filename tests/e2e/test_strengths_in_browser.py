@@ -1,0 +1,50 @@
+"""The best of several strengths is chosen in a real browser and written into a file of its own."""
+
+import pytest
+from playwright.sync_api import expect
+
+from core.dataset.manager import DatasetManager
+from core.training.config import TrainingSettings
+from core.training.run import Run
+from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
+from tests.widgets.training.test_evaluation_panel import draw_strengths
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+CELL = """
+import os
+from pathlib import Path
+os.environ["LORABOOK_PROJECTS"], os.environ["LORABOOK_LORAS"] = {projects!r}, {loras!r}
+from widgets.session import Session
+from widgets.training.evaluation import EvaluationPanel
+session = Session()
+session.open(Path({folder!r}))
+panel = EvaluationPanel(session)
+panel.view
+"""
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 420), ("dark", 1400), ("light", 420)])
+def test_the_best_strength_is_written(tmp_path, theme, width):
+    project = DatasetManager.create("small", tmp_path / "projects", trigger="mychar").project
+    run = Run.create(project.folder, TrainingSettings(), "builtin")
+    run.checkpoints.mkdir(exist_ok=True)
+    draw_strengths(run)
+    with Lab(tmp_path, theme=theme) as lab, Browser(width=width, height=1700) as context:
+        write_notebook(lab.root / "strengths.ipynb", CELL.format(folder=str(project.folder), projects=str(tmp_path / "projects"),
+                                                                 loras=str(tmp_path / "loras")))
+        page = lab.open(context, "strengths.ipynb")
+        run_all(page)
+        panel = page.locator(".lb-panel-evaluation")
+        expect(panel).to_contain_text("finished × 0.8")
+        page.get_by_label("The best one").select_option("finished × 1 (the pictures change by 10.0 %)")
+        write = page.get_by_role("button", name="Write the LoRA with this weight")
+        expect(write).to_be_disabled()
+        page.get_by_label("The best one").select_option("finished × 0.8 (the pictures change by 8.0 %)")
+        keep_picture(page, "evaluation", f"strengths-{theme}-{width}")
+        write.click()
+        expect(panel.locator(".lb-status")).to_contain_text("mika-w0.8.safetensors: at 1 as before at 0.8", timeout=90_000)
+        expect(panel.locator(".lb-downloads")).to_contain_text("mika-w0.8.safetensors")
+        keep_picture(page, "evaluation", f"strengths-written-{theme}-{width}")
+        assert (project.output / "mika-w0.8.safetensors").is_file()
+        assert overflowing(page, ".lb-panel-evaluation, .lb-panel-evaluation > *") == []
+        assert context.errors == []
