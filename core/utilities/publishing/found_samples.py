@@ -11,7 +11,7 @@ from core.base.files import read_json, read_text, sha256
 from core.base.paths import typed_path
 from core.dataset.images.files import IMAGE_SUFFIXES, image_files
 from core.diffusion.prompts import split_prompt_line
-from core.training.evaluation import REPORT, EvaluationReport
+from core.training.evaluated import REPORT, EvaluationReport
 from core.training.finish.files import final_lora
 from core.training.monitor.events import EventsReader
 from core.training.monitor.samples import Sample as DrawnSample
@@ -60,7 +60,7 @@ def find_samples(settings: PublishSettings, file: Path) -> tuple[Sample, ...]:
     run, wanted = run_of(file), settings.samples_from
     found: Sequence[Sample] = ()
     if wanted in ("auto", "evaluation") and run is not None:
-        found = _of_evaluation(run, file)
+        found = _of_evaluation(run, file, settings.strength)
     if not found and wanted in ("auto", "training"):
         found = _of_training(run, file) if run is not None else _beside(file)
     return tuple(found[:settings.most_samples])
@@ -86,21 +86,23 @@ def _read(path: Path, prompt: str) -> Sample:
     return Sample(path, prompt.strip(), own_text=text)
 
 
-def _of_evaluation(run: Run, file: Path) -> list[Sample]:
-    """What the last comparison drew with this file."""
+def _of_evaluation(run: Run, file: Path, strength: float) -> list[Sample]:
+    """What the last comparison drew with this file; at several strengths, at that which is nearest to the usual one."""
     folder = run.folder / "evaluation"
     try:
         report = EvaluationReport.read(folder)
         drawn: dict[str, Any] = dict(read_json(folder / REPORT).get("settings", {})) if report is not None else {}
     except (DatasetError, KeyError, TypeError, AttributeError):
         return []
-    columns = [number for number, column in enumerate(report.columns) if Path(column.lora).name == file.name] if report is not None else []
+    columns = [(abs(column.weight - strength), number) for number, column in enumerate(report.columns if report is not None else ())
+               if Path(column.lora).name == file.name]
     if report is None or not columns:
         return []
+    number = min(columns)[1]
     size = (drawn["width"], drawn["height"]) if drawn.get("width") and drawn.get("height") else None
-    paths = [(picture, folder / picture.path) for picture in report.pictures if picture.column == columns[0]]
+    paths = [(picture, folder / picture.path) for picture in report.pictures if picture.column == number]
     return [Sample(path, picture.prompt, str(drawn.get("negative") or ""), picture.seed, drawn.get("steps"), drawn.get("guidance"),
-                   str(drawn.get("sampler") or ""), size, float(drawn.get("weight") or 1.0), file.name)
+                   str(drawn.get("sampler") or ""), size, report.columns[number].weight, file.name)
             for picture, path in paths if path.is_file()]
 
 

@@ -7,6 +7,7 @@ from core.base.errors import ConfigError
 from core.base.files import write_json
 from core.utilities.publishing.checking import check_publish
 from core.utilities.publishing.found_samples import run_of
+from core.utilities.publishing.release import gather
 from tests.core.training.fakes import make_run
 from tests.core.utilities.publishing.conftest import PROMPTS, draw_samples, make, settings
 
@@ -56,6 +57,24 @@ def test_what_before_and_after_drew_with_this_file_goes_before_samples_of_the_tr
     assert samples(run.folder, samples_from="training")[0][1] == "epoch 10" and samples(run.folder, samples_from="none") == []
     (folder / "evaluation.json").write_text('{"columns": [')
     assert samples(run.folder)[0][1] == "epoch 10"
+
+
+@pytest.mark.parametrize(("strength", "wanted"), [(1.0, 1.0), (0.7, 0.8), (-1.0, 0.8)])
+def test_of_several_strengths_those_are_shown_that_are_nearest_to_the_usual_one(run, strength, wanted):
+    folder = run.folder / "evaluation"
+    folder.mkdir()
+    lora = f"/x/{run.output_name}.safetensors"
+    columns = [{"label": "without", "lora": ""}, *({"label": f"finished × {weight}", "lora": lora, "weight": weight}
+                                                   for weight in (1.2, 0.8, 1.0))]
+    pictures = [{"path": f"{number:02d}_00_1.png", "column": number, "prompt": column["label"], "seed": 1}
+                for number, column in enumerate(columns)]
+    for picture in pictures:
+        Image.new("RGB", (32, 32)).save(folder / picture["path"])
+    write_json(folder / "evaluation.json", {
+        "folder": "", "grid": "grid.png", "model": "m", "warnings": [], "seconds": 1.0, "columns": columns, "pictures": pictures,
+        "settings": {"steps": 28, "guidance": 7.0, "width": 32, "height": 32, "negative": "", "sampler": ""}})
+    release = gather(settings(run.folder, to="zip", strength=strength))
+    assert [(sample.prompt, sample.strength) for sample in release.samples] == [(f"finished × {wanted}", wanted)]
 
 
 def test_a_folder_without_a_run_or_a_run_without_a_lora_is_a_sentence(run, tmp_path):
