@@ -60,7 +60,7 @@ class Bench:
     @contextmanager
     def changed(self, updates: Updates) -> Iterator[None]:
         """Its weights plus these updates, by sd-scripts' names."""
-        before = {name: self.modules[name].weight.detach().clone() for name in updates}
+        before = {name: _kept(self.modules[name].weight.detach()) for name in updates}
         with torch.no_grad():
             for name, update in updates.items():
                 self.modules[name].weight += update().to(torch.float32)
@@ -73,6 +73,12 @@ class Bench:
         """With weights that were changed by hand."""
         with self.changed(updates):
             return self.answer()
+
+
+def _kept(weight: torch.Tensor) -> torch.Tensor:
+    """A copy, in half the room where it can be had back from that: real checkpoints are in half precision."""
+    half = weight.half()
+    return half if torch.equal(half.float(), weight) else weight.clone()
 
 
 def updates_of(path: Path) -> Updates:
