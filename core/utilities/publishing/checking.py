@@ -19,6 +19,7 @@ from core.utilities.publishing.licensing import licence_findings
 from core.utilities.publishing.release import PublishedFile, Release, gather
 from core.utilities.publishing.sample import parameters_text, size_of
 from core.utilities.publishing.settings import PublishSettings
+from core.utilities.publishing.told import private_findings
 
 NO_TOKEN = "Write one with the right to write into the field Token, or set HF_TOKEN before the notebook is started."
 FOR_ADULTS = frozenset(word for rating in ("questionable", "explicit") for word in RATINGS[rating]) | {"nude", "nipples", "sex", "penis",
@@ -71,7 +72,7 @@ def check_publish(settings: PublishSettings, progress: Progress = SILENT) -> Pub
 
 def findings_of(release: Release) -> list[Finding]:
     """Everything that a person should know before it is published."""
-    return [*(found for file in release.files for found in _of_file(file, release.settings)), *_of_names(release), *_of_words(release),
+    return [*(found for file in release.files for found in _of_file(file)), *_of_names(release), *_of_words(release),
             *licence_findings(release), *_of_samples(release), *_of_audience(release), *_of_place(release.settings)]
 
 
@@ -83,7 +84,7 @@ def refuse_errors(findings: Iterable[Finding]) -> None:
         raise ConfigError(f"Nothing was published. {wrong[0].what}", f"{wrong[0].remedy}{more}")
 
 
-def _of_file(file: PublishedFile, settings: PublishSettings) -> Iterator[Finding]:
+def _of_file(file: PublishedFile) -> Iterator[Finding]:
     if file.broken:
         yield Finding("error", f"{file.name} has values that are no numbers (NaN or infinite) in {counted(len(file.broken), 'tensor')}, "
                                f"such as {file.broken[0]}.", "It draws black or grey pictures: choose an earlier epoch.")
@@ -102,23 +103,15 @@ def _of_file(file: PublishedFile, settings: PublishSettings) -> Iterator[Finding
                       "The page says so for diffusers. Convert gives the layers other names.")
     if not any(one.loaded for one in file.programs):
         yield Finding("info", f"Whether programs load {file.name} is not known here. {file.programs[0].reason}")
-    yield from _of_private(file, settings)
+    yield from _of_private(file)
 
 
-def _of_private(file: PublishedFile, settings: PublishSettings) -> Iterator[Finding]:
+def _of_private(file: PublishedFile) -> Iterator[Finding]:
     """What the metadata tells of the person's machine: told as good to know where it is taken out."""
-    for kind, level in (("a token", "error"), ("a place on a disk", "warning"), ("a user name", "warning")):
-        found = [one for one in file.private if one.kind == kind]
-        if not found:
-            continue
-        where = ", ".join(dict.fromkeys(one.key for one in found))
-        what = f"The metadata of {file.name} tells {kind}: {found[0].shown} (in {where})."
-        if file.is_cleaned:
-            yield Finding("info", what, "It is taken out of the published copy; your own file stays as it is.")
-        elif level == "error":
-            yield Finding("error", what, "Switch 'Take private places out' on. Who has seen this file can use the token: make a new one.")
-        else:
-            yield Finding("warning", what, "Switch 'Take private places out' on, and it goes from the published copy.")
+    yield from private_findings(f"The metadata of {file.name}", [one for one in file.private if not one.stays], file.is_cleaned)
+    if kept := [one for one in file.private if one.stays]:
+        yield Finding("warning", f"The metadata of {file.name} may tell a place on a disk: {kept[0].shown} (in {kept[0].key}). It "
+                                 "stays, for a person wrote it.", "If it is one, edit the metadata.")
 
 
 def _of_names(release: Release) -> Iterator[Finding]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
+
+from core.utilities.publishing.places import GONE, How, places_in, without_places
+from core.utilities.publishing.tokens import tokens_in, without_tokens
 
 Kind = Literal["a place on a disk", "a user name", "a token"]
 PICTURE = "data:image/"
@@ -18,19 +21,12 @@ LEAST_NAME = 3
 EVERYBODYS = {"root", "user", "users", "admin", "administrator", "ubuntu", "jovyan", "runner", "colab", "content", "home", "workspace",
               "test", "none", "true", "false", "adamw", "lora"}
 """Names of users that tell nothing of a person, or are words of every training."""
-_PART = r"[^\\/:*?\"<>|\r\n,;']+"
-WINDOWS = re.compile(rf"(?<![A-Za-z])[A-Za-z]:(?:\\+|/)(?!/)(?:{_PART}(?:\\+|/))*(?P<last>{_PART})?"
-                     rf"|(?<![\w\\])\\\\\\?\\?[\w.\-]+\\+(?:{_PART}\\+)*(?P<share>{_PART})?")
-"""C:\\pictures\\a.png, C:/pictures, \\\\computer\\pictures; also with each stroke twice, as JSON writes them."""
-UNIX = re.compile(rf"(?<![\w/:.~<])(?:~|file://)?/[^\\/:*?\"<>|\r\n,;']{{2,}}/(?:{_PART}/)*(?P<last>{_PART})?|(?<![\w/:.~<])~/(?P<own>{_PART})"
-                  r"|(?<![\w/:.~<])/(?:home|root|Users|mnt|media|data|workspace)\b/?")
-TOKEN = re.compile(r"\b(?:hf_[A-Za-z0-9]{16,}|civitai_[A-Za-z0-9]{16,}|civ_[A-Za-z0-9]{16,}|gh[opsu]_[A-Za-z0-9]{20,}|r8_[A-Za-z0-9]{20,}"
-                   r"|sk-[A-Za-z0-9_\-]{20,}|AKIA[0-9A-Z]{16})\b"
-                   r"|(?i:(?:api[_\- ]?key|token|secret|password|passwd)[\"']?\s*[=:]\s*[\"']?)(?P<value>[A-Za-z0-9_\-]{12,})")
-"""Tokens of Hugging Face, Civitai, GitHub, Replicate, OpenAI and Amazon, and what stands behind a word for one."""
-GONE = "[removed]"
 SAID_ON_PURPOSE = ("modelspec.", "ss_tag_frequency", "ss_output_name")
 """Beginnings of keys in which a name is no slip: it is the author's, or that of whom the LoRA draws."""
+WRITTEN = ("modelspec.title", "modelspec.description", "modelspec.trigger_phrase")
+"""Keys that a person writes for others: what only might be a place stays, and is told."""
+SURE: tuple[How, ...] = ("person", "sure")
+ALL: tuple[How, ...] = (*SURE, "maybe")
 
 
 @dataclass(frozen=True)
@@ -41,11 +37,18 @@ class Private:
     kind: Kind
     shown: str
     """What it is; of a token its beginning alone."""
+    how: How = "person"
+    """Of a place: how sure it is that it is one."""
+
+    @property
+    def stays(self) -> bool:
+        """Whether it stays though private places are taken out, as it may be a person's own words."""
+        return self.how == "maybe" and self.key in WRITTEN
 
 
 def find_private(metadata: Mapping[str, str], names: tuple[str, ...]) -> list[Private]:
     """Everything of that kind, each once. Args: names: of users, as `user_names` gives them."""
-    found = [Private(key, *one) for key, text in metadata.items() for one in _in_text(text, _names_in(key, names))]
+    found = [one for key, text in metadata.items() for one in _in_text(key, text, _names_in(key, names))]
     return list(dict.fromkeys(found))
 
 
@@ -53,15 +56,16 @@ def _names_in(key: str, names: tuple[str, ...]) -> tuple[str, ...]:
     return () if key.startswith(SAID_ON_PURPOSE) else names
 
 
-def _in_text(text: str, names: tuple[str, ...]) -> Iterator[tuple[Kind, str]]:
+def _in_text(key: str, text: str, names: tuple[str, ...]) -> Iterator[Private]:
     for value in _texts(text):
-        for token in TOKEN.finditer(value):
-            yield "a token", f"{(token['value'] or token[0])[:5]}…"
-        for pattern in (WINDOWS, UNIX):
-            yield from (("a place on a disk", place[0].strip()) for place in pattern.finditer(value))
-        for name in names:
-            if re.search(rf"(?<![\w.\-]){re.escape(name)}(?![\w\-])", value, re.IGNORECASE):
-                yield "a user name", name
+        yield from (Private(key, "a token", f"{token[:5]}…") for token in tokens_in(value))
+        yield from (Private(key, "a place on a disk", place.shown, place.how) for place in places_in(without_tokens(value)))
+        yield from (Private(key, "a user name", name) for name in names if _named(name).search(value))
+
+
+def _named(name: str) -> re.Pattern[str]:
+    """A user's name as a word of its own."""
+    return re.compile(rf"(?<![\w.\-]){re.escape(name)}(?![\w\-])", re.IGNORECASE)
 
 
 def _texts(text: str) -> Iterator[str]:
@@ -84,7 +88,7 @@ def _texts(text: str) -> Iterator[str]:
 
 def _loaded(text: str) -> Any:
     """The list or table that a text writes as JSON; None: it is none."""
-    if text[:1] not in ("{", "["):
+    if text.lstrip()[:1] not in ("{", "["):
         return None
     try:
         return json.loads(text)
@@ -94,37 +98,43 @@ def _loaded(text: str) -> Any:
 
 def cleaned(metadata: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
     """The same without places, names and tokens: of a path its last part stays, of a token nothing. What is not private stays as it is."""
-    return {key: _clean_text(text, _names_in(key, names)) for key, text in metadata.items()}
+    return {key: _clean_text(text, partial(_clean_words, names=_names_in(key, names), hows=SURE if key in WRITTEN else ALL))
+            for key, text in metadata.items()}
 
 
-def _clean_text(text: str, names: tuple[str, ...]) -> str:
+def _clean_text(text: str, clean: Callable[[str], str]) -> str:
     loaded = _loaded(text)
     if loaded is None:
-        return text if text.startswith(PICTURE) else _clean_words(text, names)
-    new = _clean_value(loaded, names)
-    return text if new == loaded else json.dumps(new, ensure_ascii=False)
+        return text if text.startswith(PICTURE) else clean(text)
+    new = _clean_value(loaded, clean)
+    return text if json.dumps(new) == json.dumps(loaded) else json.dumps(new, ensure_ascii=False)
 
 
-def _clean_value(value: Any, names: tuple[str, ...]) -> Any:
+def _clean_value(value: Any, clean: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return _clean_text(value, names)
+        return _clean_text(value, clean)
     if isinstance(value, dict):
-        return {_clean_text(str(key), names): _clean_value(inner, names) for key, inner in value.items()}
-    return [_clean_value(inner, names) for inner in value] if isinstance(value, list) else value
+        return {name: _clean_value(inner, clean) for name, inner in zip(_clean_keys(list(value), clean), value.values(), strict=True)}
+    return [_clean_value(inner, clean) for inner in value] if isinstance(value, list) else value
 
 
-def _clean_words(text: str, names: tuple[str, ...]) -> str:
-    text = TOKEN.sub(lambda found: found[0].replace(found["value"] or found[0], GONE), text)
-    for pattern in (WINDOWS, UNIX):
-        text = pattern.sub(_last_part, text)
+def _clean_keys(keys: list[str], clean: Callable[[str], str]) -> Iterator[str]:
+    """The names in a table, in their order: of two folders of one last name none goes."""
+    new = [_clean_text(key, clean) for key in keys]
+    taken = {key for key, other in zip(keys, new, strict=True) if key == other}
+    for key, other in zip(keys, new, strict=True):
+        name, number = other, 2
+        while key != other and name in taken:
+            name, number = f"{other} ({number})", number + 1
+        taken.add(name)
+        yield name
+
+
+def _clean_words(text: str, names: tuple[str, ...], hows: tuple[How, ...]) -> str:
+    text = without_places(without_tokens(text), hows)
     for name in names:
-        text = re.sub(rf"(?<![\w.\-]){re.escape(name)}(?![\w\-])", GONE, text, flags=re.IGNORECASE)
+        text = _named(name).sub(GONE, text)
     return text
-
-
-def _last_part(found: re.Match[str]) -> str:
-    parts = found.groupdict()
-    return next(filter(None, parts.values()), "").strip() or GONE
 
 
 def user_names(home: Path | None = None) -> tuple[str, ...]:

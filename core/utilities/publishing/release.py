@@ -133,7 +133,7 @@ def _read(path: Path, settings: PublishSettings, progress: Progress) -> Publishe
         hashes = hashes_of(path, progress)
         names = user_names()
         private = tuple(find_private(file.metadata, names))
-        cleans = bool(private) and settings.clean_metadata
+        cleans = any(not one.stays for one in private) and settings.clean_metadata
         metadata = cleaned(file.metadata, names) if cleans else file.metadata
         family = family_of(file.modules, file.metadata)
         programs = tuple(coverage_of(file.modules, file.unknown, family.name))
