@@ -55,14 +55,15 @@ def open_repository(api: Any, wanted: str, private: bool, kind: str = "model",
 
 
 def ask_hub(what: str, act: Callable[[], T], progress: Progress = SILENT, hint: str = AGAIN,
-            rest: Callable[[float], None] = time.sleep) -> T:
+            rest: Callable[[float], None] = time.sleep, once: bool = False) -> T:
     """Ask Hugging Face, again where the network or the far end failed for a while.
 
     Args: what: the beginning of the sentence, where it fails. hint: what to do then. rest: waits so many seconds between two tries.
+        once: whether it is not tried again.
     Raises: HubError: in words. Cancelled: between two tries.
     """
     kinds = _known_errors()
-    for pause in (*PAUSES, None):
+    for pause in (None,) if once else (*PAUSES, None):
         try:
             with _without_bars():
                 return act()

@@ -8,8 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.base.hub import WRITTEN_NAME
 from core.base.licences import LICENCES, Licence, licence_named
 from core.utilities.names.family import Family
+from core.utilities.publishing.places import places_in
+
+FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
+"""Endings of a base model's file."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +113,19 @@ def model_told(metadata: Mapping[str, str]) -> str:
 
 
 def _other(words: str, family: Family) -> Base:
-    """A model that is not listed: owner/name on Hugging Face, or its name alone."""
+    """A model that is not listed: owner/name on Hugging Face, or its name alone; of a file or folder its name without the rest."""
+    words = _without_folders(words)
     usual = BASES.get(USUAL.get(family.name, ""))
-    return Base(words, words, family.name, words if words.count("/") == 1 else "", usual.civitai if usual else "Other", None)
+    hub = words if WRITTEN_NAME.fullmatch(words) and "/" in words else ""
+    return Base(words, words, family.name, hub, usual.civitai if usual else "Other", None)
+
+
+def _without_folders(words: str) -> str:
+    """ "pony v9" of "/home/me/pony v9.safetensors"."""
+    if not words.lower().endswith(FILES) and "\\" not in words and not any(True for _ in places_in(words)):
+        return words
+    last = words.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return next((last[:-len(ending)] for ending in FILES if last.lower().endswith(ending)), last)
 
 
 def _with_licence(base: Base, words: str) -> Base:

@@ -70,14 +70,15 @@ def preview(release: Release) -> str:
     return card_of(release, repository_of(release), known)
 
 
-def facts_of(release: Release) -> list[tuple[str, str]]:
-    """What is published, for a person."""
+def facts_of(release: Release, seen: bool | None) -> list[tuple[str, str]]:
+    """What is published, for a person. Args: seen: whether everybody sees it; None: not known."""
     base, licence, settings = release.found_base.base, release.licence, release.settings
     files = [(f"File {number}" if len(release.files) > 1 else "File",
               f"{file.name}, {told_size(file.size)}, AutoV3 {file.hashes.autov3}") for number, file in enumerate(release.files, 1)]
     where = {"hub": f"Hugging Face, {repository_of(release)}", "folder": "a folder for Civitai", "zip": "a zip for Civitai"}[settings.to]
     if settings.to == "hub":
-        where += ", as a pull request" if settings.pull_request else ", private" if settings.private else ", everybody can see it"
+        where += ", as a pull request" if settings.pull_request else ""
+        where += ", everybody can see it" if seen else ", private" if seen is not None else ""
     return [("Title", release.title), *files, ("Trigger words", release.trigger or "none"),
             ("Base model", base.title if base is not None else "not known"), ("Licence", licence.title if licence is not None else "none"),
             ("Samples", str(len(release.samples))), ("Goes to", where)]

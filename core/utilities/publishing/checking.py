@@ -14,12 +14,14 @@ from core.base.progress import SILENT, Progress
 from core.base.words import counted, told_size
 from core.utilities.files.metadata import thumbnail_of
 from core.utilities.inspecting.about import tag_counts
+from core.utilities.publishing.audience import audience_findings, seen_by_everybody
+from core.utilities.publishing.card import facts_of, preview
 from core.utilities.publishing.fine import fine_of
 from core.utilities.publishing.licensing import licence_findings
 from core.utilities.publishing.release import PublishedFile, Release, gather
 from core.utilities.publishing.sample import parameters_text, size_of
 from core.utilities.publishing.settings import PublishSettings
-from core.utilities.publishing.told import private_findings
+from core.utilities.publishing.told import findings_of_page, findings_of_samples, private_findings
 
 NO_TOKEN = "Write one with the right to write into the field Token, or set HF_TOKEN before the notebook is started."
 FOR_ADULTS = frozenset(word for rating in ("questionable", "explicit") for word in RATINGS[rating]) | {"nude", "nipples", "sex", "penis",
@@ -57,23 +59,25 @@ class PublishCheck:
 
 
 def check_publish(settings: PublishSettings, progress: Progress = SILENT) -> PublishCheck:
-    """Look through what is to be published; nothing is written, and nothing leaves the machine.
+    """Look through what is to be published; nothing is written, and no file leaves the machine.
+
+    Only for a pull request the far end is asked, whether everybody sees its repository.
 
     Raises: ModelError: no LoRA file. ConfigError: a file or a picture that was named is missing. DiskError, Cancelled.
     """
-    from core.utilities.publishing.card import facts_of, preview
-
     release = gather(settings, progress)
-    findings = findings_of(release)
+    seen = seen_by_everybody(release)
+    findings = findings_of(release, seen)
     samples = tuple({"path": str(sample.path), "prompt": sample.prompt, "by": sample.by, "picture": thumbnail_of(sample.path)}
                     for sample in progress.track(release.samples, "Looking at samples"))
-    return PublishCheck(tuple(findings), tuple(fine_of(release, findings)), tuple(facts_of(release)), preview(release), samples)
+    return PublishCheck(tuple(findings), tuple(fine_of(release, findings)), tuple(facts_of(release, seen)), preview(release), samples)
 
 
-def findings_of(release: Release) -> list[Finding]:
-    """Everything that a person should know before it is published."""
+def findings_of(release: Release, seen: bool | None) -> list[Finding]:
+    """Everything that a person should know before it is published. Args: seen: as `seen_by_everybody`."""
     return [*(found for file in release.files for found in _of_file(file)), *_of_names(release), *_of_words(release),
-            *licence_findings(release), *_of_samples(release), *_of_audience(release), *_of_place(release.settings)]
+            *licence_findings(release), *_of_samples(release), *_of_audience(release), *findings_of_samples(release),
+            *findings_of_page(release), *_of_place(release.settings), *audience_findings(release, seen)]
 
 
 def refuse_errors(findings: Iterable[Finding]) -> None:
@@ -182,6 +186,4 @@ def _of_place(settings: PublishSettings) -> Iterator[Finding]:
         hub_api(NO_TOKEN)
     except StudioError as error:
         yield Finding("error", error.message, error.hint)
-    if not settings.private and not settings.pull_request:
-        yield Finding("info", "Everybody will see it as soon as it is published.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.base.progress import SILENT, Progress
+from core.utilities.publishing.audience import seen_by_everybody
 from core.utilities.publishing.checking import findings_of, refuse_errors
 from core.utilities.publishing.civitai_folder import write_for_civitai
 from core.utilities.publishing.hub import publish_on_hub
@@ -20,7 +21,7 @@ def publish_lora(settings: PublishSettings, progress: Progress = SILENT) -> Publ
         sent is there, and the next try goes on. DiskError. Cancelled.
     """
     release = gather(settings, progress)
-    findings = findings_of(release)
+    findings = findings_of(release, seen_by_everybody(release))
     refuse_errors(findings)
     report = publish_on_hub(release, progress) if settings.to == "hub" else write_for_civitai(release, progress)
     return replace(report, findings=tuple(finding for finding in findings if finding.level == "warning"))

@@ -43,9 +43,9 @@ class PublishReport:
         sent, there = (sum(file.state == state for file in self.files) for state in ("sent", "there"))
         told = [f"{counted(sent, 'file')} sent"] if sent else []
         told += [f"{there} there already"] if there else []
-        if self.pull_request:
-            return f"The pull request waits at {self.pull_request}: {', '.join(told)}, each verified there."
         seen = "private" if self.private else "everybody can see it"
+        if self.pull_request:
+            return f"The pull request waits at {self.pull_request} ({seen}): {', '.join(told)}, each verified there."
         return f"It is at {self.place} ({seen}): {', '.join(told)}, each verified there."
 
     def as_dict(self) -> dict[str, Any]:

@@ -7,12 +7,15 @@ src/utils/metadata/automatic.metadata.ts: it reads a text that has "Steps: " in 
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from core.base.errors import ConfigError, require
+from core.utilities.publishing.private import Private, cleaned, find_private
 
 SAMPLERS = {"ddim": "DDIM", "pndm": "PLMS", "lms": "LMS", "euler": "Euler", "euler_a": "Euler a", "heun": "Heun", "dpm_2": "DPM2",
             "dpm_2_a": "DPM2 a", "dpmsolver": "DPM++ 2M", "dpmsolver++": "DPM++ 2M", "dpmsingle": "DPM++ SDE"}
@@ -24,6 +27,9 @@ NEGATIVE = "Negative prompt: "
 NOT_IN_NAMES = re.compile(r"[^\w.\-]", re.ASCII)
 """What Civitai does not read in the name of a LoRA in a prompt."""
 SMALLER_QUALITY = 95
+JPEG = ("JPEG", ".jpg")
+ENDINGS = {"PNG": ("PNG", ".png"), "WEBP": ("WEBP", ".webp")}
+"""Kind and ending of a copy by the picture's own kind; of all others JPEG."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,15 @@ class Sample:
     """Whether the published file itself drew it; False: another state of the same training."""
     own_text: str = ""
     """What the picture itself says of its making, where another program drew it."""
+    private: tuple[Private, ...] = ()
+    """What its words tell, or told, of somebody's machine."""
+
+    def looked_through(self, cleans: bool) -> Sample:
+        """The same, with what its words tell of a machine. Args: cleans: whether that is taken out of them."""
+        words = {"prompt": self.prompt, "negative": self.negative, "own_text": self.own_text}
+        private = find_private({name.replace("_", " "): text for name, text in words.items()}, ())
+        words = cleaned(words, ()) if cleans else words
+        return replace(self, prompt=words["prompt"], negative=words["negative"], own_text=words["own_text"], private=tuple(private))
 
 
 def parameters_text(sample: Sample, hashes: Mapping[str, str], model: str = "") -> str:
@@ -84,16 +99,25 @@ def _one_line(words: str) -> str:
     return " ".join(words.split())
 
 
-def read_text_of(path: Path) -> str:
-    """What A1111 or Forge wrote into a picture; empty: nothing. Raises: ConfigError: it cannot be opened."""
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A picture, as Pillow gives it. Raises: ConfigError: it cannot be opened."""
     image = require("PIL.Image", needed_for="The samples")
     try:
         with image.open(path) as opened:
-            if isinstance(text := opened.info.get("parameters"), str):
-                return text
-            comment = opened.getexif().get_ifd(EXIF_IFD).get(USER_COMMENT, b"")
-    except (OSError, ValueError) as error:
+            yield opened
+    except image.DecompressionBombError as error:
+        raise ConfigError(f"The picture {path} is too large to be opened: {error}", "Save it smaller, or choose another one.") from error
+    except (OSError, ValueError, SyntaxError) as error:  # SyntaxError: Pillow's, of a broken PNG
         raise ConfigError(f"The picture {path} cannot be opened: {error}", "Choose another one, or save it again.") from error
+
+
+def read_text_of(path: Path) -> str:
+    """What A1111 or Forge wrote into a picture; empty: nothing. Raises: ConfigError: it cannot be opened."""
+    with _opened(path) as opened:
+        if isinstance(text := opened.info.get("parameters"), str):
+            return text
+        comment = opened.getexif().get_ifd(EXIF_IFD).get(USER_COMMENT, b"")
     if isinstance(comment, bytes) and comment.startswith(UNICODE):
         return comment[len(UNICODE):].decode("utf-16-be", "replace")
     return ""
@@ -101,12 +125,8 @@ def read_text_of(path: Path) -> str:
 
 def size_of(path: Path) -> tuple[int, int]:
     """Width and height, px. Raises: ConfigError: it cannot be opened."""
-    image = require("PIL.Image", needed_for="The samples")
-    try:
-        with image.open(path) as opened:
-            return int(opened.width), int(opened.height)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"The picture {path} cannot be opened: {error}", "Choose another one, or save it again.") from error
+    with _opened(path) as opened:
+        return int(opened.width), int(opened.height)
 
 
 def copy_with_text(path: Path, target: Path, text: str, longest: int) -> None:
@@ -116,28 +136,41 @@ def copy_with_text(path: Path, target: Path, text: str, longest: int) -> None:
     Raises: ConfigError: it cannot be opened. OSError: it cannot be written.
     """
     image, operations = (require(f"PIL.{name}", needed_for="The samples") for name in ("Image", "ImageOps"))
-    try:
-        with image.open(path) as opened:
-            kind = opened.format
-            picture = operations.exif_transpose(opened)
-            picture.load()
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"The picture {path} cannot be opened: {error}", "Choose another one, or save it again.") from error
+    with _opened(path) as opened:
+        kind = ENDINGS.get(opened.format, JPEG)[0]
+        picture = operations.exif_transpose(opened)
+        picture.load()
     if max(picture.size) > longest:
         picture.thumbnail((longest, longest), image.Resampling.LANCZOS)
+    clear = picture.info.get("transparency")
+    picture.info.clear()
     if kind == "PNG":
         info = require("PIL.PngImagePlugin", needed_for="The samples").PngInfo()
         if text:
             info.add_text("parameters", text)
-        picture.info.clear()
-        picture.save(target, "PNG", pnginfo=info)
+        picture.save(target, kind, pnginfo=info, **({"transparency": clear} if clear is not None else {}))
         return
     exif = image.Exif()
     if text:
         exif.get_ifd(EXIF_IFD)[USER_COMMENT] = UNICODE + text.encode("utf-16-be")
-    picture.save(target, "WEBP" if kind == "WEBP" else "JPEG", quality=SMALLER_QUALITY, exif=exif)
+    picture = _on_white(picture, clear) if kind == JPEG[0] else picture
+    picture.save(target, kind, quality=SMALLER_QUALITY, exif=exif)
+
+
+def _on_white(picture: Any, clear: Any) -> Any:
+    """A picture as JPEG can hold it. Args: clear: the colour of a palette or of plain pixels that is seen through; None: none is."""
+    if picture.mode in ("RGB", "L"):
+        return picture
+    if clear is not None:
+        picture.info["transparency"] = clear
+    see_through = picture.convert("RGBA")
+    white = see_through.copy()
+    white.paste((255, 255, 255, 255), (0, 0, *white.size))
+    white.alpha_composite(see_through)
+    return white.convert("RGB")
 
 
 def ending_of(path: Path) -> str:
-    """Ending of a copy."""
-    return path.suffix.lower() if path.suffix.lower() in (".png", ".webp") else ".jpg"
+    """Ending of a copy, after what the picture is and not after its name. Raises: ConfigError: it cannot be opened."""
+    with _opened(path) as opened:
+        return ENDINGS.get(opened.format, JPEG)[1]
