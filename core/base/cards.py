@@ -6,10 +6,15 @@ Source: https://huggingface.co/docs/hub/model-cards and https://huggingface.co/d
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 BEGIN, END = "<!-- lorabook: what stands from here is written anew -->", "<!-- lorabook: up to here -->"
 """Around what we write; a person's own words before and after it stay."""
+TOP_LINE = re.compile(r"^---[ \t]*(?:\n|\Z)", re.MULTILINE)
+"""Before and after the values on top."""
+NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+"""Letters that YAML wants written as numbers (YAML 1.2, 5.1), and the line ends of YAML 1.1."""
 
 
 def yaml(values: Mapping[str, object]) -> str:
@@ -17,17 +22,28 @@ def yaml(values: Mapping[str, object]) -> str:
     lines = []
     for name, value in values.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            lines += [f"{name}:\n", *(f"- {json.dumps(one, ensure_ascii=False)}\n" for one in value)]
+            lines += [f"{name}:\n", *(f"- {_json(one)}\n" for one in value)]
         else:
-            lines.append(f"{name}: {json.dumps(value, ensure_ascii=False)}\n")
+            lines.append(f"{name}: {_json(value)}\n")
     return "".join(lines)
+
+
+def _json(value: object) -> str:
+    """JSON in which nothing stands that YAML cannot read, or takes for the end of a line."""
+    return NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def split_card(text: str) -> tuple[str, str]:
     """The YAML on top and the text below it; without such a top the first is empty."""
     text = text.replace("\r\n", "\n").removeprefix("\ufeff")
-    head, mark, body = text.removeprefix("---\n").partition("\n---\n") if text.startswith("---\n") else ("", "", text)
-    return (f"{head}\n", body) if mark else ("", text)
+    begin = TOP_LINE.match(text)
+    end = TOP_LINE.search(text, begin.end()) if begin else None
+    return (text[begin.end():end.start()], text[end.end():]) if begin and end else ("", text)
+
+
+def plain(words: str) -> str:
+    """Words that are no Markdown and no HTML, in one line."""
+    return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", " ".join(words.split()))
 
 
 def is_ours(text: str) -> bool:

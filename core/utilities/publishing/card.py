@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from core.base.cards import BEGIN, END, split_card, with_part, without_keys, yaml
+from core.base.cards import BEGIN, END, plain, split_card, with_part, without_keys, yaml
 from core.base.errors import ConfigError, require
 from core.base.licences import Licence
 from core.base.words import told_size
@@ -111,8 +111,8 @@ def _licence_values(licence: Licence | None) -> dict[str, object]:
 def text_of(release: Release, repository: str, sha256: Mapping[str, str]) -> str:
     """Our part of the page, in Markdown."""
     code = diffusers_code(release, repository)
-    parts = [f"# {_plain(release.title)}", "<Gallery />" if release.samples else "", _without_marks(release.settings.description),
-             f"By {_plain(release.author)}." if release.author else "", _trigger(release),
+    parts = [f"# {plain(release.title)}", "<Gallery />" if release.samples else "", _without_marks(release.settings.description),
+             f"By {plain(release.author)}." if release.author else "", _trigger(release),
              "## How to use it", *in_words(release), f"**diffusers**:\n\n```python\n{code}```" if code else "",
              *_training(release), "## Base model and licence", *_licence(release), "## Files",
              _table(("File", "Size", "AutoV2", "AutoV3", "SHA-256"), [
@@ -133,7 +133,7 @@ def _trigger(release: Release) -> str:
 
 def _training(release: Release) -> list[str]:
     """How it was trained, under the titles of the form; folded, for it is long. Nothing private stands in it, whatever the file tells."""
-    rows = training_table(cleaned(release.first.metadata, user_names()))
+    rows = [(plain(what), plain(value)) for what, value in training_table(cleaned(release.first.metadata, user_names()))]
     if not rows:
         return []
     return ["## Training", f"<details><summary>{len(rows)} settings and facts</summary>\n\n{_table(('What', 'Value'), rows)}\n\n</details>"]
@@ -143,33 +143,23 @@ def _licence(release: Release) -> list[str]:
     base, own = release.found_base.base, release.licence
     lines = []
     if base is not None:
-        name = f"[{_plain(base.title)}](https://huggingface.co/{base.hub})" if base.hub else _plain(base.title)
+        name = f"[{plain(base.title)}](https://huggingface.co/{base.hub})" if base.hub else plain(base.title)
         under = f" ({_linked(base.licence)})" if base.licence is not None else ""
         lines.append(f"Trained on {name}{under}.")
     if own is not None:
         lines.append(f"Licence of this LoRA: {_linked(own)}." + ("" if own.commercial else " Not for commercial use."))
     if base is not None and base.licence is not None and base.licence.passes_on == "restrictions":
-        lines.append(f"The restrictions of use of [{base.licence.title}]({base.licence.link}) hold for it too.")
+        lines.append(f"The restrictions of use of {_linked(base.licence)} hold for it too.")
     return lines or ["Neither is named."]
 
 
 def _linked(licence: Licence) -> str:
-    return f"[{_plain(licence.title)}]({licence.link})" if licence.link else _plain(licence.title)
+    return f"[{plain(licence.title)}]({licence.link})" if licence.link else plain(licence.title)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *([_cell(value) for value in row] for row in rows)]
+    lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(value: str) -> str:
-    """One line that does not end its cell."""
-    return " ".join(value.split()).replace("|", "\\|").replace("<", "&lt;")
-
-
-def _plain(words: str) -> str:
-    """Words that are no Markdown and no HTML, in one line."""
-    return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", " ".join(words.split()))
 
 
 def _without_marks(text: str) -> str:

@@ -26,7 +26,7 @@ def write_for_civitai(release: Release, progress: Progress) -> PublishReport:
     is_zip = release.settings.to == "zip"
     target = _target(release, is_zip)
     refuse_full_disk(release, target, whole=True)
-    with staging(target.with_name(f".{target.name}.part"), progress) as folder:
+    with staging(target.parent, progress) as folder:
         files = _fill(release, folder, progress)
         if is_zip:
             write_with(target, lambda temporary: _pack(folder, temporary, target.stem, progress))

@@ -35,9 +35,8 @@ MADE_BY_THE_HUB = (".gitattributes", README)
 
 def publish_on_hub(release: Release, progress: Progress) -> PublishReport:
     """Send it. Raises: ConfigError: the name is taken. HubError: in words. DiskError, Cancelled."""
-    folder = loras_dir() / "publishing"
-    refuse_full_disk(release, folder, whole=False)
-    with staging(folder, progress) as place:
+    refuse_full_disk(release, loras_dir(), whole=False)
+    with staging(loras_dir(), progress) as place:
         return _Publication(release, place, progress).run()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,23 +19,31 @@ from core.utilities.publishing.sample import copy_with_text, parameters_text
 
 LOCK = "publishing.lock"
 """Among the jobs on LoRA files."""
+BEGINNING, MARK, INSIDE = ".lorabook-publishing-", "made-by-lorabook", "files"
+"""Name of a staged folder, the empty file by which it is known as ours, and the folder in it that is filled."""
 FULL = "Free some space, then publish again."
 ROOM_FOR_TEXTS = 1 << 20
 """Bytes."""
 
 
 @contextlib.contextmanager
-def staging(folder: Path, progress: Progress) -> Iterator[Path]:
-    """An empty folder that is gone afterwards; what a killed publication left in it goes first. One at a time works in it.
+def staging(parent: Path, progress: Progress) -> Iterator[Path]:
+    """An empty folder of its own that is gone afterwards; what a killed publication left goes first. One at a time works here.
 
-    Raises: DiskError, Cancelled.
+    Only folders with our mark in them are deleted. Args: parent: in which it is made. Raises: DiskError, Cancelled.
     """
     with waited_for(loras_dir() / LOCK, progress, "Waiting for another publication"):
-        shutil.rmtree(folder, ignore_errors=True)
-        with explain_disk_errors(folder):
-            folder.mkdir(parents=True)
+        for left in parent.glob(f"{BEGINNING}*"):
+            if (left / MARK).is_file():
+                shutil.rmtree(left, ignore_errors=True)
+        with explain_disk_errors(parent):
+            parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=BEGINNING, dir=parent))
         try:
-            yield folder
+            with explain_disk_errors(folder):
+                (folder / MARK).touch()
+                (folder / INSIDE).mkdir()
+            yield folder / INSIDE
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from core.base.findings import Finding
@@ -47,6 +48,7 @@ def findings_of_page(release: Release) -> Iterator[Finding]:
     text = preview(release)
     if release.settings.to != "hub":
         text = "\n".join((text, checklist(release), prompts_text(release)))
+    text = re.sub(r"\\([`*_\[\]<>#|])", r"\1", text)  # as a reader sees it
     token = next(tokens_in(text), "")
     if token:
         yield Finding("error", f"The page tells a token: {token[:5]}….", f"{MEND} Who has seen it can use it: make a new one.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from core.base.cards import plain
 from core.utilities.publishing.release import Release
 
 PIPELINES = {"sd15": "StableDiffusionPipeline", "sd2": "StableDiffusionPipeline", "sdxl": "StableDiffusionXLPipeline",
@@ -57,6 +58,6 @@ def in_words(release: Release) -> list[str]:
     diffusers = next(one for one in first.programs if one.program == "diffusers")
     if diffusers.total > 0 and diffusers.loaded < diffusers.total:
         known = first.family.name in PIPELINES
-        lines.append(f"**diffusers** loads {diffusers.loaded} of its {diffusers.total} layers. {diffusers.reason}" if known else
+        lines.append(f"**diffusers** loads {diffusers.loaded} of its {diffusers.total} layers. {plain(diffusers.reason)}" if known else
                      "**diffusers**: whether it loads this file was not looked at.")
     return lines

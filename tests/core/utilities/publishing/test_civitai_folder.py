@@ -76,7 +76,7 @@ def test_a_zip_holds_the_same_and_is_the_same_twice(mika):
     first = place.read_bytes()
     place.unlink()
     publish(mika, to="zip")
-    assert place.read_bytes() == first and report.place == str(place) and [path.name for path in mika.parent.glob(".*.part")] == []
+    assert place.read_bytes() == first and report.place == str(place) and list(mika.parent.glob(".*")) == []
 
 
 def test_what_is_there_is_never_written_over(mika):
@@ -124,9 +124,10 @@ def test_a_cancel_leaves_nothing_behind_and_what_a_kill_left_goes(mika):
 
     with pytest.raises(Cancelled):
         publish(mika, Stop(), to="folder")
-    left = mika.parent / ".mika-civitai.part"
-    assert not left.exists() and not (mika.parent / "mika-civitai").exists()
+    assert {path.name for path in mika.parent.iterdir()} == {"mika.safetensors", "sample", "sample_prompts.txt"}
+    left = mika.parent / f"{staging.BEGINNING}x"
     left.mkdir()
-    (left / "old.txt").write_text("half")
+    for name in ("old.txt", staging.MARK):
+        (left / name).write_text("half")
     publish(mika, to="folder")
-    assert not left.exists() and not (mika.parent / "mika-civitai" / "old.txt").exists()
+    assert not left.exists() and set(below(mika.parent / "mika-civitai")) == ALL
