@@ -20,8 +20,15 @@ NEEDED_FOR = "Uploading to Hugging Face"
 AGAIN = "Look at the connection and the repository's page, then try it again."
 
 
+CHANGED_MEANWHILE = (409, 412)
+"""Answers where somebody else wrote at the same moment: what is there is to be read again before another try."""
+
+
 class HubError(StudioError):
     """Hugging Face said no, or could not be reached."""
+
+    status: int | None = None
+    """Of its answer; None: there was none."""
 
 
 def hub_api(hint: str = "") -> Any:
@@ -70,7 +77,10 @@ def ask_hub(what: str, act: Callable[[], T], progress: Progress = SILENT, hint: 
         except kinds as error:
             status = _status(error)
             if pause is None or (status is not None and status < 500 and status != 429):
-                raise HubError(*_words(what, error, status or _status(error.__cause__), hint)) from error
+                status = status or _status(error.__cause__)
+                failure = HubError(*_words(what, error, status, hint))
+                failure.status = status
+                raise failure from error
         rest(pause)
         progress.check()
     raise AssertionError("unreachable")
@@ -90,6 +100,14 @@ def _words(what: str, error: BaseException, status: int | None, hint: str) -> tu
                 "Give it the right to write, or name a repository of your own.")
     if status == 429:
         return f"{what}: Hugging Face asks to wait (error 429).", "Try it again in some minutes."
+    if status in CHANGED_MEANWHILE:
+        return f"{what}: somebody else wrote there at the same moment (error {status}).", hint
+    if status == 413:
+        return (f"{what}: that is more than Hugging Face takes at once (error 413).",
+                "Look on its page how much room the account has, or publish fewer or smaller files.")
+    said = " ".join(str(getattr(error, "server_message", None) or "").split()).rstrip(".")
+    if said and status is not None and 400 <= status < 500 and status != 404:
+        return f"{what}: Hugging Face does not take it: {said} (error {status}).", hint
     return f"{what}: {hub_trouble(error)}.", hint
 
 

@@ -83,7 +83,7 @@ class PublishPanel(LoraPanel):
 
     def extras(self) -> Sequence[ipw.Widget]:
         """A look before anything leaves the machine."""
-        return [self.action("Check first", self._check, self.not_now, lambda: "Nothing leaves this machine by this")]
+        return [self.action("Check first", self._check, self.not_now, lambda: "No file leaves this machine by this")]
 
     def results(self) -> Sequence[ipw.Widget]:
         """Where it is; then the check list, what is published, its samples and its page."""
@@ -161,7 +161,7 @@ class PublishPanel(LoraPanel):
         else:
             where = f'<p class="lb-help">{html.escape(address)}<br>checklist.txt in it says what to fill in at Civitai.</p>'
             self._place.value = where + download_links([Path(address)])
-        rows = [(one["name"], _size(one["size"]), STATES[one["state"]]) for one in report["files"]]
+        rows = [(one["name"], "" if one["state"] == "removed" else _size(one["size"]), STATES[one["state"]]) for one in report["files"]]
         self._files.value = table(rows, ("File", "Size", ""))
         self._done.layout.display, self._seen_box.layout.display = "", "none"  # what stood against it is settled
         self.done(sentence)

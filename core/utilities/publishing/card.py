@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from core.base.cards import BEGIN, END, plain, split_card, with_part, without_keys, yaml
+from core.base.cards import BEGIN, END, is_ours, plain, split_card, with_part, without_keys, yaml
 from core.base.errors import ConfigError, require
 from core.base.licences import Licence
 from core.base.words import told_size
 from core.utilities.inspecting.about import training_table
 from core.utilities.publishing.civitai import description_text
 from core.utilities.publishing.private import cleaned, user_names
-from core.utilities.publishing.release import Release
+from core.utilities.publishing.release import IMAGES, Release
 from core.utilities.publishing.repository import repository_of
 from core.utilities.publishing.using import diffusers_code, in_words
 
@@ -26,6 +27,7 @@ FAMILY_TAGS = {"sd15": ("stable-diffusion",), "sd2": ("stable-diffusion",), "sdx
 ADULTS = "not-for-all-audiences"
 SHORT_NAME = re.compile(r"[a-z0-9][a-z0-9.+\-]*")
 """How Hugging Face's identifiers of licences are written."""
+OWN_SAMPLE = re.compile(rf"{IMAGES}/\d\d\.(?:png|jpg|webp)")
 LATER = "counted when it is published"
 OURS = ("license", "license_name", "license_link", "base_model", "base_model_relation", "tags", "instance_prompt", "widget", "pipeline_tag",
         "library_name")
@@ -52,14 +54,26 @@ def _list(value: object) -> Sequence[str]:
 
 def _tags_of(head: str) -> list[str]:
     """The tags on a page that is there."""
+    tags = _values_of(head).get("tags") or []
+    return [str(tag) for tag in tags if tag != ADULTS] if isinstance(tags, list) else [str(tags)]
+
+
+def samples_on(page: str) -> list[str]:
+    """Our own samples that a page of ours shows, by their names there. Raises: ConfigError: as `card_of`."""
+    widget = _values_of(split_card(page)[0]).get("widget") if is_ours(page) else None
+    outputs = [one.get("output") for one in widget if isinstance(one, dict)] if isinstance(widget, list) else []
+    names = [str(output.get("url", "")) for output in outputs if isinstance(output, dict)]
+    return [name for name in dict.fromkeys(names) if OWN_SAMPLE.fullmatch(name)]
+
+
+def _values_of(head: str) -> Mapping[str, Any]:
+    """The values on top of a page. Raises: ConfigError: they cannot be read."""
     reader = require("yaml", needed_for="The page on Hugging Face")
     try:
-        values = reader.safe_load(head) or {}
-        tags = values.get("tags") or []
-    except (reader.YAMLError, AttributeError) as error:
+        return dict(reader.safe_load(head) or {})
+    except (reader.YAMLError, TypeError, ValueError) as error:
         raise ConfigError(f"The values on top of the page that is there cannot be read ({str(error).splitlines()[0]}).",
                           "Mend the page on Hugging Face, then publish again.") from error
-    return [str(tag) for tag in tags if tag != ADULTS] if isinstance(tags, list) else [str(tags)]
 
 
 def preview(release: Release) -> str:

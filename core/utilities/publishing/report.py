@@ -8,7 +8,7 @@ from typing import Any, Literal
 from core.base.findings import Finding
 from core.base.words import counted
 
-STATES = {"sent": "sent", "there": "there already", "written": "written"}
+STATES = {"sent": "sent", "there": "there already", "written": "written", "removed": "removed"}
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class FileThere:
     name: str
     size: int
     sha256: str
-    state: Literal["sent", "there", "written"]
-    """there: it was there already with the same hash, and was not sent again."""
+    state: Literal["sent", "there", "written", "removed"]
+    """there: it was there already with the same hash, and was not sent again. removed: a sample that the page does not show any more."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,14 @@ class PublishReport:
         """The result in one line."""
         if self.to != "hub":
             return f"{counted(len(self.files), 'file')} for Civitai, each of them read again: {self.place}"
-        sent, there = (sum(file.state == state for file in self.files) for state in ("sent", "there"))
+        sent, there, removed = (sum(file.state == state for file in self.files) for state in ("sent", "there", "removed"))
         told = [f"{counted(sent, 'file')} sent"] if sent else []
         told += [f"{there} there already"] if there else []
+        gone = f"; {counted(removed, 'old sample')} removed" if removed else ""
         seen = "private" if self.private else "everybody can see it"
         if self.pull_request:
-            return f"The pull request waits at {self.pull_request} ({seen}): {', '.join(told)}, each verified there."
-        return f"It is at {self.place} ({seen}): {', '.join(told)}, each verified there."
+            return f"The pull request waits at {self.pull_request} ({seen}): {', '.join(told)}, each verified there{gone}."
+        return f"It is at {self.place} ({seen}): {', '.join(told)}, each verified there{gone}."
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

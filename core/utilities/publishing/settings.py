@@ -55,7 +55,7 @@ class PublishSettings(Settings):
                                  "the way into one that belongs to somebody else.", only=ON_HUB)
     existing: Literal["stop", "update"] = setting(
         "stop", "If the name is taken", "stop: a repository with other content stays as it is. update: files of the same names are "
-        "replaced there; its history keeps the old ones.", only=ON_HUB)
+        "replaced there, and samples that the page shows no more go; its history keeps the old ones.", only=ON_HUB)
     save_to: str = setting("", "Save as", "Empty: beside the file, with -civitai in its name. What is there is not written over.",
                            only={"to": ("folder", "zip")})
 
