@@ -77,7 +77,7 @@ class WeighReport:
         parts = [f"{counted(self.in_alpha, 'layer')} by alpha, values as they were" if self.in_alpha else "",
                  f"{counted(self.in_values, 'layer')} by the values" if self.in_values else "",
                  f"{counted(len(self.left_out), 'layer')} left out" if self.left_out else ""]
-        rounding = f"rounding changed {percent(self.rounding)}" if self.rounding else "nothing was rounded"
+        rounding = f"rounding changed {percent(self.rounding)}" if self.rounding else "no value was rounded"
         told = ", ".join(filter(None, parts))
         what = f"{Path(self.file).name}: at 1 as before at {self.weight:g}; {told}; {rounding}, {told_size(self.size)}."
         return " ".join([what, *self.notes])
@@ -217,7 +217,7 @@ def _metadata(source: Source, settings: WeighSettings, done: _Weighing) -> dict[
 def _notes(done: _Weighing, file: LoraFile) -> Iterator[str]:
     """What a person should know of it."""
     if done.wider:
-        yield f"{counted(done.wider, 'alpha')} became float32, for the file's own type cannot hold the product."
+        yield f"{counted(done.wider, 'alpha')} became float32 (exact to 6e-8), for the file's own type cannot hold the product."
     if done.added:
         yield f"{counted(done.added, 'layer')} had no alpha and got one; it counted as the rank."
     if file.unknown:
