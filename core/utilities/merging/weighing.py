@@ -21,6 +21,7 @@ from core.base.settings import Settings, setting
 from core.base.tensor_headers import TensorPlace
 from core.base.words import counted, told_size
 from core.utilities import choices
+from core.utilities.files.derived import carried
 from core.utilities.files.lora_file import TORCH_TYPES, LoraFile
 from core.utilities.files.modules import LoraModule
 from core.utilities.files.targets import free_target, taken
@@ -202,7 +203,7 @@ def _as_it_is(file: LoraFile, place: TensorPlace) -> NewTensor:
 def _metadata(source: Source, settings: WeighSettings, done: _Weighing) -> dict[str, str]:
     """What the file said, with an alpha that is true, and of what it was made."""
     file = source.file
-    new = {key: value for key, value in file.metadata.items() if not key.startswith("sshs_") and key != "modelspec.hash_sha256"}
+    new = carried(file.metadata)
     told = {"name": file.path.name, "sshs_model_hash": tensors_hash(source), "weight": settings.weight, "blocks": list(settings.blocks)}
     new[WEIGHED] = json.dumps(told, ensure_ascii=False)
     if "ss_network_alpha" in new and done.in_alpha:

@@ -18,6 +18,7 @@ from core.base.tensor_headers import TensorPlace
 from core.base.words import counted, told_size
 from core.utilities import choices
 from core.utilities.choices import PRECISIONS, LoraSettings, Precision
+from core.utilities.files.derived import PARTS, carried
 from core.utilities.files.lora_file import FLOATS, TORCH_TYPES, LoraFile, open_lora
 from core.utilities.files.modules import LoraModule
 from core.utilities.files.targets import free_target, taken
@@ -27,8 +28,8 @@ from core.utilities.layers.plans import KEPT, percent
 from core.utilities.layers.products import added, columns_of, cut_to, factors_of
 from core.utilities.layers.updates import Computing, broken_words, chosen_device, is_finite, weight_shape
 from core.utilities.names.family import family_of
-from core.utilities.names.renamed import ENDINGS, Plan, Renamed, parts_of, plan_names
-from core.utilities.names.way_back import ALPHAS, PARTS
+from core.utilities.names.renamed import Plan, parts_of, plan_names
+from core.utilities.names.renamed_layer import ENDINGS, Renamed
 
 if TYPE_CHECKING:
     import torch
@@ -119,7 +120,7 @@ def _made_lora(file: LoraFile, target: Path, whole: list[LoraModule], dtype: str
     with taken(target), NewLayers(layers, make, device, file.release) as new:
         rest = [place for module in file.modules for role, place in module.tensors.items() if module.name not in modules or role in KEPT]
         tensors = [*new.tensors(), *(cast(file, place, dtype, rounding) for place in [*rest, *file.unknown])]
-        metadata = _without_hashes(file) | {"ss_network_module": "networks.lora"}
+        metadata = carried(file.metadata, new_factors=True, made_lora=True)
         write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
     return ConvertReport(str(target), "same", target.stat().st_size, 0, len(whole), max(rounding.share(), new.rounding()),
                          tuple(place.name for place in file.unknown), ())
@@ -142,7 +143,7 @@ def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str
     with taken(target):
         write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
     notes = []
-    if told := sum(layer.told_alpha > 0 for layer in plan.layers):
+    if told := sum(layer.told_alpha is not None for layer in plan.layers):
         notes.append(f"The strength of {counted(told, 'layer')} stands in diffusers' settings, for the factors cannot hold it without "
                      "rounding: diffusers reads them, other programs do not.")
     if naming != "same" and plan.kept:
@@ -197,6 +198,9 @@ def tensors_of(file: LoraFile, layer: Renamed, dtype: str, rounding: Rounding) -
         place = first.tensors[role]
         size = (*shape, *place.shape[2:]) if role == "up" else shape
         yield new_tensor(names[role], dtype or place.dtype, size, partial(_factor, file, layer, role, dtype, rounding, names[role]))
+    if layer.has_bias():
+        kind = dtype or first.tensors["up"].dtype
+        yield new_tensor(names["bias"], kind, (layer.outputs,), lambda: bytes_of(rounding.cast(layer.bias(file), kind, names["bias"])))
     if layer.alpha is not None and "alpha" in names:
         kind = dtype or layer.alpha[1]
         yield new_tensor(names["alpha"], kind, (), partial(
@@ -204,6 +208,7 @@ def tensors_of(file: LoraFile, layer: Renamed, dtype: str, rounding: Rounding) -
 
 
 def _factor(file: LoraFile, layer: Renamed, role: str, dtype: str, rounding: Rounding, name: str) -> memoryview:
+    file.release()
     place = layer.pieces[0][0].module.tensors[role]
     if role == "down" and layer.naming == "diffusers" and any(piece.fold != 1 for piece, _ in layer.pieces):
         return bytes_of(rounding.cast(layer.down(file, exact=True), dtype or place.dtype, name))
@@ -213,13 +218,12 @@ def _factor(file: LoraFile, layer: Renamed, role: str, dtype: str, rounding: Rou
 
 def _metadata(file: LoraFile, plan: Plan, naming: str, family: str) -> dict[str, str]:
     """What the file said, and what the way back needs."""
-    new = _without_hashes(file)
+    new = carried(file.metadata, new_factors=naming != "same")
     if naming == "same":
         return new
-    new = {key: value for key, value in new.items() if key not in (ALPHAS, PARTS, "lora_adapter_metadata")}
     notes = {**plan.notes, **({PARTS: parts} if naming != "diffusers" and (parts := parts_of(plan, file, family)) else {})}
     new |= {key: json.dumps(value) for key, value in notes.items()}
-    if any(layer.told_alpha for layer in plan.layers):
+    if any(layer.told_alpha is not None for layer in plan.layers):
         new["lora_adapter_metadata"] = json.dumps(peft_settings(plan.layers))
     return new
 
@@ -235,9 +239,8 @@ def peft_settings(layers: list[Renamed]) -> Mapping[str, Any]:
         first = own[0].rank
         found |= {f"{part}.r": first, f"{part}.lora_alpha": first, f"{part}.target_modules": sorted(inner),
                   f"{part}.rank_pattern": {name: layer.rank for name, layer in inner.items()},
-                  f"{part}.alpha_pattern": {name: layer.told_alpha or layer.rank for name, layer in inner.items()}}
+                  f"{part}.alpha_pattern": {name: layer.rank if layer.told_alpha is None else layer.told_alpha
+                                            for name, layer in inner.items()}}
     return found
 
 
-def _without_hashes(file: LoraFile) -> dict[str, str]:
-    return {key: value for key, value in file.metadata.items() if not key.startswith("sshs_")}
