@@ -117,7 +117,8 @@ def test_shift_and_scale_of_the_last_norm_change_places_by_the_layers_name_and_n
 
 def test_scales_of_parts_that_half_precision_cannot_hold_are_refused(tmp_path):
     parts = [f"transformer.transformer_blocks.0.attn.to_{one}" for one in "qkv"]
-    told = {"transformer.r": 4, "transformer.lora_alpha": 4, "transformer.alpha_pattern": {"transformer_blocks.0.attn.to_k": 4 * 2.0 ** -14}}
+    told = {"transformer.r": 4, "transformer.lora_alpha": 4,
+            "transformer.alpha_pattern": {"transformer_blocks.0.attn.to_k": 4 * 2.0 ** -14}}
     path = write(tmp_path / "a.safetensors", {name: {".lora_B.weight": low_rank(3072, 4), ".lora_A.weight": low_rank(4, 8, seed=1)}
                                               for name in parts}, {**FLUX, "lora_adapter_metadata": json.dumps(told)}, torch.float16)
     with pytest.raises(ModelError, match="The parts of lora_unet_double_blocks_0_img_attn_qkv have different scales"):
