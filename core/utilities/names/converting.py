@@ -34,6 +34,8 @@ from core.utilities.names.renamed_layer import ENDINGS, Renamed
 if TYPE_CHECKING:
     import torch
 
+CLIP = "text_model."
+"""With it begin the layers of CLIP before transformers 5, and in LoRA files also after it."""
 KNOWN = ("sd15", "sd2", "sdxl", "flux1", "flux2_dev", "flux2_klein", "sd3")
 
 
@@ -229,13 +231,16 @@ def _metadata(file: LoraFile, plan: Plan, naming: str, family: str) -> dict[str,
 
 
 def peft_settings(layers: list[Renamed]) -> Mapping[str, Any]:
-    """Ranks and alphas as diffusers keeps PEFT's LoraConfig in a file (loaders/lora_base.py, _pack_dict_with_prefix)."""
+    """Ranks and alphas as diffusers keeps PEFT's LoraConfig in a file (loaders/lora_base.py, _pack_dict_with_prefix).
+
+    PEFT takes the ends of layers' names, so that those of text encoders fit with CLIP's own beginning and without it.
+    """
     found: dict[str, Any] = {}
     parts: dict[str, list[Renamed]] = {}
     for layer in layers:
         parts.setdefault(layer.name.partition(".")[0], []).append(layer)
     for part, own in parts.items():
-        inner = {layer.name.partition(".")[2]: layer for layer in own}
+        inner = {layer.name.partition(".")[2].removeprefix(CLIP): layer for layer in own}
         first = own[0].rank
         found |= {f"{part}.r": first, f"{part}.lora_alpha": first, f"{part}.target_modules": sorted(inner),
                   f"{part}.rank_pattern": {name: layer.rank for name, layer in inner.items()},
