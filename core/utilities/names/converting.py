@@ -24,6 +24,8 @@ from core.utilities.files.modules import LoraModule
 from core.utilities.files.targets import free_target, taken
 from core.utilities.files.writing import NewTensor, bytes_of, new_tensor, write_safetensors
 from core.utilities.layers.new_layers import MadeLayer, NewLayer, NewLayers, names_like
+from core.utilities.layers.parallel import one_thread
+from core.utilities.layers.pieces import pieces
 from core.utilities.layers.plans import KEPT, percent
 from core.utilities.layers.products import added, columns_of, cut_to, factors_of
 from core.utilities.layers.updates import Computing, broken_words, chosen_device, is_finite, weight_shape
@@ -135,14 +137,15 @@ def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str
         if family not in KNOWN:
             raise ModelError(f"The base model of {file.path.name} is {family or 'not known'}: its names are not, either.",
                              f"Names are converted for {', '.join(KNOWN)}.")
-        plan = plan_names(file, family, naming, settings.fold_alpha)
+        with one_thread():
+            plan = plan_names(file, family, naming, settings.fold_alpha)
         if not plan.layers:
             raise ModelError(f"No layer of {file.path.name} has a name that is known for {family}.")
     tensors = [tensor for layer in plan.layers for tensor in tensors_of(file, layer, dtype, rounding)]
     kept = [place for module in plan.kept for place in module.tensors.values()]
     tensors += [cast(file, place, dtype, rounding) for place in [*kept, *file.unknown]]
     metadata = _metadata(file, plan, naming, family)
-    with taken(target):
+    with taken(target), one_thread():
         write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
     notes = []
     if told := sum(layer.told_alpha is not None for layer in plan.layers):
@@ -173,13 +176,20 @@ class Rounding:
         import torch
 
         kind: Any = getattr(torch, TORCH_TYPES[dtype])
-        exact, new = tensor.double(), tensor.to(kind)
-        if not is_finite(exact):
-            raise ModelError(f"{name} holds {broken_words(exact)}: the training broke down.", "Use an earlier checkpoint of the run.")
-        if not is_finite(new.double()):
-            raise ModelError(f"{name} does not fit into {dtype}: its values are too large.", "Choose the precision bf16 or float.")
-        self.changed += float((new.double() - exact).square().sum())
-        self.whole += float(exact.square().sum())
+        tensor = tensor.contiguous()
+        new = torch.empty(tensor.shape, dtype=kind)
+        wide = torch.float64 if tensor.element_size() == 8 else torch.float32
+        for given, made in pieces(tensor, new):
+            exact = given.to(wide)
+            made.copy_(exact)
+            back = made.to(wide)
+            if not is_finite(back):
+                if not is_finite(exact):
+                    raise ModelError(f"{name} holds {broken_words(tensor.double())}: the training broke down.",
+                                     "Use an earlier checkpoint of the run.")
+                raise ModelError(f"{name} does not fit into {dtype}: its values are too large.", "Choose the precision bf16 or float.")
+            self.changed += float(torch.linalg.vector_norm(back.sub_(exact), dtype=torch.float64)) ** 2
+            self.whole += float(torch.linalg.vector_norm(exact, dtype=torch.float64)) ** 2
         return new
 
 

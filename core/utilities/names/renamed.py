@@ -11,6 +11,7 @@ from core.base.errors import ModelError
 from core.utilities.files.derived import ALPHAS, PARTS
 from core.utilities.files.lora_file import LoraFile
 from core.utilities.files.modules import LoraModule
+from core.utilities.layers.pieces import pieces
 from core.utilities.names.naming import Naming, Slot, has_diffusers_rows, names_of, places_of
 from core.utilities.names.renamed_layer import Piece, Renamed, scaled, width_of
 from core.utilities.names.way_back import read_note, shortened
@@ -198,9 +199,13 @@ def _same_down(file: LoraFile, modules: Sequence[LoraModule]) -> bool:
 
 def _folds(down: torch.Tensor, scale: float) -> bool:
     """Whether down times a scale can be divided again without losing a bit."""
+    import torch
+
     if scale == 1:
         return True
-    return math.frexp(scale)[0] == 0.5 and bool((scaled(scaled(down, scale), 1 / scale).float() == down.float()).all())
+    flat = down.contiguous().view(-1)
+    return math.frexp(scale)[0] == 0.5 and all(torch.equal(scaled(scaled(piece, scale), 1 / scale).float(), piece.float())
+                                               for (piece,) in pieces(flat))
 
 
 def _strength(file: LoraFile, module: LoraModule) -> tuple[float, str]:
