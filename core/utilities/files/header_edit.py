@@ -53,7 +53,7 @@ def _training(metadata: Mapping[str, str]) -> dict[str, str]:
 def _copy(path: Path, header: Header, head: bytes, target: Path, progress: Progress) -> None:
     """The tensors behind a new header, beside the target and renamed."""
     progress.start("Copying", (header.size - header.start) >> 20)
-    with open(path, "rb") as source, atomic_write(target) as file:
+    with open(path, "rb") as source, atomic_write(target, clear=True) as file:
         source.seek(header.start)
         file.write(head)
         while block := source.read(BLOCK):
