@@ -18,6 +18,7 @@ from core.base.words import counted, told_size
 from core.diffusion.kinds import TITLES
 from core.utilities import choices
 from core.utilities.checkpoints.checkpoint_layers import family_of_checkpoint, places_in
+from core.utilities.files.derived import carried
 from core.utilities.files.lora_file import TORCH_TYPES, TensorFile
 from core.utilities.files.modules import FACTORED, LoraModule
 from core.utilities.files.targets import free_target, taken
@@ -27,7 +28,7 @@ from core.utilities.layers.products import factors_of
 from core.utilities.layers.updates import chosen_device, is_finite
 from core.utilities.merging.joining import Source, one_family, opened, refuse_kind
 from core.utilities.merging.merged_metadata import SOURCES, tensors_hash
-from core.utilities.names.naming import places_of
+from core.utilities.names.naming import has_diffusers_rows, places_of
 from core.utilities.names.renamed import edges_of, last_block_of
 
 
@@ -92,7 +93,7 @@ def bake_loras(settings: BakeSettings, progress: Progress = SILENT) -> BakeRepor
                               partial(_baked, base, place.name, parts[place.name], device, sums) if place.name in parts
                               else partial(_as_it_is, base, place.name)) for place in base.header.tensors]
         told = [{"name": source.name, "sshs_model_hash": tensors_hash(source), "weight": source.weight} for source in sources]
-        metadata = {key: value for key, value in base.metadata.items() if not key.startswith(("sshs_", "modelspec.hash"))}
+        metadata = carried(base.metadata)
         metadata[SOURCES] = json.dumps({"method": "bake", "base": path.name, "files": told})
         with taken(target):
             write_safetensors(target, tensors, metadata, replace=False, progress=progress)
@@ -135,7 +136,7 @@ def _parts(base: TensorFile, family: str, sources: Sequence[Source]) -> tuple[di
             if (rows[1] - rows[0]) * math.prod(shape[1:]) != math.prod(module.shape) or module.shape[0] != rows[1] - rows[0]:
                 raise ModelError(f"{module.name} has the shape {list(module.shape)} in {source.name}, but {place.key} in {base.path.name} "
                                  f"{list(shape)}.", "They belong to different models.")
-            swapped = slot.swapped and module.scheme == "diffusers"
+            swapped = slot.swapped and has_diffusers_rows(module.name, slot)
             found.setdefault(place.key, []).append(_Part(source, module, rows, swapped))
     return found, unused
 
