@@ -15,6 +15,7 @@ from typing_extensions import Self
 
 from core.base.errors import ModelError
 from core.base.tensor_headers import Header, TensorPlace, read_header
+from core.utilities.files.header_rescue import mend_header
 from core.utilities.files.modules import LoraModule, group_modules
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class TensorFile:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        mend_header(self.path)
         self.header: Header = read_header(self.path)
         self.places = {place.name: place for place in self.header.tensors}
         with open(self.path, "rb") as file:

@@ -6,7 +6,6 @@ each checkpoint's up with every other's down. What is written is the best of a r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import ClassVar, Literal
 from core.base.errors import ConfigError
 from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
+from core.base.saved_as import saved_together
 from core.base.settings import Settings, setting
 from core.base.tensor_headers import read_header
 from core.utilities import choices
@@ -22,9 +22,6 @@ from core.utilities.choices import Precision
 from core.utilities.files.lora_file import open_lora
 from core.utilities.layers.updates import Computing
 from core.utilities.merging.merging import MergeReport, MergeSettings, merge_loras
-
-NUMBER = re.compile(r"-(?:step)?(\d+)$")
-"""How trainers number checkpoints; the last one bears none."""
 
 
 class AverageSettings(Settings):
@@ -76,16 +73,16 @@ def shares(count: int, decay: float | None = None) -> tuple[float, ...]:
 def checkpoints_of(files: Sequence[str]) -> tuple[list[Path], list[Path]]:
     """The files as given; of a folder the checkpoints of its run in their order, and what lies there beside them.
 
-    A run's files bear one name, with a number or without; what was made of them (resized, averaged) bears another. Their order is that of
-    the steps which they tell; where one tells none, that of their numbers, the one without a number last.
-    Raises: ConfigError: fewer than two, or a folder with checkpoints of several runs. ModelError: no LoRA file.
+    A run's files bear its name, which their metadata tell, with a number or without; what was made of them (resized, averaged) bears
+    another. Their order is that of the steps which they tell; where one tells none, that of their numbers, the one without a number last.
+    Raises: ConfigError: fewer than two, or a folder with checkpoints of several runs. ModelError: no safetensors file.
     """
     paths, others = [typed_path(file) for file in files], list[Path]()
     if len(paths) == 1 and paths[0].is_dir():
         here = sorted(path for path in paths[0].glob("*.safetensors") if path.is_file())
         runs: dict[str, list[Path]] = {}
-        for path in here:
-            runs.setdefault(NUMBER.sub("", path.stem), []).append(path)
+        for path, saved in saved_together(here).items():
+            runs.setdefault(saved.name, []).append(path)
         several = sorted(name for name, own in runs.items() if len(own) > 1)
         if len(several) > 1:
             raise ConfigError(f"{paths[0]} has checkpoints of several runs: {', '.join(several)}.", "Name the files of one of them.")
@@ -101,9 +98,5 @@ def in_order(paths: Sequence[Path]) -> list[Path]:
     steps = {path: read_header(path).metadata.get("ss_steps", "") for path in paths}
     if all(told.isdecimal() and int(told) for told in steps.values()):
         return sorted(paths, key=lambda path: (int(steps[path]), path.name))
-    return sorted(paths, key=_place)
-
-
-def _place(path: Path) -> tuple[float, str]:
-    number = NUMBER.search(path.stem)
-    return (float(number[1]) if number else float("inf")), path.name
+    saved = saved_together(paths)
+    return sorted(paths, key=lambda path: (saved[path].number, path.name))

@@ -69,6 +69,29 @@ def test_what_was_made_of_checkpoints_is_not_averaged_with_them_and_two_runs_are
         average_loras(AverageSettings.make(files=(str(tmp_path),)))
 
 
+def checkpoints(tmp_path, output_name, *names):
+    for name in names:
+        write(tmp_path / f"{name}.safetensors", {NAME: layer("linear")[0]}, {"ss_output_name": output_name} if output_name else {})
+    return [path.stem for path in checkpoints_of([str(tmp_path)])[0]]
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("name", ["mika-2", "mika-240115"])
+def test_the_last_file_of_a_run_whose_name_ends_in_a_number_is_of_the_run(tmp_path, name, told):
+    names = [f"{name}-000001", f"{name}-000002", name]
+    assert checkpoints(tmp_path, name if told else "", *names) == names
+
+
+def test_versions_are_no_checkpoints_of_one_run(tmp_path):
+    with pytest.raises(ConfigError, match="There is only 1 checkpoint"):
+        checkpoints(tmp_path, "", "v-1", "v-2", "v-3")
+
+
+def test_a_file_that_is_broken_and_not_of_the_run_is_only_left_out(tmp_path):
+    (tmp_path / "half.safetensors").write_bytes(b"half")
+    assert checkpoints(tmp_path, "mika", "mika-000001", "mika") == ["mika-000001", "mika"]
+
+
 def test_one_checkpoint_alone_has_no_average(tmp_path):
     run(tmp_path, 1)
     with pytest.raises(ConfigError, match="There is only 1 checkpoint"):
