@@ -222,10 +222,10 @@ def go_together(one: str, two: str) -> bool:
     return one == two or {one, two} == {"flux1", "chroma"}
 
 
-def family_note(one: Family, two: Family, what: str) -> str:
-    """What a person should know where families that go together are not the same; empty: they are. Args: what: has the second."""
+def family_note(one: Family, two: Family) -> str:
+    """What a person should know where families that go together are not the same; empty: they are."""
     return "" if one.name == two.name or not (one.name and two.name) else \
-        f"{one.title} and {two.title} have the same layers but are different models: {what} may look otherwise than with its own."
+        f"{one.title} and {two.title} have the same layers but are different models: a LoRA of one may draw otherwise with the other."
 
 
 def one_naming(sources: Sequence[Source]) -> None:

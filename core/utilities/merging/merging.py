@@ -181,7 +181,7 @@ def _notes(sources: Sequence[Source], layers: Sequence[JoinedLayer], settings: M
         notes.append(f"The files are {' and '.join(sorted(types))}; {written_type(sources, '')} was written.")
     if several:
         notes.append(f"Several files have {', '.join(several[:3])}; the first one's was taken.")
-    notes += dict.fromkeys(note for one in families(sources) if (note := family_note(family, one, "what one of the files draws")))
+    notes += dict.fromkeys(note for one in families(sources) if (note := family_note(family, one)))
     if LayerKeys(family.name, [module for source in sources for module in source.file.modules]).are_mixed(
             layer.first for layer in layers):
         notes.append("The files have several names for layers, and so has the new one: Convert gives it one way, which all programs know.")
