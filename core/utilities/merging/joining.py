@@ -242,6 +242,9 @@ def refuse_kind(source: Source, module: LoraModule) -> None:
     if module.is_dora:
         raise ModelError(f"{module.name} in {source.name} is {module.words}: the lengths that it learned hold for its own update alone and "
                          "cannot be added.", "Bake it into the base model and extract a LoRA of that.")
+    if module.kind == "incomplete":
+        raise ModelError(f"{module.name} in {source.name} is {module.words}: it {module.problem}.",
+                         "Inspect the file; save it again with the program that made it.")
     plain = module.kind in ("full", "norm")
     if (module.kind not in FACTORED and not plain) or (plain and any(role not in PLAIN for role in module.tensors)):
         raise ModelError(f"{module.name} in {source.name} is {module.words}: it multiplies or replaces the weight and cannot be added.",
