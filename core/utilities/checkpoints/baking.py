@@ -18,6 +18,7 @@ from core.base.words import counted, told_size
 from core.diffusion.kinds import TITLES, kind_of
 from core.utilities import choices
 from core.utilities.checkpoints.checkpoint_layers import family_of_checkpoint, norms_in, places_in, refuse_scaled
+from core.utilities.files.derived import carried
 from core.utilities.files.lora_file import TORCH_TYPES, TensorFile
 from core.utilities.files.modules import FACTORED, LoraModule
 from core.utilities.files.targets import free_target, taken
@@ -28,7 +29,7 @@ from core.utilities.layers.updates import broken_words, chosen_device, is_finite
 from core.utilities.merging.joining import PLAIN, Source, families, family_note, go_together, one_family, opened, refuse_kind
 from core.utilities.merging.merged_metadata import SOURCES, tensors_hash
 from core.utilities.names.family import Family
-from core.utilities.names.naming import places_of
+from core.utilities.names.naming import has_diffusers_rows, places_of
 from core.utilities.names.renamed import edges_of, last_block_of
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def bake_loras(settings: BakeSettings, progress: Progress = SILENT) -> BakeRepor
                               partial(_baked, base, place.name, parts[place.name], device, sums) if place.name in parts
                               else partial(_as_it_is, base, place.name)) for place in base.header.tensors]
         told = [{"name": source.name, "sshs_model_hash": tensors_hash(source), "weight": source.weight} for source in sources]
-        metadata = {key: value for key, value in base.metadata.items() if not key.startswith(("sshs_", "modelspec.hash"))}
+        metadata = carried(base.metadata)
         metadata[SOURCES] = json.dumps({"method": "bake", "base": path.name, "files": told})
         with taken(target):
             write_safetensors(target, tensors, metadata, replace=False, progress=progress)
@@ -145,12 +146,12 @@ def _parts(base: TensorFile, family: str, sources: Sequence[Source]) -> tuple[di
     for source in sources:
         names = places_of(family, last_block_of(family, source.file.modules))
         for module in source.file.modules:
-            slot, number = names[module.name][:2] if module.name in names else (None, 0)
+            slot, number = names.get(module.name, (None, 0))
             place = here.get(slot) if slot is not None else norms.get(module.name)
             if place is None:
                 unused.append(module.name)
                 continue
-            swapped = place.slot.swapped and module.scheme == "diffusers"
+            swapped = place.slot.swapped and has_diffusers_rows(module.name, place.slot)
             for role in _roles(module):
                 key = place.bias if role in ("diff_b", "b_norm") else place.key
                 if key not in base.places:

@@ -249,9 +249,6 @@ def refuse_kind(source: Source, module: LoraModule) -> None:
     if (module.kind not in FACTORED and not plain) or (plain and any(role not in PLAIN for role in module.tensors)):
         raise ModelError(f"{module.name} in {source.name} is {module.words}: it multiplies or replaces the weight and cannot be added.",
                          "LoRA, LoCon, LoHa, LoKr, full differences and norm layers can.")
-    if module.kind in FACTORED and not math.isfinite(source.file.scale(module)):
-        raise ModelError(f"The alpha of {module.name} in {source.name} is NaN or infinite: the training broke down.",
-                         "Use an earlier checkpoint of the run.")
     if odd := sorted(set(module.tensors) - set(ADDED)):
         raise ModelError(f"{module.tensors[odd[0]].name} in {source.name} is nothing that can be added to another file's.")
 

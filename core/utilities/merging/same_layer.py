@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.base.errors import ModelError
 from core.utilities.files.modules import LoraModule
 from core.utilities.names.architectures import TRANSFORMERS, UNETS
-from core.utilities.names.naming import Slot, names_of, places_of
+from core.utilities.names.naming import Slot, has_diffusers_rows, names_of, places_of
 from core.utilities.names.renamed import last_block_of
 
 
@@ -38,8 +38,8 @@ class LayerKeys:
         """What it works on; its name where that is not known."""
         if module.name not in self._places:
             return module.name
-        slot, part = self._places[module.name][:2]
-        return LayerKey(slot, part, not slot.swapped or _plain(module.name).endswith(_plain(slot.original)))
+        slot, part = self._places[module.name]
+        return LayerKey(slot, part, not (slot.swapped and has_diffusers_rows(module.name, slot)))
 
     def refuse_layouts(self, layers: Iterable[tuple[LayerKey | str, str, LoraModule]]) -> None:
         """See that no layer stands there both as in the original model and as diffusers has it.
@@ -65,7 +65,3 @@ class LayerKeys:
                 naming = module.scheme
                 found.add(naming != "bare" and module.name in names_of(key.slot, naming, self.family))
         return len(found) > 1
-
-
-def _plain(name: str) -> str:
-    return name.replace(".", "_")

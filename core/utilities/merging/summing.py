@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from core.base.progress import SILENT, Progress
 from core.utilities.layers.algebra import spectrum_of
-from core.utilities.layers.new_layers import RELEASE_EVERY
 from core.utilities.layers.parallel import Ahead
+from core.utilities.layers.plans import RELEASE_EVERY
 from core.utilities.layers.products import added, factors_of
 from core.utilities.layers.ranks import RankRule
 from core.utilities.layers.updates import Computing
