@@ -182,8 +182,9 @@ def _notes(sources: Sequence[Source], layers: Sequence[JoinedLayer], settings: M
     if several:
         notes.append(f"Several files have {', '.join(several[:3])}; the first one's was taken.")
     notes += dict.fromkeys(note for one in families(sources) if (note := family_note(family, one)))
-    if LayerKeys(family.name, [module for source in sources for module in source.file.modules]).are_mixed(
-            layer.first for layer in layers):
+    keys = LayerKeys(family.name, [module for source in sources for module in source.file.modules])
+    before = set().union(*(keys.mixed_parts(source.file.modules) for source in sources))
+    if keys.mixed_parts(layer.first for layer in layers) - before:
         notes.append("The files have several names for layers, and so has the new one: Convert gives it one way, which all programs know.")
     if not family.name:
         notes.append("The base model is not known; that the layers fit each other is all that was checked.")

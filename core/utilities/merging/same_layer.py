@@ -56,12 +56,12 @@ class LayerKeys:
                                  "original model and as diffusers has it: they are not added here.",
                                  "Convert one of the files to the other's names first.")
 
-    def are_mixed(self, modules: Iterable[LoraModule]) -> bool:
-        """Whether some modules bear the names that Convert gives, and others further ones for layers of the same model."""
-        found = set()
+    def mixed_parts(self, modules: Iterable[LoraModule]) -> set[int]:
+        """Parts (0: the U-Net or transformer, else which text encoder) with some names that Convert gives and some that it does not."""
+        found: set[tuple[int, bool]] = set()
         for module in modules:
             key = self.of(module)
             if isinstance(key, LayerKey):
                 naming = module.scheme
-                found.add(naming != "bare" and module.name in names_of(key.slot, naming, self.family))
-        return len(found) > 1
+                found.add((key.slot.text, naming != "bare" and module.name in names_of(key.slot, naming, self.family)))
+        return {part for part, usual in found if (part, not usual) in found}

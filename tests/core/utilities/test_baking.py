@@ -16,7 +16,8 @@ FURTHER = {
     "sdxl": {"conditioner.embedders.1.model.transformer.resblocks.3.attn.in_proj_bias": (60,),
              "conditioner.embedders.1.model.transformer.resblocks.3.ln_2.weight": (20,),
              f"{UNET}input_blocks.4.1.transformer_blocks.1.norm3.weight": (24,)},
-    "flux1": {"double_blocks.0.img_attn.qkv.bias": (72,), "single_blocks.4.linear1.bias": (168,)}}
+    "flux1": {"double_blocks.0.img_attn.qkv.bias": (72,), "single_blocks.4.linear1.bias": (168,),
+              "final_layer.adaLN_modulation.1.weight": (48, 24), "final_layer.adaLN_modulation.1.bias": (48,)}}
 
 
 def model(tmp_path, family, dtype=torch.float32):
@@ -93,6 +94,15 @@ def test_a_part_of_a_fused_layer_has_its_rows_of_the_bias(tmp_path):
     rows, column = torch.zeros(168, 24, dtype=torch.float64), torch.zeros(168, dtype=torch.float64)
     rows[48:72], column[48:72] = update, bias
     close(found, {"single_blocks.4.linear1.weight": rows, "single_blocks.4.linear1.bias": column})
+
+
+@pytest.mark.parametrize("name", ["transformer.norm_out.linear", "lycoris_norm_out_linear", "lora_unet_final_layer_adaLN_modulation_1"])
+def test_shift_and_scale_of_the_last_norm_change_places_also_in_whole_differences_and_biases(tmp_path, name):
+    path, _ = model(tmp_path, "flux1")
+    whole, bias = low_rank(48, 24), low_rank(48, seed=1)
+    found, _ = changed(tmp_path, path, {name: {".diff": whole, ".diff_b": bias}}, {"modelspec.architecture": "flux-1-dev/lora"})
+    turned = [torch.cat([value[24:], value[:24]]) if "norm_out" in name else value for value in (whole, bias)]
+    close(found, dict(zip([f"final_layer.adaLN_modulation.1.{end}" for end in ("weight", "bias")], turned, strict=True)))
 
 
 @pytest.mark.parametrize("roles, said", [

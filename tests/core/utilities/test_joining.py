@@ -52,6 +52,19 @@ def test_layers_of_one_file_alone_keep_their_names_and_that_there_are_several_wa
     assert "several names for layers" in report.sentence() and "1 of 2 layers are in one file alone" in report.sentence()
 
 
+def test_a_file_that_names_its_layers_as_its_program_does_is_not_told_to_be_mixed(tmp_path):
+    start = "unet.down_blocks.0.attentions.0.transformer_blocks.0"
+    roles = {"_lora.up.weight": low_rank(24, 2), "_lora.down.weight": low_rank(2, 768)}
+    peft = {".lora_B.weight": low_rank(24, 2), ".lora_A.weight": low_rank(2, 768)}
+    old = write(tmp_path / "old.safetensors", {f"{start}.attn2.processor.to_k": roles, f"{start}.ff.net.2": peft,
+                                               "text_encoder.text_model.encoder.layers.0.mlp.fc1": peft})
+    _, two, wide, *_ = TWO_NAMES["sdxl"]
+    sdxl = write(tmp_path / "xl.safetensors", {name: layer("linear", wide=wide)[0] for name in (
+        two, "lora_te1_text_model_encoder_layers_0_mlp_fc1", "lora_te2_text_model_encoder_layers_0_mlp_fc1")})
+    for path in (old, sdxl):
+        assert "several names" not in merged(tmp_path, [path, path], f"{path.stem}-twice").sentence()
+
+
 def test_a_layer_twice_in_one_file_or_whole_and_in_parts_is_refused(tmp_path):
     one, two, *_ = TWO_NAMES["text"]
     twice = write(tmp_path / "a.safetensors", {name: layer("linear", wide=768)[0] for name in (one, two)})
