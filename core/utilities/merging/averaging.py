@@ -19,7 +19,6 @@ from core.base.settings import Settings, setting
 from core.base.tensor_headers import read_header
 from core.utilities import choices
 from core.utilities.choices import Precision
-from core.utilities.files.lora_file import open_lora
 from core.utilities.layers.updates import Computing
 from core.utilities.merging.merging import MergeReport, MergeSettings, merge_loras
 
@@ -33,7 +32,7 @@ class AverageSettings(Settings):
     average_method: Literal["mean", "ema"] = setting("mean", "Method", "mean: all alike. ema: later ones count more.")
     ema_decay: float = setting(0.7, "Decay", "How much of the average so far stays at each further checkpoint.", gt=0, lt=1,
                                only={"average_method": ("ema",)})
-    new_rank: int | None = setting(None, "Rank", "Empty: the largest of the checkpoints' own.", ge=1, le=4096)
+    new_rank: int | None = setting(None, "Rank", "Empty: of each layer the largest of the checkpoints' own.", ge=1, le=4096)
     save_to: str = choices.save_to("with -mean or -ema in its name")
     save_precision: Precision = choices.precision()
     device: str = choices.device()
@@ -46,16 +45,13 @@ def average_loras(settings: AverageSettings, progress: Progress = SILENT) -> Mer
     Raises: ConfigError: fewer than two checkpoints, or the target is taken. ModelError: as `merge_loras`. DiskError, Cancelled.
     """
     files, others = checkpoints_of(settings.files)
-    ranks = [1]
-    for path in files:
-        with open_lora(path) as file:
-            ranks += [module.rank for module in file.modules]
     weights = shares(len(files), settings.ema_decay if settings.average_method == "ema" else None)
-    merge = MergeSettings.make(files=tuple(map(str, files)), weights=weights, new_rank=settings.new_rank or max(ranks),
+    merge = MergeSettings.make(files=tuple(map(str, files)), weights=weights, new_rank=settings.new_rank,
                                save_to=settings.save_to, save_precision=settings.save_precision, device=settings.device,
                                computing=settings.computing)
     words = "mean" if settings.average_method == "mean" else f"EMA {settings.ema_decay:g}"
-    report = merge_loras(merge, progress, words, f"-{settings.average_method}")
+    report = merge_loras(merge, progress, words, f"-{settings.average_method}",
+                         None if settings.new_rank else lambda layer: layer.own)
     if not others:
         return report
     left = f"Not of this run, and left out: {', '.join(path.name for path in others[:3])}{' …' if len(others) > 3 else ''}."

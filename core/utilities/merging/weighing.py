@@ -136,7 +136,7 @@ def _refuse(file: LoraFile) -> None:
         if "set_weight" in module.tensors:
             raise ModelError(f"{module.name} replaces the base's weights, which cannot be weighed.", "Set the weight where you draw.")
         if module.kind == "incomplete" or "bias" in module.tensors:
-            what = "incomplete" if module.kind == "incomplete" else "a layer with a bias of unknown meaning"
+            what = f"incomplete: it {module.problem}" if module.kind == "incomplete" else "a layer with a bias of unknown meaning"
             raise ModelError(f"{module.name} is {what}.", "Inspect the file; save it again with the program that made it.")
 
 

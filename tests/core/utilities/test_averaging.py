@@ -92,6 +92,23 @@ def test_a_file_that_is_broken_and_not_of_the_run_is_only_left_out(tmp_path):
     assert checkpoints(tmp_path, "mika", "mika-000001", "mika") == ["mika-000001", "mika"]
 
 
+@pytest.mark.parametrize("kind", ["linear", "conv", "loha", "lokr", "lokr factors", "lokr conv", "lokr tucker"])
+def test_each_layer_keeps_the_rank_that_its_own_updates_have(tmp_path, kind):
+    updates = []
+    for number in (1, 2):
+        own, update = layer(kind, number, rank=2)
+        other = layer("linear", number, rank=8)[0]
+        write(tmp_path / f"mika-{number:06d}.safetensors", {NAME: own, "lora_unet_down_blocks_0_proj_in": other})
+        updates.append(update)
+    report = average_loras(AverageSettings.make(files=(str(tmp_path),), save_to=str(tmp_path / "out.safetensors"), device="cpu"))
+    whole = sum(updates) / 2
+    rank = int(torch.linalg.matrix_rank(updates[0].flatten(1)))
+    ranks = {plan.name: plan.new_rank for plan in report.layers}
+    assert ranks == {NAME: rank, "lora_unet_down_blocks_0_proj_in": 8}
+    best = best_of_rank(whole, rank)[0]
+    assert float((update_of(load_file(report.file), NAME).flatten() - best.flatten()).norm() / best.norm()) < 1e-5
+
+
 def test_one_checkpoint_alone_has_no_average(tmp_path):
     run(tmp_path, 1)
     with pytest.raises(ConfigError, match="There is only 1 checkpoint"):
