@@ -9,22 +9,19 @@ import json
 import os
 import re
 import shutil
-import tempfile
-import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.base.errors import DatasetError, DiskError
+from core.base.parts import clear_parts_of, open_part
 
 RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
 """Names that Windows keeps for devices (https://learn.microsoft.com/windows/win32/fileio/naming-a-file)."""
 
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 """What file systems without hard links answer (FAT, FUSE drives, some network drives)."""
-OLD = 3600.0
-"""Seconds after which a file that is half written belongs to nobody any more."""
 FileMark = tuple[int, int]
 """Size in bytes and time of the last change in nanoseconds; another file under the same name has another one."""
 
@@ -55,34 +52,44 @@ def nearest_folder(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path, mode: int | None = None, replace: bool = True) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, mode: int | None = None, replace: bool = True, clear: bool = False) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`; on success it is synced and renamed over it, else removed.
 
     Args:
         path: the final place; its folder is made.
         mode: permission bits; None keeps the ordinary ones.
         replace: False never writes over a file that is there, also not over one that came meanwhile.
+        clear: take away first what writers of this file that were killed left; for files so large that it matters.
 
     Raises: DiskError: no space or no permission; `path` is as it was. FileExistsError: it is there, and must not be replaced.
     """
     path = Path(path)
     with explain_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
-        temporary = Path(name)
+        if clear:
+            clear_parts_of(path)
+        handle, temporary = open_part(path, mark=clear)
         try:
             with os.fdopen(handle, "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.chmod(mode if mode is not None else ordinary_mode())
-            if replace:
-                os.replace(temporary, path)
-            else:
-                _give_free_name(temporary, path)
+                if clear:  # renamed while its mark stands, for until then others could take it for a dead one's
+                    _take_place(temporary, path, mode, replace)
+            if not clear:
+                _take_place(temporary, path, mode, replace)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _take_place(temporary: Path, path: Path, mode: int | None, replace: bool) -> None:
+    """Give a whole file its name. Raises: FileExistsError: another has it, and must not be replaced."""
+    temporary.chmod(mode if mode is not None else ordinary_mode())
+    if replace:
+        os.replace(temporary, path)
+    else:
+        _give_free_name(temporary, path)
 
 
 def _give_free_name(temporary: Path, path: Path) -> None:
@@ -152,14 +159,6 @@ def write_with(path: Path, save: Callable[[Path], None]) -> None:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-def clear_old_parts(folder: Path) -> None:
-    """Take away what a killed process left half written in a folder. What is younger than `OLD` may still be written."""
-    for part in folder.glob(".*.part*"):
-        with contextlib.suppress(OSError):
-            if time.time() - part.stat().st_mtime > OLD:
-                part.unlink()
 
 
 def read_text(path: Path) -> str:

@@ -132,7 +132,7 @@ def _places(values: Mapping[str, Any], start: int) -> list[TensorPlace]:
         if min((*place.shape, begin, end - begin)) < 0 or place.size != place.count * DTYPES[place.dtype]:
             raise ValueError(f"{name} has {end - begin} bytes, which its shape {list(place.shape)} does not need")
         found.append(place)
-    return sorted(found, key=lambda place: place.begin)
+    return sorted(found, key=lambda place: (place.begin, place.size))  # what is empty lies before what begins at the same byte
 
 
 def _check_places(path: Path, tensors: Iterable[TensorPlace], start: int, size: int) -> None:

@@ -14,6 +14,8 @@ from core.base.files import explain_disk_errors, sha256, write_with
 from core.base.tensor_headers import read_header
 
 ENDINGS = (".safetensors", ".ckpt", ".pt")
+INCOMPLETE = ".incomplete"
+"""What is put behind the name of a LoRA file that was cut off."""
 Snapshot = dict[str, tuple[int, int, int]]
 """File name to (mtime in ns, size in bytes, inode)."""
 _NON_FINITE_MASK = {"F16": 0x7C00, "BF16": 0x7F80, "F32": 0x7F800000}
@@ -80,14 +82,14 @@ def is_finite(path: Path) -> bool:
 
 
 def set_aside_broken(files: list[Path]) -> list[Path]:
-    """Rename files that were cut off in the middle of a save to `NAME.incomplete`, so that nobody loads them.
+    """Rename files that were cut off in the middle of a save (`INCOMPLETE`), so that nobody loads them.
 
     Returns: the new paths.
     """
     moved = []
     for path in files:
         if not is_whole(path):
-            moved.append(path.rename(path.with_name(path.name + ".incomplete")))
+            moved.append(path.rename(path.with_name(path.name + INCOMPLETE)))
     return moved
 
 

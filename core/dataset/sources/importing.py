@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from core.base.errors import DatasetError, DiskError, StudioError
-from core.base.files import clear_old_parts, write_new
+from core.base.files import write_new
 from core.base.http import refuse_full, shown_address
+from core.base.parts import clear_old_parts
 from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import StudioError
+from core.base.saved_as import saved_as
 from core.training.outputs import list_outputs
 from core.training.run import Run
 
@@ -16,7 +17,6 @@ _PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 _NAME = re.compile(r"_(?P<when>e?\d{6,})_(?P<number>\d{2,})(?:_(?P<stamp>\d{14}))?(?:_(?P<seed>\d+))?(?:_000)?$")
 """sd-scripts: NAME_e000002_00_20260101120000_1.png (epoch 2, prompt 0, seed 1), NAME_000150_00_….png (step 150); musubi-tuner adds _000;
 the built-in trainer's names have no time."""
-_EPOCH_FILE, _STEP_FILE = re.compile(r"-(\d{6})$"), re.compile(r"-step(\d{8})$")
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,10 @@ def prompts_of(run: Run) -> list[str]:
 
 def label_of(path: Path, output_name: str) -> str:
     """What a saved LoRA is called on screen: "epoch 3", "step 200", "finished", else its name."""
-    if path.stem == output_name:  # first: the name itself may end in digits
-        return "finished"
-    if named := _EPOCH_FILE.search(path.stem):
-        return f"epoch {int(named.group(1))}"
-    if named := _STEP_FILE.search(path.stem):
-        return f"step {int(named.group(1))}"
-    return path.stem
+    saved = saved_as(path.stem, output_name)
+    if saved.is_final:
+        return "finished" if path.stem == output_name else path.stem
+    return f"epoch {saved.epoch}" if saved.epoch is not None else f"step {saved.step}"
 
 
 def list_checkpoints(run: Run, events: Sequence[Mapping[str, Any]], printed: Sequence[tuple[str, int, int]]) -> list[Checkpoint]:
@@ -122,10 +119,8 @@ def list_checkpoints(run: Run, events: Sequence[Mapping[str, Any]], printed: Seq
     found = []
     for path in list_outputs(run.checkpoints):
         step, epoch = told.get(path.name, (None, None))
-        if named := _EPOCH_FILE.search(path.stem):
-            epoch = int(named.group(1))
-        elif named := _STEP_FILE.search(path.stem):
-            step = int(named.group(1))
+        saved = saved_as(path.stem, run.output_name)
+        step, epoch = (step if saved.step is None else saved.step), (epoch if saved.epoch is None else saved.epoch)
         found.append(Checkpoint(path, step, epoch, path.stat().st_size, path.stem == run.output_name))
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +11,8 @@ from core.base.errors import ModelError
 from core.diffusion.kinds import TITLES, kind_of
 from core.diffusion.names import open_clip_name
 from core.utilities.files.lora_file import TensorFile
-from core.utilities.names.architectures import UNETS, is_trained
-from core.utilities.names.naming import Slot, slots_of
+from core.utilities.names.architectures import UNETS, is_trained, original_name, text_layers, unet_layers
+from core.utilities.names.naming import Naming, Slot, names_of, slots_of
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +24,12 @@ CLIP = {("sd15", 1): "cond_stage_model.transformer.", ("sdxl", 1): "conditioner.
         ("sd3", 1): "text_encoders.clip_l.transformer.", ("sd3", 2): "text_encoders.clip_g.transformer."}
 OPEN_CLIP = {("sd2", 1): "cond_stage_model.model.", ("sdxl", 2): "conditioner.embedders.1.model."}
 """What stands before a text encoder's names, by family and number; OpenCLIP's have queries, keys and values in one."""
+SCALES = (".scale_weight", ".weight_scale", ".comfy_quant", ".weight.absmax", ".weight.quant_map", ".SCB")
+"""Ends of tensors beside weights that mean their values only together with them (ComfyUI's QUANTIZATION.md, musubi-tuner, bitsandbytes)."""
+NORMS: Mapping[str, str] = {"conv1": "norm1", "conv2": "norm2", "proj_in": "norm", "attn1.to_q": "norm1", "attn2.to_q": "norm2",
+                            "ff.net.0.proj": "norm3", "conv_out": "conv_norm_out"}
+"""Ends of a U-Net's layers in diffusers and the norm layer before each."""
+NAMINGS: tuple[Naming, ...] = ("kohya", "diffusers", "comfy")
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,11 @@ class WeightPlace:
     key: str
     third: int | None
     """Which third of the rows; None: all."""
+
+    @property
+    def bias(self) -> str:
+        """What the bias beside it would be called."""
+        return self.key.removesuffix("weight") + "bias"
 
     def rows(self, count: int) -> tuple[int, int]:
         """Args: count: of the whole tensor."""
@@ -60,13 +71,49 @@ def family_of_checkpoint(path: Path) -> str:
     return family
 
 
+def refuse_scaled(file: TensorFile) -> None:
+    """Raises: ModelError: the weights are packed, or stand there divided by scales of their own, as in fp8_scaled files."""
+    found = next((name for name in file.places if name.endswith(SCALES) or name.rpartition(".")[2] == "scaled_fp8"), "")
+    if found:
+        raise ModelError(f"{file.path.name} holds quantized weights with scales of their own ({found}), which are not computed with here.",
+                         "Choose the model in fp16 or bf16, or in plain fp8.")
+
+
 def places_in(file: TensorFile, family: str) -> Iterator[WeightPlace]:
     """Every layer of a family that the file has in the original layout."""
     joint = [int(name.partition("joint_blocks.")[2].partition(".")[0]) for name in file.places if "joint_blocks." in name]
     last = 1 + max(joint, default=-1)
+    yield from _found(file, family, slots_of(family, last if family == "sd3" else 0))
+
+
+def norms_in(file: TensorFile, family: str) -> dict[str, WeightPlace]:
+    """The norm layers of U-Nets and CLIP text encoders that the file has, by every name that LoRA files have for them."""
+    slots = [Slot(original_name(family, name), (name,)) for name in _unet_norms(family)] if family in UNETS else []
+    for number, layers in enumerate(text_layers(family), 1):
+        blocks = dict.fromkeys(".".join(name.split(".")[:2]) for name in layers)
+        inner = [f"encoder.{block}.layer_norm{one}" for block in blocks for one in (1, 2)]
+        slots += [Slot(f"text_model.{name}", (f"text_model.{name}",), number) for name in (*inner, "final_layer_norm")]
+    found: dict[str, WeightPlace] = {}
+    for place in _found(file, family, slots):
+        part = place.slot.parts[0].replace(".", "_")
+        names = [names_of(place.slot, naming, family)[0] for naming in NAMINGS]
+        names += [f"lora_te{place.slot.text}_{part}", *([f"lora_te_{part}"] if place.slot.text == 1 else [])] if place.slot.text else \
+            [f"lora_unet_{part}", f"lora_unet_{place.slot.original.replace('.', '_')}", f"lycoris_{part}"]
+        found |= dict.fromkeys(names, place)
+    return found
+
+
+def _unet_norms(family: str) -> Iterator[str]:
+    for name in unet_layers(family):
+        for end, norm in NORMS.items():
+            if name == end or name.endswith(f".{end}"):
+                yield name.removesuffix(end) + norm
+
+
+def _found(file: TensorFile, family: str, slots: Iterable[Slot]) -> Iterator[WeightPlace]:
     start = next((one for one in MODEL if any(name.startswith(f"{one}{kind}") for name in file.places for kind in
                                               ("input_blocks.", "double_blocks.", "joint_blocks."))), None)
-    for slot in slots_of(family, last if family == "sd3" else 0):
+    for slot in slots:
         key, third = _key(slot, family, start)
         if key in file.places:
             yield WeightPlace(slot, key, third)

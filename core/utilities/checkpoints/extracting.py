@@ -22,7 +22,14 @@ from core.base.words import counted, told_size
 from core.diffusion.kinds import TITLES
 from core.training.importing.lora_values import VERSIONS
 from core.utilities import choices
-from core.utilities.checkpoints.checkpoint_layers import WeightPlace, family_of_checkpoint, places_in, same_layers, takes_lora
+from core.utilities.checkpoints.checkpoint_layers import (
+    WeightPlace,
+    family_of_checkpoint,
+    places_in,
+    refuse_scaled,
+    same_layers,
+    takes_lora,
+)
 from core.utilities.choices import PRECISIONS, Precision
 from core.utilities.files.lora_file import FLOATS, TensorFile
 from core.utilities.files.targets import free_target, taken
@@ -87,8 +94,8 @@ class ExtractReport:
 def extract_lora(settings: ExtractSettings, progress: Progress = SILENT) -> ExtractReport:
     """Write a LoRA that makes the trained model of the base, as far as its rank can; both files are read tensor by tensor.
 
-    Raises: ModelError: no base models, of different families, without a difference, or with values that are no numbers. ConfigError: the
-        target is taken. DiskError, Cancelled: nothing is written.
+    Raises: ModelError: no base models, of different families, quantized, without a difference, or with values that are no numbers.
+        ConfigError: the target is taken. DiskError, Cancelled: nothing is written.
     """
     device = chosen_device(settings.device)
     paths = typed_path(settings.base), typed_path(settings.tuned)
@@ -136,12 +143,17 @@ def most_bytes(settings: ExtractSettings) -> int:
 
 
 def _opened(settings: ExtractSettings) -> tuple[TensorFile, TensorFile, str, list[WeightPlace]]:
-    """Both models, their family, and the layers that are compared. Raises: ModelError: no base models, or of different families."""
+    """Both models, their family, and the layers that are compared.
+
+    Raises: ModelError: no base models, of different families, or quantized.
+    """
     paths = typed_path(settings.base), typed_path(settings.tuned)
     family, other = (family_of_checkpoint(path) for path in paths)
     if family != other:
         raise ModelError(f"{paths[0].name} is {TITLES[family]}, {paths[1].name} is {TITLES[other]}.", "Choose two of one family.")
     base, tuned = (TensorFile(path) for path in paths)
+    for file in (base, tuned):
+        refuse_scaled(file)
     places = list(places_in(base, family))
     same_layers(base, tuned, places)
     wanted = [place for place in places if takes_lora(place.slot, family) and (settings.text_encoders or not place.slot.text)

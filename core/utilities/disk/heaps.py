@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from core.base.files import OLD
 from core.base.jobs import list_jobs
+from core.base.parts import OLD, age_of, is_part
+from core.base.saved_as import saved_as
 from core.dataset.export.settings import EXPORT
 from core.dataset.images.training_set import FORGOTTEN_AFTER, prepared_sets, unnamed_sets
 from core.dataset.images.variants import REPLACED
 from core.dataset.project import Project, is_trained_on
-from core.training.outputs import ENDINGS, list_states
+from core.training.finish.files import final_lora
+from core.training.outputs import ENDINGS, INCOMPLETE, is_whole, list_outputs, list_states
 from core.training.run import Run
 
 Loss = Literal["none", "some"]
 """none: it is made anew by itself, or nobody can use it. some: nobody makes it anew for you; it goes only when its kind is named."""
-EPOCH = re.compile(r"-(?:\d{6}|step\d{8}|epoch\d+)$")
-"""How trainers end the names of LoRA files that are not the last one of a run."""
 Finder = Callable[[Project], Iterator[Path]]
 
 
@@ -55,13 +52,22 @@ def _screen(project: Project) -> Iterator[Path]:
 
 
 def _half_written(project: Project) -> Iterator[Path]:
-    """Of writers that were killed; what somebody writes at this moment is younger."""
+    """Of writers that were killed; what somebody writes at this moment is younger. A person's own files are not called like that."""
     for place, folders, names in os.walk(project.folder):
         folders[:] = [name for name in folders if not Path(place, name).is_symlink()]
-        for path in (Path(place, name) for name in names if name.endswith((".part", ".incomplete"))):
-            with contextlib.suppress(FileNotFoundError):
-                if age_of(path) > OLD:
-                    yield path
+        whole = [name for name in folders if is_part(name)]
+        folders[:] = [name for name in folders if name not in whole]
+        yield from (path for name in (*whole, *names) if is_part(name) and _is_old(path := Path(place, name)))
+    for run in _resting(project):
+        set_aside = _files(run.checkpoints, f"*{INCOMPLETE}")
+        yield from (path for path in set_aside if Path(path.name.removesuffix(INCOMPLETE)).suffix in ENDINGS and _is_old(path))
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return age_of(path) > OLD
+    except FileNotFoundError:
+        return False
 
 
 def _old_states(project: Project) -> Iterator[Path]:
@@ -75,8 +81,13 @@ def _last_states(project: Project) -> Iterator[Path]:
 
 
 def _epochs(project: Project) -> Iterator[Path]:
+    """Those of a run before its last. The LoRA that it ended with stays, as does the newest whole one that it saved."""
     for run in _resting(project):
-        yield from (path for path in _files(run.checkpoints, "*") if path.suffix in ENDINGS and EPOCH.search(path.stem))
+        saved = {path: saved_as(path.stem, run.output_name) for path in list_outputs(run.checkpoints)}
+        own = [path for path, one in saved.items() if one.name == run.output_name]
+        newest = next((path for path in reversed(own) if is_whole(path)), own[-1] if own else None)
+        stays = {final_lora(run), newest}
+        yield from sorted(path for path in own if path not in stays and not saved[path].is_final)
 
 
 def _samples(project: Project) -> Iterator[Path]:
@@ -124,17 +135,6 @@ KINDS: tuple[Kind, ...] = (
 def kind_named(name: str) -> Kind | None:
     """None: there is none of that name."""
     return next((kind for kind in KINDS if kind.name == name), None)
-
-
-def age_of(path: Path) -> float:
-    """Seconds since it was changed; of a folder since the newest file in it was. Raises: FileNotFoundError."""
-    newest = path.stat().st_mtime
-    if path.is_dir():
-        for place, _, names in os.walk(path):
-            for name in names:
-                with contextlib.suppress(FileNotFoundError):
-                    newest = max(newest, Path(place, name).lstat().st_mtime)
-    return max(0.0, time.time() - newest)
 
 
 def _resting(project: Project) -> Iterator[Run]:

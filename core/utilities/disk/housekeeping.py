@@ -14,12 +14,13 @@ from typing import Any
 from pydantic import field_validator
 
 from core.base.errors import ConfigError
+from core.base.parts import age_of
 from core.base.paths import projects_dir
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.base.words import counted, told_size
 from core.dataset.project import Project, known_projects, shown_name
-from core.utilities.disk.heaps import KINDS, Kind, age_of, kind_named
+from core.utilities.disk.heaps import KINDS, Kind, kind_named
 
 DAY = 86_400.0
 

@@ -15,6 +15,7 @@ from typing_extensions import Self
 
 from core.base.errors import ModelError
 from core.base.tensor_headers import Header, TensorPlace, read_header
+from core.utilities.files.header_rescue import mend_header
 from core.utilities.files.modules import LoraModule, group_modules
 
 if TYPE_CHECKING:
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
 
 TORCH_TYPES = {"BOOL": "bool", "U8": "uint8", "I8": "int8", "F8_E5M2": "float8_e5m2", "F8_E4M3": "float8_e4m3fn", "I16": "int16",
                "U16": "uint16", "F16": "float16", "BF16": "bfloat16", "I32": "int32", "U32": "uint32", "F32": "float32", "F64": "float64",
-               "I64": "int64", "U64": "uint64"}
+               "I64": "int64", "U64": "uint64", "F8_E8M0": "float8_e8m0fnu", "F8_E4M3FNUZ": "float8_e4m3fnuz",
+               "F8_E5M2FNUZ": "float8_e5m2fnuz"}
 """safetensors' names of types and torch's."""
 FLOATS = ("F16", "BF16", "F32", "F64", "F8_E4M3", "F8_E5M2")
 NUMBERS = {"F16": "<e", "F32": "<f", "F64": "<d", "I16": "<h", "I32": "<i", "I64": "<q", "U8": "<B", "I8": "<b"}
 """How one value is read without torch."""
+HALVES = {"BF16": ("<f", b"\0\0"), "F8_E5M2": ("<e", b"\0")}
+"""Types that are the upper half of another one."""
 
 
 class TensorFile:
@@ -38,6 +42,7 @@ class TensorFile:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        mend_header(self.path)
         self.header: Header = read_header(self.path)
         self.places = {place.name: place for place in self.header.tensors}
         with open(self.path, "rb") as file:
@@ -64,10 +69,13 @@ class TensorFile:
         return memoryview(self._map)[place.begin:place.begin + place.size]
 
     def tensor(self, name: str) -> torch.Tensor:
-        """A tensor as it lies in the file, memory-mapped. Raises: KeyError: none has that name."""
+        """A tensor as it lies in the file, memory-mapped. Raises: KeyError: none has that name. ModelError: of a type that torch lacks."""
         import torch
 
         place = self.places[name]
+        if place.dtype not in TORCH_TYPES:
+            raise ModelError(f"{name} in {self.path.name} has the type {place.dtype}, which is not computed with here.",
+                             "Save the file in float16 or float32 first.")
         dtype: Any = getattr(torch, TORCH_TYPES[place.dtype])
         if not place.count:
             return torch.empty(place.shape, dtype=dtype)
@@ -102,8 +110,11 @@ class LoraFile(TensorFile):
     def number(self, place: TensorPlace) -> float:
         """The one value of a tensor, read without torch. Raises: ModelError: it has several, or is of no type that numbers have."""
         data = bytes(self.view(place.name))
-        if place.count == 1 and place.dtype == "BF16":
-            return float(struct.unpack("<f", b"\0\0" + data)[0])
+        if place.count == 1 and place.dtype in HALVES:
+            kind, before = HALVES[place.dtype]
+            return float(struct.unpack(kind, before + data)[0])
+        if place.count == 1 and place.dtype == "F8_E4M3":
+            return _of_eight_bits(data[0])
         if place.count != 1 or place.dtype not in NUMBERS:
             raise ModelError(f"{place.name} in {self.path.name} should be one number, but is {place.dtype} of shape {list(place.shape)}.",
                              "The file is broken: save it again with the program that made it.")
@@ -163,6 +174,14 @@ class LoraFile(TensorFile):
         """Every tensor's place and bytes, in the order of the file."""
         for place in self.header.tensors:
             yield place, self.view(place.name)
+
+
+def _of_eight_bits(byte: int) -> float:
+    """E4M3 without infinities (arXiv:2209.05433): a sign, four bits of the exponent, three of the fraction."""
+    sign, exponent, fraction = -1.0 if byte & 0x80 else 1.0, byte >> 3 & 15, byte & 7
+    if byte & 0x7F == 0x7F:
+        return float("nan")
+    return sign * (fraction / 8 * 2.0 ** -6 if not exponent else (1 + fraction / 8) * 2.0 ** (exponent - 7))
 
 
 def open_lora(path: str | Path) -> LoraFile:

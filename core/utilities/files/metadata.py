@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from core.base.errors import ConfigError, require
+from core.base.errors import ConfigError, DatasetError
 from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.base.tensor_headers import read_header
+from core.dataset.images.opening import open_rgb
 from core.utilities.files.header_edit import change_metadata
+from core.utilities.files.header_rescue import mend_header
+from core.utilities.files.targets import free_target
 
 KEYS: Mapping[str, str] = {
     "title": "modelspec.title", "author": "modelspec.author", "description": "modelspec.description", "license": "modelspec.license",
@@ -37,7 +40,8 @@ class MetadataSettings(Settings):
 
     title: ClassVar[str] = "Metadata"
     file: str = setting(..., "LoRA file", "A .safetensors file.")
-    save_to: str = setting("", "Save as", "Another file that gets the change. Empty: the file itself; its tensors stay as they are.")
+    save_to: str = setting("", "Save as", "Another file that gets the change; one that is there is not written over. Empty: the file "
+                           "itself; its tensors stay as they are.")
     name: str = setting("", "Title", "Shown in lists of models.", source=KEYS["title"])
     author: str = setting("", "Author", source=KEYS["author"])
     trigger: str = setting("", "Trigger words", "What a prompt needs to call it.", source=KEYS["trigger"])
@@ -66,28 +70,33 @@ class MetadataReport:
 
     def sentence(self) -> str:
         """The report in words."""
-        if not self.changed and not self.removed:
+        if not self.changed and not self.removed and self.in_place:
             return f"{Path(self.file).name} says all of that already; nothing was written."
-        what = ", ".join([*self.changed, *(f"{key} taken out" for key in self.removed)])
+        what = ", ".join([*self.changed, *(f"{key} taken out" for key in self.removed)]) or "nothing was changed"
         return f"{Path(self.file).name}: {what}. " + ("Only the header was written." if self.in_place else "The file was copied.")
 
 
 def said_by(path: str | Path) -> dict[str, str]:
     """What a file says of itself, by the names of the settings; what it does not say is empty. `thumbnail` is its data address.
 
-    Only the header is read. Raises: ModelError: no safetensors file. DiskError.
+    Only the header is read, and mended where a kill left it half written. Raises: ModelError: no safetensors file. DiskError.
     """
-    metadata = read_header(typed_path(path)).metadata
+    place = typed_path(path)
+    mend_header(place)
+    metadata = read_header(place).metadata
     return {"name" if name == "title" else name: metadata.get(key, "") for name, key in KEYS.items()}
 
 
 def edit_metadata(settings: MetadataSettings, progress: Progress = SILENT) -> MetadataReport:
     """Change what a file says of itself, without loading its tensors.
 
-    Raises: ModelError: no safetensors file. ConfigError: the picture cannot be opened. DiskError, Cancelled: the file is as it was.
+    Raises: ModelError: no safetensors file. ConfigError: the picture cannot be opened, or something lies where it is to be saved.
+        DiskError, Cancelled: the file is as it was.
     """
     path = typed_path(settings.file)
-    target = typed_path(settings.save_to) if settings.save_to.strip() else path
+    another = settings.save_to.strip() and typed_path(settings.save_to) != path
+    target = free_target(path, settings.save_to, "") if another else path
+    mend_header(path)
     old = dict(read_header(path).metadata)
     new = changed_metadata(old, settings)
     removed = tuple(key for key in old if key not in new)
@@ -115,13 +124,11 @@ def _goes(key: str, wanted: tuple[str, ...]) -> bool:
 
 
 def thumbnail_of(picture: Path) -> str:
-    """A picture as a data address, as ModelSpec wants it: JPEG, THUMBNAIL_SIZE. Raises: ConfigError: it cannot be opened."""
-    image = require("PIL.Image", needed_for="The small picture")
-    operations = require("PIL.ImageOps", needed_for="The small picture")
+    """A picture as a data address, as ModelSpec wants it: JPEG, THUMBNAIL_SIZE. Raises: ConfigError: it cannot be opened, or is larger
+    than any camera's."""
     try:
-        with image.open(picture) as opened:
-            upright = operations.exif_transpose(opened).convert("RGB")
-    except (OSError, ValueError) as error:
+        upright = open_rgb(picture, at_least=THUMBNAIL_SIZE)
+    except DatasetError as error:
         raise ConfigError(f"The picture {picture} cannot be opened: {error}", "Choose a PNG, JPEG or WebP file.") from error
     upright.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
     kept = io.BytesIO()

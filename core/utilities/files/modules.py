@@ -39,6 +39,13 @@ SCHEMES: tuple[tuple[str, Scheme], ...] = (
 """Beginnings of modules' names and whose way of naming it is."""
 FACTORED = ("lora", "loha", "lokr")
 """Kinds whose update is a product of small factors."""
+OWN: Mapping[str, tuple[str, ...]] = {
+    "lora": ("up", "down", "mid"), "loha": tuple(role for role in _LYCORIS if role.startswith("hada_")),
+    "lokr": tuple(role for role in _LYCORIS if role.startswith("lokr_")), "glora": ("a1", "a2", "b1", "b2", "bm"),
+    "ia3": ("on_input", "ia3_l"), "oft": ("oft_blocks", "oft_diag"), "full": ("diff", "set_weight"), "norm": ("w_norm", "b_norm")}
+"""Roles that only one kind has. All others go with several: the difference of a bias, alpha, the lengths of DoRA."""
+AGAIN = " again"
+"""Behind the role of a tensor whose module has one of that role already, under another ending."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +87,17 @@ class LoraModule:
         return "dora_scale" in self.tensors
 
     @property
+    def problem(self) -> str:
+        """Why it is incomplete: "holds LoRA and LoHa at once", "holds down, up twice", "lacks factors, or they do not fit together"."""
+        if self.kind != "incomplete":
+            return ""
+        if twice := sorted({role.partition(AGAIN)[0] for role in self.tensors if AGAIN in role}):
+            return f"holds {', '.join(twice)} twice, under several endings"
+        kinds = kinds_in(self.tensors)
+        return f"holds {' and '.join(WORDS[kind] for kind in kinds)} at once" if len(kinds) > 1 else \
+            "lacks factors, or they do not fit together"
+
+    @property
     def size(self) -> int:
         """Bytes of its tensors."""
         return sum(place.size for place in self.tensors.values())
@@ -106,10 +124,13 @@ def group_modules(tensors: Iterable[TensorPlace]) -> tuple[list[LoraModule], lis
     unknown = []
     for place in tensors:
         split = split_name(place.name)
-        if split is None or split[1] in groups.get(split[0], {}):
+        if split is None:
             unknown.append(place)
-        else:
-            groups.setdefault(split[0], {})[split[1]] = place
+            continue
+        roles, role = groups.setdefault(split[0], {}), split[1]
+        while role in roles:
+            role += AGAIN
+        roles[role] = place
     modules = []
     for name, roles in groups.items():
         kind = _kind(roles)
@@ -121,7 +142,9 @@ def group_modules(tensors: Iterable[TensorPlace]) -> tuple[list[LoraModule], lis
 
 
 def _kind(roles: Mapping[str, TensorPlace]) -> Kind | None:
-    """What a group of tensors is; None: nothing of a LoRA (a plain weight, an embedding)."""
+    """What a group of tensors is; None: nothing of a LoRA (a plain weight, an embedding). Of several kinds, or one twice, it is not one."""
+    if len(kinds_in(roles)) > 1 or any(AGAIN in role for role in roles):
+        return "incomplete"
     whole: tuple[tuple[Kind, tuple[tuple[str, ...], ...]], ...] = (
         ("lora", (("up", "down"),)), ("loha", (("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"),)),
         ("lokr", (("lokr_w1", "lokr_w2"), ("lokr_w1", "lokr_w2_a", "lokr_w2_b"), ("lokr_w1_a", "lokr_w1_b", "lokr_w2"),
@@ -134,6 +157,12 @@ def _kind(roles: Mapping[str, TensorPlace]) -> Kind | None:
     if "oft_blocks" in roles:
         return "boft" if len(roles["oft_blocks"].shape) == 4 else "oft"
     return None if set(roles) <= {"weight", "bias"} else "incomplete"
+
+
+def kinds_in(roles: Iterable[str]) -> list[str]:
+    """Kinds of which there is at least one factor."""
+    there = set(roles)
+    return [kind for kind, own in OWN.items() if there.intersection(own)]
 
 
 def _fits(shapes: Mapping[str, tuple[int, ...]]) -> bool:

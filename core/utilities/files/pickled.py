@@ -13,6 +13,7 @@ from core.base.errors import ConfigError, ModelError
 from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
+from core.base.words import counted
 from core.utilities.files.lora_file import TORCH_TYPES
 from core.utilities.files.targets import free_target, taken
 from core.utilities.files.writing import bytes_of, new_tensor, write_safetensors
@@ -36,36 +37,59 @@ class PickledReport:
     file: str
     tensors: int
     left: tuple[str, ...]
-    """Entries that are no tensors."""
+    """Entries that are no tensors, or stand beside the model's."""
 
     def sentence(self) -> str:
         """The report in words."""
-        left = f" {len(self.left)} entries that are no tensors were left out: {', '.join(self.left[:5])}." if self.left else ""
+        more = f" and {len(self.left) - 5} more" if len(self.left) > 5 else ""
+        left = f" Left out: {', '.join(self.left[:5])}{more}." if self.left else ""
         return f"{Path(self.file).name}: {self.tensors} tensors.{left}"
 
 
 def convert_pickled(settings: PickledSettings, progress: Progress = SILENT) -> PickledReport:
     """Read a pickled checkpoint with torch's weights_only, which builds tensors and plain values and runs nothing else.
 
-    Raises: ModelError: it holds other objects, is broken, or holds no tensors. ConfigError: the target is taken. DiskError, Cancelled.
+    Raises: ModelError: it holds other objects, is broken, holds no tensors, several models, or tensors that safetensors does not have.
+        ConfigError: the target is taken. DiskError, Cancelled.
     """
     path = typed_path(settings.file)
     if not path.is_file():
         raise ModelError(f"{path} does not exist.", "Choose a .pt, .ckpt, .pth or .bin file.")
     target = free_target(path, settings.save_to, "")
-    values = _read(path)
-    values = next((values[name] for name in INSIDE if isinstance(values.get(name), dict)), values)
+    values, beside = _model_of(path, _read(path))
     tensors: dict[str, Any] = {str(name): value for name, value in values.items() if _is_tensor(value)}
     if not tensors:
         raise ModelError(f"{path.name} holds no tensors.", "It is no checkpoint of a model.")
     dtypes = {name: kind for kind, name in TORCH_TYPES.items()}
     if odd := [name for name, value in tensors.items() if str(value.dtype).removeprefix("torch.") not in dtypes]:
         raise ModelError(f"{odd[0]} in {path.name} has the type {tensors[odd[0]].dtype}, which safetensors does not have.")
+    if odd := [name for name, value in tensors.items() if value.is_meta or not _is_dense(value)]:
+        raise ModelError(f"{odd[0]} in {path.name} holds no values of its own (it is sparse, or was saved without them).",
+                         "Only whole tensors are written: save it again with the program that made it.")
     made = [new_tensor(name, dtypes[str(value.dtype).removeprefix("torch.")], tuple(value.shape), partial(bytes_of, value))
             for name, value in tensors.items()]
     with taken(target):
         write_safetensors(target, made, {}, replace=False, progress=progress)
-    return PickledReport(str(target), len(made), tuple(str(name) for name in values if str(name) not in tensors))
+    return PickledReport(str(target), len(made), (*(str(name) for name in values if str(name) not in tensors), *beside))
+
+
+def _model_of(path: Path, values: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """The tensors of the one model in a checkpoint, and what stands beside them one level up.
+
+    Raises: ModelError: several entries hold tensors of their own, and none of them is called as checkpoints call their model.
+    """
+    inside = {str(name): value for name, value in values.items() if isinstance(value, dict) and any(map(_is_tensor, value.values()))}
+    name = next((one for one in INSIDE if one in inside), "")
+    larger = [name for name, value in values.items() if _is_tensor(value) and value.numel() > 1]
+    if not name and len(inside) == 1 and not larger:
+        name, = inside
+    if name:
+        return inside[name], [str(other) for other in values if other != name]
+    if inside:
+        both = f" beside {counted(len(larger), 'tensor')}" if larger else ""
+        raise ModelError(f"{path.name} holds several groups of tensors{both}: {', '.join(list(inside)[:5])}.",
+                         "One file holds one model: save each by itself with the program that made it.")
+    return values, []
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -81,11 +105,17 @@ def _read(path: Path) -> Mapping[str, Any]:
         what = str(error).partition("WeightsUnpickler error:")[2].strip().splitlines()
         raise ModelError(f"{path.name} holds more than tensors and is not opened: {what[0] if what else 'other objects'}",
                          "It could run a program on this machine. Ask its maker for a .safetensors file.") from error
-    except (RuntimeError, EOFError, ValueError, OSError, KeyError, AttributeError) as error:
+    except Exception as error:  # a broken pickle ends in whatever its bytes happen to ask for
         raise ModelError(f"{path.name} cannot be read as a checkpoint: {error}", "Download it again.") from error
     if not isinstance(values, dict):
         raise ModelError(f"{path.name} holds a {type(values).__name__}, not the tensors of a model by name.")
     return values
+
+
+def _is_dense(value: Any) -> bool:
+    import torch
+
+    return bool(value.layout == torch.strided)
 
 
 def _is_tensor(value: Any) -> bool:

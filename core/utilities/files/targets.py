@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from core.base.errors import ConfigError
 from core.base.paths import typed_path
 
+LONGEST_NAME = 255
+"""Bytes, on all common file systems (NAME_MAX)."""
+
 
 def free_target(path: Path, save_to: str, ending: str) -> Path:
     """Where a result goes: the given place, else beside the file with an ending to its name.
 
-    Raises: ConfigError: something lies there, or it is no .safetensors.
+    Raises: ConfigError: something lies there, it is no .safetensors, or its name is longer than a disk takes.
     """
     target = typed_path(save_to) if save_to.strip() else path.with_name(f"{path.stem}{ending}.safetensors")
     if target.suffix != ".safetensors":
         raise ConfigError(f"{target.name} does not end in .safetensors.", "Only safetensors files are written.")
+    if len(os.fsencode(target.name)) > LONGEST_NAME:
+        raise ConfigError(f"{target.name[:40]}… is too long a name: {len(os.fsencode(target.name))} bytes, where a disk takes "
+                          f"{LONGEST_NAME}.", "Give a shorter one under Save as.")
     if target.exists():
         raise _taken(target)
     return target

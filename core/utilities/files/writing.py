@@ -58,7 +58,7 @@ def write_safetensors(path: Path, tensors: Iterable[NewTensor], metadata: Mappin
         written |= {name: "0" * length for name, length in MODEL_HASHES.items()}
     head = header_bytes(places, written, room)
     counted = _Hashes(places, written) if hashes else None
-    with atomic_write(Path(path), replace=replace) as file:
+    with atomic_write(Path(path), replace=replace, clear=True) as file:
         file.write(head)
         for place in progress.track(places, "Writing tensors"):
             data = memoryview(given[place.name].produce()).cast("B")

@@ -158,8 +158,12 @@ def file_findings(file: LoraFile, family: Family, hashes: dict[str, str]) -> lis
     if family.conflict:
         found.append(Finding("warning", f"Its layers are those of {family.title}, but its metadata says {family.conflict}.",
                              "The layers are right; the metadata was probably taken over from another file."))
-    if broken := [module.name for module in file.modules if module.kind == "incomplete"]:
-        found.append(Finding("warning", f"{counted(len(broken), 'layer')} are not whole or do not fit together, such as {broken[0]}.",
+    broken = [module for module in file.modules if module.kind == "incomplete"]
+    if mixed := [module for module in broken if "holds" in module.problem]:
+        found.append(Finding("warning", f"{counted(len(mixed), 'layer')} cannot be told apart from others, such as {mixed[0].name}, which "
+                             f"{mixed[0].problem}.", "Programs differ in which they take: save or download the file again."))
+    if lacking := [module.name for module in broken if module not in mixed]:
+        found.append(Finding("warning", f"{counted(len(lacking), 'layer')} are not whole or do not fit together, such as {lacking[0]}.",
                              "Programs pass them over: save or download the file again."))
     if missing := file.missing_alpha():
         found.append(Finding("info", f"{counted(len(missing), 'layer')} have no alpha; it counts as their rank.",

@@ -77,12 +77,20 @@ def facts_of(file: LoraFile, measured: bool, device: str = "cpu", computing: Com
 
 
 def _plain(file: LoraFile, module: LoraModule, without: Iterable[str]) -> LayerFacts:
-    alpha = file.alpha(module) if module.rank and module.name not in without else None
     main = next((place for role, place in module.tensors.items() if role not in ("alpha", "scalar")), None)
-    return LayerFacts(module.name, *block_of(module.name), module.words, module.is_text, module.rank, alpha, main.dtype if main else "")
+    facts = LayerFacts(module.name, *block_of(module.name), module.words, module.is_text, module.rank, None, main.dtype if main else "")
+    try:
+        alpha, scale = file.alpha(module) if module.rank else 1.0, file.scale(module)
+    except ModelError as error:
+        return replace(facts, problem=error.message)
+    if not math.isfinite(scale):
+        return replace(facts, problem=f"The alpha or scalar of {module.name} is NaN or infinite.")
+    return replace(facts, alpha=alpha) if module.rank and module.name not in without else facts
 
 
 def _measured(file: LoraFile, module: LoraModule, plain: LayerFacts, device: str, computing: Computing) -> LayerFacts:
+    if plain.problem:
+        return plain
     try:
         if module.kind in FACTORED:
             scale = abs(file.scale(module))

@@ -16,7 +16,7 @@ from core.utilities.files.modules import LoraModule
 from core.utilities.files.writing import NewTensor, bytes_of, new_tensor
 from core.utilities.layers.algebra import Factors
 from core.utilities.layers.parallel import Ahead
-from core.utilities.layers.plans import LayerPlan
+from core.utilities.layers.plans import RELEASE_EVERY, LayerPlan
 from core.utilities.layers.updates import down_shape, is_finite, up_shape
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 KOHYA = {"up": ".lora_up.weight", "down": ".lora_down.weight", "alpha": ".alpha"}
 """How sd-scripts calls the tensors of a LoRA."""
-RELEASE_EVERY = 16
-"""Layers after which the pages of the files are given back."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -13,6 +14,19 @@ Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")
 MOST = 16
 """Layers at work at once; each takes some ten MB."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch computes in one thread: for work on small pieces, where threads wait for each other longer than they compute."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Ahead(Generic[Item, Result]):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KEEP = 256 << 20
 """Bytes of small matrices that are kept between looking at a file and writing it."""
-RELEASE_EVERY = 32
+RELEASE_EVERY = 16
 """Modules after which the pages of the file are given back."""
 
 

@@ -56,7 +56,7 @@ def spectrum(file: LoraFile, module: LoraModule, device: str = "cpu", computing:
 
 
 def factor_values(file: LoraFile, module: LoraModule, device: str = "cpu", computing: Computing = "float32") -> dict[str, torch.Tensor]:
-    """The tensors that are multiplied, by role. Raises: ModelError: a value is not finite (NaN or infinite)."""
+    """The tensors that are multiplied, by role. Raises: ModelError: a value or alpha is not finite (NaN or infinite)."""
     import torch
 
     values = {role: tensor.to(device, getattr(torch, computing)) for role, tensor in file.tensors_of(module).items()
@@ -65,6 +65,9 @@ def factor_values(file: LoraFile, module: LoraModule, device: str = "cpu", compu
         if not is_finite(tensor):
             raise ModelError(f"{module.tensors[role].name} in {file.path.name} holds {broken_words(tensor)}: the training broke down.",
                              "Use an earlier checkpoint of the run.")
+    if not math.isfinite(file.scale(module)):
+        raise ModelError(f"The strength (alpha) of {module.name} in {file.path.name} is no number: the training broke down.",
+                         "Use an earlier checkpoint of the run.")
     return values
 
 
@@ -142,11 +145,3 @@ def down_shape(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
 def up_shape(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
     """Of the up factor that a weight of that shape takes: of a convolution one of 1 × 1."""
     return (shape[0], rank, *(1 for _ in shape[2:]))
-
-
-def largest_rank(module: LoraModule) -> int:
-    """How many singular values a module's update can have."""
-    sides = module.shape[0], math.prod(module.shape[1:])
-    if module.kind == "lokr":
-        return min(sides)
-    return min(*sides, module.rank ** (2 if module.kind == "loha" else 1))

@@ -6,7 +6,6 @@ each checkpoint's up with every other's down. What is written is the best of a r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,16 +14,13 @@ from typing import ClassVar, Literal
 from core.base.errors import ConfigError
 from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
+from core.base.saved_as import saved_together
 from core.base.settings import Settings, setting
 from core.base.tensor_headers import read_header
 from core.utilities import choices
 from core.utilities.choices import Precision
-from core.utilities.files.lora_file import open_lora
 from core.utilities.layers.updates import Computing
 from core.utilities.merging.merging import MergeReport, MergeSettings, merge_loras
-
-NUMBER = re.compile(r"-(?:step)?(\d+)$")
-"""How trainers number checkpoints; the last one bears none."""
 
 
 class AverageSettings(Settings):
@@ -36,7 +32,7 @@ class AverageSettings(Settings):
     average_method: Literal["mean", "ema"] = setting("mean", "Method", "mean: all alike. ema: later ones count more.")
     ema_decay: float = setting(0.7, "Decay", "How much of the average so far stays at each further checkpoint.", gt=0, lt=1,
                                only={"average_method": ("ema",)})
-    new_rank: int | None = setting(None, "Rank", "Empty: the largest of the checkpoints' own.", ge=1, le=4096)
+    new_rank: int | None = setting(None, "Rank", "Empty: of each layer the largest of the checkpoints' own.", ge=1, le=4096)
     save_to: str = choices.save_to("with -mean or -ema in its name")
     save_precision: Precision = choices.precision()
     device: str = choices.device()
@@ -49,16 +45,13 @@ def average_loras(settings: AverageSettings, progress: Progress = SILENT) -> Mer
     Raises: ConfigError: fewer than two checkpoints, or the target is taken. ModelError: as `merge_loras`. DiskError, Cancelled.
     """
     files, others = checkpoints_of(settings.files)
-    ranks = [1]
-    for path in files:
-        with open_lora(path) as file:
-            ranks += [module.rank for module in file.modules]
     weights = shares(len(files), settings.ema_decay if settings.average_method == "ema" else None)
-    merge = MergeSettings.make(files=tuple(map(str, files)), weights=weights, new_rank=settings.new_rank or max(ranks),
+    merge = MergeSettings.make(files=tuple(map(str, files)), weights=weights, new_rank=settings.new_rank,
                                save_to=settings.save_to, save_precision=settings.save_precision, device=settings.device,
                                computing=settings.computing)
     words = "mean" if settings.average_method == "mean" else f"EMA {settings.ema_decay:g}"
-    report = merge_loras(merge, progress, words, f"-{settings.average_method}")
+    report = merge_loras(merge, progress, words, f"-{settings.average_method}",
+                         None if settings.new_rank else lambda layer: layer.own)
     if not others:
         return report
     left = f"Not of this run, and left out: {', '.join(path.name for path in others[:3])}{' …' if len(others) > 3 else ''}."
@@ -76,16 +69,16 @@ def shares(count: int, decay: float | None = None) -> tuple[float, ...]:
 def checkpoints_of(files: Sequence[str]) -> tuple[list[Path], list[Path]]:
     """The files as given; of a folder the checkpoints of its run in their order, and what lies there beside them.
 
-    A run's files bear one name, with a number or without; what was made of them (resized, averaged) bears another. Their order is that of
-    the steps which they tell; where one tells none, that of their numbers, the one without a number last.
-    Raises: ConfigError: fewer than two, or a folder with checkpoints of several runs. ModelError: no LoRA file.
+    A run's files bear its name, which their metadata tell, with a number or without; what was made of them (resized, averaged) bears
+    another. Their order is that of the steps which they tell; where one tells none, that of their numbers, the one without a number last.
+    Raises: ConfigError: fewer than two, or a folder with checkpoints of several runs. ModelError: no safetensors file.
     """
     paths, others = [typed_path(file) for file in files], list[Path]()
     if len(paths) == 1 and paths[0].is_dir():
         here = sorted(path for path in paths[0].glob("*.safetensors") if path.is_file())
         runs: dict[str, list[Path]] = {}
-        for path in here:
-            runs.setdefault(NUMBER.sub("", path.stem), []).append(path)
+        for path, saved in saved_together(here).items():
+            runs.setdefault(saved.name, []).append(path)
         several = sorted(name for name, own in runs.items() if len(own) > 1)
         if len(several) > 1:
             raise ConfigError(f"{paths[0]} has checkpoints of several runs: {', '.join(several)}.", "Name the files of one of them.")
@@ -101,9 +94,5 @@ def in_order(paths: Sequence[Path]) -> list[Path]:
     steps = {path: read_header(path).metadata.get("ss_steps", "") for path in paths}
     if all(told.isdecimal() and int(told) for told in steps.values()):
         return sorted(paths, key=lambda path: (int(steps[path]), path.name))
-    return sorted(paths, key=_place)
-
-
-def _place(path: Path) -> tuple[float, str]:
-    number = NUMBER.search(path.stem)
-    return (float(number[1]) if number else float("inf")), path.name
+    saved = saved_together(paths)
+    return sorted(paths, key=lambda path: (saved[path].number, path.name))

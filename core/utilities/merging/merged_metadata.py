@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
+from core.utilities.files.derived import OF_FACTORS, OF_TENSORS
 from core.utilities.files.metadata import SPEC
 from core.utilities.merging.joining import Source
 
-OF_FILES = ("sshs_", "lora_adapter_metadata", "modelspec.hash_sha256", "modelspec.thumbnail", "modelspec.date", "ss_session_id",
+OF_FILES = (*OF_TENSORS, *OF_FACTORS, "lorabook.weighed", "modelspec.thumbnail", "modelspec.date", "ss_session_id",
             "ss_training_comment", "ss_output_name", "modelspec.title", "modelspec.trigger_phrase")
 """Beginnings of keys that hold for one file alone, or are made anew."""
 SOURCES = "lorabook.sources"

@@ -21,11 +21,13 @@ from core.utilities.layers.new_layers import MadeLayer, NewLayer, NewLayers, nam
 from core.utilities.layers.plans import LayerPlan, percent
 from core.utilities.layers.ranks import Method, RankRule
 from core.utilities.layers.updates import Computing, chosen_device
-from core.utilities.merging.joining import JoinedLayer, Source, joined, opened, unknown_of, written_type
+from core.utilities.merging.joining import JoinedLayer, Source, families, family_note, joined, opened, unknown_of, written_type
 from core.utilities.merging.merged_metadata import merged_metadata
 from core.utilities.merging.methods import METHODS, MergeMethod, elected, summed
 from core.utilities.merging.plain import plain_sums
+from core.utilities.merging.same_layer import LayerKeys
 from core.utilities.merging.summing import dynamic_ranks
+from core.utilities.names.family import Family
 
 PAPERS = "TIES: arXiv:2306.01708; DARE: arXiv:2311.03099"
 THINNED = ("ties", "dare", "dare_ties")
@@ -45,8 +47,8 @@ class MergeSettings(Settings):
                                         source=PAPERS)
     density: float = setting(0.5, "Share kept", "Of each file's values in a layer: the largest (ties), or by chance (dare). The papers "
                              "also go down to 0.2 and 0.1.", gt=0, le=1, source=PAPERS, only={"merge_method": THINNED})
-    ties_scale: float = setting(1.0, "Strength", "TIES takes a mean, not a sum: this makes it stronger.", gt=0, source=PAPERS,
-                                only={"merge_method": ("ties", "dare_ties")})
+    ties_scale: float = setting(1.0, "Strength", "TIES takes a mean, not a sum: this makes it stronger.", gt=0, allow_inf_nan=False,
+                                source=PAPERS, only={"merge_method": ("ties", "dare_ties")})
     seed: int = setting(0, "Seed", "Of the chance by which values are dropped.", ge=0, level="advanced",
                         only={"merge_method": ("dare", "dare_ties")})
     dynamic_method: Method = setting("fixed", "Rank by", "fixed: the same for every layer. The others as in Resize, for the sum alone.",
@@ -55,7 +57,7 @@ class MergeSettings(Settings):
                                    "most that a layer gets.", ge=1, le=4096)
     new_conv_rank: int | None = setting(None, "Rank of convolutions", "Of those larger than 1 × 1. Empty: as the others.", ge=1, le=4096,
                                         level="advanced")
-    dynamic_param: float = setting(20.0, "Rule's number", "As in Resize.", ge=0, level="advanced",
+    dynamic_param: float = setting(20.0, "Rule's number", "As in Resize.", ge=0, allow_inf_nan=False, level="advanced",
                                    only={"dynamic_method": ("sv_ratio", "sv_cumulative", "sv_fro")})
     save_precision: Precision = choices.precision()
     device: str = choices.device()
@@ -97,10 +99,14 @@ class MergeReport:
                          f"{percent(self.rounding)} by rounding.", *self.notes])
 
 
-def merge_loras(settings: MergeSettings, progress: Progress = SILENT, words: str = "", ending: str = "-merged") -> MergeReport:
+def merge_loras(settings: MergeSettings, progress: Progress = SILENT, words: str = "", ending: str = "-merged",
+                rank_of: Callable[[JoinedLayer], int] | None = None) -> MergeReport:
     """Write one file that does what several do together; the given ones stay as they are.
 
-    Args: words: how the report calls the method, where the weights make the sum something else. ending: of the file's name.
+    Args:
+        words: how the report calls the method, where the weights make the sum something else.
+        ending: of the file's name.
+        rank_of: the rank of each layer, where it is not that of the settings.
     Raises: ModelError: no LoRA files, made for different base models, of kinds that cannot be added, or with values that are no numbers.
         ConfigError: wrong settings, or the target is taken. DiskError, Cancelled: nothing is written.
     """
@@ -112,12 +118,12 @@ def merge_loras(settings: MergeSettings, progress: Progress = SILENT, words: str
         having = [layer for layer in layers if layer.is_factored]
         release = partial(_release, sources)
         ranks = dynamic_ranks(having, rule, device, settings.computing, progress, release) if rule.method != "fixed" else \
-            {layer.name: _rank(layer, settings) for layer in having}
+            {layer.name: rank_of(layer) if rank_of else _rank(layer, settings) for layer in having}
         make = _maker(settings, {layer.name: layer for layer in having}, device)
-        plain = [layer for layer in layers if not layer.is_factored]
+        plain = [layer for layer in layers if layer.plain]
         if plain and settings.merge_method != "sum":
-            raise ModelError(f"{plain[0].name} is {plain[0].first.words}: {METHODS[settings.merge_method]} is for products alone.",
-                             "Take the sum.")
+            what = f"{plain[0].first.words}{' with a difference of the bias' if plain[0].is_factored else ''}"
+            raise ModelError(f"{plain[0].name} is {what}: {METHODS[settings.merge_method]} is for products alone.", "Take the sum.")
         unknown, several = unknown_of(sources)
         with taken(target), NewLayers([_new(layer, ranks[layer.name], dtype) for layer in having], make, device, release) as new:
             tensors = [*new.tensors(), *plain_sums(plain, dtype),
@@ -128,7 +134,7 @@ def merge_loras(settings: MergeSettings, progress: Progress = SILENT, words: str
             write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
         return MergeReport(str(target), words, tuple((str(source.file.path), source.weight) for source in sources),
                            target.stat().st_size, new.error(), new.rounding(), new.plans(), tuple(place.name for _, place in unknown),
-                           tuple(_notes(sources, layers, settings, several, family.name)))
+                           tuple(_notes(sources, layers, settings, several, family)))
 
 
 def _rank(layer: JoinedLayer, settings: MergeSettings) -> int:
@@ -140,7 +146,7 @@ def _rank(layer: JoinedLayer, settings: MergeSettings) -> int:
 
 def _new(layer: JoinedLayer, rank: int, dtype: str) -> NewLayer:
     return NewLayer(layer.name, layer.shape, max(1, rank), dtype, names_like(layer.first),
-                    max(module.rank for _, module in layer.parts), layer.first.words)
+                    max(module.rank for _, module in layer.factored), layer.first.words)
 
 
 def _maker(settings: MergeSettings, layers: dict[str, JoinedLayer], device: str) -> Callable[[NewLayer], MadeLayer]:
@@ -156,7 +162,7 @@ def _release(sources: Sequence[Source]) -> None:
 
 
 def _notes(sources: Sequence[Source], layers: Sequence[JoinedLayer], settings: MergeSettings, several: Sequence[str],
-           family: str) -> list[str]:
+           family: Family) -> list[str]:
     """What a person should know of it."""
     notes = []
     shared = sum(len(layer.parts) > 1 for layer in layers)
@@ -175,6 +181,11 @@ def _notes(sources: Sequence[Source], layers: Sequence[JoinedLayer], settings: M
         notes.append(f"The files are {' and '.join(sorted(types))}; {written_type(sources, '')} was written.")
     if several:
         notes.append(f"Several files have {', '.join(several[:3])}; the first one's was taken.")
-    if not family:
+    notes += dict.fromkeys(note for one in families(sources) if (note := family_note(family, one)))
+    keys = LayerKeys(family.name, [module for source in sources for module in source.file.modules])
+    before = set().union(*(keys.mixed_parts(source.file.modules) for source in sources))
+    if keys.mixed_parts(layer.first for layer in layers) - before:
+        notes.append("The files have several names for layers, and so has the new one: Convert gives it one way, which all programs know.")
+    if not family.name:
         notes.append("The base model is not known; that the layers fit each other is all that was checked.")
     return notes

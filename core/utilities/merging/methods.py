@@ -30,7 +30,7 @@ METHODS: dict[str, str] = {"sum": "sum", "ties": "TIES", "dare": "DARE", "dare_t
 
 def summed(layer: JoinedLayer, rank: int, device: str, computing: Computing) -> MadeLayer:
     """The weighted sum, exactly, cut to a rank where that is lower."""
-    parts = [(factors_of(source.file, module, device, computing), source.weight_of(module)) for source, module in layer.parts]
+    parts = [(factors_of(source.file, module, device, computing), source.weight_of(module)) for source, module in layer.factored]
     return MadeLayer(*cut_to(added(parts), rank))
 
 
@@ -42,7 +42,7 @@ def elected(layer: JoinedLayer, rank: int, device: str, computing: Computing, me
         (lambda update, source, module: trimmed(update, density)) if method == "ties" else \
         (lambda update, source, module: dropped(update, density, chance_of(seed, source, module, device)))
     updates, weights = [], []
-    for source, module in layer.parts:
+    for source, module in layer.factored:
         weight = source.weight_of(module)
         updates.append(thin(factors_of(source.file, module, device, computing).matrix(), source, module).mul_(weight))
         weights.append(abs(weight))

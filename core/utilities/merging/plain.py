@@ -1,4 +1,4 @@
-"""Plain differences (of biases, norm layers, whole weights) of several files, added value by value."""
+"""Plain differences of several files (of whole weights, norm layers, and biases, also beside factors), added value by value."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from core.base.errors import ModelError
 from core.utilities.files.lora_file import TORCH_TYPES
 from core.utilities.files.writing import NewTensor, bytes_of, new_tensor
 from core.utilities.layers.updates import broken_words, is_finite
-from core.utilities.merging.joining import PLAIN, JoinedLayer
+from core.utilities.merging.joining import JoinedLayer
 
 if TYPE_CHECKING:
     import torch
 
 
 def plain_sums(layers: Iterable[JoinedLayer], dtype: str) -> Iterator[NewTensor]:
-    """The tensors of layers that are no products. Raises, when one is made: ModelError: a value is not finite."""
+    """The tensors of what is no product. Raises, when one is made: ModelError: a value is not finite, or too large for the type."""
     for layer in layers:
-        for role in PLAIN:
-            having = [module for _, module in layer.parts if role in module.tensors]
-            if having:
-                place = having[0].tensors[role]
-                yield new_tensor(place.name, dtype, place.shape, partial(_sum, layer, role, dtype))
+        for role in layer.plain:
+            module = next(module for _, module in layer.parts if role in module.tensors)
+            place = module.tensors[role]
+            name = layer.name + place.name.removeprefix(module.name)
+            yield new_tensor(name, dtype, place.shape, partial(_sum, layer, role, dtype, name))
 
 
-def _sum(layer: JoinedLayer, role: str, dtype: str) -> memoryview:
+def _sum(layer: JoinedLayer, role: str, dtype: str, name: str) -> memoryview:
     import torch
 
     total: torch.Tensor | None = None
@@ -42,4 +42,7 @@ def _sum(layer: JoinedLayer, role: str, dtype: str) -> memoryview:
         total = part if total is None else total + part
     assert total is not None
     kind: Any = getattr(torch, TORCH_TYPES[dtype])
-    return bytes_of(total.to(kind))
+    made = total.to(kind)
+    if not is_finite(made.float()):
+        raise ModelError(f"{name} does not fit into {dtype}: its values are too large.", "Choose the precision float.")
+    return bytes_of(made)

@@ -21,6 +21,7 @@ from core.base.settings import Settings, setting
 from core.base.tensor_headers import TensorPlace
 from core.base.words import counted, told_size
 from core.utilities import choices
+from core.utilities.files.derived import carried
 from core.utilities.files.lora_file import TORCH_TYPES, LoraFile
 from core.utilities.files.modules import LoraModule
 from core.utilities.files.targets import free_target, taken
@@ -77,7 +78,7 @@ class WeighReport:
         parts = [f"{counted(self.in_alpha, 'layer')} by alpha, values as they were" if self.in_alpha else "",
                  f"{counted(self.in_values, 'layer')} by the values" if self.in_values else "",
                  f"{counted(len(self.left_out), 'layer')} left out" if self.left_out else ""]
-        rounding = f"rounding changed {percent(self.rounding)}" if self.rounding else "nothing was rounded"
+        rounding = f"rounding changed {percent(self.rounding)}" if self.rounding else "no value was rounded"
         told = ", ".join(filter(None, parts))
         what = f"{Path(self.file).name}: at 1 as before at {self.weight:g}; {told}; {rounding}, {told_size(self.size)}."
         return " ".join([what, *self.notes])
@@ -135,7 +136,7 @@ def _refuse(file: LoraFile) -> None:
         if "set_weight" in module.tensors:
             raise ModelError(f"{module.name} replaces the base's weights, which cannot be weighed.", "Set the weight where you draw.")
         if module.kind == "incomplete" or "bias" in module.tensors:
-            what = "incomplete" if module.kind == "incomplete" else "a layer with a bias of unknown meaning"
+            what = f"incomplete: it {module.problem}" if module.kind == "incomplete" else "a layer with a bias of unknown meaning"
             raise ModelError(f"{module.name} is {what}.", "Inspect the file; save it again with the program that made it.")
 
 
@@ -202,7 +203,7 @@ def _as_it_is(file: LoraFile, place: TensorPlace) -> NewTensor:
 def _metadata(source: Source, settings: WeighSettings, done: _Weighing) -> dict[str, str]:
     """What the file said, with an alpha that is true, and of what it was made."""
     file = source.file
-    new = {key: value for key, value in file.metadata.items() if not key.startswith("sshs_") and key != "modelspec.hash_sha256"}
+    new = carried(file.metadata)
     told = {"name": file.path.name, "sshs_model_hash": tensors_hash(source), "weight": settings.weight, "blocks": list(settings.blocks)}
     new[WEIGHED] = json.dumps(told, ensure_ascii=False)
     if "ss_network_alpha" in new and done.in_alpha:
@@ -217,7 +218,7 @@ def _metadata(source: Source, settings: WeighSettings, done: _Weighing) -> dict[
 def _notes(done: _Weighing, file: LoraFile) -> Iterator[str]:
     """What a person should know of it."""
     if done.wider:
-        yield f"{counted(done.wider, 'alpha')} became float32, for the file's own type cannot hold the product."
+        yield f"{counted(done.wider, 'alpha')} became float32 (exact to 6e-8), for the file's own type cannot hold the product."
     if done.added:
         yield f"{counted(done.added, 'layer')} had no alpha and got one; it counted as the rank."
     if file.unknown:

@@ -18,21 +18,26 @@ from core.base.tensor_headers import TensorPlace
 from core.base.words import counted, told_size
 from core.utilities import choices
 from core.utilities.choices import PRECISIONS, LoraSettings, Precision
+from core.utilities.files.derived import PARTS, carried
 from core.utilities.files.lora_file import FLOATS, TORCH_TYPES, LoraFile, open_lora
 from core.utilities.files.modules import LoraModule
 from core.utilities.files.targets import free_target, taken
 from core.utilities.files.writing import NewTensor, bytes_of, new_tensor, write_safetensors
 from core.utilities.layers.new_layers import MadeLayer, NewLayer, NewLayers, names_like
+from core.utilities.layers.parallel import one_thread
+from core.utilities.layers.pieces import pieces
 from core.utilities.layers.plans import KEPT, percent
 from core.utilities.layers.products import added, columns_of, cut_to, factors_of
 from core.utilities.layers.updates import Computing, broken_words, chosen_device, is_finite, weight_shape
 from core.utilities.names.family import family_of
-from core.utilities.names.renamed import ENDINGS, Plan, Renamed, parts_of, plan_names
-from core.utilities.names.way_back import ALPHAS, PARTS
+from core.utilities.names.renamed import Plan, parts_of, plan_names
+from core.utilities.names.renamed_layer import ENDINGS, Renamed
 
 if TYPE_CHECKING:
     import torch
 
+CLIP = "text_model."
+"""With it begin the layers of CLIP before transformers 5, and in LoRA files also after it."""
 KNOWN = ("sd15", "sd2", "sdxl", "flux1", "flux2_dev", "flux2_klein", "sd3")
 
 
@@ -119,7 +124,7 @@ def _made_lora(file: LoraFile, target: Path, whole: list[LoraModule], dtype: str
     with taken(target), NewLayers(layers, make, device, file.release) as new:
         rest = [place for module in file.modules for role, place in module.tensors.items() if module.name not in modules or role in KEPT]
         tensors = [*new.tensors(), *(cast(file, place, dtype, rounding) for place in [*rest, *file.unknown])]
-        metadata = _without_hashes(file) | {"ss_network_module": "networks.lora"}
+        metadata = carried(file.metadata, new_factors=True, made_lora=True)
         write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
     return ConvertReport(str(target), "same", target.stat().st_size, 0, len(whole), max(rounding.share(), new.rounding()),
                          tuple(place.name for place in file.unknown), ())
@@ -132,17 +137,18 @@ def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str
         if family not in KNOWN:
             raise ModelError(f"The base model of {file.path.name} is {family or 'not known'}: its names are not, either.",
                              f"Names are converted for {', '.join(KNOWN)}.")
-        plan = plan_names(file, family, naming, settings.fold_alpha)
+        with one_thread():
+            plan = plan_names(file, family, naming, settings.fold_alpha)
         if not plan.layers:
             raise ModelError(f"No layer of {file.path.name} has a name that is known for {family}.")
     tensors = [tensor for layer in plan.layers for tensor in tensors_of(file, layer, dtype, rounding)]
     kept = [place for module in plan.kept for place in module.tensors.values()]
     tensors += [cast(file, place, dtype, rounding) for place in [*kept, *file.unknown]]
     metadata = _metadata(file, plan, naming, family)
-    with taken(target):
+    with taken(target), one_thread():
         write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
     notes = []
-    if told := sum(layer.told_alpha > 0 for layer in plan.layers):
+    if told := sum(layer.told_alpha is not None for layer in plan.layers):
         notes.append(f"The strength of {counted(told, 'layer')} stands in diffusers' settings, for the factors cannot hold it without "
                      "rounding: diffusers reads them, other programs do not.")
     if naming != "same" and plan.kept:
@@ -170,13 +176,20 @@ class Rounding:
         import torch
 
         kind: Any = getattr(torch, TORCH_TYPES[dtype])
-        exact, new = tensor.double(), tensor.to(kind)
-        if not is_finite(exact):
-            raise ModelError(f"{name} holds {broken_words(exact)}: the training broke down.", "Use an earlier checkpoint of the run.")
-        if not is_finite(new.double()):
-            raise ModelError(f"{name} does not fit into {dtype}: its values are too large.", "Choose the precision bf16 or float.")
-        self.changed += float((new.double() - exact).square().sum())
-        self.whole += float(exact.square().sum())
+        tensor = tensor.contiguous()
+        new = torch.empty(tensor.shape, dtype=kind)
+        wide = torch.float64 if tensor.element_size() == 8 else torch.float32
+        for given, made in pieces(tensor, new):
+            exact = given.to(wide)
+            made.copy_(exact)
+            back = made.to(wide)
+            if not is_finite(back):
+                if not is_finite(exact):
+                    raise ModelError(f"{name} holds {broken_words(tensor.double())}: the training broke down.",
+                                     "Use an earlier checkpoint of the run.")
+                raise ModelError(f"{name} does not fit into {dtype}: its values are too large.", "Choose the precision bf16 or float.")
+            self.changed += float(torch.linalg.vector_norm(back.sub_(exact), dtype=torch.float64)) ** 2
+            self.whole += float(torch.linalg.vector_norm(exact, dtype=torch.float64)) ** 2
         return new
 
 
@@ -197,6 +210,9 @@ def tensors_of(file: LoraFile, layer: Renamed, dtype: str, rounding: Rounding) -
         place = first.tensors[role]
         size = (*shape, *place.shape[2:]) if role == "up" else shape
         yield new_tensor(names[role], dtype or place.dtype, size, partial(_factor, file, layer, role, dtype, rounding, names[role]))
+    if layer.has_bias():
+        kind = dtype or first.tensors["up"].dtype
+        yield new_tensor(names["bias"], kind, (layer.outputs,), lambda: bytes_of(rounding.cast(layer.bias(file), kind, names["bias"])))
     if layer.alpha is not None and "alpha" in names:
         kind = dtype or layer.alpha[1]
         yield new_tensor(names["alpha"], kind, (), partial(
@@ -204,6 +220,7 @@ def tensors_of(file: LoraFile, layer: Renamed, dtype: str, rounding: Rounding) -
 
 
 def _factor(file: LoraFile, layer: Renamed, role: str, dtype: str, rounding: Rounding, name: str) -> memoryview:
+    file.release()
     place = layer.pieces[0][0].module.tensors[role]
     if role == "down" and layer.naming == "diffusers" and any(piece.fold != 1 for piece, _ in layer.pieces):
         return bytes_of(rounding.cast(layer.down(file, exact=True), dtype or place.dtype, name))
@@ -213,31 +230,32 @@ def _factor(file: LoraFile, layer: Renamed, role: str, dtype: str, rounding: Rou
 
 def _metadata(file: LoraFile, plan: Plan, naming: str, family: str) -> dict[str, str]:
     """What the file said, and what the way back needs."""
-    new = _without_hashes(file)
+    new = carried(file.metadata, new_factors=naming != "same")
     if naming == "same":
         return new
-    new = {key: value for key, value in new.items() if key not in (ALPHAS, PARTS, "lora_adapter_metadata")}
     notes = {**plan.notes, **({PARTS: parts} if naming != "diffusers" and (parts := parts_of(plan, file, family)) else {})}
     new |= {key: json.dumps(value) for key, value in notes.items()}
-    if any(layer.told_alpha for layer in plan.layers):
+    if any(layer.told_alpha is not None for layer in plan.layers):
         new["lora_adapter_metadata"] = json.dumps(peft_settings(plan.layers))
     return new
 
 
 def peft_settings(layers: list[Renamed]) -> Mapping[str, Any]:
-    """Ranks and alphas as diffusers keeps PEFT's LoraConfig in a file (loaders/lora_base.py, _pack_dict_with_prefix)."""
+    """Ranks and alphas as diffusers keeps PEFT's LoraConfig in a file (loaders/lora_base.py, _pack_dict_with_prefix).
+
+    PEFT takes the ends of layers' names, so that those of text encoders fit with CLIP's own beginning and without it.
+    """
     found: dict[str, Any] = {}
     parts: dict[str, list[Renamed]] = {}
     for layer in layers:
         parts.setdefault(layer.name.partition(".")[0], []).append(layer)
     for part, own in parts.items():
-        inner = {layer.name.partition(".")[2]: layer for layer in own}
+        inner = {layer.name.partition(".")[2].removeprefix(CLIP): layer for layer in own}
         first = own[0].rank
         found |= {f"{part}.r": first, f"{part}.lora_alpha": first, f"{part}.target_modules": sorted(inner),
                   f"{part}.rank_pattern": {name: layer.rank for name, layer in inner.items()},
-                  f"{part}.alpha_pattern": {name: layer.told_alpha or layer.rank for name, layer in inner.items()}}
+                  f"{part}.alpha_pattern": {name: layer.rank if layer.told_alpha is None else layer.told_alpha
+                                            for name, layer in inner.items()}}
     return found
 
 
-def _without_hashes(file: LoraFile) -> dict[str, str]:
-    return {key: value for key, value in file.metadata.items() if not key.startswith("sshs_")}

@@ -118,6 +118,11 @@ def names_of(slot: Slot, naming: Naming, family: str) -> tuple[str, ...]:
     return (f"lora_unet_{(slot.parts[0] if family in ('sd15', 'sd2') else slot.original).replace('.', '_')}",)
 
 
+def has_diffusers_rows(name: str, slot: Slot) -> bool:
+    """Whether a module of that name has its outputs as diffusers has them: whoever names it, where the name is diffusers' own."""
+    return name.replace(".", "_").endswith(slot.parts[0].replace(".", "_"))
+
+
 @lru_cache(maxsize=8)
 def places_of(family: str, last_block: int = 0) -> Mapping[str, tuple[Slot, int]]:
     """Every name under which a module is known, to its layer and which of diffusers' parts it is; -1: the whole of several."""

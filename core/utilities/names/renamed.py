@@ -8,79 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ModelError
+from core.utilities.files.derived import ALPHAS, PARTS
 from core.utilities.files.lora_file import LoraFile
 from core.utilities.files.modules import LoraModule
-from core.utilities.names.naming import Naming, Slot, names_of, places_of
-from core.utilities.names.way_back import ALPHAS, PARTS, read_note, shortened
+from core.utilities.layers.pieces import pieces
+from core.utilities.names.naming import Naming, Slot, has_diffusers_rows, names_of, places_of
+from core.utilities.names.renamed_layer import Piece, Renamed, scaled, width_of
+from core.utilities.names.way_back import read_note, shortened
 
 if TYPE_CHECKING:
     import torch
-
-ENDINGS: Mapping[Naming, Mapping[str, str]] = {
-    "kohya": {"up": ".lora_up.weight", "down": ".lora_down.weight", "alpha": ".alpha"},
-    "comfy": {"up": ".lora_up.weight", "down": ".lora_down.weight", "alpha": ".alpha"},
-    "diffusers": {"up": ".lora_B.weight", "down": ".lora_A.weight"}}
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Of which rows and columns of a module's factors a new layer is made."""
-
-    module: LoraModule
-    rows: tuple[int, int] | None = None
-    """Outputs; None: all."""
-    columns: tuple[int, int] | None = None
-    """Of the rank; None: all."""
-    fold: float = 1.0
-    """What down is multiplied with: a power of two."""
-
-
-@dataclass(frozen=True, eq=False)
-class Renamed:
-    """One layer of the new file."""
-
-    name: str
-    naming: Naming
-    pieces: tuple[tuple[Piece, tuple[int, int]], ...]
-    """Each with the rows of the new layer that it fills."""
-    outputs: int
-    shared: bool = False
-    """Whether all pieces have the same down factor, which comes once."""
-    swapped: bool = False
-    alpha: tuple[float, str] | None = None
-    """What is written as alpha, and its type; None: nothing."""
-    told_alpha: float = 0.0
-    """What diffusers' settings must say, for the factors do not hold the scale; 0: nothing."""
-
-    @property
-    def rank(self) -> int:
-        """Columns."""
-        ranks = [_width(piece) for piece, _ in self.pieces]
-        return ranks[0] if self.shared else sum(ranks)
-
-    def up(self, file: LoraFile) -> torch.Tensor:
-        """(outputs, rank, …)."""
-        import torch
-
-        ups = [(_cut(file.tensor(piece.module.tensors["up"].name), piece.rows, piece.columns), rows) for piece, rows in self.pieces]
-        if len(ups) == 1 and ups[0][1] == (0, self.outputs):
-            whole = ups[0][0]
-        else:
-            whole = torch.zeros((self.outputs, self.rank, *ups[0][0].shape[2:]), dtype=ups[0][0].dtype)
-            begin = 0
-            for up, rows in ups:
-                whole[rows[0]:rows[1], begin:begin + up.shape[1]] = up
-                begin += 0 if self.shared else up.shape[1]
-        return torch.cat(whole.chunk(2)[::-1]) if self.swapped else whole
-
-    def down(self, file: LoraFile, exact: bool = False) -> torch.Tensor:
-        """(rank, in, …). Args: exact: in float64, so that what folding the scale in rounds away can be measured."""
-        import torch
-
-        found = [(_cut(file.tensor(piece.module.tensors["down"].name), piece.columns, None), piece.fold) for piece, _ in self.pieces]
-        downs = [_scaled(down.double() if exact else down, fold) for down, fold in found]
-        return downs[0] if self.shared or len(downs) == 1 else torch.cat(downs)
-
 
 @dataclass
 class Plan:
@@ -114,6 +51,9 @@ def plan_names(file: LoraFile, family: str, naming: Naming, fold: bool = False) 
         if module.name not in places:
             plan.kept.append(module)
             continue
+        if "bias" in module.tensors:
+            raise ModelError(f"{module.name} has a bias of which it is not known what it means ({module.tensors['bias'].name}), so its "
+                             "name cannot be changed.", "Save the file again with the program that made it, without biases.")
         if module.kind != "lora" or module.is_dora or "mid" in module.tensors:
             kernel = " with a kernel between" if module.is_tucker else ""
             raise ModelError(f"{module.name} is {module.words}{kernel}, which is not renamed.",
@@ -140,14 +80,14 @@ def _to_diffusers(file: LoraFile, family: str, slot: Slot, modules: Mapping[int,
     for number, module in modules.items():
         alpha, scale = module.tensors.get("alpha"), file.scale(module)
         folds = always or _folds(file.tensor(module.tensors["down"].name), scale)
-        swapped = slot.swapped and module.scheme != "diffusers"
+        swapped = slot.swapped and not has_diffusers_rows(module.name, slot)
         pieces = [(names[number], None, None, module.shape[0])] if number >= 0 else \
             [(names[part], rows, columns, rows[1] - rows[0]) for part, rows, columns in _divided(file, slot, module, notes)]
         for name, rows, columns, outputs in pieces:
             piece = Piece(module, rows, columns, scale if folds else 1.0)
-            told = 0.0 if folds else scale * _width(piece)
-            dtype = alpha.dtype if alpha else _type(module)
-            notes.setdefault(ALPHAS, {})[name] = None if alpha is None and scale == 1 else [file.alpha(module), dtype, scale]
+            told = None if folds else scale * width_of(piece)
+            whole, dtype = _strength(file, module)
+            notes.setdefault(ALPHAS, {})[name] = None if alpha is None and scale == 1 else [whole, dtype, scale]
             yield Renamed(name, "diffusers", ((piece, (0, outputs)),), outputs, swapped=swapped, told_alpha=told)
 
 
@@ -193,7 +133,7 @@ def _to_original(file: LoraFile, family: str, slot: Slot, modules: Mapping[int, 
             raise ModelError(f"{name} is in the file whole and in parts.", "One of them must go.")
         number, module = next(iter(modules.items()))
         fold, alpha = _back(file, module, old, names_of(slot, "diffusers", family)[max(0, number)])
-        swapped = slot.swapped and module.scheme == "diffusers"
+        swapped = slot.swapped and has_diffusers_rows(module.name, slot)
         return Renamed(name, naming, ((Piece(module, fold=fold), (0, module.shape[0])),), module.shape[0], swapped=swapped, alpha=alpha)
     parts = sorted(modules.items())
     unit = next(module.shape[0] // slot.widths[part] for part, module in parts)
@@ -204,8 +144,7 @@ def _to_original(file: LoraFile, family: str, slot: Slot, modules: Mapping[int, 
     fold, alpha = backs[0]
     scales = {file.scale(module) for _, module in parts}
     if len(scales) > 1 or len({one for one, _ in backs}) > 1:
-        uneven = [one for one in scales if math.frexp(one)[0] != 0.5]
-        if uneven:
+        if not all(_folds(file.tensor(module.tensors["down"].name), file.scale(module)) for _, module in parts):
             raise ModelError(f"The parts of {name} have different scales, which one layer cannot hold without rounding.",
                              "Make them alike with merge-loras first.")
         folds = [file.scale(module) for _, module in parts]
@@ -235,11 +174,10 @@ def parts_of(plan: Plan, file: LoraFile, family: str) -> dict[str, list[list[int
 def _back(file: LoraFile, module: LoraModule, old: Mapping[str, Any], name: str) -> tuple[float, tuple[float, str] | None]:
     """What down is multiplied with, and alpha. Args: old: ALPHAS of the file. name: diffusers'."""
     told = old.get(name, old.get("", ())) if module.scheme == "diffusers" else ()
-    place = module.tensors.get("alpha")
     if told is None:
         return 1.0, None
     if not told:
-        return 1.0, (file.alpha(module), place.dtype if place else _type(module)) if module.rank else None
+        return 1.0, _strength(file, module) if module.rank else None
     alpha, dtype, scale = float(told[0]), str(told[1]), float(told[2])
     stands_in_settings = file.scale(module) != 1 or not scale
     return 1.0 if stands_in_settings else 1 / scale, (alpha, dtype)
@@ -261,22 +199,21 @@ def _same_down(file: LoraFile, modules: Sequence[LoraModule]) -> bool:
 
 def _folds(down: torch.Tensor, scale: float) -> bool:
     """Whether down times a scale can be divided again without losing a bit."""
+    import torch
+
     if scale == 1:
         return True
-    return math.frexp(scale)[0] == 0.5 and bool((_scaled(_scaled(down, scale), 1 / scale) == down).all())
+    flat = down.contiguous().view(-1)
+    return math.frexp(scale)[0] == 0.5 and all(torch.equal(scaled(scaled(piece, scale), 1 / scale).float(), piece.float())
+                                               for (piece,) in pieces(flat))
 
 
-def _scaled(tensor: torch.Tensor, scale: float) -> torch.Tensor:
-    return tensor if scale == 1 else (tensor * scale).to(tensor.dtype)
-
-
-def _cut(tensor: torch.Tensor, rows: tuple[int, int] | None, columns: tuple[int, int] | None) -> torch.Tensor:
-    tensor = tensor if rows is None else tensor[rows[0]:rows[1]]
-    return tensor if columns is None else tensor[:, columns[0]:columns[1]]
-
-
-def _width(piece: Piece) -> int:
-    return piece.columns[1] - piece.columns[0] if piece.columns else piece.module.rank
+def _strength(file: LoraFile, module: LoraModule) -> tuple[float, str]:
+    """Alpha, and its type; with LyCORIS' scalar in it, which other names do not have."""
+    if "scalar" in module.tensors:
+        return file.scale(module) * module.rank, "F32"
+    place = module.tensors.get("alpha")
+    return file.alpha(module), place.dtype if place else _type(module)
 
 
 def _type(module: LoraModule) -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from core.utilities.files.derived import ALPHAS
 from core.utilities.files.lora_file import FLOATS, LoraFile
-
-ALPHAS, PARTS = "lorabook.alphas", "lorabook.parts"
-"""Keys of the metadata, for the way back: alpha, type and scale by diffusers' names (the commonest under ""); whose columns are whose."""
 
 
 def read_note(file: LoraFile, key: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from core.base.errors import ConfigError, DatasetError
 from core.base.files import read_json, read_text, sha256
 from core.base.paths import typed_path
+from core.base.saved_as import saved_file
 from core.dataset.images.files import IMAGE_SUFFIXES, image_files
 from core.diffusion.prompts import split_prompt_line
 from core.training.evaluated import REPORT, EvaluationReport
@@ -118,15 +119,9 @@ def _beside(file: Path) -> list[Sample]:
     """What sd-scripts drew beside a file that no run of ours wrote: those that bear its name."""
     prompts = next((path for name in PROMPT_FILES if (path := file.parent / name).is_file()), file.parent / PROMPT_FILES[0])
     drawn = [sample for folder in ("sample", "samples") for sample in named_samples(file.parent / folder, _prompts(prompts))]
-    name = _without_epoch(file.stem)
+    name = saved_file(file).name
     own = [sample for sample in drawn if sample.path.stem.startswith(f"{name}_")]
     return _with_lines([sample for sample in newest_of_each(own) if sample.moment != "before"], prompts, file, name)
-
-
-def _without_epoch(stem: str) -> str:
-    """ "mika" of "mika-000004" and "mika-step00000200"."""
-    name, _, last = stem.rpartition("-")
-    return name if name and last.removeprefix("step").isdigit() and len(last) >= 6 else stem
 
 
 def _with_lines(drawn: Sequence[DrawnSample], prompts: Path, file: Path, name: str) -> list[Sample]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from core.base.tensor_headers import TensorPlace
+from core.utilities.files.derived import carried
 from core.utilities.files.lora_file import LoraFile
 from core.utilities.files.modules import LoraModule
-from core.utilities.files.writing import NewTensor, new_tensor
+from core.utilities.files.writing import NewTensor, bytes_of, new_tensor
 from core.utilities.layers.algebra import Factors, FactorSpectrum
-from core.utilities.layers.new_layers import MadeLayer, NewLayer, names_like
+from core.utilities.layers.new_layers import MadeLayer, NewLayer, folds, names_like
 from core.utilities.layers.plans import KEPT, ResizePlan
 from core.utilities.layers.updates import Computing, spectrum, weight_shape
 
@@ -37,9 +39,21 @@ def cutting(file: LoraFile, plan: ResizePlan, device: str, computing: Computing,
 def kept_tensors(file: LoraFile, plan: ResizePlan) -> list[NewTensor]:
     """What is taken over byte by byte: tensors of no layer, layers without a rank, and what others have beside their factors."""
     layers = plan.ranks()
-    places = [*file.unknown, *(place for module in file.modules for role, place in module.tensors.items()
-                               if module.name not in layers or role in KEPT)]
-    return [new_tensor(place.name, place.dtype, place.shape, partial(file.view, place.name)) for place in places]
+    kept = [(None, place) for place in file.unknown] + [(module, place) for module in file.modules for role, place in module.tensors.items()
+                                                        if module.name not in layers or role in KEPT]
+    return [_as_it_is(file, module if module is not None and module.name in layers else None, place) for module, place in kept]
+
+
+def _as_it_is(file: LoraFile, module: LoraModule | None, place: TensorPlace) -> NewTensor:
+    """A tensor of the old file. Args: module: the one that gets a rank, to which it belongs; None: it belongs to none.
+
+    PEFT multiplies a bias beside up with the scale; where that goes into the factors, it goes into the bias too.
+    """
+    scale = file.scale(module) if module is not None and folds(module) and module.tensors.get("up_bias") == place else 1.0
+    if scale == 1:
+        return new_tensor(place.name, place.dtype, place.shape, partial(file.view, place.name))
+    return new_tensor(place.name, place.dtype, place.shape, lambda: bytes_of((file.tensor(place.name).double() * scale)
+                                                                             .to(file.tensor(place.name).dtype)))
 
 
 def _dtype_of(module: LoraModule) -> str:
@@ -50,7 +64,7 @@ def _dtype_of(module: LoraModule) -> str:
 def resized_metadata(file: LoraFile, plan: ResizePlan) -> dict[str, str]:
     """As sd-scripts writes it after its resize (networks/resize_lora.py); what PEFT's settings say of ranks no longer holds and goes."""
     rule, old = plan.rule, file.metadata
-    new = {key: value for key, value in old.items() if key not in ("sshs_model_hash", "sshs_legacy_hash", "lora_adapter_metadata")}
+    new = carried(old, new_factors=True, made_lora=any(module.kind in ("loha", "lokr") for module in file.modules))
     before, comment = max(layer.rank for layer in plan.layers), old.get("ss_training_comment", "")
     if rule.method == "fixed":
         conv = "" if rule.conv_rank in (None, rule.rank) else f" (conv: {rule.conv_rank})"

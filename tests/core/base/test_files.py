@@ -10,7 +10,7 @@ import time
 import pytest
 
 from core.base.errors import DatasetError, DiskError
-from core.base.files import atomic_write, clear_old_parts, read_text, safe_stem, write_new, write_text
+from core.base.files import atomic_write, read_text, safe_stem, write_new, write_text
 from core.base.paths import ROOT
 
 
@@ -83,13 +83,3 @@ def test_names_are_made_safe(name, wanted):
 
 def test_long_names_are_cut_between_characters():
     assert len(safe_stem("猫" * 200).encode()) <= 80
-
-
-def test_what_a_kill_left_half_written_goes_when_it_is_old_and_nothing_else(tmp_path):
-    old, young, hidden, shown = (tmp_path / name for name in (".a.png.x1.part", ".b.png.x2.part", ".hidden", "c.part"))
-    for path in (old, young, hidden, shown):
-        path.write_bytes(b"x")
-    for path in (old, hidden, shown):
-        os.utime(path, (1, 1))
-    clear_old_parts(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".b.png.x2.part", ".hidden", "c.part"]

@@ -182,6 +182,14 @@ def test_checkpoints_carry_step_epoch_and_size(tmp_path):
     assert found["mochi"].final and not found["mochi-000001"].final and found["mochi"].size > 50
 
 
+def test_the_last_file_of_a_run_whose_name_ends_in_a_number_is_of_no_epoch(tmp_path):
+    run = make_run(tmp_path, saving={"output_name": "mika-240115"})
+    for name in ("mika-240115-000002", "mika-240115"):
+        write_lora(run.checkpoints / f"{name}.safetensors")
+    found = {checkpoint.path.stem: (checkpoint.epoch, checkpoint.final) for checkpoint in read_status(run).checkpoints}
+    assert found == {"mika-240115-000002": (2, False), "mika-240115": (None, True)}
+
+
 def test_a_lost_run_shows_its_last_line_and_what_to_do(tmp_path):
     run = make_run(tmp_path)
     run.log.write_text("loading\nthe very last words\n")

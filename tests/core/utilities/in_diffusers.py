@@ -109,10 +109,13 @@ def added(parts: Sequence[tuple[Updates, float]]) -> Updates:
     return {name: partial(total, name) for name in parts[0][0]}
 
 
-def written_by_every_tool(one: Path, two: Path, rank: int, base: Path, folder: Path) -> Iterator[tuple[str, Path, Updates]]:
+def written_by_every_tool(one: Path, two: Path, rank: int, base: Path | None, folder: Path) -> Iterator[tuple[str, Path, Updates]]:
     """Each tool's file of two trained ones, and the updates that it must compute, found by hand.
 
-    Args: rank: of the trained files' layers. base: a checkpoint in the original layout.
+    Args:
+        rank: of the trained files' layers.
+        base: a checkpoint in the original layout and in full precision, into which one is put and out of which it is taken again; None:
+            neither is done, for half precision rounds what is put in.
     """
     first, second = updates_of(one), updates_of(two)
 
@@ -137,15 +140,16 @@ def written_by_every_tool(one: Path, two: Path, rank: int, base: Path, folder: P
         convert_lora(ConvertSettings.make(file=str(at(naming)), naming="kohya", save_to=str(at(f"back-from-{naming}"))))
         yield f"convert to {naming} and back", at(f"back-from-{naming}"), first
     yield "convert to diffusers", at("diffusers"), first
-    bake_loras(BakeSettings.make(base=str(base), files=(str(one),), weights=(0.8,), save_to=str(at("baked")), device="cpu"))
-    extract_lora(ExtractSettings.make(base=str(base), tuned=str(at("baked")), new_rank=rank, save_to=str(at("extracted")), **usual))
-    yield "extract what was baked", at("extracted"), added([(first, 0.8)])
+    if base is not None:
+        bake_loras(BakeSettings.make(base=str(base), files=(str(one),), weights=(0.8,), save_to=str(at("baked")), device="cpu"))
+        extract_lora(ExtractSettings.make(base=str(base), tuned=str(at("baked")), new_rank=rank, save_to=str(at("extracted")), **usual))
+        yield "extract what was baked", at("extracted"), added([(first, 0.8)])
     at("told").write_bytes(one.read_bytes())
     edit_metadata(MetadataSettings.make(file=str(at("told")), name="Told", trigger="mika"))
     yield "metadata", at("told"), first
 
 
-def check_every_tool(bench: Bench, one: Path, two: Path, rank: int, base: Path, folder: Path) -> int:
+def check_every_tool(bench: Bench, one: Path, two: Path, rank: int, base: Path | None, folder: Path) -> int:
     """Every tool's file draws as the weights do that were changed by hand. Returns: how many files were drawn with."""
     folder.mkdir(exist_ok=True)
     plain, count = bench.answer(), 0

@@ -69,6 +69,46 @@ def test_what_was_made_of_checkpoints_is_not_averaged_with_them_and_two_runs_are
         average_loras(AverageSettings.make(files=(str(tmp_path),)))
 
 
+def checkpoints(tmp_path, output_name, *names):
+    for name in names:
+        write(tmp_path / f"{name}.safetensors", {NAME: layer("linear")[0]}, {"ss_output_name": output_name} if output_name else {})
+    return [path.stem for path in checkpoints_of([str(tmp_path)])[0]]
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("name", ["mika-2", "mika-240115"])
+def test_the_last_file_of_a_run_whose_name_ends_in_a_number_is_of_the_run(tmp_path, name, told):
+    names = [f"{name}-000001", f"{name}-000002", name]
+    assert checkpoints(tmp_path, name if told else "", *names) == names
+
+
+def test_versions_are_no_checkpoints_of_one_run(tmp_path):
+    with pytest.raises(ConfigError, match="There is only 1 checkpoint"):
+        checkpoints(tmp_path, "", "v-1", "v-2", "v-3")
+
+
+def test_a_file_that_is_broken_and_not_of_the_run_is_only_left_out(tmp_path):
+    (tmp_path / "half.safetensors").write_bytes(b"half")
+    assert checkpoints(tmp_path, "mika", "mika-000001", "mika") == ["mika-000001", "mika"]
+
+
+@pytest.mark.parametrize("kind", ["linear", "conv", "loha", "lokr", "lokr factors", "lokr conv", "lokr tucker"])
+def test_each_layer_keeps_the_rank_that_its_own_updates_have(tmp_path, kind):
+    updates = []
+    for number in (1, 2):
+        own, update = layer(kind, number, rank=2)
+        other = layer("linear", number, rank=8)[0]
+        write(tmp_path / f"mika-{number:06d}.safetensors", {NAME: own, "lora_unet_down_blocks_0_proj_in": other})
+        updates.append(update)
+    report = average_loras(AverageSettings.make(files=(str(tmp_path),), save_to=str(tmp_path / "out.safetensors"), device="cpu"))
+    whole = sum(updates) / 2
+    rank = int(torch.linalg.matrix_rank(updates[0].flatten(1)))
+    ranks = {plan.name: plan.new_rank for plan in report.layers}
+    assert ranks == {NAME: rank, "lora_unet_down_blocks_0_proj_in": 8}
+    best = best_of_rank(whole, rank)[0]
+    assert float((update_of(load_file(report.file), NAME).flatten() - best.flatten()).norm() / best.norm()) < 1e-5
+
+
 def test_one_checkpoint_alone_has_no_average(tmp_path):
     run(tmp_path, 1)
     with pytest.raises(ConfigError, match="There is only 1 checkpoint"):

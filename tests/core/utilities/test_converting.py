@@ -8,12 +8,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from core.base.errors import ConfigError, ModelError
+from core.utilities.files.derived import ALPHAS, PARTS
 from core.utilities.files.lora_file import open_lora
 from core.utilities.layers.products import factors_of
 from core.utilities.names.converting import ConvertSettings, convert_lora
 from core.utilities.names.coverage import coverage_of
 from core.utilities.names.naming import names_of, slots_of
-from core.utilities.names.way_back import ALPHAS, PARTS
 from tests.core.utilities.layers import layer, low_rank, update_of, write
 from tests.lora_files import layers_of
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.base import files
+from core.base import parts
 from core.base.errors import DiskError
 from core.stages import stage_named
 from tests.core.utilities.layers import layer, write
@@ -61,7 +61,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tool, sources, tmp_path, monkeyp
     class Full:
         mkstemp = staticmethod(on_the_full_disk)
 
-    monkeypatch.setattr(files, "tempfile", Full)
+    monkeypatch.setattr(parts, "tempfile", Full)
     with pytest.raises(DiskError, match="No space left to write"):
         run(tool, TOOLS[tool](sources))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before

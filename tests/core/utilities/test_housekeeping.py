@@ -6,8 +6,11 @@ import time
 from dataclasses import replace
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from core.base.errors import ConfigError
+from core.base.files import write_json
 from core.base.progress import SILENT
 from core.dataset.project import Project, trained_on
 from core.training.run import Run
@@ -45,7 +48,7 @@ def run(tmp_path, monkeypatch):
     write(project.variants / ".replaced" / "a_upscaled.png")
     write(project.variants / ".trained" / "0123456789abcdef" / "images" / "a.png")
     os.utime(project.variants / ".trained" / "0123456789abcdef", (time.time() - LONG_AGO,) * 2)
-    write(run.checkpoints / ".mochi.part")
+    write(run.checkpoints / ".mochi.safetensors.ab12cd3_.part")
     for name in ("mochi-000001.safetensors", "mochi-step00000010.safetensors", "mochi.safetensors"):
         write(run.checkpoints / name)
     write(run.checkpoints / "sample" / "mochi_e000001_00_1.png")
@@ -89,6 +92,63 @@ def test_only_the_kinds_projects_and_ages_that_were_named(run, tmp_path):
     report = keep(projects=["dogs"], kinds=["caches"], days=5, delete=True)
     assert report.files == 1 and sorted(path.name for path in other.images.glob("*.npz")) == ["c_0512x0512_sd.npz"]
     assert keep(kinds=["epochs"], delete=True).files == 2 and (run.checkpoints / "mochi.safetensors").exists()
+
+
+def ended_with(run, name):
+    """The run says which LoRA it ended with."""
+    write_json(run.folder / "supervisor.json", {"attempt": 1, "host": "x", "mark": None})
+    run.note("end", attempt=1, state="done", message="", checkpoint=str(run.checkpoints / name))
+
+
+def lora(path, age=LONG_AGO):
+    save_file({"lora_unet_a.lora_up.weight": torch.ones(2, 2)}, path)
+    os.utime(path, (time.time() - age,) * 2)
+
+
+def named(run, *names):
+    """The run's only files are these, the first the oldest."""
+    for path in run.checkpoints.glob("*.safetensors"):
+        path.unlink()
+    for number, name in enumerate(names):
+        lora(run.checkpoints / f"{name}.safetensors", LONG_AGO - number)
+
+
+def left_of_epochs(run):
+    keep(kinds=["epochs"], delete=True)
+    return sorted(path.stem for path in run.checkpoints.glob("*.safetensors"))
+
+
+def test_the_last_lora_of_a_run_whose_name_ends_in_a_number_stays(run):
+    """As a date does: "mika-240115"."""
+    write_json(run.folder / "run.json", {**run.info, "output_name": "mika-240115"})
+    named(run, "mika-240115-000001", "mika-240115-step00000010", "mika-240115", "mika-240115-mean", "another-000002")
+    assert left_of_epochs(run) == ["another-000002", "mika-240115", "mika-240115-mean"]
+
+
+def test_of_a_run_that_was_stopped_early_the_newest_whole_lora_stays(run):
+    named(run, "mochi-000001", "mochi-000002", "mochi-000003", "mochi-000002-mean")
+    (run.checkpoints / "mochi-000003.safetensors").write_bytes(b"half of it")
+    os.utime(run.checkpoints / "mochi-000003.safetensors", (time.time() - 60,) * 2)
+    assert left_of_epochs(run) == ["mochi-000002", "mochi-000002-mean"]
+
+
+def test_the_lora_that_a_run_ended_with_stays_whatever_its_name(run):
+    named(run, "mochi-000001", "mochi-000002", "mochi-000003")
+    ended_with(run, "mochi-000002.safetensors")
+    assert left_of_epochs(run) == ["mochi-000002", "mochi-000003"]
+
+
+def test_a_persons_own_half_files_stay_and_those_of_lorabook_go(run):
+    project = Project(run.project_folder)
+    own = [write(project.images / "my holiday.zip.part"), write(project.folder / "notes" / "model.safetensors.incomplete"),
+           write(run.checkpoints / "notes.txt.incomplete")]
+    halves = [write(project.folder / ".123.x.part.zip"), write(project.folder / "output" / ".1.mochi.part.safetensors"),
+              write(run.checkpoints / "mochi-000001.safetensors.incomplete")]
+    folder = write(project.folder / "output" / ".mika-diffusers.safetensors.ab12cd3_.part" / "lora.safetensors.part").parent
+    os.utime(folder, (time.time() - LONG_AGO,) * 2)
+    young = write(project.folder / ".a.txt.ab12cd3_.part", age=60)
+    keep(delete=True)
+    assert all(path.exists() for path in [*own, young]) and not any(path.exists() for path in [*halves, folder])
 
 
 def test_what_a_training_uses_is_never_among_it(run):

@@ -4,15 +4,19 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
+from core.base.errors import ModelError
 from core.stages import plain
 from core.utilities.files.hashing import hashes_of
 from core.utilities.files.lora_file import open_lora
 from core.utilities.inspecting.about import about
 from core.utilities.inspecting.inspecting import InspectSettings, inspect_lora
 from core.utilities.layers.blocks import block_of, order_of
+from core.utilities.merging.merging import MergeSettings, merge_loras
+from core.utilities.merging.weighing import WeighSettings, weigh_lora
 from core.utilities.names.family import family_of
+from core.utilities.resizing.resizing import ResizeLoraSettings, resize_lora
 from tests.core.utilities.layers import KINDS, layer, low_rank, write
 from tests.lora_files import METADATA, layers_of, make_lora
 
@@ -90,6 +94,61 @@ def test_broken_dead_and_loud_layers_and_odd_tensors_are_found(tmp_path):
                 "1 layer are not whole", "another hash")
     for words in expected:
         assert any(words in line for line in told), (words, told)
+
+
+@pytest.mark.parametrize("measured", [False, True])
+@pytest.mark.parametrize("roles, said", [
+    ({".alpha": torch.tensor(float("nan"))}, "nan"), ({".alpha": torch.tensor(float("inf"))}, "inf"),
+    ({".scalar": torch.tensor(float("nan"))}, "nan"), ({".alpha": torch.ones(3)}, "should be one number")])
+def test_an_alpha_that_is_no_number_is_found_and_spoils_nothing_else(tmp_path, roles, said, measured):
+    names = [f"lora_unet_mid_block_attentions_0_transformer_blocks_{number}_ff_net_2" for number in range(3)]
+    layers = {name: layer("linear", number)[0] for number, name in enumerate(names)}
+    layers[names[1]] |= roles
+    report = inspect(write(tmp_path / "a.safetensors", layers), measured=measured)
+    told, = [finding for finding in report.findings if finding.level == "error"]
+    assert names[1] in str(told) and said in str(told).lower()
+    values = plain(report)
+    assert json.dumps(values, allow_nan=False) and (len(report.energy) > 0) == measured
+    assert [facts.alpha for facts in report.layers] == [2, None, 2] and report.blocks[0].alphas == (2,)
+    if measured:
+        assert [facts.norm is None for facts in report.layers] == [False, True, False] and report.energy[-1] == pytest.approx(1)
+
+
+TWO_KINDS = {"LoRA and LoHa": ("linear", "loha"), "LoRA and LoKr": ("linear", "lokr"), "LoHa and LoKr": ("loha", "lokr"),
+             "LoRA and full difference": ("linear", ".diff"), "LoRA and OFT": ("linear", ".oft_blocks"),
+             "LoHa and norm layer": ("loha", ".w_norm"), "holds down, up twice": ("linear", "peft")}
+
+
+@pytest.mark.parametrize("case", TWO_KINDS)
+def test_several_kinds_in_one_layer_are_told_and_never_half_of_them_used(tmp_path, case):
+    one, two = TWO_KINDS[case]
+    more = layer("linear", 1)[0]
+    further = {"peft": {".lora_B.weight": more[".lora_up.weight"], ".lora_A.weight": more[".lora_down.weight"]},
+               ".diff": {".diff": torch.ones(24, 36)}, ".oft_blocks": {".oft_blocks": torch.ones(2, 3, 3)},
+               ".w_norm": {".w_norm": torch.ones(24)}}
+    name, other = "lora_unet_down_blocks_0_attentions_0_proj_in", "lora_unet_down_blocks_1_attentions_0_proj_in"
+    path = write(tmp_path / "a.safetensors", {name: {**layer(one)[0], **(further.get(two) or layer(two, 1)[0])}, other: layer("linear")[0]})
+    with open_lora(path) as file:
+        module, _ = file.modules
+        assert module.words == "incomplete" and case in module.problem and not file.unknown
+        assert sorted(place.name for place in module.tensors.values()) == sorted(key for key in load_file(path) if key.startswith(name))
+    assert any(f"such as {name}, which" in str(finding) and case in str(finding) for finding in inspect(path).findings)
+    for refused in (lambda: merge_loras(MergeSettings.make(files=(str(path), str(path)))),
+                    lambda: weigh_lora(WeighSettings.make(file=str(path), weight=0.5))):
+        with pytest.raises(ModelError, match=f"{name}.* is incomplete: it .*{case}"):
+            refused()
+    report = resize_lora(ResizeLoraSettings.make(file=str(path), new_rank=2, device="cpu"))
+    old, new = load_file(path), load_file(report.file)
+    assert report.kept == (name,) and new[f"{other}.lora_down.weight"].shape[0] == 2
+    assert all(torch.equal(new[key], value) for key, value in old.items() if key.startswith(name))
+
+
+@pytest.mark.parametrize("roles", [{".diff_b": torch.ones(24)}, {".dora_scale": torch.ones(24, 1)}, {".scalar": torch.tensor(0.5)},
+                                   {".reshape_weight": torch.ones(2)}, {".lora_B.bias": torch.ones(24)}])
+def test_what_goes_with_factors_makes_no_second_kind_of_them(tmp_path, roles):
+    with open_lora(write(tmp_path / "a.safetensors", {"lora_unet_x": {**layer("linear")[0], **roles}})) as file:
+        module, = file.modules
+        assert module.kind == "lora" and module.problem == "" and not file.unknown
 
 
 @pytest.mark.parametrize("family", ["sd15", "sd2", "sdxl"])

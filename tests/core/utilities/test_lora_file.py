@@ -6,10 +6,11 @@ import zipfile
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from core.base.errors import ModelError
 from core.base.tensor_headers import CONVERT
+from core.stages import stage_named
 from core.utilities.files.lora_file import open_lora
 from core.utilities.files.modules import split_name
 from tests.core.utilities.layers import KINDS, layer, write
@@ -49,6 +50,21 @@ def test_a_layers_kind_shape_and_scale_are_told(tmp_path, kind):
         assert module.is_tucker == ("tucker" in kind) and module.is_dora == (kind == "dora")
         assert module.is_large_kernel == (kind in ("conv", "tucker", "loha tucker", "lokr conv", "lokr tucker"))
         assert file.scale(module) == (1 if kind in ("lokr", "lokr conv", "lokr factors", "lokr tucker") else 0.5)
+
+
+def test_an_empty_tensor_may_stand_anywhere_in_the_header(tmp_path):
+    """The order of the entries tells nothing; safetensors' own reader takes them in any."""
+    header = {"lora_unet_a.lora_up.weight": {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]},
+              "nothing": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]},
+              "lora_unet_a.lora_down.weight": {"dtype": "F32", "shape": [1, 1], "data_offsets": [4, 8]},
+              "none": {"dtype": "F32", "shape": [0], "data_offsets": [4, 4]}}
+    text = json.dumps(header).encode()
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
+    assert set(load_file(path)) == set(header)
+    stage = stage_named("inspect-lora")
+    report = stage.run(tmp_path / "jobs", stage.settings_class().make(file=str(path)))
+    assert report.as_dict()["unknown"] and open_lora(path).modules[0].rank == 1
 
 
 def test_other_kinds_are_told_and_what_nobody_knows_is_listed(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import time
 
 import pytest
@@ -78,6 +79,47 @@ def test_what_would_run_a_program_is_refused_and_not_run(tmp_path):
     with pytest.raises(ModelError, match="holds more than tensors and is not opened"):
         convert_pickled(PickledSettings.make(file=str(tmp_path / "a.pt")))
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.pt"]
+
+
+@pytest.mark.parametrize("values, kept, left", [
+    ({"unet": {"a": torch.ones(2)}, "epoch": torch.tensor(3)}, ["a"], ("epoch",)),
+    ({"params_ema": {"a": torch.ones(2), "n": 1}}, ["a"], ("n",)),
+    ({"state_dict": {"a": torch.ones(2)}, "ema": {"b": torch.ones(2)}, "epoch": 3}, ["a"], ("ema", "epoch"))])
+def test_the_one_model_in_a_checkpoint_is_taken_and_what_is_beside_it_named(tmp_path, values, kept, left):
+    torch.save(values, tmp_path / "a.pt")
+    report = convert_pickled(PickledSettings.make(file=str(tmp_path / "a.pt")))
+    assert list(load_file(tmp_path / "a.safetensors")) == kept
+    assert report.left == left and f"Left out: {', '.join(left)}." in report.sentence()
+
+
+@pytest.mark.parametrize("values, said", [
+    ({"unet": {"a": torch.ones(2)}, "text_encoder": {"b": torch.ones(2)}, "epoch": torch.tensor(3)}, "groups of tensors: unet, text_enc"),
+    ({"a": torch.ones(2), "b": torch.ones(2), "unet": {"a": torch.ones(2)}}, "several groups of tensors beside 2 tensors: unet"),
+    ({"a": torch.ones(2), "s": torch.eye(3).to_sparse()}, "s in a.pt holds no values of its own"),
+    ({"a": torch.empty(2, device="meta")}, "a in a.pt holds no values of its own")])
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor")
+def test_what_would_be_half_a_checkpoint_is_refused(tmp_path, values, said):
+    torch.save(values, tmp_path / "a.pt")
+    with pytest.raises(ModelError, match=said):
+        convert_pickled(PickledSettings.make(file=str(tmp_path / "a.pt")))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pt"]
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_pickle_broken_at_any_place_is_read_or_refused_in_words(tmp_path, legacy):
+    path, chance = tmp_path / "a.pt", random.Random(0)
+    torch.save({"a": torch.ones(2, 3), "b": torch.ones(3), "epoch": 3}, path, _use_new_zipfile_serialization=not legacy)
+    whole, refused = path.read_bytes(), 0
+    for place in chance.choices(range(min(len(whole), 400)), k=300):
+        path.write_bytes(whole[:place] + bytes([chance.randrange(256)]) + whole[place + 1:])
+        try:
+            convert_pickled(PickledSettings.make(file=str(path)))
+        except ModelError as error:
+            refused += 1
+            assert "a.pt" in error.message
+        (tmp_path / "a.safetensors").unlink(missing_ok=True)
+    assert refused > 20
 
 
 @pytest.mark.parametrize("case, said", [("text", "cannot be read|holds more"), ("list", "holds a list"), ("none", "holds no tensors"),

@@ -13,11 +13,12 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from core.base.errors import ConfigError
+from core.base.errors import ConfigError, DiskError
 from core.base.paths import ROOT
 from core.base.tensor_headers import read_header
+from core.stages import stage_named
 from core.utilities.files.hashing import hashes_of
-from core.utilities.files.header_edit import change_metadata, mend_header
+from core.utilities.files.header_edit import change_metadata
 from core.utilities.files.metadata import MetadataSettings, edit_metadata
 from core.utilities.files.writing import bytes_of, new_tensor, write_safetensors
 
@@ -86,29 +87,63 @@ def test_what_another_name_leads_to_is_never_changed_in_its_place(tmp_path, link
     assert blob.read_bytes() == before and said(path)["modelspec.author"] == "me" and not path.is_symlink()
 
 
-KILL = """
-import os, sys
-from pathlib import Path
-from core.utilities.files import header_edit
-class Dying:
-    def __init__(self, file): self.file = file
-    def __enter__(self): self.file.__enter__(); return self
-    def __exit__(self, *given): return self.file.__exit__(*given)
-    def __getattr__(self, name): return getattr(self.file, name)
-    def write(self, data):
-        self.file.write(data[:len(data) // 3]); self.file.flush(); os.kill(os.getpid(), 9)
-import builtins
-header_edit.open = lambda path, mode: Dying(builtins.open(path, mode)) if mode == "r+b" else builtins.open(path, mode)
-header_edit.change_metadata(Path(sys.argv[1]), {"modelspec.title": "y" * 3000})
-"""
+def edit(path, **values):
+    """Through the stage, as the command does."""
+    stage = stage_named("lora-metadata")
+    return stage.run(path.parent / "jobs", stage.settings_class().make(file=str(path), **values))
 
 
-def test_a_kill_while_the_header_is_written_is_mended_by_the_next_look(tmp_path):
+def test_a_name_as_long_as_a_disk_takes_is_changed_in_its_place(tmp_path):
+    path = make(tmp_path / f"{'x' * 240}.safetensors")
+    assert edit(path, author="me").in_place and said(path)["modelspec.author"] == "me" and list(tmp_path.iterdir()) == [path]
+    with pytest.raises(ConfigError, match="is too long a name: 262 bytes"):
+        edit(path, author="me", save_to=str(tmp_path / f"{'x' * 250}.safetensors"))
+
+
+def test_a_file_that_may_only_be_read_is_not_changed_whoever_asks(tmp_path):
+    path = make(tmp_path / "a.safetensors", room=0)
+    path.chmod(0o444)
+    before = path.read_bytes()
+    for words in ("me", "x" * 50_000):
+        with pytest.raises(DiskError, match="may only be read"):
+            edit(path, description=words)
+    assert path.read_bytes() == before and path.stat().st_mode & 0o777 == 0o444
+    edit(path, author="me", save_to=str(tmp_path / "b.safetensors"))
+    assert said(tmp_path / "b.safetensors")["modelspec.author"] == "me" and edit(tmp_path / "b.safetensors", author="you").in_place
+
+
+def test_the_rights_of_a_file_stay_when_it_is_copied_for_more_room(tmp_path):
+    path = make(tmp_path / "a.safetensors", room=0)
+    path.chmod(0o640)
+    assert not edit(path, author="me").in_place and path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("name", ["other.safetensors", "precious.txt"])
+def test_saving_under_another_name_writes_nothing_over(tmp_path, name):
+    path, other = make(tmp_path / "a.safetensors"), tmp_path / name
+    other.write_bytes(b"mine")
+    with pytest.raises(ConfigError, match=r"is there already|does not end in \.safetensors"):
+        edit(path, author="me", save_to=str(other))
+    other.unlink()
+    if other.suffix != ".safetensors":
+        with pytest.raises(ConfigError, match="does not end in"):
+            edit(path, author="me", save_to=str(other))
+        return
+    assert edit(path, save_to=str(other)).sentence() == "other.safetensors: nothing was changed. The file was copied."
+    other.write_bytes(b"mine")
+    with pytest.raises(ConfigError, match="is there already"):
+        change_metadata(path, {"a": "b"}, other)
+    assert other.read_bytes() == b"mine" and edit(path, author="me", save_to=str(path)).in_place
+
+
+def test_a_very_large_picture_is_refused_in_words(tmp_path):
     path = make(tmp_path / "a.safetensors")
     before = path.read_bytes()
-    assert subprocess.run([sys.executable, "-c", KILL, str(path)], cwd=ROOT).returncode == -9
-    assert path.read_bytes() != before and len(list(tmp_path.iterdir())) == 2
-    assert mend_header(path) and path.read_bytes() == before and [entry.name for entry in tmp_path.iterdir()] == ["a.safetensors"]
+    for side in (11_500, 20_000):
+        Image.new("1", (side, side)).save(tmp_path / "large.png")
+        with pytest.raises(ConfigError, match="cannot be opened: .*pixels"):
+            edit(path, thumbnail=str(tmp_path / "large.png"))
+    assert path.read_bytes() == before
 
 
 def test_a_small_picture_is_put_in_as_modelspec_wants_it(tmp_path):

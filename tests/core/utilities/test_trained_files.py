@@ -2,11 +2,13 @@
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
+from core.base.tensor_headers import read_header
 from core.training.builtin.main import train
 from core.utilities.checkpoints.baking import BakeSettings, bake_loras
 from core.utilities.inspecting.inspecting import InspectSettings, inspect_lora
+from core.utilities.names.converting import ConvertSettings, convert_lora
 from tests.core.utilities.in_diffusers import Bench, added, check_every_tool, updates_of
 from tests.tiny_models import make_model_folder, make_pictures, make_single_file, write_training_pair
 
@@ -52,3 +54,15 @@ def test_a_model_with_a_trained_file_in_it_has_the_weights_that_are_changed_by_h
 def test_what_a_trained_file_is_is_told(trained):
     report = inspect_lora(InspectSettings.make(file=str(trained[1]), device="cpu"))
     assert report.family.name == "sd15" and [finding.level for finding in report.findings if finding.level == "error"] == []
+
+
+def test_a_strength_that_stands_in_diffusers_settings_counts_there_for_text_encoders_too(trained, model, tmp_path):
+    """Of CLIP some versions of transformers call the layers text_model.encoder…, others encoder…; the settings must fit both."""
+    state = {name: torch.tensor(3.0) if name.endswith(".alpha") else value for name, value in load_file(trained[1]).items()}
+    save_file(state, tmp_path / "a.safetensors", {"ss_base_model_version": "sd_v1"})
+    convert_lora(ConvertSettings.make(file=str(tmp_path / "a.safetensors"), naming="diffusers", save_to=str(tmp_path / "b.safetensors")))
+    assert "lora_adapter_metadata" in read_header(tmp_path / "b.safetensors").metadata
+    bench = Bench(model)
+    for drawn, wanted in zip(bench.with_file(tmp_path / "b.safetensors"), bench.with_updates(updates_of(tmp_path / "a.safetensors")),
+                             strict=True):
+        torch.testing.assert_close(drawn, wanted, atol=1e-5, rtol=1e-4)
