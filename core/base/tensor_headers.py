@@ -23,7 +23,7 @@ LONGEST = 100_000_000
 """Bytes that a header may have (safetensors' MAX_HEADER_SIZE)."""
 ROOM = 32 << 10
 """Bytes of blanks behind a header that is written here, so that later changes of its metadata fit without moving the tensors."""
-CONVERT = "./jupyter.sh core convert-pickled --file FILE makes a .safetensors of it without running what is in it."
+CONVERT = "The panel Convert a LoRA file, or ./jupyter.sh core convert-pickled, makes a .safetensors of it without running what is in it."
 
 
 @dataclass(frozen=True)
