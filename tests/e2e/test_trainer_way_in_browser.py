@@ -45,7 +45,7 @@ def fill(page, field, value):
     says(page, "settings", "^Done: saved")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["dark"])
 def test_from_the_preset_to_the_report_with_a_mistake_a_stop_and_going_on(tmp_path, manager, theme):
     notebooks = tmp_path / "notebooks"
     notebooks.mkdir()

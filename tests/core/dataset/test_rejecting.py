@@ -310,6 +310,7 @@ def test_versions_that_cannot_go_along_keep_their_picture(project, versions):
     assert (tree(versions), names(project.images)) == before
 
 
+@pytest.mark.slow
 def test_nothing_is_rejected_or_put_back_while_a_tool_makes_versions(project, images):
     reject(project, "b")
     with locked(project.hidden / VERSIONS_LOCK):

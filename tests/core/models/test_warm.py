@@ -222,6 +222,7 @@ def test_memory_that_was_given_back_is_seen_at_once(driver):
         assert sorted(one.name for one in models.list()) == ["b", "c"]
 
 
+@pytest.mark.slow
 def test_memory_goes_back_when_a_model_is_unloaded():
     numpy = pytest.importorskip("numpy")
     models = WarmModels()

@@ -70,6 +70,7 @@ def test_a_picture_that_is_gone_is_told_and_is_no_error(session, run):
     assert shown(panel) is None and panel.log.text == ""
 
 
+@pytest.mark.slow
 def test_the_best_strength_is_written_into_a_file_of_its_own(session, run, project):
     run.checkpoints.mkdir(exist_ok=True)
     lora = draw_strengths(run)

@@ -88,6 +88,7 @@ def test_models_that_do_not_go_together_are_told_at_once(extract, pair, tmp_path
     assert "Rank must be at least 1" in extract.status.text
 
 
+@pytest.mark.slow
 def test_what_was_extracted_is_baked_and_taken_out_again(extract, bake, pair, session):
     choose(extract, *pair)
     extract.form.open_folds()
@@ -127,6 +128,7 @@ def test_another_family_a_kind_that_cannot_be_added_and_no_room_are_told_before(
     assert "where 0 KiB are free. Choose another place under Save as" in bake.status.text and bake.main.disabled
 
 
+@pytest.mark.slow
 def test_layers_without_a_place_are_listed(bake, pair, lora):
     fill(bake, pair[0], (lora, 1.0))
     press(bake.main)

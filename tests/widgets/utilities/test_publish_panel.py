@@ -66,6 +66,7 @@ def test_it_is_published_with_the_token_of_the_field_which_stands_in_no_file(pan
         assert not path.is_file() or b"hf_good_token" not in path.read_bytes(), path
 
 
+@pytest.mark.slow
 def test_what_does_not_matter_for_a_folder_is_hidden_and_the_folder_is_told(panel, lora, hub):
     panel.form.control("to").widget.value = "folder"
     assert panel.form.control("repo_id").view.layout.display == "none" == panel.token.view.layout.display
@@ -79,6 +80,7 @@ def test_what_does_not_matter_for_a_folder_is_hidden_and_the_folder_is_told(pane
     assert panel.status.state == "attention" and "is there already" in panel.status.text
 
 
+@pytest.mark.slow
 def test_a_refusal_of_the_far_end_is_a_sentence(panel, hub):
     panel.token.widget.value = "hf_read_token"
     press(panel.main)
@@ -86,6 +88,7 @@ def test_a_refusal_of_the_far_end_is_a_sentence(panel, hub):
     assert panel.status.state == "attention" and "no right to write" in panel.status.text and "hf_read_token" not in panel.status.text
 
 
+@pytest.mark.slow
 def test_the_newest_job_is_taken_up_again_with_its_settings(panel, session, tmp_path):
     panel.form.control("to").widget.value = "zip"
     checked(panel)

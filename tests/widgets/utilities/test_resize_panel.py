@@ -31,6 +31,7 @@ def test_sizes_are_shown_and_nothing_is_written(panel, lora):
     assert rows[0][5] == "none" and rows[1][4] == "1 to 2, mostly about 2" and "%" in rows[1][5]
 
 
+@pytest.mark.slow
 def test_a_pressed_target_gives_the_very_ranks_that_were_told(panel, lora):
     look(panel)
     told = panel._rows[2]

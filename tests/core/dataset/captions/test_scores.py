@@ -50,6 +50,7 @@ def test_words_that_another_notebook_added_meanwhile_are_understood(store, tmp_p
     assert store.find("m", ["cd" * 32]) == {"cd" * 32: {"general": {"bow": 0.5}}}
 
 
+@pytest.mark.slow
 def test_a_locked_a_broken_and_a_lost_file_are_done_without(store, tmp_path):
     store.remember("m", "m", {SHA: SCORES})
     other = sqlite3.connect(store.path)

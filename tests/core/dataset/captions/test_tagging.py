@@ -326,6 +326,7 @@ class Lock(Progress):
         self.take()
 
 
+@pytest.mark.slow
 def test_kept_scores_that_cannot_be_read_are_no_answer_without_tags(three, settings):
     tag_images(three, settings())
     before, lock = texts(three), Lock(three, at_step=False)
@@ -347,6 +348,7 @@ def test_a_kept_score_whose_words_are_lost_is_found_again_by_the_model(three, se
     assert texts(three) == before and report.provider and report.remembered < 3
 
 
+@pytest.mark.slow
 def test_where_one_of_two_answers_is_lost_the_caption_stays(three, settings):
     (three.images / "a.txt").write_text("mine")
     lock = Lock(three, at_step=True)

@@ -58,6 +58,7 @@ def stages_of(run):
     return [line.split(": ")[1].removesuffix(" ===") for line in begun]
 
 
+@pytest.mark.slow
 def test_three_stages_are_one_run(checkout, tmp_path):
     run = launch(make_run(tmp_path))
     assert wait_for_end(run) == "done", log_of(run)
@@ -70,6 +71,7 @@ def test_three_stages_are_one_run(checkout, tmp_path):
     assert (run.project_folder / "output" / "mochi.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_another_try_tells_it_the_new_settings_and_its_state(checkout, tmp_path):
     from core.training.watching.retries import Retry, begin_again
 

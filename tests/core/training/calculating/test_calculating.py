@@ -110,6 +110,7 @@ def test_sizes_are_read_again_only_where_pictures_came_or_find_others(project):
     assert len(after.shapes[0]) == 12 and set(after.shapes[0]) != set(first.shapes[0])
 
 
+@pytest.mark.slow
 def test_any_settings_count_as_plan_buckets_does(tmp_path):
     chance, folders = random.Random(7), []
     for number in range(3):

@@ -129,6 +129,7 @@ def test_one_that_was_cut_off_for_good_goes_on_where_it_stopped(mika, hub):
     assert set(there(hub)) == ALL and len(puts(hub)) == sent
 
 
+@pytest.mark.slow
 def test_a_killed_one_leaves_what_it_sent_and_the_next_goes_on(mika, hub):
     hub.delay = 0.4
     job = UtilitiesManager().start_publish("publish-lora", settings(mika), "hf_good_token")

@@ -146,6 +146,7 @@ def opened(**settings):
         return segmenter._open
 
 
+@pytest.mark.slow
 def test_a_model_is_open_once_on_each_device_however_it_was_asked_for(folder):
     """Where there is no GPU, "auto" is the CPU; who insists on CUDA is refused also while the model is open."""
     if onnx_device("auto") == "cuda":
