@@ -22,9 +22,13 @@ class TokenField:
     def __init__(self, heard: Callable[[Callable[[], Any]], Callable[..., None]]) -> None:
         self._token = ""
         self.widget = ipw.Password(description="Token", continuous_update=False)
-        self.widget.observe(heard(self.take), "value")
+        self.widget.observe(heard(self._keep), "value")
         box = ipw.VBox([self.widget, ipw.HTML(f'<p class="lb-help">{HELP}</p>')]).add_class("lb-field").add_class("lb-field-token")
         self.view = ipw.VBox([box]).add_class("lb-fields")
+
+    def _keep(self) -> None:
+        """As soon as it is typed. Nothing is given back: a panel says what its acts give back."""
+        self.take()
 
     def take(self) -> str:
         """Out of the field, which the notebook could save, into memory. Returns: the token; empty: none was given."""
