@@ -14,9 +14,10 @@ from typing import Any
 from core.base.errors import Cancelled
 from core.base.failures import explain
 from core.base.progress import Progress
+from core.base.words import aligned
 from core.flags import add_flags, read_flags
 from core.stages import STAGES, Stage, plain, told_findings
-from core.terminal import TerminalProgress, aligned, printable
+from core.terminal import TerminalProgress, printable
 from core.training_commands import add_training_commands
 
 
@@ -155,10 +156,12 @@ def demo(given: argparse.Namespace, progress: Progress) -> Any:
 
 
 def _readable(values: dict[str, Any]) -> str:
-    if "findings" in values:
-        lines = [f"{finding['level']:8} {finding['what']} {finding['remedy']}".rstrip() for finding in values["findings"]]
-        return "\n".join(lines) or "Nothing to mend."
-    if values.get("summary"):
-        return "\n".join([str(values["summary"]), *aligned(values.get("table") or [])])
+    """A report for people: its own words, its table, then what was found and does not stand in them."""
+    rows, found = values.get("table") or [], values.get("findings")
+    told = [str(values["summary"])] if values.get("summary") else []
+    told += aligned([list(rows[0]), *(list(map(str, row.values())) for row in rows)]) if rows else []
+    told += [f"{one['level']:8} {one['what']} {one['remedy']}".rstrip() for one in found or () if one["what"] not in "".join(told[:1])]
+    if told or found is not None:
+        return "\n".join(told) or "Nothing to mend."
     return "\n".join(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
                      for key, value in values.items() if value not in (None, "", [], {}))

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import ipywidgets as ipw
 
+from core.base.findings import Finding
 from core.base.jobs import Job, JobStatus
 from core.base.settings import Settings
 from core.base.words import counted, told_size
-from core.diffusion.kinds import TITLES
 from core.utilities.files.pickled import PickledSettings
 from core.utilities.names.converting import KNOWN, ConvertSettings
+from core.utilities.names.family import DEMO, family_title
 from widgets.jobs_view import settings_of
 from widgets.pieces import table
 from widgets.utilities import showing
@@ -131,13 +132,17 @@ class ConvertPanel(MadePanel, LoraPanel):
                 ("Changed by rounding", rounding), (STAYED, f"{len(report['kept'])}, listed below" if report["kept"] else ""),
                 *notes_rows(report["notes"])], lists={STAYED: report["kept"]})
         self._compare()
-        self.done(status.message)
+        if words := self.conclude([Finding(**one) for one in report.get("findings", ())], status.message):
+            self.done(words)
 
     def _unknown(self, facts: LoraFacts | None) -> str:
         """Why layers cannot be renamed; empty where they can, or need not."""
         if facts is None or self.form.present("naming") == "same" or facts.family.replace("chroma", "flux1") in KNOWN:
             return ""
-        known = ", ".join(TITLES[family] for family in KNOWN)
+        if facts.family == DEMO:
+            return f"{showing.name_of(self.file)} was made with {family_title(DEMO)}, whose layers have no other names. Leave the names " \
+                   "as they are."
+        known = ", ".join(map(family_title, KNOWN))
         return f"{showing.name_of(self.file)} is a {facts.words}. Names are converted for {known}; leave the names as they are."
 
     def _was_read(self) -> None:

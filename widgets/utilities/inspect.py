@@ -11,14 +11,13 @@ import ipywidgets as ipw
 from core.base.findings import Finding
 from core.base.jobs import Job, JobStatus
 from core.utilities.inspecting.inspecting import InspectSettings
+from core.utilities.inspecting.told import energy_words
 from widgets.components.chart import Chart
 from widgets.components.copy_table import CopyTable
 from widgets.pieces import Fold, findings_list, part, table
 from widgets.utilities import showing
 from widgets.utilities.lora_panel import LoraPanel
 
-HASHES = {"autov3": "AutoV3 (A1111, Forge, Civitai)", "autov2": "AutoV2 (Civitai)", "autov1": "AutoV1", "sha256": "SHA-256"}
-"""Those that are asked for stand first; others bear their own names."""
 MAP_WORDS = ("How much each block changes the base model (norm of its update): the stronger its colour, the more. Point at a block for its "
              "rank and alpha.")
 
@@ -72,7 +71,7 @@ class InspectPanel(LoraPanel):
     def show_report(self, status: JobStatus) -> None:
         """Everything that is told of the file."""
         report = status.report
-        if status.state != "done" or not report:
+        if status.state != "done" or not report or "told" not in report:  # one of an older version tells less
             return
         self._shown.layout.display = ""
         findings = [Finding(**one) for one in report["findings"]]
@@ -82,9 +81,7 @@ class InspectPanel(LoraPanel):
         self._heading.value = f'<div class="lb-part" role="heading" aria-level="4">{html.escape(showing.name_of(report["file"]))}</div>'
         self._findings.value = findings_list(findings)
         self._facts.value, self._programs.value = showing.facts_table(report), showing.programs_table(report)
-        hashes = report["hashes"]
-        order = sorted(hashes, key=lambda name: list(HASHES).index(name) if name in HASHES else len(HASHES))
-        self.hashes.show([(HASHES.get(name, name), hashes[name]) for name in order])
+        self.hashes.show([(name, value) for name, value in report["told"]["hashes"]])
         self._hash_box.layout.display = "" if report["hashes"] else "none"
         self._draw(report)
         self._fill_tables(report)
@@ -96,7 +93,7 @@ class InspectPanel(LoraPanel):
         cells = showing.norm_cells(report)
         self._map.value = (f'<p class="lb-help">{MAP_WORDS}</p>{showing.heat_map(cells, "norm of the update")}'
                            f'{showing.extremes(cells, "Strongest", "Weakest")}') if measured else ""
-        self._energy.value = f'<p class="lb-help">{html.escape(showing.energy_words(report["energy"]))}</p>'
+        self._energy.value = f'<p class="lb-help">{html.escape(energy_words(report["energy"]))}</p>'
         self.chart.show(showing.spectrum_curves(report))
 
     def _fill_tables(self, report: Mapping[str, Any]) -> None:

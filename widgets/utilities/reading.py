@@ -15,6 +15,7 @@ from core.stages import plain
 from core.utilities.checkpoints.baking import fitting_family
 from core.utilities.checkpoints.checkpoint_layers import family_of_checkpoint
 from core.utilities.inspecting.inspecting import InspectSettings
+from core.utilities.inspecting.told import rank_words, tensor_words
 from core.utilities.manager import UtilitiesManager
 from core.utilities.merging.joining import joined, opened
 from widgets.kernel_loop import KernelLoop
@@ -94,7 +95,7 @@ def lora_facts(file: str) -> LoraFacts:
     """By the header. Raises: ModelError: it is no LoRA file."""
     report: Mapping[str, Any] = plain(UtilitiesManager().inspect(InspectSettings.make(file=file, measured=False, hashes=False)))
     return LoraFacts(showing.what_it_is(report), report["family"]["name"], report["names"], report["kind"],
-                     showing.rank_words(report["ranks"]), showing.tensor_words(report), report["size"],
+                     rank_words(report["ranks"]), tensor_words(report["dtypes"]), report["size"],
                      next((layer["name"] for layer in report["layers"]), ""),
                      tuple(block["block"] for block in report["blocks"]))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from core.base.errors import ModelError
+from core.base.findings import Finding
 from core.base.progress import SILENT, Progress
 from core.base.settings import setting
 from core.base.tensor_headers import TensorPlace
@@ -29,9 +30,10 @@ from core.utilities.layers.pieces import pieces
 from core.utilities.layers.plans import KEPT, percent
 from core.utilities.layers.products import added, columns_of, cut_to, factors_of
 from core.utilities.layers.updates import Computing, broken_words, chosen_device, is_finite, weight_shape
-from core.utilities.names.family import family_of
+from core.utilities.names.family import DEMO, family_of, family_title
 from core.utilities.names.renamed import Plan, parts_of, plan_names
 from core.utilities.names.renamed_layer import ENDINGS, Renamed
+from core.utilities.names.unnamed import unnamed_finding
 
 if TYPE_CHECKING:
     import torch
@@ -70,13 +72,15 @@ class ConvertReport:
     kept: tuple[str, ...]
     """Layers and tensors whose names nobody knows; they stand in the new file as they were."""
     notes: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    """Layers that kept their names, though others were asked for."""
 
     def sentence(self) -> str:
         """The report in words."""
         what = f"{counted(self.renamed, 'layer')} under the names of {self.naming}" if self.renamed else "names as they were"
         lora = f", {self.made_lora} made LoRA" if self.made_lora else ""
         rounding = f", rounding changed the values by {percent(self.rounding)}" if self.rounding else ""
-        return " ".join([f"{Path(self.file).name}: {what}{lora}{rounding}, {told_size(self.size)}.", *self.notes])
+        return " ".join([f"{Path(self.file).name}: {what}{lora}{rounding}, {told_size(self.size)}.", *map(str, self.findings), *self.notes])
 
 
 def convert_lora(settings: ConvertSettings, progress: Progress = SILENT) -> ConvertReport:
@@ -134,13 +138,11 @@ def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str
     rounding, plan, family, naming = Rounding(), Plan(kept=file.modules), "", settings.naming
     if naming != "same":
         family = family_of(file.modules, file.metadata).name.replace("chroma", "flux1")
-        if family not in KNOWN:
-            raise ModelError(f"The base model of {file.path.name} is {family or 'not known'}: its names are not, either.",
-                             f"Names are converted for {', '.join(KNOWN)}.")
+        _refuse_unknown(file, family)
         with one_thread():
             plan = plan_names(file, family, naming, settings.fold_alpha)
         if not plan.layers:
-            raise ModelError(f"No layer of {file.path.name} has a name that is known for {family}.")
+            raise ModelError(f"No layer of {file.path.name} has a name that {family_title(family)} has.", "Leave the names as they are.")
     tensors = [tensor for layer in plan.layers for tensor in tensors_of(file, layer, dtype, rounding)]
     kept = [place for module in plan.kept for place in module.tensors.values()]
     tensors += [cast(file, place, dtype, rounding) for place in [*kept, *file.unknown]]
@@ -151,13 +153,22 @@ def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str
     if told := sum(layer.told_alpha is not None for layer in plan.layers):
         notes.append(f"The strength of {counted(told, 'layer')} stands in diffusers' settings, for the factors cannot hold it without "
                      "rounding: diffusers reads them, other programs do not.")
-    if naming != "same" and plan.kept:
-        notes.append(f"{counted(len(plan.kept), 'layer')} of names that are not known stayed as they were, such as {plan.kept[0].name}.")
     if missing := file.missing_alpha():
         notes.append(f"{counted(len(missing), 'layer')} without an alpha: it counts as the rank.")
-    left = tuple(module.name for module in plan.kept) if naming != "same" else ()
+    left = plan.kept if naming != "same" else []
+    findings = (unnamed_finding(target, left, naming, family),) if naming != "same" and left else ()
     return ConvertReport(str(target), naming, target.stat().st_size, len(plan.layers), made, rounding.share(),
-                         (*left, *(place.name for place in file.unknown)), tuple(notes))
+                         (*(module.name for module in left), *(place.name for place in file.unknown)), tuple(notes), findings)
+
+
+def _refuse_unknown(file: LoraFile, family: str) -> None:
+    """Raises: ModelError: how other programs name the layers of that model is not known."""
+    if family == DEMO:
+        raise ModelError(f"{file.path.name} was made with {family_title(DEMO)}, which is in no other program: its layers have no other "
+                         "names.", "Leave the names as they are; another precision can be had.")
+    if family not in KNOWN:
+        raise ModelError(f"The base model of {file.path.name} is {family_title(family) or 'not known'}: its names are not, either.",
+                         f"Names are converted for {', '.join(map(family_title, KNOWN))}.")
 
 
 @dataclass

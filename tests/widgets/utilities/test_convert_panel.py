@@ -66,6 +66,7 @@ def test_names_that_nobody_knows_are_listed_and_loha_becomes_lora(panel, lora):
     assert report["made_lora"] == 1 and report["kept"] == ["lora_unet_my_own"]
     assert shown(panel.made.lists["Names that stayed"].view) and "lora_unet_my_own" in panel.made._names["Names that stayed"].value
     assert "<td>LoHa (1), LoRA (1)</td><td>LoRA</td>" in panel._compared.value
+    assert panel.status.state == "blocked" and "1 layer kept its name, such as lora_unet_my_own" in panel.status.text  # no plain green Done
     assert "0 %: not a bit was changed" not in panel.made.facts.value
 
 
@@ -75,6 +76,15 @@ def test_a_model_whose_names_are_not_known_is_told_before(panel, lora):
     want(panel, naming="diffusers")
     assert "Names are converted for Stable Diffusion 1.x" in panel.status.text and panel.main.disabled
     want(panel, naming="same", save_precision="bf16")
+    assert panel.status.text == "Ready"
+
+
+def test_a_file_of_the_demo_model_is_told_before(panel, lora):
+    choose(panel, write(lora.with_name("demo.safetensors"), {LAYER: layer("linear")[0]}, {"ss_base_model_version": "lorabook_demo"}))
+    want(panel, naming="diffusers")
+    assert "demo.safetensors was made with Lorabook's demo model, whose layers have no other names." in panel.status.text
+    assert panel.main.disabled
+    want(panel, naming="same", save_precision="fp16")
     assert panel.status.text == "Ready"
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.utilities.inspecting.told import energy_words
 from tests.core.training.fakes import make_run
 from tests.core.utilities.layers import layer, write
 from tests.widgets.utilities.conftest import choose, finish, press
@@ -90,4 +91,4 @@ def test_blocks_are_told_by_part_and_place():
     assert "--lb-much: 70%" in text and "--lb-much: 35%" in text and "lb-heat-none" in text and "<b>not measured</b>" in text
     assert "up <b>" not in text
     assert [showing.share(value) for value in (0, 1e-8, 0.00123, 0.21)] == ["0 %", "0 %", "0.12 %", "21 %"]
-    assert showing.energy_words([0.5, 0.92, 1.0]) == "Of the update's energy are kept: 90 % at rank 2, 95 % at rank 3, 99 % at rank 3."
+    assert energy_words([0.5, 0.92, 1.0]) == "Of the update's energy are kept: 90 % at rank 2, 95 % at rank 3, 99 % at rank 3."
