@@ -55,8 +55,8 @@ def test_a_real_sized_file_is_told_whole(tmp_path):
     assert all(block.ranks == (2,) and block.alphas == (1.0,) and block.norm for block in report.blocks)
     words = report.sentence()
     for part in ("a.safetensors: LoRA for Stable Diffusion 1.x, rank 2, ", "Made for       Stable Diffusion 1.x (by names and shapes)",
-                 "Frequent tags  mika 12, 1girl 12, smile 7", "  ComfyUI    yes, all of it", f"Civitai)  {report.hashes['autov3']}", "\n  Base model ",
-                 " model.safetensors\n", "  down 0.0             12      2     1      0.", "99 % at rank 2."):
+                 "Frequent tags  mika 12, 1girl 12, smile 7", "  ComfyUI    yes, all of it", f"Civitai)  {report.hashes['autov3']}",
+                 "\n  Base model ", " model.safetensors\n", "  down 0.0             12      2     1      0.", "99 % at rank 2."):
         assert part in words, words
     value = plain(report)
     json.dumps(value)

@@ -100,7 +100,7 @@ def test_of_a_pickled_checkpoint_a_safetensors_file_is_made_and_other_panels_kee
     finish(panel)
     made = lora.with_name("old.safetensors")
     assert list(load_file(made)) == ["a"] and "<th>Left out</th><td>step</td>" in panel.made.facts.value
-    assert panel.file == str(old) and panel.status.text.startswith("Done: old.safetensors: 1 tensors.")
+    assert panel.file == str(old) and panel.status.text.startswith("Done: old.safetensors: 1 tensor.")
     choose(panel, lora)
     assert shown(panel.form.control("naming").view) and not shown(panel.made.view)
 
