@@ -16,13 +16,13 @@ from widgets.components.chart import Chart
 from widgets.components.copy_table import CopyTable
 from widgets.pieces import Fold, findings_list, part, table
 from widgets.utilities import showing
-from widgets.utilities.lora_panel import LoraPanel
+from widgets.utilities.header_panel import HeaderPanel
 
 MAP_WORDS = ("How much each block changes the base model (norm of its update): the stronger its colour, the more. Point at a block for its "
              "rank and alpha.")
 
 
-class InspectPanel(LoraPanel):
+class InspectPanel(HeaderPanel):
     """Runs `inspect-lora` and shows its report."""
 
     name = "inspect"
@@ -35,6 +35,7 @@ class InspectPanel(LoraPanel):
 
     def controls(self) -> Sequence[ipw.Widget]:
         """Which file, and how closely."""
+        self.read_headers()
         self.form = self.file_form(InspectSettings, hide=("spectra",))
         self.form.follow()
         return [self.form.view]

@@ -14,7 +14,7 @@ from core.utilities.files.metadata import KEYS, SPEC, MetadataSettings, said_by
 from widgets.pieces import table
 from widgets.utilities import showing
 from widgets.utilities.lora_panel import LoraPanel
-from widgets.utilities.reading import READING, Mark, mark_of
+from widgets.utilities.reading import READING, Mark, mark_of, missing_words
 
 FIELDS = {"name" if name == "title" else name: key for name, key in KEYS.items() if name != "thumbnail"}
 """Each field that is filled with what the file says, and its key."""
@@ -108,7 +108,7 @@ class MetadataPanel(LoraPanel):
         if mark is None:
             if self.file and self._asked != (self.file, 0, 0):
                 self._asked = (self.file, 0, 0)
-                self.fail(DiskError(f"{self.file} is no file on this machine.", "Choose another one, or mend the path."))
+                self.fail(DiskError(missing_words(self.file)))
             return
         if mark == self._asked or (not anew and self._mark is not None and self._is_edited()):
             return

@@ -17,15 +17,16 @@ from widgets.form import Form
 from widgets.jobs_view import settings_of
 from widgets.pieces import Fold
 from widgets.utilities import showing
-from widgets.utilities.lora_panel import LoraPanel
+from widgets.utilities.header_panel import HeaderPanel
 from widgets.utilities.made import Made, notes_rows
 from widgets.utilities.method_words import RANK_BY, offered
+from widgets.utilities.save_as import SaveAs
 
 SIZES = "lora-sizes"
 HEAD = ("Target", "Size", "Of its size", "Update lost", "Ranks", "Loses most")
 
 
-class ResizePanel(LoraPanel):
+class ResizePanel(HeaderPanel):
     """Runs `lora-sizes` and `resize-lora`."""
 
     name = "resize"
@@ -38,10 +39,11 @@ class ResizePanel(LoraPanel):
 
     def controls(self) -> Sequence[ipw.Widget]:
         """Which file, which rank; and the targets that are compared."""
+        self.read_headers()
         self._targets: Sequence[str] = ()
         self._rows: Sequence[Mapping[str, Any]] = ()
         self.form = self.file_form(ResizeLoraSettings, {"dynamic_method": offered(RANK_BY)})
-        self.form.control("save_to").view.add_class("lb-wide")
+        self.save_as = SaveAs(self.form)
         self.form.follow()
         shared = tuple(name for name in PreviewSettings.fields() if name != "targets")
         self.compared = Form(PreviewSettings.make(file="-"), hide=shared)
@@ -63,7 +65,16 @@ class ResizePanel(LoraPanel):
         """Write the file. Raises: ConfigError: a setting is wrong."""
         settings = self.form.value()
         settings.rule()
-        return self.begin(self.stage, settings)
+        return self.begin(self.stage, settings.changed(save_to=self.save_as.place()))
+
+    def look_again(self) -> None:
+        """Also where the new file will be."""
+        self.save_as.show(self.save_as.usual() if self.file else None)
+        super().look_again()
+
+    def blocked(self) -> str:
+        """What is wrong with the file, or where the new one is to be."""
+        return super().blocked() or self.save_as.problem()
 
     def file_changed(self) -> None:
         """Sizes and results are of another file."""
@@ -90,6 +101,7 @@ class ResizePanel(LoraPanel):
         else:
             self._show_made(status.report)
             self.done(status.message)
+            self.look_again()
 
     def take(self, number: int) -> None:
         """A pressed target comes into the form: with a rule, its highest rank is the ceiling, so that the file is the one that was told."""

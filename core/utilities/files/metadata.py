@@ -95,7 +95,7 @@ def edit_metadata(settings: MetadataSettings, progress: Progress = SILENT) -> Me
     """
     path = typed_path(settings.file)
     another = settings.save_to.strip() and typed_path(settings.save_to) != path
-    target = free_target(path, settings.save_to, "") if another else path
+    target = free_target(path, settings.save_to) if another else path
     mend_header(path)
     old = dict(read_header(path).metadata)
     new = changed_metadata(old, settings)

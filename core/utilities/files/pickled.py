@@ -16,7 +16,7 @@ from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.base.words import counted
 from core.utilities.files.lora_file import TORCH_TYPES
-from core.utilities.files.targets import free_target, taken
+from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import bytes_of, new_tensor, write_safetensors
 
 SAFE = "Ask its maker for a .safetensors file, or take another one; open it nowhere else if you do not know where it comes from."
@@ -30,6 +30,10 @@ class PickledSettings(Settings):
     title: ClassVar[str] = "Convert a pickled checkpoint"
     file: str = setting(..., "Checkpoint", "A .pt, .ckpt, .pth or .bin file.")
     save_to: str = setting("", "Save as", "Empty: beside it, with the ending .safetensors.")
+
+    def usual_target(self) -> Path:
+        """Where the result goes when nothing is said. Raises: ConfigError: the file's path cannot be resolved."""
+        return beside(self.file, "")
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def convert_pickled(settings: PickledSettings, progress: Progress = SILENT) -> P
     path = typed_path(settings.file)
     if not path.is_file():
         raise ModelError(f"{path} does not exist.", "Choose a .pt, .ckpt, .pth or .bin file.")
-    target = free_target(path, settings.save_to, "")
+    target = free_target(settings.usual_target(), settings.save_to)
     values, beside = _model_of(path, _read(path))
     tensors: dict[str, Any] = {str(name): value for name, value in values.items() if _is_tensor(value)}
     if not tensors:

@@ -15,7 +15,7 @@ from core.base.settings import Settings, setting
 from core.base.words import counted, told_size
 from core.utilities import choices
 from core.utilities.choices import PRECISIONS, Precision
-from core.utilities.files.targets import free_target, taken
+from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import new_tensor, write_safetensors
 from core.utilities.layers.new_layers import MadeLayer, NewLayer, NewLayers, names_like
 from core.utilities.layers.plans import LayerPlan, percent
@@ -70,6 +70,10 @@ class MergeSettings(Settings):
                               "Resize the merged file by that rule afterwards.")
         return RankRule(self.dynamic_method, self.dynamic_param, self.new_rank or 1 << 20, self.new_conv_rank)
 
+    def usual_target(self) -> Path:
+        """Where the result goes when nothing is said. Raises: ConfigError: the first file's path cannot be resolved."""
+        return beside(self.files[0], "-merged")
+
 
 @dataclass(frozen=True)
 class MergeReport:
@@ -99,13 +103,12 @@ class MergeReport:
                          f"{percent(self.rounding)} by rounding.", *self.notes])
 
 
-def merge_loras(settings: MergeSettings, progress: Progress = SILENT, words: str = "", ending: str = "-merged",
+def merge_loras(settings: MergeSettings, progress: Progress = SILENT, words: str = "",
                 rank_of: Callable[[JoinedLayer], int] | None = None) -> MergeReport:
     """Write one file that does what several do together; the given ones stay as they are.
 
     Args:
         words: how the report calls the method, where the weights make the sum something else.
-        ending: of the file's name.
         rank_of: the rank of each layer, where it is not that of the settings.
     Raises: ModelError: no LoRA files, made for different base models, of kinds that cannot be added, or with values that are no numbers.
         ConfigError: wrong settings, or the target is taken. DiskError, Cancelled: nothing is written.
@@ -113,7 +116,7 @@ def merge_loras(settings: MergeSettings, progress: Progress = SILENT, words: str
     rule, device = settings.rule(), chosen_device(settings.device)
     with opened(settings.files, settings.weights, settings.blocks) as sources:
         layers, family = joined(sources)
-        target = free_target(sources[0].file.path, settings.save_to, ending)
+        target = free_target(settings.usual_target(), settings.save_to)
         dtype = written_type(sources, PRECISIONS.get(settings.save_precision, ""))
         having = [layer for layer in layers if layer.is_factored]
         release = partial(_release, sources)

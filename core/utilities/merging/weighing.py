@@ -24,7 +24,7 @@ from core.utilities import choices
 from core.utilities.files.derived import carried
 from core.utilities.files.lora_file import TORCH_TYPES, LoraFile
 from core.utilities.files.modules import LoraModule
-from core.utilities.files.targets import free_target, taken
+from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import NewTensor, bytes_of, new_tensor, write_safetensors
 from core.utilities.layers.plans import percent
 from core.utilities.merging.joining import Source, opened
@@ -54,6 +54,10 @@ class WeighSettings(Settings):
     save_to: str = choices.save_to("with the weight in its name")
     in_factors: bool = setting(False, "Into the values", "For programs that pass over alpha. The values are rounded; how much is told.",
                                level="expert")
+
+    def usual_target(self) -> Path:
+        """Where the result goes when nothing is said. Raises: ConfigError: the file's path cannot be resolved."""
+        return beside(self.file, f"-w{self.weight:g}{'-blocks' if self.blocks else ''}")
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def weigh_lora(settings: WeighSettings, progress: Progress = SILENT) -> WeighRep
     with opened([settings.file], [settings.weight], settings.blocks) as (source,):
         file = source.file
         _refuse(file)
-        target = free_target(file.path, settings.save_to, f"-w{settings.weight:g}{'-blocks' if settings.blocks else ''}")
+        target = free_target(settings.usual_target(), settings.save_to)
         done = _Weighing()
         tensors = [tensor for module in file.modules for tensor in _weighed(source, module, settings.in_factors, done)]
         if not tensors:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from core.base.errors import ModelError
 from core.base.findings import Finding
+from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import setting
 from core.base.tensor_headers import TensorPlace
@@ -22,7 +24,7 @@ from core.utilities.choices import PRECISIONS, LoraSettings, Precision
 from core.utilities.files.derived import PARTS, carried
 from core.utilities.files.lora_file import FLOATS, TORCH_TYPES, LoraFile, open_lora
 from core.utilities.files.modules import LoraModule
-from core.utilities.files.targets import free_target, taken
+from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import NewTensor, bytes_of, new_tensor, write_safetensors
 from core.utilities.layers.new_layers import MadeLayer, NewLayer, NewLayers, names_like
 from core.utilities.layers.parallel import one_thread
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 CLIP = "text_model."
 """With it begin the layers of CLIP before transformers 5, and in LoRA files also after it."""
+NAMED = re.compile(r"(?<=.)(-(kohya|diffusers|comfy))+$")
+"""What a conversion put to a file's name."""
 KNOWN = ("sd15", "sd2", "sdxl", "flux1", "flux2_dev", "flux2_klein", "sd3")
 
 
@@ -54,6 +58,13 @@ class ConvertSettings(LoraSettings):
                                "diffusers' settings where factors cannot hold it exactly.", only={"naming": ("diffusers",)})
     save_precision: Precision = choices.precision(level="basic")
     save_to: str = choices.save_to("with what it became in its name", "the file")
+
+    def usual_target(self) -> Path:
+        """Where the result goes when nothing is said: names that the file's own name tells are not told twice. Raises: ConfigError."""
+        path = typed_path(self.file)
+        if self.naming != "same":
+            return beside(path.with_name(NAMED.sub("", path.stem) + path.suffix), f"-{self.naming}")
+        return beside(path, f"-{self.save_precision}" if self.save_precision != "same" else "-lora" if self.to_lora else "-copy")
 
 
 @dataclass(frozen=True)
@@ -92,8 +103,7 @@ def convert_lora(settings: ConvertSettings, progress: Progress = SILENT) -> Conv
     dtype, device = PRECISIONS.get(settings.save_precision, ""), chosen_device(settings.device)
     with open_lora(settings.file) as file:
         whole = [module for module in file.modules if is_made_lora(module)]
-        ending = settings.naming if settings.naming != "same" else settings.save_precision if dtype else "lora" if whole else "copy"
-        target = free_target(file.path, settings.save_to, f"-{ending}")
+        target = free_target(settings.usual_target(), settings.save_to)
         if not settings.to_lora or not whole:
             return _renamed(file, target, settings, dtype, 0, progress)
         if settings.naming == "same":

@@ -12,7 +12,7 @@ from core.base.words import told_size
 from core.utilities import choices
 from core.utilities.choices import PRECISIONS, LoraSettings, Precision
 from core.utilities.files.lora_file import LoraFile, open_lora
-from core.utilities.files.targets import free_target, taken
+from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import write_safetensors
 from core.utilities.layers.algebra import FactorSpectrum
 from core.utilities.layers.new_layers import NewLayers
@@ -43,6 +43,10 @@ class ResizeLoraSettings(LoraSettings):
     def rule(self) -> RankRule:
         """Raises: ConfigError: the rule's number is out of its bounds."""
         return RankRule(self.dynamic_method, self.dynamic_param, self.new_rank, self.new_conv_rank)
+
+    def usual_target(self) -> Path:
+        """Where the result goes when nothing is said. Raises: ConfigError: the rule is wrong."""
+        return beside(self.file, _ending(self.rule()))
 
 
 class PreviewSettings(LoraSettings):
@@ -111,7 +115,7 @@ def resize_lora(settings: ResizeLoraSettings, progress: Progress = SILENT) -> Re
     """
     rule, device = settings.rule(), chosen_device(settings.device)
     with open_lora(settings.file) as file:
-        target = free_target(file.path, settings.save_to, _ending(rule))
+        target = free_target(settings.usual_target(), settings.save_to)
         known: dict[str, FactorSpectrum] = {}
         values = read_values(file, device, settings.computing, progress, known)
         plan = values.plan(rule)

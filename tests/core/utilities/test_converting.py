@@ -279,3 +279,15 @@ def test_a_file_of_the_demo_model_has_no_other_names_but_another_precision(tmp_p
     with pytest.raises(ModelError, match="a.safetensors was made with Lorabook's demo model, which is in no other program"):
         converted(path, tmp_path / "b.safetensors", "diffusers")
     assert converted(path, tmp_path / "c.safetensors", save_precision="fp16").findings == ()
+
+
+def test_a_file_that_was_converted_before_does_not_bear_both_names(tmp_path):
+    def named(stem, **values):
+        return ConvertSettings.make(file=str(tmp_path / f"{stem}.safetensors"), **values).usual_target().name
+
+    assert named("mika-diffusers", naming="kohya") == "mika-kohya.safetensors"
+    assert named("mika-diffusers-diffusers", naming="comfy") == "mika-comfy.safetensors"
+    assert named("-diffusers", naming="kohya") == "-diffusers-kohya.safetensors"
+    assert named("mika-diffusers", save_precision="fp16") == "mika-diffusers-fp16.safetensors"
+    assert [named("m", to_lora=True), named("m"), named("m.1", naming="comfy")] == ["m-lora.safetensors", "m-copy.safetensors",
+                                                                                   "m.1-comfy.safetensors"]

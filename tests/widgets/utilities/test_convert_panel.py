@@ -137,3 +137,11 @@ def test_a_restart_brings_the_result_back(panel, lora):
     again = ConvertPanel(Session())
     assert again.file == str(lora) and again.form.present("save_precision") == "bf16"
     assert "mika-bf16.safetensors" in again.made.facts.value and "BF16" in again._compared.value
+
+
+def test_names_that_a_file_has_already_are_nothing_to_do(panel, lora):
+    choose(panel, lora)
+    want(panel, naming="kohya")
+    assert panel.status.text == "Ready as soon as something is to change: the layers have these names already." and panel.main.disabled
+    want(panel, save_precision="bf16")
+    assert panel.status.text == "Ready" and "mika-kohya.safetensors" in panel.form.control("save_to")._note.value

@@ -66,10 +66,7 @@ def test_a_quick_look_shows_no_map_and_another_file_hides_what_stood_there(panel
     finish(panel)
     assert shown(panel._shown) and not shown(panel._map_box) and not shown(panel._chart_box) and not shown(panel._hash_box)
     choose(panel, lora.with_name("other.safetensors"))
-    assert not shown(panel._shown) and panel.status.text == "Ready"
-    press(panel.main)
-    finish(panel)
-    assert panel.status.state == "attention" and "does not exist" in panel.status.text and not shown(panel._shown)
+    assert not shown(panel._shown) and panel.main.disabled and "other.safetensors is no file on this machine" in panel.status.text
 
 
 def test_the_choice_is_one_for_all_panels_and_the_last_result_comes_back(panel, lora, session):

@@ -5,6 +5,7 @@ import pytest
 from core.base.tensor_headers import read_header
 from tests.widgets.utilities.conftest import choose, finish, press
 from widgets.session import Session
+from widgets.utilities.inspect import InspectPanel
 from widgets.utilities.resize import ResizePanel
 
 
@@ -53,13 +54,38 @@ def test_a_pressed_target_gives_the_very_ranks_that_were_told(panel, lora):
     assert "Loses most: " in panel._made.map.value and panel._made.view.layout.display == ""
 
 
-def test_a_name_that_is_taken_is_said_and_the_file_stays(panel, lora):
+def test_where_the_file_will_be_is_told_and_nothing_is_written_over(panel, lora):
     taken = lora.with_name("mika-r2.safetensors")
     taken.write_bytes(b"mine")
     panel.form.control("new_rank").widget.value = 2
+    field = panel.form.control("save_to")
+    assert panel.form.present("save_to") == "" and f"It will be {lora.with_name('mika-r2-2.safetensors')}." in field._note.value
+    field.widget.value = str(taken)
+    assert f"{taken} is there already. Choose another name" in panel.status.text and panel.main.disabled
+    field.widget.value = "C:\\loras\\mika.safetensors"
+    assert "is a path of Windows on your own computer" in panel.status.text and panel.main.disabled
+    field.widget.value = ""
     press(panel.main)
     finish(panel)
-    assert panel.status.state == "attention" and "is there already" in panel.status.text and taken.read_bytes() == b"mine"
+    assert read_header(lora.with_name("mika-r2-2.safetensors")).metadata["ss_network_dim"] == "2" and taken.read_bytes() == b"mine"
+    assert panel.save_as.place() == str(lora.with_name("mika-r2-3.safetensors"))
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [
+    ("notes.txt", b"hello", "notes.txt is not a safetensors file"), ("cut.safetensors", b"\xff" * 40, "cut.safetensors"),
+    ("C:\\loras\\mika.safetensors", None, "is a path of Windows on your own computer")])
+@pytest.mark.parametrize("kind", [ResizePanel, InspectPanel])
+def test_a_file_that_is_none_is_told_before_anything_is_pressed(session, lora, kind, name, content, said):
+    made = kind(session)
+    path = lora.with_name(name) if content is not None else name
+    if content is not None:
+        path.write_bytes(content)
+    choose(made, path)
+    assert made.status.state == "blocked" and said in made.status.text and made.main.disabled
+    assert said in made.form.control("file")._note.value
+    choose(made, lora)
+    assert made.status.text == "Ready" and "LoRA for Stable Diffusion 1.x" in made.form.control("file")._note.value
+    made.close()
 
 
 def test_wrong_targets_and_rules_are_sentences_and_start_nothing(panel):
