@@ -47,6 +47,7 @@ class WeightedFiles:
         self._panel, self._least, self._reads, self._tell = panel, least, reads, changed
         self._offered: Choices = ()
         self._filling = False
+        self._followed = ""
         self._made: list[FileRow] = []
         self.rows: list[FileRow] = []
         """Those that are shown."""
@@ -85,6 +86,13 @@ class WeightedFiles:
         self._filling = False
         self.look()
         self._tell()
+
+    def follow(self, choice: str) -> None:
+        """Show the file that is looked at in other panels, as long as nothing else was chosen here. Args: choice: empty: none is new."""
+        followed = (self._followed,) if self._followed else ()
+        if choice and self.files == followed and all(weight == 1 for weight in self.weights) and not self.blocks:
+            self._followed = choice
+            self.fill([choice])
 
     def offer(self, choices: Choices) -> None:
         """Replace what is offered in every row."""
