@@ -202,8 +202,7 @@ class FileRow:
         self.fold.button.layout.display = "" if self.facts is not None else "none"
         if self.facts is not None and self.facts != before:
             self.weights.show(*fields_of(self.facts.blocks))
-        self.fold.title = f"weights of blocks of file {self.number + 1}{f' ({len(self.texts())})' if self.texts() else ''}"
-        self.fold.button.description = f"{'Hide' if self.fold.is_open else 'Show'} {self.fold.title}"
+        self.fold.rename(f"weights of blocks of file {self.number + 1}{f' ({len(self.texts())})' if self.texts() else ''}")
         if self.facts is None and self.fold.is_open:
             self.fold.button.value = False
 
