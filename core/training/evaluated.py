@@ -74,7 +74,7 @@ class EvaluationReport:
 def weighing_of(report: EvaluationReport | None, column: int, output: Path) -> dict[str, Any]:
     """What the stage weigh-lora takes, to write the LoRA of a column with its weight in it. Args: output: the folder of finished LoRAs.
 
-    Raises: TrainingError: no such column was drawn with a LoRA. ConfigError: its weight is 1, or the file is there already.
+    Raises: TrainingError: no such column was drawn with a LoRA. ConfigError: its weight is 1.
     """
     columns = report.columns if report is not None else ()
     if not 0 <= column < len(columns) or not columns[column].lora:
@@ -82,7 +82,7 @@ def weighing_of(report: EvaluationReport | None, column: int, output: Path) -> d
     drawn = columns[column]
     if drawn.weight == 1:
         raise ConfigError(f"{Path(drawn.lora).name} was drawn at the weight 1: the file is as it was drawn.", "Choose another weight.")
-    target = output / f"{Path(drawn.lora).stem}-w{drawn.weight:g}.safetensors"
-    if target.exists():
-        raise ConfigError(f"{target} is there already: it was written before with this weight.", "Take that file, or move it away first.")
-    return {"file": drawn.lora, "weight": drawn.weight, "save_to": str(target)}
+    name = f"{Path(drawn.lora).stem}-w{drawn.weight:g}.safetensors"
+    if (output / name).exists():
+        raise ConfigError(f"{output / name} is there already: it was written before.", "Take that file, or move it away first.")
+    return {"file": drawn.lora, "weight": drawn.weight, "save_to": str(output / name)}

@@ -123,7 +123,7 @@ class AveragePanel(MadePanel):
         parts = ", ".join(f"{100 * weight:.3g} % {showing.name_of(file)}" for file, weight in report["sources"])
         self.made.show(report["file"], [
             ("Made of", parts), ("Rank", showing.ranks_of(report["layers"])), ("Size", told_size(report["size"])),
-            ("Update lost", showing.share(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
+            ("Update lost", showing.lost(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
             *notes_rows(report["notes"])], report["layers"])
         self.done(status.message)
         self._show_place()

@@ -14,7 +14,7 @@ from widgets.controls import make_control
 from widgets.form import Form
 from widgets.utilities import showing
 from widgets.utilities.base_models import BaseModels, look_at, room_for, single_files
-from widgets.utilities.made import Made, MadePanel
+from widgets.utilities.made import Made, MadePanel, notes_rows
 from widgets.utilities.reading import READING, Answer, Reads, fit_model, lora_facts, model_facts
 from widgets.utilities.save_as import SaveAs
 from widgets.utilities.weighted_files import WeightedFiles
@@ -91,9 +91,11 @@ class BakePanel(MadePanel):
         if status.state != "done" or not report:
             return
         self.made.show(report["file"], [
-            ("Size", told_size(report["size"])), ("Tensors changed", f"{report['weights']:,}"),
+            *showing.made_of(report.get("sources", ()), report.get("blocks", ())), ("Size", told_size(report["size"])),
+            ("Tensors changed", f"{report['weights']:,}"),
             ("Lost by rounding", f"{showing.share(report['rounding'])} of what was added, by the model's own precision"),
-            (UNUSED, f"{len(report['unused']):,}, listed below" if report["unused"] else "")], lists={UNUSED: report["unused"]})
+            (UNUSED, f"{len(report['unused']):,}, listed below" if report["unused"] else ""), *notes_rows(report["notes"])],
+            lists={UNUSED: report["unused"]})
         self.done(status.message)
         self._show_facts()
 

@@ -92,7 +92,7 @@ class ExtractPanel(MadePanel):
         self.made.show(report["file"], [
             ("Layers", f"{len(report['layers'])}" + (f"; {report['same']} are the same in both models" if report["same"] else "")),
             ("Rank", showing.ranks_of(report["layers"])), ("Size", told_size(report["size"])),
-            ("Difference lost", showing.share(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
+            ("Difference lost", showing.lost(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
             (OTHERS, others if report["others"] else "")], report["layers"], {OTHERS: report["others"]})
         self.done(status.message)
         self._show_facts()

@@ -46,7 +46,7 @@ class InspectPanel(HeaderPanel):
         self.hashes, self.chart = CopyTable(), Chart(panes=showing.PANES, x_title="rank")
         self._map, self._energy = ipw.HTML(), ipw.HTML()
         self._hash_box = ipw.VBox([part("Hashes"), self.hashes])
-        self._map_box = ipw.VBox([part("Strength by block"), self._map])
+        self._map_box = ipw.VBox([part("Change by block"), self._map])
         self._chart_box = ipw.VBox([part("Singular values"), self._energy, self.chart])
         self._tables = {name: ipw.HTML() for name in ("Rank and alpha by block", "Every layer", "Training settings", "Tags",
                                                       "Tensors of no layer")}

@@ -92,12 +92,11 @@ class MergePanel(MadePanel):
         report = status.report
         if status.state != "done" or not report:
             return
-        parts = ", ".join(f"{weight:g} × {showing.name_of(file)}" for file, weight in report["sources"])
         self.made.show(report["file"], [
-            ("Made of", parts), ("Method", report["method"]), ("Rank", showing.ranks_of(report["layers"])),
-            ("Size", told_size(report["size"])), ("Update lost", showing.share(report["error"])),
-            ("Lost by rounding", showing.share(report["rounding"])), *notes_rows(report["notes"])],
-            report["layers"], {"Tensors of no layer": report["kept"]})
+            *showing.made_of(report["sources"], report.get("blocks", ())), ("Method", report["method"]),
+            ("Rank", showing.ranks_of(report["layers"])), ("Size", told_size(report["size"])),
+            ("Update lost", showing.lost(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
+            *notes_rows(report["notes"])], report["layers"], {"Tensors of no layer": report["kept"]})
         self.done(status.message)
         self.look_again()
 

@@ -11,7 +11,7 @@ import ipywidgets as ipw
 from core.base.errors import DiskError
 from core.base.jobs import Job, JobStatus
 from core.base.paths import place_of
-from core.utilities.files.metadata import KEYS, SPEC, MetadataSettings, said_by
+from core.utilities.files.metadata import ANEW, IN_PLACE, KEYS, SPEC, MetadataSettings, said_by
 from widgets.pieces import table
 from widgets.utilities import showing
 from widgets.utilities.lora_panel import LoraPanel
@@ -100,7 +100,7 @@ class MetadataPanel(LoraPanel):
         rows = [(titles.get(key, key), "written", key) for key in report["changed"]]
         rows += [(titles.get(key, key), "taken out", key) for key in report["removed"]]
         self._changes.value = table(rows, ("What", "", "Its key in the file")) if rows else ""
-        how = "Only its header was written." if report["in_place"] else "The file was copied for it."
+        how = IN_PLACE if report["in_place"] else ANEW
         count = len(report["changed"]) + len(report["removed"])
         self.done(f"{showing.name_of(report['file'])}: {count} {'entry' if count == 1 else 'entries'} changed. {how}" if count
                   else status.message)

@@ -107,6 +107,27 @@ def facts_table(report: Report) -> str:
     return table(report["told"]["facts"])
 
 
+def lost(error: float) -> str:
+    """"9.8 % (99 % of the energy is kept)": both ways to say what a rank leaves out. Args: error: relative, of norms."""
+    return f"{share(error)} ({kept(error)} of the energy is kept)" if share(error) != "0 %" else "0 %"
+
+
+def kept(error: float) -> str:
+    """What is kept of the energy, which is the square of the norm, where so much of the norm is lost: 0.1 is "99 %"."""
+    return f"{math.floor(1000 * (1 - error * error)) / 10:g} %"
+
+
+def made_of(sources: Sequence[tuple[str, float]], blocks: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Files, their weights and those of blocks, as rows of facts. Args: blocks: as the settings have them: "2: up 1=0.5"."""
+    parts = ", ".join(f"{weight:g} × {name_of(file)}" for file, weight in sources)
+    told = []
+    for rule in blocks:
+        number, _, block = rule.rpartition(":")
+        of = f" of {name_of(sources[int(number) - 1][0])}" if number.strip().isdecimal() and int(number) <= len(sources) else ""
+        told.append(f"{block.strip().replace('=', ' × ')}{of}")
+    return [("Made of", parts), ("Weights of blocks", ", ".join(told))]
+
+
 def what_it_is(report: Report) -> str:
     """"LoRA for Stable Diffusion XL, rank 32, 218 MiB"."""
     return f"{report['kind']} for {report['family']['title']}, rank {rank_words(report['ranks'])}, {told_size(report['size'])}"
@@ -121,7 +142,8 @@ def ranks_of(layers: Sequence[Report]) -> str:
 
 def programs_table(report: Report) -> str:
     """Which programs load it, in HTML."""
-    return table(report["told"]["loads"], ("Program", "Does it load?", "What is left out, and why"))
+    rows = [(program, f"{told}. {reason}" if reason else told) for program, told, reason in report["told"]["loads"]]
+    return table(rows, ("Program", "Does it load?"))
 
 
 def blocks_table(report: Report) -> str:

@@ -26,7 +26,7 @@ from core.utilities.files.writing import bytes_of, new_tensor, write_safetensors
 from core.utilities.layers.plans import percent
 from core.utilities.layers.products import factors_of
 from core.utilities.layers.updates import broken_words, chosen_device, is_finite
-from core.utilities.merging.joining import PLAIN, Source, families, family_note, go_together, one_family, opened, refuse_kind
+from core.utilities.merging.joining import PLAIN, Source, families, family_note, go_together, one_family, opened, refuse_kind, twice_notes
 from core.utilities.merging.merged_metadata import SOURCES, tensors_hash
 from core.utilities.names.family import Family
 from core.utilities.names.naming import has_diffusers_rows, places_of
@@ -65,6 +65,10 @@ class BakeReport:
     unused: tuple[str, ...]
     """Layers for which the model has no place, and differences of biases where it has none."""
     notes: tuple[str, ...] = ()
+    sources: tuple[tuple[str, float], ...] = ()
+    """Files and their weights."""
+    blocks: tuple[str, ...] = ()
+    """Weights of blocks, as the settings have them."""
 
     def sentence(self) -> str:
         """The report in words."""
@@ -120,7 +124,9 @@ def bake_loras(settings: BakeSettings, progress: Progress = SILENT) -> BakeRepor
             write_safetensors(target, tensors, metadata, replace=False, progress=progress)
     rounding = math.sqrt(sums[0] / sums[1]) if sums[1] else 0.0
     notes = dict.fromkeys(family_note(Family(kind_of(path).family, ""), one) for one in families(sources))
-    return BakeReport(str(target), target.stat().st_size, len(parts), rounding, tuple(unused), tuple(filter(None, notes)))
+    return BakeReport(str(target), target.stat().st_size, len(parts), rounding, tuple(unused),
+                      tuple(filter(None, [*twice_notes(sources), *notes])),
+                      tuple((str(source.file.path), source.weight) for source in sources), settings.blocks)
 
 
 def check_fit(path: Path, sources: Sequence[Source]) -> tuple[str, ...]:

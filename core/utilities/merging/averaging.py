@@ -30,7 +30,7 @@ class AverageSettings(Settings):
     title: ClassVar[str] = "Average checkpoints"
     files: tuple[str, ...] = setting(..., "Checkpoints", "Files of one run from the earliest to the last, or its folder of checkpoints.",
                                      min_length=1)
-    average_method: Literal["mean", "ema"] = setting("mean", "Method", "mean: all alike. ema: later ones count more.")
+    average_method: Literal["mean", "ema"] = setting("mean", "Method", "All alike (mean), or later ones count more (ema).")
     ema_decay: float = setting(0.7, "Decay", "How much of the average so far stays at each further checkpoint.", gt=0, lt=1,
                                only={"average_method": ("ema",)})
     new_rank: int | None = setting(None, "Rank", "Empty: of each layer the largest of the checkpoints' own.", ge=1, le=4096)

@@ -52,9 +52,10 @@ class ConvertSettings(LoraSettings):
 
     title: ClassVar[str] = "Convert a LoRA"
     naming: Literal["same", "kohya", "diffusers", "comfy"] = setting(
-        "same", "Names", "kohya: sd-scripts, A1111, Forge, ComfyUI. diffusers: diffusers and PEFT. comfy: ComfyUI's own, with dots.")
+        "same", "Names", "Whose names the layers get: of sd-scripts, A1111 and Forge, which ComfyUI reads too (kohya), of diffusers and "
+        "PEFT (diffusers), or ComfyUI's own, with dots (comfy).")
     to_lora: bool = setting(False, "LoHa and LoKr to LoRA", "Also Tucker's form; exact, so the ranks grow: resize afterwards.")
-    fold_alpha: bool = setting(False, "Strength into the factors", "Every program then reads it, but values are rounded. Off: it stands in "
+    fold_alpha: bool = setting(False, "Alpha into the factors", "Every program then reads it, but values are rounded. Off: it stands in "
                                "diffusers' settings where factors cannot hold it exactly.", only={"naming": ("diffusers",)})
     save_precision: Precision = choices.precision(level="basic")
     save_to: str = choices.save_to("with what it became in its name", "the file")
@@ -161,7 +162,7 @@ def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str
         write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
     notes = []
     if told := sum(layer.told_alpha is not None for layer in plan.layers):
-        notes.append(f"The strength of {counted(told, 'layer')} stands in diffusers' settings, for the factors cannot hold it without "
+        notes.append(f"The alpha of {counted(told, 'layer')} stands in diffusers' settings, for the factors cannot hold it without "
                      "rounding: diffusers reads them, other programs do not.")
     if missing := file.missing_alpha():
         notes.append(f"{counted(len(missing), 'layer')} without an alpha: it counts as the rank.")

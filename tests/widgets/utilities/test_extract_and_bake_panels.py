@@ -104,6 +104,7 @@ def test_what_was_extracted_is_baked_and_taken_out_again(extract, bake, pair, se
     finish(bake)
     made = pair[0].with_name("base-baked.safetensors")
     assert bake.status.text.startswith("Done: base-baked.safetensors: 4 tensors changed") and str(made) in bake.made.facts.value
+    assert "<th>Made of</th><td>1 × tuned-lora.safetensors</td>" in bake.made.facts.value
     key = "model.diffusion_model.output_blocks.3.1.transformer_blocks.0.attn2.to_k.weight"
     torch.testing.assert_close(load_file(made)[key], load_file(pair[1])[key], atol=2e-6, rtol=1e-5)
     fill(bake, made, (lora, -1.0))

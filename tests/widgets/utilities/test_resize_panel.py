@@ -29,7 +29,9 @@ def test_sizes_are_shown_and_nothing_is_written(panel, lora):
     rows = panel.sizes.rows
     assert [row[0] for row in rows] == ["rank 4", "rank 2", "sv_fro 0.9"]
     assert rows[0][2:4] == ["92 %", "0 %"]  # a layer that does nothing shrinks
-    assert rows[0][5] == "none" and rows[1][4] == "1 to 2, mostly about 2" and "%" in rows[1][5]
+    assert rows[0][4] == "100 %" and rows[0][6] == "none" and rows[1][5] == "1 to 2, mostly about 2" and "%" in rows[1][6]
+    lost, kept = (float(word.removesuffix(" %")) / 100 for word in rows[2][3:5])  # the two measures agree
+    assert kept >= 0.9 ** 2 and abs(kept + lost ** 2 - 1) < 0.01 and "98 % of the energy is" in panel._lost.value
 
 
 @pytest.mark.slow
