@@ -205,9 +205,9 @@ def test_bad_input_is_told_in_words(tmp_path):
         weighed(path, 0)
     with pytest.raises(ConfigError, match="At strength 1 the file does what it does already"):
         weighed(path, 1)
-    with pytest.raises(ConfigError, match="Weight must be at most 10"):
+    with pytest.raises(ConfigError, match="Strength must be at most 10"):
         WeighSettings.make(file="a", weight=11)
-    with pytest.raises(ConfigError, match="Weight"):
+    with pytest.raises(ConfigError, match="Strength"):
         WeighSettings.make(file="a", weight=float("nan"))
     weighed(path, 0.5)
     with pytest.raises(ConfigError, match="is there already"):
