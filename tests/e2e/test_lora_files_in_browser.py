@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from core.base.paths import DEMO_VERSION
 from core.base.tensor_headers import read_header
 from core.dataset.project import Project, folder_for
+from tests.core.utilities.layers import layer, write
 from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
 from tests.lora_files import METADATA, make_lora
 
@@ -31,7 +32,9 @@ def mika(projects) -> Project:
     project.output.mkdir(exist_ok=True)
     said = {**METADATA, "ss_dataset_dirs": '{"10_mika": {"img_count": 12}}', "ss_optimizer": "AdamW8bit", "ss_num_epochs": "10"}
     make_lora(project.output / "mika.safetensors", "sd15", rank=8, alpha=4.0, metadata=said)
-    make_lora(project.output / "demo.safetensors", "sd15", rank=1, metadata={**METADATA, "ss_base_model_version": DEMO_VERSION})
+    name = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn{}_to_q"
+    layers = {name.format(number): layer("linear", number)[0] for number in (1, 2)}
+    write(project.output / "demo.safetensors", layers, {**METADATA, "ss_base_model_version": DEMO_VERSION})
     return project
 
 

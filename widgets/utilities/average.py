@@ -126,6 +126,7 @@ class AveragePanel(MadePanel):
             ("Update lost", showing.lost(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
             *notes_rows(report["notes"])], report["layers"])
         self.done(status.message)
+        self.save_as.written(report["file"])
         self._show_place()
 
     def look_again(self) -> None:

@@ -97,6 +97,7 @@ class BakePanel(MadePanel):
             (UNUSED, f"{len(report['unused']):,}, listed below" if report["unused"] else ""), *notes_rows(report["notes"])],
             lists={UNUSED: report["unused"]})
         self.done(status.message)
+        self.save_as.written(report["file"])
         self._show_facts()
 
     @property

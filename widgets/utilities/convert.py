@@ -143,6 +143,7 @@ class ConvertPanel(MadePanel, LoraPanel):
                 ("Changed by rounding", rounding), (STAYED, f"{len(report['kept'])}, listed below" if report["kept"] else ""),
                 *notes_rows(report["notes"])], lists={STAYED: report["kept"]})
         self._compare()
+        self.save_as.written(report["file"])
         self._show_facts()
         if words := self.conclude([Finding(**one) for one in report.get("findings", ())], status.message):
             self.done(words)

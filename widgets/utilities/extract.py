@@ -95,6 +95,7 @@ class ExtractPanel(MadePanel):
             ("Difference lost", showing.lost(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
             (OTHERS, others if report["others"] else "")], report["layers"], {OTHERS: report["others"]})
         self.done(status.message)
+        self.save_as.written(report["file"])
         self._show_facts()
 
     def _form_changed(self) -> None:

@@ -98,6 +98,7 @@ class MergePanel(MadePanel):
             ("Update lost", showing.lost(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
             *notes_rows(report["notes"])], report["layers"], {"Tensors of no layer": report["kept"]})
         self.done(status.message)
+        self.save_as.written(report["file"])
         self.look_again()
 
     def _fitting(self) -> Answer[str] | None:

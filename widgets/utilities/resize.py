@@ -54,7 +54,7 @@ class ResizePanel(HeaderPanel):
 
     def extras(self) -> Sequence[ipw.Widget]:
         """A look before anything is written."""
-        self.look = self.action("Show sizes and errors", self._look_at_sizes, self.not_now, lambda: "Nothing is written by this")
+        self.look = self.action("Show sizes and errors", self._look_at_sizes, self._why_no_look, lambda: "Nothing is written by this")
         return [self.look]
 
     def results(self) -> Sequence[ipw.Widget]:
@@ -79,6 +79,10 @@ class ResizePanel(HeaderPanel):
     def blocked(self) -> str:
         """What is wrong with the file, or where the new one is to be."""
         return super().blocked() or self.save_as.problem()
+
+    def _why_no_look(self) -> str:
+        """As for the main button, wherever the new file is to be."""
+        return super().blocked() or self.advice() or ("It is working. Wait for it, or cancel it." if self.working() else "")
 
     def file_changed(self) -> None:
         """Sizes and results are of another file."""
@@ -105,6 +109,7 @@ class ResizePanel(HeaderPanel):
         else:
             self._show_made(status.report)
             self.done(status.message)
+            self.save_as.written(status.report["file"])
             self.look_again()
 
     def take(self, number: int) -> None:

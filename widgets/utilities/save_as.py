@@ -9,7 +9,7 @@ from core.base.errors import ConfigError
 from core.base.paths import place_of, typed_path
 from widgets.form import Form
 
-HELP = "Empty: as said below. Nothing is written over."
+HELP = "Empty: the file named below. Nothing is written over."
 
 
 class SaveAs:
@@ -43,6 +43,11 @@ class SaveAs:
         except ConfigError as error:
             return str(error)
         return f"{path} is there already. Choose another name, or leave the field empty." if path is not None and path.exists() else ""
+
+    def written(self, file: str) -> None:
+        """A file was written: where its name was typed, the field is empty again, for that name is taken now."""
+        if self._typed and str(place_of(self._typed)) == file:
+            self._control.write("")
 
     def usual(self, **chosen: Any) -> Path | None:
         """Where nothing is typed, by the form as it stands. Args: chosen: fields that are not in the form. None: a value is wrong."""

@@ -63,7 +63,7 @@ def test_where_the_file_will_be_is_told_and_nothing_is_written_over(panel, lora)
     field = panel.form.control("save_to")
     assert panel.form.present("save_to") == "" and f"It will be {lora.with_name('mika-r2-2.safetensors')}." in field._note.value
     field.widget.value = str(taken)
-    assert f"{taken} is there already. Choose another name" in panel.status.text and panel.main.disabled
+    assert f"{taken} is there already. Choose another name" in panel.status.text and panel.main.disabled and not panel.look.disabled
     field.widget.value = "C:\\loras\\mika.safetensors"
     assert "is a path of Windows on your own computer" in panel.status.text and panel.main.disabled
     field.widget.value = ""
@@ -71,6 +71,11 @@ def test_where_the_file_will_be_is_told_and_nothing_is_written_over(panel, lora)
     finish(panel)
     assert read_header(lora.with_name("mika-r2-2.safetensors")).metadata["ss_network_dim"] == "2" and taken.read_bytes() == b"mine"
     assert panel.save_as.place() == str(lora.with_name("mika-r2-3.safetensors"))
+    field.widget.value = str(lora.with_name("mine.safetensors"))
+    press(panel.main)
+    finish(panel)
+    assert lora.with_name("mine.safetensors").is_file() and field.widget.value == "" and panel.status.state == "done"
+    assert "is there already" not in field._note.value
 
 
 @pytest.mark.parametrize(("name", "content", "said"), [
