@@ -220,6 +220,8 @@ class TrainingManager:
             progress: hears everything that the check finds wrong or worth a look.
         Raises: ConfigError: a check found an error; DatasetError: images are half renamed; TrainingError, DiskError.
         """
+        from core.training.fitting import with_trigger
+
         self.project.settle()
         found = self.check(settings, backend, deep=False)
         wrong = errors_of(found)
@@ -228,7 +230,8 @@ class TrainingManager:
                 progress.warn(str(finding))
         if wrong:
             raise ConfigError(wrong[0].what, wrong[0].remedy)
-        learned = learn_versions(self.configure(settings), self.project, progress, alone=True)
+        fitted = with_trigger(self.configure(settings), self.project)
+        learned = learn_versions(fitted, self.project, progress, alone=True)
         return launch.launch(launch.prepare(self.project.folder, learned, backend, guards), hold=hold)
 
     def queue(self) -> list[QueuedRun]:
