@@ -151,9 +151,13 @@ def _of_samples(release: Release) -> Iterator[Finding]:
         yield Finding("warning", f"{counted(len(silent), 'sample')} without a prompt, such as {silent[0]}.",
                       "Write it behind the picture: picture.png | the prompt.")
     if any(not sample.exact for sample in samples):
-        yield Finding("info", f"The samples were drawn at {samples[0].by}, not with the very file that is published.",
-                      "Before and after draws with the file itself.")
-    if settings.to != "hub" and any(not parameters_text(sample, {"x": "0"}) for sample in samples):
+        yield Finding("info", f"The samples are of {samples[0].by}, not of the very file that is published.",
+                      "Before and after draws with the file itself, where it is named under LoRA files."
+                      + (" Civitai will not link these by itself." if settings.to != "hub" else ""))
+    if any(sample.exact and sample.steps and abs(sample.strength - settings.strength) > 0.005 for sample in samples):
+        yield Finding("info", f"The samples were drawn at the strength {samples[0].strength:g}, the usual one is said to be "
+                              f"{settings.strength:g}.", "Before and after draws at several: 'Strengths to compare'.")
+    if settings.to != "hub" and any(sample.exact and not parameters_text(sample, {"x": "0"}) for sample in samples):
         yield Finding("info", "Of some samples it is not known how they were drawn, so Civitai will not link them to the LoRA by itself.",
                       "Link them by hand there: choose the LoRA as a resource of the picture.")
     sizes = {sample.path: size_of(sample.path) for sample in samples}

@@ -120,7 +120,7 @@ def gather(settings: PublishSettings, progress: Progress = SILENT) -> Release:
     first = files[0]
     said = about(cleaned(dict(_metadata_of(first.path)), user_names()))
     found = find_base(settings.base, settings.base_licence, first.family, _metadata_of(first.path))
-    samples = () if settings.samples_from == "none" and not settings.samples else find_samples(settings, first.path)
+    samples = () if settings.samples_from == "none" and not settings.samples else find_samples(settings, first.path, first.hashes.tensors)
     return Release(settings, files, said, found, tuple(sample.looked_through(settings.clean_metadata) for sample in samples))
 
 

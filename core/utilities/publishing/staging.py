@@ -80,7 +80,7 @@ def sample_copies(release: Release, folder: Path, progress: Progress) -> dict[st
     base, found = release.found_base.base, {}
     for number, sample in enumerate(progress.track(release.samples, "Copying samples")):
         name = release.image_name(number)
-        text = parameters_text(sample, hashes, base.title if base is not None else "")
+        text = parameters_text(sample, hashes if sample.exact else {}, base.title if base is not None else "")
         write_with(folder / name, lambda place, one=sample, said=text: copy_with_text(  # type: ignore[misc]
             one.path, place, said, release.settings.sample_size))
         found[name] = folder / name
