@@ -108,6 +108,9 @@ def _of_file(file: PublishedFile) -> Iterator[Finding]:
     if not any(one.loaded for one in file.programs):
         yield Finding("info", f"Whether programs load {file.name} is not known here. {file.programs[0].reason}")
     yield from _of_private(file)
+    if file.said:
+        yield Finding("info", f"The published copy of {file.name} says what stands here: {', '.join(file.said)}.",
+                      "Its tensors and their hash stay the same, and your own file as it is.")
 
 
 def _of_private(file: PublishedFile) -> Iterator[Finding]:
@@ -134,7 +137,7 @@ def _of_words(release: Release) -> Iterator[Finding]:
     elif not release.settings.trigger and release.about.trigger_by == "tags":
         yield Finding("info", f"The trigger is guessed: {release.trigger} stands at every picture.", "Write it into Trigger words if it is "
                               "another.")
-    if not release.settings.description.strip():
+    if not release.description:
         yield Finding("info", "It has no description.", "A sentence on what it draws helps who finds it.")
 
 

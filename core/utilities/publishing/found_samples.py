@@ -88,11 +88,13 @@ def _of_evaluation(origin: Origin, strength: float) -> list[Sample]:
         drawn: dict[str, Any] = dict(read_json(folder / REPORT).get("settings", {})) if report is not None else {}
     except (DatasetError, KeyError, TypeError, AttributeError):
         return []
-    drawn_with = [column.tensors or _tensors_of(column.lora, origin.run) if column.lora else ""
-                  for column in (report.columns if report is not None else ())]
-    fitting = [(rank, abs(report.columns[number].weight - strength * ancestor.strength), number) for number, tensors in enumerate(drawn_with)
-               for rank, ancestor in enumerate(origin.ancestors) if report is not None and tensors == ancestor.tensors]
-    if report is None or not fitting:
+    if report is None:
+        return []
+    drawn_with = [column.tensors or _tensors_of(column.lora, origin.run) if column.lora else "" for column in report.columns]
+    fitting = [(rank, abs(column.weight - strength * ancestor.strength), number)
+               for number, (column, tensors) in enumerate(zip(report.columns, drawn_with, strict=True))
+               for rank, ancestor in enumerate(origin.ancestors) if tensors == ancestor.tensors]
+    if not fitting:
         return []
     rank, _, number = min(fitting)
     column, ancestor = report.columns[number], origin.ancestors[rank]
