@@ -46,8 +46,9 @@ def test_the_lora_is_there_private_with_its_page_and_was_looked_at(mika, hub):
         {"text": "mika, smile", "parameters": {"negative_prompt": "bad hands"}, "output": {"url": "images/01.png"}},
         {"text": "mika", "output": {"url": "images/02.png"}}]
     published, text = hashlib.sha256(found["mika.safetensors"]).hexdigest(), page(hub)
-    assert all(word in text for word in ("<Gallery />", "Write `mika` into the prompt", "| Learning rate | 0.0001 |", published[:10],
-                                         hashes_of(mika).autov3, published, "<lora:mika:1>", f'load_lora_weights("{REPO}", weight_name="mika'))
+    assert all(word in text for word in (
+        "<Gallery />", "Write `mika` into the prompt", "| Learning rate | 0.0001 |", published[:10],
+        hashes_of(mika).autov3, published, "<lora:mika:1>", f'load_lora_weights("{REPO}", weight_name="mika'))
 
 
 def test_what_is_there_is_not_sent_again(mika, hub):
