@@ -35,6 +35,16 @@ def merged_metadata(sources: Sequence[Source], ranks: Mapping[str, int], method:
     return new
 
 
+def averaged_of(metadata: Mapping[str, str]) -> list[str]:
+    """The sshs_model_hash of each file that a file is the average of, as `average-loras` writes it, the earliest first; else none."""
+    try:
+        told = json.loads(metadata.get(SOURCES) or "{}")
+        is_average = told["method"] == "mean" or told["method"].startswith("EMA ")
+        return [str(file["sshs_model_hash"]).lower() for file in told["files"]] if is_average else []
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
+
+
 def tensors_hash(source: Source) -> str:
     """SHA-256 of everything behind the header, counted now: what the metadata says may be old."""
     return source.file.tensors_hash()

@@ -158,7 +158,7 @@ def _of_samples(release: Release) -> Iterator[Finding]:
                       "Before and after draws with the file itself, where it is named under LoRA files."
                       + (" Civitai will not link these by itself." if settings.to != "hub" else ""))
     if any(sample.exact and sample.steps and abs(sample.strength - settings.strength) > 0.005 for sample in samples):
-        yield Finding("info", f"The samples were drawn at the strength {samples[0].strength:g}, the usual one is said to be "
+        yield Finding("info", f"The samples were drawn at the strength {round(samples[0].strength, 2):g}, the usual one is said to be "
                               f"{settings.strength:g}.", "Before and after draws at several: 'Strengths to compare'.")
     if settings.to != "hub" and any(sample.exact and not parameters_text(sample, {"x": "0"}) for sample in samples):
         yield Finding("info", "Of some samples it is not known how they were drawn, so Civitai will not link them to the LoRA by itself.",

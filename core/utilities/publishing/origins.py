@@ -19,6 +19,7 @@ from core.training.outputs import list_outputs
 from core.training.run import Run
 from core.utilities.files.derived import made_of
 from core.utilities.files.hashing import hashes_of
+from core.utilities.merging.merged_metadata import averaged_of
 
 HASH = "sshs_model_hash"
 
@@ -49,12 +50,16 @@ class Origin:
 
 
 def lineage(metadata: Mapping[str, str], tensors: str) -> tuple[Ancestor, ...]:
-    """A file and what it was made of, as its metadata notes it, the newest first. Args: tensors: SHA-256 of its tensors, as counted."""
+    """A file and what it was made of, as its metadata notes it, the newest first; of an average its checkpoints, the last first.
+
+    Args: tensors: SHA-256 of its tensors, as counted.
+    """
     found, strength, made = [Ancestor(tensors.lower())], 1.0, tuple[str, ...]()
     for step in made_of(metadata):
         strength *= step.weight
         made += () if step.by == "weigh" and not step.blocks else (step.by,)
         found.append(Ancestor(step.sshs_model_hash, strength, made))
+    found += [Ancestor(other, strength, (*made, "average")) for other in reversed(averaged_of(metadata))]
     return tuple(found)
 
 

@@ -10,6 +10,8 @@ from core.base.files import write_json
 from core.base.progress import SILENT
 from core.utilities.files.hashing import hashes_of
 from core.utilities.files.metadata import MetadataSettings, edit_metadata
+from core.utilities.merging.averaging import AverageSettings, average_loras
+from core.utilities.merging.merging import MergeSettings, merge_loras
 from core.utilities.merging.weighing import WeighSettings, weigh_lora
 from core.utilities.names.converting import ConvertSettings, convert_lora
 from core.utilities.publishing import origins
@@ -149,6 +151,18 @@ def test_what_a_changed_file_was_made_of_is_shown_and_said_to_be_another(run, to
     write_for_civitai(release, SILENT)
     said = Image.open(tmp_path / "out" / "images" / "01.png").info["parameters"]
     assert "Steps: 28" in said and "Lora hashes" not in said
+
+
+def test_an_average_of_checkpoints_shows_its_runs_pictures_as_anothers(run):
+    epoch = make(run.checkpoints / f"{run.output_name}-000005.safetensors", seed=3)
+    target = run.project_folder / "output" / "mean.safetensors"
+    target.parent.mkdir(exist_ok=True)
+    average_loras(AverageSettings.make(files=(str(epoch), str(final(run))), save_to=str(target)))
+    release = gather(settings(target, to="zip"))
+    assert {(sample.by, sample.exact) for sample in release.samples} == {("epoch 10", False)}
+    merged = target.with_name("merged.safetensors")
+    merge_loras(MergeSettings.make(files=(str(epoch), str(final(run))), save_to=str(merged)))
+    assert gather(settings(merged, to="zip")).samples == ()
 
 
 def test_a_file_among_the_runs_that_nobody_knows_shows_the_trainings_pictures_as_anothers(run):
