@@ -47,6 +47,8 @@ class FinishPanel(Panel):
         self._keep = self.action("Keep the machine on", self._keep_on).add_class("lb-keep-on")
         self._countdown = ipw.VBox([self._clock, row(self._keep)]).add_class("lb-countdown")
         self.form = Form(FinishSettings, CHOICES, hide=("run",))
+        self.form.control("repo_id").help = "As owner/name; a name alone is made in your own account. Empty: nothing is uploaded."
+        self.form.control("repo_id").complain("")
         self.form.on_change(self.heard(self._show_plan))
         self.token = TokenField(self.heard, self._token_taken)
         self.form.insert(self.token.view)

@@ -12,13 +12,12 @@ import ipywidgets as ipw
 from core.base.findings import Finding
 from core.base.jobs import Job, JobStatus
 from core.base.settings import Settings
-from core.base.words import told_size
 from core.training.saved_loras import saved_loras
 from core.utilities.publishing.bases import BASES
 from core.utilities.publishing.report import NO_PICTURE, STATES
 from core.utilities.publishing.settings import PublishSettings
 from widgets.controls import Suggestions
-from widgets.download_links import download_links
+from widgets.download_links import download_links, size_words
 from widgets.pieces import Fold, findings_list, part, table
 from widgets.token_field import TokenField
 from widgets.utilities.licences import Licences
@@ -32,7 +31,8 @@ CHOICES = {
     "samples_from": [("the first that has some", "auto"), ("Before and after", "evaluation"), ("the training", "training"),
                      ("no samples", "none")],
 }
-HELP = {"to": "For Civitai everything that its form asks for is written, to be uploaded there by hand.",
+HELP = {"repo_id": "As owner/name; a name alone is made in your own account. Empty: after the title.",
+        "to": "For Civitai everything that its form asks for is written, to be uploaded there by hand.",
         "existing": "A repository with other content, or with other files of these names. What is replaced stays in its history."}
 """In the place of what explains the names on the command line."""
 WIDE = ("base", "licence", "trigger", "tags", "repo_id", "save_to")
@@ -164,7 +164,8 @@ class PublishPanel(LoraPanel):
         is_on_hub = report["to"] == "hub"
         self._heading.children = [part("Published" if is_on_hub else "Written, to be uploaded by hand")]
         self._place.value = _link(report["pull_request"] or report["place"]) if is_on_hub else _way_to(report)
-        rows = [(one["name"], "" if one["state"] == "removed" else _size(one["size"]), STATES[one["state"]]) for one in report["files"]]
+        rows = [(one["name"], "" if one["state"] == "removed" else size_words(one["size"]), STATES[one["state"]])
+                for one in report["files"]]
         self._files.value = table(rows, ("File", "Size", ""))
         self._done.layout.display, self._seen_box.layout.display = "", "none"  # what stood against it is settled
         words = self.conclude([Finding("warning", NO_PICTURE)] if report.get("lacks_pictures") else [], sentence)
@@ -181,15 +182,12 @@ def _way_to(report: Mapping[str, Any]) -> str:
     """Where a folder or zip lies, what to do with it, and what of it can be taken home from here."""
     place = Path(report["place"])
     names = [one["name"] for one in report["files"] if "/" not in one["name"]]
-    told = "checklist.txt in it says what to fill in at Civitai." if report["to"] == "zip" else (
-        "Begin with checklist.txt, which says what to fill in at Civitai. The pictures lie in the folder images. A zip for Civitai takes "
-        "all of it home at once.")
+    told = "checklist.txt in it says what to fill in at Civitai."
+    if report["to"] != "zip":
+        pictures = "" if report.get("lacks_pictures") else " The pictures lie in the folder images."
+        told = f"Begin with checklist.txt: it says what to fill in at Civitai.{pictures} A zip for Civitai holds it all."
     links = download_links([place] if report["to"] == "zip" else [place / name for name in names])
     return f'<p class="lb-help">{html.escape(str(place))}<br>{told}</p>{links}'
-
-
-def _size(size: int) -> str:
-    return told_size(size) if size >= 1024 else f"{size} bytes"
 
 
 def _pictures(samples: Sequence[Mapping[str, str]]) -> str:
