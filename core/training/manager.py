@@ -124,6 +124,12 @@ class TrainingManager:
 
         return take_calculated(self.project, settings)
 
+    def calculated_back(self) -> LoadReport:
+        """Bring back the numbers from before the calculator's were taken. Raises: ConfigError: they were not, or changed since."""
+        from core.training.loading import take_back_calculated
+
+        return take_back_calculated(self.project)
+
     def load_settings(self, settings: LoadSettings, progress: Progress = SILENT) -> LoadReport:
         """Make a file's, a run's or a preset's settings the project's; what was left out is listed. Raises: ConfigError, TrainingError."""
         from core.training.loading import load_settings_into
