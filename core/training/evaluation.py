@@ -134,7 +134,7 @@ def draw_before_after(settings: EvaluationSettings, progress: Progress = SILENT)
             warnings.append(f"{Path(path).name} was left out: {error}")
             progress.warn(warnings[-1])
             continue
-        label = _label(path, settings.lora) + (f" × {weight:g}" if settings.weights else "")
+        label = _label(path, settings.lora) + (f", strength {weight:g}" if settings.weights else "")
         column = Column(label, path, coverage.applied, coverage.in_file, _difference(sheet[0], drawn), weight)
         for remark in _remarks(column):
             if remark not in warnings:  # of each strength the same

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from core.training.config import TrainingSettings
     from core.training.evaluated import EvaluationReport
     from core.training.evaluation import EvaluationSettings
+    from core.training.evaluation_plan import EvaluationPlan
     from core.training.finish.bringing import BringReport, BringSettings
     from core.training.finish.report import FinishReport
     from core.training.finish.settings import FinishSettings
@@ -335,10 +336,16 @@ class TrainingManager:
 
         return EvaluationReport.read(self.run(run_id).folder / "evaluation")
 
-    def start_weighing(self, run_id: str, column: int) -> Job:
-        """Write the LoRA of a drawn column with its weight in it into the project's output, in a process of its own; returns at once.
+    def plan_evaluation(self, settings: EvaluationSettings) -> EvaluationPlan:
+        """How many pictures `evaluate` would draw, and about how long that takes. Raises: TrainingError, ConfigError."""
+        from core.training.evaluation_plan import plan_evaluation
 
-        Raises: TrainingError: no such column was drawn with a LoRA. ConfigError: its weight is 1, so that the file is it already.
+        return plan_evaluation(self._run_to_compare(settings.run), settings)
+
+    def start_weighing(self, run_id: str, column: int) -> Job:
+        """Write the LoRA of a drawn column with its strength in it into the project's output, in a process of its own; returns at once.
+
+        Raises: TrainingError: no such column was drawn with a LoRA. ConfigError: its strength is 1, so that the file is it already.
         """
         from core.training.evaluated import weighing_of
 

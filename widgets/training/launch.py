@@ -48,7 +48,7 @@ class TrainPanel(Panel):
         """Which trainer, and what watches over it."""
         self.backend = ipw.Dropdown(description="Trainer", options=[(entry.title, entry.name) for entry in BACKENDS], value=DEFAULT_BACKEND)
         self._note = ipw.HTML()
-        self._watching = False
+        self._watching = self._queue_watched = False
         self._end_told: tuple[Path, int] | None = None
         self._tried: tuple[int, str] | None = None
         """With which settings and which trainer a start failed."""
@@ -71,6 +71,9 @@ class TrainPanel(Panel):
         """Look for the run that works, at the queue, and for what the trainer lacks."""
         self.guards.look()
         self.queue.look()
+        if self.queue.runs and not self._queue_watched:
+            self._queue_watched = True
+            self.loop.repeat(self.patient(self._look_at_queue), LOOK_SECONDS)
         missing = BACKENDS.load(self.backend.value).missing()
         self._missing = str(missing) if missing is not None and missing.level == "error" else ""
         self._note.value = f'<p class="lb-help">{html.escape(str(missing or BACKENDS.entry(self.backend.value).note))}</p>'
@@ -157,7 +160,7 @@ class TrainPanel(Panel):
         """The button says from where the run goes on."""
         super()._enable()
         self._go_on.description = go_on_button(self._point)
-        self.main.description = ENQUEUE if self.queue.runs else START
+        self.main.description = ENQUEUE if self.queue.holds_up() else START
 
     def _present(self) -> Run | None:
         """The project's run that is trained now, else the first that waits, else the newest."""
@@ -166,6 +169,15 @@ class TrainPanel(Panel):
     def _watch(self) -> None:
         self._watching = True
         self.loop.repeat(self.patient(self._look), LOOK_SECONDS)
+
+    def _look_at_queue(self) -> bool:
+        """Runs of other projects and of a terminal end without a word to this panel; its button must not speak of a queue then."""
+        before = [queued.as_dict() for queued in self.queue.runs]
+        self.queue.look()
+        if [queued.as_dict() for queued in self.queue.runs] != before:
+            self._enable()
+        self._queue_watched = bool(self.queue.runs)
+        return self._queue_watched
 
     def _look(self) -> bool:
         self._show_run()

@@ -24,7 +24,7 @@ from widgets.panel import Panel
 from widgets.pieces import Fold, findings_list, let_go, part, table
 
 ALL = ("all projects", "")
-HEAD = ("Project", "What", "Size", "Files", "Newest")
+HEAD = ("Project", "What", "How much", "Newest")
 LOOK_FIRST = "Look first: only what was shown is deleted."
 FEW = 5
 """As many names stand there unfolded."""
@@ -124,7 +124,7 @@ class HousekeepingPanel(Panel):
         self._tick_box.children = lines
         for widget in before:
             let_go(widget)
-        rows = [(heap["project"], heap["title"], told_size(heap["bytes"]), f"{heap['files']:,}", _age(heap["days"]))
+        rows = [(heap["project"], heap["title"], _amount([heap]), _age(heap["days"]))
                 for heap in sorted(heaps, key=lambda heap: -heap["bytes"])]
         self._table.value = table(rows, HEAD) if rows else ""
         self._found.layout.display = "" if rows else "none"
@@ -206,8 +206,8 @@ def _names(heaps: Sequence[Mapping[str, Any]]) -> str:
 
 def _gone(report: Mapping[str, Any]) -> str:
     """What went and what stayed, in HTML."""
-    rows = [(one["project"], one["title"], told_size(one["bytes"]), f"{one['files']:,}") for one in report["gone"]]
-    gone = table(rows, ("Project", "Deleted", "Size", "Files")) if rows else ""
+    rows = [(one["project"], one["title"], _amount([one])) for one in report["gone"]]
+    gone = table(rows, ("Project", "Deleted", "How much")) if rows else ""
     kept = "".join(f'<li class="lb-warning"><b>Stayed:</b> {html.escape(words)}</li>' for words in report["kept"])
     return gone + (f'<ul class="lb-findings">{kept}</ul>' if kept else "")
 

@@ -1,9 +1,11 @@
 """The queue, the two ways to stop and what watches over the runs, in the Train panel."""
 
+import asyncio
 
 import pytest
 
 from core.base.jobs import append_event
+from core.dataset.project import Project
 from core.training import queue
 from core.training.guards import GuardSettings, keep_guards, read_guards
 from core.training.run import Run
@@ -54,6 +56,28 @@ def test_the_queue_is_shown_only_while_somebody_waits(session, runs):
     assert panel.main.description == START
 
 
+def test_the_button_speaks_of_the_queue_only_while_a_run_holds_it_up_also_one_of_another_project(session, projects):
+    other = Project.create(projects / "other", "Other")
+    run = Run.create(other.folder, read_settings(session), "sd-scripts")
+    start_epochs(run, "--delay", 0.2, "--per_epoch", 500)
+    wait_for(run.has_begun)
+
+    async def kernel():
+        panel = TrainPanel(session)
+        before = panel.main.description
+        await asyncio.to_thread(run.stop, force=True)
+        await asyncio.to_thread(wait_for_end, run)
+        for _ in range(60):
+            if panel.main.description == START:
+                break
+            await asyncio.sleep(0.1)
+        after = before, panel.main.description  # nobody refreshed it
+        panel.close()
+        return after
+
+    assert asyncio.run(kernel()) == (ENQUEUE, START)
+
+
 def test_a_run_is_held_released_and_the_buttons_say_why_they_cannot(session, runs):
     first, _ = runs
     panel = TrainPanel(session)
@@ -80,6 +104,7 @@ def test_an_interrupted_run_is_offered_to_be_started_again(session, run_of_yeste
     panel = TrainPanel(session)
     assert lines(panel) == [f"1. {run_of_yesterday.id} in the project Small: interrupted"]
     assert panel.queue.wake.layout.display == "" and not panel.queue.wake.disabled
+    assert panel.main.description == START  # it holds nobody up
 
 
 @pytest.fixture
