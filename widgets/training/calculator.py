@@ -15,7 +15,7 @@ from core.training.calculating.settings import CalculateSettings, Target
 from core.training.calculating.stage import CalculateReport, calculate, no_basis
 from core.training.loading import can_take_back_calculated
 from widgets.components.press_table import PressTable
-from widgets.controls import value_words
+from widgets.controls import typed_words
 from widgets.form import Form
 from widgets.panel import Panel
 from widgets.training.choice import keep_settings, read_settings, settings_file
@@ -198,7 +198,7 @@ class CalculatorPanel(Panel):
                  "max_train_steps": None if settings.schedule.max_train_epochs else settings.schedule.max_train_steps,
                  "num_processes": settings.machines.num_processes, "validation_split": settings.data.validation_split,
                  "price_per_hour": basis.price or None}
-        self.form.set_placeholders({name: "" if value in (None, "") else value_words(value) for name, value in shown.items()})
+        self.form.set_placeholders({name: "" if value in (None, "") else typed_words(value) for name, value in shown.items()})
 
 
 def lines_html(report: CalculateReport) -> str:

@@ -1,6 +1,8 @@
 """The queue, the two ways to stop and what watches over the runs, in the Train panel."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 
@@ -161,6 +163,25 @@ def test_what_was_changed_on_the_way_and_a_pause_are_shown(session):
     assert "Changed on the way" in monitor._facts.value and "5 MiB are free" in monitor.status.text
     run.stop(force=True)
     wait_for_end(run)
+
+
+def test_a_run_that_failed_before_is_told_calmly_and_one_that_fails_here_is_not(session):
+    run = Run.create(session.folder, read_settings(session), "sd-scripts")
+    start_epochs(run, "--delay", 0.2, "--per_epoch", 500)
+    wait_for(run.has_begun)
+    here = TrainPanel(session)
+    here._look()
+    monitor = MonitorPanel(session)
+    os.kill(run.trainer_mark().pid, signal.SIGKILL)
+    assert wait_for_end(run) in ("failed", "lost")
+    here._look()
+    monitor.refresh()
+    assert here.status.state == monitor.status.state == "attention"
+    for again in (TrainPanel(session), MonitorPanel(session)):
+        again._look() if isinstance(again, TrainPanel) else None  # outside a kernel nothing looks by itself
+        assert again.status.state == "ready" and again.status.text.startswith("Ready. This run ended today at ")
+        again.refresh()
+        assert again.status.text.startswith("Ready. This run ended today at ")
 
 
 def test_without_a_project_nothing_of_it_is_shown(tmp_path):
