@@ -59,7 +59,7 @@ class Stage:
 
 _ALL = (
     Stage("opening", "What the project holds", "core.dataset.opening_report:OpeningSettings", DATASET, "opening", heavy=False),
-    Stage("import", "Import pictures", "core.dataset.sources.importing:ImportSettings", DATASET, "import_images", heavy=False),
+    Stage("import", "Import pictures", "core.dataset.sources.import_settings:ImportSettings", DATASET, "import_images", heavy=False),
     Stage("find-captions", "Find captions beside the sources", "core.dataset.sources.found_captions:FindSettings", DATASET,
           "find_source_captions", heavy=False),
     Stage("take-captions", "Take captions from beside the sources", "core.dataset.sources.found_captions:TakeSettings", DATASET,

@@ -16,7 +16,7 @@ from core.stages import STAGES
 from core.training.config import TrainingSettings
 from core.training.config.presets import find_presets
 from widgets.dataset import PANELS as MAKER_PANELS
-from widgets.form import FOLDS
+from widgets.form_level import FOLDS
 from widgets.training import PANELS as TRAINER_PANELS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -13,10 +13,11 @@ from pydantic.fields import FieldInfo
 from core.base.errors import ConfigError
 from core.base.settings import SET, Settings, field_extra
 from widgets.controls import Choices, Control, make_control, plain_type
+from widgets.form_level import Level
+from widgets.pieces import Fold, part, row, show
 
 S = TypeVar("S", bound=Settings)
 OF_NO_USE = "It does nothing with the other settings as they are."
-FOLDS = {"advanced": "more settings", "expert": "expert settings"}
 
 
 class Form(Generic[S]):
@@ -46,14 +47,14 @@ class Form(Generic[S]):
         self._usual: Settings | None = None
         self._idle: dict[str, tuple[str, bool]] = {}
         self._remarks: dict[str, tuple[str, bool]] = {}
-        self._level_boxes: dict[str, ipw.VBox] = {}
         self._beside_fields: list[ipw.Widget] = []
         self._filling = False
         self._wrong = ipw.HTML()
-        self._levels = self._fields_by_level(settings)
+        names = self._fields_by_level(settings)
         self._fill_values(settings)
-        self.view = ipw.VBox(self._build())
-        self.view.add_class("lb-form")
+        self._levels = {level: Level(level, names[level], self._make_control, self._count) for level in names if names[level]}
+        self.view = ipw.VBox(self._build()).add_class("lb-form")
+        self._count_anew()
 
     def value(self) -> S:
         """The settings as they stand in the form.
@@ -76,7 +77,7 @@ class Form(Generic[S]):
             return self._sections[name].value()
         except ConfigError:
             if name in self._section_folds:
-                self._section_folds[name].value = True
+                self._section_folds[name].button.value = True
             raise
 
     def fill(self, settings: S) -> None:
@@ -122,7 +123,7 @@ class Form(Generic[S]):
     @property
     def folds(self) -> list[ipw.ToggleButton]:
         """The buttons that show the folded sections."""
-        return list(self._section_folds.values())
+        return [fold.button for fold in self._section_folds.values()]
 
     def section(self, name: str) -> Form[Any]:
         """The form of a nested settings class."""
@@ -139,10 +140,7 @@ class Form(Generic[S]):
             control.stand_aside(*self._idle.get(name, ("", False)))
         for name, section in self._sections.items():
             section.set_idle(self._below(name, reasons))
-        for level, toggle in self._folds.items():
-            toggle.description = self._fold_words(level, toggle.value)
-            all_hidden = all(self._idle.get(name, ("", False))[1] for name in self._levels[level])
-            toggle.layout.display = "none" if all_hidden else ""
+        self._count_anew()
 
     def follow(self) -> None:
         """Hide, from now on, what does nothing with the values as they stand: by what the fields say of themselves (`only`)."""
@@ -154,7 +152,7 @@ class Form(Generic[S]):
 
     def _unused(self) -> list[str]:
         """Fields that hang on others of their section which stand otherwise now."""
-        unused = [name for names in self._levels.values() for name in names if not self._is_used(name)]
+        unused = [name for level in self._levels.values() for name in level.names if not self._is_used(name)]
         return unused + [f"{section}.{name}" for section, form in self._sections.items() for name in form._unused()]
 
     def _is_used(self, name: str) -> bool:
@@ -164,28 +162,21 @@ class Form(Generic[S]):
 
     def names(self) -> dict[str, FieldInfo]:
         """Every field with a control, also one that is not made yet: "section.field" → its declaration."""
-        own = {name: self.cls.fields()[name] for names in self._levels.values() for name in names}
+        own = {name: self.cls.fields()[name] for level in self._levels.values() for name in level.names}
         return own | {f"{section}.{name}": field for section, form in self._sections.items() for name, field in form.names().items()}
 
     def narrow(self, names: Collection[str] | None) -> None:
         """Show these fields alone, wherever they are folded away; None: all as before. Args: names: "section.field"."""
-        for level, box in self._level_boxes.items():
-            wanted = [] if names is None else [name for name in self._levels[level] if name in names]
-            if wanted and not box.children:
-                box.children = [self._grid(level)]
-            for name in self._levels[level]:
-                if name in self._controls:
-                    self._controls[name].pass_over(names is not None and name not in wanted)
-            is_open = level == "basic" or self._folds[level].value
-            box.layout.display = "" if wanted or (names is None and is_open) else "none"
+        for level in self._levels.values():
+            level.narrow(names)
         for beside in self._beside_fields:
-            beside.layout.display = "" if names is None else "none"
+            show(beside, names is None)
         for name, section in self._sections.items():
             below = None if names is None else self._below(name, dict.fromkeys(names)).keys()
             section.narrow(below)
             fold = self._section_folds.get(name)
-            folded = fold is not None and not fold.value
-            self._boxes[name].layout.display = "none" if (folded if below is None else not below) else ""
+            folded = fold is not None and not fold.is_open
+            show(self._boxes[name], not folded if below is None else bool(below))
 
     def insert(self, *widgets: ipw.Widget) -> None:
         """Put a panel's own widgets between what is open and the folded sections."""
@@ -195,8 +186,8 @@ class Form(Generic[S]):
 
     def open_folds(self) -> None:
         """Unfold everything."""
-        for fold in (*self._folds.values(), *self.folds):
-            fold.value = True
+        for fold in (*self._level_folds, *self._section_folds.values()):
+            fold.button.value = True
         for section in self._sections.values():
             section.open_folds()
 
@@ -226,25 +217,23 @@ class Form(Generic[S]):
             self._values = {name: getattr(settings, name) for name in self.cls.fields() if name not in self._sections}
 
     def _build(self) -> list[ipw.Widget]:
-        parts: list[ipw.Widget] = [self._wrong]
-        if self._levels["basic"]:
-            self._level_boxes["basic"] = ipw.VBox([self._grid("basic")]).add_class("lb-form")
-            parts.append(self._level_boxes["basic"])
-        self._folds: dict[str, ipw.ToggleButton] = {}
-        folds = [self._fold(level) for level in FOLDS if self._levels[level]]
-        if folds:
-            toggles = ipw.HBox([toggle for toggle, _ in folds]).add_class("lb-row")
-            self._beside_fields.append(toggles)
-            self._level_boxes |= {level: box for level, (_, box) in zip(self._folds, folds, strict=True)}
-            parts += [toggles, *(box for _, box in folds)]
+        boxes: list[ipw.Widget] = [level.box for level in self._levels.values()]
+        if self._level_folds:
+            at = 1 if "basic" in self._levels else 0
+            boxes.insert(at, row(*(fold.button for fold in self._level_folds)))
+            self._beside_fields.append(boxes[at])
         self._boxes = {name: self._section(name) for name in self._sections}
         self._section_folds = {name: self._section_fold(name) for name in self._sections if name in self._folded}
-        parts += [box for name, box in self._boxes.items() if name not in self._section_folds]
+        parts = [self._wrong, *boxes, *(box for name, box in self._boxes.items() if name not in self._section_folds)]
         below = [self._boxes[name] for name in self._section_folds]
         if not below:
             return parts
-        self._beside_fields.append(ipw.HBox(self.folds).add_class("lb-row"))
+        self._beside_fields.append(row(*self.folds))
         return [*parts, ipw.VBox([self._beside_fields[-1], *below]).add_class("lb-form")]
+
+    @property
+    def _level_folds(self) -> list[Fold]:
+        return [level.fold for level in self._levels.values() if level.fold is not None]
 
     def _title(self, name: str) -> str:
         return self._sections[name].cls.title or self.cls.fields()[name].title or name.capitalize()
@@ -254,48 +243,41 @@ class Form(Generic[S]):
         self._usual = usual
         for name, section in self._sections.items():
             section.compare_with(getattr(usual, name) if usual is not None else None)
-        for level, toggle in self._folds.items():
-            toggle.description = self._fold_words(level, toggle.value)
+        self._count_anew()
 
     def _section(self, name: str) -> ipw.VBox:
-        heading = ipw.HTML(f'<div class="lb-part" role="heading" aria-level="4">{html.escape(self._title(name))}</div>')
-        return ipw.VBox([heading, self._sections[name].view]).add_class("lb-form").add_class(f"lb-section-{name}")
+        return ipw.VBox([part(self._title(name)), self._sections[name].view]).add_class("lb-form").add_class(f"lb-section-{name}")
 
-    def _section_fold(self, name: str) -> ipw.ToggleButton:
-        box, title = self._boxes[name], self._title(name)
-        box.layout.display = "none"
-        toggle = ipw.ToggleButton(description=f"Show {title}").add_class("lb-fold").add_class("lb-fold-section")
+    def _section_fold(self, name: str) -> Fold:
+        fold = Fold(self._title(name), [], lambda is_open: show(self._boxes[name], is_open))
+        fold.button.add_class("lb-fold-section")
+        show(self._boxes[name], False)
+        return fold
 
-        def turn(change: dict[str, Any]) -> None:
-            box.layout.display = "" if change["new"] else "none"
-            toggle.description = f"{'Hide' if change['new'] else 'Show'} {title}"
+    def _make_control(self, name: str) -> Control:
+        control = make_control(name, self.cls.fields()[name], self._choices.get(name, ()))
+        if name in self._values:
+            control.write(self._values[name])
+        if self._at_once and isinstance(control.widget, ipw.Text):
+            control.widget.continuous_update = True
+        if name in self._placeholders:
+            control.widget.placeholder = self._placeholders[name]
+        control.widget.observe(self._changed, "value")
+        control.stand_aside(*self._idle.get(name, ("", False)))
+        if name in self._remarks:
+            control.remark(*self._remarks[name])
+        self._controls[name] = control
+        return control
 
-        toggle.observe(turn, "value")
-        return toggle
+    def _count_anew(self) -> None:
+        for level in self._levels.values():
+            level.tell()
 
-    def _grid(self, level: str) -> ipw.VBox:
-        for name in self._levels[level]:
-            control = make_control(name, self.cls.fields()[name], self._choices.get(name, ()))
-            if name in self._values:
-                control.write(self._values[name])
-            if self._at_once and isinstance(control.widget, ipw.Text):
-                control.widget.continuous_update = True
-            if name in self._placeholders:
-                control.widget.placeholder = self._placeholders[name]
-            control.widget.observe(self._changed, "value")
-            control.stand_aside(*self._idle.get(name, ("", False)))
-            if name in self._remarks:
-                control.remark(*self._remarks[name])
-            self._controls[name] = control
-        grid = ipw.VBox([self._controls[name].view for name in self._levels[level]])
-        return grid.add_class("lb-fields")
-
-    def _fold_words(self, level: str, is_open: bool) -> str:
-        """"Show more settings (17), 1 changed": what is folded away and differs from what is usual must not be forgotten."""
-        names = [name for name in self._levels[level] if not self._idle.get(name, ("", False))[1]]
+    def _count(self, level: Level) -> tuple[int, int]:
+        """How many fields of a level are of use, and how many of them differ from what is usual."""
+        names = [name for name in level.names if not self._idle.get(name, ("", False))[1]]
         usual = {name: self._usual_value(name) for name in names if self._usual or not self.cls.fields()[name].is_required()}
-        changed = 0 if is_open else sum(_plain(self.present(name)) != _plain(value) for name, value in usual.items())
-        return f"{'Hide' if is_open else 'Show'} {FOLDS[level]} ({len(names)}){f', {changed} changed' if changed else ''}"
+        return len(names), sum(_plain(self.present(name)) != _plain(value) for name, value in usual.items())
 
     def _usual_value(self, name: str) -> Any:
         return getattr(self._usual, name) if self._usual else self.cls.fields()[name].get_default(call_default_factory=True)
@@ -304,27 +286,12 @@ class Form(Generic[S]):
         """What stands in a field of this form now, right or wrong."""
         return self._controls[name].read() if name in self._controls else self._values.get(name)
 
-    def _fold(self, level: str) -> tuple[ipw.ToggleButton, ipw.VBox]:
-        box = ipw.VBox(layout=ipw.Layout(display="none"))
-        toggle = ipw.ToggleButton(description=self._fold_words(level, False)).add_class("lb-fold").add_class(f"lb-fold-{level}")
-
-        def turn(change: dict[str, Any]) -> None:
-            if change["new"] and not box.children:
-                box.children = [self._grid(level)]
-            box.layout.display = "" if change["new"] else "none"
-            toggle.description = self._fold_words(level, change["new"])
-
-        toggle.observe(turn, "value")
-        self._folds[level] = toggle
-        return toggle, box
-
     def _changed(self, change: dict[str, Any]) -> None:
         if not self._filling:
             self._tell()
 
     def _tell(self) -> None:
-        for level, toggle in self._folds.items():
-            toggle.description = self._fold_words(level, toggle.value)
+        self._count_anew()
         for listener in self._listeners:
             listener()
 
@@ -337,9 +304,9 @@ class Form(Generic[S]):
         """Put each sentence under its control, and open the fold that it stands in; what belongs to no control stands above the form."""
         problems = error.__cause__.errors() if isinstance(error.__cause__, ValidationError) else []
         wrong = {str(problem["loc"][0]) for problem in problems if problem["loc"]}
-        for level, fold in self._folds.items():
-            if wrong & set(self._levels[level]):
-                fold.value = True
+        for level in self._levels.values():
+            if level.fold is not None and wrong & set(level.names):
+                level.fold.button.value = True
         for name in wrong & set(self._controls):
             alone = {key: value for key, value in values.items() if key not in wrong or key == name}
             self._controls[name].complain(_sentence_of(self.cls, alone))

@@ -20,6 +20,11 @@ def part(title: str) -> ipw.HTML:
     return ipw.HTML(f'<div class="lb-part" role="heading" aria-level="4">{html.escape(title)}</div>')
 
 
+def show(widget: ipw.Widget, shown: bool) -> None:
+    """Show it, or leave no room for it."""
+    widget.layout.display = "" if shown else "none"
+
+
 class Fold:
     """A part that is shown when its button is pressed: "Show TITLE", "Hide TITLE".
 
@@ -38,9 +43,14 @@ class Fold:
         """Whether it is shown."""
         return bool(self.button.value)
 
+    def rename(self, title: str) -> None:
+        """Give it another title."""
+        self.title = title
+        self.button.description = f"{'Hide' if self.is_open else 'Show'} {title}"
+
     def _turn(self, is_open: bool) -> None:
-        self.body.layout.display = "" if is_open else "none"
-        self.button.description = f"{'Hide' if is_open else 'Show'} {self.title}"
+        show(self.body, is_open)
+        self.rename(self.title)
         self._turned(is_open)
 
 

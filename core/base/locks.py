@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import time
 from collections.abc import Iterator
@@ -11,28 +10,11 @@ from io import FileIO
 from pathlib import Path
 
 from core.base.files import explain_disk_errors
+from core.base.flocks import take_lock
 from core.base.progress import Progress
 
-NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EINVAL})
-"""What file systems without locks answer: NFS without its lock service, FUSE drives, some network drives."""
 LOOK_AGAIN = 0.1
 """Seconds between two looks at a lock that somebody else holds."""
-
-
-def take_lock(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
-    """Lock an open file until it is closed.
-
-    Args: handle: its number. kind: fcntl.LOCK_EX or LOCK_SH, with LOCK_NB not to wait.
-    Returns: whether it is locked; False: this file system has no locks.
-    Raises: BlockingIOError: it is taken, and `kind` says not to wait. OSError: another failure of the disk.
-    """
-    try:
-        fcntl.flock(handle, kind)
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
-        return False
-    return True
 
 
 def open_lock_file(path: Path) -> FileIO:

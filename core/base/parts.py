@@ -11,6 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from core.base.flocks import take_lock
+
 OLD = 3600.0
 """Seconds after which a file that is half written belongs to nobody any more."""
 PART = re.compile(r"\..+\.part(\.\w+)?")
@@ -30,8 +32,8 @@ def open_part(path: Path, mark: bool = False) -> tuple[int, Path]:
     while True:
         handle, name = tempfile.mkstemp(prefix=_start(path), suffix=".part", dir=path.parent)
         if mark:
-            with contextlib.suppress(OSError):  # a file system without locks: age tells
-                fcntl.flock(handle, fcntl.LOCK_EX)
+            with contextlib.suppress(OSError):  # a lock that cannot be had: age tells
+                take_lock(handle)
         if os.path.lexists(name):
             return handle, Path(name)
         os.close(handle)  # another process took it for a dead one's before it was locked
@@ -72,13 +74,11 @@ def _start(path: Path) -> str:
 def _clear_file(part: Path) -> None:
     with open(part, "rb") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_nobodys = take_lock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        except OSError:
-            if age_of(part) <= OLD:
-                return
-        part.unlink()
+        if is_nobodys or age_of(part) > OLD:
+            part.unlink()
 
 
 def _clear_folder(part: Path) -> None:

@@ -10,8 +10,9 @@ from io import FileIO
 from pathlib import Path
 
 from core.base.files import explain_disk_errors
+from core.base.flocks import take_lock
 from core.base.jobs import append_event
-from core.base.locks import is_held, open_lock_file, take_lock
+from core.base.locks import is_held, open_lock_file
 from core.base.paths import projects_dir
 from core.base.progress import Progress
 

@@ -56,7 +56,8 @@ from core.dataset.sources.found_captions import (
     take_source_captions,
 )
 from core.dataset.sources.import_report import ImportReport
-from core.dataset.sources.importing import ImportSettings, import_images
+from core.dataset.sources.import_settings import ImportSettings
+from core.dataset.sources.importing import import_images
 from core.dataset.sources.receiving import Receiver
 from core.dataset.sources.upload import UploadSettings, current_upload
 from core.dataset.versions import (

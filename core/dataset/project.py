@@ -12,7 +12,8 @@ from pathlib import Path
 from core.base.errors import ConfigError, DatasetError, DiskError, StudioError
 from core.base.families import TRAINED
 from core.base.files import explain_disk_errors, read_text, safe_stem, write_text
-from core.base.locks import is_held, locked, open_lock_file, take_lock, wait_for_lock
+from core.base.flocks import take_lock
+from core.base.locks import is_held, locked, open_lock_file, wait_for_lock
 from core.base.paths import WINDOWS_PATH, place_of, projects_dir, typed_path
 from core.base.progress import Progress
 from core.base.settings import Settings, setting

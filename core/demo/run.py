@@ -123,7 +123,7 @@ def make_project(folder: Path, progress: Progress = SILENT) -> DatasetManager:
     """
     from core.dataset.captions.tagging import TagSettings
     from core.dataset.manager import DatasetManager
-    from core.dataset.sources.importing import ImportSettings
+    from core.dataset.sources.import_settings import ImportSettings
     from core.demo.world import CONCEPT_TAGS, TRIGGER
 
     name = f"demo-{datetime.now():%Y%m%d-%H%M%S}"

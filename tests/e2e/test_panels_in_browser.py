@@ -10,7 +10,8 @@ from playwright.sync_api import expect
 
 from core.base.paths import DEMO_ASSETS, ROOT
 from core.dataset.manager import DatasetManager
-from core.dataset.sources.importing import ImportSettings, import_images
+from core.dataset.sources.import_settings import ImportSettings
+from core.dataset.sources.importing import import_images
 from core.training.config.presets import load_preset, save_settings
 from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
 from widgets.dataset import PANELS as MAKER_PANELS

@@ -15,7 +15,7 @@ from core.dataset.sources.download import refuse_password
 from core.dataset.sources.drive import connect_drive, is_colab, is_connected
 from core.dataset.sources.gallery import SITES, check_credentials, find_program
 from core.dataset.sources.import_report import words_of_others
-from core.dataset.sources.importing import ImportSettings
+from core.dataset.sources.import_settings import ImportSettings
 from widgets.dataset.folder_browser import FolderBrowser
 from widgets.demo import demo_pictures, is_demo
 from widgets.form import Form

@@ -58,8 +58,7 @@ class BakePanel(MadePanel):
         """Offer the models of this machine and the project's files; the file that is looked at in other panels is the first."""
         self.base.offer(single_files())
         self.files.offer(self.offered())
-        if self.session.chosen_lora and not self.files.files:
-            self.files.fill([self.session.chosen_lora])
+        self.files.follow(self.new_choice())
         self._show_facts()
 
     def blocked(self) -> str:

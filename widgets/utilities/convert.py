@@ -68,9 +68,13 @@ class ConvertPanel(MadePanel, LoraPanel):
         """Whether the chosen file is a pickled checkpoint, by its name."""
         return Path(self.file).suffix.lower() in PICKLED
 
+    def is_free(self) -> bool:
+        """A pickled file, which the other panels do not open, is worked on here alone."""
+        return not self.is_pickled
+
     def is_shared(self) -> bool:
         """The other panels open no pickled file."""
-        return not self.is_pickled
+        return not self.is_pickled and super().is_shared()
 
     def update(self) -> None:
         """Offer the project's files, and say what the chosen one is."""

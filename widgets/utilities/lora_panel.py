@@ -14,6 +14,7 @@ from widgets.controls import Suggestions
 from widgets.form import Form
 from widgets.jobs_view import newest_job, settings_of
 from widgets.panel import Panel
+from widgets.utilities.reading import mark_of
 
 NO_FILE = "Ready as soon as a LoRA file is chosen."
 
@@ -32,6 +33,7 @@ class ToolPanel(Panel):
     stages: ClassVar[dict[str, type[Settings]]]
     """The stages whose jobs are this panel's, and their settings."""
     _chosen: tuple[str, ...] = ()
+    _seen_choice = ""
 
     @cached_property
     def manager(self) -> UtilitiesManager:
@@ -64,6 +66,11 @@ class ToolPanel(Panel):
     def not_now(self) -> str:
         """Why a button that needs what the main one needs cannot be pressed now; empty when it can."""
         return self.blocked() or self.advice() or ("It is working. Wait for it, or cancel it." if self.working() else "")
+
+    def new_choice(self) -> str:
+        """The file that was chosen in another panel since this was last asked; empty: none."""
+        before, self._seen_choice = self._seen_choice, self.session.chosen_lora
+        return self._seen_choice if self._seen_choice != before else ""
 
     def inputs_changed(self) -> None:
         """Something above the main button is another now: what was wrong before may be mended."""
@@ -115,30 +122,36 @@ class LoraPanel(ToolPanel):
         return (self.file,) if self.file else ()
 
     def update(self) -> None:
-        """Offer the project's files, and show the one that was chosen in whichever panel."""
+        """Offer the project's files, and follow another panel's choice; what the person chose here meanwhile is not written over."""
         self.form.control("file").offer(self.offered())
-        if self.session.chosen_lora and self.session.chosen_lora != self.file and self.is_shared():
-            self.form.control("file").write(self.session.chosen_lora)
+        choice = self.new_choice()
+        if choice and choice != self.file and self.chosen() == self._chosen and self.is_free():
+            self.form.control("file").write(choice)
+            self.inputs_changed()
 
     def advice(self) -> str:
         """A file must be chosen."""
         return "" if self.file else NO_FILE
 
-    def is_shared(self) -> bool:
-        """Whether the other panels of one file take over what is chosen here."""
+    def is_free(self) -> bool:
+        """Whether another panel's choice may take the place of the file here."""
         return True
+
+    def is_shared(self) -> bool:
+        """Whether the other panels of one file take over what is chosen here: a path that was mistyped stays where it was typed."""
+        return mark_of(self.file) is not None
 
     def resumed(self, settings: Settings) -> None:
         """The file of the job, where none was chosen in another panel."""
         if not self.session.chosen_lora:
             self.form.control("file").write(str(getattr(settings, "file", "")))
             if self.is_shared():
-                self.session.chosen_lora = self.file
+                self.session.chosen_lora = self._seen_choice = self.file
 
     def inputs_changed(self) -> None:
         """The choice is one for all panels."""
         is_other = self.chosen() != self._chosen
         super().inputs_changed()
         if is_other and self.is_shared() and self.file != self.session.chosen_lora:
-            self.session.chosen_lora = self.file
+            self.session.chosen_lora = self._seen_choice = self.file
             self.session.tell()

@@ -55,8 +55,7 @@ class MergePanel(MadePanel):
         """Offer the project's files; the one that is looked at in other panels is the first."""
         self.files.offer(self.offered())
         self.files.look()
-        if self.session.chosen_lora and not self.files.files:
-            self.files.fill([self.session.chosen_lora])
+        self.files.follow(self.new_choice())
 
     def blocked(self) -> str:
         """What is wrong with the files, alone or together."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import ipywidgets as ipw
 
@@ -18,6 +19,9 @@ from widgets.utilities.reading import READING, Mark, mark_of
 
 FIELDS = {"name" if name == "title" else name: key for name, key in KEYS.items() if name != "thumbnail"}
 """Each field that is filled with what the file says, and its key."""
+UNSAID = ("thumbnail", "save_to", "remove")
+"""Fields that begin empty: they say what is to become of the file."""
+RESTORED = "What was typed for this file before, and not saved, stands here again."
 
 
 class MetadataPanel(LoraPanel):
@@ -34,6 +38,7 @@ class MetadataPanel(LoraPanel):
     def controls(self) -> Sequence[ipw.Widget]:
         """Which file, and what it says."""
         self._said: dict[str, str] = {}
+        self._drafts: dict[str, dict[str, Any]] = {}
         self._mark: Mark | None = None
         self._asked: Mark | None = None
         self.form = self.file_form(MetadataSettings)
@@ -52,8 +57,15 @@ class MetadataPanel(LoraPanel):
         super().update()
         self._read_if_new()
 
+    def is_free(self) -> bool:
+        """What is being written of one file is not swept away by a choice in another panel."""
+        return self._mark is None or not self._typed()
+
     def file_changed(self) -> None:
-        """The fields are of another file."""
+        """The fields are of another file; what was typed for the one before comes back with it."""
+        if self._mark is not None and (typed := self._typed()):
+            self._drafts[str(place_of(self._mark[0]))] = typed
+        self.form.control("file").remark("")
         self._said, self._mark, self._changes.value = {}, None, ""
         self._fill({})
         self.forget_told()
@@ -92,6 +104,7 @@ class MetadataPanel(LoraPanel):
         count = len(report["changed"]) + len(report["removed"])
         self.done(f"{showing.name_of(report['file'])}: {count} {'entry' if count == 1 else 'entries'} changed. {how}" if count
                   else status.message)
+        self._drafts.pop(report["file"], None)
         if report["file"] == str(place_of(self.file)):
             self._mark = self._asked = None
             self._read_if_new(anew=True)
@@ -123,12 +136,22 @@ class MetadataPanel(LoraPanel):
             return
         self._mark, self._said = mark, dict(said)
         self._fill(said)
+        draft = self._drafts.pop(str(place_of(mark[0])), {})
+        for name, value in draft.items():
+            self.form.control(name).write(value)
+        self.form.control("file").remark(RESTORED if draft else "")
         if not self.working():
             self._settle()
         self._enable()
 
     def _is_edited(self) -> bool:
-        return any(str(self.form.present(name) or "").strip() != self._said.get(name, "").strip() for name in FIELDS)
+        return bool(self._typed())
+
+    def _typed(self) -> dict[str, Any]:
+        """What stands in the fields and not in the file."""
+        texts = {name: self.form.present(name) for name in FIELDS}
+        typed = {name: text for name, text in texts.items() if str(text or "").strip() != self._said.get(name, "").strip()}
+        return typed | {name: value for name in UNSAID if (value := self.form.present(name))}
 
     def _fill(self, said: Mapping[str, str]) -> None:
         kept = {"file": self.file or "-"}

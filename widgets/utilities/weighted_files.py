@@ -47,6 +47,7 @@ class WeightedFiles:
         self._panel, self._least, self._reads, self._tell = panel, least, reads, changed
         self._offered: Choices = ()
         self._filling = False
+        self._followed = ""
         self._made: list[FileRow] = []
         self.rows: list[FileRow] = []
         """Those that are shown."""
@@ -85,6 +86,13 @@ class WeightedFiles:
         self._filling = False
         self.look()
         self._tell()
+
+    def follow(self, choice: str) -> None:
+        """Show the file that is looked at in other panels, as long as nothing else was chosen here. Args: choice: empty: none is new."""
+        followed = (self._followed,) if self._followed else ()
+        if choice and self.files == followed and all(weight == 1 for weight in self.weights) and not self.blocks:
+            self._followed = choice
+            self.fill([choice])
 
     def offer(self, choices: Choices) -> None:
         """Replace what is offered in every row."""
@@ -194,8 +202,7 @@ class FileRow:
         self.fold.button.layout.display = "" if self.facts is not None else "none"
         if self.facts is not None and self.facts != before:
             self.weights.show(*fields_of(self.facts.blocks))
-        self.fold.title = f"weights of blocks of file {self.number + 1}{f' ({len(self.texts())})' if self.texts() else ''}"
-        self.fold.button.description = f"{'Hide' if self.fold.is_open else 'Show'} {self.fold.title}"
+        self.fold.rename(f"weights of blocks of file {self.number + 1}{f' ({len(self.texts())})' if self.texts() else ''}")
         if self.facts is None and self.fold.is_open:
             self.fold.button.value = False
 

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from core.base.errors import DatasetError
 from core.base.files import explain_disk_errors, read_json, write_json
-from core.base.locks import take_lock
+from core.base.flocks import take_lock
 from core.base.syncing import sync_all
 from core.dataset.project import Project
 from core.dataset.sources.upload import UploadSettings, folder_for_new, uploads_of

@@ -15,7 +15,8 @@ from typing import BinaryIO
 
 from core.base.errors import ModelError
 from core.base.files import explain_disk_errors
-from core.base.locks import open_lock_file, take_lock
+from core.base.flocks import take_lock
+from core.base.locks import open_lock_file
 from core.base.parts import OLD
 from core.base.tensor_headers import Header
 

@@ -12,7 +12,8 @@ from core.dataset import items as items_module
 from core.dataset.items import caption_path_of, folder_items, list_items
 from core.dataset.renaming import RenameSettings, rename_images
 from core.dataset.scanning import ImageMark
-from core.dataset.sources.importing import ImportSettings, import_images
+from core.dataset.sources.import_settings import ImportSettings
+from core.dataset.sources.importing import import_images
 from core.dataset.sources.ledger import LEDGER_FILE
 from tests.core.dataset.small_things import picture
 

@@ -202,7 +202,8 @@ def test_cancel_keeps_what_was_moved(project, images):
 
 
 def test_a_rejected_image_is_not_imported_again(project, tmp_path):
-    from core.dataset.sources.importing import ImportSettings, import_images
+    from core.dataset.sources.import_settings import ImportSettings
+    from core.dataset.sources.importing import import_images
 
     picture(tmp_path / "source" / "a.png")
     import_images(project, ImportSettings(source=str(tmp_path / "source")))
@@ -322,7 +323,8 @@ def test_nothing_is_rejected_or_put_back_while_a_tool_makes_versions(project, im
 
 
 def test_a_picture_can_have_the_name_of_a_rejected_version(project, versions, tmp_path):
-    from core.dataset.sources.importing import ImportSettings, import_images
+    from core.dataset.sources.import_settings import ImportSettings
+    from core.dataset.sources.importing import import_images
 
     reject(project, "a")
     picture(tmp_path / "source" / "a_upscaled.png", colour=(7, 8, 9))

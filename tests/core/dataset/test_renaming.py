@@ -28,7 +28,8 @@ from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_image
 from core.dataset.renaming import RenameSettings, plain_stem, plan_rename, rename_images, taken, undo_rename
 from core.dataset.renaming_journal import Rename, last_renaming
 from core.dataset.renaming_steps import mend, rename_stems
-from core.dataset.sources.importing import ImportSettings, import_images
+from core.dataset.sources.import_settings import ImportSettings
+from core.dataset.sources.importing import import_images
 from core.dataset.sources.ledger import fold
 from core.dataset.versions import VersionSettings, compare_versions, name_version, plan_restore
 from tests.core.dataset.small_things import picture

@@ -81,6 +81,6 @@ def test_the_settings_of_the_newest_job_come_back_with_its_project(project, othe
         assert (value.general_threshold, value.tagger) == (threshold, tagger)
         assert value.trigger_word == opened.trigger_word and not value.force_download and value.which == "all"
     assert (value.undesired_tags, value.existing, value.device) == ("hat", "replace", "cpu")
-    assert any("1 changed" in fold.description for fold in panel.form._folds.values())
+    assert any("1 changed" in fold.button.description for fold in panel.form._level_folds)
     (project.folder / "jobs" / "20260102-100000-tag" / "settings.json").write_text('{"stage": "tag", "settings": {"tagger": "gone"}}')
     assert TaggingPanel(session).form.value().tagger == "wd-eva02-large-v3"

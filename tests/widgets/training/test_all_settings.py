@@ -23,10 +23,9 @@ def shown(panel):
     for section, form in panel.form._sections.items():
         if panel.form.section_box(section).layout.display == "none":
             continue
-        for level, box in form._level_boxes.items():
-            if box.layout.display != "none":
-                made = [name for name in form._levels[level] if name in form._controls]
-                seen += [name for name in made if form._controls[name].view.layout.display != "none"]
+        for level in form._levels.values():
+            if level.box.layout.display != "none":
+                seen += [name for name, control in level.controls.items() if control.view.layout.display != "none"]
     return set(seen)
 
 

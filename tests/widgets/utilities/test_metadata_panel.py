@@ -67,3 +67,30 @@ def test_a_file_that_is_none_is_a_sentence_and_nothing_can_be_saved(panel, lora,
     choose(panel, other)
     assert panel.status.state == "attention" and re.search(said, panel.status.text) and panel.main.disabled
     assert panel.form.value().name == ""
+
+
+def test_what_was_typed_and_not_saved_is_not_swept_away_by_another_panels_choice(panel, lora, session):
+    other = lora.with_name("other.safetensors")
+    other.write_bytes(lora.read_bytes())
+    fill(panel, description="an evening's work")
+    session.chosen_lora = str(other)
+    session.tell()
+    assert panel.file == str(lora) and panel.form.present("description") == "an evening's work"
+    press(panel.main)
+    finish(panel)
+    assert read_header(lora).metadata["modelspec.description"] == "an evening's work" and panel.file == str(lora)
+    session.chosen_lora = str(lora.with_name("a third.safetensors"))
+    session.tell()
+    assert panel.file.endswith("a third.safetensors")  # nothing is unsaved any more
+
+
+def test_what_was_typed_for_a_file_comes_back_with_it(panel, lora, tmp_path):
+    other = lora.with_name("other.safetensors")
+    other.write_bytes(lora.read_bytes())
+    fill(panel, description="typed", thumbnail=str(tmp_path / "small.png"))
+    choose(panel, other)
+    assert panel.form.present("description") == "" and panel.form.present("thumbnail") == ""
+    choose(panel, lora)
+    assert panel.form.present("description") == "typed" and panel.form.present("thumbnail") == str(tmp_path / "small.png")
+    assert "not saved" in panel.form.control("file").view.children[-1].value
+    assert "modelspec.description" not in read_header(lora).metadata

@@ -1,6 +1,7 @@
 """Publish: the newest finished file stands there, the check list tells what is fine and what is not, and the token is nowhere."""
 
 import json
+import shutil
 
 import pytest
 from PIL import Image
@@ -38,7 +39,7 @@ def checked(panel):
 
 def test_the_newest_finished_file_stands_there_and_the_other_panels_do_not_hear_of_it(panel, lora, session):
     assert panel.file == str(lora) and session.chosen_lora == "" and not panel.main.disabled
-    choose(panel, lora.with_name("other.safetensors"))
+    choose(panel, shutil.copy(lora, lora.with_name("other.safetensors")))
     assert session.chosen_lora.endswith("other.safetensors")
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from core.base.errors import DatasetError, DiskError
 from core.dataset.sources import archive as archive_source
-from core.dataset.sources.importing import ImportSettings, import_images
+from core.dataset.sources.import_settings import ImportSettings
+from core.dataset.sources.importing import import_images
 from tests.core.dataset.small_things import png_bytes
 
 

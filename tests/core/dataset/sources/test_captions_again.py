@@ -10,7 +10,8 @@ from core.dataset.items import list_items
 from core.dataset.manager import DatasetManager
 from core.dataset.renaming import RenameSettings
 from core.dataset.sources.found_captions import FindSettings, TakeSettings
-from core.dataset.sources.importing import ImportSettings, import_images
+from core.dataset.sources.import_settings import ImportSettings
+from core.dataset.sources.importing import import_images
 from core.dataset.sources.ledger import PLACES_FILE
 from core.dataset.sources.upload import UploadSettings, not_imported
 from tests.core.dataset.small_things import picture, png_bytes

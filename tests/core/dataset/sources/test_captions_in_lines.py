@@ -8,7 +8,7 @@ from core.dataset.captions.files import one_line
 from core.dataset.items import list_items
 from core.dataset.manager import DatasetManager
 from core.dataset.sources.captions import clean_lines
-from core.dataset.sources.importing import _Importer
+from core.dataset.sources.importer import Importer
 from tests.core.dataset.small_things import picture
 from tests.core.dataset.sources import test_importing
 
@@ -69,13 +69,13 @@ def test_a_caption_that_came_later_keeps_its_lines_and_is_no_news(project, sourc
 
 
 def test_an_import_that_broke_off_between_caption_and_image_goes_on(project, source, monkeypatch):
-    import core.dataset.sources.importing as importing
+    import core.dataset.sources.importer as importer
 
     def no_power(path, data):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(importing, "write_new", no_power)
+        patched.setattr(importer, "write_new", no_power)
         with pytest.raises(KeyboardInterrupt):
             bring(project, source)
     assert [path.name for path in project.images.iterdir()] == ["a.txt"]
@@ -85,7 +85,7 @@ def test_an_import_that_broke_off_between_caption_and_image_goes_on(project, sou
 
 
 def test_a_caption_of_lines_makes_way_with_its_image_when_another_took_the_name(project, source, monkeypatch):
-    write, met = _Importer._bring_caption, []
+    write, met = Importer._bring_caption, []
 
     def and_then_another(self, words, image):
         caption = write(self, words, image)
@@ -93,7 +93,7 @@ def test_a_caption_of_lines_makes_way_with_its_image_when_another_took_the_name(
             met.append(picture(image, (9, 9, 9)))
         return caption
 
-    monkeypatch.setattr(_Importer, "_bring_caption", and_then_another)
+    monkeypatch.setattr(Importer, "_bring_caption", and_then_another)
     report = bring(project, source)
     assert sorted(path.name for path in project.images.iterdir()) == ["a-2.png", "a-2.txt", "a.png"]
     assert (report.captions, report.in_lines) == (1, 1)

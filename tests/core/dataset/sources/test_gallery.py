@@ -16,7 +16,8 @@ from core.base.progress import Progress
 from core.dataset.items import list_items
 from core.dataset.sources import gallery
 from core.dataset.sources.gallery import check_credentials, gallery_address, tag_words, without_secrets
-from core.dataset.sources.importing import ImportSettings, import_images
+from core.dataset.sources.import_settings import ImportSettings
+from core.dataset.sources.importing import import_images
 from tests.core.dataset.small_things import png_bytes
 from tests.core.dataset.sources.web import Page, Web
 

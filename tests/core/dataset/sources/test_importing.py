@@ -23,7 +23,9 @@ from core.dataset.rejecting import RejectSettings, RestoreSettings, reject_image
 from core.dataset.renaming_steps import giving_names
 from core.dataset.sources import SourceContent, SourceFile
 from core.dataset.sources.import_report import ImportReport
-from core.dataset.sources.importing import ImportSettings, _Importer, import_images
+from core.dataset.sources.import_settings import ImportSettings
+from core.dataset.sources.importer import Importer
+from core.dataset.sources.importing import import_images
 from core.dataset.sources.ledger import ImportRecord, Ledger, read_ledger
 from tests.core.dataset.small_things import picture
 
@@ -377,7 +379,7 @@ def test_a_file_that_comes_at_the_very_moment_of_writing_stays_and_keeps_its_cap
     for number in range(3):
         picture(tmp_path / "source" / f"{number}.png", colour=(number, 0, 0))
         (tmp_path / "source" / f"{number}.txt").write_text(f"tag {number}")
-    monkeypatch.setattr("core.dataset.sources.importing.forget_caches", put_there)
+    monkeypatch.setattr("core.dataset.sources.importer.forget_caches", put_there)
     report = bring(project, tmp_path / "source")
     assert (len(report.imported), report.captions) == (3, 3)
     assert names(project) == ["0.png", "0.txt", "1-2.png", "1-2.txt", "1.png", "2.png", "2.txt"]
@@ -528,7 +530,7 @@ def take(project, images: list[SourceFile], captions: list[SourceFile]) -> Impor
     report = ImportReport()
     ledger = Ledger(project, [(item.path.name, item.sha256) for item in list_items(project)])
     with giving_names(project):
-        _Importer(project, ImportSettings(source="x"), "x", ledger, report, Progress()).take(SourceContent(images, captions))
+        Importer(project, ImportSettings(source="x"), "x", ledger, report, Progress()).take(SourceContent(images, captions))
     return report
 
 

@@ -10,7 +10,8 @@ import pytest
 from core.base.errors import DatasetError
 from core.dataset.project import Project
 from core.dataset.sources.found_captions import find_source_captions
-from core.dataset.sources.importing import ImportSettings, import_images
+from core.dataset.sources.import_settings import ImportSettings
+from core.dataset.sources.importing import import_images
 from core.dataset.sources.receiving import Receiver
 from core.dataset.sources.upload import UploadRecord, UploadSettings, not_imported, own_folder
 from core.dataset.sources.upload_parts import Offer, block_digests

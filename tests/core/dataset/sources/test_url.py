@@ -22,7 +22,8 @@ from core.dataset.items import list_items
 from core.dataset.sources import download as module
 from core.dataset.sources import source_kind
 from core.dataset.sources.download import download
-from core.dataset.sources.importing import ImportSettings, import_images
+from core.dataset.sources.import_settings import ImportSettings
+from core.dataset.sources.importing import import_images
 from tests.core.dataset.small_things import png_bytes
 from tests.core.dataset.sources.web import Page, Web
 

@@ -8,13 +8,14 @@ import json
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
 
 
-class Server:
+class Server(ABC):
     """Answers while the `with` block runs; `asked` are the requests: method, path, key that came with it."""
 
     def __init__(self) -> None:
@@ -74,8 +75,9 @@ class Server:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.http.server_address[1]}"
 
+    @abstractmethod
     def answer(self, method, path, key, body):
-        raise NotImplementedError
+        """The status, the content and perhaps headers."""
 
 
 class Hub(Server):
@@ -248,8 +250,9 @@ class Provider(Server):
             return 401, {"error": "Unauthorized"}
         return self.obey(method, path, body)
 
+    @abstractmethod
     def obey(self, method, path, body):
-        raise NotImplementedError
+        """What it does when it is asked by the right one."""
 
 
 class Vast(Provider):
