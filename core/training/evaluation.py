@@ -42,7 +42,7 @@ class EvaluationSettings(DrawingSettings):
     negative: str = setting("", "Negative prompt", "What to avoid.")
     seeds: list[int] = setting([1, 2], "Seeds", "Each prompt is drawn once for each seed.", min_length=1)
     every_epoch: bool = setting(True, "Each saved epoch", "Also draw with each LoRA that was saved on the way.")
-    weight: float = setting(1.0, "Strength", "How strongly the LoRA counts; 1 is as trained. Strengths to compare go before it.", ge=-2, le=2)
+    weight: float = setting(1.0, "Strength", "How strongly the LoRA counts; 1 is as trained. Strengths to compare replace it.", ge=-2, le=2)
     weights: list[float] = setting([], "Strengths to compare", "Such as 0.6, 0.8, 1, 1.2: each LoRA is drawn at each of them, and the "
                                    "best can be written into a file. Empty: Strength alone.", max_length=12)
     width: int | None = setting(None, "Width", "Empty: as in training.", level="advanced", unit="px", ge=32, le=4096)
