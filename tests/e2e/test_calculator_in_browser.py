@@ -58,6 +58,7 @@ def test_numbers_are_tried_and_taken(tmp_path, theme, width):
         keep_picture(page, "calculator", f"calculator-taken-{theme}-{width}")
         assert read_kept(project).schedule.max_train_epochs == 6
         page.get_by_label("Pictures", exact=True).press_sequentially("40")
+        page.get_by_label("Repeats", exact=True).press_sequentially("10")
         page.get_by_label("Epochs", exact=True).press_sequentially("8")
         expect(status).to_contain_text("With your project's own 20 pictures these numbers give 800 steps in 8 epochs")
         keep_picture(page, "calculator", f"calculator-typed-{theme}-{width}")
