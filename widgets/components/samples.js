@@ -17,6 +17,13 @@ export function inSight(edges, left, right) {
   return whole.length ? [whole[0], whole.at(-1)] : null;
 }
 
+/** By how many pixels to scroll so that the next column that is cut off comes in sight, as first or as last one. Args: way: 1 or -1. */
+export function towards(edges, left, right, way) {
+  const next = way > 0 ? edges.find(([, to]) => to > right + 2) : edges.findLast(([from]) => from < left - 2);
+  if (!next) return 0;
+  return way > 0 ? Math.max(1, next[0] - left) : Math.min(-1, next[1] - right);
+}
+
 function render({ model, el }) {
   el.classList.add("lb-samples");
   el.dataset.testid = "samples";
@@ -51,7 +58,7 @@ function render({ model, el }) {
     button.textContent = sign;
     button.title = title;
     button.setAttribute("aria-label", title);
-    button.onclick = () => holder.scrollBy({ left: way * Math.max(140, room()[1] - room()[0] - 60) });
+    button.onclick = () => holder.scrollBy({ left: towards(edges(), ...room(), way) });
     return button;
   }
   /** Left and right end of what is in sight, without the words that stay at the left. */
@@ -60,15 +67,19 @@ function render({ model, el }) {
     const words = holder.querySelector('th[scope="row"]');
     return [words ? words.getBoundingClientRect().right : box.left, box.right];
   }
+  /** Left and right of each column. */
+  function edges() {
+    const heads = [...holder.querySelectorAll('th[scope="col"]')].filter((th) => th.textContent);
+    return heads.map((th) => { const box = th.getBoundingClientRect(); return [box.left, box.right]; });
+  }
   /** Where columns lie out of sight: which ones are seen, and a way to the others. */
   function tellMore() {
-    const heads = [...holder.querySelectorAll('th[scope="col"]')].filter((th) => th.textContent);
-    more.hidden = !heads.length || holder.scrollWidth <= holder.clientWidth + 8;
+    const all = edges();
+    more.hidden = !all.length || holder.scrollWidth <= holder.clientWidth + 8;
     if (more.hidden) return;
-    const edges = heads.map((th) => { const box = th.getBoundingClientRect(); return [box.left, box.right]; });
-    const seen = inSight(edges, ...room());
-    const which = !seen ? "" : seen[0] === seen[1] ? `Column ${seen[0]} of ${heads.length}` : `Columns ${seen[0]} to ${seen[1]} of ${heads.length}`;
-    words.textContent = which || `${heads.length} columns`;
+    const seen = inSight(all, ...room());
+    const which = !seen ? "" : seen[0] === seen[1] ? `Column ${seen[0]} of ${all.length}` : `Columns ${seen[0]} to ${seen[1]} of ${all.length}`;
+    words.textContent = which || `${all.length} columns`;
     back.disabled = holder.scrollLeft <= 2;
     on.disabled = holder.scrollLeft + holder.clientWidth >= holder.scrollWidth - 2;
   }

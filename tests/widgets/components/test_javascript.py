@@ -55,6 +55,8 @@ def test_columns_that_are_whole_in_sight_are_counted(tmp_path):
     edges = "[[0, 130], [135, 265], [270, 400]]"
     assert js(tmp_path, "samples", f"[m.inSight({edges}, 0, 300), m.inSight({edges}, 120, 401), m.inSight({edges}, 20, 100)]") == [
         [1, 2], [2, 3], None]
+    moves = f"[m.towards({edges}, 0, 300, 1), m.towards({edges}, 100, 300, -1), m.towards({edges}, 0, 400, 1)]"
+    assert js(tmp_path, "samples", moves) == [270, -170, 0]
 
 
 def test_fields_of_blocks_stand_at_their_part_and_an_empty_text_is_none(tmp_path):
