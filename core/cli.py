@@ -67,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_training_commands(commands, _command)
     _command(commands, "doctor", "Check this machine", doctor)
     demo_parser = _command(commands, "demo", "Run the whole way on the embedded model", demo)
-    demo_parser.add_argument("--folder", default="demo", help="where the demo's project and report are written")
+    demo_parser.add_argument("--folder", default="demo", help="where the demo's report is written; its project lies among the others")
     return parser
 
 

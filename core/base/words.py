@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
@@ -17,6 +19,14 @@ def told_size(size: int) -> str:
     if size >= 2**30:
         return f"{size / 2**30:,.1f} GiB"
     return f"{size / 2**20:,.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
+
+
+def told_moment(seconds: float, now: float | None = None) -> str:
+    """"today at 14:05", "yesterday at 14:05", "on 3 May at 14:05", with the year where it is another. Args: seconds: since 1970."""
+    then, today = datetime.fromtimestamp(seconds), datetime.fromtimestamp(time.time() if now is None else now)
+    days = (today.date() - then.date()).days
+    day = {0: "today", 1: "yesterday"}.get(days, f"on {then.day} {then:%B}" + (f" {then.year}" if then.year != today.year else ""))
+    return f"{day} at {then:%H:%M}"
 
 
 def value_words(value: Any) -> str:

@@ -16,7 +16,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -106,27 +106,28 @@ class WarmModels:
 
     def unload(self, key: Hashable) -> bool:
         """Let go of one model, and of its memory. Returns: whether it is gone; one that works at this moment stays."""
+        self._unload([key])
         with self._lock:
-            kept = self._kept.get(key)
-            if kept is None:
-                return True
-            if kept.users:
-                return False
-            del self._kept[key]
-        _let_go(kept)
-        return True
+            return key not in self._kept
 
     def unload_all(self) -> int:
         """Let go of every model that does not work at this moment. Returns: how many."""
-        return sum(self.unload(one.key) for one in self.list() if not one.is_used)
+        return self._unload([one.key for one in self.list()])
 
     def unload_idle(self, seconds: float = IDLE_SECONDS, device: str = "") -> int:
         """Let go of every model that nobody used for so long. Args: device: only those on it; empty: all. Returns: how many."""
         before = time.monotonic() - seconds
         with self._lock:
-            idle = [kept.key for kept in self._kept.values()
-                    if not kept.users and kept.used <= before and device in ("", kept.device)]
-        return sum(self.unload(key) for key in idle)
+            idle = [kept.key for kept in self._kept.values() if kept.used <= before and device in ("", kept.device)]
+        return self._unload(idle)
+
+    def _unload(self, keys: Sequence[Hashable]) -> int:
+        """Let go of those that do not work at this moment. Returns: how many."""
+        with self._lock:
+            gone = [self._kept.pop(key) for key in keys if key in self._kept and not self._kept[key].users]
+        if gone:
+            _let_go(gone)
+        return len(gone)
 
     def free(self, device: str) -> int:
         """Bytes of a device that are free now."""
@@ -225,14 +226,16 @@ def _driver(moment: int) -> tuple[Gpu, ...]:
     return read_gpus().gpus
 
 
-def _let_go(kept: _Kept) -> None:
-    if hasattr(kept.model, "close"):
-        kept.model.close()
-    kept.model = None
+def _let_go(gone: Sequence[_Kept]) -> None:
+    """Several at once: looking for what nobody holds any more takes half a second where torch is loaded."""
+    for kept in gone:
+        if hasattr(kept.model, "close"):
+            kept.model.close()
+        kept.model = None
     gc.collect()
     forget_driver()
     torch = sys.modules.get("torch")
-    if kept.device == "cuda" and torch is not None:
+    if torch is not None and any(kept.device == "cuda" for kept in gone):
         torch.cuda.empty_cache()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)  # glibc keeps what was freed for itself otherwise

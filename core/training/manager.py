@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from core.training.config import TrainingSettings
     from core.training.evaluated import EvaluationReport
     from core.training.evaluation import EvaluationSettings
+    from core.training.evaluation_plan import EvaluationPlan
     from core.training.finish.bringing import BringReport, BringSettings
     from core.training.finish.report import FinishReport
     from core.training.finish.settings import FinishSettings
@@ -52,6 +53,8 @@ class TrainingManager:
         self._compared: dict[str, Monitor] = {}
         """Of runs that are compared, which happens beside the kernel: those above are the kernel's own."""
         self._comparing = threading.Lock()
+        self.hub_token = ""
+        """Of Hugging Face, for runs that are begun here and what follows them: in memory and their environment alone. Empty: theirs."""
 
     @classmethod
     def open(cls, project_folder: Path) -> TrainingManager:
@@ -123,6 +126,12 @@ class TrainingManager:
         from core.training.loading import take_calculated
 
         return take_calculated(self.project, settings)
+
+    def calculated_back(self) -> LoadReport:
+        """Bring back the numbers from before the calculator's were taken. Raises: ConfigError: they were not, or changed since."""
+        from core.training.loading import take_back_calculated
+
+        return take_back_calculated(self.project)
 
     def load_settings(self, settings: LoadSettings, progress: Progress = SILENT) -> LoadReport:
         """Make a file's, a run's or a preset's settings the project's; what was left out is listed. Raises: ConfigError, TrainingError."""
@@ -220,6 +229,8 @@ class TrainingManager:
             progress: hears everything that the check finds wrong or worth a look.
         Raises: ConfigError: a check found an error; DatasetError: images are half renamed; TrainingError, DiskError.
         """
+        from core.training.fitting import with_trigger
+
         self.project.settle()
         found = self.check(settings, backend, deep=False)
         wrong = errors_of(found)
@@ -228,8 +239,9 @@ class TrainingManager:
                 progress.warn(str(finding))
         if wrong:
             raise ConfigError(wrong[0].what, wrong[0].remedy)
-        learned = learn_versions(self.configure(settings), self.project, progress, alone=True)
-        return launch.launch(launch.prepare(self.project.folder, learned, backend, guards), hold=hold)
+        fitted = with_trigger(self.configure(settings), self.project)
+        learned = learn_versions(fitted, self.project, progress, alone=True)
+        return launch.launch(launch.prepare(self.project.folder, learned, backend, guards), hold=hold, secrets=self._secrets)
 
     def queue(self) -> list[QueuedRun]:
         """The runs of this machine in their order, of all projects, the one that works first."""
@@ -249,7 +261,7 @@ class TrainingManager:
 
     def wake_queue(self) -> list[Run]:
         """Start again what was to be done when the machine was switched off. Returns: the runs. Raises: TrainingError, DiskError."""
-        return launch.wake_queue()
+        return launch.wake_queue(self._secrets)
 
     def runs(self) -> list[Run]:
         """The project's runs, newest first."""
@@ -311,7 +323,7 @@ class TrainingManager:
 
     def resume(self, run_id: str) -> Run:
         """Go on from the newest saved state, in the same run. Raises: TrainingError: there is none, or it is finished."""
-        return launch.resume(self.run(run_id))
+        return launch.resume(self.run(run_id), self._secrets)
 
     def evaluate(self, settings: EvaluationSettings, progress: Progress = SILENT) -> EvaluationReport:
         """Draw before and after in this very process (a panel uses `start_evaluation`). Raises: TrainingError, ModelError."""
@@ -329,10 +341,16 @@ class TrainingManager:
 
         return EvaluationReport.read(self.run(run_id).folder / "evaluation")
 
-    def start_weighing(self, run_id: str, column: int) -> Job:
-        """Write the LoRA of a drawn column with its weight in it into the project's output, in a process of its own; returns at once.
+    def plan_evaluation(self, settings: EvaluationSettings) -> EvaluationPlan:
+        """How many pictures `evaluate` would draw, and about how long that takes. Raises: TrainingError, ConfigError."""
+        from core.training.evaluation_plan import plan_evaluation
 
-        Raises: TrainingError: no such column was drawn with a LoRA. ConfigError: its weight is 1, so that the file is it already.
+        return plan_evaluation(self._run_to_compare(settings.run), settings)
+
+    def start_weighing(self, run_id: str, column: int) -> Job:
+        """Write the LoRA of a drawn column with its strength in it into the project's output, in a process of its own; returns at once.
+
+        Raises: TrainingError: no such column was drawn with a LoRA. ConfigError: its strength is 1, so that the file is it already.
         """
         from core.training.evaluated import weighing_of
 
@@ -371,20 +389,24 @@ class TrainingManager:
         keep_finish(self.project.folder, settings)
         at_work = [run for run in self.runs() if run.state() in ACTIVE]
         for run in at_work:
-            follow_now(run, settings)
+            follow_now(run, settings, self._secrets)
         return bool(at_work)
 
     def start_finish(self, run_id: str, settings: FinishSettings) -> Job:
         """Finish a run in a process of its own; returns at once. Raises: TrainingError: no run has that id; DiskError."""
         from core.training.finish.starting import start_finish
 
-        return start_finish(self.run(run_id), settings)
+        return start_finish(self.run(run_id), settings, secrets=self._secrets)
 
     def finish_status(self, run_id: str) -> FinishStatus | None:
         """Where the finish of a run stands, None: there was none. Raises: TrainingError: no run has that id."""
         from core.training.finish.status import read_finish
 
         return read_finish(self.run(run_id))
+
+    @property
+    def _secrets(self) -> dict[str, str] | None:
+        return {"HF_TOKEN": self.hub_token} if self.hub_token else None
 
     def _newest_run(self) -> Run:
         found = next(iter(self.runs()), None)

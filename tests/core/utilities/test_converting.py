@@ -202,7 +202,7 @@ def test_a_strength_that_factors_cannot_hold_stands_in_diffusers_settings(tmp_pa
     name = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
     path = write(tmp_path / "a.safetensors", {name: roles}, VERSIONS["sd15"])
     report = converted(path, tmp_path / "b.safetensors", "diffusers")
-    assert "The strength of 1 layer stands in diffusers' settings" in report.sentence()
+    assert "The alpha of 1 layer stands in diffusers' settings" in report.sentence()
     with safe_open(tmp_path / "b.safetensors", "pt") as file:
         told = json.loads(file.metadata()["lora_adapter_metadata"])
     assert told["unet.alpha_pattern"] == {"mid_block.attentions.0.transformer_blocks.0.attn1.to_q": 2} and told["unet.r"] == 3
