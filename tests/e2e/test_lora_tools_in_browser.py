@@ -84,7 +84,7 @@ def test_files_are_merged_block_by_block_and_converted(tmp_path, mika, theme, wi
         write(mika.output / "odd.safetensors", odd, {"ss_base_model_version": "sd_v1"})
         convert.get_by_label("or its path").fill(str(mika.output / "odd.safetensors"))
         convert.get_by_label("or its path").press("Tab")
-        expect(convert.get_by_text(f"It will be {mika.output / 'odd-diffusers.safetensors'}.")).to_be_visible()
+        expect(convert.get_by_text(f"Next to be written: {mika.output / 'odd-diffusers.safetensors'}.")).to_be_visible()
         convert.get_by_role("button", name="Convert", exact=True).click()
         expect(convert.locator(".lb-status")).to_contain_text("1 layer kept its name, such as lora_unet_my_own", timeout=90_000)
         expect(convert.locator(".lb-status")).to_contain_text("diffusers loads 1 of 2 layers")
