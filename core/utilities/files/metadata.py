@@ -31,7 +31,7 @@ KEYS: Mapping[str, str] = {
 """Each setting and its key in the file."""
 SPEC = ("modelspec.sai_model_spec", "1.0.1")
 """Says which version of ModelSpec the other keys follow."""
-IN_PLACE = "Only the header was written."
+IN_PLACE = "Only its header was written."
 ANEW = "The whole file was written with its new header; the tensors are the same."
 THUMBNAIL_SIZE = 256
 """Pixels of the longer side; a JPEG of it takes some 15 KB of the header."""

@@ -53,7 +53,7 @@ def test_what_fits_is_written_into_the_header_alone_under_the_names_that_others_
         "ss_network_dim": "16", "modelspec.title": "Mika", "modelspec.author": "me", "modelspec.trigger_phrase": "mika",
         "modelspec.license": "MIT", "modelspec.tags": "anime, cat", "modelspec.description": "Grüße", "ss_output_name": "mika_v1",
         "modelspec.sai_model_spec": "1.0.1"}
-    assert report.removed == ("ss_dataset_dirs", "ss_tag_frequency") and "Only the header" in report.sentence()
+    assert report.removed == ("ss_dataset_dirs", "ss_tag_frequency") and "Only its header" in report.sentence()
     counted = hashes_of(path).as_dict()
     assert (counted["sshs_model_hash"], counted["sshs_legacy_hash"]) == (found["sshs_model_hash"], found["sshs_legacy_hash"])
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.safetensors"]
