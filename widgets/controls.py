@@ -91,7 +91,7 @@ class Control:
 
     def write(self, value: Any) -> None:
         """Show a value of the settings class."""
-        self.widget.value = "" if value is None else str(value)
+        self.widget.value = "" if value is None else typed_words(value)
 
     def offer(self, choices: Choices) -> None:
         """Replace what is offered; a control that is not a list offers nothing."""
@@ -285,7 +285,7 @@ class NumbersControl(Control):
         return None if self.optional and not parts else parts
 
     def write(self, value: Any) -> None:
-        self.widget.value = ", ".join(str(item) for item in value or ())
+        self.widget.value = ", ".join(typed_words(item) for item in value or ())
 
 
 class PairsControl(Control):
@@ -317,6 +317,11 @@ class PathControl(Control):
         if not text and (self.optional or self.field.is_required()):
             return None
         return str(typed_path(text) if text.startswith("~") else Path(text)) if text else ""
+
+
+def typed_words(value: Any) -> str:
+    """A value as one would type it: 1500, where a number with a point would be 1500.0."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else str(value)
 
 
 def make_control(name: str, field: FieldInfo, choices: Choices = ()) -> Control:

@@ -10,7 +10,7 @@ from core.base.errors import Cancelled, StudioError
 from core.base.files import read_json
 from core.base.jobs import Job, JobStatus, list_jobs
 from core.base.settings import Settings
-from core.base.words import counted
+from core.base.words import counted, told_moment
 
 S = TypeVar("S", bound=Settings)
 
@@ -77,6 +77,17 @@ def ended_words(status: JobStatus) -> tuple[str, str]:
         told = status.message if status.message not in ("", str(Cancelled())) else f"cancelled{place}. What was finished before is kept."
         return "done", f"Done: {told}"
     return "attention", f"Needs attention: {status.message}"
+
+
+def calm_words(status: JobStatus) -> str:
+    """What the status line says of a job that went wrong before this panel was there: what happened when, and no alarm."""
+    when = f" {told_moment(status.time)}" if status.time else ""
+    return f"Ready. The last time{when} it did not end well: {status.message}"
+
+
+def went_wrong(status: JobStatus) -> bool:
+    """Whether a job ended in a way that somebody should look at."""
+    return status.state in ("failed", "lost")
 
 
 def job_log(job: Job, status: JobStatus) -> str:

@@ -17,7 +17,7 @@ from core.base.findings import Finding
 from core.base.jobs import Job, JobStatus, start_job
 from widgets.components.log import LogView
 from widgets.components.status import StatusLine
-from widgets.jobs_view import ended_words, job_log, newest_job, share, time_left, working_words
+from widgets.jobs_view import calm_words, ended_words, job_log, newest_job, share, time_left, went_wrong, working_words
 from widgets.kernel_loop import KernelLoop, patient
 from widgets.pieces import row
 from widgets.session import Session
@@ -70,6 +70,8 @@ class Panel:
         self._told: tuple[str, str] | None = None
         self._told_while: str | None = None
         """What was missing at the first look after that was told; None: nobody has looked since."""
+        self._looking_back = False
+        """Whether a job of before is taken up: what became of it is no news."""
         self._works = 0
         """How many works run beside the kernel now."""
         self._waiting: dict[object, Callable[[], None]] = {}
@@ -243,6 +245,11 @@ class Panel:
         self._told, self._told_while = (state, text) if state in ("done", "attention", "blocked") else None, None
         self.status.say(state, text, fraction, left)
 
+    def recall(self, text: str) -> None:
+        """Say calmly what became of something before this panel was there; it stands as a result does."""
+        self.say("ready", text)
+        self._told = "ready", text
+
     def done(self, sentence: str) -> None:
         """Say that it is done."""
         self.say("done", f"Done: {sentence}" if sentence else "Done.")
@@ -292,7 +299,9 @@ class Panel:
             self._waiting.clear()  # they were meant for another project
             self.log.show("")
             self.opened()
+            self._looking_back = True
             self._take_up_job()
+            self._looking_back = False
         self.update()
         if self.job is not None and self.status.state == "working":
             self._look()
@@ -346,7 +355,10 @@ class Panel:
             self._enable()
             return True
         was_working = self.status.state == "working"
-        self.say(*ended_words(status))
+        if self._looking_back and went_wrong(status):
+            self.recall(calm_words(status))
+        else:
+            self.say(*ended_words(status))
         self.guard(lambda: self.show_report(status))
         self._enable()
         if was_working:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import ipywidgets as ipw
 
@@ -54,9 +54,11 @@ class Fold:
         self._turned(is_open)
 
 
-def findings_list(findings: Sequence[Finding]) -> str:
-    """Findings as a list in HTML; each begins with its level in words."""
-    words = {"error": "Must be mended", "warning": "Worth a look", "info": "Good to know"}
+LEVELS = {"error": "Must be mended", "warning": "Worth a look", "info": "Good to know"}
+
+
+def findings_list(findings: Sequence[Finding], words: Mapping[str, str] = LEVELS) -> str:
+    """Findings as a list in HTML, the worst first; each begins with its level in words. Args: words: for the levels, the worst first."""
     order = sorted(findings, key=lambda finding: list(words).index(finding.level))
     lines = [f'<li class="lb-{finding.level}"><b>{words[finding.level]}:</b> {html.escape(finding.what)}'
              + (f'<span class="lb-remedy">{html.escape(finding.remedy)}</span>' if finding.remedy else "") + "</li>" for finding in order]

@@ -87,6 +87,8 @@ class JobStatus:
     report: dict[str, Any] = field(default_factory=dict)
     item: str = ""
     """What the last step told of itself: a file's name, or how fast it goes."""
+    time: float = 0.0
+    """When its last word came, seconds since 1970; 0: it said nothing yet."""
 
     @property
     def ended(self) -> bool:
@@ -105,6 +107,7 @@ class _Seen:
     done: int = 0
     total: int = 0
     item: str = ""
+    time: float = 0.0
     left: float | None = None
     message: str = ""
     warnings: list[str] = field(default_factory=list)
@@ -114,7 +117,7 @@ class _Seen:
 
     def take_in(self, event: Mapping[str, Any]) -> None:
         """One event more."""
-        kind = event.get("event")
+        kind, self.time = event.get("event"), float(event.get("time", self.time))
         if kind == "start":
             self.state, self.what, self.message, self.left = "running", event.get("what", ""), "", None
             self.total, self.done, self.item = event.get("total", 0), event.get("done", 0), ""
@@ -172,7 +175,7 @@ class Job:
             if self.cancel_asked():
                 state, message = "cancelled", str(Cancelled())
         return JobStatus(state, seen.what, seen.done, seen.total, left, message, tuple(seen.warnings), self._report(seen),
-                         seen.item)
+                         seen.item, seen.time)
 
     def _report(self, seen: _Seen) -> dict[str, Any]:
         """The stage's report, read once: after an import of ten thousand pictures it is a long one, and panels look often."""

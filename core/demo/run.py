@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from core.base.errors import TrainingError
 from core.base.files import write_json, write_text, write_with
-from core.base.paths import DEMO_ASSETS
+from core.base.paths import DEMO_ASSETS, projects_dir
 from core.base.progress import SILENT, Progress
+from core.dataset.project import shown_name
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -62,13 +63,15 @@ class DemoSummary:
     seconds: float
     lora: str
     report: str
+    project: str
+    """Its name, by which the notebooks offer it."""
 
     def sentence(self) -> str:
         """The result in plain words."""
         verdict = "The LoRA learned the character." if self.learned else "The LoRA did not learn the character."
         return (f"{verdict} It shows in {self.after:.0%} of the pictures (before: {self.before:.0%}; without the trigger word: "
                 f"{self.untriggered:.0%}). Ordinary prompts keep {self.others:.0%} of their accuracy. {self.seconds:.0f} seconds. "
-                f"Report: {self.report}")
+                f"Report: {self.report}. To go on with this LoRA, open the project {self.project} in the panel Project of Trainer.ipynb.")
 
 
 @dataclass(frozen=True)
@@ -136,19 +139,22 @@ def make_project(folder: Path, progress: Progress = SILENT) -> DatasetManager:
 def run_demo(folder: Path, progress: Progress = SILENT) -> DemoSummary:
     """Import, tag, train as a detached run, draw before and after, judge.
 
-    Args: folder: where the project, `report.html` and `summary.json` are written; earlier demos in it stay.
+    The project is made among all others (`projects_dir`), so that the notebooks offer it with its LoRA; earlier ones stay.
+
+    Args: folder: where `report.html` and `summary.json` are written.
     Raises: TrainingError: the run ended without a LoRA, with its cause.
     """
     started = time.monotonic()
     folder = Path(folder).resolve()
-    project = make_project(folder, progress).project.folder
+    project = make_project(projects_dir(), progress).project.folder
     run = train(project, progress)
     compare(project, run, progress)
     lora = project / "output" / f"{run.output_name}.safetensors"
     figures, pictures = judge(lora, progress)
     report = write_demo_report(folder, run, pictures, figures)
     seconds = round(time.monotonic() - started, 1)
-    summary = DemoSummary(learned=_learned(figures), **figures, seconds=seconds, lora=str(lora), report=str(report))
+    summary = DemoSummary(learned=_learned(figures), **figures, seconds=seconds, lora=str(lora), report=str(report),
+                          project=shown_name(project))
     write_json(folder / "summary.json", asdict(summary))
     return summary
 

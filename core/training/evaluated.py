@@ -74,15 +74,17 @@ class EvaluationReport:
 
 
 def weighing_of(report: EvaluationReport | None, column: int, output: Path) -> dict[str, Any]:
-    """What the stage weigh-lora takes, to write the LoRA of a column with its weight in it. Args: output: the folder of finished LoRAs.
+    """What the stage weigh-lora takes, to write the LoRA of a column with its strength in it. Args: output: the folder of finished LoRAs.
 
-    Raises: TrainingError: no such column was drawn with a LoRA. ConfigError: its weight is 1.
+    Raises: TrainingError: no such column was drawn with a LoRA. ConfigError: its strength is 1.
     """
     columns = report.columns if report is not None else ()
     if not 0 <= column < len(columns) or not columns[column].lora:
         raise TrainingError("There is no such picture any more.", "Draw before and after again.")
     drawn = columns[column]
     if drawn.weight == 1:
-        raise ConfigError(f"{Path(drawn.lora).name} was drawn at the weight 1: the file is as it was drawn.", "Choose another weight.")
+        raise ConfigError(f"{Path(drawn.lora).name} was drawn at strength 1: the file is as it was drawn.", "Choose another one.")
     name = f"{Path(drawn.lora).stem}-w{drawn.weight:g}.safetensors"
+    if (output / name).exists():
+        raise ConfigError(f"{output / name} is there already: it was written before.", "Take that file, or move it away first.")
     return {"file": drawn.lora, "weight": drawn.weight, "save_to": str(output / name)}

@@ -43,7 +43,7 @@ class EvaluationSettings(DrawingSettings):
     negative: str = setting("", "Negative prompt", "What to avoid.")
     seeds: list[int] = setting([1, 2], "Seeds", "Each prompt is drawn once for each seed.", min_length=1)
     every_epoch: bool = setting(True, "Each saved epoch", "Also draw with each LoRA that was saved on the way.")
-    weight: float = setting(1.0, "Strength", "How strongly the LoRA counts; 1 is as trained. Not used with several.", ge=-2, le=2)
+    weight: float = setting(1.0, "Strength", "How strongly the LoRA counts; 1 is as trained. Strengths to compare replace it.", ge=-2, le=2)
     weights: list[float] = setting([], "Strengths to compare", "Such as 0.6, 0.8, 1, 1.2: each LoRA is drawn at each of them, and the "
                                    "best can be written into a file. Empty: Strength alone.", max_length=12)
     width: int | None = setting(None, "Width", "Empty: as in training.", level="advanced", unit="px", ge=32, le=4096)
@@ -135,7 +135,7 @@ def draw_before_after(settings: EvaluationSettings, progress: Progress = SILENT)
             warnings.append(f"{Path(path).name} was left out: {error}")
             progress.warn(warnings[-1])
             continue
-        label = _label(path, settings.lora) + (f" × {weight:g}" if settings.weights else "")
+        label = _label(path, settings.lora) + (f", strength {weight:g}" if settings.weights else "")
         column = Column(label, path, coverage.applied, coverage.in_file, _difference(sheet[0], drawn), weight, _told_hash(path))
         for remark in _remarks(column):
             if remark not in warnings:  # of each strength the same

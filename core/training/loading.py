@@ -5,6 +5,7 @@ Each is a stage. What was loaded over is kept beside, so that one press brings i
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -28,6 +29,8 @@ BEFORE, PRESET_BEFORE = "training_before.toml", "preset_before"
 """The settings that were there before the last load, and the preset that they came from, among the project's hidden files."""
 
 
+TAKEN = "taken_numbers"
+"""What the settings were when the calculator's numbers had been taken: as long as they are that, one press brings the old ones back."""
 LOCK = "settings.lock"
 """Held while settings are loaded: two at once would mix up what was there before."""
 
@@ -151,7 +154,33 @@ def take_calculated(project: Project, wanted: CalculateSettings) -> LoadReport:
         if not (changed := change_words(before, after)):
             raise ConfigError("None of these numbers differs from the settings.", "Type another one, or press one of the ways to a target.")
         _keep(project, after)
+        write_text(project.hidden / TAKEN, _mark(project))
     return LoadReport(f"Taken into the settings: {changed}.")
+
+
+def can_take_back_calculated(project: Project) -> bool:
+    """Whether the settings are still those that the calculator's numbers made of them."""
+    noted = project.hidden / TAKEN
+    return can_take_back(project) and noted.is_file() and read_text(noted) == _mark(project)
+
+
+def take_back_calculated(project: Project) -> LoadReport:
+    """Bring back the numbers from before the calculator's were taken. Raises: ConfigError: they were not taken, or changed since."""
+    from core.training.calculating.stage import change_words
+
+    if not can_take_back_calculated(project):
+        raise ConfigError("No numbers of the calculator stand in the settings, or the settings were changed since.",
+                          "Change them under Model and settings, or take back the last loading there.")
+    now = present_settings(project)
+    take_back(project, NoSettings())
+    (project.hidden / TAKEN).unlink(missing_ok=True)
+    return LoadReport(f"The former numbers are back: {change_words(now, present_settings(project))}.")
+
+
+def _mark(project: Project) -> str:
+    """Changes whenever the kept settings do."""
+    file = kept.settings_file(project.folder)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
 
 def save_as_preset(project: Project, wanted: SavePreset, progress: Progress = SILENT) -> LoadReport:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from core.training.config import TrainingSettings
     from core.training.evaluated import EvaluationReport
     from core.training.evaluation import EvaluationSettings
+    from core.training.evaluation_plan import EvaluationPlan
     from core.training.finish.bringing import BringReport, BringSettings
     from core.training.finish.report import FinishReport
     from core.training.finish.settings import FinishSettings
@@ -125,6 +126,12 @@ class TrainingManager:
         from core.training.loading import take_calculated
 
         return take_calculated(self.project, settings)
+
+    def calculated_back(self) -> LoadReport:
+        """Bring back the numbers from before the calculator's were taken. Raises: ConfigError: they were not, or changed since."""
+        from core.training.loading import take_back_calculated
+
+        return take_back_calculated(self.project)
 
     def load_settings(self, settings: LoadSettings, progress: Progress = SILENT) -> LoadReport:
         """Make a file's, a run's or a preset's settings the project's; what was left out is listed. Raises: ConfigError, TrainingError."""
@@ -334,10 +341,16 @@ class TrainingManager:
 
         return EvaluationReport.read(self.run(run_id).folder / "evaluation")
 
-    def start_weighing(self, run_id: str, column: int) -> Job:
-        """Write the LoRA of a drawn column with its weight in it into the project's output, in a process of its own; returns at once.
+    def plan_evaluation(self, settings: EvaluationSettings) -> EvaluationPlan:
+        """How many pictures `evaluate` would draw, and about how long that takes. Raises: TrainingError, ConfigError."""
+        from core.training.evaluation_plan import plan_evaluation
 
-        Raises: TrainingError: no such column was drawn with a LoRA. ConfigError: its weight is 1, so that the file is it already.
+        return plan_evaluation(self._run_to_compare(settings.run), settings)
+
+    def start_weighing(self, run_id: str, column: int) -> Job:
+        """Write the LoRA of a drawn column with its strength in it into the project's output, in a process of its own; returns at once.
+
+        Raises: TrainingError: no such column was drawn with a LoRA. ConfigError: its strength is 1, so that the file is it already.
         """
         from core.training.evaluated import weighing_of
 

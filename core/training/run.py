@@ -187,6 +187,10 @@ class Run:
                 return event
         return {}
 
+    def last_sign(self) -> float:
+        """When its present attempt ended, or was last heard of; seconds since 1970, 0: it never was."""
+        return float(self.end().get("time") or self.heartbeat().get("time") or self._supervisor().get("time") or 0.0)
+
     def state(self) -> RunState:
         """Read the files and look for the processes.
 

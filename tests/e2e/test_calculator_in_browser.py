@@ -57,5 +57,15 @@ def test_numbers_are_tried_and_taken(tmp_path, theme, width):
         expect(page.get_by_label("Epochs", exact=True)).to_have_attribute("placeholder", "6")
         keep_picture(page, "calculator", f"calculator-taken-{theme}-{width}")
         assert read_kept(project).schedule.max_train_epochs == 6
+        page.get_by_label("Pictures", exact=True).press_sequentially("40")
+        page.get_by_label("Repeats", exact=True).press_sequentially("10")
+        page.get_by_label("Epochs", exact=True).press_sequentially("8")
+        expect(status).to_contain_text("With your project's own 20 pictures these numbers give 800 steps in 8 epochs")
+        keep_picture(page, "calculator", f"calculator-typed-{theme}-{width}")
+        page.get_by_role("button", name="Take into the settings").click()
+        expect(status).to_contain_text("Epochs 6 → 8. With your project's own 20 pictures these numbers give 800 steps in 8 epochs")
+        page.get_by_role("button", name="Take back", exact=True).click()
+        expect(status).to_have_text("Done: The former numbers are back: Epochs 8 → 6.")
+        assert read_kept(project).schedule.max_train_epochs == 6
         assert overflowing(page, ".lb-panel-calculator, .lb-panel-calculator > *") == []
         assert context.errors == []

@@ -1,5 +1,7 @@
 """The best of several strengths is chosen in a real browser and written into a file of its own."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -35,11 +37,21 @@ def test_the_best_strength_is_written(tmp_path, theme, width):
         page = lab.open(context, "strengths.ipynb")
         run_all(page)
         panel = page.locator(".lb-panel-evaluation")
-        expect(panel).to_contain_text("finished × 0.8")
-        page.get_by_label("The best one").select_option("finished × 1 (the pictures change by 10.0 %)")
-        write = page.get_by_role("button", name="Write the LoRA with this weight")
+        expect(panel).to_contain_text("finished, strength 0.8")
+        more = panel.locator(".lb-samples-more")
+        if width == 420:
+            expect(more).to_have_text(re.compile("Column 1 of 3"))
+            more.get_by_role("button", name="Columns to the right").click()
+            expect(more).to_have_text(re.compile("Column 2 of 3"))
+            expect(more.get_by_role("button", name="Columns to the left")).to_be_enabled()
+        else:
+            expect(more).to_be_hidden()
+        write = page.get_by_role("button", name="Write the LoRA with this strength")
+        expect(page.get_by_label("The best one")).to_have_value("choose the best of them")
         expect(write).to_be_disabled()
-        page.get_by_label("The best one").select_option("finished × 0.8 (the pictures change by 8.0 %)")
+        page.get_by_label("The best one").select_option("finished, strength 1 (the pictures change by 10.0 %)")
+        expect(write).to_be_disabled()
+        page.get_by_label("The best one").select_option("finished, strength 0.8 (the pictures change by 8.0 %)")
         keep_picture(page, "evaluation", f"strengths-{theme}-{width}")
         write.click()
         expect(panel.locator(".lb-status")).to_contain_text("mika-w0.8.safetensors: at 1 as before at 0.8", timeout=90_000)

@@ -5,6 +5,7 @@ import errno
 import os
 import threading
 import time
+from datetime import datetime
 
 import ipywidgets as ipw
 import pytest
@@ -157,8 +158,35 @@ def test_the_end_of_a_job_is_told_in_fixed_words(project, session, state, words)
 
 def test_a_killed_job_reads_as_lost_not_as_running(project, session):
     job = make_job(project)
+    panel = CountingPanel(session)
     write_json(job.folder / "process.json", {"pid": 1, "started": "never"})
-    assert CountingPanel(session).status.text.startswith("Needs attention: The process ended without a word")
+    panel.refresh()
+    assert panel.status.text.startswith("Needs attention: The process ended without a word")
+
+
+@pytest.mark.parametrize("state", ["failed", "lost"])
+def test_what_went_wrong_before_the_panel_was_there_is_told_calmly_with_its_time(project, session, state, monkeypatch):
+    with monkeypatch.context() as then:
+        then.setattr("core.base.jobs.time.time", lambda: datetime(2020, 3, 4, 14, 5).timestamp())
+        job = make_job(project, "running" if state == "lost" else state)
+    if state == "lost":
+        write_json(job.folder / "process.json", {"pid": 1, "started": "never"})
+    panel = CountingPanel(session)
+    assert panel.status.text.startswith("Ready. The last time on 4 March 2020 at 14:05 it did not end well: ")
+    assert panel.status.state == "ready" and ("failed it is." in panel.status.text) == (state == "failed") and not panel.main.disabled
+    told = panel.status.text
+    panel.refresh()
+    assert panel.status.text == told  # it stands like a result
+    make_job(project, "done", number=2)
+    assert CountingPanel(session).status.text == "Done: done it is."  # what came after it counts
+
+
+def test_what_goes_wrong_while_one_looks_is_told_as_such(project, session):
+    job = make_job(project)
+    panel = CountingPanel(session)
+    append_event(job.folder, "failed", message="failed it is.")
+    panel.refresh()
+    assert panel.status.state == "attention"
 
 
 def test_a_bug_is_told_with_what_is_known_only(session):

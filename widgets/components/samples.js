@@ -11,6 +11,19 @@ export function stale(keys, pictures) {
   return [...keys].filter((key) => !there.has(key));
 }
 
+/** Numbers (from 1) of the first and last column that are whole in sight; null where none is. Args: edges: left and right of each. */
+export function inSight(edges, left, right) {
+  const whole = edges.flatMap(([from, to], i) => (from >= left - 2 && to <= right + 2 ? [i + 1] : []));
+  return whole.length ? [whole[0], whole.at(-1)] : null;
+}
+
+/** By how many pixels to scroll so that the next column that is cut off comes in sight, as first or as last one. Args: way: 1 or -1. */
+export function towards(edges, left, right, way) {
+  const next = way > 0 ? edges.find(([, to]) => to > right + 2) : edges.findLast(([from]) => from < left - 2);
+  if (!next) return 0;
+  return way > 0 ? Math.max(1, next[0] - left) : Math.min(-1, next[1] - right);
+}
+
 function render({ model, el }) {
   el.classList.add("lb-samples");
   el.dataset.testid = "samples";
@@ -30,7 +43,49 @@ function render({ model, el }) {
   holder.tabIndex = 0;
   holder.setAttribute("role", "region");
   holder.setAttribute("aria-label", "Pictures");
-  el.append(holder, dialog);
+  const more = document.createElement("div");
+  more.className = "lb-samples-more";
+  more.hidden = true;
+  const back = mover("◀", "Columns to the left", -1);
+  const words = document.createElement("span");
+  const on = mover("▶", "Columns to the right", 1);
+  more.append(back, words, on);
+  el.append(more, holder, dialog);
+
+  function mover(sign, title, way) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = sign;
+    button.title = title;
+    button.setAttribute("aria-label", title);
+    button.onclick = () => holder.scrollBy({ left: towards(edges(), ...room(), way) });
+    return button;
+  }
+  /** Left and right end of what is in sight, without the words that stay at the left. */
+  function room() {
+    const box = holder.getBoundingClientRect();
+    const words = holder.querySelector('th[scope="row"]');
+    return [words ? words.getBoundingClientRect().right : box.left, box.right];
+  }
+  /** Left and right of each column. */
+  function edges() {
+    const heads = [...holder.querySelectorAll('th[scope="col"]')].filter((th) => th.textContent);
+    return heads.map((th) => { const box = th.getBoundingClientRect(); return [box.left, box.right]; });
+  }
+  /** Where columns lie out of sight: which ones are seen, and a way to the others. */
+  function tellMore() {
+    const all = edges();
+    more.hidden = !all.length || holder.scrollWidth <= holder.clientWidth + 8;
+    if (more.hidden) return;
+    const seen = inSight(all, ...room());
+    const which = !seen ? "" : seen[0] === seen[1] ? `Column ${seen[0]} of ${all.length}` : `Columns ${seen[0]} to ${seen[1]} of ${all.length}`;
+    words.textContent = which || `${all.length} columns`;
+    back.disabled = holder.scrollLeft <= 2;
+    on.disabled = holder.scrollLeft + holder.clientWidth >= holder.scrollWidth - 2;
+  }
+  const sizes = new ResizeObserver(tellMore);
+  sizes.observe(holder);
+  holder.addEventListener("scroll", tellMore, { passive: true });
 
   const watcher = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) {
@@ -127,6 +182,7 @@ function render({ model, el }) {
       const p = document.createElement("p");
       p.textContent = model.get("nothing");
       holder.replaceChildren(p);
+      tellMore();
       return;
     }
     const below = model.get("below");
@@ -143,6 +199,7 @@ function render({ model, el }) {
     const atEnd = grows && holder.scrollLeft + holder.clientWidth >= holder.scrollWidth - 8;
     holder.replaceChildren(table);
     if (atEnd) holder.scrollLeft = holder.scrollWidth;
+    tellMore();
   }
 
   shut.addEventListener("click", close);
@@ -154,6 +211,8 @@ function render({ model, el }) {
   draw();
   return () => {
     watcher.disconnect();
+    sizes.disconnect();
+    holder.removeEventListener("scroll", tellMore);
     shut.removeEventListener("click", close);
     dialog.removeEventListener("keydown", keep);
     model.off("msg:custom", received);

@@ -13,7 +13,9 @@ from core.base.errors import StudioError
 from core.training.calculating.counted import Basis
 from core.training.calculating.settings import CalculateSettings, Target
 from core.training.calculating.stage import CalculateReport, calculate, no_basis
+from core.training.loading import can_take_back_calculated
 from widgets.components.press_table import PressTable
+from widgets.controls import typed_words
 from widgets.form import Form
 from widgets.panel import Panel
 from widgets.training.choice import keep_settings, read_settings, settings_file
@@ -53,8 +55,9 @@ class CalculatorPanel(Panel):
         return [self.form.view]
 
     def extras(self) -> Sequence[ipw.Widget]:
-        """Back to the settings' own numbers."""
-        return [self.action("Empty all", lambda: self.form.fill(CalculateSettings()))]
+        """Back to the settings' own numbers, and to those that were there before some were taken."""
+        return [self.action("Empty all", lambda: self.form.fill(CalculateSettings())),
+                self.action("Take back", self._take_back, self._why_not_back, lambda: "Brings back the numbers that were in the settings")]
 
     def results(self) -> Sequence[ipw.Widget]:
         """The sums, then the ways to a target."""
@@ -86,15 +89,30 @@ class CalculatorPanel(Panel):
             return "No project is open yet, whose settings these could be."
         return "" if any(self._typed(name) for name in TRIED) else "Type a number first that differs from the settings."
 
+    def hint(self) -> str:
+        """Where other pictures were typed than the project has, what is trained is another number of steps."""
+        return self.report.own_words() if self.report is not None else ""
+
     def run(self) -> str:
         """Make the numbers the project's settings."""
         if not settings_file(self.session.training.project.folder).is_file():
             keep_settings(self.session, read_settings(self.session))
-        said = self.session.training.take_calculated(self.form.value()).what
+        said = " ".join(filter(None, [self.session.training.take_calculated(self.form.value()).what, self.hint()]))
         left = self.form.value().changed(**{name: CalculateSettings.fields()[name].default for name in TRIED})
         self._taken = left, said
         self.form.fill(left)
         return said
+
+    def _take_back(self) -> str:
+        said = self.session.training.calculated_back().what
+        self._taken = self.form.value(), said
+        return said
+
+    def _why_not_back(self) -> str:
+        if reason := super().blocked() or ("" if self.session.folder is not None else "No project is open yet."):
+            return reason
+        return "" if can_take_back_calculated(self.session.training.project) else ("No numbers were taken from here, or the settings were "
+                                                                                   "changed since.")
 
     def _typed(self, name: str) -> bool:
         return self.form.present(name) not in (None, "", [], ())
@@ -139,7 +157,8 @@ class CalculatorPanel(Panel):
         self._lines.value = lines_html(report)
         self._notes.value = "".join(f'<p class="lb-purpose">{html.escape(note)}</p>' for note in report.notes)
         self._show_ways(report)
-        self.say("done", f"Done: {self._taken[1]}" if self._taken is not None else f"Preview: {report.headline()}")
+        told = " ".join(filter(None, [report.headline(), report.own_words()]))
+        self.say("done", f"Done: {self._taken[1]}" if self._taken is not None else f"Preview: {told}")
 
     def _show_error(self, error: BaseException) -> None:
         self._clear()
@@ -157,6 +176,7 @@ class CalculatorPanel(Panel):
         rows = [[row[name] for name in head] for row in told]
         if [list(row) for row in self.ways.rows] != rows or list(self.ways.head) != head:
             self.ways.show(head, rows, f"Ways to {report.target}" if rows else "")
+        self.ways.chosen = next((number for number, offer in enumerate(report.offers) if offer.is_present), -1)
 
     def _take_way(self, number: int) -> None:
         self.guard(lambda: self._fill_way(number))
@@ -178,7 +198,7 @@ class CalculatorPanel(Panel):
                  "max_train_steps": None if settings.schedule.max_train_epochs else settings.schedule.max_train_steps,
                  "num_processes": settings.machines.num_processes, "validation_split": settings.data.validation_split,
                  "price_per_hour": basis.price or None}
-        self.form.set_placeholders({name: "" if value in (None, "") else str(value) for name, value in shown.items()})
+        self.form.set_placeholders({name: "" if value in (None, "") else typed_words(value) for name, value in shown.items()})
 
 
 def lines_html(report: CalculateReport) -> str:

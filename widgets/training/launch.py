@@ -8,6 +8,7 @@ from pathlib import Path
 import ipywidgets as ipw
 
 from core.base.errors import StudioError
+from core.base.words import told_moment
 from core.training.backends import BACKENDS
 from core.training.monitor import RunStatus
 from core.training.monitor.status import WAITING
@@ -48,8 +49,10 @@ class TrainPanel(Panel):
         """Which trainer, and what watches over it."""
         self.backend = ipw.Dropdown(description="Trainer", options=[(entry.title, entry.name) for entry in BACKENDS], value=DEFAULT_BACKEND)
         self._note = ipw.HTML()
-        self._watching = False
+        self._watching = self._queue_watched = False
         self._end_told: tuple[Path, int] | None = None
+        self._watched: tuple[Path, int] | None = None
+        """The run, and its attempt, that was seen at work here."""
         self._tried: tuple[int, str] | None = None
         """With which settings and which trainer a start failed."""
         self.backend.observe(lambda _: self.refresh(), "value")
@@ -71,6 +74,9 @@ class TrainPanel(Panel):
         """Look for the run that works, at the queue, and for what the trainer lacks."""
         self.guards.look()
         self.queue.look()
+        if self.queue.runs and not self._queue_watched:
+            self._queue_watched = True
+            self.loop.repeat(self.patient(self._look_at_queue), LOOK_SECONDS)
         missing = BACKENDS.load(self.backend.value).missing()
         self._missing = str(missing) if missing is not None and missing.level == "error" else ""
         self._note.value = f'<p class="lb-help">{html.escape(str(missing or BACKENDS.entry(self.backend.value).note))}</p>'
@@ -104,6 +110,8 @@ class TrainPanel(Panel):
         return kept.stat().st_mtime_ns if kept.is_file() else 0, self.backend.value
 
     def _started(self) -> None:
+        run = self._present()
+        self._watched = (run.folder, run.attempt()) if run is not None else None
         self._watch()
         self.session.tell()
 
@@ -157,7 +165,7 @@ class TrainPanel(Panel):
         """The button says from where the run goes on."""
         super()._enable()
         self._go_on.description = go_on_button(self._point)
-        self.main.description = ENQUEUE if self.queue.runs else START
+        self.main.description = ENQUEUE if self.queue.holds_up() else START
 
     def _present(self) -> Run | None:
         """The project's run that is trained now, else the first that waits, else the newest."""
@@ -166,6 +174,15 @@ class TrainPanel(Panel):
     def _watch(self) -> None:
         self._watching = True
         self.loop.repeat(self.patient(self._look), LOOK_SECONDS)
+
+    def _look_at_queue(self) -> bool:
+        """Runs of other projects and of a terminal end without a word to this panel; its button must not speak of a queue then."""
+        before = [queued.as_dict() for queued in self.queue.runs]
+        self.queue.look()
+        if [queued.as_dict() for queued in self.queue.runs] != before:
+            self._enable()
+        self._queue_watched = bool(self.queue.runs)
+        return self._queue_watched
 
     def _look(self) -> bool:
         self._show_run()
@@ -185,6 +202,7 @@ class TrainPanel(Panel):
         status = self.session.training.status(run.id)
         self.queue.look()
         if status.state in ACTIVE:
+            self._watched = run.folder, run.attempt()
             count = f" {status.step} of {status.total}" if status.total else ""
             doing = status.paused or (status.message if status.phase == WAITING else "") or status.phase or status.message
             if status.state == "stopping":
@@ -198,7 +216,8 @@ class TrainPanel(Panel):
             return
         self._watching, self._end_told = False, (run.folder, run.attempt())
         if status.state != "prepared":
-            self.say(*words_for_end(status, go_on_words(self.session, status)))
+            ended = 0.0 if self._watched == (run.folder, run.attempt()) else run.last_sign()
+            say_end(self, status, ended)
         self._enable()
         self.session.tell()
 
@@ -219,12 +238,26 @@ def go_on_words(session: Session, status: RunStatus) -> str:
     return f'To train on, press "{go_on_button(point)}" in the Train panel.'
 
 
-def words_for_end(status: RunStatus, go_on: str = "") -> tuple[str, str]:
-    """State and words of the status line for a run that has ended. Args: go_on: what `go_on_words` says of it."""
+def say_end(panel: Panel, status: RunStatus, ended: float) -> None:
+    """Put into a panel's status line how a run ended. Args: ended: as `words_for_end`."""
+    state, words = words_for_end(status, go_on_words(panel.session, status), ended)
+    if state == "ready":
+        panel.recall(words)
+    else:
+        panel.say(state, words)
+
+
+def words_for_end(status: RunStatus, go_on: str = "", ended: float = 0.0) -> tuple[str, str]:
+    """State and words of the status line for a run that has ended.
+
+    Args: go_on: what `go_on_words` says of it. ended: when that was, where nobody watched it here, so that it is no news; else 0.
+    """
     if status.state == "done":
         return "done", f"Done: {status.step} steps. The LoRA is {status.output}." if status.output else status.sentence()
     if status.state == "cancelled":
         kept = status.checkpoints[-1].path if status.checkpoints else None
         words = f"The last saved LoRA is {kept}; you can use it as it is. {go_on}" if kept else status.message
         return "done", f"Done: stopped at step {status.step}. {words}".rstrip()
+    if ended:
+        return "ready", f"Ready. This run ended {told_moment(ended)}: {status.cause or status.message}"
     return "attention", f"Needs attention: {status.cause or status.message}"

@@ -18,7 +18,7 @@ from widgets.panel import Panel
 from widgets.pieces import Fold, part, table
 from widgets.training.comparing import RunComparison
 from widgets.training.curves import LOSS_PANES, NORM_PANES, layer_table, loss_curves, norm_curves, usage_curves
-from widgets.training.launch import go_on_words, words_for_end
+from widgets.training.launch import say_end
 from widgets.training.pictures import picture_key, read_drawn
 from widgets.training.reminder import calm_line
 from widgets.training.run_choice import RunPicker
@@ -38,6 +38,8 @@ class MonitorPanel(Panel):
         """Which run."""
         self.picker = RunPicker(self.session)
         self._watching = False
+        self._watched: set[str] = set()
+        """The runs that were seen at work here."""
         return [self.picker.view]
 
     def results(self) -> list[ipw.Widget]:
@@ -93,8 +95,10 @@ class MonitorPanel(Panel):
 
     def _show(self, status: RunStatus) -> None:
         if status.ended:
-            self.say(*words_for_end(status, go_on_words(self.session, status)))
+            ended = 0.0 if status.run in self._watched else self.session.training.run(status.run).last_sign()
+            say_end(self, status, ended)
         else:
+            self._watched.add(status.run)
             count = f" {status.step} of {status.total}" if status.total else ""
             doing = status.paused or status.phase or status.message or "starting"
             self.status.say("working", f"Working{count}: {doing}", share(status.step, status.total), time_left(status.seconds_left))

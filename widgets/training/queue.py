@@ -48,6 +48,10 @@ class QueueList:
         self.hold.description = "Release" if chosen_run is not None and chosen_run.state == "held" else "Hold"
         self.wake.layout.display = "" if self._why_no_wake() == "" else "none"
 
+    def holds_up(self) -> bool:
+        """Whether what is started now waits for a run that works or waits itself; held and interrupted ones hold nobody up."""
+        return any(queued.state in ("working", "waiting") for queued in self.runs)
+
     def _offer(self, options: list[tuple[str, str]]) -> None:
         """New options choose the first for a moment: nobody hears of it, else the buttons would be off just when one is pressed."""
         chosen, known = self.list.value, [value for _, value in options]

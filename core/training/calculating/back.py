@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.base.errors import ConfigError
 from core.training.calculating.counted import Calculator, Plan
@@ -14,6 +14,8 @@ from core.training.duration import rough_time
 
 MOST = {"max_train_epochs": 10_000, "num_repeats": 10_000, "max_train_steps": 10**7}
 """Bounds of the settings themselves."""
+TO_TARGET = "Compared with the target"
+"""The heading above how far a way is from it."""
 NEAR = 2.0
 """Epochs and repeats together: epochs are looked for within half and twice as many as there are."""
 
@@ -42,6 +44,8 @@ class Offer:
     max_train_steps: int | None = None
     num_repeats: tuple[int, ...] = ()
     """Empty: as they are."""
+    is_present: bool = False
+    """Whether it is what stands there already."""
 
     @property
     def values(self) -> dict[str, object]:
@@ -54,9 +58,10 @@ class Offer:
         plan = self.plan
         low, high = number_words(min(plan.seen)), number_words(max(plan.seen))
         seen = low if low == high else f"{low} to {high}"
-        return {"Change": self.what, "Steps": f"{plan.totals.steps:,}", "Epochs": number_words(plan.rounds), "Each picture": f"{seen} ×",
+        change = f"{self.what}, as it is" if self.is_present else self.what
+        return {"Change": change, "Steps": f"{plan.totals.steps:,}", "Epochs": number_words(plan.rounds), "Each picture": f"{seen} ×",
                 "Time": rough_time(plan.seconds) if plan.seconds else "", "Price": price_words(plan.price) if plan.price else "",
-                "Beside the target": off_words(self.off)}
+                TO_TARGET: off_words(self.off)}
 
 
 def off_words(off: float) -> str:
@@ -94,7 +99,13 @@ def find_offers(calculator: Calculator, goal: Goal) -> list[Offer]:
     alone = [*_by_epochs(calculator, goal), *_by_repeats(calculator, goal)]
     best = min((abs(offer.off) for offer in alone), default=math.inf)
     found = [*alone, *(offer for offer in _by_both(calculator, goal) if abs(offer.off) < best - 1e-9), *_by_steps(calculator, goal)]
-    return sorted(found, key=lambda offer: abs(offer.off))
+    return _present_once(sorted(found, key=lambda offer: abs(offer.off)), calculator.plan)
+
+
+def _present_once(offers: Sequence[Offer], plan: Plan) -> list[Offer]:
+    """What stands there already is one way at most, and called so."""
+    there = [offer for offer in offers if offer.plan.settings == plan.settings]
+    return [replace(offer, is_present=offer in there) for offer in offers if offer not in there[1:]]
 
 
 def nearest(measure: Callable[[int], float], goal: float, most: int, is_most: bool = False) -> int | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ConfigError, StudioError
 from core.dataset.project import Project
-from core.training.calculating.back import Goal, Offer, find_offers, goal_of
+from core.training.calculating.back import TO_TARGET, Goal, Offer, find_offers, goal_of
 from core.training.calculating.counted import Basis, Calculator, Plan, mark_of, shapes_of, spread, tried_values
 from core.training.calculating.explained import Line, explain, joined_words, many, notes_on, price_words
 from core.training.calculating.settings import CalculateSettings
@@ -29,17 +29,23 @@ class CalculateReport:
     notes: tuple[str, ...] = ()
     taken: str = ""
     """What became of the project's settings."""
+    own: Plan | None = None
+    """The same numbers with the project's own pictures, which are what is trained; None: they are those of the plan, or there are none."""
 
     def headline(self) -> str:
         """Steps, time and price in one line."""
-        plan = self.plan
-        time = f", about {rough_time(plan.seconds)}" if plan.seconds else ""
-        price = f", about {price_words(plan.price)}" if plan.price is not None else ""
-        return f"{many(plan.totals.steps, 'step')} in {many(plan.totals.epochs, 'epoch')}{time}{price}."
+        return _headline(self.plan)
+
+    def own_words(self) -> str:
+        """What the numbers come to with the project's own pictures; empty: to the same."""
+        if self.own is None or self.own.totals.steps == self.plan.totals.steps:
+            return ""
+        pictures = sum(count for count, _, _ in self.own.learned)
+        return f"With your project's own {many(pictures, 'picture')} these numbers give {_headline(self.own)}"
 
     def sentence(self) -> str:
         """The headline, and what is worth a word."""
-        return " ".join(filter(None, [self.headline(), *self.notes, self.taken]))
+        return " ".join(filter(None, [self.headline(), *self.notes, self.taken, self.own_words()]))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON and the terminal."""
@@ -49,15 +55,22 @@ class CalculateReport:
                   for offer in self.offers]
         rows = [{"": line.what, "amount": line.value, "how": line.how} for line in self.lines]
         rows += [{"": f"To {self.target}", "amount": offer.what, "how": _told_row(offer)} for offer in self.offers]
+        own_steps = self.own.totals.steps if self.own is not None else totals.steps
         return {"images": totals.images, "batches_per_epoch": totals.batches_per_epoch, "steps_per_epoch": totals.steps_per_epoch,
-                "steps": totals.steps, "epochs": totals.epochs, "saves": totals.saves, "seen": list(plan.seen), "seconds": plan.seconds,
-                "price": plan.price, "offers": offers, "notes": list(self.notes), "table": rows}
+                "steps": totals.steps, "own_steps": own_steps, "epochs": totals.epochs, "saves": totals.saves, "seen": list(plan.seen),
+                "seconds": plan.seconds, "price": plan.price, "offers": offers, "notes": list(self.notes), "table": rows}
+
+
+def _headline(plan: Plan) -> str:
+    time = f", about {rough_time(plan.seconds)}" if plan.seconds else ""
+    price = f", about {price_words(plan.price)}" if plan.price is not None else ""
+    return f"{many(plan.totals.steps, 'step')} in {many(plan.totals.epochs, 'epoch')}{time}{price}."
 
 
 def _told_row(offer: Offer) -> str:
     told = offer.told()
     steps, seen = many(offer.plan.totals.steps, "step"), f"each picture {told['Each picture']}"
-    return ", ".join(filter(None, [steps, seen, told["Time"], told["Price"], told["Beside the target"]]))
+    return ", ".join(filter(None, [steps, seen, told["Time"], told["Price"], told[TO_TARGET]]))
 
 
 def basis_of(project: Project, settings: TrainingSettings, on_gpu: bool, before: Basis | None = None) -> Basis:
@@ -97,6 +110,8 @@ def calculate(basis: Basis, wanted: CalculateSettings) -> CalculateReport:
     calculator = Calculator(basis, wanted)
     plan, several = calculator.plan, len({shape for folder in basis.shapes for shape in folder if shape}) > 1
     notes, offers, target = list(notes_on(plan, calculator.typed, several)), list[Offer](), ""
+    own, doubt = _of_own_pictures(basis, wanted)
+    notes += [doubt] if doubt else []
     try:
         goal = goal_of(wanted, calculator)
         if goal is not None:
@@ -104,7 +119,18 @@ def calculate(basis: Basis, wanted: CalculateSettings) -> CalculateReport:
             notes += _notes_on_target(calculator, goal, offers)
     except ConfigError as error:
         notes.append(str(error))
-    return CalculateReport(plan, tuple(explain(plan, calculator.price_of_hour)), tuple(offers), target, tuple(notes))
+    return CalculateReport(plan, tuple(explain(plan, calculator.price_of_hour)), tuple(offers), target, tuple(notes),
+                           own=own)
+
+
+def _of_own_pictures(basis: Basis, wanted: CalculateSettings) -> tuple[Plan | None, str]:
+    """What numbers for typed pictures come to with the project's own, or why they do not fit these."""
+    if not wanted.images or not sum(basis.counts):
+        return None, ""
+    try:
+        return Calculator(basis, wanted.changed(images=(), regularisation_images=None)).plan, ""
+    except ConfigError as error:
+        return None, f"These numbers do not fit your project's own pictures: {error}"
 
 
 def _notes_on_target(calculator: Calculator, goal: Goal, offers: list[Offer]) -> list[str]:

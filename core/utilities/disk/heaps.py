@@ -120,8 +120,9 @@ KINDS: tuple[Kind, ...] = (
          _training_sets),
     Kind("previews", "Small pictures for the screen", "none", "They are made anew while one looks.", _screen),
     Kind("half-written", "Files that were never finished", "none", "Nobody can use them.", _half_written),
-    Kind("old-states", "States of a run before its newest", "none", "A run goes on from its newest, which stays.", _old_states),
-    Kind("last-states", "Newest state of each run", "some", "These runs cannot be gone on with any more; their LoRAs stay.", _last_states),
+    Kind("old-states", "States of a run before its newest", "some", "A run cannot be gone on with from an earlier step any more; its "
+         "newest state stays.", _old_states),
+    Kind("last-states", "Newest state of each run", "some", "These runs can then not be gone on with; their LoRAs stay.", _last_states),
     Kind("epochs", "Saved epochs before a run's last", "some", "An earlier epoch that was better cannot be chosen any more.", _epochs),
     Kind("samples", "Sample pictures of runs", "some", "What a LoRA drew while it was trained cannot be looked at any more.", _samples),
     Kind("exports", "Exports and their zips", "some", "Export makes them anew; what was changed in them by hand is lost.", _exports),

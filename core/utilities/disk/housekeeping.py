@@ -23,6 +23,8 @@ from core.dataset.project import Project, known_projects, shown_name
 from core.utilities.disk.heaps import KINDS, Kind, kind_named
 
 DAY = 86_400.0
+MOST_NAMED = 300
+"""Of one heap: a report with the names of a hundred thousand cached files would be read by nobody."""
 
 
 class HousekeepingSettings(Settings):
@@ -66,6 +68,8 @@ class Heap:
     """That would become free: what has a second name elsewhere takes no room here."""
     days: int
     """Since the newest of it was changed."""
+    named: tuple[tuple[str, int], ...] = ()
+    """Place in the project and bytes of the first of them, at most `MOST_NAMED`."""
 
     @property
     def mark(self) -> str:
@@ -74,7 +78,7 @@ class Heap:
         return hashlib.sha256(what.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, without the paths."""
+        """For JSON, with the names of the first paths."""
         kind = kind_named(self.kind)
         assert kind is not None  # heaps are made of kinds
         return {**asdict(self), "folder": str(self.folder), "paths": len(self.paths), "title": kind.title, "loss": kind.loss,
@@ -161,7 +165,14 @@ def heap_of(project: Project, kind: Kind, days: int = 0) -> Heap:
             ages.append(age)
     files = list(_all_files(paths))
     return Heap(shown_name(project.folder), project.folder, kind.name, tuple(paths), len(files), room_of(files),
-                int(min(ages, default=0.0) // DAY))
+                int(min(ages, default=0.0) // DAY), tuple(_named(path, project) for path in paths[:MOST_NAMED]))
+
+
+def _named(path: Path, project: Project) -> tuple[str, int]:
+    """Where it lies in the project, a whole folder with a slash at its end, and the bytes that would become free."""
+    is_folder = path.is_dir() and not path.is_symlink()
+    place = path.relative_to(project.folder) if path.is_relative_to(project.folder) else path
+    return f"{place}{'/' if is_folder else ''}", room_of(list(_all_files([path])))
 
 
 def room_of(files: Sequence[Path]) -> int:

@@ -9,8 +9,10 @@ from PIL import Image
 
 from core.base.paths import ROOT
 from core.base.progress import Progress
+from core.dataset.project import named_projects
 from core.demo.run import BROKEN, DemoSummary, grid, judged_prompts, make_project, regularisation_prompts
 from core.demo.world import TRIGGER
+from core.training.saved_loras import saved_loras
 
 
 def test_only_the_triggered_prompts_bear_the_trigger_word():
@@ -40,7 +42,7 @@ def test_each_figure_alone_can_fail_the_demo(figures, learned):
 
 
 def test_the_summary_says_it_in_words():
-    text = DemoSummary(False, 0.0, 0.5, 0.1, 0.9, 0.9, 0.8, 100.0, "a", "b").sentence()
+    text = DemoSummary(False, 0.0, 0.5, 0.1, 0.9, 0.9, 0.8, 100.0, "a", "b", "c").sentence()
     assert "did not learn" in text and "50%" in text
 
 
@@ -75,7 +77,8 @@ def test_the_sheet_shows_every_pixel_of_a_picture_as_a_square_of_the_same_size()
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_whole_demo_learns_the_character(tmp_path):
+def test_the_whole_demo_learns_the_character(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORABOOK_PROJECTS", str(tmp_path / "projects"))
     done = subprocess.run([sys.executable, "-m", "core", "demo", "--folder", str(tmp_path), "--json"], cwd=ROOT, capture_output=True,
                           text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -83,5 +86,8 @@ def test_the_whole_demo_learns_the_character(tmp_path):
     assert summary["learned"] and summary["after"] >= 0.8 and summary["before"] <= 0.1
     assert "data:image" in (tmp_path / "report.html").read_text()
     assert json.loads(done.stdout.splitlines()[-1])["after"] == summary["after"]
+    (named,) = named_projects()  # as the notebooks offer it
+    assert named[0] == summary["project"] and f"open the project {named[0]} in the panel Project" in DemoSummary(**summary).sentence()
+    assert (str(saved_loras(named[1])[0][1]), saved_loras(named[1])[0][0]) == (summary["lora"], f"{named[0]}.safetensors (finished)")
     said = done.stderr.splitlines()
     assert sum(line.startswith("Training: ") and " left" in line for line in said) >= 1 and len(said) <= 80

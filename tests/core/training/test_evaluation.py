@@ -91,16 +91,18 @@ def test_several_strengths_are_drawn_beside_each_other_and_the_best_is_written_i
     wanted = settings(model_folder, loras[1:], tmp_path / "all", weights=[0.5, 0.8, 1, 0.8])
     report = draw_before_after(wanted, progress)
     assert [(column.label, column.weight) for column in report.columns] == [
-        ("without", 1.0), ("finished × 0.5", 0.5), ("finished × 0.8", 0.8), ("finished × 1", 1.0)]
+        ("without", 1.0), ("finished, strength 0.5", 0.5), ("finished, strength 0.8", 0.8), ("finished, strength 1", 1.0)]
     assert progress.done == progress.total == 8 and 0 < report.columns[1].changed < report.columns[3].changed
     assert EvaluationReport.read(tmp_path / "all") == report
     order = weighing_of(report, 2, tmp_path / "output")
     assert order == {"file": loras[1], "weight": 0.8, "save_to": str(tmp_path / "output" / "x-w0.8.safetensors")}
     run_stage("weigh-lora", tmp_path, order)
+    with pytest.raises(ConfigError, match=r"x-w0.8.safetensors is there already.+Take that file, or move it away first"):
+        weighing_of(report, 2, tmp_path / "output")  # the panel has no field for another name
     again = draw_before_after(settings(model_folder, [order["save_to"]], tmp_path / "one"))
     assert [(tmp_path / "all" / picture.path).read_bytes() for picture in report.pictures if picture.column == 2] == \
         [(tmp_path / "one" / picture.path).read_bytes() for picture in again.pictures if picture.column == 1]
-    with pytest.raises(ConfigError, match="drawn at the weight 1"):
+    with pytest.raises(ConfigError, match="drawn at strength 1"):
         weighing_of(report, 3, tmp_path)
     for nothing in (0, 4):
         with pytest.raises(TrainingError, match="no such picture"):

@@ -70,18 +70,29 @@ def test_everything_is_told_and_nothing_goes_unless_it_is_asked_for(run):
     report = keep()
     assert told(report) == {"caches": 1, "training-sets": 1, "previews": 1, "half-written": 1, "old-states": 3, "last-states": 3,
                             "epochs": 2, "samples": 1, "exports": 1, "replaced": 1}
-    assert set(told(report, "chosen")) == {"caches", "training-sets", "previews", "half-written", "old-states"}
+    assert set(told(report, "chosen")) == {"caches", "training-sets", "previews", "half-written"}
+    assert all(kind.loss == "some" for kind in KINDS if kind.name in ("old-states", "last-states", "epochs"))
     assert sorted(path for path in run.project_folder.rglob("*")) == before and "Nothing is deleted yet" in report.sentence()
-    assert report.as_dict()["heaps"][0]["project"] == "cats" and json.dumps(report.as_dict())
+    heaps = {heap["kind"]: heap for heap in report.as_dict()["heaps"]}
+    assert heaps["caches"]["project"] == "cats" and json.dumps(report.as_dict())
+    assert heaps["caches"]["named"] == (("images/a_0512x0512_sd.npz", 100),)
+    assert heaps["last-states"]["named"][0][0] == f"runs/{run.folder.name}/checkpoints/mochi-000002-state/"
+
+
+def test_of_very_many_only_the_first_are_named(run, monkeypatch):
+    monkeypatch.setattr("core.utilities.disk.housekeeping.MOST_NAMED", 1)
+    (heap,) = [heap.as_dict() for heap in keep().heaps if heap.kind == "epochs"]
+    assert heap["paths"] == 2 and len(heap["named"]) == 1
 
 
 def test_what_is_made_anew_goes_and_the_rest_stays(run):
     report = keep(delete=True)
-    assert report.files == 7 and report.kept == [] and "7 files deleted" in report.sentence()
+    assert report.files == 4 and report.kept == [] and "4 files deleted" in report.sentence()
     project = Project(run.project_folder)
     assert sorted(path.name for path in project.images.iterdir()) == ["a.png", "a.txt"]
     assert sorted(path.name for path in run.checkpoints.iterdir()) == [
-        "mochi-000001.safetensors", "mochi-000002-state", "mochi-step00000010.safetensors", "mochi.safetensors", "sample"]
+        "mochi-000001-state", "mochi-000001.safetensors", "mochi-000002-state",
+        "mochi-step00000010.safetensors", "mochi.safetensors", "sample"]
     assert told(keep(), "chosen") == {} and (project.variants / ".replaced" / "a_upscaled.png").exists()
 
 

@@ -51,6 +51,14 @@ def test_pictures_that_left_the_grid_are_let_go(tmp_path):
     assert js(tmp_path, "samples", 'm.stale(["a|1", "b|1"], [{key: "a|2"}, {key: "b|1"}])') == ["a|1"]
 
 
+def test_columns_that_are_whole_in_sight_are_counted(tmp_path):
+    edges = "[[0, 130], [135, 265], [270, 400]]"
+    assert js(tmp_path, "samples", f"[m.inSight({edges}, 0, 300), m.inSight({edges}, 120, 401), m.inSight({edges}, 20, 100)]") == [
+        [1, 2], [2, 3], None]
+    moves = f"[m.towards({edges}, 0, 300, 1), m.towards({edges}, 100, 300, -1), m.towards({edges}, 0, 400, 1)]"
+    assert js(tmp_path, "samples", moves) == [270, -170, 0]
+
+
 def test_fields_of_blocks_stand_at_their_part_and_an_empty_text_is_none(tmp_path):
     parts = 'm.byPart([["text 1", "Text"], ["down", "Down"]], [["1", "down 1.0", "1.0"], ["0", "text 1", ""]])'
     assert [[part["name"], [name for _, name, _ in part["blocks"]]] for part in js(tmp_path, "block_weights", parts)] == [

@@ -22,7 +22,7 @@ def test_a_projects_own_numbers_stand_there_before_anything_is_typed(session):
 def test_it_counts_as_one_types_and_changes_nothing(session, project):
     panel = CalculatorPanel(session)
     write(panel, images="20", num_repeats="10", max_train_epochs="5", batch_size="4")
-    assert panel.status.text == f"Preview: {panel.report.headline()}" and panel.report.plan.totals.steps == 250
+    assert panel.status.text == f"Preview: {panel.report.headline()} {panel.report.own_words()}" and panel.report.plan.totals.steps == 250
     assert "20 × 10 = 200" in panel._lines.value and not panel.main.disabled
     assert not (project.folder / "training.toml").exists()
     write(panel, batch_size="")
@@ -39,7 +39,7 @@ def test_a_way_to_a_target_comes_into_the_form_and_then_into_the_settings(sessio
     assert "How much it is to come to is not said yet." in panel._notes.value and panel.ways.rows == []
     write(panel, goal="600")
     ways = [row[0] for row in panel.ways.rows]
-    assert "6 epochs" in ways and panel.ways.head[-1] == "Beside the target" and "Time" in panel.ways.head
+    assert "6 epochs" in ways and panel.ways.head[-1] == "Compared with the target" and "Time" in panel.ways.head
     panel._take_way(ways.index("6 epochs"))
     assert panel.form.control("max_train_epochs").widget.value == "6" and panel.report.plan.totals.steps in range(590, 611)
     assert not (project.folder / "training.toml").exists()
@@ -71,3 +71,51 @@ def test_empty_all_brings_the_settings_numbers_back(session):
     assert panel.report.plan.totals != before
     next(button for button, _, _ in panel._actions if button.description == "Empty all").click()
     assert panel.report.plan.totals == before
+
+
+def button(panel, words):
+    return next(found for found, _, _ in panel._actions if found.description == words)
+
+
+def test_that_the_project_has_other_pictures_is_said_before_and_after_numbers_are_taken(session, project):
+    panel = CalculatorPanel(session)
+    write(panel, images="20", num_repeats="10", max_train_epochs="30", batch_size="2")
+    own = panel.report.own_words()
+    assert own.startswith("With your project's own 3 pictures these numbers give 450 steps in 30 epochs")
+    assert panel.status.text == f"Preview: {panel.report.headline()} {own}" and panel.main.tooltip == own
+    panel.main.click()
+    assert panel.status.text.startswith("Done: Taken into the settings: ") and panel.status.text.endswith(own)
+    write(panel, images="")
+    assert panel.report.plan.totals.steps == 450
+
+
+def test_what_was_taken_is_taken_back_with_one_press_also_by_a_restarted_kernel(session, project):
+    panel = CalculatorPanel(session)
+    assert button(panel, "Take back").disabled
+    write(panel, max_train_epochs="3", num_repeats="7")
+    panel.main.click()
+    again = CalculatorPanel(session)
+    button(again, "Take back").click()
+    assert again.status.text == "Done: The former numbers are back: Repeats 7 → 67 and Epochs 3 → 10."
+    assert read_kept(project).schedule.max_train_epochs == 10 and button(again, "Take back").disabled
+    form = SettingsPanel(session)
+    write(panel, max_train_epochs="3")
+    panel.main.click()
+    form.form.control("data.num_repeats").widget.value = "5"
+    panel.refresh()
+    assert button(panel, "Take back").disabled and "changed since" in button(panel, "Take back").tooltip
+
+
+def test_whole_numbers_stand_there_without_a_point(session):
+    panel = CalculatorPanel(session)
+    panel.form.control("target").widget.value = "steps"
+    write(panel, goal="1500.0")
+    panel._take_way(0)
+    assert panel.form.control("goal").widget.value == "1500"
+
+
+def test_the_way_that_stands_there_is_marked_and_not_offered_twice(session):
+    panel = CalculatorPanel(session)
+    write(panel, images="20", num_repeats="10", max_train_epochs="30", batch_size="2", goal="3000")
+    panel.form.control("target").widget.value = "steps"
+    assert [row[0] for row in panel.ways.rows] == ["30 epochs, as it is", "3,000 steps instead of epochs"] and panel.ways.chosen == 0

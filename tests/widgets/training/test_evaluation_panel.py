@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from core.base.files import write_json
+from core.training.evaluation import EvaluationSettings, settings_for
 from core.training.run import Run
 from tests.core.utilities.layers import layer, write
 from tests.widgets.utilities.conftest import finish, press
@@ -35,7 +36,7 @@ def draw_strengths(run: Run) -> Path:
     lora = write(run.checkpoints / "mika.safetensors", {"lora_unet_up_blocks_1_attentions_0_proj_in": layer("linear")[0]})
     draw(run, "red", 10**18)
     columns = [{"label": "without", "lora": ""}] + [
-        {"label": f"finished × {weight:g}", "lora": str(lora), "weight": weight, "changed": weight / 10} for weight in (0.8, 1.0)]
+        {"label": f"finished, strength {weight:g}", "lora": str(lora), "weight": weight, "changed": weight / 10} for weight in (0.8, 1.0)]
     write_json(run.folder / "evaluation" / "evaluation.json", {
         "grid": "grid.png", "model": "m", "warnings": [], "columns": columns,
         "pictures": [{"path": "00_00_1.png", "column": number, "prompt": "a cat", "seed": 1} for number in range(3)]})
@@ -77,9 +78,11 @@ def test_the_best_strength_is_written_into_a_file_of_its_own(session, run, proje
     before = lora.read_bytes()
     panel = EvaluationPanel(session)
     assert panel._weighing.layout.display == "" and [words for words, _ in panel.best.options] == [
-        "finished × 0.8 (the pictures change by 8.0 %)", "finished × 1 (the pictures change by 10.0 %)"]
+        "choose the best of them", "finished, strength 0.8 (the pictures change by 8.0 %)",
+        "finished, strength 1 (the pictures change by 10.0 %)"]
+    assert panel.best.value == -1 and panel.write.disabled and panel.write.tooltip == "Choose the best one first."
     panel.best.value = 2
-    assert panel.write.disabled and "at 1, which the file does already" in panel.write.tooltip
+    assert panel.write.disabled and "at strength 1, which the file does already" in panel.write.tooltip
     panel.best.value = 1
     press(panel.write)
     finish(panel)
@@ -95,3 +98,36 @@ def test_one_strength_of_1_leaves_nothing_to_write(session, run):
     draw(run, "red", 10**18)
     panel = EvaluationPanel(session)
     assert panel._weighing.layout.display == "none"
+
+
+def test_how_many_pictures_it_draws_and_how_long_is_told_before(session, project):
+    settings = read_settings(session).with_values(sampling={"sample_prompts": [{"prompt": "a cat"}, {"prompt": "a dog"}]})
+    run = Run.create(project.folder, settings, "builtin")
+    panel = EvaluationPanel(session)
+    assert panel._amount.value == ""
+    for name in ("-000001", "-000002", ""):
+        write(run.checkpoints / f"{settings.saving.output_name}{name}.safetensors",
+              {"lora_unet_up_blocks_1_attentions_0_proj_in": layer("linear")[0]})
+    panel.refresh()
+    assert "This draws 16 pictures: 2 prompts × 2 seeds × 4 columns (3 LoRA files, and one without)." in panel._amount.value
+    panel.form.control("weights").widget.value = "0.6, 0.8, 1"
+    assert "This draws 40 pictures: 2 prompts × 2 seeds × 10 columns (3 LoRA files × 3 strengths, and one without)." in panel._amount.value
+    panel.form.control("every_epoch").widget.value = False
+    assert "This draws 16 pictures" in panel._amount.value and "1 LoRA file × 3 strengths" in panel._amount.value
+    keep_drawn(session, run, seconds=80.0, pictures=16)
+    panel.refresh()
+    assert "This draws 16 pictures, about 80 s: " in panel._amount.value
+    panel.form.control("seeds").widget.value = "1, 2, 3, 4"
+    assert "This draws 32 pictures, about 3 min: " in panel._amount.value
+    panel.form.control("weights").widget.value = "0"
+    assert panel._amount.value == ""
+
+
+def keep_drawn(session, run, seconds, pictures):
+    """What a comparison left that took so long."""
+    settings = settings_for(run, EvaluationSettings.make(run=run.id))
+    (run.folder / "evaluation").mkdir(exist_ok=True)
+    write_json(run.folder / "evaluation" / "evaluation.json", {
+        "grid": "grid.png", "model": "m", "warnings": [], "columns": [{"label": "x", "lora": "x"}], "seconds": seconds,
+        "settings": settings.model_dump(mode="json"),
+        "pictures": [{"path": "00_00_1.png", "column": 0, "prompt": "a cat", "seed": number} for number in range(pictures)]})

@@ -1,9 +1,13 @@
 """The queue, the two ways to stop and what watches over the runs, in the Train panel."""
 
+import asyncio
+import os
+import signal
 
 import pytest
 
 from core.base.jobs import append_event
+from core.dataset.project import Project
 from core.training import queue
 from core.training.guards import GuardSettings, keep_guards, read_guards
 from core.training.run import Run
@@ -54,6 +58,28 @@ def test_the_queue_is_shown_only_while_somebody_waits(session, runs):
     assert panel.main.description == START
 
 
+def test_the_button_speaks_of_the_queue_only_while_a_run_holds_it_up_also_one_of_another_project(session, projects):
+    other = Project.create(projects / "other", "Other")
+    run = Run.create(other.folder, read_settings(session), "sd-scripts")
+    start_epochs(run, "--delay", 0.2, "--per_epoch", 500)
+    wait_for(run.has_begun)
+
+    async def kernel():
+        panel = TrainPanel(session)
+        before = panel.main.description
+        await asyncio.to_thread(run.stop, force=True)
+        await asyncio.to_thread(wait_for_end, run)
+        for _ in range(60):
+            if panel.main.description == START:
+                break
+            await asyncio.sleep(0.1)
+        after = before, panel.main.description  # nobody refreshed it
+        panel.close()
+        return after
+
+    assert asyncio.run(kernel()) == (ENQUEUE, START)
+
+
 def test_a_run_is_held_released_and_the_buttons_say_why_they_cannot(session, runs):
     first, _ = runs
     panel = TrainPanel(session)
@@ -80,6 +106,7 @@ def test_an_interrupted_run_is_offered_to_be_started_again(session, run_of_yeste
     panel = TrainPanel(session)
     assert lines(panel) == [f"1. {run_of_yesterday.id} in the project Small: interrupted"]
     assert panel.queue.wake.layout.display == "" and not panel.queue.wake.disabled
+    assert panel.main.description == START  # it holds nobody up
 
 
 @pytest.fixture
@@ -136,6 +163,25 @@ def test_what_was_changed_on_the_way_and_a_pause_are_shown(session):
     assert "Changed on the way" in monitor._facts.value and "5 MiB are free" in monitor.status.text
     run.stop(force=True)
     wait_for_end(run)
+
+
+def test_a_run_that_failed_before_is_told_calmly_and_one_that_fails_here_is_not(session):
+    run = Run.create(session.folder, read_settings(session), "sd-scripts")
+    start_epochs(run, "--delay", 0.2, "--per_epoch", 500)
+    wait_for(run.has_begun)
+    here = TrainPanel(session)
+    here._look()
+    monitor = MonitorPanel(session)
+    os.kill(run.trainer_mark().pid, signal.SIGKILL)
+    assert wait_for_end(run) in ("failed", "lost")
+    here._look()
+    monitor.refresh()
+    assert here.status.state == monitor.status.state == "attention"
+    for again in (TrainPanel(session), MonitorPanel(session)):
+        again._look() if isinstance(again, TrainPanel) else None  # outside a kernel nothing looks by itself
+        assert again.status.state == "ready" and again.status.text.startswith("Ready. This run ended today at ")
+        again.refresh()
+        assert again.status.text.startswith("Ready. This run ended today at ")
 
 
 def test_without_a_project_nothing_of_it_is_shown(tmp_path):

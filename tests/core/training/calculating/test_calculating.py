@@ -14,7 +14,7 @@ from core.training.config import TrainingSettings
 from core.training.config.counting import count_steps
 from core.training.finish.kept import keep_finish
 from core.training.finish.settings import FinishSettings
-from core.training.kept import read_kept
+from core.training.kept import keep_settings, read_kept
 from core.training.loading import NoSettings
 from core.training.manager import TrainingManager
 from core.training.measuring.marks import marks_of
@@ -155,7 +155,7 @@ def test_back_from_what_a_plan_comes_to_hits_it(seed):
 
 def test_the_nearest_is_found_among_odd_numbers():
     report = typed(images=[17], num_repeats=[6], batch_size=5, max_train_epochs=10, target="steps", goal=1000)
-    by_hand = {offer.what: (offer.plan.totals.steps, offer.told()["Beside the target"]) for offer in report.offers}
+    by_hand = {offer.what: (offer.plan.totals.steps, offer.told()["Compared with the target"]) for offer in report.offers}
     assert report.plan.totals.steps_per_epoch == 21
     assert by_hand["1,000 steps instead of epochs"] == (1000, "exactly") and by_hand["48 epochs"] == (1008, "0.8 % more")
     assert by_hand["29 repeats"] == (990, "1 % less") and by_hand["7 epochs, 42 repeats"] == (1001, "0.1 % more")
@@ -237,3 +237,37 @@ def test_numbers_are_taken_into_the_settings_and_back(project):
         manager.take_calculated(asked(num_repeats=[1, 2]))
     manager.settings_back(NoSettings())
     assert read_kept(project).schedule.max_train_epochs == 10 and read_kept(project).data.num_repeats is None
+
+
+def test_numbers_for_typed_pictures_tell_what_they_come_to_with_the_projects_own(project):
+    manager = TrainingManager.open(project.folder)
+    own = sum(manager.basis().counts)
+    report = manager.calculate(asked(images=[own + 20], num_repeats=[10], max_train_epochs=30, batch_size=2))
+    assert report.plan.totals.steps == (own + 20) * 10 // 2 * 30
+    assert f"With your project's own {own} pictures these numbers give {report.own.totals.steps:,} steps in 30 epochs" in report.sentence()
+    taken = manager.calculate(asked(images=[own + 20], num_repeats=[10], max_train_epochs=30, batch_size=2, take=True))
+    assert manager.calculate(asked()).plan.totals == taken.own.totals and taken.own_words() in taken.sentence()
+    assert manager.calculate(asked(images=[own])).own_words() == ""
+    assert "do not fit your project's own pictures" in manager.calculate(asked(images=[3, 4], num_repeats=[1, 2])).sentence()
+
+
+def test_numbers_that_were_taken_are_taken_back_unless_the_settings_changed_since(project):
+    manager = TrainingManager.open(project.folder)
+    before = manager.settings()
+    manager.calculate(asked(max_train_epochs=3, take=True))
+    manager.calculate(asked(batch_size=5, take=True))
+    assert manager.calculated_back().what == "The former numbers are back: Batch size 5 → 2."
+    with pytest.raises(ConfigError, match="No numbers of the calculator"):
+        manager.calculated_back()  # one step; what was before is a loading of its own
+    manager.calculate(asked(batch_size=5, take=True))
+    keep_settings(read_kept(project).with_values(optimizer={"learning_rate": 3e-5}), project)
+    with pytest.raises(ConfigError, match="or the settings were changed since"):
+        manager.calculated_back()
+    assert read_kept(project).data.batch_size == 5 and before.data.batch_size == 2
+
+
+def test_what_stands_there_already_is_one_way_and_called_so():
+    report = typed(images=[20], num_repeats=[10], batch_size=2, max_train_epochs=30, target="steps", goal=3000)
+    told = [offer.told() for offer in report.offers]
+    assert [row["Change"] for row in told] == ["30 epochs, as it is", "3,000 steps instead of epochs"]
+    assert [offer.is_present for offer in report.offers] == [True, False]
