@@ -1,16 +1,18 @@
-"""Runs one of musubi-tuner's training scripts so that a run can go on from a state.
+"""Runs one of musubi-tuner's training scripts so that a run can go on from a state, and its files say what calls them.
 
     python custom/train_by_musubi.py SCRIPT STATE ARGUMENTS…      SCRIPT: flux_2_train_network; STATE: a folder, or ""
 
 musubi-tuner loads weights, optimizer and schedule of a state, but counts from zero again: it would train the whole length once more,
 draw its learning rate for another length, and save over the files of the first part ("TODO skip until initial step" in
 training/trainer_base.py at 30c658c4). So what it counts is moved by what the state contains, and each state says how far it is, in a
-`train_state.json` as sd-scripts writes it. Nothing else of it is changed. It runs in musubi-tuner's own Python; standard library only.
+`train_state.json` as sd-scripts writes it. And it has no argument for the words that call a LoRA ($LORABOOK_TRIGGER): they are put
+among what its files say of themselves. Nothing else of it is changed. It runs in musubi-tuner's own Python; standard library only.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import runpy
 import sys
@@ -152,6 +154,14 @@ def _line(line: str, place: Place) -> str:
     return line
 
 
+def say_trigger(words: str) -> None:
+    """Let every file that it saves say which words call it, as sd-scripts does. Raises: ImportError, AttributeError: another version."""
+    from musubi_tuner.utils import sai_model_spec
+
+    make = sai_model_spec.build_metadata
+    sai_model_spec.build_metadata = lambda *given, **named: {**make(*given, **named), "modelspec.trigger_phrase": words}
+
+
 def main() -> None:
     """Take the place of the script, with its own arguments."""
     script, state, *words = sys.argv[1:]
@@ -159,6 +169,8 @@ def main() -> None:
     if place.whole and place.steps >= place.whole:
         sys.exit(f"The state {state} is at step {place.steps} of {place.whole}: there is nothing left to train.")
     move_counts(place)
+    if trigger := os.environ.get("LORABOOK_TRIGGER", ""):
+        say_trigger(trigger)
     sys.argv = [script, *words]
     runpy.run_module(f"musubi_tuner.{script}", run_name="__main__", alter_sys=True)
 

@@ -23,8 +23,13 @@ def download_links(paths: Sequence[Path]) -> str:
     return f'<ul class="lb-downloads">{"".join(lines)}</ul><p class="lb-help">{html.escape(HOW)}</p>' if lines else ""
 
 
+def size_words(size: int) -> str:
+    """A size; of a small text its bytes. Args: size: bytes."""
+    return told_size(size) if size >= 1024 else f"{size} bytes"
+
+
 def _line(path: Path, address: str) -> str:
-    words = f"{html.escape(path.name)} ({told_size(path.stat().st_size)})"
+    words = f"{html.escape(path.name)} ({size_words(path.stat().st_size)})"
     return f'<a href="{html.escape(address)}" download target="_blank" rel="noopener">Download {words}</a>' if address else \
         f"{words}, in {html.escape(str(path.parent))}"
 

@@ -47,6 +47,8 @@ class Session:
         """The run that is looked at, chosen by hand; empty: the present one."""
         self.chosen_lora = ""
         """The LoRA file that the panels of LoRA files work on."""
+        self.hub_token = ""
+        """Of Hugging Face, for runs that are begun from here on; in memory alone. Empty: that of the environment."""
         self.trouble = ""
         """What is wrong with the training settings on screen; empty when they are right."""
         self.lost = ""
@@ -96,6 +98,7 @@ class Session:
             from core.training.manager import TrainingManager
 
             self._managers["training"] = TrainingManager(self._required())
+        self._managers["training"].hub_token = self.hub_token
         return self._managers["training"]
 
     def _required(self) -> Path:

@@ -16,11 +16,12 @@ TAKEN = "taken; another one takes its place"
 class TokenField:
     """A token is kept in this object's memory alone: no setting, no file, no log knows it.
 
-    Args: heard: `Panel.heard` of its panel.
+    Args: heard: `Panel.heard` of its panel. taken: called with each token that was typed.
     """
 
-    def __init__(self, heard: Callable[[Callable[[], Any]], Callable[..., None]]) -> None:
-        self._token = ""
+    def __init__(self, heard: Callable[[Callable[[], Any]], Callable[..., None]],
+                 taken: Callable[[str], None] = lambda token: None) -> None:
+        self._token, self._taken = "", taken
         self.widget = ipw.Password(description="Token", continuous_update=False)
         self.widget.observe(heard(self._keep), "value")
         box = ipw.VBox([self.widget, ipw.HTML(f'<p class="lb-help">{HELP}</p>')]).add_class("lb-field").add_class("lb-field-token")
@@ -34,4 +35,5 @@ class TokenField:
         """Out of the field, which the notebook could save, into memory. Returns: the token; empty: none was given."""
         if typed := self.widget.value.strip():
             self._token, self.widget.value, self.widget.placeholder = typed, "", TAKEN
+            self._taken(typed)
         return self._token

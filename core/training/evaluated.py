@@ -28,6 +28,8 @@ class Column:
     """Mean difference to the pictures without, 0–1."""
     weight: float = 1.0
     """How strongly the LoRA counted."""
+    tensors: str = ""
+    """SHA-256 of its tensors as the file told it (sshs_model_hash), by which it is known again elsewhere; empty: it told none."""
 
 
 @dataclass(frozen=True)

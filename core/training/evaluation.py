@@ -15,6 +15,7 @@ from core.base.errors import ConfigError, ModelError, TrainingError
 from core.base.files import explain_disk_errors, write_json, write_with
 from core.base.progress import SILENT, Progress
 from core.base.settings import setting
+from core.base.tensor_headers import read_header
 from core.training.drawing import AS_READ, DrawingSettings, load_to_draw
 from core.training.evaluated import REPORT, WITHOUT, Column, EvaluationReport, Picture
 from core.training.outputs import is_whole, list_outputs
@@ -135,7 +136,7 @@ def draw_before_after(settings: EvaluationSettings, progress: Progress = SILENT)
             progress.warn(warnings[-1])
             continue
         label = _label(path, settings.lora) + (f", strength {weight:g}" if settings.weights else "")
-        column = Column(label, path, coverage.applied, coverage.in_file, _difference(sheet[0], drawn), weight)
+        column = Column(label, path, coverage.applied, coverage.in_file, _difference(sheet[0], drawn), weight, _told_hash(path))
         for remark in _remarks(column):
             if remark not in warnings:  # of each strength the same
                 warnings.append(remark)
@@ -155,6 +156,14 @@ def draw_before_after(settings: EvaluationSettings, progress: Progress = SILENT)
     write_json(fresh / REPORT, {**asdict(report), "settings": settings.model_dump(mode="json")})
     _put_in_place(fresh, folder)
     return report
+
+
+def _told_hash(path: str) -> str:
+    """The hash that a LoRA file tells of its tensors; empty: none, or it is no safetensors file."""
+    try:
+        return read_header(Path(path)).metadata.get("sshs_model_hash", "").lower()
+    except ModelError:
+        return ""
 
 
 def _fresh_folder(folder: Path) -> Path:

@@ -56,6 +56,19 @@ def fit_to_project(settings: TrainingSettings, project: Project, propose: bool =
     return settings.with_values(**changes) if changes else settings
 
 
+def with_trigger(settings: TrainingSettings, project: Project) -> TrainingSettings:
+    """The settings with the project's trigger word as what calls the LoRA, where it learns from the project's pictures; what a person
+    chose stays. Filled in when a run begins, so that a word that is changed before that is not told as it was.
+    """
+    if not project.trigger_word or settings.saving.metadata_trigger_phrase or not _learns_from(settings, project):
+        return settings
+    return settings.with_values(saving={"metadata_trigger_phrase": project.trigger_word})
+
+
+def _learns_from(settings: TrainingSettings, project: Project) -> bool:
+    return any(is_own(subset, project) for subset in settings.data.subsets)
+
+
 def with_own_folder(settings: TrainingSettings, project: Project, refit: bool = False) -> TrainingSettings:
     """The settings with the project's own pictures to learn from, unless other folders were chosen instead.
 
@@ -111,7 +124,7 @@ def check_before_launch(settings: TrainingSettings, backend: str, project_folder
     except DatasetError as error:
         findings.append(Finding("error", error.message, error.hint))
     sources = check_sources(settings, backend, project.images)
-    findings += [*_check_prompts(settings, project), *_check_demo_model(settings), *sources]
+    findings += [*_check_prompts(settings, project), *_check_trigger(settings, project), *_check_demo_model(settings), *sources]
     if not errors_of(sources):
         measured = memory_findings(settings, backend, project)
         findings += [*_preflight(settings, project, deep and not measured), *measured]
@@ -137,11 +150,23 @@ def _preflight(settings: TrainingSettings, project: Project, deep: bool) -> list
 def _check_prompts(settings: TrainingSettings, project: Project) -> list[Finding]:
     """Is the trigger word called by any sample prompt? It may have been changed after the prompts were written."""
     word, prompts = project.trigger_word, [sample.prompt for sample in settings.sampling.sample_prompts]
-    called = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
-    if not word or not prompts or any(map(called.search, prompts)) or not any(is_own(one, project) for one in settings.data.subsets):
+    if not word or not prompts or any(_holds(prompt, word) for prompt in prompts) or not _learns_from(settings, project):
         return []
     return [Finding("warning", f"No sample prompt holds the trigger word {word!r} (the first one is {prompts[0]!r}), so that the samples "
                     "will not show what is learned.", "Write it into 'Sample prompts' (sample_prompts).")]
+
+
+def _check_trigger(settings: TrainingSettings, project: Project) -> list[Finding]:
+    """Will the file name other words than the project's? They may come from another file's settings, or from before a change."""
+    word, told = project.trigger_word, settings.saving.metadata_trigger_phrase
+    if not word or not told or _holds(told, word) or not _learns_from(settings, project):
+        return []
+    return [Finding("warning", f"The file will say that {told!r} calls it, but the trigger word of the project is {word!r}.",
+                    "Empty 'Trigger in the file' (metadata_trigger_phrase), and the project's word is told.")]
+
+
+def _holds(words: str, trigger: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(trigger)}(?!\w)", words, re.IGNORECASE) is not None
 
 
 def _check_demo_model(settings: TrainingSettings) -> list[Finding]:

@@ -79,7 +79,8 @@ def _without_masks(subsets: Sequence[Subset]) -> list[Subset]:
 
 
 def as_chosen(settings: TrainingSettings, project: Project) -> TrainingSettings:
-    """The settings of a run as a person chose them: the project's own folder, where its versions were learned from."""
+    """The settings of a run as a person chose them: the project's own folder, where its versions were learned from, and no trigger in
+    the file where it is the project's word, which each run is given."""
     def chosen(subset: Subset) -> Subset:
         if not is_training_set(place_of(subset.image_dir), project):
             return subset
@@ -87,5 +88,7 @@ def as_chosen(settings: TrainingSettings, project: Project) -> TrainingSettings:
         is_made = masks is not None and is_training_set(Path(place_of(masks)), project)
         return subset.changed(image_dir=str(project.images), **({"conditioning_data_dir": None} if is_made else {}))
 
+    if settings.saving.metadata_trigger_phrase == project.trigger_word:
+        settings = settings.with_values(saving={"metadata_trigger_phrase": None})
     subsets = [chosen(subset) for subset in settings.data.subsets]
     return settings if subsets == list(settings.data.subsets) else settings.with_values(data={"subsets": subsets})

@@ -53,6 +53,8 @@ class TrainingManager:
         self._compared: dict[str, Monitor] = {}
         """Of runs that are compared, which happens beside the kernel: those above are the kernel's own."""
         self._comparing = threading.Lock()
+        self.hub_token = ""
+        """Of Hugging Face, for runs that are begun here and what follows them: in memory and their environment alone. Empty: theirs."""
 
     @classmethod
     def open(cls, project_folder: Path) -> TrainingManager:
@@ -227,6 +229,8 @@ class TrainingManager:
             progress: hears everything that the check finds wrong or worth a look.
         Raises: ConfigError: a check found an error; DatasetError: images are half renamed; TrainingError, DiskError.
         """
+        from core.training.fitting import with_trigger
+
         self.project.settle()
         found = self.check(settings, backend, deep=False)
         wrong = errors_of(found)
@@ -235,8 +239,9 @@ class TrainingManager:
                 progress.warn(str(finding))
         if wrong:
             raise ConfigError(wrong[0].what, wrong[0].remedy)
-        learned = learn_versions(self.configure(settings), self.project, progress, alone=True)
-        return launch.launch(launch.prepare(self.project.folder, learned, backend, guards), hold=hold)
+        fitted = with_trigger(self.configure(settings), self.project)
+        learned = learn_versions(fitted, self.project, progress, alone=True)
+        return launch.launch(launch.prepare(self.project.folder, learned, backend, guards), hold=hold, secrets=self._secrets)
 
     def queue(self) -> list[QueuedRun]:
         """The runs of this machine in their order, of all projects, the one that works first."""
@@ -256,7 +261,7 @@ class TrainingManager:
 
     def wake_queue(self) -> list[Run]:
         """Start again what was to be done when the machine was switched off. Returns: the runs. Raises: TrainingError, DiskError."""
-        return launch.wake_queue()
+        return launch.wake_queue(self._secrets)
 
     def runs(self) -> list[Run]:
         """The project's runs, newest first."""
@@ -318,7 +323,7 @@ class TrainingManager:
 
     def resume(self, run_id: str) -> Run:
         """Go on from the newest saved state, in the same run. Raises: TrainingError: there is none, or it is finished."""
-        return launch.resume(self.run(run_id))
+        return launch.resume(self.run(run_id), self._secrets)
 
     def evaluate(self, settings: EvaluationSettings, progress: Progress = SILENT) -> EvaluationReport:
         """Draw before and after in this very process (a panel uses `start_evaluation`). Raises: TrainingError, ModelError."""
@@ -384,20 +389,24 @@ class TrainingManager:
         keep_finish(self.project.folder, settings)
         at_work = [run for run in self.runs() if run.state() in ACTIVE]
         for run in at_work:
-            follow_now(run, settings)
+            follow_now(run, settings, self._secrets)
         return bool(at_work)
 
     def start_finish(self, run_id: str, settings: FinishSettings) -> Job:
         """Finish a run in a process of its own; returns at once. Raises: TrainingError: no run has that id; DiskError."""
         from core.training.finish.starting import start_finish
 
-        return start_finish(self.run(run_id), settings)
+        return start_finish(self.run(run_id), settings, secrets=self._secrets)
 
     def finish_status(self, run_id: str) -> FinishStatus | None:
         """Where the finish of a run stands, None: there was none. Raises: TrainingError: no run has that id."""
         from core.training.finish.status import read_finish
 
         return read_finish(self.run(run_id))
+
+    @property
+    def _secrets(self) -> dict[str, str] | None:
+        return {"HF_TOKEN": self.hub_token} if self.hub_token else None
 
     def _newest_run(self) -> Run:
         found = next(iter(self.runs()), None)

@@ -1,6 +1,7 @@
 """A LoRA published from the notebook: looked through, sent to Hugging Face, written for Civitai."""
 
 import os
+import re
 
 import pytest
 from PIL import Image
@@ -52,7 +53,7 @@ def test_a_lora_is_looked_through_and_published(tmp_path, mika, hub, theme, widt
         status = panel.locator(".lb-status")
         expect(panel.get_by_label("LoRA file", exact=True)).to_have_value("mika.safetensors (finished)")
         keep_picture(page, "publish", f"publish-empty-{theme}-{width}")
-        panel.get_by_label("Description", exact=True).fill("A girl with a red scarf.")
+        panel.get_by_label("Description", exact=True).fill("A girl with a **red** scarf.")
         panel.get_by_role("button", name="Check first").click()
         expect(status).to_contain_text("1 thing must be mended first", timeout=90_000)
         expect(panel.get_by_text("There is no token for Hugging Face")).to_be_visible()
@@ -75,7 +76,24 @@ def test_a_lora_is_looked_through_and_published(tmp_path, mika, hub, theme, widt
         expect(panel.get_by_label("Token", exact=True)).to_be_hidden()
         panel.get_by_role("button", name="Publish it", exact=True).click()
         expect(status).to_contain_text("for Civitai, each of them read again", timeout=90_000)
-        assert (mika.output / "mika-civitai.zip").is_file()
+        assert (mika.folder / "published" / "mika-civitai.zip").is_file()
+        expect(panel.get_by_role("heading", name="Written, to be uploaded by hand")).to_be_visible()
         keep_picture(page, "publish", f"publish-zip-{theme}-{width}")
+
+        page.evaluate("""async () => {
+            const session = window.jupyterapp.shell.currentWidget.sessionContext.session; await session.kernel.restart(); }""")
+        run_all(page)
+        expect(panel.get_by_label("Description", exact=True)).to_have_value("A girl with a **red** scarf.")
+        expect(panel.get_by_label("Publish to")).to_have_value("a zip for Civitai")
+        panel.get_by_label("Publish to").select_option(label="a folder for Civitai")
+        panel.get_by_role("button", name=re.compile("Show more settings")).click()
+        panel.get_by_label("Take samples from").select_option(label="no samples")
+        panel.get_by_role("button", name="Publish it", exact=True).click()
+        expect(status).to_contain_text("No picture is in it", timeout=90_000)
+        expect(status).to_have_attribute("data-state", "blocked")
+        expect(panel.get_by_role("link", name=re.compile("Download checklist.txt"))).to_be_visible()
+        page_text = (mika.folder / "published" / "mika-civitai" / "description.html").read_text()
+        assert "A girl with a <strong>red</strong> scarf." in page_text
+        keep_picture(page, "publish", f"publish-folder-{theme}-{width}")
         assert overflowing(page, ".lb-panel-publish, .lb-panel-publish > *") == [] and not context.errors
         assert "hf_good_token" not in os.environ.values()

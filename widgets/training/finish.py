@@ -18,6 +18,7 @@ from core.training.run import ACTIVE, Run
 from widgets.form import Form
 from widgets.panel import Panel
 from widgets.pieces import findings_list, row, table
+from widgets.token_field import TokenField
 from widgets.training.reminder import calm_line
 
 LOOK_SECONDS = 1.0
@@ -46,7 +47,11 @@ class FinishPanel(Panel):
         self._keep = self.action("Keep the machine on", self._keep_on).add_class("lb-keep-on")
         self._countdown = ipw.VBox([self._clock, row(self._keep)]).add_class("lb-countdown")
         self.form = Form(FinishSettings, CHOICES, hide=("run",))
+        self.form.control("repo_id").help = "As owner/name; a name alone is made in your own account. Empty: nothing is uploaded."
+        self.form.control("repo_id").complain("")
         self.form.on_change(self.heard(self._show_plan))
+        self.token = TokenField(self.heard, self._token_taken)
+        self.form.insert(self.token.view)
         self._plan = ipw.HTML()
         self._read_from: tuple[Path, int] | None = None
         self._watching = False
@@ -82,11 +87,17 @@ class FinishPanel(Panel):
         self._read_from = self._mark()
         return "this is what happens when the present run has ended." if begun else "this is what happens when the next run has ended."
 
+    def _token_taken(self, token: str) -> None:
+        """For the runs that are begun from now on, and for those at work as soon as the settings are used."""
+        self.session.hub_token = token
+        self._show_plan()
+
     def _mark(self) -> tuple[Path, int]:
         path = self.session.training.project.folder / FILE
         return path, path.stat().st_mtime_ns if path.is_file() else 0
 
     def _show_plan(self) -> None:
+        self.token.view.layout.display = "" if str(self.form.present("repo_id") or "").strip() else "none"
         if self.session.folder is None:
             self._plan.value = ""
             return
@@ -97,7 +108,7 @@ class FinishPanel(Panel):
             return
         folder = self.session.folder
         self._plan.value = f'<p class="lb-purpose"><b>What is going to happen:</b> {html.escape(what_will_happen(settings, folder))}</p>' \
-            + findings_list(check_finish(settings, folder))
+            + findings_list(check_finish(settings, folder, bool(self.session.hub_token)))
 
     def _finish_now(self) -> None:
         run, settings = self._newest(), self.form.value()

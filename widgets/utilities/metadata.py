@@ -14,6 +14,7 @@ from core.base.paths import place_of
 from core.utilities.files.metadata import KEYS, SPEC, MetadataSettings, said_by
 from widgets.pieces import table
 from widgets.utilities import showing
+from widgets.utilities.licences import Licences
 from widgets.utilities.lora_panel import LoraPanel
 from widgets.utilities.reading import READING, Mark, mark_of
 
@@ -41,9 +42,9 @@ class MetadataPanel(LoraPanel):
         self._drafts: dict[str, dict[str, Any]] = {}
         self._mark: Mark | None = None
         self._asked: Mark | None = None
-        self.form = self.file_form(MetadataSettings)
+        self.form = self.file_form(MetadataSettings, {"license": Licences("title", "none is named")})
         self._picture = ipw.HTML()
-        for name in ("save_to", "usage_hint", "tags", "thumbnail", "trigger"):
+        for name in ("save_to", "usage_hint", "tags", "thumbnail", "trigger", "license"):
             self.form.control(name).view.add_class("lb-wide")
         return [self.form.view, self._picture]
 

@@ -11,17 +11,18 @@ import ipywidgets as ipw
 
 from core.base.findings import Finding
 from core.base.jobs import Job, JobStatus
-from core.base.licences import LICENCES
-from core.base.words import told_size
+from core.base.settings import Settings
 from core.training.saved_loras import saved_loras
 from core.utilities.publishing.bases import BASES
-from core.utilities.publishing.report import STATES
+from core.utilities.publishing.report import NO_PICTURE, STATES
 from core.utilities.publishing.settings import PublishSettings
 from widgets.controls import Suggestions
-from widgets.download_links import download_links
+from widgets.download_links import download_links, size_words
 from widgets.pieces import Fold, findings_list, part, table
 from widgets.token_field import TokenField
+from widgets.utilities.licences import Licences
 from widgets.utilities.lora_panel import LoraPanel
+from widgets.utilities.publish_texts import PublishTexts
 
 CHECK = "check-publish"
 CHOICES = {
@@ -30,7 +31,8 @@ CHOICES = {
     "samples_from": [("the first that has some", "auto"), ("Before and after", "evaluation"), ("the training", "training"),
                      ("no samples", "none")],
 }
-HELP = {"to": "For Civitai everything that its form asks for is written, to be uploaded there by hand.",
+HELP = {"repo_id": "As owner/name; a name alone is made in your own account. Empty: after the title.",
+        "to": "For Civitai everything that its form asks for is written, to be uploaded there by hand.",
         "existing": "A repository with other content, or with other files of these names. What is replaced stays in its history."}
 """In the place of what explains the names on the command line."""
 WIDE = ("base", "licence", "trigger", "tags", "repo_id", "save_to")
@@ -42,15 +44,6 @@ class BaseModels(Suggestions):
     nothing = "as the file says"
     typed = "or another one"
     placeholder = "owner/name on Hugging Face, or what it is called"
-    quotes = ""
-
-
-class Licences(Suggestions):
-    """Licences by name, beside which any other can be named."""
-
-    nothing = "that of the base model"
-    typed = "or another one"
-    placeholder = "Hugging Face's short name"
     quotes = ""
 
 
@@ -68,7 +61,7 @@ class PublishPanel(LoraPanel):
     def controls(self) -> Sequence[ipw.Widget]:
         """What, under which name and licence, where to, and the token."""
         bases = BaseModels((base.title, base.name) for base in BASES.values())
-        licences = Licences((licence.title, licence.name) for licence in LICENCES.values())
+        licences = Licences("name", "as the file says, else that of the base model")
         self.form = self.file_form(PublishSettings, {"base": bases, "licence": licences, **CHOICES})
         for name in WIDE:
             self.form.control(name).view.add_class("lb-wide")
@@ -79,6 +72,7 @@ class PublishPanel(LoraPanel):
         self.token = TokenField(self.heard)
         self.form.insert(self.token.view)
         self.form.on_change(self.heard(self._place_changed))
+        self.texts = PublishTexts(self.form, self.place, self.stages)
         return [self.form.view]
 
     def extras(self) -> Sequence[ipw.Widget]:
@@ -88,7 +82,8 @@ class PublishPanel(LoraPanel):
     def results(self) -> Sequence[ipw.Widget]:
         """Where it is; then the check list, what is published, its samples and its page."""
         self._place, self._files = ipw.HTML(), ipw.HTML()
-        self._done = ipw.VBox([part("Published"), self._place, self._files]).add_class("lb-form")
+        self._heading = ipw.VBox()
+        self._done = ipw.VBox([self._heading, self._place, self._files]).add_class("lb-form")
         self._findings, self._facts, self._samples, self._page = ipw.HTML(), ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.page = Fold("the page", [self._page])
         self._seen_box = ipw.VBox([part("Check list"), self._findings, part("What is published"), self._facts, self._samples,
@@ -103,6 +98,17 @@ class PublishPanel(LoraPanel):
         if offered:
             self._chosen = (str(offered[0][1]),)  # chosen by nobody, so the other panels do not hear of it
             self.form.control("file").write(self._chosen[0])
+            self.texts.follow(self.file)
+
+    def is_free(self) -> bool:
+        """What is being written for one file is not swept away by a choice in another panel."""
+        return not self.texts.typed()
+
+    def resumed(self, settings: Settings) -> None:
+        """The file of the job with all that was written for it, where no other one was chosen in another panel."""
+        super().resumed(settings)
+        if isinstance(settings, PublishSettings) and self.file == settings.file:
+            self.texts.take_up(settings)
 
     def run(self) -> Job:
         """Publish it. Raises: ConfigError: a setting is wrong."""
@@ -115,8 +121,9 @@ class PublishPanel(LoraPanel):
             self._seen_box.layout.display = "none"
 
     def file_changed(self) -> None:
-        """What stands below is of another file."""
+        """What stands below is of another file, and so are the words in the form: it has its own."""
         self._hide()
+        self.texts.follow(self.file)
         self.forget_told()
 
     def show_report(self, status: JobStatus) -> None:
@@ -154,21 +161,33 @@ class PublishPanel(LoraPanel):
             self.done(words)
 
     def _show_published(self, report: Mapping[str, Any], sentence: str) -> None:
-        address = report["pull_request"] or report["place"]
-        if report["to"] == "hub":
-            link = html.escape(address)
-            self._place.value = f'<p class="lb-help"><a href="{link}" target="_blank" rel="noopener">{link}</a></p>'
-        else:
-            where = f'<p class="lb-help">{html.escape(address)}<br>checklist.txt in it says what to fill in at Civitai.</p>'
-            self._place.value = where + download_links([Path(address)])
-        rows = [(one["name"], "" if one["state"] == "removed" else _size(one["size"]), STATES[one["state"]]) for one in report["files"]]
+        is_on_hub = report["to"] == "hub"
+        self._heading.children = [part("Published" if is_on_hub else "Written, to be uploaded by hand")]
+        self._place.value = _link(report["pull_request"] or report["place"]) if is_on_hub else _way_to(report)
+        rows = [(one["name"], "" if one["state"] == "removed" else size_words(one["size"]), STATES[one["state"]])
+                for one in report["files"]]
         self._files.value = table(rows, ("File", "Size", ""))
         self._done.layout.display, self._seen_box.layout.display = "", "none"  # what stood against it is settled
-        self.done(sentence)
+        words = self.conclude([Finding("warning", NO_PICTURE)] if report.get("lacks_pictures") else [], sentence)
+        if words:
+            self.done(words)
 
 
-def _size(size: int) -> str:
-    return told_size(size) if size >= 1024 else f"{size} bytes"
+def _link(address: str) -> str:
+    link = html.escape(address)
+    return f'<p class="lb-help"><a href="{link}" target="_blank" rel="noopener">{link}</a></p>'
+
+
+def _way_to(report: Mapping[str, Any]) -> str:
+    """Where a folder or zip lies, what to do with it, and what of it can be taken home from here."""
+    place = Path(report["place"])
+    names = [one["name"] for one in report["files"] if "/" not in one["name"]]
+    told = "checklist.txt in it says what to fill in at Civitai."
+    if report["to"] != "zip":
+        pictures = "" if report.get("lacks_pictures") else " The pictures lie in the folder images."
+        told = f"Begin with checklist.txt: it says what to fill in at Civitai.{pictures} A zip for Civitai holds it all."
+    links = download_links([place] if report["to"] == "zip" else [place / name for name in names])
+    return f'<p class="lb-help">{html.escape(str(place))}<br>{told}</p>{links}'
 
 
 def _pictures(samples: Sequence[Mapping[str, str]]) -> str:

@@ -51,8 +51,10 @@ class MusubiBackend:
         if (problem := cls.missing()) is not None:
             raise TrainingError(problem.what, problem.remedy)
         plan = write_stages(Path(run.folder).absolute(), checkout_of(NAME))
-        gpus = gpu_environment(load_settings(pair_in(run.folder).settings))
-        own = {"PYTHONPATH": str(checkout_of(NAME) / "src"), "LORABOOK_RUN": str(Path(run.folder).absolute())}
+        settings = load_settings(pair_in(run.folder).settings)
+        gpus = gpu_environment(settings)
+        own = {"PYTHONPATH": str(checkout_of(NAME) / "src"), "LORABOOK_RUN": str(Path(run.folder).absolute()),
+               "LORABOOK_TRIGGER": settings.saving.metadata_trigger_phrase or ""}
         return Command([str(interpreter_of(NAME)), str(RUNNER), str(plan)], checkout_of(NAME), {**ENVIRONMENT, **gpus, **own})
 
     @classmethod

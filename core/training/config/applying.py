@@ -15,7 +15,7 @@ from core.base.settings import SET, SEVERAL, Settings, field_extra
 from core.diffusion import FAMILIES
 from core.training.config.data import DataSettings, Subset
 from core.training.config.facts import known_arguments, musubi_dataset_levels
-from core.training.config.families import CACHE_ARGUMENTS, script_for, trained_model
+from core.training.config.families import CACHE_ARGUMENTS, START_ARGUMENTS, script_for, trained_model
 from core.training.config.network_types import NETWORK_TYPES
 
 if TYPE_CHECKING:
@@ -140,8 +140,8 @@ def _script_knows(family: str, method: str, argument: str) -> bool:
     model = trained_model(family)
     if method == FULL and not model.full_script:
         return True  # that there is none is an error of its own
-    cached = bool(model.cache_scripts) and argument in CACHE_ARGUMENTS
-    return cached or model.names.get(argument, argument) in known_arguments(script_for(family, method))
+    by_others = bool(model.cache_scripts) and argument in (*CACHE_ARGUMENTS, *START_ARGUMENTS)
+    return by_others or model.names.get(argument, argument) in known_arguments(script_for(family, method))
 
 
 def _not_in_musubi(name: str) -> str:

@@ -72,6 +72,8 @@ MUSUBI_NAMES = {"pretrained_model_name_or_path": "dit", "cpu_offload_checkpointi
 """What musubi-tuner calls the arguments that sd-scripts has too."""
 CACHE_ARGUMENTS = {"vae_batch_size": (0, "batch_size"), "text_encoder_batch_size": (1, "batch_size")}
 """Arguments that only a cache script takes: which of `TrainedModel.cache_scripts`, and what it calls them."""
+START_ARGUMENTS = ("metadata_trigger_phrase",)
+"""Arguments that no script of musubi-tuner takes: `custom/train_by_musubi.py`, which starts it, sees to them."""
 KLEIN_VERSION = "klein-base-9b"
 """The FLUX.2 klein that is meant where nothing is said; only the base models of klein can be trained."""
 

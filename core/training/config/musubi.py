@@ -13,7 +13,7 @@ from typing import Any
 
 from core.base.findings import Finding
 from core.training.config.facts import known_arguments
-from core.training.config.families import CACHE_ARGUMENTS, TrainedModel
+from core.training.config.families import CACHE_ARGUMENTS, START_ARGUMENTS, TrainedModel
 
 VALUES: Mapping[str, Mapping[Any, Any]] = {"weighting_scheme": {"uniform": "none"}}
 """Values that musubi-tuner calls otherwise; both mean that every noise level counts the same."""
@@ -21,9 +21,9 @@ DATASET_NAMES = {"image_dir": "image_directory"}
 
 
 def musubi_arguments(arguments: Mapping[str, Any], model: TrainedModel) -> dict[str, Any]:
-    """The training script's arguments. Args: arguments: config.toml, flattened; what only a cache script takes is left out."""
+    """The training script's arguments. Args: arguments: config.toml, flattened; what only others take is left out."""
     return {model.names.get(name, name): VALUES.get(name, {}).get(value, value) if isinstance(value, str) else value
-            for name, value in arguments.items() if name not in CACHE_ARGUMENTS}
+            for name, value in arguments.items() if name not in (*CACHE_ARGUMENTS, *START_ARGUMENTS)}
 
 
 def cache_arguments(arguments: Mapping[str, Any], model: TrainedModel) -> list[dict[str, Any]]:

@@ -46,7 +46,8 @@ class SavingSettings(Part):
     metadata_license: str | None = setting(None, "Licence in the file", "E.g. CC-BY-4.0.", level="expert")
     metadata_tags: str | None = setting(None, "Tags in the file", "Separated by commas.", level="expert")
     metadata_usage_hint: str | None = setting(None, "Hint in the file", "How to use it: strength, sampler.", level="expert")
-    metadata_trigger_phrase: str | None = setting(None, "Trigger in the file", "The words that call it.", level="advanced")
+    metadata_trigger_phrase: str | None = setting(None, "Trigger in the file", "The words that call it. Empty: the project's trigger word, "
+                                                "where it learns from the project's pictures.", level="advanced")
     metadata_merged_from: str | None = setting(None, "Merged from", "Of a merge: the models that it was made of.", level="expert")
     no_metadata: bool = setting(False, "No metadata", "Write nothing about the training into the file.", level="expert")
     output_dir: str | None = setting(None, "Folder for the files", "Set by the run: its folder checkpoints.", level="expert")

@@ -11,14 +11,14 @@ from core.training.finish.providers import find_machine, stop_keeps
 from core.training.finish.settings import FinishSettings
 
 
-def check_finish(settings: FinishSettings, project_folder: Path) -> list[Finding]:
-    """Findings about token, key, price and disk; nobody is asked over the network."""
+def check_finish(settings: FinishSettings, project_folder: Path, has_token: bool = False) -> list[Finding]:
+    """Findings about token, key, price and disk; nobody is asked over the network. Args: has_token: whether a person gave one here."""
     machine, found = find_machine(project_folder), []
-    no_token = any(finding.remedy for finding in check_tokens(os.environ) if "Hugging Face" in finding.what)
+    no_token = not has_token and any(finding.remedy for finding in check_tokens(os.environ) if "Hugging Face" in finding.what)
     if no_token and (settings.uploads or settings.keeps_states):
         found.append(Finding("error", "There is no token for Hugging Face, so nothing can be uploaded, and the machine stays on.",
-                             "Set HF_TOKEN (one with the right to write) in the environment before the notebook is started, or type: hf "
-                             "auth login"))
+                             "Write one with the right to write into the field Token, or set HF_TOKEN in the environment before the "
+                             "notebook is started, or type: hf auth login"))
     stops = settings.then != "nothing" or settings.after_failure == "stop"
     if stops and machine.missing():
         found.append(Finding("error", machine.missing()))

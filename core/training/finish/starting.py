@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 
 from core.base.errors import StudioError
 from core.base.files import read_json
@@ -14,26 +15,26 @@ from core.training.finish.status import Board, cancel_file
 from core.training.run import Run
 
 
-def start_finish(run: Run, settings: FinishSettings, by_person: bool = True) -> Job:
+def start_finish(run: Run, settings: FinishSettings, by_person: bool = True, secrets: Mapping[str, str] | None = None) -> Job:
     """Begin the finish of a run, at work or ended; one that is under way for it gives way to this one.
 
-    Args: by_person: an earlier 'Keep the machine on' is taken back by this.
+    Args: by_person: an earlier 'Keep the machine on' is taken back by this. secrets: as `start_job`.
     Raises: DiskError.
     """
     stop_finish(run)
     if by_person:
         cancel_file(run).unlink(missing_ok=True)
-    job = start_job(run.project_folder, STAGE, settings.changed(run=run.id).model_dump(mode="json"))
+    job = start_job(run.project_folder, STAGE, settings.changed(run=run.id).model_dump(mode="json"), secrets)
     Board(run).begin(job.mark())
     return job
 
 
-def follow_now(run: Run, settings: FinishSettings) -> None:
-    """Let a run that is at work follow new settings. Raises: DiskError."""
+def follow_now(run: Run, settings: FinishSettings, secrets: Mapping[str, str] | None = None) -> None:
+    """Let a run that is at work follow new settings. Args: secrets: as `start_job`. Raises: DiskError."""
     if settings.is_idle:
         stop_finish(run)
     else:
-        start_finish(run, settings)
+        start_finish(run, settings, secrets=secrets)
 
 
 def stop_finish(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import mmap
 import struct
@@ -174,6 +175,14 @@ class LoraFile(TensorFile):
         """Every tensor's place and bytes, in the order of the file."""
         for place in self.header.tensors:
             yield place, self.view(place.name)
+
+    def tensors_hash(self) -> str:
+        """SHA-256 of everything behind the header, counted now: what the metadata says may be old."""
+        found = hashlib.sha256()
+        for _, data in self.items():
+            found.update(data)
+        self.release()
+        return found.hexdigest()
 
 
 def _of_eight_bits(byte: int) -> float:

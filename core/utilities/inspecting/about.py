@@ -41,6 +41,9 @@ class About:
     """In the folders that were trained, without repeats; 0: not told."""
     training: tuple[tuple[str, str], ...]
     """Setting or fact and its value."""
+    description: str = ""
+    said_tags: str = ""
+    """Those that a person gave it, with commas between them."""
 
 
 def about(metadata: Mapping[str, str]) -> About:
@@ -49,9 +52,10 @@ def about(metadata: Mapping[str, str]) -> About:
     pictures = sum(int(entry.get("img_count", 0)) for entry in _table(metadata, "ss_dataset_dirs").values() if isinstance(entry, dict))
     trigger = metadata.get("modelspec.trigger_phrase", "").strip()
     guess = [tag for tag, count in tags.items() if pictures > 1 and count >= pictures]
-    said = {name: metadata.get(f"modelspec.{name}", "") for name in ("title", "author", "license")}
+    said = {name: metadata.get(f"modelspec.{name}", "") for name in ("title", "author", "license", "description", "tags")}
     return About(said["title"] or metadata.get("ss_output_name", ""), said["author"], said["license"], trigger or ", ".join(guess[:3]),
-                 "metadata" if trigger else "tags" if guess else "", tuple(tags.most_common(MOST_TAGS)), pictures, training_table(metadata))
+                 "metadata" if trigger else "tags" if guess else "", tuple(tags.most_common(MOST_TAGS)), pictures, training_table(metadata),
+                 said["description"], said["tags"])
 
 
 def tag_counts(metadata: Mapping[str, str]) -> Counter[str]:

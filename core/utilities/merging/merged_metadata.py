@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-from core.utilities.files.derived import OF_FACTORS, OF_TENSORS
+from core.utilities.files.derived import MADE_OF, OF_FACTORS, OF_TENSORS, WEIGHED
 from core.utilities.files.metadata import SPEC
 from core.utilities.merging.joining import Source
 
-OF_FILES = (*OF_TENSORS, *OF_FACTORS, "lorabook.weighed", "modelspec.thumbnail", "modelspec.date", "ss_session_id",
+OF_FILES = (*OF_TENSORS, *OF_FACTORS, WEIGHED, MADE_OF, "modelspec.thumbnail", "modelspec.date", "ss_session_id",
             "ss_training_comment", "ss_output_name", "modelspec.title", "modelspec.trigger_phrase")
 """Beginnings of keys that hold for one file alone, or are made anew."""
 SOURCES = "lorabook.sources"
@@ -36,10 +35,16 @@ def merged_metadata(sources: Sequence[Source], ranks: Mapping[str, int], method:
     return new
 
 
+def averaged_of(metadata: Mapping[str, str]) -> list[str]:
+    """The sshs_model_hash of each file that a file is the average of, as `average-loras` writes it, the earliest first; else none."""
+    try:
+        told = json.loads(metadata.get(SOURCES) or "{}")
+        is_average = told["method"] == "mean" or told["method"].startswith("EMA ")
+        return [str(file["sshs_model_hash"]).lower() for file in told["files"]] if is_average else []
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
+
+
 def tensors_hash(source: Source) -> str:
     """SHA-256 of everything behind the header, counted now: what the metadata says may be old."""
-    found = hashlib.sha256()
-    for _, data in source.file.items():
-        found.update(data)
-    source.file.release()
-    return found.hexdigest()
+    return source.file.tensors_hash()

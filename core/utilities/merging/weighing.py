@@ -7,7 +7,6 @@ values themselves are multiplied.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,18 +20,15 @@ from core.base.settings import Settings, setting
 from core.base.tensor_headers import TensorPlace
 from core.base.words import counted, told_size
 from core.utilities import choices
-from core.utilities.files.derived import carried
+from core.utilities.files.derived import Step, carried
 from core.utilities.files.lora_file import TORCH_TYPES, LoraFile
 from core.utilities.files.modules import LoraModule
 from core.utilities.files.targets import free_target, taken
 from core.utilities.files.writing import NewTensor, bytes_of, new_tensor, write_safetensors
 from core.utilities.layers.plans import percent
 from core.utilities.merging.joining import Source, opened
-from core.utilities.merging.merged_metadata import tensors_hash
 from core.utilities.names.converting import Rounding
 
-WEIGHED = "lorabook.weighed"
-"""Name, sshs_model_hash and weight of the file that it was made of, as JSON."""
 ALPHA_NAMES = ("kohya", "comfy")
 """Ways of naming whose readers look for an alpha beside the factors."""
 PLAIN = ("diff", "diff_b", "w_norm", "b_norm", "up_bias")
@@ -203,9 +199,7 @@ def _as_it_is(file: LoraFile, place: TensorPlace) -> NewTensor:
 def _metadata(source: Source, settings: WeighSettings, done: _Weighing) -> dict[str, str]:
     """What the file said, with an alpha that is true, and of what it was made."""
     file = source.file
-    new = carried(file.metadata)
-    told = {"name": file.path.name, "sshs_model_hash": tensors_hash(source), "weight": settings.weight, "blocks": list(settings.blocks)}
-    new[WEIGHED] = json.dumps(told, ensure_ascii=False)
+    new = carried(file.metadata, step=Step(file.path.name, file.tensors_hash(), "weigh", settings.weight, settings.blocks))
     if "ss_network_alpha" in new and done.in_alpha:
         try:
             alpha = float(new["ss_network_alpha"]) * settings.weight

@@ -18,7 +18,7 @@ from core.base.tensor_headers import TensorPlace
 from core.base.words import counted, told_size
 from core.utilities import choices
 from core.utilities.choices import PRECISIONS, LoraSettings, Precision
-from core.utilities.files.derived import PARTS, carried
+from core.utilities.files.derived import PARTS, Step, carried
 from core.utilities.files.lora_file import FLOATS, TORCH_TYPES, LoraFile, open_lora
 from core.utilities.files.modules import LoraModule
 from core.utilities.files.targets import free_target, taken
@@ -90,15 +90,16 @@ def convert_lora(settings: ConvertSettings, progress: Progress = SILENT) -> Conv
         whole = [module for module in file.modules if is_made_lora(module)]
         ending = settings.naming if settings.naming != "same" else settings.save_precision if dtype else "lora" if whole else "copy"
         target = free_target(file.path, settings.save_to, f"-{ending}")
+        step = Step(file.path.name, file.tensors_hash(), "convert")
         if not settings.to_lora or not whole:
-            return _renamed(file, target, settings, dtype, 0, progress)
+            return _renamed(file, target, settings, dtype, 0, step, progress)
         if settings.naming == "same":
-            return _made_lora(file, target, whole, dtype, device, settings.computing, progress)
+            return _made_lora(file, target, whole, dtype, device, settings.computing, step, progress)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name[:40]}.", suffix=".part") as folder:
             between = Path(folder) / "lora.safetensors.part"  # housekeeping finds it where this process is killed
-            first = _made_lora(file, between, whole, dtype, device, settings.computing, progress)
+            first = _made_lora(file, between, whole, dtype, device, settings.computing, step, progress)
             with open_lora(between) as lora:
-                report = _renamed(lora, target, settings, "", first.made_lora, progress)
+                report = _renamed(lora, target, settings, "", first.made_lora, None, progress)
             return replace(report, rounding=max(first.rounding, report.rounding))
 
 
@@ -108,7 +109,7 @@ def is_made_lora(module: LoraModule) -> bool:
 
 
 def _made_lora(file: LoraFile, target: Path, whole: list[LoraModule], dtype: str, device: str, computing: Computing,
-               progress: Progress) -> ConvertReport:
+               step: Step, progress: Progress) -> ConvertReport:
     modules = {module.name: module for module in whole}
 
     def make(layer: NewLayer) -> MadeLayer:
@@ -124,13 +125,14 @@ def _made_lora(file: LoraFile, target: Path, whole: list[LoraModule], dtype: str
     with taken(target), NewLayers(layers, make, device, file.release) as new:
         rest = [place for module in file.modules for role, place in module.tensors.items() if module.name not in modules or role in KEPT]
         tensors = [*new.tensors(), *(cast(file, place, dtype, rounding) for place in [*rest, *file.unknown])]
-        metadata = carried(file.metadata, new_factors=True, made_lora=True)
+        metadata = carried(file.metadata, new_factors=True, made_lora=True, step=step)
         write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
     return ConvertReport(str(target), "same", target.stat().st_size, 0, len(whole), max(rounding.share(), new.rounding()),
                          tuple(place.name for place in file.unknown), ())
 
 
-def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str, made: int, progress: Progress) -> ConvertReport:
+def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str, made: int, step: Step | None,
+             progress: Progress) -> ConvertReport:
     rounding, plan, family, naming = Rounding(), Plan(kept=file.modules), "", settings.naming
     if naming != "same":
         family = family_of(file.modules, file.metadata).name.replace("chroma", "flux1")
@@ -144,7 +146,7 @@ def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str
     tensors = [tensor for layer in plan.layers for tensor in tensors_of(file, layer, dtype, rounding)]
     kept = [place for module in plan.kept for place in module.tensors.values()]
     tensors += [cast(file, place, dtype, rounding) for place in [*kept, *file.unknown]]
-    metadata = _metadata(file, plan, naming, family)
+    metadata = _metadata(file, plan, naming, family, step)
     with taken(target), one_thread():
         write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
     notes = []
@@ -228,9 +230,9 @@ def _factor(file: LoraFile, layer: Renamed, role: str, dtype: str, rounding: Rou
     return bytes_of(rounding.cast(tensor, dtype, name) if dtype and dtype != place.dtype else tensor)
 
 
-def _metadata(file: LoraFile, plan: Plan, naming: str, family: str) -> dict[str, str]:
-    """What the file said, and what the way back needs."""
-    new = carried(file.metadata, new_factors=naming != "same")
+def _metadata(file: LoraFile, plan: Plan, naming: str, family: str, step: Step | None) -> dict[str, str]:
+    """What the file said, and what the way back needs. Args: step: None: of what it is made is noted already."""
+    new = carried(file.metadata, new_factors=naming != "same", step=step)
     if naming == "same":
         return new
     notes = {**plan.notes, **({PARTS: parts} if naming != "diffusers" and (parts := parts_of(plan, file, family)) else {})}

@@ -80,7 +80,7 @@ def preview(release: Release) -> str:
     """What will stand on the page, before anything is published."""
     if release.settings.to != "hub":
         return description_text(release)
-    known = {file.name: file.hashes.sha256 for file in release.files if not file.is_cleaned}
+    known = {file.name: file.hashes.sha256 for file in release.files if not file.is_copied}
     return card_of(release, repository_of(release), known)
 
 
@@ -125,7 +125,7 @@ def _licence_values(licence: Licence | None) -> dict[str, object]:
 def text_of(release: Release, repository: str, sha256: Mapping[str, str]) -> str:
     """Our part of the page, in Markdown."""
     code = diffusers_code(release, repository)
-    parts = [f"# {plain(release.title)}", "<Gallery />" if release.samples else "", _without_marks(release.settings.description),
+    parts = [f"# {plain(release.title)}", "<Gallery />" if release.samples else "", _without_marks(release.description),
              f"By {plain(release.author)}." if release.author else "", _trigger(release),
              "## How to use it", *in_words(release), f"**diffusers**:\n\n```python\n{code}```" if code else "",
              *_training(release), "## Base model and licence", *_licence(release), "## Files",

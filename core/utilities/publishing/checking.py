@@ -108,6 +108,9 @@ def _of_file(file: PublishedFile) -> Iterator[Finding]:
     if not any(one.loaded for one in file.programs):
         yield Finding("info", f"Whether programs load {file.name} is not known here. {file.programs[0].reason}")
     yield from _of_private(file)
+    if file.said:
+        yield Finding("info", f"The published copy of {file.name} says what stands here: {', '.join(file.said)}.",
+                      "Its tensors and their hash stay the same, and your own file as it is.")
 
 
 def _of_private(file: PublishedFile) -> Iterator[Finding]:
@@ -134,7 +137,7 @@ def _of_words(release: Release) -> Iterator[Finding]:
     elif not release.settings.trigger and release.about.trigger_by == "tags":
         yield Finding("info", f"The trigger is guessed: {release.trigger} stands at every picture.", "Write it into Trigger words if it is "
                               "another.")
-    if not release.settings.description.strip():
+    if not release.description:
         yield Finding("info", "It has no description.", "A sentence on what it draws helps who finds it.")
 
 
@@ -151,9 +154,13 @@ def _of_samples(release: Release) -> Iterator[Finding]:
         yield Finding("warning", f"{counted(len(silent), 'sample')} without a prompt, such as {silent[0]}.",
                       "Write it behind the picture: picture.png | the prompt.")
     if any(not sample.exact for sample in samples):
-        yield Finding("info", f"The samples were drawn at {samples[0].by}, not with the very file that is published.",
-                      "Before and after draws with the file itself.")
-    if settings.to != "hub" and any(not parameters_text(sample, {"x": "0"}) for sample in samples):
+        yield Finding("info", f"The samples are of {samples[0].by}, not of the very file that is published.",
+                      "Before and after draws with the file itself, where it is named under LoRA files."
+                      + (" Civitai will not link these by itself." if settings.to != "hub" else ""))
+    if any(sample.exact and sample.steps and abs(sample.strength - settings.strength) > 0.005 for sample in samples):
+        yield Finding("info", f"The samples were drawn at the strength {round(samples[0].strength, 2):g}, the usual one is said to be "
+                              f"{settings.strength:g}.", "Before and after draws at several: 'Strengths to compare'.")
+    if settings.to != "hub" and any(sample.exact and not parameters_text(sample, {"x": "0"}) for sample in samples):
         yield Finding("info", "Of some samples it is not known how they were drawn, so Civitai will not link them to the LoRA by itself.",
                       "Link them by hand there: choose the LoRA as a resource of the picture.")
     sizes = {sample.path: size_of(sample.path) for sample in samples}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 
 from core.base.words import told_size
+from core.utilities.publishing.markdown import html_of
 from core.utilities.publishing.release import Release
 from core.utilities.publishing.sample import prompt_name
 
@@ -23,9 +24,9 @@ def description_text(release: Release) -> str:
 
 def description_html(release: Release) -> str:
     """The same as a page: opened in a browser, marked and copied, it keeps its form in Civitai's field."""
-    parts = "".join((f"<h2>{html.escape(title)}</h2>" if title else "")
-                    + "".join(f"<p>{html.escape(one).replace(chr(10), '<br>')}</p>" for one in text.split("\n\n"))
-                    for title, text in _parts(release))
+    (_, description), *rest = _parts(release)
+    parts = html_of(description) + "".join(f"<h2>{html.escape(title)}</h2><p>{html.escape(text).replace(chr(10), '<br>')}</p>"
+                                           for title, text in rest)
     title = html.escape(release.title)
     return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style><body>{parts}</body></html>\n'
 
@@ -36,7 +37,7 @@ def _parts(release: Release) -> list[tuple[str, str]]:
            f"In prompts: <lora:{prompt_name(release.first.stem)}:{settings.strength:g}>"]
     made = [f"Base model: {base.title}" if base is not None else "", f"By {release.author}" if release.author else "",
             f"Licence: {licence.title}{f' ({licence.link})' if licence.link else ''}" if licence is not None else ""]
-    return [("", settings.description.strip() or release.title), ("How to use it", "\n".join(use)),
+    return [("", release.description or release.title), ("How to use it", "\n".join(use)),
             ("About it", "\n".join(filter(None, made)))]
 
 
@@ -47,7 +48,7 @@ def checklist(release: Release) -> str:
     trained = ", ".join(f"{name} {told[name]}" for name in ("Epochs", "Steps", "Clip skip", "CLIP skip") if name in told)
     lines = [
         "What to fill in on https://civitai.com/models/create", "",
-        f"[ ] Name: {release.title}", f"[ ] Type: {model_type(first.kinds)}",
+        f"[ ] Name: {release.title}", f"[ ] Type: {_type_words(first.kinds)}",
         f"[ ] Tags: {', '.join(release.tags) or '(yours to choose)'}",
         "[ ] Description: open description.html in a browser, mark all, copy, paste (description.txt is the same without its form)",
         f"[ ] Permissions: {_permissions(release)}",
@@ -70,6 +71,13 @@ def model_type(kinds: frozenset[str]) -> str:
     if any("DoRA" in kind for kind in kinds):
         return "DoRA"
     return "LyCORIS" if any(kind in OTHER_KINDS for kind in kinds) else "LoRA"
+
+
+def _type_words(kinds: frozenset[str]) -> str:
+    """The type, explained where nobody would look for it under that word."""
+    others = [kind for kind in OTHER_KINDS if kind in kinds]
+    kind = model_type(kinds)
+    return f"{kind} (so Civitai calls a LoRA with layers of {', '.join(others)})" if kind == "LyCORIS" else kind
 
 
 def _permissions(release: Release) -> str:

@@ -11,11 +11,14 @@ from core.base.paths import typed_path
 from core.base.progress import Progress
 from core.base.zipping import add_file
 from core.utilities.publishing.civitai import checklist, description_html, description_text, prompts_text
+from core.utilities.publishing.origins import project_of
 from core.utilities.publishing.release import Release
 from core.utilities.publishing.report import FileThere, PublishReport
 from core.utilities.publishing.staging import published_copy, refuse_full_disk, sample_copies, staging
 
 ENDING = "-civitai"
+PLACE = "published"
+"""Folder of a project."""
 
 
 def write_for_civitai(release: Release, progress: Progress) -> PublishReport:
@@ -34,12 +37,14 @@ def write_for_civitai(release: Release, progress: Progress) -> PublishReport:
             with explain_disk_errors(target):
                 _refuse_taken(target)
                 folder.rename(target)
-    return PublishReport(release.settings.to, str(target), tuple(files))
+    return PublishReport(release.settings.to, str(target), tuple(files), pictures=len(release.samples))
 
 
 def _target(release: Release, is_zip: bool) -> Path:
     chosen, own = release.settings.save_to.strip(), release.first.path
-    target = typed_path(chosen) if chosen else own.with_name(f"{own.stem}{ENDING}{'.zip' if is_zip else ''}")
+    project, name = project_of(own), f"{own.stem}{ENDING}{'.zip' if is_zip else ''}"
+    usual = project.folder / PLACE / name if project is not None else own.with_name(name)
+    target = typed_path(chosen) if chosen else usual
     if is_zip and target.suffix.lower() != ".zip":
         raise ConfigError(f"{target.name} does not end in .zip.", "Write a name with .zip under Save as.")
     _refuse_taken(target)
@@ -58,7 +63,7 @@ def _fill(release: Release, folder: Path, progress: Progress) -> list[FileThere]
     for file in release.files:
         copy = published_copy(file, folder, progress, always=True)
         digest = sha256(copy)
-        if not file.is_cleaned and digest != file.hashes.sha256:
+        if not file.is_copied and digest != file.hashes.sha256:
             raise DiskError(f"{copy} is not the same as {file.path}.", "Look at the disk, or whether the file is still being written.")
         found.append(FileThere(file.name, copy.stat().st_size, digest, "written"))
     texts = {"description.html": description_html(release), "description.txt": description_text(release),

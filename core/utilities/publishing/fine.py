@@ -24,6 +24,8 @@ def fine_of(release: Release, findings: Sequence[Finding]) -> Iterator[str]:
         yield f"{names} {'loads' if len(programs) == 1 else 'load'} all its layers."
     if release.trigger and (release.settings.trigger or release.about.trigger_by == "metadata"):
         yield f"Trigger words are known: {release.trigger}."
+    if release.description and not release.settings.description.strip():
+        yield "The description is that of the file."
     if found.base is not None and found.by != "family":
         yield f"The base model is known: {found.base.title}."
     if release.licence is not None and not any("icence" in one.what for one in findings if one.level != "info"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import ConfigError, DatasetError
-from core.base.files import read_json, read_text, sha256
+from core.base.errors import ConfigError, DatasetError, StudioError
+from core.base.files import read_json, read_text
 from core.base.paths import typed_path
 from core.base.saved_as import saved_file
 from core.dataset.images.files import IMAGE_SUFFIXES, image_files
@@ -19,6 +20,7 @@ from core.training.monitor.samples import Sample as DrawnSample
 from core.training.monitor.samples import list_samples, named_samples, newest_of_each
 from core.training.outputs import is_whole, list_outputs
 from core.training.run import Run
+from core.utilities.publishing.origins import Origin, origin_of, tensors_of
 from core.utilities.publishing.sample import Sample, read_text_of
 from core.utilities.publishing.settings import PublishSettings
 
@@ -42,28 +44,17 @@ def lora_of(path: Path) -> Path:
     return found
 
 
-def run_of(file: Path) -> Run | None:
-    """The run that wrote a file, also one whose copy lies among the project's finished ones; None: none is known."""
-    folder = file.parent.parent
-    if (folder / "run.json").is_file():
-        return Run(folder)
-    for run in Run.list(folder) if file.is_file() else ():
-        final = final_lora(run)
-        if final is not None and final.stat().st_size == file.stat().st_size and sha256(final) == sha256(file):
-            return run
-    return None
-
-
-def find_samples(settings: PublishSettings, file: Path) -> tuple[Sample, ...]:
-    """The pictures of a LoRA file. Raises: ConfigError: a chosen one is missing or cannot be opened."""
+def find_samples(settings: PublishSettings, file: Path, tensors: str) -> tuple[Sample, ...]:
+    """The pictures of a LoRA file. Args: tensors: SHA-256 of its tensors. Raises: ConfigError: a chosen one is missing or cannot be opened.
+    """
     if settings.samples:
         return tuple(sample for line in settings.samples if line.strip() for sample in _chosen(line))
-    run, wanted = run_of(file), settings.samples_from
+    origin, wanted = origin_of(file, tensors), settings.samples_from
     found: Sequence[Sample] = ()
-    if wanted in ("auto", "evaluation") and run is not None:
-        found = _of_evaluation(run, file, settings.strength)
+    if wanted in ("auto", "evaluation") and origin is not None:
+        found = _of_evaluation(origin, settings.strength)
     if not found and wanted in ("auto", "training"):
-        found = _of_training(run, file) if run is not None else _beside(file)
+        found = _of_training(origin) if origin is not None else _beside(file)
     return tuple(found[:settings.most_samples])
 
 
@@ -87,32 +78,54 @@ def _read(path: Path, prompt: str) -> Sample:
     return Sample(path, prompt.strip(), own_text=text)
 
 
-def _of_evaluation(run: Run, file: Path, strength: float) -> list[Sample]:
-    """What the last comparison drew with this file; at several strengths, at that which is nearest to the usual one."""
-    folder = run.folder / "evaluation"
+def _of_evaluation(origin: Origin, strength: float) -> list[Sample]:
+    """What the last comparison drew with this file, else with what it was made of; at several strengths, at that which is nearest to the
+    usual one. Of a file with its weight in it that are those that were drawn at this weight.
+    """
+    folder = origin.run.folder / "evaluation"
     try:
         report = EvaluationReport.read(folder)
         drawn: dict[str, Any] = dict(read_json(folder / REPORT).get("settings", {})) if report is not None else {}
     except (DatasetError, KeyError, TypeError, AttributeError):
         return []
-    columns = [(abs(column.weight - strength), number) for number, column in enumerate(report.columns if report is not None else ())
-               if Path(column.lora).name == file.name]
-    if report is None or not columns:
+    if report is None:
         return []
-    number = min(columns)[1]
+    drawn_with = [column.tensors or _tensors_of(column.lora, origin.run) if column.lora else "" for column in report.columns]
+    fitting = [(rank, abs(column.weight - strength * ancestor.strength), number)
+               for number, (column, tensors) in enumerate(zip(report.columns, drawn_with, strict=True))
+               for rank, ancestor in enumerate(origin.ancestors) if tensors == ancestor.tensors]
+    if not fitting:
+        return []
+    rank, _, number = min(fitting)
+    column, ancestor = report.columns[number], origin.ancestors[rank]
+    name = Path(column.lora).name
     size = (drawn["width"], drawn["height"]) if drawn.get("width") and drawn.get("height") else None
     paths = [(picture, folder / picture.path) for picture in report.pictures if picture.column == number]
     return [Sample(path, picture.prompt, str(drawn.get("negative") or ""), picture.seed, drawn.get("steps"), drawn.get("guidance"),
-                   str(drawn.get("sampler") or ""), size, report.columns[number].weight, file.name)
+                   str(drawn.get("sampler") or ""), size, column.weight / ancestor.strength,
+                   f"{name} at {column.weight:g}" if ancestor.strength != 1 else name, not ancestor.made)
             for picture, path in paths if path.is_file()]
 
 
-def _of_training(run: Run, file: Path) -> list[Sample]:
-    """What the run drew when it saved this file, else what it drew last."""
+def _tensors_of(path: str, run: Run) -> str:
+    """The hash of the tensors of a file that was drawn with, where it lies now; empty: it is gone, or cannot be read."""
+    name = Path(path).name
+    place = next((one for one in (Path(path), run.checkpoints / name, run.project_folder / "output" / name) if one.is_file()), None)
+    try:
+        return tensors_of(place) if place is not None else ""
+    except (StudioError, OSError):
+        return ""
+
+
+def _of_training(origin: Origin) -> list[Sample]:
+    """What the run drew when it saved this file, or what it was made of; else what it drew last. A training draws at 1."""
+    run, found = origin.run, origin.found
     reader = EventsReader(run.folder)
     reader.read()
     drawn = [sample for sample in list_samples(run, reader.samples) if sample.moment != "before"]
-    return _with_lines(drawn, run.folder / "sample_prompts.txt", file, run.output_name)
+    samples = _with_lines(drawn, run.folder / "sample_prompts.txt", origin.file, run.output_name)
+    strength, exact = (1 / found.strength, not found.made) if found is not None else (1.0, False)
+    return [replace(sample, strength=strength, exact=sample.exact and exact) for sample in samples]
 
 
 def _beside(file: Path) -> list[Sample]:
@@ -124,12 +137,12 @@ def _beside(file: Path) -> list[Sample]:
     return _with_lines([sample for sample in newest_of_each(own) if sample.moment != "before"], prompts, file, name)
 
 
-def _with_lines(drawn: Sequence[DrawnSample], prompts: Path, file: Path, name: str) -> list[Sample]:
-    """Those of one moment, with what the lines of the prompt file asked for."""
+def _with_lines(drawn: Sequence[DrawnSample], prompts: Path, file: Path | None, name: str) -> list[Sample]:
+    """Those of one moment, with what the lines of the prompt file asked for. Args: file: the saved one; None: it is not known which."""
     from core.training.monitor.samples import label_of
 
     lines = _lines(prompts)
-    label = label_of(file, name)
+    label = label_of(file, name) if file is not None else ""
     at = [sample for sample in drawn if sample.moment == label] or [sample for sample in drawn if sample.moment == drawn[-1].moment]
     exact = label == "finished" or any(sample.moment == label for sample in drawn)
     return [_drawn(sample, lines[sample.number] if sample.number < len(lines) else "", exact) for sample in at]

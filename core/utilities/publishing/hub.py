@@ -134,7 +134,7 @@ class _Publication:
         """Raises: ConfigError: something of other content would be written over, or the repository is about something else."""
         if self.settings.existing == "update" or self.settings.pull_request:
             return
-        over = [name for name in different if name in there and name != README]
+        over = [name for name in different if name in there and name != README and not self._is_the_same_lora(name, there[name])]
         info = self._ask("The look at the far end", partial(self._api.repo_info, repo_id, revision=revision))
         others = [one.rfilename for one in info.siblings or () if one.rfilename not in (*MADE_BY_THE_HUB, *there)]
         if over:
@@ -144,6 +144,13 @@ class _Publication:
             raise ConfigError(f"{repo_id} is there already, with other files, such as {others[0]}; nothing was sent.", _TAKEN)
         if not is_ours(self._before) and split_card(self._before)[1].strip():
             raise ConfigError(f"{repo_id} is there already, with a page that somebody else wrote; nothing was sent.", _TAKEN)
+
+    def _is_the_same_lora(self, name: str, there: Any) -> bool:
+        """Whether a file there is one of ours, with the very tensors and other words in its header: our page tells both its hashes."""
+        file = next((one for one in self.release.files if one.name == name), None)
+        row = next((line for line in self._before.splitlines() if line.startswith(f"| `{name}` |")), "")
+        sha256 = there.lfs.sha256 if there.lfs is not None else ""
+        return file is not None and is_ours(self._before) and bool(sha256) and f"`{file.hashes.autov3}`" in row and f"`{sha256}`" in row
 
     def _send(self, repo_id: str, files: Mapping[str, Path], old: Sequence[str], revision: str | None) -> str:
         """Bring the files there, in one commit. Args: old: what goes by it. Returns: the address of a new pull request; empty: none."""

@@ -21,6 +21,7 @@ from core.utilities.publishing.found_samples import find_samples, lora_of
 from core.utilities.publishing.private import Private, cleaned, find_private, user_names
 from core.utilities.publishing.sample import Sample, ending_of
 from core.utilities.publishing.settings import PublishSettings
+from core.utilities.publishing.words_in_file import with_words
 
 IMAGES = "images"
 """Folder of the samples at the far end."""
@@ -43,6 +44,8 @@ class PublishedFile:
     """What the person's own file tells and should not."""
     is_cleaned: bool
     """Whether it is taken out of the copy that is published."""
+    said: tuple[str, ...]
+    """What that copy says otherwise, since the person wrote it for the publication, by titles of settings."""
     broken: tuple[str, ...]
     """Tensors with values that are no numbers."""
     family: Family
@@ -50,6 +53,11 @@ class PublishedFile:
     incomplete: int
     """Layers that are not whole."""
     kinds: frozenset[str]
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether another header is published than the person's own file has; the tensors are the same in any case."""
+        return bool(self.is_cleaned or self.said)
 
     @property
     def stem(self) -> str:
@@ -94,8 +102,14 @@ class Release:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The person's own."""
-        return tuple(dict.fromkeys(tag.strip() for tag in self.settings.tags.split(",") if tag.strip()))
+        """The person's own, else those that the file says a person gave it."""
+        text = self.settings.tags if self.settings.tags.strip() else self.about.said_tags
+        return tuple(dict.fromkeys(tag.strip() for tag in text.split(",") if tag.strip()))
+
+    @property
+    def description(self) -> str:
+        """Markdown; empty: there is none."""
+        return self.settings.description.strip() or self.about.description.strip()
 
     @cached_property
     def licence(self) -> Licence | None:
@@ -116,11 +130,11 @@ def gather(settings: PublishSettings, progress: Progress = SILENT) -> Release:
     Raises: ModelError: no LoRA file. ConfigError: a file or a picture that was named is missing. DiskError, Cancelled.
     """
     paths = [lora_of(path) for path in settings.paths()]
-    files = tuple(_read(path, settings, progress) for path in dict.fromkeys(paths))
+    files = tuple(_read(path, settings, path == paths[0], progress) for path in dict.fromkeys(paths))
     first = files[0]
     said = about(cleaned(dict(_metadata_of(first.path)), user_names()))
     found = find_base(settings.base, settings.base_licence, first.family, _metadata_of(first.path))
-    samples = () if settings.samples_from == "none" and not settings.samples else find_samples(settings, first.path)
+    samples = () if settings.samples_from == "none" and not settings.samples else find_samples(settings, first.path, first.hashes.tensors)
     return Release(settings, files, said, found, tuple(sample.looked_through(settings.clean_metadata) for sample in samples))
 
 
@@ -128,17 +142,18 @@ def _metadata_of(path: Path) -> dict[str, str]:
     return dict(read_header(path).metadata)
 
 
-def _read(path: Path, settings: PublishSettings, progress: Progress) -> PublishedFile:
+def _read(path: Path, settings: PublishSettings, is_first: bool, progress: Progress) -> PublishedFile:
     with open_lora(path) as file:
         hashes = hashes_of(path, progress)
         names = user_names()
         private = tuple(find_private(file.metadata, names))
         cleans = any(not one.stays for one in private) and settings.clean_metadata
-        metadata = cleaned(file.metadata, names) if cleans else file.metadata
+        kept = cleaned(file.metadata, names) if cleans else file.metadata
+        metadata, said = with_words(kept, settings, is_first)
         family = family_of(file.modules, file.metadata)
         programs = tuple(coverage_of(file.modules, file.unknown, family.name))
         incomplete = sum(module.kind == "incomplete" for module in file.modules)
-        return PublishedFile(path, f"{safe_stem(path.stem, 'lora')}.safetensors", file.header.size, hashes, metadata, private, cleans,
+        return PublishedFile(path, f"{safe_stem(path.stem, 'lora')}.safetensors", file.header.size, hashes, metadata, private, cleans, said,
                              _broken(file, progress), family, programs, incomplete, frozenset(module.words for module in file.modules))
 
 

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from core.base.findings import Finding
 from core.base.words import counted
 
+NO_PICTURE = (". No picture is in it, and Civitai wants at least one: draw some in Before and after, or name pictures under Samples, then "
+              "write it again under another name.")
 STATES = {"sent": "sent", "there": "there already", "written": "written", "removed": "removed"}
 
 
@@ -35,11 +37,19 @@ class PublishReport:
     """The address of the pull request; empty: there is none."""
     findings: tuple[Finding, ...] = ()
     """What was worth a look before."""
+    pictures: int = 0
+    """Samples in a folder or zip for Civitai."""
+
+    @property
+    def lacks_pictures(self) -> bool:
+        """Whether Civitai would not take it as it is."""
+        return self.to != "hub" and not self.pictures
 
     def sentence(self) -> str:
         """The result in one line."""
         if self.to != "hub":
-            return f"{counted(len(self.files), 'file')} for Civitai, each of them read again: {self.place}"
+            what = f"{counted(len(self.files), 'file')} for Civitai, each of them read again: {self.place}"
+            return f"{what}{NO_PICTURE}" if self.lacks_pictures else what
         sent, there, removed = (sum(file.state == state for file in self.files) for state in ("sent", "there", "removed"))
         told = [f"{counted(sent, 'file')} sent"] if sent else []
         told += [f"{there} there already"] if there else []
@@ -51,4 +61,4 @@ class PublishReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self)
+        return {**asdict(self), "lacks_pictures": self.lacks_pictures}

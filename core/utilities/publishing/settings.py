@@ -25,15 +25,16 @@ class PublishSettings(Settings):
     further: tuple[str, ...] = setting((), "Further files", "Other .safetensors files of the same LoRA, such as earlier epochs.",
                                        level="advanced")
     name: str = setting("", "Title", "On its page. Empty: as the file calls itself.", max_length=120)
-    description: str = setting("", "Description", "What it draws, what it is good at, and what it is not.", max_length=20_000)
+    description: str = setting("", "Description", "What it draws, what it is good at, and what it is not. Empty: as the file says.",
+                               max_length=20_000)
     trigger: str = setting("", "Trigger words", "What a prompt needs to call it. Empty: as the file says.", max_length=400)
     author: str = setting("", "Author", "Empty: as the file says; it may stay unnamed.", max_length=120, level="advanced")
-    tags: str = setting("", "Tags", "Separated by commas, such as anime, character.", max_length=400)
+    tags: str = setting("", "Tags", "Separated by commas, such as anime, character. Empty: as the file says.", max_length=400)
     base: str = setting("", "Base model", "A name of the list, owner/name on Hugging Face, or what it is called. Empty: as the file says.")
     base_licence: str = setting("", "Licence of the base model", "Only where the base model is not in the list.", max_length=120,
                                 level="advanced")
-    licence: str = setting("", "Licence of the LoRA", "Of the list, or Hugging Face's short name of another one. Empty: that of the base "
-                           "model.", max_length=120)
+    licence: str = setting("", "Licence of the LoRA", "Of the list, or Hugging Face's short name of another one. Empty: as the file "
+                           "says, else that of the base model.", max_length=120)
     strength: float = setting(1.0, "Usual strength", "With which it is best used.", ge=-4, le=4)
     samples: tuple[str, ...] = setting((), "Samples", "Pictures, one a line; a prompt may follow: picture.png | a cat. Empty: those of "
                                        "Before and after, else those that were drawn in training.")
@@ -56,8 +57,8 @@ class PublishSettings(Settings):
     existing: Literal["stop", "update"] = setting(
         "stop", "If the name is taken", "stop: a repository with other content stays as it is. update: files of the same names are "
         "replaced there, and samples that the page shows no more go; its history keeps the old ones.", only=ON_HUB)
-    save_to: str = setting("", "Save as", "Empty: beside the file, with -civitai in its name. What is there is not written over.",
-                           only={"to": ("folder", "zip")})
+    save_to: str = setting("", "Save as", "Empty: into the folder published of the project that the file lies in, else beside the file, "
+                           "with -civitai in its name. What is there is not written over.", only={"to": ("folder", "zip")})
 
     @field_validator("repo_id")
     @classmethod

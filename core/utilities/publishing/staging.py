@@ -49,21 +49,22 @@ def staging(parent: Path, progress: Progress) -> Iterator[Path]:
 
 
 def refuse_full_disk(release: Release, folder: Path, whole: bool) -> None:
-    """Raises: DiskError: no room. Args: whole: whether every LoRA file is copied, or only those that are cleaned."""
-    files = sum(file.size for file in release.files if whole or file.is_cleaned)
+    """Raises: DiskError: no room. Args: whole: whether every LoRA file is copied, or only those with another header."""
+    files = sum(file.size for file in release.files if whole or file.is_copied)
     pictures = sum(sample.path.stat().st_size for sample in release.samples)
     refuse_full(folder, files + pictures + ROOM_FOR_TEXTS, "What is published takes", FULL)
 
 
 def published_copy(file: PublishedFile, folder: Path, progress: Progress, always: bool = False) -> Path:
-    """The file that is published: the person's own, or a copy without what is private. Args: always: also a copy where nothing is.
+    """The file that is published: the person's own, or a copy without what is private and with what was written. Args: always: a copy in
+    any case.
 
     Raises: DiskError, Cancelled: no half file is left.
     """
-    if not (file.is_cleaned or always):
+    if not (file.is_copied or always):
         return file.path
     target = folder / file.name
-    if file.is_cleaned:
+    if file.is_copied:
         change_metadata(file.path, file.metadata, target, progress)
     else:
         write_with(target, lambda temporary: _copy(file.path, temporary))
@@ -80,7 +81,7 @@ def sample_copies(release: Release, folder: Path, progress: Progress) -> dict[st
     base, found = release.found_base.base, {}
     for number, sample in enumerate(progress.track(release.samples, "Copying samples")):
         name = release.image_name(number)
-        text = parameters_text(sample, hashes, base.title if base is not None else "")
+        text = parameters_text(sample, hashes if sample.exact else {}, base.title if base is not None else "")
         write_with(folder / name, lambda place, one=sample, said=text: copy_with_text(  # type: ignore[misc]
             one.path, place, said, release.settings.sample_size))
         found[name] = folder / name

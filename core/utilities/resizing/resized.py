@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from core.base.tensor_headers import TensorPlace
-from core.utilities.files.derived import carried
+from core.utilities.files.derived import Step, carried
 from core.utilities.files.lora_file import LoraFile
 from core.utilities.files.modules import LoraModule
 from core.utilities.files.writing import NewTensor, bytes_of, new_tensor
@@ -64,7 +64,8 @@ def _dtype_of(module: LoraModule) -> str:
 def resized_metadata(file: LoraFile, plan: ResizePlan) -> dict[str, str]:
     """As sd-scripts writes it after its resize (networks/resize_lora.py); what PEFT's settings say of ranks no longer holds and goes."""
     rule, old = plan.rule, file.metadata
-    new = carried(old, new_factors=True, made_lora=any(module.kind in ("loha", "lokr") for module in file.modules))
+    new = carried(old, new_factors=True, made_lora=any(module.kind in ("loha", "lokr") for module in file.modules),
+                  step=Step(file.path.name, file.tensors_hash(), "resize"))
     before, comment = max(layer.rank for layer in plan.layers), old.get("ss_training_comment", "")
     if rule.method == "fixed":
         conv = "" if rule.conv_rank in (None, rule.rank) else f" (conv: {rule.conv_rank})"

@@ -12,10 +12,11 @@ from safetensors.torch import load_file, save_file
 from core.base.errors import Cancelled, ConfigError, DiskError, ModelError
 from core.base.progress import Progress
 from core.diffusion.lora import apply_lora, remove_lora
+from core.utilities.files.derived import Step, made_of
 from core.utilities.files.lora_file import open_lora
 from core.utilities.layers.products import factors_of
 from core.utilities.manager import UtilitiesManager
-from core.utilities.merging.weighing import WEIGHED, WeighSettings, weigh_lora
+from core.utilities.merging.weighing import WeighSettings, weigh_lora
 from tests.core.diffusion.test_lora import answer, random_file
 from tests.core.utilities.layers import KINDS, layer, write
 from tests.lora_files import METADATA, make_lora
@@ -151,8 +152,7 @@ def test_the_file_says_of_what_it_was_made_and_its_hashes_are_its_own(tmp_path):
     report = UtilitiesManager(tmp_path).weigh(WeighSettings.make(file=str(path), weight=0.75))
     said = metadata_of(report.file)
     assert report.file == str(tmp_path / "mika-w0.75.safetensors") and "modelspec.hash_sha256" not in said
-    assert json.loads(said[WEIGHED]) == {"name": "mika.safetensors", "sshs_model_hash": before["sshs_model_hash"], "weight": 0.75,
-                                         "blocks": []}
+    assert made_of(said) == (Step("mika.safetensors", before["sshs_model_hash"], "weigh", 0.75),)
     assert said["ss_network_alpha"] == "24" and said["ss_tag_frequency"] == before["ss_tag_frequency"]
     assert said["sshs_model_hash"] != before["sshs_model_hash"]
 

@@ -1,9 +1,15 @@
 """The panel of what happens after a run, on real runs, a real process and servers that are played."""
 
 import asyncio
+import os
 
 import pytest
+from PIL import Image
 
+from core.base.files import write_json
+from core.base.registry import Entry
+from core.training.backends import BACKENDS
+from core.training.config import TrainingSettings
 from core.training.finish.settings import FinishSettings
 from core.training.finish.status import Board, FileReport, is_kept_on, keep_on, read_finish
 from core.training.run import Run
@@ -93,6 +99,45 @@ def test_a_finished_run_is_finished_from_here_and_its_files_are_shown(session, r
     assert panel.status.text.startswith("Done: 1 file uploaded to me/cats and verified there. The machine stays on.")
     assert "mochi.safetensors" in panel._files.value and "verified" in panel._files.value
     assert panel._countdown.layout.display == "none" and rented[1].asked == []
+
+
+def nowhere(token, folder):
+    return [path for path in folder.rglob("*") if path.is_file() and token.encode() in path.read_bytes()] == []
+
+
+def test_a_token_that_is_typed_here_is_used_and_stands_in_no_file(session, rented, monkeypatch, tmp_path):
+    monkeypatch.delenv("HF_TOKEN")
+    run, panel = make(session, "done"), FinishPanel(session)
+    assert panel.token.view.layout.display == "none"  # nothing is to be uploaded
+    choose(panel)
+    assert panel.token.view.layout.display == "" and "no token for Hugging Face" in panel._plan.value
+    panel.token.widget.value = "hf_good_token"
+    assert panel.token.widget.value == "" and "no token" not in panel._plan.value
+    now(panel).click()
+    wait_for(lambda: read_finish(run).ended)
+    panel.refresh()
+    assert panel.status.text.startswith("Done: 1 file uploaded to me/cats and verified there."), panel.status.text
+    panel.main.click()
+    assert nowhere("hf_good_token", tmp_path) and "HF_TOKEN" not in os.environ
+
+
+@pytest.mark.slow
+def test_a_run_that_is_begun_later_uploads_with_that_token(session, rented, monkeypatch, tmp_path):
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setitem(BACKENDS._entries, "fake", Entry("fake", "tests.core.training.fakes:FakeBackend", "Fake"))
+    Image.new("RGB", (64, 64)).save(session.dataset.project.images / "0.png")
+    panel = FinishPanel(session)
+    choose(panel)
+    panel.token.widget.value = "hf_good_token"
+    panel.main.click()
+    (session.folder / "words.txt").write_text("good")
+    write_json(session.folder / "model_index.json", {"_class_name": "StableDiffusionPipeline"})
+    settings = TrainingSettings().with_values(model={"pretrained_model_name_or_path": str(session.folder)})
+    run = session.training.launch(settings, "fake")
+    wait_for(lambda: run.state() == "done")
+    wait_for(lambda: (status := read_finish(run)) is not None and status.ended)
+    assert read_finish(run).message.startswith("1 file uploaded to me/cats and verified there."), read_finish(run).message
+    assert nowhere("hf_good_token", tmp_path)
 
 
 def test_a_failure_is_told_with_its_file(session, rented):

@@ -94,3 +94,14 @@ def test_what_was_typed_for_a_file_comes_back_with_it(panel, lora, tmp_path):
     assert panel.form.present("description") == "typed" and panel.form.present("thumbnail") == str(tmp_path / "small.png")
     assert "not saved" in panel.form.control("file").view.children[-1].value
     assert "modelspec.description" not in read_header(lora).metadata
+
+
+def test_a_licence_is_chosen_from_the_same_list_as_in_publish_or_named(panel, lora):
+    control = panel.form.control("license")
+    assert ("MIT", "MIT") in control.list.options and control.list.value == ""
+    control.list.value = "MIT"
+    press(panel.main)
+    finish(panel)
+    assert read_header(lora).metadata["modelspec.license"] == "MIT"
+    control.widget.value = "my own words"
+    assert control.list.value == "my own words" and panel._typed() == {"license": "my own words"}

@@ -61,6 +61,7 @@ def test_it_is_published_with_the_token_of_the_field_which_stands_in_no_file(pan
     press(panel.main)
     finish(panel)
     assert panel.status.text.startswith(f"Done: It is at {hub.address}/me/Mika (private): "), panel.log.text
+    assert "Published" in panel._heading.children[0].value
     assert f'href="{hub.address}/me/Mika"' in panel._place.value and "mika.safetensors" in panel._files.value
     assert "mika.safetensors" in hub.repositories["me/Mika"]
     for path in tmp_path.rglob("*"):
@@ -68,14 +69,17 @@ def test_it_is_published_with_the_token_of_the_field_which_stands_in_no_file(pan
 
 
 @pytest.mark.slow
-def test_what_does_not_matter_for_a_folder_is_hidden_and_the_folder_is_told(panel, lora, hub):
+def test_what_does_not_matter_for_a_folder_is_hidden_and_the_folder_is_told(panel, lora, hub, session):
     panel.form.control("to").widget.value = "folder"
     assert panel.form.control("repo_id").view.layout.display == "none" == panel.token.view.layout.display
     assert panel.form.control("save_to").view.layout.display == ""
     press(panel.main)
     finish(panel)
-    assert "for Civitai, each of them read again" in panel.status.text and (lora.parent / "mika-civitai" / "checklist.txt").is_file()
+    written = session.folder / "published" / "mika-civitai"
+    assert "for Civitai, each of them read again" in panel.status.text and (written / "checklist.txt").is_file()
+    assert panel.status.state == "blocked" and "No picture is in it" in panel.status.text  # not in the colour of what is done
     assert "checklist.txt" in panel._files.value and hub.asked == []
+    assert "Written" in panel._heading.children[0].value and "checklist.txt (" in panel._place.value
     press(panel.main)
     finish(panel)
     assert panel.status.state == "attention" and "is there already" in panel.status.text
@@ -89,12 +93,84 @@ def test_a_refusal_of_the_far_end_is_a_sentence(panel, hub):
     assert panel.status.state == "attention" and "no right to write" in panel.status.text and "hf_read_token" not in panel.status.text
 
 
+def write_words(panel, **words):
+    for name, text in words.items():
+        panel.form.control(name).widget.value = text
+
+
+def words_of(panel):
+    return [panel.form.present(name) for name in ("name", "description", "trigger", "tags", "licence", "strength", "repo_id")]
+
+
+WORDS = {"name": "Mika the cat", "description": "Draws her.", "trigger": "mika", "tags": "anime", "licence": "mit", "strength": 0.8,
+         "repo_id": "me/cats"}
+
+
+def test_each_file_has_its_own_words_and_none_goes_over_to_another(panel, lora):
+    nothing = words_of(panel)
+    write_words(panel, **WORDS, to="zip")
+    choose(panel, lora.with_name("other.safetensors"))
+    assert words_of(panel) == nothing and panel.form.present("to") == "zip"
+    assert "What you wrote for mika.safetensors is kept with that file." in panel.form.control("file")._note.value
+    write_words(panel, name="Another", repo_id="no name at all")  # wrong, and still nobody's but its own
+    choose(panel, lora)
+    assert words_of(panel) == list(WORDS.values()) and "What you last wrote for this file" in panel.form.control("file")._note.value
+    choose(panel, lora.with_name("other.safetensors"))
+    assert (panel.form.present("name"), panel.form.present("repo_id")) == ("Another", "no name at all")
+
+
+def test_what_is_being_written_is_not_swept_away_by_a_choice_in_another_panel(panel, lora, session):
+    other = lora.with_name("other.safetensors")
+    other.write_bytes(lora.read_bytes())
+    write_words(panel, name="Mika the cat")
+    session.chosen_lora = str(other)
+    session.tell()
+    assert panel.file == str(lora) and panel.form.present("name") == "Mika the cat"
+    write_words(panel, name="")
+    session.chosen_lora = str(other)
+    session.tell()
+    session.chosen_lora = str(lora)
+    session.tell()
+    session.chosen_lora = str(other)
+    session.tell()
+    assert panel.file == str(other)
+
+
+def test_words_that_are_written_before_a_file_is_chosen_are_meant_for_it(session, hub, monkeypatch, tmp_path, lora):
+    monkeypatch.setenv("LORABOOK_LORAS", str(tmp_path / "loras"))
+    outside = lora.rename(tmp_path / "mika.safetensors")
+    panel = PublishPanel(session)
+    assert panel.file == ""
+    write_words(panel, name="Mika the cat")
+    choose(panel, outside)
+    assert panel.form.present("name") == "Mika the cat"
+    panel.close()
+
+
+@pytest.mark.slow
+def test_after_a_rerun_everything_that_the_last_job_used_stands_there_again_but_the_token(panel, session, tmp_path, lora):
+    write_words(panel, **WORDS, to="folder", private=False)
+    panel.token.widget.value = "hf_good_token"
+    checked(panel)
+    again = PublishPanel(session)
+    finish(again)
+    assert words_of(again) == list(WORDS.values())
+    assert (again.form.present("to"), again.form.present("private"), again.file) == ("folder", False, str(lora))
+    assert again.token.widget.value == "" and again.token.take() == ""
+    choose(again, lora.with_name("other.safetensors"))
+    assert again.form.present("name") == "" and again.form.present("repo_id") == ""
+    choose(again, lora)
+    assert words_of(again) == list(WORDS.values())
+    again.close()
+
+
 @pytest.mark.slow
 def test_the_newest_job_is_taken_up_again_with_its_settings(panel, session, tmp_path):
     panel.form.control("to").widget.value = "zip"
     checked(panel)
     again = PublishPanel(session)
     finish(again)
+    assert again.form.present("to") == "zip"
     assert again._seen_box.layout.display == "" and "Check list" not in again._findings.value
     assert json.loads((list_jobs(tmp_path / "loras")[0].folder / "settings.json").read_text())["settings"]["to"] == "zip"
     again.close()

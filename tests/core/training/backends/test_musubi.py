@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.base.errors import TrainingError
+from core.base.tensor_headers import read_header
 from core.dataset.project import Project
 from core.training.backends import BACKENDS
 from core.training.backends.accelerate import START
@@ -60,7 +61,7 @@ def stages_of(run):
 
 @pytest.mark.slow
 def test_three_stages_are_one_run(checkout, tmp_path):
-    run = launch(make_run(tmp_path))
+    run = launch(make_run(tmp_path, saving={"metadata_trigger_phrase": "mochi, cat"}))
     assert wait_for_end(run) == "done", log_of(run)
     assert stages_of(run) == ["encoding pictures", "reading captions", "training"]
     assert {path.name for path in (run.folder / "cache" / "01").iterdir()} == {
@@ -68,7 +69,9 @@ def test_three_stages_are_one_run(checkout, tmp_path):
     assert {path.name for path in (run.project_folder / "images").iterdir()} >= {"a.png", "a.txt"}
     assert not list((run.project_folder / "images").glob("*.safetensors"))
     assert "latents of a, version klein-base-9b" in log_of(run)
-    assert (run.project_folder / "output" / "mochi.safetensors").is_file()
+    saved = [run.project_folder / "output" / "mochi.safetensors", *run.checkpoints.glob("*.safetensors")]
+    assert len(saved) == 4 and {read_header(file).metadata["modelspec.trigger_phrase"] for file in saved} == {"mochi, cat"}
+    assert read_header(saved[0]).metadata["modelspec.title"] == "mochi"
 
 
 @pytest.mark.slow

@@ -158,7 +158,7 @@ def test_samples_of_the_files_own_epoch_are_shown_and_others_are_told(mika):
     epoch = make(mika.with_name("mika-000005.safetensors"))
     assert {sample["by"] for sample in check(epoch).samples} == {"epoch 5"}
     other = make(mika.with_name("mika-000007.safetensors"))
-    assert any("not with the very file" in one for one in found(other, "info"))
+    assert any("not of the very file" in one for one in found(other, "info"))
     draw_samples(mika.parent / "sample", name="somebody")
     assert all("mika" in sample["path"] for sample in check(mika).samples)
 

@@ -13,8 +13,10 @@ from core.base import zipping
 from core.base.errors import Cancelled, ConfigError, DiskError
 from core.base.progress import Progress
 from core.base.tensor_headers import read_header
+from core.dataset.project import Project
 from core.utilities.files.hashing import hashes_of
 from core.utilities.publishing import staging
+from tests.core.utilities.layers import layer, write
 from tests.core.utilities.publishing.conftest import SAID, make, publish
 
 ALL = {"mika.safetensors", "description.html", "description.txt", "checklist.txt", "prompts.txt", "images/01.png", "images/02.png"}
@@ -30,7 +32,7 @@ def test_everything_that_civitai_asks_for_is_in_the_folder(mika):
     folder = mika.parent / "mika-civitai"
     found = below(folder)
     assert set(found) == ALL and report.place == str(folder) and {file.name for file in report.files} == ALL
-    assert found["mika.safetensors"] == mika.read_bytes()
+    assert hashes_of(folder / "mika.safetensors").tensors == hashes_of(mika).tensors
     autov3 = hashes_of(mika).autov3
     assert "A girl &amp; her cat." in found["description.html"].decode() and "Trigger words: mika" in found["description.txt"].decode()
     listed = found["checklist.txt"].decode()
@@ -131,3 +133,18 @@ def test_a_cancel_leaves_nothing_behind_and_what_a_kill_left_goes(mika):
         (left / name).write_text("half")
     publish(mika, to="folder")
     assert not left.exists() and set(below(mika.parent / "mika-civitai")) == ALL
+
+
+def test_of_a_file_in_a_project_it_lies_among_what_the_project_publishes(tmp_path):
+    project = Project.create(tmp_path / "cats", "cats")
+    inside = make(project.runs / "x" / "checkpoints" / "mika.safetensors")
+    assert publish(inside, to="folder").place == str(project.folder / "published" / "mika-civitai")
+    assert publish(make(project.output / "mika.safetensors"), to="zip").place == str(project.folder / "published" / "mika-civitai.zip")
+    assert [path.name for path in inside.parent.iterdir()] == ["mika.safetensors"]
+
+
+def test_civitais_word_for_other_layers_is_explained(mika):
+    write(mika, {"lora_unet_mid_block_resnets_0_conv1": layer("loha", 1)[0]}, SAID)
+    publish(mika, to="folder")
+    listed = (mika.parent / "mika-civitai" / "checklist.txt").read_text()
+    assert "Type: LyCORIS (so Civitai calls a LoRA with layers of LoHa)" in listed

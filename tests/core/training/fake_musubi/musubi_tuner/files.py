@@ -27,9 +27,10 @@ def make_parser(script):
     return parser
 
 
-def write_safetensors(path, value=1.0):
+def write_safetensors(path, value=1.0, metadata=None):
     """A file with one tensor."""
-    header = json.dumps({"lora_unet_x.lora_up.weight": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}).encode()
+    said = {"__metadata__": metadata} if metadata else {}
+    header = json.dumps({**said, "lora_unet_x.lora_up.weight": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header + struct.pack("<4f", *[value] * 4))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from musubi_tuner.files import obey, write_safetensors
-from musubi_tuner.utils import train_utils
+from musubi_tuner.utils import sai_model_spec, train_utils
 
 BATCHES = 4
 
@@ -69,4 +69,5 @@ class NetworkTrainer:
     def save(self, args, accelerator, name):
         Path(args.output_dir).mkdir(parents=True, exist_ok=True)
         accelerator.print(f"\nsaving checkpoint: {Path(args.output_dir) / name}")
-        write_safetensors(Path(args.output_dir) / name)
+        said = sai_model_spec.build_metadata(None, "f2k9b", 0.0, args.metadata_title or args.output_name)
+        write_safetensors(Path(args.output_dir) / name, metadata=said)
