@@ -14,9 +14,10 @@ from typing import Any
 from core.base.errors import Cancelled
 from core.base.failures import explain
 from core.base.progress import Progress
-from core.flags import add_flags, read_flags
+from core.base.words import aligned
+from core.flags import add_flags, in_flags, read_flags
 from core.stages import STAGES, Stage, plain, told_findings
-from core.terminal import TerminalProgress, aligned, printable
+from core.terminal import TerminalProgress, printable
 from core.training_commands import add_training_commands
 
 
@@ -41,6 +42,8 @@ def main(argv: list[str] | None = None) -> int:
         known = explain(error)
         if known is None:
             raise  # a bug: whoever works in a terminal needs its traceback
+        if given.settings is not None:
+            known = (in_flags(known[0], given.settings), in_flags(known[1], given.settings))
         sys.stdout.write(json.dumps({"error": known[0], "hint": known[1]}) + "\n" if given.json else "")
         sys.stderr.write(" ".join(filter(None, known)) + "\n")
         return 1
@@ -73,7 +76,7 @@ def _command(commands: Any, name: str, title: str, act: Callable[..., Any], proj
     if project:
         parser.add_argument("project", type=Path, help="the project's folder")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.set_defaults(act=act, parser=parser)
+    parser.set_defaults(act=act, parser=parser, settings=None)
     return parser
 
 
@@ -94,7 +97,9 @@ def _stage_command(commands: Any, stage: Stage) -> None:
     def act(given: argparse.Namespace, progress: Progress) -> Any:
         return stage.run(stage.folder() or given.project, cls.make(**read_flags(vars(given), cls)), progress)
 
-    add_flags(_command(commands, stage.name, stage.title, act, project=stage.folder() is None), cls)
+    parser = _command(commands, stage.name, stage.title, act, project=stage.folder() is None)
+    parser.set_defaults(settings=cls)
+    add_flags(parser, cls)
 
 
 def _create(parser: argparse.ArgumentParser) -> None:
@@ -155,10 +160,12 @@ def demo(given: argparse.Namespace, progress: Progress) -> Any:
 
 
 def _readable(values: dict[str, Any]) -> str:
-    if "findings" in values:
-        lines = [f"{finding['level']:8} {finding['what']} {finding['remedy']}".rstrip() for finding in values["findings"]]
-        return "\n".join(lines) or "Nothing to mend."
-    if values.get("summary"):
-        return "\n".join([str(values["summary"]), *aligned(values.get("table") or [])])
+    """A report for people: its own words, its table, then what was found and does not stand in them."""
+    rows, found = values.get("table") or [], values.get("findings")
+    told = [str(values["summary"])] if values.get("summary") else []
+    told += aligned([list(rows[0]), *(list(map(str, row.values())) for row in rows)]) if rows else []
+    told += [f"{one['level']:8} {one['what']} {one['remedy']}".rstrip() for one in found or () if one["what"] not in "".join(told[:1])]
+    if told or found is not None:
+        return "\n".join(told) or "Nothing to mend."
     return "\n".join(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
                      for key, value in values.items() if value not in (None, "", [], {}))

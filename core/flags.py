@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -37,6 +39,27 @@ def read_flags(given: dict[str, Any], cls: type[Settings]) -> dict[str, Any]:
         elif name in given:
             values[name] = _parsed(name, given[name], field)
     return values
+
+
+def in_flags(words: str, cls: type[Settings]) -> str:
+    """An error's sentence for the command line: the titles of fields, by which panels know them, become flags.
+
+    "Choose another name under Save as." becomes "… with --save_to.", "Rank must be at least 1" becomes "--new_rank must be at least 1".
+    """
+    titles = dict(_titles(cls))
+    for title in sorted(titles, key=len, reverse=True):
+        flag = f"--{titles[title]}"
+        words = re.sub(rf"\bunder {re.escape(title)}\b", f"with {flag}", words)
+        words = re.sub(rf"(^|[.!?] ){re.escape(title)}(?= (\([\w.]+\) )?(must be|is '))", rf"\g<1>{flag}", words)
+    return words
+
+
+def _titles(cls: type[Settings]) -> Iterator[tuple[str, str]]:
+    for name, field in cls.fields().items():
+        if (inner := _nested(field)) is not None:
+            yield from _titles(inner)
+        elif field.title:
+            yield field.title, name
 
 
 def _nested(field: FieldInfo) -> type[Settings] | None:

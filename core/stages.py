@@ -122,7 +122,7 @@ _ALL = (
           heavy=False, place="loras"),
     Stage("average-loras", "Average the checkpoints of a run", "core.utilities.merging.averaging:AverageSettings", UTILITIES, "average",
           heavy=False, place="loras"),
-    Stage("weigh-lora", "Write a LoRA file with its weight in it", "core.utilities.merging.weighing:WeighSettings", UTILITIES, "weigh",
+    Stage("weigh-lora", "Write a LoRA file with its strength in it", "core.utilities.merging.weighing:WeighSettings", UTILITIES, "weigh",
           heavy=False, place="loras"),
     Stage("convert-lora", "Give a LoRA file other names, another precision or another kind",
           "core.utilities.names.converting:ConvertSettings", UTILITIES, "convert", heavy=False, place="loras"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from core.base.progress import Progress
@@ -85,16 +84,6 @@ class TerminalProgress(Progress):
         self.stream.write(printable(text) + ("\n" if ends else ""))
         self.stream.flush()
         self._open = not ends
-
-
-def aligned(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """Rows of a table as lines below their heads, each column as wide as it must be.
-
-    Args: rows: column → text, the same columns in each.
-    """
-    lines = [list(rows[0]), *(list(row.values()) for row in rows)] if rows else []
-    wide = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, wide, strict=True)).rstrip() for line in lines]
 
 
 def printable(text: str) -> str:

@@ -14,13 +14,18 @@ from core.setup.jupyter import data_folder
 
 HOW = ("Find it in the file list at the left of JupyterLab: a press with the right mouse button on it offers Download. On a rented machine "
        "do it before you give the machine back.")
+OUTSIDE = ("JupyterLab's file list does not show that folder, so it cannot be downloaded here. Copy it into {}, or fetch it as you brought "
+           "the other files there. On a rented machine do it before you give the machine back.")
 
 
 def download_links(paths: Sequence[Path]) -> str:
     """Links to files that are there, and how they are taken home otherwise, in HTML; empty for none."""
     there = [path for path in paths if path.is_file()]
-    lines = [f"<li>{_line(path, link_to(path))}</li>" for path in there]
-    return f'<ul class="lb-downloads">{"".join(lines)}</ul><p class="lb-help">{html.escape(HOW)}</p>' if lines else ""
+    links = [link_to(path) for path in there]
+    lines = [f"<li>{_line(path, link)}</li>" for path, link in zip(there, links, strict=True)]
+    shown = _shown(os.environ)
+    how = HOW if shown is None or any(links) else OUTSIDE.format(shown[0])
+    return f'<ul class="lb-downloads">{"".join(lines)}</ul><p class="lb-help">{html.escape(how)}</p>' if lines else ""
 
 
 def size_words(size: int) -> str:
@@ -35,17 +40,24 @@ def _line(path: Path, address: str) -> str:
 
 
 def link_to(path: Path, environ: Mapping[str, str] = os.environ) -> str:
-    """Where the server that started this kernel gives a file to the browser; empty where that is not known, or it does not show the file.
+    """Where the server that started this kernel gives a file to the browser; empty: not known, or it does not show it."""
+    shown = _shown(environ)
+    if shown is None or not path.resolve().is_relative_to(shown[0].resolve()):
+        return ""
+    inside = path.resolve().relative_to(shown[0].resolve())
+    if any(part.startswith(".") for part in inside.parts):  # the server shows nothing that is hidden
+        return ""
+    return f"{shown[1].rstrip('/')}/files/{quote(inside.as_posix())}?download=1"
 
-    It notes its folder and its address in Jupyter's runtime folder, under its process id, which it tells the kernel (JPY_PARENT_PID).
+
+def _shown(environ: Mapping[str, str]) -> tuple[Path, str] | None:
+    """The folder that the server which started this kernel shows, and its address; None: not known.
+
+    It notes both in Jupyter's runtime folder, under its process id, which it tells the kernel (JPY_PARENT_PID).
     """
     runtime = Path(environ.get("JUPYTER_RUNTIME_DIR") or data_folder(environ) / "runtime")
     try:
         told = json.loads((runtime / f"jpserver-{int(environ.get('JPY_PARENT_PID') or os.getppid())}.json").read_text(encoding="utf-8"))
-        inside = path.resolve().relative_to(Path(told["root_dir"]).resolve())
-        base = str(told["base_url"])
+        return Path(told["root_dir"]), str(told["base_url"])
     except (OSError, ValueError, KeyError, TypeError):
-        return ""
-    if any(part.startswith(".") for part in inside.parts):  # the server shows nothing that is hidden
-        return ""
-    return f"{base.rstrip('/')}/files/{quote(inside.as_posix())}?download=1"
+        return None

@@ -14,6 +14,8 @@ ASSETS = ROOT / "assets"
 DEMO_ASSETS = ASSETS / "demo"
 DEMO_MODEL = DEMO_ASSETS / "model"
 """The embedded model."""
+DEMO_VERSION = "lorabook_demo"
+"""How a LoRA file says that it was trained on it, in ss_base_model_version and modelspec.architecture."""
 WINDOWS_PATH = re.compile(r"([A-Za-z]):[\\/](.*)|\\\\.+", re.DOTALL)
 """C:\\pictures, C:/pictures or \\\\computer\\pictures."""
 OWN_SHARE = re.compile(r"\\\\(?:wsl\.localhost|wsl\$)\\([^\\]+)(.*)", re.DOTALL | re.IGNORECASE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
@@ -43,3 +44,9 @@ def model_words(title: str, folder: str = "", repository: str = "") -> str:
     if folder.strip():
         return f"the model in {PurePath(folder.strip()).name or folder.strip()}/"
     return f"the model of {repository.strip()}" if repository.strip() else title
+
+
+def aligned(rows: Sequence[Sequence[str]], before: str = "") -> list[str]:
+    """Rows of a table as lines, each column as wide as it must be. Args: before: what stands before each line."""
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [before + "  ".join(cell.ljust(width) for cell, width in zip(line, wide, strict=True)).rstrip() for line in rows]

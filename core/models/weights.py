@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import pickle
-import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ModelError
+from core.base.named_code import named_code
 
 if TYPE_CHECKING:
     import torch
 
 AGAIN = "Download it again, or choose another file."
-NAMED_CODE = re.compile(r"GLOBAL\s+`?([\w.]+)")
-"""In torch's words and in ours: what a file asks for beside tensors."""
 CODE = "__torch__."
 """Beginning of the names of classes in a TorchScript archive."""
 BROKEN = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, RuntimeError, pickle.UnpicklingError,
@@ -41,8 +39,8 @@ def read_weights(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ModelError(f"{path} is not there (any more).", AGAIN) from error
     except (SafetensorError, *BROKEN) as error:
-        if code := NAMED_CODE.search(str(error)):
-            raise ModelError(f"{path.name} holds more than weights (it names {code[1]}, which would run as code), and was not opened.",
+        if code := named_code(str(error)):
+            raise ModelError(f"{path.name} holds more than weights (it names {code}, which would run as code), and was not opened.",
                              "Take it from its maker as .safetensors.") from error
         raise ModelError(f"{path.name} is damaged, or it holds no weights that can be read.", AGAIN) from error
     if not isinstance(found, dict) or not found:

@@ -13,6 +13,7 @@ from core.base.settings import Settings
 from core.cli import build_parser, main
 from core.stages import STAGES, stage_named
 from core.terminal import TerminalProgress
+from tests.core.utilities.layers import layer, write
 
 
 def run(capsys, *argv):
@@ -278,3 +279,14 @@ def test_the_plan_of_bulk_by_size_is_told_picture_by_picture(pictures, capsys):
     code, out, _ = run(capsys, "by-size", pictures, "--small", "16", "--target", "400", "--large", "600")
     assert out.splitlines()[-1].split("  ")[-1].strip() == "large_resized.png, 514 x 400"
     assert json.loads(run(capsys, "by-size", pictures, "--plan_only", "--json")[1])["table"][0]["picture"] == "a.png"
+
+
+@pytest.mark.parametrize(("flags", "said"), [
+    (["--new_rank", "0"], "--new_rank must be at least 1"), (["--new_conv_rank", "0"], "--new_conv_rank must be at least 1"),
+    (["--save_to", "x.pt"], "Only safetensors files are written."), (["--new_rank", "2"], "Choose another name with --save_to, or move")])
+def test_a_refused_command_names_flags_and_not_the_fields_of_a_panel(tmp_path, capsys, flags, said):
+    path = write(tmp_path / "a.safetensors", {"lora_unet_x": layer("linear")[0]})
+    (tmp_path / "a-r2.safetensors").write_bytes(b"")
+    code, out, err = run(capsys, "resize-lora", "--file", str(path), "--device", "cpu", *flags, "--json")
+    assert code == 1 and said in err and "Save as" not in err
+    assert said in " ".join(json.loads(out).values())

@@ -6,8 +6,10 @@ import time
 import pytest
 from playwright.sync_api import expect
 
+from core.base.paths import DEMO_VERSION
 from core.base.tensor_headers import read_header
 from core.dataset.project import Project, folder_for
+from tests.core.utilities.layers import layer, write
 from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
 from tests.lora_files import METADATA, make_lora
 
@@ -30,6 +32,9 @@ def mika(projects) -> Project:
     project.output.mkdir(exist_ok=True)
     said = {**METADATA, "ss_dataset_dirs": '{"10_mika": {"img_count": 12}}', "ss_optimizer": "AdamW8bit", "ss_num_epochs": "10"}
     make_lora(project.output / "mika.safetensors", "sd15", rank=8, alpha=4.0, metadata=said)
+    name = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn{}_to_q"
+    layers = {name.format(number): layer("linear", number)[0] for number in (1, 2)}
+    write(project.output / "demo.safetensors", layers, {**METADATA, "ss_base_model_version": DEMO_VERSION})
     return project
 
 
@@ -72,8 +77,24 @@ def test_a_file_is_looked_at_and_made_smaller(tmp_path, mika, theme, width):
         assert made.stat().st_size < (mika.output / "mika.safetensors").stat().st_size
         expect(resize.get_by_role("cell", name=str(made))).to_be_visible()
         keep_picture(page, "resize", f"resize-done-{theme}-{width}")
-        resize.get_by_role("button", name="Resize", exact=True).click()
-        expect(resize.locator(".lb-status")).to_contain_text("is there already", timeout=90_000)
+        expect(resize.get_by_text(f"It will be {made.with_name(f'{made.stem}-2.safetensors')}.")).to_be_visible()
+        resize.get_by_label("Save as").fill(str(made))
+        resize.get_by_label("Save as").press("Tab")
+        expect(resize.locator(".lb-status")).to_contain_text("is there already. Choose another name")
+        expect(resize.get_by_role("button", name="Resize", exact=True)).to_be_disabled()
+        keep_picture(page, "resize", f"resize-taken-{theme}-{width}")
+        path = inspect.get_by_label("or its path")
+        (mika.output / "notes.txt").write_text("no LoRA")
+        path.fill(str(mika.output / "notes.txt"))
+        path.press("Tab")
+        expect(inspect.locator(".lb-status")).to_contain_text("notes.txt is not a safetensors file")
+        expect(inspect.get_by_role("button", name="Inspect", exact=True)).to_be_disabled()
+        path.fill(str(mika.output / "demo.safetensors"))
+        path.press("Tab")
+        inspect.get_by_role("button", name="Inspect", exact=True).click()
+        expect(inspect.get_by_text("Made with Lorabook's demo model: it loads in Lorabook alone.")).to_be_visible(timeout=90_000)
+        expect(inspect.get_by_role("row", name="ComfyUI no. Lorabook's demo model is in no other program.")).to_be_visible()
+        keep_picture(page, "inspect", f"inspect-demo-{theme}-{width}")
         assert overflowing(page, ".lb-panel-inspect, .lb-panel-inspect > *, .lb-panel-resize, .lb-panel-resize > *") == []
         assert not context.errors
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from core.base.tensor_headers import read_header
 from core.dataset.project import Project, folder_for
 from tests.core.training.fakes import make_run
-from tests.core.utilities.layers import update_of
+from tests.core.utilities.layers import layer, update_of, write
 from tests.core.utilities.test_extracting import models
 from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all
 from tests.e2e.test_lora_files_in_browser import LOOKS, notebook
@@ -79,6 +79,15 @@ def test_files_are_merged_block_by_block_and_converted(tmp_path, mika, theme, wi
         new = read_header(mika.output / "mika-merged-diffusers.safetensors").tensors
         assert {place.dtype for place in new} == {"BF16"}
         assert "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight" in {place.name for place in new}
+        odd = {LAYER: layer("linear")[0], "lora_unet_my_own": layer("linear", 1)[0]}
+        write(mika.output / "odd.safetensors", odd, {"ss_base_model_version": "sd_v1"})
+        convert.get_by_label("or its path").fill(str(mika.output / "odd.safetensors"))
+        convert.get_by_label("or its path").press("Tab")
+        expect(convert.get_by_text(f"It will be {mika.output / 'odd-diffusers.safetensors'}.")).to_be_visible()
+        convert.get_by_role("button", name="Convert", exact=True).click()
+        expect(convert.locator(".lb-status")).to_contain_text("1 layer kept its name, such as lora_unet_my_own", timeout=90_000)
+        expect(convert.locator(".lb-status")).to_contain_text("diffusers loads 1 of 2 layers")
+        keep_picture(page, "convert", f"convert-odd-{theme}-{width}")
         torch.save({"a": torch.ones(3)}, mika.output / "old.pt")
         convert.get_by_label("or its path").fill(str(mika.output / "old.pt"))
         convert.get_by_label("or its path").press("Tab")

@@ -27,3 +27,11 @@ def test_without_a_server_or_with_a_damaged_note_the_way_is_told_in_words(tmp_pa
     assert "a&lt;b.zip (2 KiB), in " in words and "<a " not in words and "gone" not in words and "offers Download" in words
     (tmp_path / "run" / "jpserver-77.json").write_text("{")
     assert link_to(tmp_path / "a<b.zip") == "" and download_links([]) == ""
+
+
+def test_of_a_file_outside_of_the_servers_folder_no_file_list_is_named(tmp_path, monkeypatch):
+    for name, value in server(tmp_path / "run", tmp_path / "root").items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "a.safetensors").write_bytes(b"x" * 2048)
+    words = download_links([tmp_path / "a.safetensors"])
+    assert "at the left" not in words and f"Copy it into {tmp_path / 'root'}" in words and "<a " not in words

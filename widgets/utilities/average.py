@@ -20,7 +20,7 @@ from widgets.utilities import showing
 from widgets.utilities.made import Made, MadePanel, notes_rows
 from widgets.utilities.method_words import AVERAGE_BY, PRECISION, offered
 from widgets.utilities.reading import READING, Answer, Reads, fit_together, lora_facts
-from widgets.utilities.suggested_name import SuggestedName
+from widgets.utilities.save_as import SaveAs
 
 NO_RUN = "Ready as soon as a run is chosen."
 TOO_FEW = "Ready as soon as two checkpoints are ticked."
@@ -66,10 +66,9 @@ class AveragePanel(MadePanel):
         self._which.layout.display = "none"
         choices = {"average_method": offered(AVERAGE_BY), "save_precision": offered(PRECISION)}
         self.form = Form(AverageSettings.make(files=("-",)), choices, hide=("files",))
-        self.form.control("save_to").view.add_class("lb-wide")
+        self.save_as = SaveAs(self.form)
         self.form.follow()
-        self._name = SuggestedName(self.form.control("save_to"))
-        self.form.on_change(self.heard(self._form_changed))
+        self.form.on_change(self.heard(self.inputs_changed))
         return [self.run_folder.view, self._which, self.form.view]
 
     def results(self) -> Sequence[ipw.Widget]:
@@ -87,13 +86,13 @@ class AveragePanel(MadePanel):
         counts = [(run, len(_files(str(run.checkpoints)))) for run in runs]
         self.run_folder.offer([(f"{run.id} ({counted(count, 'LoRA file')})", str(run.checkpoints)) for run, count in counts if count > 1])
         self._show_checkpoints()
-        self._suggest()
         self._show_facts()
+        self._show_place()
 
     def blocked(self) -> str:
         """What is wrong with the folder or with a checkpoint."""
         fitting = self._fitting()
-        return self._problem or (fitting.problem if fitting is not None else "")
+        return self._problem or (fitting.problem if fitting is not None else "") or self.save_as.problem()
 
     def advice(self) -> str:
         """A run must be chosen, two checkpoints be ticked and read."""
@@ -107,7 +106,7 @@ class AveragePanel(MadePanel):
 
     def run(self) -> Job:
         """Write the file. Raises: ConfigError: a setting is wrong."""
-        return self.begin(self.stage, self.form.value().changed(files=self.chosen()))
+        return self.begin(self.stage, self.form.value().changed(files=self.chosen(), save_to=self.save_as.place()))
 
     def resumed(self, settings: Settings) -> None:
         """The checkpoints of the job."""
@@ -124,9 +123,16 @@ class AveragePanel(MadePanel):
         parts = ", ".join(f"{100 * weight:.3g} % {showing.name_of(file)}" for file, weight in report["sources"])
         self.made.show(report["file"], [
             ("Made of", parts), ("Rank", showing.ranks_of(report["layers"])), ("Size", told_size(report["size"])),
-            ("Update lost", showing.share(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
+            ("Update lost", showing.lost(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
             *notes_rows(report["notes"])], report["layers"])
         self.done(status.message)
+        self.save_as.written(report["file"])
+        self._show_place()
+
+    def look_again(self) -> None:
+        """Also where the new file will be."""
+        self._show_place()
+        super().look_again()
 
     @property
     def _folder(self) -> str:
@@ -134,14 +140,8 @@ class AveragePanel(MadePanel):
 
     def _another_run(self) -> None:
         self._show_checkpoints()
-        self._suggest()
         self._show_facts()
         self.inputs_changed()
-
-    def _form_changed(self) -> None:
-        if not self._name.filling:
-            self._suggest()
-            self.inputs_changed()
 
     def _was_listed(self) -> None:
         """The checkpoints of a folder are known. Those of a job that is taken up are what its result is of."""
@@ -192,12 +192,13 @@ class AveragePanel(MadePanel):
         for widget in before:
             let_go(widget)
 
-    def _suggest(self) -> None:
-        """A name among the finished files of the run's project."""
+    def _show_place(self) -> None:
+        """Among the finished files of the run's project, else beside the first checkpoint."""
         run = Path(place_of(self._folder)).parent if self._folder else None
         found = Run(run) if run is not None and (run / "run.json").is_file() else None
         name = f"{found.output_name}-{self.form.present('average_method')}.safetensors" if found is not None else ""
-        self._name.show(found.project_folder / "output" / name if found is not None else None)
+        usual = found.project_folder / "output" / name if found is not None else self.save_as.usual(files=self.chosen())
+        self.save_as.show(usual if len(self.chosen()) > 1 else None)
 
     def _show_facts(self) -> None:
         """Say at the run what its checkpoints are."""

@@ -14,8 +14,9 @@ from widgets.controls import make_control
 from widgets.form import Form
 from widgets.utilities import showing
 from widgets.utilities.base_models import BaseModels, look_at, room_for, single_files
-from widgets.utilities.made import Made, MadePanel
+from widgets.utilities.made import Made, MadePanel, notes_rows
 from widgets.utilities.reading import READING, Answer, Reads, fit_model, lora_facts, model_facts
+from widgets.utilities.save_as import SaveAs
 from widgets.utilities.weighted_files import WeightedFiles
 
 NO_MODEL = "Ready as soon as a base model and a LoRA file are chosen."
@@ -41,7 +42,7 @@ class BakePanel(MadePanel):
         self.base.widget.observe(self.heard(self._changed), "value")
         self.files = WeightedFiles(self, 1, self._facts, self._changed)
         self.form = Form(BakeSettings.make(base="-", files=("-",)), hide=("base", "files", "weights", "blocks"))
-        self.form.control("save_to").view.add_class("lb-wide")
+        self.save_as = SaveAs(self.form)
         self.form.on_change(self.heard(self._changed))
         return [self.base.view, self.files.view, self.form.view]
 
@@ -64,7 +65,7 @@ class BakePanel(MadePanel):
     def blocked(self) -> str:
         """What is wrong with the model, a file, or all together."""
         fitting = self._fitting()
-        return self._problem or self.files.problem() or (fitting.problem if fitting is not None else "")
+        return self._problem or self.files.problem() or (fitting.problem if fitting is not None else "") or self.save_as.problem()
 
     def advice(self) -> str:
         """A model and a file must be chosen, and read."""
@@ -76,7 +77,7 @@ class BakePanel(MadePanel):
         """Write the model. Raises: ConfigError: a setting is wrong."""
         files = self.files
         return self.begin(self.stage, self.form.value().changed(base=self._base, files=files.files, weights=files.weights,
-                                                                blocks=files.blocks))
+                                                                blocks=files.blocks, save_to=self.save_as.place()))
 
     def resumed(self, settings: Settings) -> None:
         """The model and the files of the job."""
@@ -90,10 +91,14 @@ class BakePanel(MadePanel):
         if status.state != "done" or not report:
             return
         self.made.show(report["file"], [
-            ("Size", told_size(report["size"])), ("Tensors changed", f"{report['weights']:,}"),
+            *showing.made_of(report.get("sources", ()), report.get("blocks", ())), ("Size", told_size(report["size"])),
+            ("Tensors changed", f"{report['weights']:,}"),
             ("Lost by rounding", f"{showing.share(report['rounding'])} of what was added, by the model's own precision"),
-            (UNUSED, f"{len(report['unused']):,}, listed below" if report["unused"] else "")], lists={UNUSED: report["unused"]})
+            (UNUSED, f"{len(report['unused']):,}, listed below" if report["unused"] else ""), *notes_rows(report["notes"])],
+            lists={UNUSED: report["unused"]})
         self.done(status.message)
+        self.save_as.written(report["file"])
+        self._show_facts()
 
     @property
     def _base(self) -> str:
@@ -110,16 +115,18 @@ class BakePanel(MadePanel):
     def _show_facts(self) -> None:
         """What model and files are, and whether there is room."""
         self.files.look()
-        self._problem, save_to = look_at(self.base, self._models), self.form.control("save_to")
+        self._problem = look_at(self.base, self._models)
         answer = self._models.of(self._base) if self._base else None
         if answer is None or answer.value is None:
-            save_to.remark("")
+            self.save_as.show(None)
             return
-        words, has_room = room_for("The new model takes about", answer.value.size, str(save_to.read() or ""), self._base)
-        save_to.remark(words, not has_room)
+        usual = self.save_as.usual(base=self._base, files=("-",), weights=(), blocks=())
+        self.save_as.show(usual)
+        words, has_room = room_for("The new model takes about", answer.value.size, self.save_as.place())
+        self.save_as.show(usual, words, not has_room)
         self._problem = "" if has_room else words
 
-    def _fitting(self) -> Answer[str] | None:
+    def _fitting(self) -> Answer[tuple[str, ...]] | None:
         """Whether model and files fit together; None: not known yet, or some are missing."""
         ready = self._base and self.files.files and not self.files.reading()
         return self._together.of(self._base, *self.files.files) if ready else None

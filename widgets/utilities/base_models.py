@@ -35,12 +35,12 @@ def look_at(control: Control, reads: Reads[ModelFacts]) -> str:
     return f"{control.title}: {problem}" if problem else ""
 
 
-def room_for(what: str, size: int, save_to: str, beside: str) -> tuple[str, bool]:
+def room_for(what: str, size: int, place: str) -> tuple[str, bool]:
     """What a new file takes where it is to be written, and whether there is room.
 
-    Args: what: "The new model takes about". size: of its tensors, bytes. save_to: as typed; empty: beside a file.
+    Args: what: "The new model takes about". size: of its tensors, bytes. place: the new file's.
     """
-    folder = nearest_folder((place_of(save_to) if save_to else place_of(beside)).parent)
+    folder = nearest_folder(place_of(place).parent)
     free = shutil.disk_usage(folder).free
-    words = f"{what} {told_size(size + ROOM)} in {folder}, where {told_size(free)} are free."
+    words = f"{what} {told_size(size + ROOM)} there; {told_size(free)} are free."
     return (words, True) if size + ROOM < free else (f"{words} Choose another place under Save as, or make room in Housekeeping.", False)

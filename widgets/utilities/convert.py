@@ -8,24 +8,28 @@ from pathlib import Path
 
 import ipywidgets as ipw
 
+from core.base.findings import Finding
 from core.base.jobs import Job, JobStatus
+from core.base.paths import place_of
 from core.base.settings import Settings
 from core.base.words import counted, told_size
-from core.diffusion.kinds import TITLES
 from core.utilities.files.pickled import PickledSettings
 from core.utilities.names.converting import KNOWN, ConvertSettings
+from core.utilities.names.family import DEMO, family_title
 from widgets.jobs_view import settings_of
 from widgets.pieces import table
 from widgets.utilities import showing
 from widgets.utilities.lora_panel import NO_FILE, LoraFiles, LoraPanel
 from widgets.utilities.made import Made, MadePanel, notes_rows
 from widgets.utilities.method_words import NAMES, PRECISION, offered
-from widgets.utilities.reading import READING, LoraFacts, Reads, lora_facts, mark_of
+from widgets.utilities.reading import READING, LoraFacts, Reads, lora_facts, mark_of, missing_words
+from widgets.utilities.save_as import SaveAs
 
 PICKLED, PICKLED_STAGE = (".pt", ".ckpt", ".pth", ".bin"), "convert-pickled"
 PICKLED_WORDS = ("This is a pickled checkpoint, in which a program can be hidden. Convert makes a .safetensors file of it, beside it where "
                  "nothing else is said, without running what is in it; that one can then be converted further.")
 NOTHING = "Ready as soon as something is to change: other names, another precision, or LoHa and LoKr made LoRA."
+HAS_THEM = "Ready as soon as something is to change: the layers have these names already."
 STAYED = "Names that stayed"
 
 
@@ -51,7 +55,7 @@ class ConvertPanel(MadePanel, LoraPanel):
         self._facts = Reads(self.loop, lora_facts, self._was_read)
         self._now = ipw.HTML()
         self.form = self.file_form(ConvertSettings, {"file": AnyFiles(), "naming": offered(NAMES), "save_precision": offered(PRECISION)})
-        self.form.control("save_to").view.add_class("lb-wide")
+        self.save_as = SaveAs(self.form)
         self.form.follow()
         return [self.form.view, self._now]
 
@@ -86,9 +90,9 @@ class ConvertPanel(MadePanel, LoraPanel):
         if not self.file:
             return ""
         if self.is_pickled:
-            return "" if mark_of(self.file) else f"{self.file} is no file on this machine. Choose another one, or mend the path."
+            return self.save_as.problem() if mark_of(self.file) else missing_words(self.file)
         answer = self._facts.of(self.file)
-        return answer.problem or self._unknown(answer.value) if answer is not None else ""
+        return (answer.problem or self._unknown(answer.value) if answer is not None else "") or self.save_as.problem()
 
     def advice(self) -> str:
         """A file must be chosen and read, and something be changed."""
@@ -97,11 +101,15 @@ class ConvertPanel(MadePanel, LoraPanel):
         if self._facts.of(self.file) is None:
             return READING.format("the file is")
         wanted = [self.form.present(name) for name in ("naming", "to_lora", "save_precision")]
-        return NOTHING if wanted == ["same", False, "same"] else ""
+        if wanted == ["same", False, "same"]:
+            return NOTHING
+        answer = self._facts.of(self.file)
+        has_them = answer is not None and answer.value is not None and answer.value.names == wanted[0]
+        return HAS_THEM if has_them and wanted[1:] == [False, "same"] else ""
 
     def run(self) -> Job:
         """Write the file. Raises: ConfigError: a setting is wrong."""
-        settings = self.form.value()
+        settings = self.form.value().changed(save_to=self.save_as.place())
         if self.is_pickled:
             return self.begin(PICKLED_STAGE, PickledSettings.make(file=settings.file, save_to=settings.save_to))
         return self.begin(self.stage, settings)
@@ -110,7 +118,7 @@ class ConvertPanel(MadePanel, LoraPanel):
         """The file of the job, and what became of it."""
         super().resumed(settings)
         if isinstance(settings, ConvertSettings) and settings.file == self.file:
-            self.form.fill(settings)
+            self.form.fill(settings.changed(save_to=""))
 
     def inputs_changed(self) -> None:
         """Of a pickled file only the place can be chosen."""
@@ -135,13 +143,19 @@ class ConvertPanel(MadePanel, LoraPanel):
                 ("Changed by rounding", rounding), (STAYED, f"{len(report['kept'])}, listed below" if report["kept"] else ""),
                 *notes_rows(report["notes"])], lists={STAYED: report["kept"]})
         self._compare()
-        self.done(status.message)
+        self.save_as.written(report["file"])
+        self._show_facts()
+        if words := self.conclude([Finding(**one) for one in report.get("findings", ())], status.message):
+            self.done(words)
 
     def _unknown(self, facts: LoraFacts | None) -> str:
         """Why layers cannot be renamed; empty where they can, or need not."""
         if facts is None or self.form.present("naming") == "same" or facts.family.replace("chroma", "flux1") in KNOWN:
             return ""
-        known = ", ".join(TITLES[family] for family in KNOWN)
+        if facts.family == DEMO:
+            return f"{showing.name_of(self.file)} was made with {family_title(DEMO)}, whose layers have no other names. Leave the names " \
+                   "as they are."
+        known = ", ".join(map(family_title, KNOWN))
         return f"{showing.name_of(self.file)} is a {facts.words}. Names are converted for {known}; leave the names as they are."
 
     def _was_read(self) -> None:
@@ -152,9 +166,16 @@ class ConvertPanel(MadePanel, LoraPanel):
     def _show_facts(self) -> None:
         """What the chosen file is now."""
         self.form.narrow(("file", "save_to") if self.is_pickled else None)
+        self.save_as.show(self._usual())
         answer = self._facts.of(self.file) if self.file and not self.is_pickled else None
         self._now.value = f'<p class="lb-help">{html.escape(PICKLED_WORDS)}</p>' if self.is_pickled else \
             f'<p class="lb-help">What it is now:</p>{table(_rows(answer.value))}' if answer is not None and answer.value else ""
+
+    def _usual(self) -> Path | None:
+        """Where the new file goes when nothing is typed; None: not known yet."""
+        if self.is_pickled:
+            return place_of(self.file).with_suffix(".safetensors")
+        return self.save_as.usual() if self.file else None
 
     def _compare(self) -> None:
         """Before and now, once both files are read; of a checkpoint that is no LoRA, nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import ipywidgets as ipw
 
@@ -17,7 +18,7 @@ from widgets.utilities.base_models import BaseModels, look_at, room_for, single_
 from widgets.utilities.made import Made, MadePanel
 from widgets.utilities.method_words import PRECISION, offered
 from widgets.utilities.reading import READING, Answer, Reads, model_facts
-from widgets.utilities.suggested_name import SuggestedName
+from widgets.utilities.save_as import SaveAs
 
 NO_MODEL = "Ready as soon as both models are chosen."
 OTHERS = "What the LoRA cannot hold"
@@ -41,8 +42,7 @@ class ExtractPanel(MadePanel):
         self._facts = Reads(self.loop, model_facts, self._was_read)
         self._sizes, self._problem = Reads(self.loop, most_bytes_of, self._was_read), ""
         self.form = Form(ExtractSettings, {"base": BaseModels(), "tuned": BaseModels(), "save_precision": offered(PRECISION)})
-        self.form.control("save_to").view.add_class("lb-wide")
-        self._name = SuggestedName(self.form.control("save_to"))
+        self.save_as = SaveAs(self.form)
         self.form.on_change(self.heard(self._form_changed))
         return [self.form.view]
 
@@ -59,7 +59,6 @@ class ExtractPanel(MadePanel):
         """Offer the models of this machine."""
         for name in ("base", "tuned"):
             self.form.control(name).offer(single_files())
-        self._suggest()
         self._show_facts()
 
     def blocked(self) -> str:
@@ -67,7 +66,7 @@ class ExtractPanel(MadePanel):
         if len(self.chosen()) == 2 and len(set(self.chosen())) == 1:
             return "Base model and trained model are the same file. Choose two that differ."
         size = self._size()
-        return self._problem or (size.problem if size is not None else "")
+        return self._problem or (size.problem if size is not None else "") or self.save_as.problem()
 
     def advice(self) -> str:
         """Both must be chosen and read."""
@@ -77,12 +76,12 @@ class ExtractPanel(MadePanel):
 
     def run(self) -> Job:
         """Write the file. Raises: ConfigError: a setting is wrong."""
-        return self.begin(self.stage, self.form.value())
+        return self.begin(self.stage, self.form.value().changed(save_to=self.save_as.place()))
 
     def resumed(self, settings: Settings) -> None:
         """The models of the job."""
         if isinstance(settings, ExtractSettings) and not self.chosen():
-            self.form.fill(settings)
+            self.form.fill(settings.changed(save_to=""))
 
     def show_report(self, status: JobStatus) -> None:
         """The new file, what each block lost, and what takes no LoRA."""
@@ -93,20 +92,22 @@ class ExtractPanel(MadePanel):
         self.made.show(report["file"], [
             ("Layers", f"{len(report['layers'])}" + (f"; {report['same']} are the same in both models" if report["same"] else "")),
             ("Rank", showing.ranks_of(report["layers"])), ("Size", told_size(report["size"])),
-            ("Difference lost", showing.share(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
+            ("Difference lost", showing.lost(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
             (OTHERS, others if report["others"] else "")], report["layers"], {OTHERS: report["others"]})
         self.done(status.message)
+        self.save_as.written(report["file"])
+        self._show_facts()
 
     def _form_changed(self) -> None:
-        if not self._name.filling:
-            self._suggest()
-            self._show_facts()
-            self.inputs_changed()
+        self._show_facts()
+        self.inputs_changed()
 
-    def _suggest(self) -> None:
-        """A name among the open project's finished files, where it is found again."""
+    def _usual(self) -> Path | None:
+        """Among the open project's finished files, where it is found again; else beside the trained model."""
         tuned, project = str(self.form.control("tuned").read() or ""), self.session.folder
-        self._name.show(project / "output" / f"{place_of(tuned).stem}-lora.safetensors" if tuned and project is not None else None)
+        if not tuned:
+            return None
+        return project / "output" / f"{place_of(tuned).stem}-lora.safetensors" if project is not None else self.save_as.usual()
 
     def _was_read(self) -> None:
         self._show_facts()
@@ -115,12 +116,12 @@ class ExtractPanel(MadePanel):
     def _show_facts(self) -> None:
         wrong = [look_at(self.form.control(name), self._facts) for name in ("base", "tuned")]
         self._problem = next(filter(None, wrong), "")
-        size, save_to = self._size(), self.form.control("save_to")
+        size = self._size()
+        self.save_as.show(self._usual())
         if size is None or size.value is None or self._problem:
-            save_to.remark("")
             return
-        words, has_room = room_for("The LoRA takes up to about", size.value, str(save_to.read() or ""), self.chosen()[1])
-        save_to.remark(words, not has_room)
+        words, has_room = room_for("The LoRA takes up to about", size.value, self.save_as.place())
+        self.save_as.show(self._usual(), words, not has_room)
         self._problem = "" if has_room else words
 
     def _size(self) -> Answer[int] | None:

@@ -11,19 +11,18 @@ import ipywidgets as ipw
 from core.base.findings import Finding
 from core.base.jobs import Job, JobStatus
 from core.utilities.inspecting.inspecting import InspectSettings
+from core.utilities.inspecting.told import energy_words
 from widgets.components.chart import Chart
 from widgets.components.copy_table import CopyTable
 from widgets.pieces import Fold, findings_list, part, table
 from widgets.utilities import showing
-from widgets.utilities.lora_panel import LoraPanel
+from widgets.utilities.header_panel import HeaderPanel
 
-HASHES = {"autov3": "AutoV3 (A1111, Forge, Civitai)", "autov2": "AutoV2 (Civitai)", "autov1": "AutoV1", "sha256": "SHA-256"}
-"""Those that are asked for stand first; others bear their own names."""
 MAP_WORDS = ("How much each block changes the base model (norm of its update): the stronger its colour, the more. Point at a block for its "
              "rank and alpha.")
 
 
-class InspectPanel(LoraPanel):
+class InspectPanel(HeaderPanel):
     """Runs `inspect-lora` and shows its report."""
 
     name = "inspect"
@@ -36,6 +35,7 @@ class InspectPanel(LoraPanel):
 
     def controls(self) -> Sequence[ipw.Widget]:
         """Which file, and how closely."""
+        self.read_headers()
         self.form = self.file_form(InspectSettings, hide=("spectra",))
         self.form.follow()
         return [self.form.view]
@@ -46,7 +46,7 @@ class InspectPanel(LoraPanel):
         self.hashes, self.chart = CopyTable(), Chart(panes=showing.PANES, x_title="rank")
         self._map, self._energy = ipw.HTML(), ipw.HTML()
         self._hash_box = ipw.VBox([part("Hashes"), self.hashes])
-        self._map_box = ipw.VBox([part("Strength by block"), self._map])
+        self._map_box = ipw.VBox([part("Change by block"), self._map])
         self._chart_box = ipw.VBox([part("Singular values"), self._energy, self.chart])
         self._tables = {name: ipw.HTML() for name in ("Rank and alpha by block", "Every layer", "Training settings", "Tags",
                                                       "Tensors of no layer")}
@@ -72,7 +72,7 @@ class InspectPanel(LoraPanel):
     def show_report(self, status: JobStatus) -> None:
         """Everything that is told of the file."""
         report = status.report
-        if status.state != "done" or not report:
+        if status.state != "done" or not report or "told" not in report:  # one of an older version tells less
             return
         self._shown.layout.display = ""
         findings = [Finding(**one) for one in report["findings"]]
@@ -82,9 +82,7 @@ class InspectPanel(LoraPanel):
         self._heading.value = f'<div class="lb-part" role="heading" aria-level="4">{html.escape(showing.name_of(report["file"]))}</div>'
         self._findings.value = findings_list(findings)
         self._facts.value, self._programs.value = showing.facts_table(report), showing.programs_table(report)
-        hashes = report["hashes"]
-        order = sorted(hashes, key=lambda name: list(HASHES).index(name) if name in HASHES else len(HASHES))
-        self.hashes.show([(HASHES.get(name, name), hashes[name]) for name in order])
+        self.hashes.show([(name, value) for name, value in report["told"]["hashes"]])
         self._hash_box.layout.display = "" if report["hashes"] else "none"
         self._draw(report)
         self._fill_tables(report)
@@ -96,7 +94,7 @@ class InspectPanel(LoraPanel):
         cells = showing.norm_cells(report)
         self._map.value = (f'<p class="lb-help">{MAP_WORDS}</p>{showing.heat_map(cells, "norm of the update")}'
                            f'{showing.extremes(cells, "Strongest", "Weakest")}') if measured else ""
-        self._energy.value = f'<p class="lb-help">{html.escape(showing.energy_words(report["energy"]))}</p>'
+        self._energy.value = f'<p class="lb-help">{html.escape(energy_words(report["energy"]))}</p>'
         self.chart.show(showing.spectrum_curves(report))
 
     def _fill_tables(self, report: Mapping[str, Any]) -> None:

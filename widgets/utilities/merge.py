@@ -15,6 +15,7 @@ from widgets.utilities import showing
 from widgets.utilities.made import Made, MadePanel, notes_rows
 from widgets.utilities.method_words import MERGE_BY, PRECISION, RANK_BY, offered
 from widgets.utilities.reading import READING, Answer, Reads, fit_together, lora_facts
+from widgets.utilities.save_as import SaveAs
 from widgets.utilities.weighted_files import WeightedFiles
 
 TOO_FEW = "Ready as soon as two LoRA files are chosen."
@@ -37,7 +38,7 @@ class MergePanel(MadePanel):
         self.files = WeightedFiles(self, 2, self._facts, self.inputs_changed)
         choices = {"merge_method": offered(MERGE_BY), "dynamic_method": offered(RANK_BY), "save_precision": offered(PRECISION)}
         self.form = Form(MergeSettings.make(files=("-", "-")), choices, hide=("files", "weights", "blocks"))
-        self.form.control("save_to").view.add_class("lb-wide")
+        self.save_as = SaveAs(self.form)
         self.form.follow()
         self.form.on_change(self.heard(self.inputs_changed))
         return [self.files.view, self.form.view]
@@ -60,7 +61,7 @@ class MergePanel(MadePanel):
     def blocked(self) -> str:
         """What is wrong with the files, alone or together."""
         fitting = self._fitting()
-        return self.files.problem() or (fitting.problem if fitting is not None else "")
+        return self.files.problem() or (fitting.problem if fitting is not None else "") or self.save_as.problem()
 
     def advice(self) -> str:
         """Two files must be chosen, and read."""
@@ -70,7 +71,8 @@ class MergePanel(MadePanel):
 
     def run(self) -> Job:
         """Write the file. Raises: ConfigError: a setting is wrong."""
-        settings = self.form.value().changed(files=self.files.files, weights=self.files.weights, blocks=self.files.blocks)
+        settings = self.form.value().changed(files=self.files.files, weights=self.files.weights, blocks=self.files.blocks,
+                                             save_to=self.save_as.place())
         settings.rule()
         return self.begin(self.stage, settings)
 
@@ -79,18 +81,25 @@ class MergePanel(MadePanel):
         if isinstance(settings, MergeSettings) and not self.files.files:
             self.files.fill(settings.files, settings.weights, settings.blocks)
 
+    def look_again(self) -> None:
+        """Also where the new file will be."""
+        files = self.files.files
+        self.save_as.show(self.save_as.usual(files=files, weights=(), blocks=()) if len(files) > 1 else None)
+        super().look_again()
+
     def show_report(self, status: JobStatus) -> None:
         """The new file, and what each block lost."""
         report = status.report
         if status.state != "done" or not report:
             return
-        parts = ", ".join(f"{weight:g} × {showing.name_of(file)}" for file, weight in report["sources"])
         self.made.show(report["file"], [
-            ("Made of", parts), ("Method", report["method"]), ("Rank", showing.ranks_of(report["layers"])),
-            ("Size", told_size(report["size"])), ("Update lost", showing.share(report["error"])),
-            ("Lost by rounding", showing.share(report["rounding"])), *notes_rows(report["notes"])],
-            report["layers"], {"Tensors of no layer": report["kept"]})
+            *showing.made_of(report["sources"], report.get("blocks", ())), ("Method", report["method"]),
+            ("Rank", showing.ranks_of(report["layers"])), ("Size", told_size(report["size"])),
+            ("Update lost", showing.lost(report["error"])), ("Lost by rounding", showing.share(report["rounding"])),
+            *notes_rows(report["notes"])], report["layers"], {"Tensors of no layer": report["kept"]})
         self.done(status.message)
+        self.save_as.written(report["file"])
+        self.look_again()
 
     def _fitting(self) -> Answer[str] | None:
         """Whether the files fit together; None: not known yet, or some are missing."""

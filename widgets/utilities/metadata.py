@@ -11,12 +11,12 @@ import ipywidgets as ipw
 from core.base.errors import DiskError
 from core.base.jobs import Job, JobStatus
 from core.base.paths import place_of
-from core.utilities.files.metadata import KEYS, SPEC, MetadataSettings, said_by
+from core.utilities.files.metadata import ANEW, IN_PLACE, KEYS, SPEC, MetadataSettings, said_by
 from widgets.pieces import table
 from widgets.utilities import showing
 from widgets.utilities.licences import Licences
 from widgets.utilities.lora_panel import LoraPanel
-from widgets.utilities.reading import READING, Mark, mark_of
+from widgets.utilities.reading import READING, Mark, mark_of, missing_words
 
 FIELDS = {"name" if name == "title" else name: key for name, key in KEYS.items() if name != "thumbnail"}
 """Each field that is filled with what the file says, and its key."""
@@ -101,7 +101,7 @@ class MetadataPanel(LoraPanel):
         rows = [(titles.get(key, key), "written", key) for key in report["changed"]]
         rows += [(titles.get(key, key), "taken out", key) for key in report["removed"]]
         self._changes.value = table(rows, ("What", "", "Its key in the file")) if rows else ""
-        how = "Only its header was written." if report["in_place"] else "The file was copied for it."
+        how = IN_PLACE if report["in_place"] else ANEW
         count = len(report["changed"]) + len(report["removed"])
         self.done(f"{showing.name_of(report['file'])}: {count} {'entry' if count == 1 else 'entries'} changed. {how}" if count
                   else status.message)
@@ -122,7 +122,7 @@ class MetadataPanel(LoraPanel):
         if mark is None:
             if self.file and self._asked != (self.file, 0, 0):
                 self._asked = (self.file, 0, 0)
-                self.fail(DiskError(f"{self.file} is no file on this machine.", "Choose another one, or mend the path."))
+                self.fail(DiskError(missing_words(self.file)))
             return
         if mark == self._asked or (not anew and self._mark is not None and self._is_edited()):
             return

@@ -8,8 +8,8 @@ from typing import Any, get_args
 from core.utilities.layers.ranks import Method
 from core.utilities.merging.methods import MergeMethod
 
-RANK_BY: Mapping[Method, str] = {"fixed": "the same for all layers", "sv_fro": "by the share kept (sv_fro)",
-                                 "sv_ratio": "by the smallest kept (sv_ratio)", "sv_cumulative": "by the sum kept (sv_cumulative)"}
+RANK_BY: Mapping[Method, str] = {"fixed": "the same for all layers", "sv_fro": "by the share of its norm (sv_fro)",
+                                 "sv_cumulative": "by the share of its sum (sv_cumulative)", "sv_ratio": "by the smallest value (sv_ratio)"}
 MERGE_BY: Mapping[MergeMethod, str] = {"sum": "all of each (sum)", "ties": "where they agree (TIES)",
                                        "dare": "a random part of each (DARE)", "dare_ties": "a random part, where they agree (DARE, TIES)"}
 AVERAGE_BY: Mapping[str, str] = {"mean": "all alike (mean)", "ema": "later ones count more (EMA)"}

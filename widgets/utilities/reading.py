@@ -6,15 +6,17 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from core.base.errors import ConfigError
 from core.base.failures import words_for
 from core.base.files import file_mark
-from core.base.paths import place_of
+from core.base.paths import place_of, typed_path
 from core.base.words import told_size
 from core.diffusion.kinds import TITLES
 from core.stages import plain
-from core.utilities.checkpoints.baking import fitting_family
+from core.utilities.checkpoints.baking import check_fit
 from core.utilities.checkpoints.checkpoint_layers import family_of_checkpoint
 from core.utilities.inspecting.inspecting import InspectSettings
+from core.utilities.inspecting.told import rank_words, tensor_words
 from core.utilities.manager import UtilitiesManager
 from core.utilities.merging.joining import joined, opened
 from widgets.kernel_loop import KernelLoop
@@ -51,7 +53,7 @@ class Reads(Generic[T]):
         """The answer; None: not known yet, `told` is called when it is. Args: also: what `read` takes behind the files."""
         marks = (*(mark_of(file) for file in files), *also)
         if missing := next((file for file in files if mark_of(file) is None), ""):
-            return Answer(problem=f"{missing} is no file on this machine. Choose another one, or mend the path.")
+            return Answer(problem=missing_words(missing))
         if marks not in self._answers:
             self._answers[marks] = None
             self._loop.beside(lambda: self._read(*files, *also), lambda value, error: self._take(marks, value, error))
@@ -68,6 +70,15 @@ def mark_of(file: str) -> Mark | None:
     path = place_of(file) if file else None
     facts = file_mark(path) if path is not None and path.is_file() else None
     return (file, *facts) if facts is not None else None
+
+
+def missing_words(file: str) -> str:
+    """What is said of a typed path where no file is."""
+    try:
+        typed_path(file)
+    except ConfigError as error:  # of Windows, say
+        return str(error)
+    return f"{file} is no file on this machine. Choose another one, or mend the path."
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,7 @@ def lora_facts(file: str) -> LoraFacts:
     """By the header. Raises: ModelError: it is no LoRA file."""
     report: Mapping[str, Any] = plain(UtilitiesManager().inspect(InspectSettings.make(file=file, measured=False, hashes=False)))
     return LoraFacts(showing.what_it_is(report), report["family"]["name"], report["names"], report["kind"],
-                     showing.rank_words(report["ranks"]), showing.tensor_words(report), report["size"],
+                     rank_words(report["ranks"]), tensor_words(report["dtypes"]), report["size"],
                      next((layer["name"] for layer in report["layers"]), ""),
                      tuple(block["block"] for block in report["blocks"]))
 
@@ -105,10 +116,10 @@ def fit_together(*files: str) -> str:
         return joined(sources)[1].name
 
 
-def fit_model(base: str, *files: str) -> str:
-    """The family of a model into which all files can be put. Raises: ModelError: they cannot."""
+def fit_model(base: str, *files: str) -> tuple[str, ...]:
+    """Layers for which a model has no place. Raises: ModelError: the files cannot be put into it."""
     with opened(files) as sources:
-        return fitting_family(place_of(base), sources)
+        return check_fit(place_of(base), sources)
 
 
 @dataclass(frozen=True)

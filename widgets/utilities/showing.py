@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from core.base.words import counted, told_size
+from core.utilities.inspecting.told import number_words, rank_words
 from core.utilities.layers.plans import percent
 from widgets.components.chart import Curve
 from widgets.pieces import table
 
 SHOWN = 400
 """Rows of a long table."""
-TAGS = 15
-"""Tags that are told without being asked for."""
 PANES = ["Energy kept (%)", "Singular values (largest = 1)"]
 PARTS = {"down": "Down", "up": "Up", "middle": "Middle", "input": "Input", "output": "Output", "joint": "Joint", "double": "Double",
          "single": "Single", "block": "Blocks", "other": "Other"}
@@ -83,7 +82,7 @@ def extremes(cells: Sequence[Cell], most: str, least: str) -> str:
 def norm_cells(report: Report) -> list[Cell]:
     """Norm of each block's update."""
     return [Cell(block["block"], block["norm"], "not measured" if block["norm"] is None else f"{block['norm']:.3g}",
-                 f"{counted(block['layers'], 'layer')}, rank {_numbers(block['ranks'])}, alpha {_numbers(block['alphas'])}")
+                 f"{counted(block['layers'], 'layer')}, rank {number_words(block['ranks'])}, alpha {number_words(block['alphas'])}")
             for block in report["blocks"]]
 
 
@@ -94,7 +93,7 @@ def error_cells(blocks: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Cell]
         whole = math.sqrt(sum(layer["norm"] ** 2 for layer in layers))
         lost = math.sqrt(sum((layer["error"] * layer["norm"]) ** 2 for layer in layers)) / whole if whole else 0.0
         ranks = sorted({layer["new_rank"] for layer in layers})
-        cells.append(Cell(block, lost, share(lost), f"{counted(len(layers), 'layer')}, rank {_numbers(ranks)}"))
+        cells.append(Cell(block, lost, share(lost), f"{counted(len(layers), 'layer')}, rank {number_words(ranks)}"))
     return cells
 
 
@@ -105,38 +104,33 @@ def share(value: float) -> str:
 
 def facts_table(report: Report) -> str:
     """What a file is and what it says of itself, in HTML."""
-    about, family = report["about"], report["family"]
-    conflict = f"; its metadata says {family['conflict']}" if family.get("conflict") else ""
-    by = f" (by {family['by']}{conflict})" if family["by"] else ""
-    alphas = sorted({layer["alpha"] for layer in report["layers"] if layer["alpha"] is not None})
-    rows = [("File", report["file"]), ("Type", report["kind"]), ("Made for", f"{family['title']}{by}"),
-            ("Rank", rank_words(report["ranks"])), ("Alpha", _numbers(alphas) or "none: it counts as the rank"),
-            ("Layers", f"{len(report['layers'])}, under {report['names']} names"),
-            ("Tensors", tensor_words(report)),
-            ("Size", told_size(report["size"])), ("Title", about["title"]), ("Author", about["author"]), ("Licence", about["licence"]),
-            ("Trigger", f"{about['trigger']}{'' if about['trigger_by'] == 'metadata' else ' (probably: it stands at every picture)'}"
-             if about["trigger"] else "none is told"),
-            ("Frequent tags", ", ".join(f"{tag} {count}" for tag, count in about["tags"][:TAGS])),
-            ("Pictures", about["pictures"] or "")]
-    return table([(name, value) for name, value in rows if value not in ("", None)])
+    return table(report["told"]["facts"])
+
+
+def lost(error: float) -> str:
+    """"9.8 % (99 % of the energy is kept)": both ways to say what a rank leaves out. Args: error: relative, of norms."""
+    return f"{share(error)} ({kept(error)} of the energy is kept)" if share(error) != "0 %" else "0 %"
+
+
+def kept(error: float) -> str:
+    """What is kept of the energy, which is the square of the norm, where so much of the norm is lost: 0.1 is "99 %"."""
+    return f"{math.floor(1000 * (1 - error * error)) / 10:g} %"
+
+
+def made_of(sources: Sequence[tuple[str, float]], blocks: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Files, their weights and those of blocks, as rows of facts. Args: blocks: as the settings have them: "2: up 1=0.5"."""
+    parts = ", ".join(f"{weight:g} × {name_of(file)}" for file, weight in sources)
+    told = []
+    for rule in blocks:
+        number, _, block = rule.rpartition(":")
+        of = f" of {name_of(sources[int(number) - 1][0])}" if number.strip().isdecimal() and int(number) <= len(sources) else ""
+        told.append(f"{block.strip().replace('=', ' × ')}{of}")
+    return [("Made of", parts), ("Weights of blocks", ", ".join(told))]
 
 
 def what_it_is(report: Report) -> str:
     """"LoRA for Stable Diffusion XL, rank 32, 218 MiB"."""
     return f"{report['kind']} for {report['family']['title']}, rank {rank_words(report['ranks'])}, {told_size(report['size'])}"
-
-
-def tensor_words(report: Report) -> str:
-    """"F16 (218 MiB)"."""
-    return ", ".join(f"{name} ({told_size(size)})" for name, size in report["dtypes"].items())
-
-
-def rank_words(ranks: Mapping[str, int]) -> str:
-    """"16", "8 (72 layers), 16 (192 layers)", "2 to 31"."""
-    order = sorted(ranks, key=int)
-    if len(order) > 6:
-        return f"{order[0]} to {order[-1]}"
-    return order[0] if len(order) == 1 else ", ".join(f"{rank} ({counted(ranks[rank], 'layer')})" for rank in order) or "none"
 
 
 def ranks_of(layers: Sequence[Report]) -> str:
@@ -148,17 +142,13 @@ def ranks_of(layers: Sequence[Report]) -> str:
 
 def programs_table(report: Report) -> str:
     """Which programs load it, in HTML."""
-    rows = []
-    for one in report["programs"]:
-        part = f"in part: {one['loaded']} of {one['total']} layers"
-        told = "yes, all of it" if one["loaded"] == one["total"] else part if one["loaded"] else "no"
-        rows.append((one["program"], told, one["reason"]))
-    return table(rows, ("Program", "Does it load?", "What is left out, and why"))
+    rows = [(program, f"{told}. {reason}" if reason else told) for program, told, reason in report["told"]["loads"]]
+    return table(rows, ("Program", "Does it load?"))
 
 
 def blocks_table(report: Report) -> str:
     """Rank, alpha and norm of each block, in HTML."""
-    rows = [(block["block"], block["layers"], _numbers(block["ranks"]), _numbers(block["alphas"]) or "none",
+    rows = [(block["block"], block["layers"], number_words(block["ranks"]), number_words(block["alphas"]) or "none",
              "" if block["norm"] is None else f"{block['norm']:.4g}") for block in report["blocks"]]
     return cut_table(rows, ("Block", "Layers", "Rank", "Alpha", "Norm of the update"))
 
@@ -203,13 +193,6 @@ def spectrum_curves(report: Report) -> list[Curve]:
     return curves + [Curve(name, _count(by_rank), [of(values) for values in by_rank], pane=1, colour=colour) for name, of, colour in kinds]
 
 
-def energy_words(energy: Sequence[float]) -> str:
-    """Which rank is enough, in a sentence; empty: not measured."""
-    told = [f"{part * 100:g} % at rank {next((rank for rank, kept in enumerate(energy, 1) if kept >= part - 1e-9), len(energy))}"
-            for part in (0.9, 0.95, 0.99)]
-    return f"Of the update's energy are kept: {', '.join(told)}." if energy else ""
-
-
 def name_of(place: str) -> str:
     """A file's name."""
     return Path(place).name
@@ -229,8 +212,3 @@ def _energy(layers: Sequence[Report]) -> list[float]:
 
 def _count(values: Sequence[object]) -> list[float]:
     return [float(rank) for rank in range(1, len(values) + 1)]
-
-
-def _numbers(values: Sequence[float]) -> str:
-    """"16", "8, 16", "2 to 31"."""
-    return f"{min(values):g} to {max(values):g}" if len(values) > 4 else ", ".join(f"{value:g}" for value in values)

@@ -102,8 +102,9 @@ class WeightedFiles:
 
     def look(self) -> None:
         """Show at each row what its file is."""
-        for line in self.rows:
-            line.look(self._reads)
+        for number, line in enumerate(self.rows):
+            first = next((other.title for other in self.rows[:number] if other.file == line.file), "")
+            line.look(self._reads, f" It is {first} again, and counts twice." if first and line.file else "")
 
     def problem(self) -> str:
         """Why nothing can be begun: the first row's that is wrong; empty: none is."""
@@ -192,12 +193,13 @@ class FileRow:
         self.amount.write(weight)
         self.weights.fill(blocks)
 
-    def look(self, reads: Reads[LoraFacts]) -> None:
-        """Say below the field what the file is, and offer its blocks."""
+    def look(self, reads: Reads[LoraFacts], more: str = "") -> None:
+        """Say below the field what the file is, and offer its blocks. Args: more: what else is to be said of it."""
         answer = reads.of(self.file) if self.file else None
         before, self.facts = self.facts, answer.value if answer is not None else None
         self._wrong = answer.problem if answer is not None else ""
-        words = self.facts.words if self.facts is not None else "The file is being read." if self.file and answer is None else ""
+        known = self.facts.words if self.facts is not None else ""
+        words = f"{known}.{more}" if known and more else known or ("The file is being read." if self.file and answer is None else "")
         self.control.remark(self._wrong or words, bool(self._wrong))
         self.fold.button.layout.display = "" if self.facts is not None else "none"
         if self.facts is not None and self.facts != before:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.files import sha256, write_with
+from core.base.paths import DEMO_MODEL, DEMO_VERSION
 from core.diffusion import FAMILIES
 from core.training.builtin.dataset import TrainDataset, batches_per_epoch
 from core.training.builtin.options import TrainOptions, read_arguments
@@ -37,7 +38,7 @@ def run_metadata(options: TrainOptions, datasets: list[TrainDataset], family: st
         "ss_max_train_steps": total_steps, "ss_num_epochs": epochs, "ss_num_batches_per_epoch": batches_per_epoch(datasets),
         "ss_num_train_images": sum(dataset.num_train_images for dataset in datasets),
         "ss_num_reg_images": sum(dataset.num_reg_images for dataset in datasets),
-        "ss_base_model_version": FAMILIES.entry(family).options["base_model_version"], "ss_v2": False, "ss_lowram": False,
+        "ss_base_model_version": _version(options, family, "base_model_version"), "ss_v2": False, "ss_lowram": False,
         "ss_full_fp16": False, "ss_debiased_estimation": options.debiased_estimation_loss, "ss_loss_type": "l2",
         "ss_resolution": f"({first.rule.resolution[0]}, {first.rule.resolution[1]})", "ss_enable_bucket": first.rule.enable_bucket,
         "ss_bucket_no_upscale": first.rule.bucket_no_upscale, "ss_min_bucket_reso": first.rule.min_bucket_reso,
@@ -59,6 +60,12 @@ def run_metadata(options: TrainOptions, datasets: list[TrainDataset], family: st
             if Path(path).is_file():
                 values[f"ss_new_{name}_hash"] = sha256(Path(path))
     return {key: str(value) for key, value in values.items()}
+
+
+def _version(options: TrainOptions, family: str, key: str) -> str:
+    """What the base model is called; the embedded one by a name of its own, for its layers fit no other model."""
+    is_demo = Path(options.pretrained_model_name_or_path) == DEMO_MODEL
+    return DEMO_VERSION if is_demo else str(FAMILIES.entry(family).options[key])
 
 
 def optimizer_words(optimizer: torch.optim.Optimizer, arguments: list[str]) -> str:
@@ -97,7 +104,7 @@ def _merged(datasets: list[TrainDataset]) -> dict[str, dict[str, int]]:
 def model_spec(options: TrainOptions, family: str, resolution: tuple[int, int], v_prediction: bool) -> dict[str, str]:
     """modelspec.* keys. Source: https://github.com/Stability-AI/ModelSpec"""
     implementation = "https://github.com/Stability-AI/generative-models" if family == "sdxl" else "diffusers"
-    architecture = f"{FAMILIES.entry(family).options['architecture']}/lora"
+    architecture = f"{_version(options, family, 'architecture')}/lora"
     spec = {"sai_model_spec": "1.0.1", "architecture": architecture, "implementation": implementation,
             "title": options.metadata_title or options.output_name,
             "resolution": f"{resolution[0]}x{resolution[1]}", "date": datetime.datetime.now().replace(microsecond=0).isoformat(),

@@ -8,13 +8,14 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from core.base.paths import DEMO_VERSION
 from core.base.tensor_headers import Header
 from core.training.config.optimizers import known_optimizers
 
 VERSIONS = (("sd_v1", "sd15"), ("sd_v2", "sd2"), ("sdxl_", "sdxl"), ("flux1", "flux1"), ("chroma", "chroma"), ("lumina2", "lumina2"),
             ("hunyuan-image-2.1", "hunyuan_image"), ("anima", "anima"), ("sd3", "sd3"), ("5-large", "sd3"), ("5-medium", "sd3"),
-            ("medium", "sd3"))
-"""Beginnings of ss_base_model_version and the family; sd3_utils.py calls SD 3 after its size alone."""
+            ("medium", "sd3"), (DEMO_VERSION, "sd15"))
+"""Beginnings of ss_base_model_version and the family whose settings it takes; sd3_utils.py calls SD 3 after its size alone."""
 PREDICTIONS = ("sd15", "sd2", "sdxl")
 """Families of which there are models with v-prediction."""
 SAME_NAMED = frozenset((

@@ -21,12 +21,12 @@ from core.utilities.checkpoints.checkpoint_layers import family_of_checkpoint, n
 from core.utilities.files.derived import carried
 from core.utilities.files.lora_file import TORCH_TYPES, TensorFile
 from core.utilities.files.modules import FACTORED, LoraModule
-from core.utilities.files.targets import free_target, taken
+from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import bytes_of, new_tensor, write_safetensors
 from core.utilities.layers.plans import percent
 from core.utilities.layers.products import factors_of
 from core.utilities.layers.updates import broken_words, chosen_device, is_finite
-from core.utilities.merging.joining import PLAIN, Source, families, family_note, go_together, one_family, opened, refuse_kind
+from core.utilities.merging.joining import PLAIN, Source, families, family_note, go_together, one_family, opened, refuse_kind, twice_notes
 from core.utilities.merging.merged_metadata import SOURCES, tensors_hash
 from core.utilities.names.family import Family
 from core.utilities.names.naming import has_diffusers_rows, places_of
@@ -47,6 +47,10 @@ class BakeSettings(Settings):
     save_to: str = choices.save_to("with -baked in its name", "the model")
     device: str = choices.device()
 
+    def usual_target(self) -> Path:
+        """Where the result goes when nothing is said. Raises: ConfigError: the model's path cannot be resolved."""
+        return beside(self.base, "-baked")
+
 
 @dataclass(frozen=True)
 class BakeReport:
@@ -61,6 +65,10 @@ class BakeReport:
     unused: tuple[str, ...]
     """Layers for which the model has no place, and differences of biases where it has none."""
     notes: tuple[str, ...] = ()
+    sources: tuple[tuple[str, float], ...] = ()
+    """Files and their weights."""
+    blocks: tuple[str, ...] = ()
+    """Weights of blocks, as the settings have them."""
 
     def sentence(self) -> str:
         """The report in words."""
@@ -100,13 +108,11 @@ def bake_loras(settings: BakeSettings, progress: Progress = SILENT) -> BakeRepor
         taken. DiskError, Cancelled: nothing is written.
     """
     path, device = typed_path(settings.base), chosen_device(settings.device)
-    target = free_target(path, settings.save_to, "-baked")
+    target = free_target(settings.usual_target(), settings.save_to)
     with opened(settings.files, settings.weights, settings.blocks) as sources:
         family = fitting_family(path, sources)
         base = TensorFile(path)
         parts, unused = _parts(base, family, sources)
-        if not parts:
-            raise ModelError(f"No layer of {sources[0].name} has a place in {path.name}.", "They belong to different models.")
         sums = [0.0, 0.0]
         tensors = [new_tensor(place.name, place.dtype, place.shape,
                               partial(_baked, base, place.name, parts[place.name], device, sums) if place.name in parts
@@ -118,7 +124,19 @@ def bake_loras(settings: BakeSettings, progress: Progress = SILENT) -> BakeRepor
             write_safetensors(target, tensors, metadata, replace=False, progress=progress)
     rounding = math.sqrt(sums[0] / sums[1]) if sums[1] else 0.0
     notes = dict.fromkeys(family_note(Family(kind_of(path).family, ""), one) for one in families(sources))
-    return BakeReport(str(target), target.stat().st_size, len(parts), rounding, tuple(unused), tuple(filter(None, notes)))
+    return BakeReport(str(target), target.stat().st_size, len(parts), rounding, tuple(unused),
+                      tuple(filter(None, [*twice_notes(sources), *notes])),
+                      tuple((str(source.file.path), source.weight) for source in sources), settings.blocks)
+
+
+def check_fit(path: Path, sources: Sequence[Source]) -> tuple[str, ...]:
+    """See that a model takes the files, by headers alone. Returns: layers for which it has no place.
+
+    Raises: ModelError: as `fitting_family`; a layer has another shape there, or none has a place.
+    """
+    family = fitting_family(path, sources)
+    with TensorFile(path) as base:
+        return tuple(_parts(base, family, sources)[1])
 
 
 def fitting_family(path: Path, sources: Sequence[Source]) -> str:
@@ -139,7 +157,7 @@ def fitting_family(path: Path, sources: Sequence[Source]) -> str:
 
 
 def _parts(base: TensorFile, family: str, sources: Sequence[Source]) -> tuple[dict[str, list[_Part]], list[str]]:
-    """By the checkpoint's names, and modules and tensors without a place."""
+    """By the checkpoint's names, and modules and tensors without a place. Raises: ModelError: none has one, or another shape."""
     here, norms = {place.slot: place for place in places_in(base, family)}, norms_in(base, family)
     found: dict[str, list[_Part]] = {}
     unused = []
@@ -161,6 +179,8 @@ def _parts(base: TensorFile, family: str, sources: Sequence[Source]) -> tuple[di
                 rows = edges_of(place.slot, shape[0])[number] if len(place.slot.parts) > 1 and number >= 0 else place.rows(shape[0])
                 _fits(base, key, rows, source, module, role)
                 found.setdefault(key, []).append(_Part(source, module, role, rows, swapped))
+    if not found:
+        raise ModelError(f"No layer of {sources[0].name} has a place in {base.path.name}.", "They belong to different models.")
     return found, unused
 
 

@@ -32,7 +32,7 @@ from core.utilities.checkpoints.checkpoint_layers import (
 )
 from core.utilities.choices import PRECISIONS, Precision
 from core.utilities.files.lora_file import FLOATS, TensorFile
-from core.utilities.files.targets import free_target, taken
+from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import write_safetensors
 from core.utilities.layers.new_layers import MadeLayer, NewLayer, NewLayers, kohya_names
 from core.utilities.layers.plans import LayerPlan, percent
@@ -61,6 +61,10 @@ class ExtractSettings(Settings):
     iterations: int = setting(ITERATIONS, "Power iterations", "Each brings the result nearer to the full SVD's.", ge=0, le=20,
                               level="expert", source=SOURCE)
     device: str = choices.device()
+
+    def usual_target(self) -> Path:
+        """Where the result goes when nothing is said. Raises: ConfigError: the trained model's path cannot be resolved."""
+        return beside(self.tuned, "-lora")
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def extract_lora(settings: ExtractSettings, progress: Progress = SILENT) -> Extr
     """
     device = chosen_device(settings.device)
     paths = typed_path(settings.base), typed_path(settings.tuned)
-    target = free_target(paths[1], settings.save_to, "-lora")
+    target = free_target(settings.usual_target(), settings.save_to)
     base, tuned, family, wanted = _opened(settings)
     differing = _differing(base, tuned, wanted, progress)
     if not differing:

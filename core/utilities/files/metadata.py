@@ -31,6 +31,8 @@ KEYS: Mapping[str, str] = {
 """Each setting and its key in the file."""
 SPEC = ("modelspec.sai_model_spec", "1.0.1")
 """Says which version of ModelSpec the other keys follow."""
+IN_PLACE = "Only the header was written."
+ANEW = "The whole file was written with its new header; the tensors are the same."
 THUMBNAIL_SIZE = 256
 """Pixels of the longer side; a JPEG of it takes some 15 KB of the header."""
 
@@ -48,7 +50,7 @@ class MetadataSettings(Settings):
     license: str = setting("", "Licence", "For example CreativeML Open RAIL-M.", source=KEYS["license"])
     description: str = setting("", "Description", source=KEYS["description"])
     tags: str = setting("", "Tags", "Separated by commas.", source=KEYS["tags"])
-    usage_hint: str = setting("", "How to use it", "Weight, prompt, size …", source=KEYS["usage_hint"])
+    usage_hint: str = setting("", "How to use it", "Strength, prompt, size …", source=KEYS["usage_hint"])
     thumbnail: str = setting("", "Small picture", "A picture file; it is made 256 pixels large and put into the header.",
                              source=KEYS["thumbnail"])
     prompt_name: str = setting("", "Name in prompts", "What A1111 and Forge call it: <lora:NAME:1>.", level="advanced",
@@ -73,7 +75,7 @@ class MetadataReport:
         if not self.changed and not self.removed and self.in_place:
             return f"{Path(self.file).name} says all of that already; nothing was written."
         what = ", ".join([*self.changed, *(f"{key} taken out" for key in self.removed)]) or "nothing was changed"
-        return f"{Path(self.file).name}: {what}. " + ("Only the header was written." if self.in_place else "The file was copied.")
+        return f"{Path(self.file).name}: {what}. " + (IN_PLACE if self.in_place else ANEW)
 
 
 def said_by(path: str | Path) -> dict[str, str]:
@@ -95,7 +97,7 @@ def edit_metadata(settings: MetadataSettings, progress: Progress = SILENT) -> Me
     """
     path = typed_path(settings.file)
     another = settings.save_to.strip() and typed_path(settings.save_to) != path
-    target = free_target(path, settings.save_to, "") if another else path
+    target = free_target(path, settings.save_to) if another else path
     mend_header(path)
     old = dict(read_header(path).metadata)
     new = changed_metadata(old, settings)

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from core.base.errors import ConfigError, ModelError
+from core.base.named_code import named_code, what_it_does
 from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
 from core.base.words import counted
 from core.utilities.files.lora_file import TORCH_TYPES
-from core.utilities.files.targets import free_target, taken
+from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import bytes_of, new_tensor, write_safetensors
 
+SAFE = "Ask its maker for a .safetensors file, or take another one; open it nowhere else if you do not know where it comes from."
 INSIDE = ("state_dict", "model", "module")
 """Names under which checkpoints keep their tensors one level down."""
 
@@ -28,6 +30,10 @@ class PickledSettings(Settings):
     title: ClassVar[str] = "Convert a pickled checkpoint"
     file: str = setting(..., "Checkpoint", "A .pt, .ckpt, .pth or .bin file.")
     save_to: str = setting("", "Save as", "Empty: beside it, with the ending .safetensors.")
+
+    def usual_target(self) -> Path:
+        """Where the result goes when nothing is said. Raises: ConfigError: the file's path cannot be resolved."""
+        return beside(self.file, "")
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class PickledReport:
         """The report in words."""
         more = f" and {len(self.left) - 5} more" if len(self.left) > 5 else ""
         left = f" Left out: {', '.join(self.left[:5])}{more}." if self.left else ""
-        return f"{Path(self.file).name}: {self.tensors} tensors.{left}"
+        return f"{Path(self.file).name}: {counted(self.tensors, 'tensor')}.{left}"
 
 
 def convert_pickled(settings: PickledSettings, progress: Progress = SILENT) -> PickledReport:
@@ -55,7 +61,7 @@ def convert_pickled(settings: PickledSettings, progress: Progress = SILENT) -> P
     path = typed_path(settings.file)
     if not path.is_file():
         raise ModelError(f"{path} does not exist.", "Choose a .pt, .ckpt, .pth or .bin file.")
-    target = free_target(path, settings.save_to, "")
+    target = free_target(settings.usual_target(), settings.save_to)
     values, beside = _model_of(path, _read(path))
     tensors: dict[str, Any] = {str(name): value for name, value in values.items() if _is_tensor(value)}
     if not tensors:
@@ -100,11 +106,13 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Weights only load failed" not in str(error) and "unsupported" not in str(error).lower():
-            raise ModelError(f"{path.name} cannot be read: {error}", "Download it again.") from error
-        what = str(error).partition("WeightsUnpickler error:")[2].strip().splitlines()
-        raise ModelError(f"{path.name} holds more than tensors and is not opened: {what[0] if what else 'other objects'}",
-                         "It could run a program on this machine. Ask its maker for a .safetensors file.") from error
+        if name := named_code(str(error)):
+            raise ModelError(f"{path.name} holds more than tensors and is not opened: it names {name}, {what_it_does(name)}. Nothing of it "
+                             "was run.", SAFE) from error
+        if "Weights only load failed" in str(error):
+            raise ModelError(f"{path.name} is broken, or holds more than tensors, and is not opened. Nothing of it was run.",
+                             SAFE) from error
+        raise ModelError(f"{path.name} cannot be read: {error}", "Download it again.") from error
     except Exception as error:  # a broken pickle ends in whatever its bytes happen to ask for
         raise ModelError(f"{path.name} cannot be read as a checkpoint: {error}", "Download it again.") from error
     if not isinstance(values, dict):

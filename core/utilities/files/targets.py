@@ -14,12 +14,18 @@ LONGEST_NAME = 255
 """Bytes, on all common file systems (NAME_MAX)."""
 
 
-def free_target(path: Path, save_to: str, ending: str) -> Path:
-    """Where a result goes: the given place, else beside the file with an ending to its name.
+def beside(file: str | Path, ending: str) -> Path:
+    """A name of its own beside a file, as results have it where nothing is said. Raises: ConfigError: as `typed_path`."""
+    path = typed_path(file)
+    return path.with_name(f"{path.stem}{ending}.safetensors")
+
+
+def free_target(usual: Path, save_to: str) -> Path:
+    """Where a result goes: the given place, else the usual one.
 
     Raises: ConfigError: something lies there, it is no .safetensors, or its name is longer than a disk takes.
     """
-    target = typed_path(save_to) if save_to.strip() else path.with_name(f"{path.stem}{ending}.safetensors")
+    target = typed_path(save_to) if save_to.strip() else usual
     if target.suffix != ".safetensors":
         raise ConfigError(f"{target.name} does not end in .safetensors.", "Only safetensors files are written.")
     if len(os.fsencode(target.name)) > LONGEST_NAME:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -20,8 +20,13 @@ WORDS = {
     "steps": "Steps", "max_train_steps": "Steps of the whole training", "training_started_at": "Begun", "training_finished_at": "Ended",
     "total_batch_size": "Pictures a step", "sd_scripts_commit_hash": "Version of the trainer", "optimizer": "Optimizer",
     "num_batches_per_epoch": "Steps an epoch", "batch_size_per_device": "Batch", "resolution": "Resolution",
-    "sd_model_hash": "Base model's old hash", "new_sd_model_hash": "Base model's SHA-256"}
+    "network_module": "Kind of network", "sd_model_hash": "Base model's old hash", "new_sd_model_hash": "Base model's SHA-256"}
 """Of what is no setting of a form."""
+MOST_IMPORTANT = (
+    "sd_model_name", "num_train_images", "num_epochs", "epoch", "steps", "max_train_steps", "resolution", "total_batch_size", "optimizer",
+    "learning_rate", "unet_lr", "text_encoder_lr", "lr_scheduler", "lr_warmup_steps", "network_module", "network_args", "network_dropout",
+    "noise_offset", "min_snr_gamma", "clip_skip", "mixed_precision", "seed", "training_finished_at")
+"""What a person looks for first."""
 MOST_TAGS = 100
 
 
@@ -69,16 +74,26 @@ def tag_counts(metadata: Mapping[str, str]) -> Counter[str]:
 
 def training_table(metadata: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Each ss_ key with a value, settings under the titles of the form; facts of the run first."""
-    titles = {name: field.title or name for part in PARTS.values() for name, field in part.fields().items()}
     facts: list[tuple[str, str]] = []
     settings: list[tuple[str, str]] = []
     for key, text in metadata.items():
         name = key.removeprefix("ss_")
         if name == key or name in TABLES or text in ("", "None", "{}"):
             continue
-        title = titles.get(SAID_OTHERWISE.get(name, name)) or WORDS.get(name) or name.replace("_", " ")
-        (facts if name in FACTS or name in WORDS else settings).append((WORDS.get(name, title), _value(name, text)))
+        (facts if name in FACTS or name in WORDS else settings).append((_title(name), _value(name, text)))
     return (*sorted(facts), *sorted(settings))
+
+
+def most_important(training: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those rows of `training_table` that a person looks for first, in that order."""
+    values = dict(training)
+    return [(title, values[title]) for title in map(_title, MOST_IMPORTANT) if title in values]
+
+
+def _title(name: str) -> str:
+    """On screen, of a key without its ss_."""
+    titles = {name: field.title or name for part in PARTS.values() for name, field in part.fields().items()}
+    return WORDS.get(name) or titles.get(SAID_OTHERWISE.get(name, name)) or name.replace("_", " ")
 
 
 def _value(name: str, text: str) -> str:

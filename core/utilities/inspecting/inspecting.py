@@ -6,22 +6,22 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from core.base.findings import Finding
 from core.base.progress import SILENT, Progress
 from core.base.settings import setting
-from core.base.words import counted, told_size
+from core.base.words import counted
 from core.utilities.choices import LoraSettings
 from core.utilities.files.hashing import hashes_of
 from core.utilities.files.lora_file import FLOATS, LoraFile, open_lora
 from core.utilities.inspecting.about import About, about
 from core.utilities.inspecting.layer_facts import LayerFacts, energy_by_rank, facts_of, findings_of
+from core.utilities.inspecting.told import facts_of_file, hashes_of_file, loads_of_file, page_of
 from core.utilities.layers.blocks import order_of
 from core.utilities.layers.updates import chosen_device
 from core.utilities.names.coverage import Coverage, coverage_of
-from core.utilities.names.family import Family, family_of
+from core.utilities.names.family import DEMO, Family, family_of
 
 SHARES = (0.9, 0.99)
 """Of a layer's energy, for which the rank is told."""
@@ -80,28 +80,14 @@ class LoraReport:
 
     def sentence(self) -> str:
         """A page of it for the terminal."""
-        ranks = ", ".join(f"{rank} ({count})" for rank, count in sorted(self.ranks.items())) if len(self.ranks) < 8 else \
-            f"{min(self.ranks)} to {max(self.ranks)}"
-        lines = [f"{Path(self.file).name}: {self.kind} for {self.family.title}, {told_size(self.size)}, {'/'.join(self.dtypes)}, "
-                 f"{counted(len(self.layers), 'layer')} under {self.names} names.", f"Ranks: {ranks or 'none'}."]
-        if self.about.trigger:
-            probably = "" if self.about.trigger_by == "metadata" else " (at every picture)"
-            lines.append(f"Trigger: {self.about.trigger}{probably}.")
-        if self.about.tags:
-            lines.append("Tags: " + ", ".join(f"{tag} {count}" for tag, count in self.about.tags[:15]) + ".")
-        if self.energy:
-            steps = [rank for rank in (1, 2, 4, 8, 16, 32, 64, 128) if rank <= len(self.energy)]
-            lines.append("Energy kept at rank: " + ", ".join(f"{rank}: {100 * self.energy[rank - 1]:.3g} %" for rank in steps) + ".")
-        lines += [f"{name}: {value}" for name, value in self.hashes.items()]
-        lines += [program.sentence() for program in self.programs]
-        lines += [f"{finding.level}: {finding}" for finding in self.findings]
-        return "\n".join(lines)
+        return page_of(self)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, with the singular values in four digits."""
+        """For JSON, with the singular values in four digits, and what a panel shows in words."""
         values = {field: getattr(self, field) for field in self.__dataclass_fields__ if field not in ("layers", "spectra", "family")}
         return {**values, "family": {**asdict(self.family), "title": self.family.title},
-                "layers": [self._layer(layer) for layer in self.layers]}
+                "layers": [self._layer(layer) for layer in self.layers],
+                "told": {"facts": facts_of_file(self), "loads": loads_of_file(self), "hashes": hashes_of_file(self)}}
 
     def _layer(self, layer: LayerFacts) -> dict[str, Any]:
         found = {**asdict(layer), "values": [float(f"{value:.4g}") for value in layer.values] if self.spectra else []}
@@ -155,6 +141,9 @@ def _names(file: LoraFile) -> str:
 def file_findings(file: LoraFile, family: Family, hashes: dict[str, str]) -> list[Finding]:
     """What a person should know of a file that its layers do not tell."""
     found = []
+    if family.name == DEMO:
+        found.append(Finding("info", "Made with Lorabook's demo model: it loads in Lorabook alone.",
+                             "Train with a base model of your own, and other programs load the LoRA."))
     if family.conflict:
         found.append(Finding("warning", f"Its layers are those of {family.title}, but its metadata says {family.conflict}.",
                              "The layers are right; the metadata was probably taken over from another file."))

@@ -139,7 +139,7 @@ def findings_of(layers: Sequence[LayerFacts]) -> list[Finding]:
                                  f"{len(part)}).", "They were not trained, or their learning rate was 0; they only take room."))
         if loud:
             found.append(Finding("warning", f"{_named(loud)} of {where} are more than {LOUD:g} times as strong as the middle one.",
-                                 "The learning rate was probably too high; try a lower weight or an earlier checkpoint."))
+                                 "The learning rate was probably too high; try a lower strength or an earlier checkpoint."))
     return found
 
 

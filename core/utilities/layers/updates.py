@@ -66,7 +66,7 @@ def factor_values(file: LoraFile, module: LoraModule, device: str = "cpu", compu
             raise ModelError(f"{module.tensors[role].name} in {file.path.name} holds {broken_words(tensor)}: the training broke down.",
                              "Use an earlier checkpoint of the run.")
     if not math.isfinite(file.scale(module)):
-        raise ModelError(f"The strength (alpha) of {module.name} in {file.path.name} is no number: the training broke down.",
+        raise ModelError(f"The alpha of {module.name} in {file.path.name} is no number: the training broke down.",
                          "Use an earlier checkpoint of the run.")
     return values
 

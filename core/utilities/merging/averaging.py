@@ -19,6 +19,7 @@ from core.base.settings import Settings, setting
 from core.base.tensor_headers import read_header
 from core.utilities import choices
 from core.utilities.choices import Precision
+from core.utilities.files.targets import beside
 from core.utilities.layers.updates import Computing
 from core.utilities.merging.merging import MergeReport, MergeSettings, merge_loras
 
@@ -29,7 +30,7 @@ class AverageSettings(Settings):
     title: ClassVar[str] = "Average checkpoints"
     files: tuple[str, ...] = setting(..., "Checkpoints", "Files of one run from the earliest to the last, or its folder of checkpoints.",
                                      min_length=1)
-    average_method: Literal["mean", "ema"] = setting("mean", "Method", "mean: all alike. ema: later ones count more.")
+    average_method: Literal["mean", "ema"] = setting("mean", "Method", "All alike (mean), or later ones count more (ema).")
     ema_decay: float = setting(0.7, "Decay", "How much of the average so far stays at each further checkpoint.", gt=0, lt=1,
                                only={"average_method": ("ema",)})
     new_rank: int | None = setting(None, "Rank", "Empty: of each layer the largest of the checkpoints' own.", ge=1, le=4096)
@@ -37,6 +38,10 @@ class AverageSettings(Settings):
     save_precision: Precision = choices.precision()
     device: str = choices.device()
     computing: Computing = choices.computing()
+
+    def usual_target(self) -> Path:
+        """Where the result goes when nothing is said. Raises: ConfigError: as `checkpoints_of`."""
+        return beside(checkpoints_of(self.files)[0][0], f"-{self.average_method}")
 
 
 def average_loras(settings: AverageSettings, progress: Progress = SILENT) -> MergeReport:
@@ -47,11 +52,10 @@ def average_loras(settings: AverageSettings, progress: Progress = SILENT) -> Mer
     files, others = checkpoints_of(settings.files)
     weights = shares(len(files), settings.ema_decay if settings.average_method == "ema" else None)
     merge = MergeSettings.make(files=tuple(map(str, files)), weights=weights, new_rank=settings.new_rank,
-                               save_to=settings.save_to, save_precision=settings.save_precision, device=settings.device,
-                               computing=settings.computing)
+                               save_to=settings.save_to or str(beside(files[0], f"-{settings.average_method}")),
+                               save_precision=settings.save_precision, device=settings.device, computing=settings.computing)
     words = "mean" if settings.average_method == "mean" else f"EMA {settings.ema_decay:g}"
-    report = merge_loras(merge, progress, words, f"-{settings.average_method}",
-                         None if settings.new_rank else lambda layer: layer.own)
+    report = merge_loras(merge, progress, words, None if settings.new_rank else lambda layer: layer.own)
     if not others:
         return report
     left = f"Not of this run, and left out: {', '.join(path.name for path in others[:3])}{' …' if len(others) > 3 else ''}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -226,6 +227,12 @@ def family_note(one: Family, two: Family) -> str:
     """What a person should know where families that go together are not the same; empty: they are."""
     return "" if one.name == two.name or not (one.name and two.name) else \
         f"{one.title} and {two.title} have the same layers but are different models: a LoRA of one may draw otherwise with the other."
+
+
+def twice_notes(sources: Sequence[Source]) -> list[str]:
+    """Files that are given several times: that may be meant."""
+    counts = Counter(source.file.path for source in sources)
+    return [f"{path.name} is given {count} times, and counts as often." for path, count in counts.items() if count > 1]
 
 
 def one_naming(sources: Sequence[Source]) -> None:

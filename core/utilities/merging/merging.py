@@ -15,13 +15,13 @@ from core.base.settings import Settings, setting
 from core.base.words import counted, told_size
 from core.utilities import choices
 from core.utilities.choices import PRECISIONS, Precision
-from core.utilities.files.targets import free_target, taken
+from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import new_tensor, write_safetensors
 from core.utilities.layers.new_layers import MadeLayer, NewLayer, NewLayers, names_like
 from core.utilities.layers.plans import LayerPlan, percent
 from core.utilities.layers.ranks import Method, RankRule
 from core.utilities.layers.updates import Computing, chosen_device
-from core.utilities.merging.joining import JoinedLayer, Source, families, family_note, joined, opened, unknown_of, written_type
+from core.utilities.merging.joining import JoinedLayer, Source, families, family_note, joined, opened, twice_notes, unknown_of, written_type
 from core.utilities.merging.merged_metadata import merged_metadata
 from core.utilities.merging.methods import METHODS, MergeMethod, elected, summed
 from core.utilities.merging.plain import plain_sums
@@ -42,16 +42,17 @@ class MergeSettings(Settings):
     blocks: tuple[str, ...] = setting((), "Weights of blocks", "2: up 1=0.5 halves the second file in blocks that begin with up 1, as "
                                       "Inspect calls them; text=0 leaves the text encoders of all out.", level="advanced")
     save_to: str = choices.save_to("with -merged in its name")
-    merge_method: MergeMethod = setting("sum", "Method", "sum: exactly what all do together. ties: small values go, and where "
-                                        "files pull in opposite ways the stronger side counts. dare: values are dropped by chance.",
+    merge_method: MergeMethod = setting("sum", "Method", "All of each: exactly what the files do together (sum). Where they agree: small "
+                                        "values go, and where files pull in opposite ways the stronger side counts (ties). A random part: "
+                                        "values are dropped by chance (dare).",
                                         source=PAPERS)
     density: float = setting(0.5, "Share kept", "Of each file's values in a layer: the largest (ties), or by chance (dare). The papers "
                              "also go down to 0.2 and 0.1.", gt=0, le=1, source=PAPERS, only={"merge_method": THINNED})
-    ties_scale: float = setting(1.0, "Strength", "TIES takes a mean, not a sum: this makes it stronger.", gt=0, allow_inf_nan=False,
-                                source=PAPERS, only={"merge_method": ("ties", "dare_ties")})
+    ties_scale: float = setting(1.0, "Scale of the mean", "TIES takes a mean, not a sum: more than 1 makes it stronger.", gt=0,
+                                allow_inf_nan=False, source=PAPERS, only={"merge_method": ("ties", "dare_ties")})
     seed: int = setting(0, "Seed", "Of the chance by which values are dropped.", ge=0, level="advanced",
                         only={"merge_method": ("dare", "dare_ties")})
-    dynamic_method: Method = setting("fixed", "Rank by", "fixed: the same for every layer. The others as in Resize, for the sum alone.",
+    dynamic_method: Method = setting("fixed", "Rank by", "As in Resize; what is not the same for all layers goes with all of each (sum).",
                                      level="advanced")
     new_rank: int | None = setting(None, "Rank", "Empty: the sum of the files' ranks, which holds all of them exactly. With a rule: the "
                                    "most that a layer gets.", ge=1, le=4096)
@@ -70,6 +71,10 @@ class MergeSettings(Settings):
                               "Resize the merged file by that rule afterwards.")
         return RankRule(self.dynamic_method, self.dynamic_param, self.new_rank or 1 << 20, self.new_conv_rank)
 
+    def usual_target(self) -> Path:
+        """Where the result goes when nothing is said. Raises: ConfigError: the first file's path cannot be resolved."""
+        return beside(self.files[0], "-merged")
+
 
 @dataclass(frozen=True)
 class MergeReport:
@@ -79,6 +84,8 @@ class MergeReport:
     method: str
     sources: tuple[tuple[str, float], ...]
     """Files and their weights."""
+    blocks: tuple[str, ...]
+    """Weights of blocks, as the settings have them."""
     size: int
     error: float
     """What the rank leaves out of the merged update, relative."""
@@ -94,18 +101,18 @@ class MergeReport:
         ranks = sorted({layer.new_rank for layer in self.layers})
         words = f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {ranks[0]} to {ranks[-1]}" if ranks else "no layer with a rank"
         parts = ", ".join(f"{weight:g} × {Path(name).name}" for name, weight in self.sources)
+        parts += f" (weights of blocks {', '.join(self.blocks)})" if self.blocks else ""
         lost = f"{percent(self.error)} is lost by the rank" if self.error else "nothing is lost by the rank"
         return " ".join([f"{Path(self.file).name}: {self.method} of {parts}; {words}, {told_size(self.size)}; {lost}, "
                          f"{percent(self.rounding)} by rounding.", *self.notes])
 
 
-def merge_loras(settings: MergeSettings, progress: Progress = SILENT, words: str = "", ending: str = "-merged",
+def merge_loras(settings: MergeSettings, progress: Progress = SILENT, words: str = "",
                 rank_of: Callable[[JoinedLayer], int] | None = None) -> MergeReport:
     """Write one file that does what several do together; the given ones stay as they are.
 
     Args:
         words: how the report calls the method, where the weights make the sum something else.
-        ending: of the file's name.
         rank_of: the rank of each layer, where it is not that of the settings.
     Raises: ModelError: no LoRA files, made for different base models, of kinds that cannot be added, or with values that are no numbers.
         ConfigError: wrong settings, or the target is taken. DiskError, Cancelled: nothing is written.
@@ -113,7 +120,7 @@ def merge_loras(settings: MergeSettings, progress: Progress = SILENT, words: str
     rule, device = settings.rule(), chosen_device(settings.device)
     with opened(settings.files, settings.weights, settings.blocks) as sources:
         layers, family = joined(sources)
-        target = free_target(sources[0].file.path, settings.save_to, ending)
+        target = free_target(settings.usual_target(), settings.save_to)
         dtype = written_type(sources, PRECISIONS.get(settings.save_precision, ""))
         having = [layer for layer in layers if layer.is_factored]
         release = partial(_release, sources)
@@ -132,7 +139,7 @@ def merge_loras(settings: MergeSettings, progress: Progress = SILENT, words: str
             words = words or METHODS[settings.merge_method]
             metadata = merged_metadata(sources, ranks, words, settings.blocks)
             write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
-        return MergeReport(str(target), words, tuple((str(source.file.path), source.weight) for source in sources),
+        return MergeReport(str(target), words, tuple((str(source.file.path), source.weight) for source in sources), settings.blocks,
                            target.stat().st_size, new.error(), new.rounding(), new.plans(), tuple(place.name for _, place in unknown),
                            tuple(_notes(sources, layers, settings, several, family)))
 
@@ -164,7 +171,7 @@ def _release(sources: Sequence[Source]) -> None:
 def _notes(sources: Sequence[Source], layers: Sequence[JoinedLayer], settings: MergeSettings, several: Sequence[str],
            family: Family) -> list[str]:
     """What a person should know of it."""
-    notes = []
+    notes = twice_notes(sources)
     shared = sum(len(layer.parts) > 1 for layer in layers)
     if shared < len(layers):
         notes.append(f"{len(layers) - shared} of {len(layers)} layers are in one file alone.")

@@ -1,4 +1,4 @@
-"""A LoRA file with a weight in it: at 1 it does what the given one does at that weight.
+"""A LoRA file with a strength in it: at 1 it does what the given one does at that strength.
 
 The values stay as they are to the last bit: the weight goes into each layer's alpha, which every program multiplies with, in float32 where
 the file's own type cannot hold it. Only where there is no alpha (diffusers' names, plain differences, LoKr of two whole matrices) the
@@ -23,7 +23,7 @@ from core.utilities import choices
 from core.utilities.files.derived import Step, carried
 from core.utilities.files.lora_file import TORCH_TYPES, LoraFile
 from core.utilities.files.modules import LoraModule
-from core.utilities.files.targets import free_target, taken
+from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import NewTensor, bytes_of, new_tensor, write_safetensors
 from core.utilities.layers.plans import percent
 from core.utilities.merging.joining import Source, opened
@@ -41,15 +41,19 @@ TURNED = ("oft", "boft")
 class WeighSettings(Settings):
     """Which file, and how much of it."""
 
-    title: ClassVar[str] = "Write a LoRA with its weight"
+    title: ClassVar[str] = "Write a LoRA with its strength"
     file: str = setting(..., "LoRA file", "A .safetensors file.")
-    weight: float = setting(1.0, "Weight", "The one at which it was best, such as 0.8: the new file does at 1 what this one does there.",
+    weight: float = setting(1.0, "Strength", "The one at which it was best, such as 0.8: the new file does at 1 what this one does there.",
                             ge=-10, le=10)
     blocks: tuple[str, ...] = setting((), "Weights of blocks", "up 1=0.5 halves blocks that begin with up 1, as Inspect calls them, on top "
-                                      "of the weight; text=0 leaves the text encoders out.", level="advanced")
-    save_to: str = choices.save_to("with the weight in its name")
+                                      "of the strength; text=0 leaves the text encoders out.", level="advanced")
+    save_to: str = choices.save_to("with the strength in its name")
     in_factors: bool = setting(False, "Into the values", "For programs that pass over alpha. The values are rounded; how much is told.",
                                level="expert")
+
+    def usual_target(self) -> Path:
+        """Where the result goes when nothing is said. Raises: ConfigError: the file's path cannot be resolved."""
+        return beside(self.file, f"-w{self.weight:g}{'-blocks' if self.blocks else ''}")
 
 
 @dataclass(frozen=True)
@@ -95,20 +99,20 @@ class _Weighing:
 
 
 def weigh_lora(settings: WeighSettings, progress: Progress = SILENT) -> WeighReport:
-    """Write a file that does at weight 1 what the given one does at another; that one stays as it is.
+    """Write a file that does at strength 1 what the given one does at another; that one stays as it is.
 
     Raises: ModelError: no LoRA file, a kind that is no sum (DoRA, OFT, replaced weights), or multiplied values that are no numbers.
         ConfigError: a weight that changes nothing or leaves nothing, a block that is not there, or the target is taken.
         DiskError, Cancelled: nothing is written.
     """
     if settings.weight == 0:
-        raise ConfigError("At the weight 0 nothing of the LoRA would be left.", "Choose another weight, such as 0.8.")
+        raise ConfigError("At strength 0 nothing of the LoRA would be left.", "Choose another one, such as 0.8.")
     if settings.weight == 1 and not settings.blocks:
-        raise ConfigError("At the weight 1 the file does what it does already.", "Choose another weight, such as 0.8.")
+        raise ConfigError("At strength 1 the file does what it does already.", "Choose another one, such as 0.8.")
     with opened([settings.file], [settings.weight], settings.blocks) as (source,):
         file = source.file
         _refuse(file)
-        target = free_target(file.path, settings.save_to, f"-w{settings.weight:g}{'-blocks' if settings.blocks else ''}")
+        target = free_target(settings.usual_target(), settings.save_to)
         done = _Weighing()
         tensors = [tensor for module in file.modules for tensor in _weighed(source, module, settings.in_factors, done)]
         if not tensors:
@@ -124,13 +128,13 @@ def _refuse(file: LoraFile) -> None:
     """Raises: ModelError: a layer at half its weight is not half of what it does."""
     for module in file.modules:
         if module.is_dora:
-            raise ModelError(f"{module.name} is {module.words}: it learned the lengths of the whole weight, and at another weight programs "
-                             "mix its result with the base's, which no DoRA file can say.", "Set the weight where you draw.")
+            raise ModelError(f"{module.name} is {module.words}: it learned the lengths of the whole weight, and at another strength "
+                             "programs mix its result with the base's, which no DoRA file can say.", "Set the strength where you draw.")
         if module.kind in TURNED:
             raise ModelError(f"{module.name} is {module.words}: it turns the base's weights, which cannot be weighed in the file.",
-                             "Set the weight where you draw.")
+                             "Set the strength where you draw.")
         if "set_weight" in module.tensors:
-            raise ModelError(f"{module.name} replaces the base's weights, which cannot be weighed.", "Set the weight where you draw.")
+            raise ModelError(f"{module.name} replaces the base's weights, which cannot be weighed.", "Set the strength where you draw.")
         if module.kind == "incomplete" or "bias" in module.tensors:
             what = f"incomplete: it {module.problem}" if module.kind == "incomplete" else "a layer with a bias of unknown meaning"
             raise ModelError(f"{module.name} is {what}.", "Inspect the file; save it again with the program that made it.")

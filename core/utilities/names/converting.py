@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from core.base.errors import ModelError
+from core.base.findings import Finding
+from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import setting
 from core.base.tensor_headers import TensorPlace
@@ -21,7 +24,7 @@ from core.utilities.choices import PRECISIONS, LoraSettings, Precision
 from core.utilities.files.derived import PARTS, Step, carried
 from core.utilities.files.lora_file import FLOATS, TORCH_TYPES, LoraFile, open_lora
 from core.utilities.files.modules import LoraModule
-from core.utilities.files.targets import free_target, taken
+from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import NewTensor, bytes_of, new_tensor, write_safetensors
 from core.utilities.layers.new_layers import MadeLayer, NewLayer, NewLayers, names_like
 from core.utilities.layers.parallel import one_thread
@@ -29,15 +32,18 @@ from core.utilities.layers.pieces import pieces
 from core.utilities.layers.plans import KEPT, percent
 from core.utilities.layers.products import added, columns_of, cut_to, factors_of
 from core.utilities.layers.updates import Computing, broken_words, chosen_device, is_finite, weight_shape
-from core.utilities.names.family import family_of
+from core.utilities.names.family import DEMO, family_of, family_title
 from core.utilities.names.renamed import Plan, parts_of, plan_names
 from core.utilities.names.renamed_layer import ENDINGS, Renamed
+from core.utilities.names.unnamed import unnamed_finding
 
 if TYPE_CHECKING:
     import torch
 
 CLIP = "text_model."
 """With it begin the layers of CLIP before transformers 5, and in LoRA files also after it."""
+NAMED = re.compile(r"(?<=.)(-(kohya|diffusers|comfy))+$")
+"""What a conversion put to a file's name."""
 KNOWN = ("sd15", "sd2", "sdxl", "flux1", "flux2_dev", "flux2_klein", "sd3")
 
 
@@ -46,12 +52,20 @@ class ConvertSettings(LoraSettings):
 
     title: ClassVar[str] = "Convert a LoRA"
     naming: Literal["same", "kohya", "diffusers", "comfy"] = setting(
-        "same", "Names", "kohya: sd-scripts, A1111, Forge, ComfyUI. diffusers: diffusers and PEFT. comfy: ComfyUI's own, with dots.")
+        "same", "Names", "Whose names the layers get: of sd-scripts, A1111 and Forge, which ComfyUI reads too (kohya), of diffusers and "
+        "PEFT (diffusers), or ComfyUI's own, with dots (comfy).")
     to_lora: bool = setting(False, "LoHa and LoKr to LoRA", "Also Tucker's form; exact, so the ranks grow: resize afterwards.")
-    fold_alpha: bool = setting(False, "Strength into the factors", "Every program then reads it, but values are rounded. Off: it stands in "
+    fold_alpha: bool = setting(False, "Alpha into the factors", "Every program then reads it, but values are rounded. Off: it stands in "
                                "diffusers' settings where factors cannot hold it exactly.", only={"naming": ("diffusers",)})
     save_precision: Precision = choices.precision(level="basic")
     save_to: str = choices.save_to("with what it became in its name", "the file")
+
+    def usual_target(self) -> Path:
+        """Where the result goes when nothing is said: names that the file's own name tells are not told twice. Raises: ConfigError."""
+        path = typed_path(self.file)
+        if self.naming != "same":
+            return beside(path.with_name(NAMED.sub("", path.stem) + path.suffix), f"-{self.naming}")
+        return beside(path, f"-{self.save_precision}" if self.save_precision != "same" else "-lora" if self.to_lora else "-copy")
 
 
 @dataclass(frozen=True)
@@ -70,13 +84,15 @@ class ConvertReport:
     kept: tuple[str, ...]
     """Layers and tensors whose names nobody knows; they stand in the new file as they were."""
     notes: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    """Layers that kept their names, though others were asked for."""
 
     def sentence(self) -> str:
         """The report in words."""
         what = f"{counted(self.renamed, 'layer')} under the names of {self.naming}" if self.renamed else "names as they were"
         lora = f", {self.made_lora} made LoRA" if self.made_lora else ""
         rounding = f", rounding changed the values by {percent(self.rounding)}" if self.rounding else ""
-        return " ".join([f"{Path(self.file).name}: {what}{lora}{rounding}, {told_size(self.size)}.", *self.notes])
+        return " ".join([f"{Path(self.file).name}: {what}{lora}{rounding}, {told_size(self.size)}.", *map(str, self.findings), *self.notes])
 
 
 def convert_lora(settings: ConvertSettings, progress: Progress = SILENT) -> ConvertReport:
@@ -88,8 +104,7 @@ def convert_lora(settings: ConvertSettings, progress: Progress = SILENT) -> Conv
     dtype, device = PRECISIONS.get(settings.save_precision, ""), chosen_device(settings.device)
     with open_lora(settings.file) as file:
         whole = [module for module in file.modules if is_made_lora(module)]
-        ending = settings.naming if settings.naming != "same" else settings.save_precision if dtype else "lora" if whole else "copy"
-        target = free_target(file.path, settings.save_to, f"-{ending}")
+        target = free_target(settings.usual_target(), settings.save_to)
         step = Step(file.path.name, file.tensors_hash(), "convert")
         if not settings.to_lora or not whole:
             return _renamed(file, target, settings, dtype, 0, step, progress)
@@ -136,13 +151,11 @@ def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str
     rounding, plan, family, naming = Rounding(), Plan(kept=file.modules), "", settings.naming
     if naming != "same":
         family = family_of(file.modules, file.metadata).name.replace("chroma", "flux1")
-        if family not in KNOWN:
-            raise ModelError(f"The base model of {file.path.name} is {family or 'not known'}: its names are not, either.",
-                             f"Names are converted for {', '.join(KNOWN)}.")
+        _refuse_unknown(file, family)
         with one_thread():
             plan = plan_names(file, family, naming, settings.fold_alpha)
         if not plan.layers:
-            raise ModelError(f"No layer of {file.path.name} has a name that is known for {family}.")
+            raise ModelError(f"No layer of {file.path.name} has a name that {family_title(family)} has.", "Leave the names as they are.")
     tensors = [tensor for layer in plan.layers for tensor in tensors_of(file, layer, dtype, rounding)]
     kept = [place for module in plan.kept for place in module.tensors.values()]
     tensors += [cast(file, place, dtype, rounding) for place in [*kept, *file.unknown]]
@@ -151,15 +164,24 @@ def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str
         write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
     notes = []
     if told := sum(layer.told_alpha is not None for layer in plan.layers):
-        notes.append(f"The strength of {counted(told, 'layer')} stands in diffusers' settings, for the factors cannot hold it without "
+        notes.append(f"The alpha of {counted(told, 'layer')} stands in diffusers' settings, for the factors cannot hold it without "
                      "rounding: diffusers reads them, other programs do not.")
-    if naming != "same" and plan.kept:
-        notes.append(f"{counted(len(plan.kept), 'layer')} of names that are not known stayed as they were, such as {plan.kept[0].name}.")
     if missing := file.missing_alpha():
         notes.append(f"{counted(len(missing), 'layer')} without an alpha: it counts as the rank.")
-    left = tuple(module.name for module in plan.kept) if naming != "same" else ()
+    left = plan.kept if naming != "same" else []
+    findings = (unnamed_finding(target, left, naming, family),) if naming != "same" and left else ()
     return ConvertReport(str(target), naming, target.stat().st_size, len(plan.layers), made, rounding.share(),
-                         (*left, *(place.name for place in file.unknown)), tuple(notes))
+                         (*(module.name for module in left), *(place.name for place in file.unknown)), tuple(notes), findings)
+
+
+def _refuse_unknown(file: LoraFile, family: str) -> None:
+    """Raises: ModelError: how other programs name the layers of that model is not known."""
+    if family == DEMO:
+        raise ModelError(f"{file.path.name} was made with {family_title(DEMO)}, which is in no other program: its layers have no other "
+                         "names.", "Leave the names as they are; another precision can be had.")
+    if family not in KNOWN:
+        raise ModelError(f"The base model of {file.path.name} is {family_title(family) or 'not known'}: its names are not, either.",
+                         f"Names are converted for {', '.join(map(family_title, KNOWN))}.")
 
 
 @dataclass

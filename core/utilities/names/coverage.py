@@ -15,8 +15,10 @@ from functools import lru_cache
 from typing import Literal
 
 from core.base.tensor_headers import TensorPlace
+from core.base.words import counted
 from core.utilities.files.modules import LoraModule
 from core.utilities.names.architectures import TRANSFORMERS, UNETS, original_name, text_layers, transformer_layers, unet_layers
+from core.utilities.names.family import DEMO
 
 Program = Literal["A1111", "Forge", "ComfyUI", "diffusers"]
 PROGRAMS: tuple[Program, ...] = ("A1111", "Forge", "ComfyUI", "diffusers")
@@ -33,6 +35,7 @@ KINDS: Mapping[Program, tuple[str, ...]] = {
 T5 = re.compile(r"lora_te[23]_encoder_block_\d+_layer_\d+_\w+")
 """T5's layers, which only ComfyUI and Forge read."""
 EXAMPLES = 5
+ONLY_HERE = "Lorabook's demo model is in no other program."
 
 
 @dataclass(frozen=True)
@@ -55,15 +58,15 @@ class Coverage:
 
 
 def coverage_of(modules: Sequence[LoraModule], unknown: Sequence[TensorPlace], family: str) -> list[Coverage]:
-    """For each program. Args: family: a name of `core.diffusion.kinds.TITLES`; chroma's layers are those of flux1."""
+    """For each program. Args: family: as `Family.name`; chroma's layers are those of flux1."""
     family = "flux1" if family == "chroma" else family
     return [_coverage(program, modules, unknown, family) for program in PROGRAMS]
 
 
 def _coverage(program: Program, modules: Sequence[LoraModule], unknown: Sequence[TensorPlace], family: str) -> Coverage:
     if family not in FAMILIES[program]:
-        return Coverage(program, 0, len(modules), (), "Its names for this model are not known here." if family else
-                        "The model that the file was made for is not known.")
+        return Coverage(program, 0, len(modules), (), ONLY_HERE if family == DEMO else "Its names for this model are not known here."
+                        if family else "The model that the file was made for is not known.")
     names = accepted(program, family)
     strange = [module for module in modules if not _is_known(program, module, names)]
     kinds = [module for module in modules if module not in strange and module.kind not in KINDS[program]]
@@ -75,7 +78,11 @@ def _coverage(program: Program, modules: Sequence[LoraModule], unknown: Sequence
         reasons.append(f"It does not compute with {', '.join(sorted({module.words for module in kinds}))}.")
     if program == "diffusers" and any(module.is_dora for module in modules):
         reasons.append("It leaves out DoRA's lengths, so the pictures differ.")
-    if program == "diffusers" and (left or unknown) and any(module.scheme == "kohya" for module in modules):
+    kohya = [module for module in modules if module.scheme == "kohya"]
+    if program == "diffusers" and kohya and len(kohya) < len(modules) and family in UNETS:
+        reasons.append(f"It passes over the {counted(len(kohya), 'layer')} under sd-scripts' names, for others stand in the same file.")
+        left = [module for module in modules if module in left or module in kohya]
+    elif program == "diffusers" and (left or unknown) and kohya:
         reasons.append("It refuses a whole file of these names where it does not know one tensor.")
         left = list(modules)
     return Coverage(program, len(modules) - len(left), len(modules), tuple(module.name for module in left[:EXAMPLES]), " ".join(reasons))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from core.base.paths import DEMO_VERSION
 from core.diffusion.kinds import FLUX2_WIDTHS, MARKS, TITLES
 from core.training.importing.lora_values import VERSIONS
 from core.utilities.files.modules import LoraModule
@@ -15,6 +16,8 @@ ARCHITECTURES = (("stable-diffusion-v1", "sd15"), ("stable-diffusion-v2", "sd2")
                  ("stable-diffusion-3", "sd3"), ("flux-1", "flux1"), ("flux-2", "flux2_dev"), ("chroma", "chroma"), ("lumina-2", "lumina2"),
                  ("hunyuan-image", "hunyuan_image"), ("anima", "anima"), ("qwen-image", "qwen_image"), ("z-image", "z_image"))
 """Beginnings of modelspec.architecture (kohya-ss/sd-scripts, library/sai_model_spec.py; musubi-tuner, utils/sai_model_spec.py)."""
+DEMO = "demo"
+"""The embedded model. Its layers bear names of SD 1.5, but it is built smaller: only the metadata tells it."""
 SINGLE_IN_FLUX1 = 21504
 """Outputs of FLUX.1's single_blocks.linear1: three of attention and four of feed-forward times 3072; FLUX.2 has six of feed-forward."""
 
@@ -24,7 +27,7 @@ class Family:
     """What a file was made for."""
 
     name: str
-    """A name of `core.diffusion.kinds.TITLES`; empty: not known."""
+    """A name of `core.diffusion.kinds.TITLES`, or DEMO; empty: not known."""
     by: str
     """"names and shapes", "metadata"; empty: nothing tells it."""
     conflict: str = ""
@@ -32,8 +35,13 @@ class Family:
 
     @property
     def title(self) -> str:
-        """"Stable Diffusion XL", "an unknown model"."""
-        return TITLES.get(self.name, "an unknown model")
+        """"Stable Diffusion XL", "Lorabook's demo model", "an unknown model"."""
+        return family_title(self.name) or "an unknown model"
+
+
+def family_title(name: str) -> str:
+    """How a person calls it; empty: it is not known."""
+    return "Lorabook's demo model" if name == DEMO else TITLES.get(name, "")
 
 
 def family_of(modules: Sequence[LoraModule], metadata: Mapping[str, str]) -> Family:
@@ -45,12 +53,14 @@ def family_of(modules: Sequence[LoraModule], metadata: Mapping[str, str]) -> Fam
         return Family(told or built, "names and shapes")
     if {built, told} == {"sd15", "sdxl"} and all(module.is_text for module in modules):
         return Family(told, "metadata")  # the first text encoder of SDXL is that of SD 1.5
-    return Family(built, "names and shapes", TITLES.get(told, told))
+    return Family(built, "names and shapes", family_title(told) or told)
 
 
 def by_metadata(metadata: Mapping[str, str]) -> str:
     """The family that the training wrote down; empty: none that is known."""
     version = metadata.get("ss_base_model_version", "")
+    if version == DEMO_VERSION:
+        return DEMO
     for start, family in VERSIONS:
         if version.startswith(start):
             return family

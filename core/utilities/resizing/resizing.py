@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from core.base.progress import SILENT, Progress
 from core.base.settings import setting
-from core.base.words import told_size
+from core.base.words import counted, told_size
 from core.utilities import choices
 from core.utilities.choices import PRECISIONS, LoraSettings, Precision
 from core.utilities.files.lora_file import LoraFile, open_lora
-from core.utilities.files.targets import free_target, taken
+from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import write_safetensors
 from core.utilities.layers.algebra import FactorSpectrum
 from core.utilities.layers.new_layers import NewLayers
@@ -29,20 +29,24 @@ class ResizeLoraSettings(LoraSettings):
 
     title: ClassVar[str] = "Resize a LoRA"
     save_to: str = choices.save_to("with the rank in its name", "the file")
-    dynamic_method: Method = setting("fixed", "Rank by", "fixed: the same for every layer. The others give each layer what it needs: "
-                                     "sv_ratio by the smallest value kept, sv_cumulative by their sum, sv_fro by their squares.",
-                                     source=SOURCE)
+    dynamic_method: Method = setting("fixed", "Rank by", "The same for all layers (fixed), or each gets what it needs: by the share of its "
+                                     "norm (sv_fro) or of the sum of its singular values (sv_cumulative), or by the smallest value "
+                                     "(sv_ratio).", source=SOURCE)
     new_rank: int = setting(16, "Rank", "With a rule: the most that a layer gets.", ge=1, le=4096, source=SOURCE)
     new_conv_rank: int | None = setting(None, "Rank of convolutions", "Of those larger than 1 × 1. Empty: as the others.", ge=1, le=4096,
                                         level="advanced", source=SOURCE)
-    dynamic_param: float = setting(20.0, "Rule's number", "sv_ratio: the largest value over the smallest kept (20). sv_cumulative and "
-                                   "sv_fro: the share that is kept (0.97).", ge=0, source=SOURCE,
+    dynamic_param: float = setting(20.0, "Rule's number", "The share that is kept (sv_fro, sv_cumulative: 0.97), or how many times the "
+                                   "smallest value the largest may be (sv_ratio: 20).", ge=0, source=SOURCE,
                                    only={"dynamic_method": ("sv_ratio", "sv_cumulative", "sv_fro")})
     save_precision: Precision = choices.precision()
 
     def rule(self) -> RankRule:
         """Raises: ConfigError: the rule's number is out of its bounds."""
         return RankRule(self.dynamic_method, self.dynamic_param, self.new_rank, self.new_conv_rank)
+
+    def usual_target(self) -> Path:
+        """Where the result goes when nothing is said. Raises: ConfigError: the rule is wrong."""
+        return beside(self.file, _ending(self.rule()))
 
 
 class PreviewSettings(LoraSettings):
@@ -111,7 +115,7 @@ def resize_lora(settings: ResizeLoraSettings, progress: Progress = SILENT) -> Re
     """
     rule, device = settings.rule(), chosen_device(settings.device)
     with open_lora(settings.file) as file:
-        target = free_target(file.path, settings.save_to, _ending(rule))
+        target = free_target(settings.usual_target(), settings.save_to)
         known: dict[str, FactorSpectrum] = {}
         values = read_values(file, device, settings.computing, progress, known)
         plan = values.plan(rule)
@@ -130,15 +134,15 @@ def notes_of(file: LoraFile, plan: ResizePlan, kept: tuple[str, ...]) -> list[st
     """What a person should know of it."""
     notes = []
     if plan.too_high:
-        notes.append(f"{plan.too_high} layers have a lower rank already and keep it: a higher one would hold nothing more.")
+        notes.append(f"{counted(plan.too_high, 'layer')} already of a lower rank stay so: a higher one would hold nothing more.")
     if missing := file.missing_alpha():
-        notes.append(f"{len(missing)} layers have no alpha; it counts as their rank.")
+        notes.append(f"{counted(len(missing), 'layer')} without an alpha: it counts as the rank.")
     if made := [module for module in file.modules if module.kind in ("loha", "lokr")]:
-        notes.append(f"{len(made)} layers of LoHa or LoKr became LoRA.")
+        notes.append(f"{counted(len(made), 'layer')} of LoHa or LoKr became LoRA.")
     if any(module.is_dora for module in file.modules):
         notes.append("DoRA's lengths are kept: the errors are those of the update that they are applied to.")
     if kept:
-        notes.append(f"{len(kept)} modules and tensors without a rank were taken over as they are.")
+        notes.append(f"Taken over as they are, for they have no rank: {len(kept)} (layers and single tensors).")
     return notes
 
 

@@ -8,6 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from core.base.errors import ConfigError, ModelError
+from core.base.paths import DEMO_VERSION
 from core.utilities.files.derived import ALPHAS, PARTS
 from core.utilities.files.lora_file import open_lora
 from core.utilities.layers.products import factors_of
@@ -201,7 +202,7 @@ def test_a_strength_that_factors_cannot_hold_stands_in_diffusers_settings(tmp_pa
     name = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
     path = write(tmp_path / "a.safetensors", {name: roles}, VERSIONS["sd15"])
     report = converted(path, tmp_path / "b.safetensors", "diffusers")
-    assert "The strength of 1 layer stands in diffusers' settings" in report.sentence()
+    assert "The alpha of 1 layer stands in diffusers' settings" in report.sentence()
     with safe_open(tmp_path / "b.safetensors", "pt") as file:
         told = json.loads(file.metadata()["lora_adapter_metadata"])
     assert told["unet.alpha_pattern"] == {"mid_block.attentions.0.transformer_blocks.0.attn1.to_q": 2} and told["unet.r"] == 3
@@ -255,7 +256,10 @@ def test_unknown_names_are_listed_and_kept_and_what_cannot_be_said_is_refused(tm
     path = write(tmp_path / "a.safetensors", {known: layer("linear")[0], "lora_unet_odd": layer("linear", 1)[0],
                                              "emb.x": {"": low_rank(2, 3)}}, VERSIONS["sd15"])
     report = converted(path, tmp_path / "b.safetensors", "diffusers")
-    assert report.kept == ("lora_unet_odd", "emb.x") and "1 layer of names that are not known" in report.sentence()
+    assert report.kept == ("lora_unet_odd", "emb.x") and "1 layer kept its name, such as lora_unet_odd" in report.sentence()
+    told, = report.findings
+    assert told.level == "warning" and "Stable Diffusion 1.x has no layer called so. Names of several kinds now stand" in told.what
+    assert "Of the new file diffusers loads 1 of 2 layers." in told.remedy
     assert "lora_unet_odd.lora_up.weight" in load_file(tmp_path / "b.safetensors")
     with pytest.raises(ConfigError, match="is there already"):
         converted(path, tmp_path / "b.safetensors", "diffusers")
@@ -267,3 +271,23 @@ def test_unknown_names_are_listed_and_kept_and_what_cannot_be_said_is_refused(tm
                                               layer("linear")[0]}, VERSIONS["sd15"])
     with pytest.raises(ModelError, match="mean the same layer"):
         converted(both, tmp_path / "c.safetensors", "comfy")
+
+
+def test_a_file_of_the_demo_model_has_no_other_names_but_another_precision(tmp_path):
+    known = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
+    path = write(tmp_path / "a.safetensors", {known: layer("linear")[0]}, {"ss_base_model_version": DEMO_VERSION})
+    with pytest.raises(ModelError, match="a.safetensors was made with Lorabook's demo model, which is in no other program"):
+        converted(path, tmp_path / "b.safetensors", "diffusers")
+    assert converted(path, tmp_path / "c.safetensors", save_precision="fp16").findings == ()
+
+
+def test_a_file_that_was_converted_before_does_not_bear_both_names(tmp_path):
+    def named(stem, **values):
+        return ConvertSettings.make(file=str(tmp_path / f"{stem}.safetensors"), **values).usual_target().name
+
+    assert named("mika-diffusers", naming="kohya") == "mika-kohya.safetensors"
+    assert named("mika-diffusers-diffusers", naming="comfy") == "mika-comfy.safetensors"
+    assert named("-diffusers", naming="kohya") == "-diffusers-kohya.safetensors"
+    assert named("mika-diffusers", save_precision="fp16") == "mika-diffusers-fp16.safetensors"
+    assert [named("m", to_lora=True), named("m"), named("m.1", naming="comfy")] == ["m-lora.safetensors", "m-copy.safetensors",
+                                                                                   "m.1-comfy.safetensors"]

@@ -133,3 +133,17 @@ def test_the_first_text_encoder_of_sdxl_must_be_called_te1_for_a1111(tmp_path):
 def test_a_file_for_an_unknown_model_says_so(tmp_path):
     found = covered(names_file(tmp_path, ["lora_unet_x"]), "")
     assert all(coverage.loaded == 0 and "not known" in coverage.reason for coverage in found.values())
+
+
+def test_of_a_file_with_names_of_both_kinds_diffusers_takes_its_own_alone(tmp_path):
+    from diffusers import StableDiffusionPipeline
+
+    own, theirs = "unet.mid_block.attentions.0.proj_in", "lora_unet_mid_block_attentions_0_proj_out"
+    path = write(tmp_path / "a.safetensors", {
+        own: {".lora_B.weight": torch.ones(2, 1), ".lora_A.weight": torch.ones(1, 2)},
+        theirs: {".lora_up.weight": torch.ones(2, 1), ".lora_down.weight": torch.ones(1, 2)}})
+    found = covered(path, "sd15")
+    assert found["ComfyUI"].loaded == 2 and found["diffusers"].loaded == 1 and found["diffusers"].missing == (theirs,)
+    assert "passes over the 1 layer under sd-scripts' names" in found["diffusers"].reason
+    state, _ = StableDiffusionPipeline.lora_state_dict(load_file(path))
+    assert {name.partition(".lora")[0] for name in state} == {own, theirs}  # not converted; only names that begin with unet. are loaded

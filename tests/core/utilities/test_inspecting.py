@@ -7,6 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.base.errors import ModelError
+from core.base.paths import DEMO_VERSION
+from core.cli import main
 from core.stages import plain
 from core.utilities.files.hashing import hashes_of
 from core.utilities.files.lora_file import open_lora
@@ -52,9 +54,10 @@ def test_a_real_sized_file_is_told_whole(tmp_path):
     assert report.blocks[0].block == "text 1, layer 0" and report.blocks[12].block == "down 0.0" and report.blocks[-1].block == "up 3.2"
     assert all(block.ranks == (2,) and block.alphas == (1.0,) and block.norm for block in report.blocks)
     words = report.sentence()
-    for part in ("LoRA for Stable Diffusion 1.x", "Ranks: 2 (264).", "Tags: mika 12, 1girl 12, smile 7",
-                 "ComfyUI: all 264 layers", "autov3: "):
-        assert part in words
+    for part in ("a.safetensors: LoRA for Stable Diffusion 1.x, rank 2, ", "Made for       Stable Diffusion 1.x (by names and shapes)",
+                 "Frequent tags  mika 12, 1girl 12, smile 7", "  ComfyUI    yes, all of it", f"Civitai)  {report.hashes['autov3']}",
+                 "\n  Base model ", " model.safetensors\n", "  down 0.0             12      2     1      0.", "99 % at rank 2."):
+        assert part in words, words
     value = plain(report)
     json.dumps(value)
     assert value["layers"][0]["rank_90"] in (1, 2) and value["family"]["title"] == "Stable Diffusion 1.x" and value["summary"] == words
@@ -70,7 +73,7 @@ def test_a_quick_look_reads_no_tensor_and_needs_no_torch(tmp_path):
     code = ("import sys\nfrom core.utilities.inspecting.inspecting import InspectSettings, inspect_lora\n"
             f"print(inspect_lora(InspectSettings.make(file={str(path)!r}, measured=False)).sentence())\nassert 'torch' not in sys.modules")
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert result.returncode == 0 and "Ranks: 4 (1)." in result.stdout, result.stderr
+    assert result.returncode == 0 and "Rank      4\n" in result.stdout, result.stderr
 
 
 def test_broken_dead_and_loud_layers_and_odd_tensors_are_found(tmp_path):
@@ -220,3 +223,25 @@ def test_what_the_metadata_tells_is_read_and_what_is_broken_in_it_passed_over():
     assert table["Begun"] == "2023-11-14 22:13 UTC" and table["Learning rate"] == "0.0001" and table["Base model"] == "model.safetensors"
     assert "on" in table.values() and "VAE" not in table
     assert about({"modelspec.trigger_phrase": "mika", "ss_tag_frequency": "{broken", "ss_dataset_dirs": "[1]"}).trigger_by == "metadata"
+
+
+def test_a_terminal_tells_what_the_panel_tells(tmp_path, capsys):
+    path = write(tmp_path / "a.safetensors", {name: layer("linear", number)[0] for number, (name, _) in enumerate(layers_of("sd15"))
+                                              if number % 20 == 0}, {**METADATA, "sshs_model_hash": "0" * 64})
+    assert main(["inspect-lora", "--file", str(path), "--device", "cpu"]) == 0
+    words = capsys.readouterr().out
+    told = plain(inspect(path))["told"]
+    for value in [value for row in (*told["facts"], *told["loads"], *told["hashes"]) for value in row]:
+        assert value in words
+    assert words.count("warning: Its metadata names another hash (sshs_model_hash)") == words.count("another hash") == 1
+    assert main(["inspect-lora", "--file", str(path), "--no-measured", "--no-hashes"]) == 0
+    assert "energy" not in capsys.readouterr().out
+
+
+def test_a_file_of_the_demo_model_is_told_by_what_its_trainer_wrote(tmp_path):
+    names = [name for name, _ in layers_of("sd15")][:3]
+    said = {"ss_base_model_version": DEMO_VERSION, "modelspec.architecture": f"{DEMO_VERSION}/lora"}
+    report = inspect(write(tmp_path / "a.safetensors", {name: layer("linear")[0] for name in names}, said))
+    assert (report.family.name, report.family.title, report.family.by) == ("demo", "Lorabook's demo model", "metadata")
+    assert next(one for one in report.findings if "it loads in Lorabook alone" in one.what).level == "info"
+    assert all(one.loaded == 0 and one.reason == "Lorabook's demo model is in no other program." for one in report.programs)

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import time
+from argparse import Namespace
 
 import pytest
 import torch
@@ -76,9 +77,21 @@ class Hidden:
 
 def test_what_would_run_a_program_is_refused_and_not_run(tmp_path):
     torch.save({"a": torch.ones(1), "b": Hidden(tmp_path / "ran")}, tmp_path / "a.pt")
-    with pytest.raises(ModelError, match="holds more than tensors and is not opened"):
+    with pytest.raises(ModelError, match="more than tensors and is not opened: it names (posix|os).mkdir, which could do anything") as told:
         convert_pickled(PickledSettings.make(file=str(tmp_path / "a.pt")))
+    assert "Nothing of it was run. Ask its maker for a .safetensors file" in str(told.value)
+    assert not any(word in str(told.value) for word in ("WeightsUnpickler", "safe_globals", "allowlist", "weights_only"))
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.pt"]
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    (Namespace(rank=4), "it names argparse.Namespace, an object of argparse, which is built by running code."),
+    (eval, "it names eval, which could do anything on this machine."), (Hidden, "Hidden, an object of ")])
+def test_what_kind_of_object_a_pickled_file_names_is_told(tmp_path, content, said):
+    torch.save({"a": torch.ones(1), "b": content}, tmp_path / "a.pt")
+    with pytest.raises(ModelError) as told:
+        convert_pickled(PickledSettings.make(file=str(tmp_path / "a.pt")))
+    assert said in told.value.message and "GLOBAL" not in told.value.message
 
 
 @pytest.mark.parametrize("values, kept, left", [

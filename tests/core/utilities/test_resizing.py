@@ -115,7 +115,7 @@ def test_what_has_no_rank_is_taken_over_as_it_is(tmp_path):
         assert torch.equal(old[name], new[name])
     assert new["lora_unet_z.lora_down.weight"].shape == (1, 6) and not new["lora_unet_z.lora_up.weight"].any()
     assert set(report.kept) == {"bundle_emb.m.x", "lora_unet_n", "lora_unet_p"}
-    for words in ("2 layers have a lower rank already", "1 layers have no alpha", "3 modules and tensors"):
+    for words in ("2 layers already of a lower rank stay so", "1 layer without an alpha", "they have no rank: 3 (layers"):
         assert words in report.sentence()
 
 

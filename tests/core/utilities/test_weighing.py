@@ -201,13 +201,13 @@ def test_diffusers_draws_the_same_with_the_weight_in_the_file(weight, sd_folder,
 
 def test_bad_input_is_told_in_words(tmp_path):
     path = write(tmp_path / "a.safetensors", {NAME: layer("linear")[0]})
-    with pytest.raises(ConfigError, match="At the weight 0 nothing of the LoRA would be left"):
+    with pytest.raises(ConfigError, match="At strength 0 nothing of the LoRA would be left"):
         weighed(path, 0)
-    with pytest.raises(ConfigError, match="At the weight 1 the file does what it does already"):
+    with pytest.raises(ConfigError, match="At strength 1 the file does what it does already"):
         weighed(path, 1)
-    with pytest.raises(ConfigError, match="Weight must be at most 10"):
+    with pytest.raises(ConfigError, match="Strength must be at most 10"):
         WeighSettings.make(file="a", weight=11)
-    with pytest.raises(ConfigError, match="Weight"):
+    with pytest.raises(ConfigError, match="Strength"):
         WeighSettings.make(file="a", weight=float("nan"))
     weighed(path, 0.5)
     with pytest.raises(ConfigError, match="is there already"):

@@ -52,7 +52,8 @@ def test_runs_are_offered_and_the_later_half_is_ticked(panel, run):
 
 def test_what_is_ticked_is_averaged_into_the_projects_finished_files(panel, run, session):
     choose(panel, run.checkpoints)
-    assert panel.form.present("save_to") == str(session.folder / "output" / f"{run.output_name}-mean.safetensors")
+    assert panel.form.present("save_to") == ""
+    assert f"It will be {session.folder / 'output' / f'{run.output_name}-mean.safetensors'}." in panel.form.control("save_to")._note.value
     press(panel.main)
     finish(panel)
     made = session.folder / "output" / f"{run.output_name}-mean.safetensors"
@@ -62,7 +63,7 @@ def test_what_is_ticked_is_averaged_into_the_projects_finished_files(panel, run,
     off = float((best - sum(parts) / 2).norm() / (sum(parts) / 2).norm())
     assert report["error"] == pytest.approx(off, rel=1e-3) and 0 < off < 0.9
     assert "50 % mika-000010.safetensors, 50 % mika.safetensors" in panel.made.facts.value and "Loses most" not in panel.made.map.value
-    assert panel.form.present("save_to").endswith("-mean-2.safetensors")  # the next one does not stand in its way
+    assert panel.save_as.place().endswith("-mean-2.safetensors")  # the next one does not stand in its way
 
 
 def test_what_was_made_of_checkpoints_and_lies_beside_them_is_none_of_them(panel, run):
@@ -74,10 +75,10 @@ def test_what_was_made_of_checkpoints_and_lies_beside_them_is_none_of_them(panel
 def test_a_moving_average_has_a_name_of_its_own_and_a_name_that_was_typed_stays(panel, run):
     choose(panel, run.checkpoints)
     panel.form.control("average_method").widget.value = "ema"
-    assert panel.form.present("save_to").endswith("-ema.safetensors")
+    assert panel.save_as.place().endswith("-ema.safetensors") and panel.form.present("save_to") == ""
     panel.form.control("save_to").widget.value = "/tmp/mine.safetensors"
     panel.form.control("average_method").widget.value = "mean"
-    assert panel.form.present("save_to") == "/tmp/mine.safetensors"
+    assert panel.form.present("save_to") == panel.save_as.place() == "/tmp/mine.safetensors"
 
 
 def test_folders_without_two_checkpoints_and_those_of_two_models_are_told_at_once(panel, run, tmp_path):

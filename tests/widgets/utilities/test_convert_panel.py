@@ -66,6 +66,7 @@ def test_names_that_nobody_knows_are_listed_and_loha_becomes_lora(panel, lora):
     assert report["made_lora"] == 1 and report["kept"] == ["lora_unet_my_own"]
     assert shown(panel.made.lists["Names that stayed"].view) and "lora_unet_my_own" in panel.made._names["Names that stayed"].value
     assert "<td>LoHa (1), LoRA (1)</td><td>LoRA</td>" in panel._compared.value
+    assert panel.status.state == "blocked" and "1 layer kept its name, such as lora_unet_my_own" in panel.status.text  # no plain green Done
     assert "0 %: not a bit was changed" not in panel.made.facts.value
 
 
@@ -75,6 +76,15 @@ def test_a_model_whose_names_are_not_known_is_told_before(panel, lora):
     want(panel, naming="diffusers")
     assert "Names are converted for Stable Diffusion 1.x" in panel.status.text and panel.main.disabled
     want(panel, naming="same", save_precision="bf16")
+    assert panel.status.text == "Ready"
+
+
+def test_a_file_of_the_demo_model_is_told_before(panel, lora):
+    choose(panel, write(lora.with_name("demo.safetensors"), {LAYER: layer("linear")[0]}, {"ss_base_model_version": "lorabook_demo"}))
+    want(panel, naming="diffusers")
+    assert "demo.safetensors was made with Lorabook's demo model, whose layers have no other names." in panel.status.text
+    assert panel.main.disabled
+    want(panel, naming="same", save_precision="fp16")
     assert panel.status.text == "Ready"
 
 
@@ -90,7 +100,7 @@ def test_of_a_pickled_checkpoint_a_safetensors_file_is_made_and_other_panels_kee
     finish(panel)
     made = lora.with_name("old.safetensors")
     assert list(load_file(made)) == ["a"] and "<th>Left out</th><td>step</td>" in panel.made.facts.value
-    assert panel.file == str(old) and panel.status.text.startswith("Done: old.safetensors: 1 tensors.")
+    assert panel.file == str(old) and panel.status.text.startswith("Done: old.safetensors: 1 tensor.")
     choose(panel, lora)
     assert shown(panel.form.control("naming").view) and not shown(panel.made.view)
 
@@ -127,3 +137,11 @@ def test_a_restart_brings_the_result_back(panel, lora):
     again = ConvertPanel(Session())
     assert again.file == str(lora) and again.form.present("save_precision") == "bf16"
     assert "mika-bf16.safetensors" in again.made.facts.value and "BF16" in again._compared.value
+
+
+def test_names_that_a_file_has_already_are_nothing_to_do(panel, lora):
+    choose(panel, lora)
+    want(panel, naming="kohya")
+    assert panel.status.text == "Ready as soon as something is to change: the layers have these names already." and panel.main.disabled
+    want(panel, save_precision="bf16")
+    assert panel.status.text == "Ready" and "mika-kohya.safetensors" in panel.form.control("save_to")._note.value

@@ -62,13 +62,13 @@ def test_a_lora_is_extracted_and_what_it_cannot_hold_is_listed(extract, pair, se
     press(extract.main)
     finish(extract)
     made = session.folder / "output" / "tuned-lora.safetensors"
-    assert extract.form.present("save_to") == str(made.with_name("tuned-lora-2.safetensors"))
+    assert extract.form.present("save_to") == "" and extract.save_as.place() == str(made.with_name("tuned-lora-2.safetensors"))
     assert read_header(made).metadata["ss_network_dim"] == "2"
     assert extract.status.text.startswith("Done: tuned-lora.safetensors: 4 layers")
     assert "Loses most: " in extract.made.map.value and "listed below" in extract.made.facts.value
     assert "model.diffusion_model.out.2.weight" in extract.made._names["What the LoRA cannot hold"].value
     told = [line for line in extract.form.control("save_to")._note.value.split("<") if "up to about" in line]
-    assert "KiB in" in told[0]
+    assert f"It will be {made.with_name('tuned-lora-2.safetensors')}. The LoRA takes up to about" in told[0] and "KiB there; " in told[0]
     again = ExtractPanel(Session())
     assert again.chosen() == (str(pair[0]), str(pair[1])) and "tuned-lora.safetensors" in again.made.facts.value
     again.form.control("tuned").widget.value = str(pair[0])
@@ -104,6 +104,7 @@ def test_what_was_extracted_is_baked_and_taken_out_again(extract, bake, pair, se
     finish(bake)
     made = pair[0].with_name("base-baked.safetensors")
     assert bake.status.text.startswith("Done: base-baked.safetensors: 4 tensors changed") and str(made) in bake.made.facts.value
+    assert "<th>Made of</th><td>1 × tuned-lora.safetensors</td>" in bake.made.facts.value
     key = "model.diffusion_model.output_blocks.3.1.transformer_blocks.0.attn2.to_k.weight"
     torch.testing.assert_close(load_file(made)[key], load_file(pair[1])[key], atol=2e-6, rtol=1e-5)
     fill(bake, made, (lora, -1.0))
@@ -125,15 +126,16 @@ def test_another_family_a_kind_that_cannot_be_added_and_no_room_are_told_before(
     usage = shutil.disk_usage(pair[0])
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=100))
     bake.files.rows[0].amount.widget.value = 1.0
-    assert "where 0 KiB are free. Choose another place under Save as" in bake.status.text and bake.main.disabled
+    assert "there; 0 KiB are free. Choose another place under Save as" in bake.status.text and bake.main.disabled
 
 
 @pytest.mark.slow
-def test_layers_without_a_place_are_listed(bake, pair, lora):
+def test_a_file_that_does_not_fit_is_told_before_and_layers_without_a_place_are_listed(bake, pair, lora):
     fill(bake, pair[0], (lora, 1.0))
-    press(bake.main)
-    finish(bake)
-    assert bake.status.state == "attention" and "mika.safetensors" in bake.status.text  # none of its layers is in the tiny model
+    assert "has the shape [24, 36] in mika.safetensors, but " in bake.status.text and bake.main.disabled and bake.job is None
+    none = write(lora.with_name("none.safetensors"), {"lora_unet_my_own": layer("linear")[0]}, {"ss_base_model_version": "sd_v1"})
+    fill(bake, pair[0], (none, 1.0))
+    assert "No layer of none.safetensors has a place in base.safetensors. They belong" in bake.status.text and bake.main.disabled
     parts = {"lora_unet_up_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k": layer("linear", 1, out=24, wide=32)[0],
              "lora_unet_my_own": layer("linear", 2)[0]}
     fill(bake, pair[0], (write(lora.with_name("part.safetensors"), parts, {"ss_base_model_version": "sd_v1"}), 1.0))

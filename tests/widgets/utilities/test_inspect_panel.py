@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.utilities.inspecting.told import energy_words
 from tests.core.training.fakes import make_run
 from tests.core.utilities.layers import layer, write
 from tests.widgets.utilities.conftest import choose, finish, press
@@ -65,10 +66,7 @@ def test_a_quick_look_shows_no_map_and_another_file_hides_what_stood_there(panel
     finish(panel)
     assert shown(panel._shown) and not shown(panel._map_box) and not shown(panel._chart_box) and not shown(panel._hash_box)
     choose(panel, lora.with_name("other.safetensors"))
-    assert not shown(panel._shown) and panel.status.text == "Ready"
-    press(panel.main)
-    finish(panel)
-    assert panel.status.state == "attention" and "does not exist" in panel.status.text and not shown(panel._shown)
+    assert not shown(panel._shown) and panel.main.disabled and "other.safetensors is no file on this machine" in panel.status.text
 
 
 def test_the_choice_is_one_for_all_panels_and_the_last_result_comes_back(panel, lora, session):
@@ -90,4 +88,4 @@ def test_blocks_are_told_by_part_and_place():
     assert "--lb-much: 70%" in text and "--lb-much: 35%" in text and "lb-heat-none" in text and "<b>not measured</b>" in text
     assert "up <b>" not in text
     assert [showing.share(value) for value in (0, 1e-8, 0.00123, 0.21)] == ["0 %", "0 %", "0.12 %", "21 %"]
-    assert showing.energy_words([0.5, 0.92, 1.0]) == "Of the update's energy are kept: 90 % at rank 2, 95 % at rank 3, 99 % at rank 3."
+    assert energy_words([0.5, 0.92, 1.0]) == "Of the update's energy are kept: 90 % at rank 2, 95 % at rank 3, 99 % at rank 3."

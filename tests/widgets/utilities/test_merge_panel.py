@@ -86,6 +86,9 @@ def test_weights_of_blocks_are_offered_by_name_and_count(panel, lora):
     one, two, sums = load_file(lora), load_file(other), load_file(lora.with_name("mika-merged.safetensors"))
     torch.testing.assert_close(update_of(sums, UNET), update_of(one, UNET) + 0.5 * update_of(two, UNET), atol=1e-5, rtol=1e-5)
     assert float(update_of(sums, TEXT).norm()) == 0
+    assert "<th>Weights of blocks</th><td>text 1 × 0 of style.safetensors, down 1.0 × 0.5 of style.safetensors</td>" in \
+        panel.made.facts.value
+    assert "(weights of blocks 2: text 1=0, 2: down 1.0=0.5)" in panel.status.text
     weights.values = {"down": "much"}
     assert "LoRA file 2: 'much' is no weight of down." in panel.status.text and panel.main.disabled
 
@@ -153,3 +156,15 @@ def test_blocks_stand_at_their_part():
     parts, blocks = fields_of(["text 1", "text 2, layer 11", "down 1.0", "down 1.1", "double 7", "other"])
     assert parts == [("text 1", "Text encoder 1"), ("text 2", "Text encoder 2"), ("down", "Down"), ("double", "Double"), ("other", "Other")]
     assert blocks[1] == (1, "text 2, layer 11", "11") and blocks[3] == (2, "down 1.1", "1.1")
+
+
+def test_the_same_file_twice_is_told_and_is_no_error(panel, lora):
+    fill(panel, 0, lora)
+    fill(panel, 1, lora)
+    assert "It is LoRA file 1 again, and counts twice." in panel.files.rows[1].control._note.value
+    assert "again" not in panel.files.rows[0].control._note.value and panel.status.text == "Ready"
+    press(panel.main)
+    finish(panel)
+    assert "mika.safetensors is given 2 times, and counts as often." in panel.made.facts.value and panel.status.state == "done"
+    fill(panel, 1, style(lora.with_name("style.safetensors")))
+    assert "again" not in panel.files.rows[1].control._note.value

@@ -22,10 +22,13 @@ print([name for name in ("torch", "numpy", "PIL") if name in sys.modules])
 
 
 def test_nothing_that_is_told_before_the_start_loads_torch(tmp_path):
-    lora = write(tmp_path / "a.safetensors", {"lora_unet_x": layer("linear")[0]}, {"ss_base_model_version": "sd_v1"})
+    fits = "lora_unet_up_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
+    layers = {fits: layer("linear", 1, out=24, wide=32)[0], "lora_unet_x": layer("linear")[0]}
+    lora = write(tmp_path / "a.safetensors", layers, {"ss_base_model_version": "sd_v1"})
     paths = [str(path) for path in (lora, *models(tmp_path, "sd15"))]
     found = subprocess.run([sys.executable, "-c", PROBE, *paths], capture_output=True, text=True, cwd=ROOT, check=True).stdout
-    assert found.splitlines() == ["LoRA for Stable Diffusion 1.x, rank 4, 1 KiB sd15 Stable Diffusion 1.x, 24 KiB sd15", "[]"]
+    assert found.splitlines() == [
+        "LoRA for Stable Diffusion 1.x, rank 4, 3 KiB sd15 Stable Diffusion 1.x, 24 KiB ('lora_unet_x',)", "[]"]
 
 
 def test_a_file_is_read_once_until_it_changes(tmp_path):

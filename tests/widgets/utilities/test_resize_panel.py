@@ -5,6 +5,7 @@ import pytest
 from core.base.tensor_headers import read_header
 from tests.widgets.utilities.conftest import choose, finish, press
 from widgets.session import Session
+from widgets.utilities.inspect import InspectPanel
 from widgets.utilities.resize import ResizePanel
 
 
@@ -28,7 +29,9 @@ def test_sizes_are_shown_and_nothing_is_written(panel, lora):
     rows = panel.sizes.rows
     assert [row[0] for row in rows] == ["rank 4", "rank 2", "sv_fro 0.9"]
     assert rows[0][2:4] == ["92 %", "0 %"]  # a layer that does nothing shrinks
-    assert rows[0][5] == "none" and rows[1][4] == "1 to 2, mostly about 2" and "%" in rows[1][5]
+    assert rows[0][4] == "100 %" and rows[0][6] == "none" and rows[1][5] == "1 to 2, mostly about 2" and "%" in rows[1][6]
+    lost, kept = (float(word.removesuffix(" %")) / 100 for word in rows[2][3:5])  # the two measures agree
+    assert kept >= 0.9 ** 2 and abs(kept + lost ** 2 - 1) < 0.01 and "98 % of the energy is" in panel._lost.value
 
 
 @pytest.mark.slow
@@ -53,13 +56,43 @@ def test_a_pressed_target_gives_the_very_ranks_that_were_told(panel, lora):
     assert "Loses most: " in panel._made.map.value and panel._made.view.layout.display == ""
 
 
-def test_a_name_that_is_taken_is_said_and_the_file_stays(panel, lora):
+def test_where_the_file_will_be_is_told_and_nothing_is_written_over(panel, lora):
     taken = lora.with_name("mika-r2.safetensors")
     taken.write_bytes(b"mine")
     panel.form.control("new_rank").widget.value = 2
+    field = panel.form.control("save_to")
+    assert panel.form.present("save_to") == "" and f"It will be {lora.with_name('mika-r2-2.safetensors')}." in field._note.value
+    field.widget.value = str(taken)
+    assert f"{taken} is there already. Choose another name" in panel.status.text and panel.main.disabled and not panel.look.disabled
+    field.widget.value = "C:\\loras\\mika.safetensors"
+    assert "is a path of Windows on your own computer" in panel.status.text and panel.main.disabled
+    field.widget.value = ""
     press(panel.main)
     finish(panel)
-    assert panel.status.state == "attention" and "is there already" in panel.status.text and taken.read_bytes() == b"mine"
+    assert read_header(lora.with_name("mika-r2-2.safetensors")).metadata["ss_network_dim"] == "2" and taken.read_bytes() == b"mine"
+    assert panel.save_as.place() == str(lora.with_name("mika-r2-3.safetensors"))
+    field.widget.value = str(lora.with_name("mine.safetensors"))
+    press(panel.main)
+    finish(panel)
+    assert lora.with_name("mine.safetensors").is_file() and field.widget.value == "" and panel.status.state == "done"
+    assert "is there already" not in field._note.value
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [
+    ("notes.txt", b"hello", "notes.txt is not a safetensors file"), ("cut.safetensors", b"\xff" * 40, "cut.safetensors"),
+    ("C:\\loras\\mika.safetensors", None, "is a path of Windows on your own computer")])
+@pytest.mark.parametrize("kind", [ResizePanel, InspectPanel])
+def test_a_file_that_is_none_is_told_before_anything_is_pressed(session, lora, kind, name, content, said):
+    made = kind(session)
+    path = lora.with_name(name) if content is not None else name
+    if content is not None:
+        path.write_bytes(content)
+    choose(made, path)
+    assert made.status.state == "blocked" and said in made.status.text and made.main.disabled
+    assert said in made.form.control("file")._note.value
+    choose(made, lora)
+    assert made.status.text == "Ready" and "LoRA for Stable Diffusion 1.x" in made.form.control("file")._note.value
+    made.close()
 
 
 def test_wrong_targets_and_rules_are_sentences_and_start_nothing(panel):

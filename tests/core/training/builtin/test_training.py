@@ -10,12 +10,15 @@ from safetensors.torch import load_file
 
 from core.base.errors import Cancelled, ConfigError, ModelError, TrainingError
 from core.base.jobs import read_events
+from core.base.paths import DEMO_MODEL, DEMO_VERSION
 from core.diffusion import load_model
 from core.diffusion.lora import apply_lora, find_targets
 from core.diffusion.sampling import make_scheduler
 from core.training.builtin.main import train
 from core.training.builtin.optimizers import make_optimizer, make_schedule, present_rates
 from core.training.builtin.options import make_options
+from core.utilities.files.lora_file import open_lora
+from core.utilities.names.family import family_of
 from tests.core.training.builtin.making import make_trainer
 from tests.tiny_models import break_vae, make_model_folder, make_pictures, write_training_pair
 
@@ -78,6 +81,14 @@ def test_the_file_has_kohyas_keys_shapes_and_metadata(sd_folder, tmp_path):
     start = int.from_bytes(data[:8], "little") + 8
     assert metadata["sshs_model_hash"] == hashlib.sha256(data[start:]).hexdigest()
     assert apply_lora(model, path).unused == ()
+
+
+def test_a_file_trained_on_the_embedded_model_says_so(tmp_path):
+    path, _, _ = run(tmp_path, DEMO_MODEL, max_train_steps=1, no_metadata=True)
+    with open_lora(path) as file:
+        assert file.metadata["ss_base_model_version"] == DEMO_VERSION == "lorabook_demo"
+        assert file.metadata["modelspec.architecture"] == "lorabook_demo/lora"
+        assert family_of(file.modules, file.metadata).name == "demo"
 
 
 @pytest.mark.slow

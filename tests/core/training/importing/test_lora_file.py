@@ -82,7 +82,7 @@ def test_every_usual_optimizer_is_known_again_by_its_class(name):
 @pytest.mark.parametrize(("version", "family"), [("sd_v1", "sd15"), ("sd_v2_v", "sd2"), ("flux1", "flux1"), ("chroma", "chroma"),
                                                  ("5-large", "sd3"),
                                                  ("sd3m", "sd3"), ("lumina2", "lumina2"), ("hunyuan-image-2.1", "hunyuan_image"),
-                                                 ("anima", "anima")])
+                                                 ("anima", "anima"), ("lorabook_demo", "sd15")])
 def test_the_base_models_version_tells_the_family(tmp_path, version, family):
     found = read_settings_file(write_lora(tmp_path / "a.safetensors", {**PLAIN, "ss_base_model_version": version})).settings
     assert found.model.family == family and found.model.v_parameterization == version.endswith("_v")
