@@ -49,8 +49,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     values = plain(result)
     code = int(values.pop("exit_code", 0))
-    text = (json.dumps(values, ensure_ascii=False) if given.json else _readable(values)) + "\n"
-    sys.stdout.write(printable(text))
+    text = json.dumps(values, ensure_ascii=False) if given.json else _readable(values)
+    sys.stdout.write(printable(in_flags(text, given.settings) if given.settings is not None and not given.json else text) + "\n")
     return code
 
 

@@ -77,7 +77,7 @@ def test_a_file_is_looked_at_and_made_smaller(tmp_path, mika, theme, width):
         assert made.stat().st_size < (mika.output / "mika.safetensors").stat().st_size
         expect(resize.get_by_role("cell", name=str(made))).to_be_visible()
         keep_picture(page, "resize", f"resize-done-{theme}-{width}")
-        expect(resize.get_by_text(f"It will be {made.with_name(f'{made.stem}-2.safetensors')}.")).to_be_visible()
+        expect(resize.get_by_text(f"Next to be written: {made.with_name(f'{made.stem}-2.safetensors')}.")).to_be_visible()
         resize.get_by_label("Save as").fill(str(made))
         resize.get_by_label("Save as").press("Tab")
         expect(resize.locator(".lb-status")).to_contain_text("is there already. Choose another name")

@@ -58,7 +58,8 @@ def test_files_are_merged_block_by_block_and_converted(tmp_path, mika, theme, wi
         keep_picture(page, "merge", f"merge-blocks-{theme}-{width}")
         merge.get_by_label("Rank", exact=True).fill("3")
         merge.get_by_role("button", name="Merge", exact=True).click()
-        expect(merge.locator(".lb-status")).to_contain_text("sum of 1 × mika.safetensors, 0.5 × ink.safetensors; rank 3", timeout=90_000)
+        expect(merge.locator(".lb-status")).to_contain_text("sum of 1 × mika.safetensors, 0.5 × ink.safetensors (weights of blocks "
+                                                               "2: text 1=0, 2: down 1.0=0.4); rank 3", timeout=90_000)
         expect(merge.get_by_role("list", name="Down: share of the update that is lost")).to_be_visible()
         keep_picture(page, "merge", f"merge-done-{theme}-{width}")
         one, two, made = (load_file(mika.output / f"{name}.safetensors") for name in ("mika", "ink", "mika-merged"))
@@ -83,7 +84,7 @@ def test_files_are_merged_block_by_block_and_converted(tmp_path, mika, theme, wi
         write(mika.output / "odd.safetensors", odd, {"ss_base_model_version": "sd_v1"})
         convert.get_by_label("or its path").fill(str(mika.output / "odd.safetensors"))
         convert.get_by_label("or its path").press("Tab")
-        expect(convert.get_by_text(f"It will be {mika.output / 'odd-diffusers.safetensors'}.")).to_be_visible()
+        expect(convert.get_by_text(f"Next to be written: {mika.output / 'odd-diffusers.safetensors'}.")).to_be_visible()
         convert.get_by_role("button", name="Convert", exact=True).click()
         expect(convert.locator(".lb-status")).to_contain_text("1 layer kept its name, such as lora_unet_my_own", timeout=90_000)
         expect(convert.locator(".lb-status")).to_contain_text("diffusers loads 1 of 2 layers")

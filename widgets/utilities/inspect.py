@@ -27,7 +27,7 @@ class InspectPanel(HeaderPanel):
 
     name = "inspect"
     title = "Inspect a LoRA file"
-    purpose = ("See what is in a LoRA file: its type, base model, ranks, hashes, trigger and settings, how strong it is in which block, "
+    purpose = ("See what is in a LoRA file: its type, base model, ranks, hashes, trigger and settings, how much it changes which block, "
                "and which programs load it. The file stays as it is.")
     button = "Inspect"
     stage = "inspect-lora"

@@ -29,7 +29,7 @@ class SaveAs:
             said. wrong: that this must be mended.
         """
         self._usual = free_name(usual) if usual is not None else None
-        told = self.problem() or (f"It will be {place_of(self.place())}." if self.place() else "")
+        told = self.problem() or (f"Next to be written: {place_of(self.place())}." if self.place() else "")
         self._control.remark(" ".join(filter(None, [told, more])), wrong or bool(self.problem()))
 
     def place(self) -> str:

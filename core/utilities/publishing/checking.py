@@ -14,6 +14,7 @@ from core.base.progress import SILENT, Progress
 from core.base.words import counted, told_size
 from core.utilities.files.metadata import thumbnail_of
 from core.utilities.inspecting.about import tag_counts
+from core.utilities.names.family import DEMO
 from core.utilities.publishing.audience import audience_findings, seen_by_everybody
 from core.utilities.publishing.card import facts_of, preview
 from core.utilities.publishing.fine import fine_of
@@ -105,7 +106,10 @@ def _of_file(file: PublishedFile) -> Iterator[Finding]:
     for one in parts:
         yield Finding("warning", f"{one.program} would use {one.loaded} of the {one.total} layers of {file.name}. {one.reason}",
                       "The page says so for diffusers. Convert gives the layers other names.")
-    if not any(one.loaded for one in file.programs):
+    if file.family.name == DEMO:
+        yield Finding("warning", f"{file.name} was made with {file.family.title}: it loads in Lorabook alone.",
+                      "Train with a base model of your own, and others can use the LoRA.")
+    elif not any(one.loaded for one in file.programs):
         yield Finding("info", f"Whether programs load {file.name} is not known here. {file.programs[0].reason}")
     yield from _of_private(file)
     if file.said:

@@ -53,7 +53,8 @@ def test_runs_are_offered_and_the_later_half_is_ticked(panel, run):
 def test_what_is_ticked_is_averaged_into_the_projects_finished_files(panel, run, session):
     choose(panel, run.checkpoints)
     assert panel.form.present("save_to") == ""
-    assert f"It will be {session.folder / 'output' / f'{run.output_name}-mean.safetensors'}." in panel.form.control("save_to")._note.value
+    place = session.folder / "output" / f"{run.output_name}-mean.safetensors"
+    assert f"Next to be written: {place}." in panel.form.control("save_to")._note.value
     press(panel.main)
     finish(panel)
     made = session.folder / "output" / f"{run.output_name}-mean.safetensors"

@@ -68,7 +68,8 @@ def test_a_lora_is_extracted_and_what_it_cannot_hold_is_listed(extract, pair, se
     assert "Loses most: " in extract.made.map.value and "listed below" in extract.made.facts.value
     assert "model.diffusion_model.out.2.weight" in extract.made._names["What the LoRA cannot hold"].value
     told = [line for line in extract.form.control("save_to")._note.value.split("<") if "up to about" in line]
-    assert f"It will be {made.with_name('tuned-lora-2.safetensors')}. The LoRA takes up to about" in told[0] and "KiB there; " in told[0]
+    assert f"Next to be written: {made.with_name('tuned-lora-2.safetensors')}. The LoRA takes up to about" in told[0]
+    assert "KiB there; " in told[0]
     again = ExtractPanel(Session())
     assert again.chosen() == (str(pair[0]), str(pair[1])) and "tuned-lora.safetensors" in again.made.facts.value
     again.form.control("tuned").widget.value = str(pair[0])

@@ -61,7 +61,7 @@ def test_where_the_file_will_be_is_told_and_nothing_is_written_over(panel, lora)
     taken.write_bytes(b"mine")
     panel.form.control("new_rank").widget.value = 2
     field = panel.form.control("save_to")
-    assert panel.form.present("save_to") == "" and f"It will be {lora.with_name('mika-r2-2.safetensors')}." in field._note.value
+    assert panel.form.present("save_to") == "" and f"Next to be written: {lora.with_name('mika-r2-2.safetensors')}." in field._note.value
     field.widget.value = str(taken)
     assert f"{taken} is there already. Choose another name" in panel.status.text and panel.main.disabled and not panel.look.disabled
     field.widget.value = "C:\\loras\\mika.safetensors"

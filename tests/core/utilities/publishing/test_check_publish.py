@@ -183,3 +183,11 @@ def test_two_files_come_onto_one_page_and_two_of_one_name_do_not(mika, tmp_path)
     assert check(mika, further=(str(epoch),)).facts[2][0] == "File 2"
     with pytest.raises(ConfigError, match="are called mika.safetensors"):
         check(mika, further=(str(make(tmp_path / "else" / "mika.safetensors")),))
+
+
+def test_a_file_of_the_demo_model_is_told_and_the_command_names_flags(mika, capsys):
+    write(mika, {f"{ATTENTION}1_to_q": layer("linear")[0]}, {"ss_base_model_version": "lorabook_demo", "ss_output_name": "mika"})
+    assert any("mika.safetensors was made with Lorabook's demo model: it loads in Lorabook alone." in one for one in found(mika, "warning"))
+    assert main(["check-publish", "--file", str(mika), "--to", "zip"]) == 0
+    words = capsys.readouterr().out
+    assert "Choose it with --base." in words and "under Base model" not in words and "loads in Lorabook alone" in words
