@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 UNFINISHED = "unfinished_comparison"
 """Where a comparison is drawn until it is whole."""
+SHEET = "grid.png"
+"""All pictures of a comparison, side by side."""
 UNSEEN = 0.002
 """Mean difference of two pictures (0–1) below which nobody sees that the LoRA did anything."""
 
@@ -117,45 +119,71 @@ def draw_before_after(settings: EvaluationSettings, progress: Progress = SILENT)
     for name in ("model", "prompts", "lora", "width", "height", "output_dir"):
         if not getattr(settings, name):
             raise ConfigError(f"{type(settings).fields()[name].title} must be given.", "Choose a run, or fill it in.")
-    started, folder, warnings = time.monotonic(), Path(str(settings.output_dir)), list[str]()
+    started, folder = time.monotonic(), Path(str(settings.output_dir))
     progress.note(f"Loading {settings.model}")
-    model, fresh = load_to_draw(str(settings.model), settings), _fresh_folder(folder)
-    drawn_with = [(path, weight) for path in settings.lora for weight in settings.strengths]
-    progress.start("Drawing", (1 + len(drawn_with)) * len(settings.prompts) * len(settings.seeds))
-    columns, pictures, sheet = [Column(WITHOUT, "")], list[Picture](), [_draw_column(model, settings, progress)]
-    pictures += _save_column(fresh, 0, settings, sheet[0])
-    unfit = set[str]()
-    for path, weight in drawn_with:
-        if path in unfit:
-            continue
+    model, drawn = load_to_draw(str(settings.model), settings), _Comparison(_fresh_folder(folder), settings, progress)
+    progress.start("Drawing", (1 + len(settings.lora) * len(settings.strengths)) * len(settings.prompts) * len(settings.seeds))
+    drawn.add(Column(WITHOUT, ""), _draw_column(model, settings, progress))
+    for path in settings.lora:
+        _draw_file(path, model, drawn)
+    if len(drawn.columns) == 1:
+        raise ModelError("None of the LoRA files fits the model.", " ".join(drawn.warnings))
+    drawn.write_sheet()
+    report = EvaluationReport(str(folder), SHEET, str(settings.model), tuple(drawn.columns), tuple(drawn.pictures), tuple(drawn.warnings),
+                              round(time.monotonic() - started, 3))
+    write_json(drawn.folder / REPORT, {**asdict(report), "settings": settings.model_dump(mode="json")})
+    _put_in_place(drawn.folder, folder)
+    return report
+
+
+@dataclass
+class _Comparison:
+    """What is drawn so far."""
+
+    folder: Path
+    settings: EvaluationSettings
+    progress: Progress
+    columns: list[Column] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    sheet: list[list[Image]] = field(default_factory=list)
+    """The pictures of each column."""
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, column: Column, drawn: list[Image]) -> None:
+        """One column more; its pictures are written. Raises: DiskError."""
+        self.pictures += _save_column(self.folder, len(self.columns), self.settings, drawn)
+        self.columns.append(column)
+        self.sheet.append(drawn)
+
+    def warn(self, words: str) -> None:
+        """Say it once: of each strength it is the same."""
+        if words not in self.warnings:
+            self.warnings.append(words)
+            self.progress.warn(words)
+
+    def write_sheet(self) -> None:
+        """All pictures on one sheet. Raises: DiskError."""
+        from core.training.sheet import draw_sheet
+
+        rows = [f"{prompt}\nseed {seed}" for prompt in self.settings.prompts for seed in self.settings.seeds]
+        grid = draw_sheet(self.sheet, [column.label for column in self.columns], rows)
+        write_with(self.folder / SHEET, lambda temporary: grid.save(temporary))
+
+
+def _draw_file(path: str, model: DiffusionModel, comparison: _Comparison) -> None:
+    """A column for each strength; a file that cannot be read or does not fit is left out. Raises: Cancelled, DiskError."""
+    settings, progress = comparison.settings, comparison.progress
+    for weight in settings.strengths:
         try:
             coverage, drawn = _draw_with(path, weight, model, settings, progress)
         except (ModelError, FileNotFoundError) as error:
-            unfit.add(path)
-            warnings.append(f"{Path(path).name} was left out: {error}")
-            progress.warn(warnings[-1])
-            continue
+            comparison.warn(f"{Path(path).name} was left out: {error}")
+            return
         label = _label(path, settings.lora) + (f", strength {weight:g}" if settings.weights else "")
-        column = Column(label, path, coverage.applied, coverage.in_file, _difference(sheet[0], drawn), weight, _told_hash(path))
+        column = Column(label, path, coverage.applied, coverage.in_file, _difference(comparison.sheet[0], drawn), weight, _told_hash(path))
         for remark in _remarks(column):
-            if remark not in warnings:  # of each strength the same
-                warnings.append(remark)
-                progress.warn(remark)
-        pictures += _save_column(fresh, len(columns), settings, drawn)
-        columns.append(column)
-        sheet.append(drawn)
-    if len(columns) == 1:
-        raise ModelError("None of the LoRA files fits the model.", " ".join(warnings))
-    from core.training.sheet import draw_sheet
-
-    rows = [f"{prompt}\nseed {seed}" for prompt in settings.prompts for seed in settings.seeds]
-    grid = draw_sheet(sheet, [column.label for column in columns], rows)
-    write_with(fresh / "grid.png", lambda temporary: grid.save(temporary))
-    report = EvaluationReport(str(folder), "grid.png", str(settings.model), tuple(columns), tuple(pictures), tuple(warnings),
-                              round(time.monotonic() - started, 3))
-    write_json(fresh / REPORT, {**asdict(report), "settings": settings.model_dump(mode="json")})
-    _put_in_place(fresh, folder)
-    return report
+            comparison.warn(remark)
+        comparison.add(column, drawn)
 
 
 def _told_hash(path: str) -> str:

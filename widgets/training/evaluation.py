@@ -21,6 +21,7 @@ from widgets.training.pictures import picture_key, read_drawn
 from widgets.training.run_choice import RunPicker
 
 WRITE = "Write the LoRA with this strength"
+WRONG = '<p class="lb-wrong">'
 CHOOSE = ("choose the best of them", -1)
 ABOUT = ("Look which strength is the best. The new file does at 1 what yours does there, for people and programs that set none; it lies "
          "with the finished ones, and yours stays as it is.")
@@ -83,7 +84,7 @@ class EvaluationPanel(Panel):
         """Show the new grid, and count it where the job itself was silent; or the file that was written."""
         if self.job is not None and self.job.stage != self.stage:
             self._written.value = download_links([Path(status.report["file"])]) if status.state == "done" and status.report else \
-                f'<p class="lb-wrong">{html.escape(status.message)}</p>'  # the status line may stand far above
+                _wrong(status.message)
             return
         self._show()
         if status.state == "done" and not status.message:
@@ -138,7 +139,11 @@ class EvaluationPanel(Panel):
             self._written.value = ""
 
     def _write(self) -> Job:
-        return self.session.training.start_weighing(self.picker.chosen, self.best.value)
+        try:
+            return self.session.training.start_weighing(self.picker.chosen, self.best.value)
+        except StudioError as error:
+            self._written.value = self._written.value.partition(WRONG)[0] + _wrong(str(error))
+            raise
 
     def _why_not_write(self) -> str:
         if self.working():
@@ -147,6 +152,11 @@ class EvaluationPanel(Panel):
         if report is None or not 0 <= self.best.value < len(report.columns):
             return "Choose the best one first." if report is not None else "Nothing was drawn for this run yet."
         return "It was drawn at strength 1, which the file does already." if report.columns[self.best.value].weight == 1 else ""
+
+
+def _wrong(words: str) -> str:
+    """Below the button too: the status line may stand far above."""
+    return f"{WRONG}{html.escape(words)}</p>"
 
 
 def _with_strength(column: Column) -> str:

@@ -10,7 +10,7 @@ class Licences(Suggestions):
     """Args: by: what of a licence is written down: "name" or "title". nothing: what an empty field means."""
 
     typed = "or another one"
-    placeholder = "Hugging Face's short name"
+    placeholder = "its name"
     quotes = ""
 
     def __init__(self, by: str, nothing: str) -> None:

@@ -35,9 +35,10 @@ from core.utilities.files.lora_file import FLOATS, TensorFile
 from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import write_safetensors
 from core.utilities.layers.new_layers import MadeLayer, NewLayer, NewLayers, kohya_names
-from core.utilities.layers.plans import LayerPlan, percent
+from core.utilities.layers.plans import percent
 from core.utilities.layers.sketch import ITERATIONS, OVERSAMPLING, sketch
 from core.utilities.layers.updates import broken_words, chosen_device, is_finite
+from core.utilities.layers.written_lora import WrittenLora
 from core.utilities.merging.merged_metadata import SOURCES
 from core.utilities.names.naming import names_of
 
@@ -67,20 +68,14 @@ class ExtractSettings(Settings):
         return beside(self.tuned, "-lora")
 
 
-@dataclass(frozen=True)
-class ExtractReport:
-    """What was written."""
+@dataclass(frozen=True, kw_only=True)
+class ExtractReport(WrittenLora):
+    """What was written; the error is measured."""
 
-    file: str
-    size: int
-    error: float
-    """What the rank leaves out of all layers' differences, relative; measured."""
-    rounding: float
     outside: float
     """Share of the whole difference that lies in tensors which take no LoRA: norms, biases, embeddings, other layers; by Frobenius norm."""
     others: tuple[str, ...]
     """Tensors that differ and take none, or are in one file alone."""
-    layers: tuple[LayerPlan, ...]
     same: int
     """Layers that do not differ."""
 
@@ -131,8 +126,8 @@ def extract_lora(settings: ExtractSettings, progress: Progress = SILENT) -> Extr
     others, outside = _outside(base, tuned, {place.key for place in differing})
     inside = sum(norm ** 2 for norm, _ in new.made.values())
     share = math.sqrt(outside / (inside + outside)) if outside else 0.0
-    return ExtractReport(str(target), target.stat().st_size, new.error(), new.rounding(), share, tuple(others), new.plans(),
-                         len(wanted) - len(differing))
+    return ExtractReport(file=str(target), size=target.stat().st_size, error=new.error(), rounding=new.rounding(), layers=new.plans(),
+                         outside=share, others=tuple(others), same=len(wanted) - len(differing))
 
 
 def most_bytes(settings: ExtractSettings) -> int:

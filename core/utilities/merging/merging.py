@@ -18,9 +18,10 @@ from core.utilities.choices import PRECISIONS, Precision
 from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import new_tensor, write_safetensors
 from core.utilities.layers.new_layers import MadeLayer, NewLayer, NewLayers, names_like
-from core.utilities.layers.plans import LayerPlan, percent
+from core.utilities.layers.plans import percent
 from core.utilities.layers.ranks import Method, RankRule
 from core.utilities.layers.updates import Computing, chosen_device
+from core.utilities.layers.written_lora import WrittenLora
 from core.utilities.merging.joining import JoinedLayer, Source, families, family_note, joined, opened, twice_notes, unknown_of, written_type
 from core.utilities.merging.merged_metadata import merged_metadata
 from core.utilities.merging.methods import METHODS, MergeMethod, elected, summed
@@ -76,22 +77,15 @@ class MergeSettings(Settings):
         return beside(self.files[0], "-merged")
 
 
-@dataclass(frozen=True)
-class MergeReport:
+@dataclass(frozen=True, kw_only=True)
+class MergeReport(WrittenLora):
     """What was written."""
 
-    file: str
     method: str
     sources: tuple[tuple[str, float], ...]
     """Files and their weights."""
     blocks: tuple[str, ...]
     """Weights of blocks, as the settings have them."""
-    size: int
-    error: float
-    """What the rank leaves out of the merged update, relative."""
-    rounding: float
-    """What the precision of the file adds, relative, measured on the written values."""
-    layers: tuple[LayerPlan, ...]
     kept: tuple[str, ...]
     """Tensors that belong to no layer; they were taken over as they are."""
     notes: tuple[str, ...]
@@ -139,9 +133,10 @@ def merge_loras(settings: MergeSettings, progress: Progress = SILENT, words: str
             words = words or METHODS[settings.merge_method]
             metadata = merged_metadata(sources, ranks, words, settings.blocks)
             write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
-        return MergeReport(str(target), words, tuple((str(source.file.path), source.weight) for source in sources), settings.blocks,
-                           target.stat().st_size, new.error(), new.rounding(), new.plans(), tuple(place.name for _, place in unknown),
-                           tuple(_notes(sources, layers, settings, several, family)))
+        return MergeReport(file=str(target), size=target.stat().st_size, error=new.error(), rounding=new.rounding(), layers=new.plans(),
+                           method=words, sources=tuple((str(source.file.path), source.weight) for source in sources),
+                           blocks=settings.blocks, kept=tuple(place.name for _, place in unknown),
+                           notes=tuple(_notes(sources, layers, settings, several, family)))
 
 
 def _rank(layer: JoinedLayer, settings: MergeSettings) -> int:

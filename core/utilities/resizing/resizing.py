@@ -16,9 +16,10 @@ from core.utilities.files.targets import beside, free_target, taken
 from core.utilities.files.writing import write_safetensors
 from core.utilities.layers.algebra import FactorSpectrum
 from core.utilities.layers.new_layers import NewLayers
-from core.utilities.layers.plans import LayerPlan, ResizePlan, percent, preview_plans, read_values
+from core.utilities.layers.plans import ResizePlan, percent, preview_plans, read_values
 from core.utilities.layers.ranks import Method, RankRule, read_rule
 from core.utilities.layers.updates import chosen_device
+from core.utilities.layers.written_lora import WrittenLora
 from core.utilities.resizing.resized import cutting, kept_tensors, resized_layers, resized_metadata
 
 SOURCE = "kohya-ss/sd-scripts, networks/resize_lora.py"
@@ -75,20 +76,12 @@ class PreviewReport:
         return "\n".join([f"{Path(self.file).name}: {told_size(self.size)} of tensors.", *(plan.sentence() for plan in self.plans)])
 
 
-@dataclass(frozen=True)
-class ResizeReport:
+@dataclass(frozen=True, kw_only=True)
+class ResizeReport(WrittenLora):
     """What was written."""
 
-    file: str
     rule: str
-    size: int
-    """Bytes of the whole file."""
     size_before: int
-    error: float
-    """Of the whole update, relative, before rounding."""
-    rounding: float
-    """What the precision of the file adds, relative, measured on the written values."""
-    layers: tuple[LayerPlan, ...]
     kept: tuple[str, ...]
     """Modules and tensors that were taken over as they are."""
     notes: tuple[str, ...]
@@ -126,8 +119,8 @@ def resize_lora(settings: ResizeLoraSettings, progress: Progress = SILENT) -> Re
             write_safetensors(target, [*kept_tensors(file, plan), *new.tensors()], resized_metadata(file, plan), hashes=True,
                               replace=False, progress=progress)
         kept = (*values.left, *(place.name for place in file.unknown))
-        return ResizeReport(str(target), rule.words, target.stat().st_size, file.header.size, plan.error, new.rounding(), plan.layers,
-                            kept, tuple(notes_of(file, plan, kept)))
+        return ResizeReport(file=str(target), size=target.stat().st_size, error=plan.error, rounding=new.rounding(), layers=plan.layers,
+                            rule=rule.words, size_before=file.header.size, kept=kept, notes=tuple(notes_of(file, plan, kept)))
 
 
 def notes_of(file: LoraFile, plan: ResizePlan, kept: tuple[str, ...]) -> list[str]:
