@@ -4,10 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 from core.base.errors import MissingDependency
 from core.base.paths import ROOT
@@ -23,12 +20,26 @@ print(json.dumps({{name: [panel.number, panel.status.text, panel.log.text] for n
 """
 
 
+def code_of(notebook: str) -> list[str]:
+    """The sources of its code cells. `nbformat` takes seconds to be imported, and only what runs a notebook needs it."""
+    cells = json.loads((ROOT / notebook).read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+def execute(content, place: Path) -> None:
+    from nbclient import NotebookClient
+
+    NotebookClient(content, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(place)}}).execute()
+
+
 def run(notebook: str, monkeypatch: pytest.MonkeyPatch, projects: Path, probe: str):
     monkeypatch.setenv("LORABOOK_PROJECTS", str(projects))
     monkeypatch.setenv("LORABOOK_LORAS", str(projects / "_loras"))
+    import nbformat
+
     content = nbformat.read(ROOT / notebook, as_version=4)
     content.cells.append(nbformat.v4.new_code_cell(probe))
-    NotebookClient(content, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}).execute()
+    execute(content, ROOT)
     return content
 
 
@@ -47,16 +58,13 @@ def test_it_runs_from_top_to_bottom_and_shows_each_panel_once(notebook, monkeypa
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_there_is_one_cell_for_each_panel_in_order(notebook):
-    content = nbformat.read(ROOT / notebook, as_version=4)
-    code = [cell.source for cell in content.cells if cell.cell_type == "code"]
-    shown = [source.split('show("')[1].split('"')[0] for source in code[1:]]
+    shown = [source.split('show("')[1].split('"')[0] for source in code_of(notebook)[1:]]
     assert shown == list(NOTEBOOKS[notebook].names())
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_the_first_cell_does_nothing_away_from_colab(notebook):
-    content = nbformat.read(ROOT / notebook, as_version=4)
-    first = next(cell.source for cell in content.cells if cell.cell_type == "code")
+    first = code_of(notebook)[0]
     idle = ("#", "import ", " ", 'REPOSITORY = ""', "KEEP_ON_DRIVE = True")
     acting = [line for line in first.splitlines() if line and not line.startswith(idle)]
     assert acting == ['if "google.colab" in sys.modules:']
@@ -74,12 +82,13 @@ colab.output = types.SimpleNamespace(enable_custom_widget_manager=lambda: print(
 
 def run_first_cell_on_colab(notebook: str, place: Path, repository: str, times: int = 1) -> list[str]:
     """What each run of the first cell prints on a stand-in for Colab whose folder /content/lorabook is `place`."""
+    import nbformat
+
     content = nbformat.read(ROOT / notebook, as_version=4)
-    first = next(cell for cell in content.cells if cell.cell_type == "code").source
-    first = first.replace("/content/lorabook", str(place)).replace('REPOSITORY = ""', f"REPOSITORY = {repository!r}")
+    first = code_of(notebook)[0].replace("/content/lorabook", str(place)).replace('REPOSITORY = ""', f"REPOSITORY = {repository!r}")
     probe = 'print(os.environ["LORABOOK_PROJECTS"], os.getcwd(), sys.path[0])'
     content.cells = [nbformat.v4.new_code_cell(source) for source in (COLAB, *[first] * times, probe)]
-    NotebookClient(content, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(place.parent)}}).execute()
+    execute(content, place.parent)
     return ["".join(output.get("text", "") for output in cell.outputs) for cell in content.cells[1:]]
 
 
@@ -95,6 +104,8 @@ def make_repository(folder: Path, installer: str) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_on_colab_the_first_cell_stops_with_a_sentence_when_lorabook_cannot_be_fetched_or_installed(notebook, tmp_path):
+    from nbclient.exceptions import CellExecutionError
+
     place = tmp_path / "lorabook"
     with pytest.raises(CellExecutionError, match=r"AssertionError\S*: Write the address"):
         run_first_cell_on_colab(notebook, place, "")

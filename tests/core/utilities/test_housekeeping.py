@@ -65,6 +65,7 @@ def told(report, what="heaps"):
     return {heap.kind: heap.files for heap in getattr(report, what)}
 
 
+@pytest.mark.slow
 def test_everything_is_told_and_nothing_goes_unless_it_is_asked_for(run):
     before = sorted(path for path in run.project_folder.rglob("*"))
     report = keep()

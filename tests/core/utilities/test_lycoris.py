@@ -8,7 +8,7 @@ from torch import nn
 from core.utilities.files.lora_file import open_lora
 from core.utilities.layers.updates import spectrum
 
-lycoris = pytest.importorskip("lycoris.modules")
+pytestmark = pytest.mark.slow  # importing the package takes seconds
 MODULES = {"locon": "LoConModule", "loha": "LohaModule", "lokr": "LokrModule"}
 
 
@@ -30,6 +30,7 @@ def trained_update(module: nn.Module, layer: nn.Module) -> torch.Tensor:
 @pytest.mark.parametrize("kind", MODULES)
 @pytest.mark.parametrize("kernel", [0, 1, 3])
 def test_an_update_is_what_the_module_adds_in_training(tmp_path, kind, kernel, options):
+    lycoris = pytest.importorskip("lycoris.modules")
     torch.manual_seed(1)
     layer = nn.Conv2d(48, 64, kernel, padding=kernel // 2) if kernel else nn.Linear(48, 64)
     name = "lora_unet_down_blocks_0_resnets_0_conv1" if kernel == 3 else "lora_unet_x"

@@ -47,6 +47,7 @@ def caption(project, name) -> str:
     return (project.images / f"{name}.txt").read_text()
 
 
+@pytest.mark.slow
 def test_what_was_typed_is_saved_first_and_the_tags_join_it(gallery, tag, project):
     wish(gallery, "tag", "mychar, my own words")
     assert gallery.gallery.asked["busy"] and "The tagger looks at 1.png" in gallery.gallery.asked["words"]
@@ -81,6 +82,7 @@ def test_what_goes_wrong_is_said_where_the_button_was_pressed_and_the_caption_st
     assert said["wrong"] and "nowhere" in said["words"] and caption(project, 1) == "mychar, red background"
 
 
+@pytest.mark.slow
 def test_a_picture_whose_caption_stays_is_told_so_and_a_cancel_is_heard(gallery, tag, project):
     tag.form.fill(tag.form.value().changed(general_threshold=0.99, character_threshold=0.99))
     (project.images / "1.txt").write_text("mychar, red theme, mika (sea)")

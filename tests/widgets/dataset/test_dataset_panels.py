@@ -89,6 +89,7 @@ def test_the_handed_over_project_is_open_in_trainer(session, project):
     assert later.folder == project.folder
 
 
+@pytest.mark.slow
 def test_the_dataset_is_packed_in_a_job_and_the_way_home_is_told(session, project):
     panel = HandoverPanel(session)
     pack = next(button for button, *_ in panel._actions if button.description == "Pack pictures and captions")
@@ -144,6 +145,7 @@ def test_what_was_filled_in_before_a_project_was_opened_stays(project):
     assert tag.form.value().undesired_tags == "hat" and bring.form.control("source").widget.value == "/pictures"
 
 
+@pytest.mark.slow
 def test_undo_cannot_be_pressed_while_a_tag_job_runs(session, project):
     from core.base.jobs import append_event, write_own_mark
 

@@ -104,6 +104,7 @@ def test_checkpoints_that_come_meanwhile_are_shown_and_the_choice_stays(panel, r
     assert len(panel.ticks) == 5 and "mika-000001.safetensors" in ticked(panel)
 
 
+@pytest.mark.slow
 def test_a_restart_brings_run_ticks_and_result_back_and_another_run_hides_it(panel, run, tmp_path, session):
     choose(panel, run.checkpoints)
     next(iter(panel.ticks.values())).value = True

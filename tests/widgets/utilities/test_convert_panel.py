@@ -55,6 +55,7 @@ def test_other_names_and_another_precision_are_told_before_and_after(panel, lora
     assert not shown(panel.made.lists["Names that stayed"].view) and not shown(panel.made.blocks)
 
 
+@pytest.mark.slow
 def test_names_that_nobody_knows_are_listed_and_loha_becomes_lora(panel, lora):
     odd = write(lora.with_name("odd.safetensors"), {LAYER: layer("loha")[0], "lora_unet_my_own": layer("linear", 3)[0]},
                 {"ss_base_model_version": "sd_v1"})
@@ -88,6 +89,7 @@ def test_a_file_of_the_demo_model_is_told_before(panel, lora):
     assert panel.status.text == "Ready"
 
 
+@pytest.mark.slow
 def test_of_a_pickled_checkpoint_a_safetensors_file_is_made_and_other_panels_keep_their_file(panel, session, lora):
     inspect = InspectPanel(session)
     choose(panel, lora)
@@ -105,6 +107,7 @@ def test_of_a_pickled_checkpoint_a_safetensors_file_is_made_and_other_panels_kee
     assert shown(panel.form.control("naming").view) and not shown(panel.made.view)
 
 
+@pytest.mark.slow
 def test_a_pickled_file_with_a_program_in_it_is_refused_by_name(panel, lora, tmp_path):
     class Program:
         def __reduce__(self):
@@ -129,6 +132,7 @@ def test_a_file_that_is_none_is_told_at_once(panel, lora, content, said):
     assert panel.status.state == "blocked" and said in panel.status.text and panel.main.disabled and panel._now.value == ""
 
 
+@pytest.mark.slow
 def test_a_restart_brings_the_result_back(panel, lora):
     choose(panel, lora)
     want(panel, save_precision="bf16")

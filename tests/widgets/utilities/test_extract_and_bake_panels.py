@@ -56,6 +56,7 @@ def test_the_models_of_this_machine_are_offered_and_told(extract, pair):
     assert "The LoRA takes up to about " in extract.form.control("save_to")._note.value
 
 
+@pytest.mark.slow
 def test_a_lora_is_extracted_and_what_it_cannot_hold_is_listed(extract, pair, session):
     choose(extract, *pair)
     extract.form.control("new_rank").widget.value = 2

@@ -50,6 +50,7 @@ def test_it_looks_before_it_deletes(panel, cats):
     assert panel.delete.tooltip == "2.9 MiB in 1 file; it asks once more" and len(list(cats.images.iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_what_would_go_is_told_by_name_and_many_names_are_folded(panel, cats):
     for number in range(8):
         (cats.images / f"{number}_0512x0512_sd.npz").write_bytes(b"x" * 1024)

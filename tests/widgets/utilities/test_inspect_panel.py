@@ -58,6 +58,7 @@ def test_everything_of_the_report_is_shown_and_what_is_dead_is_a_finding(panel, 
     assert "down 1.0: 0 attn1_to_q" in panel._tables["Every layer"].value and not shown(panel.folds["Tensors of no layer"].view)
 
 
+@pytest.mark.slow
 def test_a_quick_look_shows_no_map_and_another_file_hides_what_stood_there(panel, lora):
     choose(panel, lora)
     for name in ("measured", "hashes"):
@@ -69,6 +70,7 @@ def test_a_quick_look_shows_no_map_and_another_file_hides_what_stood_there(panel
     assert not shown(panel._shown) and panel.main.disabled and "other.safetensors is no file on this machine" in panel.status.text
 
 
+@pytest.mark.slow
 def test_the_choice_is_one_for_all_panels_and_the_last_result_comes_back(panel, lora, session):
     other = ResizePanel(session)
     choose(panel, lora)

@@ -60,6 +60,7 @@ def test_two_files_with_weights_become_their_sum(panel, lora):
     assert "Nothing is lost by the rank." in panel.made.map.value and panel.made.view.layout.display == ""
 
 
+@pytest.mark.slow
 def test_a_low_rank_shows_what_each_block_loses_and_another_file_takes_that_away(panel, lora):
     fill(panel, 0, lora)
     fill(panel, 1, style(lora.with_name("style.safetensors")))
@@ -71,6 +72,7 @@ def test_a_low_rank_shows_what_each_block_loses_and_another_file_takes_that_away
     assert panel.made.view.layout.display == "none" and panel.status.text == "Ready"
 
 
+@pytest.mark.slow
 def test_weights_of_blocks_are_offered_by_name_and_count(panel, lora):
     other = style(lora.with_name("style.safetensors"))
     fill(panel, 0, lora)
@@ -135,6 +137,7 @@ def test_weights_that_are_all_0_and_a_rule_with_ties_are_sentences(panel, lora):
     assert panel.status.text == "Ready"
 
 
+@pytest.mark.slow
 def test_a_restart_brings_files_weights_and_result_back(panel, session, lora):
     fill(panel, 0, lora, 0.5)
     fill(panel, 1, style(lora.with_name("style.safetensors")))
@@ -158,6 +161,7 @@ def test_blocks_stand_at_their_part():
     assert blocks[1] == (1, "text 2, layer 11", "11") and blocks[3] == (2, "down 1.1", "1.1")
 
 
+@pytest.mark.slow
 def test_the_same_file_twice_is_told_and_is_no_error(panel, lora):
     fill(panel, 0, lora)
     fill(panel, 1, lora)

@@ -43,6 +43,7 @@ def test_the_newest_finished_file_stands_there_and_the_other_panels_do_not_hear_
     assert session.chosen_lora.endswith("other.safetensors")
 
 
+@pytest.mark.slow
 def test_the_check_list_tells_what_must_be_mended_what_is_fine_and_shows_the_page(panel, lora, tmp_path):
     Image.new("RGB", (40, 40), "red").save(tmp_path / "a.png")
     panel.form.control("samples").widget.value = f"{tmp_path / 'a.png'} | mika <smile>"

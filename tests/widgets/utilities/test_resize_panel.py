@@ -56,6 +56,7 @@ def test_a_pressed_target_gives_the_very_ranks_that_were_told(panel, lora):
     assert "Loses most: " in panel._made.map.value and panel._made.view.layout.display == ""
 
 
+@pytest.mark.slow
 def test_where_the_file_will_be_is_told_and_nothing_is_written_over(panel, lora):
     taken = lora.with_name("mika-r2.safetensors")
     taken.write_bytes(b"mine")
@@ -104,6 +105,7 @@ def test_wrong_targets_and_rules_are_sentences_and_start_nothing(panel):
     assert "sv_fro needs a share between 0 and 1" in panel.status.text and panel.job is None
 
 
+@pytest.mark.slow
 def test_another_file_takes_the_sizes_away_and_a_restart_brings_them_back(panel, lora):
     look(panel)
     again = ResizePanel(Session())

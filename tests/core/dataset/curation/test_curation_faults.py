@@ -92,6 +92,7 @@ def test_kills_while_duplicates_are_put_aside_and_back_lose_nothing(doubled):
     assert halves  # kills where it matters
 
 
+@pytest.mark.slow
 def test_a_cancelled_putting_aside_keeps_what_is_done_and_goes_back_whole(doubled):
     class Stop(Progress):
         def report_step(self, item: str) -> None:

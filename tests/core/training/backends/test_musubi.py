@@ -116,6 +116,7 @@ def test_what_it_reads_is_in_its_own_words(checkout, tmp_path):
     assert "--fp8_text_encoder" in stages[1]["argv"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stage", "begun"), [("latents", 1), ("captions", 2), ("training", 3)])
 def test_the_first_stage_that_fails_ends_all_with_its_code(checkout, tmp_path, stage, begun):
     (checkout / "mode.txt").write_text(f"fail {stage}")
@@ -126,6 +127,7 @@ def test_the_first_stage_that_fails_ends_all_with_its_code(checkout, tmp_path, s
     assert f"{stage} went wrong" in log_of(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stage", "begun"), [("latents", 1), ("captions", 2), ("training", 3)])
 def test_a_stop_reaches_the_stage_that_runs_and_none_begins_after_it(checkout, tmp_path, stage, begun):
     (checkout / "mode.txt").write_text(f"hang {stage}")

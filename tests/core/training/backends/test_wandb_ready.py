@@ -93,6 +93,7 @@ def test_tensorboard_files_are_written_all_the_same(tmp_path):
     assert for_run(run.settings().with_values(logging={"log_with": None}), run.folder).logging.log_with is None
 
 
+@pytest.mark.slow
 def test_the_key_stands_in_no_file_of_a_run_and_in_no_argument(tmp_path, monkeypatch):
     """Also that of `wandb login`, which is in no variable, when a trainer prints it."""
     write_login(tmp_path / ".netrc")

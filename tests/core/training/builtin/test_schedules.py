@@ -46,6 +46,7 @@ def test_rex_goes_on_from_a_state():
     assert again.get_last_lr() == [rex(5, 10)]
 
 
+@pytest.mark.slow
 def test_rex_needs_nothing_but_torch():
     code = "import sys; import lorabook_schedules; print([name for name in sys.modules if name.startswith(('core', 'pydantic'))])"
     inside = ROOT / "core/training/backends/inside"
