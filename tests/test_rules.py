@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path: Path, top_only: bool = False) -> list[tuple[str, int]]:
     """Names that a module imports, with their lines; `top_only`: only those that run when it is imported."""
     found: list[tuple[str, int]] = []
@@ -39,7 +46,7 @@ def imports(path: Path, top_only: bool = False) -> list[tuple[str, int]]:
                 found.extend((f"{child.module}.{alias.name}", child.lineno) for alias in child.names)
             visit(child, inner)
 
-    visit(ast.parse(path.read_text(encoding="utf-8")), False)
+    visit(parsed(path), False)
     return found
 
 
@@ -146,7 +153,7 @@ def test_notebooks_hold_no_output_and_no_logic(notebook):
 
 def test_every_module_says_what_it_is():
     silent = [str(path.relative_to(ROOT)) for folder in ("core", "widgets", "custom", "benchmarks") for path in modules(folder)
-              if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
+              if not ast.get_docstring(parsed(path))]
     assert silent == []
 
 

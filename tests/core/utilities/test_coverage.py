@@ -31,6 +31,7 @@ def unets():
         return {family: UNet2DConditionModel(sample_size=64, **config) for family, config in CONFIGS.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", UNETS)
 def test_the_rules_give_the_layers_of_diffusers_own_unets(unets, family):
     real = {name: tuple(module.weight.shape) for name, module in unets[family].named_modules()

@@ -130,6 +130,7 @@ def left_of_epochs(run):
     return sorted(path.stem for path in run.checkpoints.glob("*.safetensors"))
 
 
+@pytest.mark.slow
 def test_the_last_lora_of_a_run_whose_name_ends_in_a_number_stays(run):
     """As a date does: "mika-240115"."""
     write_json(run.folder / "run.json", {**run.info, "output_name": "mika-240115"})

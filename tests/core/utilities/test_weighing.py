@@ -157,6 +157,7 @@ def test_the_file_says_of_what_it_was_made_and_its_hashes_are_its_own(tmp_path):
     assert said["sshs_model_hash"] != before["sshs_model_hash"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["sd", "sdxl"])
 @pytest.mark.parametrize(("weight", "in_factors"), [(0.8, False), (0.8, True), (-0.6, False)])
 def test_a_model_computes_the_same_with_the_weight_in_the_file(family, weight, in_factors, request, tmp_path):

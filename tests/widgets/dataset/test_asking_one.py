@@ -75,6 +75,7 @@ def test_the_panel_must_be_shown_and_not_at_work(gallery, session, project, monk
     panel.close()
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_is_said_where_the_button_was_pressed_and_the_caption_stays(gallery, tag, project):
     tag.form.fill(TagSettings(model_dir=str(project.folder / "nowhere"), device="cpu"))
     wish(gallery, "tag")

@@ -232,6 +232,7 @@ def test_a_box_is_cut_out_as_a_part_or_as_the_picture(panel):
     assert titles(panel) == ["Picture", "Resized", "crop"]
 
 
+@pytest.mark.slow
 def test_the_same_for_many_is_a_job_with_the_chosen_pictures(panel):
     tab(panel, "resize")
     open_picture(panel, "1.png")

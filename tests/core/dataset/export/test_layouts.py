@@ -69,6 +69,7 @@ def test_ai_toolkit_reads_its_config_its_pictures_and_the_place_of_the_trigger_w
     assert report.removed == ["masks/girl.png"] and not (root / "masks").exists()
 
 
+@pytest.mark.slow
 def test_the_library_datasets_reads_the_imagefolder_with_its_masks(filled, tmp_path):
     datasets = importlib.import_module("datasets") if os.environ.get("CI") else pytest.importorskip("datasets")
     root = Path(export(filled, layout="imagefolder", parts=True).folder)

@@ -36,6 +36,7 @@ def reference_loss(trainer, batch, factors):
     return ((prediction - noise) ** 2).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_lora_gradients_equal_those_of_a_plain_reference(sd_folder, tmp_path, checkpointing):
     trainer = make_trainer(tmp_path, sd_folder, network_args=["conv_dim=3", "conv_alpha=1"], gradient_checkpointing=checkpointing)
@@ -69,6 +70,7 @@ def test_only_lora_parameters_have_gradients(sd_folder, tmp_path):
     assert all(parameter.dtype == torch.float32 for parameter in trainer.network.parameters())
 
 
+@pytest.mark.slow
 def test_sdxl_gradients_reach_both_text_encoders_and_the_unet(sdxl_folder, tmp_path):
     trainer = make_trainer(tmp_path, sdxl_folder, sizes=((96, 64),) * 2)
     for layer in trainer.network.layers.values():

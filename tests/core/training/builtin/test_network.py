@@ -37,6 +37,7 @@ def warnings(folder):
     return [event["message"] for event in events if event["event"] == "warning"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [1.0, 8.0, 2.0, None])
 def test_a_continued_lora_changes_the_model_as_its_file_does(sd_folder, tmp_path, alpha):
     path = random_file(load_model(sd_folder, device="cpu"), tmp_path / "x.safetensors", alpha=alpha)
@@ -52,6 +53,7 @@ def test_a_continued_lora_changes_the_model_as_its_file_does(sd_folder, tmp_path
     torch.testing.assert_close(answer(saved), answer(drawn), atol=2e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_file_with_the_names_of_other_tools_is_continued_too(sdxl_folder, tmp_path):
     path = random_file(load_model(sdxl_folder, device="cpu"), tmp_path / "x.safetensors", other_names=True)
     trainer = make_trainer(tmp_path, sdxl_folder, network_weights=str(path), prepare=False)

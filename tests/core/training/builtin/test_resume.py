@@ -101,6 +101,7 @@ def test_a_run_that_was_killed_after_its_last_state_still_writes_its_lora(sd_fol
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_states_that_cannot_be_taken_up_are_refused(sd_folder, tmp_path):
     images = make_pictures(tmp_path / "images", [(64, 64)] * 2)
     with pytest.raises(TrainingError, match="holds no state"):

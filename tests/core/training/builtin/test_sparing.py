@@ -30,6 +30,7 @@ def losses(folder):
     return [event["loss"] for event in read_events(folder)[0] if event["event"] == "step"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_gradients_of_parts_are_those_of_the_whole_batch(sd_folder, tmp_path, size):
     trainer = make_trainer(tmp_path, sd_folder, sizes=((64, 64),) * 5, dataset={"batch_size": 5}, subset=SUBSET, min_snr_gamma=5.0)

@@ -21,6 +21,7 @@ def guarded(run: Run, **values) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_out_of_memory_goes_on_from_the_last_state_with_half_the_batch_and_twice_the_accumulation(tmp_path):
     run = guarded(make_run(tmp_path, data={"batch_size": 4}, schedule={"max_train_epochs": 3}))
     assert wait_for_end(start_epochs(run, "--fits", 1, "--oom_epoch", 2)) == "done"

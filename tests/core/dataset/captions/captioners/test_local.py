@@ -53,6 +53,7 @@ def test_each_picture_gets_the_text_that_it_gets_alone(folders, name):
     assert model.model is None
 
 
+@pytest.mark.slow
 def test_the_beginning_of_a_sentence_is_gone_on_with_by_blip(folders):
     model = open_captioner("blip-base", request(folders["blip-base"]))
     texts = model.describe(PICTURES[:2], ["a picture of", "the girl with"])
@@ -65,6 +66,7 @@ def test_a_question_is_not_part_of_the_answer_and_the_length_is_kept(folders):
         assert len(answer.split()) <= 3 and "describe the cat" not in answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_text_that_was_broken_off_is_told_from_one_that_ends_just_at_the_limit(folders, name):
     model, prompt = open_captioner(name, request(folders[name])), prompt_of(name, "short")
@@ -266,6 +268,7 @@ def test_a_gpu_that_only_imitates_bf16_is_given_fp16(monkeypatch, native, kind):
     assert given["quantization_config"].bnb_4bit_compute_dtype is kind
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16", "8-bit", "4-bit"])
 @pytest.mark.parametrize("name", ["qwen3-vl-4b", "joycaption"])
 def test_transformers_is_given_what_belongs_to_the_precision(folders, monkeypatch, name, precision):

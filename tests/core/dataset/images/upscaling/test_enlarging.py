@@ -94,6 +94,7 @@ def test_hidden_pixels_get_the_nearest_colour_that_is_seen():
     assert bled(numpy.zeros((2, 2, 4), dtype="uint8")) is None
 
 
+@pytest.mark.slow
 def test_where_memory_does_not_suffice_tiles_shrink_and_the_job_remembers(tmp_path):
     network = cramped(tmp_path, 64 * 64)
     enlarger = Enlarger(256)
