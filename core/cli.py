@@ -16,6 +16,7 @@ from core.base.failures import explain
 from core.base.progress import Progress
 from core.base.words import aligned
 from core.flags import add_flags, in_flags, read_flags
+from core.lazy_parser import LazyParser
 from core.stages import STAGES, Stage, plain, told_findings
 from core.terminal import TerminalProgress, printable
 from core.training_commands import add_training_commands
@@ -57,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = argparse.ArgumentParser(prog="./jupyter.sh core", description="Lorabook: from a pile of pictures to a trained LoRA.")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=LazyParser)
     _create(_command(commands, "create", "Make a new project", create))
     for stage in STAGES.values():
         _stage_command(commands, stage)
@@ -71,8 +72,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands: Any, name: str, title: str, act: Callable[..., Any], project: bool = False) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=title, description=title)
+def _command(commands: Any, name: str, title: str, act: Callable[..., Any], project: bool = False) -> LazyParser:
+    parser: LazyParser = commands.add_parser(name, help=title, description=title)
     if project:
         parser.add_argument("project", type=Path, help="the project's folder")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
@@ -92,14 +93,15 @@ def _unknown_words(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> s
 
 
 def _stage_command(commands: Any, stage: Stage) -> None:
-    cls = stage.settings_class()
-
     def act(given: argparse.Namespace, progress: Progress) -> Any:
-        return stage.run(stage.folder() or given.project, cls.make(**read_flags(vars(given), cls)), progress)
+        return stage.run(stage.folder() or given.project, given.settings.make(**read_flags(vars(given), given.settings)), progress)
+
+    def make() -> None:
+        parser.set_defaults(settings=stage.settings_class())
+        add_flags(parser, stage.settings_class())
 
     parser = _command(commands, stage.name, stage.title, act, project=stage.folder() is None)
-    parser.set_defaults(settings=cls)
-    add_flags(parser, cls)
+    parser.later(make)
 
 
 def _create(parser: argparse.ArgumentParser) -> None:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from core.base.errors import TrainingError
 from core.base.progress import Progress
 from core.flags import add_flags, read_flags
+from core.lazy_parser import LazyParser
 from core.queue_command import add_queue_command
 from core.stages import plain, told_findings
 
 
-def add_training_commands(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+def add_training_commands(commands: Any, command: Callable[..., LazyParser]) -> None:
     """check, train, runs, status, stop, resume, report and those of the queue. Args: command: makes one, as `core.cli` does."""
-    from core.training.config import TrainingSettings
-    from core.training.guards import GuardSettings
-
     for name, title, act in (("check", "Check the settings before anything is paid for", check), ("train", "Start a training run", train)):
         parser = command(commands, name, title, act, project=True)
+        parser.later(partial(_training_flags, parser, name == "train"))
         parser.add_argument("--preset", default="", help="where the settings begin, with the project's own model, folders, prompts and "
                             "name; flags change single ones. Without --sample_prompts some are proposed from trigger word and captions; "
                             "--sample_prompts '[]' draws none. Without a preset: the settings that Trainer keeps for the project, before "
@@ -28,8 +28,6 @@ def add_training_commands(commands: Any, command: Callable[..., argparse.Argumen
         if name == "train":
             parser.add_argument("--wait", action="store_true", help="stay until the run has ended and show its progress")
             parser.add_argument("--hold", action="store_true", help="let it wait in the queue until it is released")
-            add_flags(parser.add_argument_group(GuardSettings.title), GuardSettings)  # type: ignore[arg-type]
-        add_flags(parser, TrainingSettings)
     command(commands, "runs", "List a project's runs", runs, project=True)
     for name, title, act in (("status", "How a run stands", status), ("stop", "Stop a run; its last checkpoint is whole", stop),
                              ("resume", "Go on with a stopped or lost run", resume), ("report", "Write a run's report.html", report)):
@@ -41,6 +39,15 @@ def add_training_commands(commands: Any, command: Callable[..., argparse.Argumen
             parser.add_argument("--after-epoch", action="store_true", help="when the present epoch is over and saved")
             parser.add_argument("--force", action="store_true", help="at once, without a last checkpoint")
     add_queue_command(commands, command)
+
+
+def _training_flags(parser: argparse.ArgumentParser, guards: bool) -> None:
+    from core.training.config import TrainingSettings
+    from core.training.guards import GuardSettings
+
+    if guards:
+        add_flags(parser.add_argument_group(GuardSettings.title), GuardSettings)  # type: ignore[arg-type]
+    add_flags(parser, TrainingSettings)
 
 
 def _training_settings(given: argparse.Namespace) -> Any:

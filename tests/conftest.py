@@ -32,5 +32,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Without the slow ones (`-m "not slow"`) a worker more than there are cores: these tests wait about as long as they compute."""
-    return len(os.sched_getaffinity(0)) + 1 if config.option.markexpr == "not slow" and hasattr(os, "sched_getaffinity") else None
+    """Without the slow ones (`-m "not slow"`) two workers more than there are cores: these tests wait about as long as they compute."""
+    return len(os.sched_getaffinity(0)) + 2 if config.option.markexpr == "not slow" and hasattr(os, "sched_getaffinity") else None

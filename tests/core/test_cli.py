@@ -4,11 +4,14 @@ import io
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from core.base.paths import ROOT
 from core.base.settings import Settings
 from core.cli import build_parser, main
 from core.stages import STAGES, stage_named
@@ -290,3 +293,11 @@ def test_a_refused_command_names_flags_and_not_the_fields_of_a_panel(tmp_path, c
     code, out, err = run(capsys, "resize-lora", "--file", str(path), "--device", "cpu", *flags, "--json")
     assert code == 1 and said in err and "Save as" not in err
     assert said in " ".join(json.loads(out).values())
+
+
+def test_a_command_loads_no_other_ones_settings():
+    code = ("import sys; from core.cli import build_parser; print(build_parser().parse_args(['inspect-lora', '--file', 'x']).file, "
+            "'core.utilities.inspecting.inspecting' in sys.modules, 'core.training.guards' in sys.modules, "
+            "'core.dataset.sources.import_settings' in sys.modules)")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["x", "True", "False", "False"]
