@@ -94,7 +94,7 @@ case "$WHAT" in
         NEEDS=(pydantic pytest xdist)
         set_up --with dev
         export PYTHONDONTWRITEBYTECODE=  # the tests start hundreds of Pythons: what one has compiled is for all
-        # -n: a worker for each core; loadgroup: but one browser at a time (tests/conftest.py)
+        # -n: a worker for each core; loadgroup: one browser at a time (tests/conftest.py)
         cd "$ROOT"; exec "$PYTHON" -m pytest -n auto --maxprocesses 4 --dist loadgroup "$@" ;;
 esac
 

@@ -16,16 +16,21 @@ ONE_AT_A_TIME = ("tests/e2e/", "tests/integration/")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With several workers (`-n`) and `--dist loadgroup`: one of them takes all of `ONE_AT_A_TIME`."""
+    """With several workers (`-n`) and `--dist loadgroup`: one of them takes all of `ONE_AT_A_TIME`.
+
+    Of the quick part each takes whole files, so that what the tests of a file share is made once.
+    """
     if config.getvalue("dist") != "loadgroup":
         return None
     from xdist.scheduler import LoadScopeScheduling
 
     class OneBrowser(LoadScopeScheduling):
-        """Each test is a piece of work of its own, but those together."""
+        """Each test is a piece of work of its own, or each file; but those together."""
 
         def _split_scope(self, nodeid: str) -> str:
-            return "one at a time" if nodeid.startswith(ONE_AT_A_TIME) else nodeid
+            if nodeid.startswith(ONE_AT_A_TIME):
+                return "one at a time"
+            return nodeid.partition("::")[0] if is_quick(config) else nodeid
 
     return OneBrowser(config, log)
 
@@ -33,4 +38,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Without the slow ones (`-m "not slow"`) two workers more than there are cores: these tests wait about as long as they compute."""
-    return len(os.sched_getaffinity(0)) + 2 if config.option.markexpr == "not slow" and hasattr(os, "sched_getaffinity") else None
+    return len(os.sched_getaffinity(0)) + 2 if is_quick(config) and hasattr(os, "sched_getaffinity") else None
+
+
+def is_quick(config: pytest.Config) -> bool:
+    """Whether the slow ones are left out."""
+    return bool(config.option.markexpr == "not slow")
