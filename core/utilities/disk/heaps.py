@@ -18,6 +18,7 @@ from core.dataset.project import Project, is_trained_on
 from core.training.finish.files import final_lora
 from core.training.outputs import ENDINGS, INCOMPLETE, is_whole, list_outputs, list_states
 from core.training.run import Run
+from core.utilities.publishing.settings import PLACE
 
 Loss = Literal["none", "some"]
 """none: it is made anew by itself, or nobody can use it. some: nobody makes it anew for you; it goes only when its kind is named."""
@@ -97,8 +98,11 @@ def _samples(project: Project) -> Iterator[Path]:
 
 
 def _exports(project: Project) -> Iterator[Path]:
-    folder = project.folder / EXPORT
-    yield from sorted(folder.iterdir()) if folder.is_dir() else ()
+    yield from _all_in(project.folder / EXPORT)
+
+
+def _published(project: Project) -> Iterator[Path]:
+    yield from _all_in(project.folder / PLACE)
 
 
 def _replaced(project: Project) -> Iterator[Path]:
@@ -126,6 +130,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("epochs", "Saved epochs before a run's last", "some", "An earlier epoch that was better cannot be chosen any more.", _epochs),
     Kind("samples", "Sample pictures of runs", "some", "What a LoRA drew while it was trained cannot be looked at any more.", _samples),
     Kind("exports", "Exports and their zips", "some", "Export makes them anew; what was changed in them by hand is lost.", _exports),
+    Kind("published", "Folders and zips for Civitai", "some", "Publish writes them anew; what was changed in them by hand is lost.",
+         _published),
     Kind("replaced", "Versions that were replaced or taken back", "some", "They cannot be brought back any more.", _replaced),
     Kind("rejected", "Rejected pictures", "some", "They cannot be restored any more. Your own files are where they were.", _rejected),
     Kind("jobs", "Logs and reports of jobs that have ended", "some", "What a job said cannot be read again.", _jobs),
@@ -141,6 +147,10 @@ def kind_named(name: str) -> Kind | None:
 def _resting(project: Project) -> Iterator[Run]:
     """Runs that neither work nor wait."""
     yield from (run for run in Run.list(project.folder) if not run.is_active() and not run.is_at_work())
+
+
+def _all_in(folder: Path) -> Iterator[Path]:
+    yield from sorted(folder.iterdir()) if folder.is_dir() else ()
 
 
 def _files(folder: Path, pattern: str) -> Iterator[Path]:

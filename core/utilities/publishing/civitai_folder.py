@@ -14,11 +14,10 @@ from core.utilities.publishing.civitai import checklist, description_html, descr
 from core.utilities.publishing.origins import project_of
 from core.utilities.publishing.release import Release
 from core.utilities.publishing.report import FileThere, PublishReport
+from core.utilities.publishing.settings import PLACE
 from core.utilities.publishing.staging import published_copy, refuse_full_disk, sample_copies, staging
 
 ENDING = "-civitai"
-PLACE = "published"
-"""Folder of a project."""
 
 
 def write_for_civitai(release: Release, progress: Progress) -> PublishReport:

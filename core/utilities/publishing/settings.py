@@ -13,6 +13,8 @@ from core.base.paths import typed_path
 from core.base.settings import Settings, setting
 
 Where = Literal["hub", "folder", "zip"]
+PLACE = "published"
+"""Folder of a project in which lies what is uploaded by hand."""
 ON_HUB = {"to": ("hub",)}
 
 

@@ -45,6 +45,7 @@ def run(tmp_path, monkeypatch):
         write(project.images / name)
     write(project.hidden / "previews" / "one.1.2")
     write(project.folder / "export" / "kohya" / "img" / "a.png")
+    write(project.folder / "published" / "mochi-civitai.zip")
     write(project.variants / ".replaced" / "a_upscaled.png")
     write(project.variants / ".trained" / "0123456789abcdef" / "images" / "a.png")
     os.utime(project.variants / ".trained" / "0123456789abcdef", (time.time() - LONG_AGO,) * 2)
@@ -70,7 +71,7 @@ def test_everything_is_told_and_nothing_goes_unless_it_is_asked_for(run):
     before = sorted(path for path in run.project_folder.rglob("*"))
     report = keep()
     assert told(report) == {"caches": 1, "training-sets": 1, "previews": 1, "half-written": 1, "old-states": 3, "last-states": 3,
-                            "epochs": 2, "samples": 1, "exports": 1, "replaced": 1}
+                            "epochs": 2, "samples": 1, "exports": 1, "published": 1, "replaced": 1}
     assert set(told(report, "chosen")) == {"caches", "training-sets", "previews", "half-written"}
     assert all(kind.loss == "some" for kind in KINDS if kind.name in ("old-states", "last-states", "epochs"))
     assert sorted(path for path in run.project_folder.rglob("*")) == before and "Nothing is deleted yet" in report.sentence()
