@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import json
 import os
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,8 @@ QUIET = {
     "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
 }
 """Settings without news, dialogs and autosave; cells that are off screen are drawn too, or the browser calls them invisible."""
+ENVIRON = dict(os.environ)
+"""As it is before any test changes it: what a server's kernels have where a test says nothing else."""
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 READY = """async () => {
   const app = window.jupyterapp; await app.restored;
@@ -57,27 +61,22 @@ def free_port() -> int:
         return int(asked.getsockname()[1])
 
 
-class Lab:
-    """One JupyterLab server with settings of its own.
+class Server:
+    """One JupyterLab server with settings of its own. Args: root: folder that it shows. theme: light or dark."""
 
-    Args: root: folder with the notebooks. environ: variables for the server and its kernels. theme: light or dark.
-    """
-
-    def __init__(self, root: Path, environ: dict[str, str] | None = None, theme: str = "light") -> None:
-        self.root, self.environ, self.theme = Path(root), environ or {}, theme
-        self.port, self.token = free_port(), secrets.token_hex(16)
-
-    def __enter__(self) -> Lab:
+    def __init__(self, root: Path, theme: str) -> None:
+        self.root, self.port, self.token = root, free_port(), secrets.token_hex(16)
         self.folder = Path(tempfile.mkdtemp(prefix="lab-"))
         config = self.folder / "config" / "labconfig"
         config.mkdir(parents=True)
-        settings = {**QUIET, "@jupyterlab/apputils-extension:themes": {"theme": THEMES[self.theme]}}
+        settings = {**QUIET, "@jupyterlab/apputils-extension:themes": {"theme": THEMES[theme]}}
         (config / "default_setting_overrides.json").write_text(json.dumps(settings))
         places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "run", "IPYTHONDIR": "ipython",
-                  "JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
-        environ = {**os.environ, **{name: str(self.folder / place) for name, place in places.items()}, "JUPYTER_PLATFORM_DIRS": "1",
-                   "PYTHONPATH": str(ROOT), **self.environ}
-        self.log = open(self.folder / "lab.log", "w", encoding="utf-8")
+                  "JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+                  "JUPYTER_PATH": "data"}  # so the kernels that are described there go before the environment's own
+        environ = {**ENVIRON, **{name: str(self.folder / place) for name, place in places.items()}, "JUPYTER_PLATFORM_DIRS": "1",
+                   "PYTHONPATH": str(ROOT)}
+        self.log = self.folder.joinpath("lab.log").open("w", encoding="utf-8")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
              f"--ServerApp.port={self.port}",
@@ -85,7 +84,6 @@ class Lab:
              "--LabApp.news_url=", "--LabApp.expose_app_in_browser=True"],
             stdout=self.log, stderr=subprocess.STDOUT, env=environ, start_new_session=True, preexec_fn=_end_with_parent)
         self._wait()
-        return self
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 60
@@ -98,26 +96,86 @@ class Lab:
                     raise RuntimeError((self.folder / "lab.log").read_text()) from None
                 time.sleep(0.1)
 
-    def __exit__(self, *problem: object) -> None:
-        os.killpg(self.process.pid, signal.SIGTERM)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.log.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     def api(self, path: str, method: str = "GET") -> Any:
-        """Ask the server, e.g. `api/kernels`."""
+        """Ask it, e.g. `api/kernels`."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", method=method,
                                          headers={"Authorization": f"token {self.token}"})
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read() or b"null")
 
+    def give_kernels(self, environ: dict[str, str]) -> None:
+        """Kernels that are started from now on have these variables."""
+        folder = self.folder / "data" / "kernels" / "python3"
+        folder.mkdir(parents=True, exist_ok=True)
+        start = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        (folder / "kernel.json").write_text(json.dumps({"argv": start, "display_name": "Python 3", "language": "python", "env": environ}))
+
+    def end_kernels(self) -> None:
+        """Of all notebooks."""
+        for session in self.api("api/sessions"):
+            self.api(f"api/sessions/{session['id']}", "DELETE")
+        for kernel in self.api("api/kernels"):
+            self.api(f"api/kernels/{kernel['id']}", "DELETE")
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+SERVERS: dict[tuple[Path, str], Server] = {}
+"""Those that run: starting one takes seconds, so the tests of a process share one for each theme."""
+
+
+@atexit.register
+def stop_servers() -> None:
+    """They end with the process."""
+    while SERVERS:
+        SERVERS.popitem()[1].stop()
+
+
+def server_for(root: Path, theme: str) -> Server:
+    """One that shows a folder, or pytest's own around it, and still runs."""
+    shown = next((folder for folder in root.parents if folder.name.startswith(("pytest-", "popen-"))), root)
+    server = SERVERS.get((shown, theme))
+    if server is None or server.process.poll() is not None:
+        SERVERS[shown, theme] = server = Server(shown, theme)
+    return server
+
+
+class Lab:
+    """JupyterLab for one test: its kernels end with the block.
+
+    Args: root: folder with the notebooks. environ: variables for the kernels, beside those of this moment. theme: light or dark.
+    """
+
+    def __init__(self, root: Path, environ: dict[str, str] | None = None, theme: str = "light") -> None:
+        self.root, self.environ, self.theme = Path(root), environ or {}, theme
+
+    def __enter__(self) -> Lab:
+        self.server = server_for(self.root, self.theme)
+        self.process, self.api = self.server.process, self.server.api
+        changed = {name: value for name, value in os.environ.items() if ENVIRON.get(name) != value}
+        self.server.give_kernels({**changed, "PYTHONPATH": str(ROOT), **self.environ})
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.server.end_kernels()
+        if self.server.root == self.root:  # nobody else asks for this folder
+            SERVERS.pop((self.root, self.theme)).stop()
+
     def open(self, context: Any, notebook: str) -> Any:
         """Open a notebook in a new page and wait until its kernel answers."""
         page = context.new_page()
-        page.goto(f"http://127.0.0.1:{self.port}/lab/tree/{notebook}?token={self.token}&reset", wait_until="domcontentloaded")
+        place = urllib.parse.quote(str((self.root / notebook).relative_to(self.server.root)))
+        address = f"http://127.0.0.1:{self.server.port}/lab/tree/{place}?token={self.server.token}&reset"
+        page.goto(address, wait_until="domcontentloaded")
         page.locator(".jp-NotebookPanel:visible .jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
         page.wait_for_function("() => window.jupyterapp && window.jupyterapp.shell.currentWidget?.sessionContext")
         page.evaluate(READY)
