@@ -74,9 +74,11 @@ def _switched(flag: str, verb: str, way: str) -> str:
 
 def _replaced(words: str, classes: Sequence[type[Settings]], patterns: Callable[[str, str], Sequence[tuple[str, New]]]) -> str:
     """Args: patterns: of a title, for a regular expression, and its flag: what is replaced, and by what."""
-    titles = dict(one for cls in classes for one in _titles(cls))
-    for title in sorted(titles, key=len, reverse=True):
-        for pattern, new in patterns(re.escape(title), titles[title]):
+    flags: dict[str, set[str]] = {}
+    for title, name in (one for cls in classes for one in _titles(cls)):
+        flags.setdefault(title, set()).add(name)
+    for title, names in sorted(flags.items(), key=lambda one: len(one[0]), reverse=True):
+        for pattern, new in patterns(re.escape(title), *names) if len(names) == 1 else ():  # else nobody knows which one is meant
             words = re.sub(pattern, new, words)
     return words
 

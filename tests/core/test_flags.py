@@ -9,6 +9,7 @@ import pytest
 from core.cli import main
 from core.dataset.project import Project
 from core.flags import remedy_in_flags, what_in_flags
+from core.training.config import TrainingSettings
 from core.training.finish import checking as of_finish
 from core.utilities.files.metadata import MetadataSettings
 from core.utilities.publishing.checking import NO_TOKEN
@@ -42,6 +43,7 @@ def test_what_is_wrong_keeps_a_persons_own_words():
     assert what_in_flags("Title is 'x': too long.", MetadataSettings) == "--name is 'x': too long."
     for own in (f"{OWN} is there already.", "mika.safetensors: Title is 'x'", "Choose it under Title."):
         assert what_in_flags(own, MetadataSettings) == own
+    assert what_in_flags("Restarts must be at least 1.", TrainingSettings) == "Restarts must be at least 1."  # two flags have this title
 
 
 def test_a_report_keeps_paths_and_tables_and_errors_keep_paths(tmp_path, capsys):
