@@ -300,8 +300,10 @@ class Panel:
             self.log.show("")
             self.opened()
             self._looking_back = True
-            self._take_up_job()
-            self._looking_back = False
+            try:
+                self._take_up_job()
+            finally:
+                self._looking_back = False
         self.update()
         if self.job is not None and self.status.state == "working":
             self._look()

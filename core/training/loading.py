@@ -168,19 +168,20 @@ def take_back_calculated(project: Project) -> LoadReport:
     """Bring back the numbers from before the calculator's were taken. Raises: ConfigError: they were not taken, or changed since."""
     from core.training.calculating.stage import change_words
 
-    if not can_take_back_calculated(project):
-        raise ConfigError("No numbers of the calculator stand in the settings, or the settings were changed since.",
-                          "Change them under Model and settings, or take back the last loading there.")
-    now = present_settings(project)
-    take_back(project, NoSettings())
-    (project.hidden / TAKEN).unlink(missing_ok=True)
+    with locked(project.hidden / LOCK):
+        if not can_take_back_calculated(project):
+            raise ConfigError("No numbers of the calculator stand in the settings, or the settings were changed since.",
+                              "Change them under Model and settings, or take back the last loading there.")
+        now = present_settings(project)
+        _swap(project)
+        (project.hidden / TAKEN).unlink(missing_ok=True)
     return LoadReport(f"The former numbers are back: {change_words(now, present_settings(project))}.")
 
 
 def _mark(project: Project) -> str:
-    """Changes whenever the kept settings do."""
-    file = kept.settings_file(project.folder)
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+    """Changes whenever the kept settings do, or those that would be brought back."""
+    files = (kept.settings_file(project.folder), project.hidden / BEFORE)
+    return " ".join(hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "none" for file in files)
 
 
 def save_as_preset(project: Project, wanted: SavePreset, progress: Progress = SILENT) -> LoadReport:
@@ -200,18 +201,23 @@ def remove_preset(project: Project, wanted: PresetName, progress: Progress = SIL
 
 def take_back(project: Project, wanted: NoSettings, progress: Progress = SILENT) -> LoadReport:
     """Bring back the settings from before the last load; a second time changes them again. Raises: ConfigError: there are none."""
-    before, now = project.hidden / BEFORE, kept.settings_file(project.folder)
-    if not before.is_file():
-        raise ConfigError("Nothing was loaded yet, so that there is nothing to take back.")
     with locked(project.hidden / LOCK):
-        older = read_text(before)
-        if now.is_file():
-            write_text(before, read_text(now))
-        write_text(now, older)
-        preset, named = project.hidden / PRESET_BEFORE, kept.read_preset_name(project)
-        kept.keep_preset_name(read_text(preset) if preset.is_file() else "", project)
-        write_text(preset, named)
+        if not can_take_back(project):
+            raise ConfigError("Nothing was loaded yet, so that there is nothing to take back.")
+        _swap(project)
     return LoadReport("The settings from before the last load are back.")
+
+
+def _swap(project: Project) -> None:
+    """The settings from before the last load, and those of now, with the names of their presets."""
+    before, now = project.hidden / BEFORE, kept.settings_file(project.folder)
+    older = read_text(before)
+    if now.is_file():
+        write_text(before, read_text(now))
+    write_text(now, older)
+    preset, named = project.hidden / PRESET_BEFORE, kept.read_preset_name(project)
+    kept.keep_preset_name(read_text(preset) if preset.is_file() else "", project)
+    write_text(preset, named)
 
 
 def can_take_back(project: Project) -> bool:

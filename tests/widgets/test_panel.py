@@ -10,7 +10,7 @@ from datetime import datetime
 import ipywidgets as ipw
 import pytest
 
-from core.base.errors import ConfigError
+from core.base.errors import ConfigError, DiskError
 from core.base.files import write_json
 from core.base.findings import Finding
 from core.base.jobs import Job, append_event
@@ -187,6 +187,20 @@ def test_what_goes_wrong_while_one_looks_is_told_as_such(project, session):
     append_event(job.folder, "failed", message="failed it is.")
     panel.refresh()
     assert panel.status.state == "attention"
+
+
+def test_what_goes_wrong_after_a_look_back_that_failed_is_told_as_such_too(project, session, monkeypatch):
+    def away(*_):
+        raise DiskError("The drive is away.")
+
+    with monkeypatch.context() as then:
+        then.setattr("widgets.panel.newest_job", away)
+        panel = CountingPanel(session)
+    job = make_job(project)
+    panel.follow(job)
+    append_event(job.folder, "failed", message="failed it is.")
+    panel._look()
+    assert panel.status.state == "attention" and "failed it is." in panel.status.text
 
 
 def test_a_bug_is_told_with_what_is_known_only(session):

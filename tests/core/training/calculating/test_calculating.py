@@ -15,7 +15,7 @@ from core.training.config.counting import count_steps
 from core.training.finish.kept import keep_finish
 from core.training.finish.settings import FinishSettings
 from core.training.kept import keep_settings, read_kept
-from core.training.loading import NoSettings
+from core.training.loading import LoadSettings, NoSettings
 from core.training.manager import TrainingManager
 from core.training.measuring.marks import marks_of
 from core.training.measuring.measured import keep_measured
@@ -264,6 +264,17 @@ def test_numbers_that_were_taken_are_taken_back_unless_the_settings_changed_sinc
     with pytest.raises(ConfigError, match="or the settings were changed since"):
         manager.calculated_back()
     assert read_kept(project).data.batch_size == 5 and before.data.batch_size == 2
+
+
+def test_what_was_loaded_meanwhile_is_not_brought_back_as_the_former_numbers(project):
+    manager = TrainingManager.open(project.folder)
+    manager.calculate(asked(max_train_epochs=3, take=True))
+    manager.load_settings(LoadSettings(preset="sd15_concept"))
+    manager.settings_back(NoSettings())  # the calculator's numbers stand there again, and the preset beside them
+    taken = read_kept(project)
+    with pytest.raises(ConfigError, match="No numbers of the calculator"):
+        manager.calculated_back()
+    assert read_kept(project) == taken
 
 
 def test_what_stands_there_already_is_one_way_and_called_so():
