@@ -123,6 +123,19 @@ def test_what_a_file_says_is_changed_and_room_is_made(tmp_path, mika, theme, wid
         assert said["modelspec.title"] == "Mika, a girl" and said["modelspec.description"] == "Two lines,\nof which this is one."
         assert "modelspec.author" not in said and said["ss_output_name"] == "mika" and path.stat().st_size == before
         keep_picture(page, "metadata", f"metadata-{theme}-{width}")
+        place, button = metadata.get_by_label("Save as"), metadata.get_by_role("button", name="Save", exact=True)
+        place.fill(str(mika.output / "copy.pt"))
+        place.press("Tab")
+        expect(metadata.locator(".lb-status")).to_contain_text("copy.pt does not end in .safetensors.")
+        expect(button).to_be_disabled()
+        keep_picture(page, "metadata", f"metadata-refused-{theme}-{width}")
+        place.fill(str(mika.output / "copy.safetensors"))
+        place.press("Tab")
+        expect(metadata.get_by_text(f"Next to be written: {mika.output / 'copy.safetensors'}.")).to_be_visible()
+        keep_picture(page, "metadata", f"metadata-copy-{theme}-{width}")
+        button.click()
+        expect(metadata.locator(".lb-status")).to_contain_text("copy.safetensors: nothing was changed.", timeout=90_000)
+        expect(place).to_have_value("")
 
         expect(house.get_by_role("button", name="Delete what is ticked")).to_have_count(0)
         house.get_by_role("button", name="Look", exact=True).click()
