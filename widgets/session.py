@@ -48,7 +48,7 @@ class Session:
         self.chosen_lora = ""
         """The LoRA file that the panels of LoRA files work on."""
         self.hub_token = ""
-        """Of Hugging Face, for runs that are begun from here on; in memory alone. Empty: that of the environment."""
+        """Of Hugging Face, typed into one of the panels, for all of them; in memory alone. Empty: that of the environment."""
         self.trouble = ""
         """What is wrong with the training settings on screen; empty when they are right."""
         self.lost = ""

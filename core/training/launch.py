@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from core.base.locks import locked
 from core.base.paths import ROOT, models_dir
 from core.base.process import start_detached
 from core.training import queue
+from core.training.finish.tokens import for_supervisor
 from core.training.guards import GuardSettings, keep_guards, read_guards
 from core.training.outputs import State
 from core.training.resuming import furthest_state, resume_arguments
@@ -22,8 +22,6 @@ from core.training.run import ACTIVE, Run, note_supervisor
 
 if TYPE_CHECKING:
     from core.training.config import TrainingSettings
-
-Secrets = Mapping[str, str] | None
 
 
 def prepare(project_folder: Path, settings: TrainingSettings, backend: str, guards: GuardSettings | None = None) -> Run:
@@ -45,13 +43,13 @@ def prepare(project_folder: Path, settings: TrainingSettings, backend: str, guar
     return run
 
 
-def launch(run: Run, state: State | None = None, hold: bool = False, secrets: Secrets = None) -> Run:
+def launch(run: Run, state: State | None = None, hold: bool = False, token: str = "") -> Run:
     """Put a run into the machine's queue, under a supervisor that outlives the kernel; returns at once.
 
     Args:
         state: where to go on from; None begins at step 0.
         hold: it waits in the queue until it is released.
-        secrets: variables for its processes, and for what follows its end: what no file may hold.
+        token: of Hugging Face, for what follows its end; no file holds it, and the trainer does not get it. Empty: that of the environment.
     Raises:
         TrainingError: the run is already at work, or the backend cannot start.
         ConfigError: no backend has that name.
@@ -70,35 +68,35 @@ def launch(run: Run, state: State | None = None, hold: bool = False, secrets: Se
         queue.join(run, hold)
         run.note("launch", attempt=attempt, backend=run.backend, resumed_from=state.step if state else 0,
                  last_sign=run.heartbeat().get("time", 0.0))  # until then an attempt has worked that vanished without a word
-        start_supervisor(run, attempt, secrets)
+        start_supervisor(run, attempt, token)
     return run
 
 
-def start_supervisor(run: Run, attempt: int, secrets: Secrets = None) -> None:
+def start_supervisor(run: Run, attempt: int, token: str = "") -> None:
     """Start `python -m core.training.supervisor` for an attempt and note its process.
 
-    Args: secrets: as `launch`. Raises: OSError, DiskError.
+    Args: token: as `launch`. Raises: OSError, DiskError.
     """
     argv = [sys.executable, "-m", "core.training.supervisor", str(run.folder.resolve()), "--attempt", str(attempt)]
-    mark = start_detached(argv, cwd=ROOT, env=secrets, log=run.folder / "supervisor.txt")
+    mark = start_detached(argv, cwd=ROOT, env=for_supervisor(token), log=run.folder / "supervisor.txt")
     note_supervisor(run, attempt, mark)
 
 
-def resume(run: Run, secrets: Secrets = None) -> Run:
+def resume(run: Run, token: str = "") -> Run:
     """Go on from the newest whole state folder, in the same run folder; a run that was never started begins.
 
-    Args: secrets: as `launch`. Raises: TrainingError: why it cannot go on, as `resume_point`.
+    Args: token: as `launch`. Raises: TrainingError: why it cannot go on, as `resume_point`.
     """
-    return launch(run, resume_point(run), secrets=secrets)
+    return launch(run, resume_point(run), token=token)
 
 
-def wake_queue(secrets: Secrets = None) -> list[Run]:
+def wake_queue(token: str = "") -> list[Run]:
     """Launch what was to be done when the machine was switched off: from the last state, or from the beginning where there is none.
 
-    Args: secrets: as `launch`. Returns: the runs, in the order of the queue.
+    Args: token: as `launch`. Returns: the runs, in the order of the queue.
     Raises: TrainingError, ConfigError, DiskError: one cannot be launched.
     """
-    return [launch(queued.run, furthest_state(queued.run), secrets=secrets) for queued in queue.interrupted()]
+    return [launch(queued.run, furthest_state(queued.run), token=token) for queued in queue.interrupted()]
 
 
 def resume_point(run: Run) -> State | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +54,7 @@ class TrainingManager:
         """Of runs that are compared, which happens beside the kernel: those above are the kernel's own."""
         self._comparing = threading.Lock()
         self.hub_token = ""
-        """Of Hugging Face, for runs that are begun here and what follows them: in memory and their environment alone. Empty: theirs."""
+        """Of Hugging Face, for what follows the runs that are begun here: in memory and in the environment of that. Empty: theirs."""
 
     @classmethod
     def open(cls, project_folder: Path) -> TrainingManager:
@@ -241,7 +241,7 @@ class TrainingManager:
             raise ConfigError(wrong[0].what, wrong[0].remedy)
         fitted = with_trigger(self.configure(settings), self.project)
         learned = learn_versions(fitted, self.project, progress, alone=True)
-        return launch.launch(launch.prepare(self.project.folder, learned, backend, guards), hold=hold, secrets=self._secrets)
+        return launch.launch(launch.prepare(self.project.folder, learned, backend, guards), hold=hold, token=self.hub_token)
 
     def queue(self) -> list[QueuedRun]:
         """The runs of this machine in their order, of all projects, the one that works first."""
@@ -261,7 +261,7 @@ class TrainingManager:
 
     def wake_queue(self) -> list[Run]:
         """Start again what was to be done when the machine was switched off. Returns: the runs. Raises: TrainingError, DiskError."""
-        return launch.wake_queue(self._secrets)
+        return launch.wake_queue(self.hub_token)
 
     def runs(self) -> list[Run]:
         """The project's runs, newest first."""
@@ -323,7 +323,7 @@ class TrainingManager:
 
     def resume(self, run_id: str) -> Run:
         """Go on from the newest saved state, in the same run. Raises: TrainingError: there is none, or it is finished."""
-        return launch.resume(self.run(run_id), self._secrets)
+        return launch.resume(self.run(run_id), self.hub_token)
 
     def evaluate(self, settings: EvaluationSettings, progress: Progress = SILENT) -> EvaluationReport:
         """Draw before and after in this very process (a panel uses `start_evaluation`). Raises: TrainingError, ModelError."""
@@ -387,26 +387,44 @@ class TrainingManager:
         from core.training.finish.starting import follow_now
 
         keep_finish(self.project.folder, settings)
-        at_work = [run for run in self.runs() if run.state() in ACTIVE]
+        at_work = self._at_work()
         for run in at_work:
-            follow_now(run, settings, self._secrets)
+            follow_now(run, settings, self.hub_token)
         return bool(at_work)
+
+    def hand_token(self) -> None:
+        """Begin what waits for the end of a run at work anew with the token, by the settings that are kept; a machine that shall stay on
+        stays on. Raises: ConfigError: they are wrong; DiskError.
+        """
+        from core.training.finish.starting import start_finish
+
+        settings, _ = self.finish_settings()
+        for run in self._at_work() if settings.needs_token else ():
+            start_finish(run, settings, by_person=False, token=self.hub_token)
+
+    def finish_findings(self, settings: FinishSettings, without_token: Collection[str] = ()) -> list[Finding]:
+        """What stands in the way of a finish with such settings, as far as it can be known now.
+
+        Args: without_token: ids of runs that have an older one than was typed since.
+        """
+        from core.training.finish.checking import check_finish
+
+        return check_finish(settings, self.project.folder, bool(self.hub_token), self._at_work(), without_token)
+
+    def _at_work(self) -> list[Run]:
+        return [run for run in self.runs() if run.state() in ACTIVE]
 
     def start_finish(self, run_id: str, settings: FinishSettings) -> Job:
         """Finish a run in a process of its own; returns at once. Raises: TrainingError: no run has that id; DiskError."""
         from core.training.finish.starting import start_finish
 
-        return start_finish(self.run(run_id), settings, secrets=self._secrets)
+        return start_finish(self.run(run_id), settings, token=self.hub_token)
 
     def finish_status(self, run_id: str) -> FinishStatus | None:
         """Where the finish of a run stands, None: there was none. Raises: TrainingError: no run has that id."""
         from core.training.finish.status import read_finish
 
         return read_finish(self.run(run_id))
-
-    @property
-    def _secrets(self) -> dict[str, str] | None:
-        return {"HF_TOKEN": self.hub_token} if self.hub_token else None
 
     def _newest_run(self) -> Run:
         found = next(iter(self.runs()), None)

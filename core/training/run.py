@@ -81,10 +81,18 @@ class Run:
         return cls(folder)
 
     @classmethod
-    def list(cls, project_folder: Path) -> list[Run]:
-        """The project's runs, newest first."""
-        found = [cls(file.parent) for file in (Path(project_folder) / "runs").glob("*/run.json")]
+    def list(cls, project_folder: Path, readable: bool = False) -> list[Run]:
+        """The project's runs, newest first. Args: readable: without those whose run.json cannot be read: no matter of the others."""
+        runs = (cls(file.parent) for file in (Path(project_folder) / "runs").glob("*/run.json"))
+        found = [run for run in runs if not readable or run.is_readable()]
         return sorted(found, key=lambda run: (run.info.get("created", 0.0), run.id), reverse=True)
+
+    def is_readable(self) -> bool:
+        """Whether run.json is there and says what a run is."""
+        with contextlib.suppress(OSError, TypeError):
+            info = _read(self.folder / "run.json")
+            return {"backend", "output_name"} <= info.keys() and isinstance(info.get("created", 0.0), int | float)
+        return False
 
     @property
     def id(self) -> str:

@@ -35,7 +35,7 @@ def test_a_remedy_names_flags_and_no_path_is_changed(words, told):
 
 def test_the_words_of_the_finish_for_its_token_fit_too():
     words = re.sub(r'"\s+"', "", Path(of_finish.__file__).read_text(encoding="utf-8"))
-    sentence = next(line for line in words.splitlines() if "into the field Token" in line)
+    sentence = next(line for line in words.splitlines() if "into the field Token, or set HF_TOKEN" in line)
     assert "the field" not in remedy_in_flags(sentence) and "notebook" not in remedy_in_flags(sentence)
 
 
@@ -43,7 +43,7 @@ def test_what_is_wrong_keeps_a_persons_own_words():
     assert what_in_flags("Title is 'x': too long.", MetadataSettings) == "--name is 'x': too long."
     for own in (f"{OWN} is there already.", "mika.safetensors: Title is 'x'", "Choose it under Title."):
         assert what_in_flags(own, MetadataSettings) == own
-    assert what_in_flags("Restarts must be at least 1.", TrainingSettings) == "Restarts must be at least 1."  # two flags have this title
+    assert what_in_flags("Shift must be at least 1.", TrainingSettings) == "Shift must be at least 1."  # two flags have this title
 
 
 def test_a_report_keeps_paths_and_tables_and_errors_keep_paths(tmp_path, capsys):

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import json
 import os
@@ -22,6 +23,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -272,3 +274,18 @@ def overflowing(page: Any, parts: str = ".lb-panel, .lb-panel *", allowed: tuple
 def in_kernel(page: Any, code: str) -> None:
     """Have the kernel run code that stands in no cell. Returns: at once; what is asked of the kernel later comes after it."""
     page.evaluate("code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }", code)
+
+
+@contextlib.contextmanager
+def shown_panel(kind: type[Any], folder: Path, root: Path, theme: str, width: int, height: int, **environ: str) -> Iterator[Any]:
+    """One panel on a project, alone in a notebook. Args: kind: its class. folder: the project's. root: as `Lab`. environ: as `Lab`.
+
+    Yields: the page; the notebook's variables are `session` and `panel`.
+    """
+    cell = [f"from {kind.__module__} import {kind.__name__}", "from pathlib import Path", "from widgets.session import Session",
+            "session = Session()", f"session.open(Path({str(folder)!r}))", f"panel = {kind.__name__}(session)", "panel.view"]
+    with Lab(root, environ, theme) as lab, Browser(width=width, height=height) as context:
+        write_notebook(root / "panel.ipynb", "\n".join(cell))
+        page = lab.open(context, "panel.ipynb")
+        run_all(page)
+        yield page

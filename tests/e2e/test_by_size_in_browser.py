@@ -5,19 +5,11 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from core.dataset.manager import DatasetManager
-from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
+from tests.e2e.lab import keep_picture, overflowing, shown_panel
 from tests.photographs import photo_project
+from widgets.dataset.by_size import BySizePanel
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-CELL = """
-from pathlib import Path
-from widgets.dataset.by_size import BySizePanel
-from widgets.session import Session
-session = Session()
-session.open(Path({folder!r}))
-panel = BySizePanel(session)
-panel.view
-"""
 
 
 @pytest.fixture
@@ -27,10 +19,7 @@ def photos(tmp_path) -> DatasetManager:
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1500), ("dark", 760)])
 def test_the_plan_comes_first_and_what_was_done_is_taken_back(tmp_path, photos, theme, width):
-    write_notebook(tmp_path / "sizes.ipynb", CELL.format(folder=str(photos.project.folder)))
-    with Lab(tmp_path, theme=theme) as lab, Browser(width=width, height=1300) as context:
-        page = lab.open(context, "sizes.ipynb")
-        run_all(page)
+    with shown_panel(BySizePanel, photos.project.folder, tmp_path, theme, width, 1300) as page:
         panel = page.locator(".lb-panel-by-size")
         for label, value in (("Upscale below", 100), ("Shrink above", 410), ("To (px)", 400)):
             panel.get_by_label(label).first.fill(str(value))
@@ -48,4 +37,4 @@ def test_the_plan_comes_first_and_what_was_done_is_taken_back(tmp_path, photos, 
         panel.get_by_role("button", name="Take back what it made").click()
         expect(panel.locator(".lb-status")).to_contain_text("2 versions put aside")
         assert list(photos.project.variants.glob("*.png")) == []
-        assert overflowing(page, ".lb-panel-by-size, .lb-panel-by-size > *") == [] and not context.errors
+        assert overflowing(page, ".lb-panel-by-size, .lb-panel-by-size > *") == [] and not page.context.errors

@@ -7,31 +7,18 @@ from playwright.sync_api import expect
 
 from core.dataset.manager import DatasetManager
 from core.training.kept import read_kept
-from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
+from tests.e2e.lab import keep_picture, overflowing, shown_panel
 from tests.tiny_models import make_pictures
+from widgets.training.calculator import CalculatorPanel
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-CELL = """
-import os
-from pathlib import Path
-os.environ["LORABOOK_PROJECTS"] = {projects!r}
-from widgets.session import Session
-from widgets.training.calculator import CalculatorPanel
-session = Session()
-session.open(Path({folder!r}))
-panel = CalculatorPanel(session)
-panel.view
-"""
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 420), ("dark", 1400), ("light", 420)])
 def test_numbers_are_tried_and_taken(tmp_path, theme, width):
     project = DatasetManager.create("small", tmp_path / "projects", trigger="mychar").project
     make_pictures(project.images, [(512, 512)] * 12 + [(640, 512)] * 5 + [(512, 768)] * 3)
-    with Lab(tmp_path, theme=theme) as lab, Browser(width=width, height=1900) as context:
-        write_notebook(lab.root / "calculate.ipynb", CELL.format(folder=str(project.folder), projects=str(tmp_path / "projects")))
-        page = lab.open(context, "calculate.ipynb")
-        run_all(page)
+    with shown_panel(CalculatorPanel, project.folder, tmp_path, theme, width, 1900, LORABOOK_PROJECTS=str(tmp_path / "projects")) as page:
         panel, status = page.locator(".lb-panel-calculator"), page.locator(".lb-panel-calculator .lb-status")
         expect(status).to_contain_text("Preview: 1,000 steps in 10 epochs")
         expect(panel.get_by_role("definition").filter(has_text="30 ÷ 2 + 120 ÷ 2 + 50 ÷ 2 = 15 + 60 + 25")).to_be_visible()
@@ -68,4 +55,4 @@ def test_numbers_are_tried_and_taken(tmp_path, theme, width):
         expect(status).to_have_text("Done: The former numbers are back: Epochs 8 → 6.")
         assert read_kept(project).schedule.max_train_epochs == 6
         assert overflowing(page, ".lb-panel-calculator, .lb-panel-calculator > *") == []
-        assert context.errors == []
+        assert page.context.errors == []

@@ -8,18 +8,10 @@ from core.dataset.manager import DatasetManager
 from core.training.config import TrainingSettings
 from core.training.fitting import fit_to_project
 from core.training.kept import keep_settings
-from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
+from tests.e2e.lab import keep_picture, shown_panel
+from widgets.training.preview import PreviewPanel
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-CELL = """
-from pathlib import Path
-from widgets.session import Session
-from widgets.training.preview import PreviewPanel
-session = Session()
-session.open(Path({folder!r}))
-panel = PreviewPanel(session)
-panel.view
-"""
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1100), ("dark", 500)])
@@ -31,10 +23,7 @@ def test_the_preview_shows_cut_size_and_captions_and_follows_the_settings(tmp_pa
     for name, words in (("astronaut", "smile"), ("coffee", ", ".join(f"thing {number}" for number in range(70)))):
         Image.fromarray(getattr(data, name)()).save(project.images / f"{name}.png")
         (project.images / f"{name}.txt").write_text(f"mychar, photo, {words}", encoding="utf-8")
-    with Lab(tmp_path, theme=theme) as lab, Browser(width=width, height=1400) as context:
-        write_notebook(lab.root / "preview.ipynb", CELL.format(folder=str(project.folder)))
-        page = lab.open(context, "preview.ipynb")
-        run_all(page)
+    with shown_panel(PreviewPanel, project.folder, tmp_path, theme, width, 1400) as page:
         words, captions = page.get_by_test_id("preview-words"), page.get_by_test_id("preview-captions")
         expect(words).to_have_text("astronaut: learned as it is, 512 × 512 px.")
         page.get_by_role("button", name="Next picture").click()
@@ -56,4 +45,4 @@ def test_the_preview_shows_cut_size_and_captions_and_follows_the_settings(tmp_pa
         page.get_by_role("button", name="Next picture").click()
         expect(words).to_contain_text("and learned at 512 × 512; 33 % is cut away left and right.")
         expect(page.locator(".lb-panel-preview")).to_contain_text("It is the same each time.")
-        assert context.errors == []
+        assert page.context.errors == []

@@ -6,30 +6,17 @@ from playwright.sync_api import expect
 from core.dataset.manager import DatasetManager
 from core.training.kept import read_kept
 from tests.core.training.importing.files import write_gui
-from tests.e2e.lab import Browser, Lab, keep_picture, run_all, write_notebook
+from tests.e2e.lab import keep_picture, shown_panel
+from widgets.training.settings_file import SettingsFilePanel
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-CELL = """
-import os
-from pathlib import Path
-os.environ["LORABOOK_PROJECTS"] = {projects!r}
-from widgets.session import Session
-from widgets.training.settings_file import SettingsFilePanel
-session = Session()
-session.open(Path({folder!r}))
-panel = SettingsFilePanel(session)
-panel.view
-"""
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1100), ("dark", 500)])
 def test_settings_of_another_program_are_loaded_and_what_was_left_out_is_read(tmp_path, theme, width):
     project = DatasetManager.create("small", tmp_path / "projects", trigger="mychar").project
     file = write_gui(tmp_path / "gui.json", sdxl=True, noise_offset=0.05, stop_text_encoder_training=20, conv_dim=8)
-    with Lab(tmp_path, theme=theme) as lab, Browser(width=width, height=1500) as context:
-        write_notebook(lab.root / "load.ipynb", CELL.format(folder=str(project.folder), projects=str(tmp_path / "projects")))
-        page = lab.open(context, "load.ipynb")
-        run_all(page)
+    with shown_panel(SettingsFilePanel, project.folder, tmp_path, theme, width, 1500, LORABOOK_PROJECTS=str(tmp_path / "projects")) as page:
         panel = page.locator(".lb-panel-settings_file")
         page.get_by_label("File", exact=True).fill(str(file))
         page.get_by_role("button", name="Load these settings").click()
@@ -50,4 +37,4 @@ def test_settings_of_another_program_are_loaded_and_what_was_left_out_is_read(tm
         keep_picture(page, "settings_file", f"settings_presets_{theme}")
         page.get_by_role("button", name="Take back the last loading").click()
         expect(panel).to_contain_text("are back")
-        assert context.errors == []
+        assert page.context.errors == []

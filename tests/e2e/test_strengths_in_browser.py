@@ -8,21 +8,11 @@ from playwright.sync_api import expect
 from core.dataset.manager import DatasetManager
 from core.training.config import TrainingSettings
 from core.training.run import Run
-from tests.e2e.lab import Browser, Lab, keep_picture, overflowing, run_all, write_notebook
+from tests.e2e.lab import keep_picture, overflowing, shown_panel
 from tests.widgets.training.test_evaluation_panel import draw_strengths
+from widgets.training.evaluation import EvaluationPanel
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-CELL = """
-import os
-from pathlib import Path
-os.environ["LORABOOK_PROJECTS"], os.environ["LORABOOK_LORAS"] = {projects!r}, {loras!r}
-from widgets.session import Session
-from widgets.training.evaluation import EvaluationPanel
-session = Session()
-session.open(Path({folder!r}))
-panel = EvaluationPanel(session)
-panel.view
-"""
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 420), ("dark", 1400), ("light", 420)])
@@ -31,11 +21,8 @@ def test_the_best_strength_is_written(tmp_path, theme, width):
     run = Run.create(project.folder, TrainingSettings(), "builtin")
     run.checkpoints.mkdir(exist_ok=True)
     draw_strengths(run)
-    with Lab(tmp_path, theme=theme) as lab, Browser(width=width, height=1700) as context:
-        write_notebook(lab.root / "strengths.ipynb", CELL.format(folder=str(project.folder), projects=str(tmp_path / "projects"),
-                                                                 loras=str(tmp_path / "loras")))
-        page = lab.open(context, "strengths.ipynb")
-        run_all(page)
+    with shown_panel(EvaluationPanel, project.folder, tmp_path, theme, width, 1700,
+                     LORABOOK_PROJECTS=str(tmp_path / "projects"), LORABOOK_LORAS=str(tmp_path / "loras")) as page:
         panel = page.locator(".lb-panel-evaluation")
         expect(panel).to_contain_text("finished, strength 0.8")
         more = panel.locator(".lb-samples-more")
@@ -59,4 +46,4 @@ def test_the_best_strength_is_written(tmp_path, theme, width):
         keep_picture(page, "evaluation", f"strengths-written-{theme}-{width}")
         assert (project.output / "mika-w0.8.safetensors").is_file()
         assert overflowing(page, ".lb-panel-evaluation, .lb-panel-evaluation > *") == []
-        assert context.errors == []
+        assert page.context.errors == []

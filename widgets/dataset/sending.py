@@ -18,7 +18,7 @@ from widgets.token_field import TokenField
 
 
 class SendPanel(Panel):
-    """Starts the sending. A token is kept in this object's memory alone: no setting, no file, no log knows it."""
+    """Starts the sending. A token is kept in the session's memory alone: no setting, no file, no log knows it."""
 
     name = "send"
     title = "Send to Hugging Face"
@@ -32,7 +32,7 @@ class SendPanel(Panel):
         layouts = [(entry.title, entry.name) for entry in LAYOUTS if entry.name in COPIES]
         self.form = Form(PushSettings, {"layout": layouts})
         self.form.control("about").view.add_class("lb-wide")
-        self.token = TokenField(self.heard)
+        self.token = TokenField(self.session, self.heard)
         self.form.insert(self.token.view)
         return [self.form.view]
 
@@ -45,6 +45,10 @@ class SendPanel(Panel):
         """Another project goes elsewhere; the newest sending's settings come back."""
         self._place.value = ""
         self.form.fill(newest_settings(self.session.folder, self.stage, PushSettings) or PushSettings())
+
+    def update(self) -> None:
+        """One token serves all panels."""
+        self.token.show()
 
     def begun(self) -> None:
         """What came before is no answer any more."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 from pathlib import Path
 
 import ipywidgets as ipw
 
 from core.base.errors import ConfigError
-from core.training.finish.checking import check_finish, what_will_happen
+from core.training.finish.checking import what_will_happen
 from core.training.finish.kept import FILE
 from core.training.finish.machine_use import countdowns
 from core.training.finish.providers.colab import disconnect_if_asked
@@ -29,6 +30,7 @@ CHOICES = {
 }
 FILE_WORDS = {"waiting": "waits", "uploading": "is being uploaded", "uploaded": "uploaded, not verified yet", "verified": "verified",
               "wrong": "not whole there", "failed": "not uploaded"}
+FOR_RUNS = "What uploads after your runs keeps it until it has ended, also without the kernel; the trainer does not get it."
 PRESSED = "The machine stays on; what is being uploaded is still uploaded."
 
 
@@ -50,11 +52,13 @@ class FinishPanel(Panel):
         self.form.control("repo_id").help = "As owner/name; a name alone is made in your own account. Empty: nothing is uploaded."
         self.form.control("repo_id").complain("")
         self.form.on_change(self.heard(self._show_plan))
-        self.token = TokenField(self.heard, self._token_taken)
+        self.token = TokenField(self.session, self.heard, self._token_taken, FOR_RUNS)
         self.form.insert(self.token.view)
         self._plan = ipw.HTML()
         self._read_from: tuple[Path, int] | None = None
         self._watching = False
+        self._without_token = frozenset[str]()  # runs that were at work when one was typed that they do not have
+        self._had_token: object = None
         self._end_told: tuple[Path, int, str] | None = None
         return [self._countdown, self.form.view, self._plan]
 
@@ -69,6 +73,7 @@ class FinishPanel(Panel):
 
     def update(self) -> None:
         """Show the kept settings, unless they are on screen already, and how the finish stands."""
+        self.token.show()
         if self.session.folder is not None and self._read_from != self._mark():
             settings, note = self.session.training.finish_settings()
             self.form.fill(settings)
@@ -84,13 +89,24 @@ class FinishPanel(Panel):
         """Keep them; a run that is at work follows them from now on."""
         settings = self.form.value()
         begun = self.session.training.keep_finish(settings)
+        self._without_token = frozenset()
         self._read_from = self._mark()
         return "this is what happens when the present run has ended." if begun else "this is what happens when the next run has ended."
 
-    def _token_taken(self, token: str) -> None:
-        """For the runs that are begun from now on, and for those at work as soon as the settings are used."""
-        self.session.hub_token = token
-        self._show_plan()
+    def _token_taken(self) -> None:
+        """For runs that are begun from now on, and those at work: at once where they follow what stands here, else once that is used."""
+        if self.session.folder is not None:
+            if self._are_in_use():
+                self.session.training.hand_token()
+            else:
+                self._without_token = frozenset(run.id for run in self.session.training.runs() if run.state() in ACTIVE)
+        self.session.tell()
+
+    def _are_in_use(self) -> bool:
+        """Whether what stands in the form is what the runs at work follow; what is wrong in it never is."""
+        with contextlib.suppress(ConfigError):
+            return self._mark()[0].is_file() and self.form.value() == self.session.training.finish_settings()[0]
+        return False
 
     def _mark(self) -> tuple[Path, int]:
         path = self.session.training.project.folder / FILE
@@ -108,7 +124,7 @@ class FinishPanel(Panel):
             return
         folder = self.session.folder
         self._plan.value = f'<p class="lb-purpose"><b>What is going to happen:</b> {html.escape(what_will_happen(settings, folder))}</p>' \
-            + findings_list(check_finish(settings, folder, bool(self.session.hub_token)))
+            + findings_list(self.session.training.finish_findings(settings, self._without_token))
 
     def _finish_now(self) -> None:
         run, settings = self._newest(), self.form.value()
@@ -151,6 +167,10 @@ class FinishPanel(Panel):
         self._show(run, status)
         if run is None:
             return False
+        had = (run.folder, status.has_token, status.ended) if status is not None else (run.folder, None, None)
+        if had != self._had_token:
+            self._had_token = had
+            self._show_plan()
         if status is not None and status.state == "acting":
             disconnect_if_asked(run.folder)
         return run.state() in ACTIVE or (status is not None and not status.ended)

@@ -69,7 +69,7 @@ class PublishPanel(LoraPanel):
             self.form.control(name).help = words
             self.form.control(name).complain("")
         self.form.follow()
-        self.token = TokenField(self.heard)
+        self.token = TokenField(self.session, self.heard)
         self.form.insert(self.token.view)
         self.form.on_change(self.heard(self._place_changed))
         self.texts = PublishTexts(self.form, self.place, self.stages)
@@ -94,6 +94,7 @@ class PublishPanel(LoraPanel):
     def update(self) -> None:
         """Offer the project's files; the newest finished one stands there until another is chosen."""
         super().update()
+        self.token.show()
         offered = saved_loras(self.session.folder) if self.session.folder is not None and not self.file else []
         if offered:
             self._chosen = (str(offered[0][1]),)  # chosen by nobody, so the other panels do not hear of it
@@ -105,7 +106,11 @@ class PublishPanel(LoraPanel):
         return not self.texts.typed()
 
     def resumed(self, settings: Settings) -> None:
-        """The file of the job with all that was written for it, where no other one was chosen in another panel."""
+        """The file of the job with all that was written for it, where no other one was chosen in another panel; what was written or chosen
+        here since is not swept away, as by another project that is opened.
+        """
+        if self.texts.is_touched():
+            return
         super().resumed(settings)
         if isinstance(settings, PublishSettings) and self.file == settings.file:
             self.texts.take_up(settings)
@@ -139,7 +144,9 @@ class PublishPanel(LoraPanel):
         return self._start(CHECK)
 
     def _start(self, stage: str) -> Job:
-        return self.manager.start_publish(stage, self.form.value(), self.token.take())
+        job = self.manager.start_publish(stage, self.form.value(), self.token.take())
+        self.texts.used()
+        return job
 
     def _place_changed(self) -> None:
         """A token is for Hugging Face alone."""

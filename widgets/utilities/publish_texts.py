@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ConfigError
-from core.base.jobs import list_jobs
+from core.base.jobs import Job, list_jobs
 from core.base.paths import place_of
 from core.utilities.publishing.settings import PublishSettings
 from widgets.form import Form
@@ -29,7 +29,7 @@ class PublishTexts:
 
     def __init__(self, form: Form[PublishSettings], place: Callable[[], Path], stages: Collection[str]) -> None:
         self._form, self._place, self._stages = form, place, stages
-        self._file, self._drafts = "", dict[str, dict[str, Any]]()
+        self._file, self._drafts, self._read = "", dict[str, dict[str, Any]](), dict[str, PublishSettings | None]()
         self._shown = self._present()
 
     def follow(self, file: str) -> None:
@@ -48,27 +48,45 @@ class PublishTexts:
         self._form.control("file").remark(LATEST if draft or (last is not None and self._has_words()) else kept)
 
     def take_up(self, settings: PublishSettings) -> None:
-        """Show a job's settings, all of them."""
+        """Show a job's settings, all of them, where nothing was written for its file since."""
+        if self.typed():
+            return
         self._file = settings.file
         self._form.fill(settings)
         self._shown = self._present()
         self._form.control("file").remark(LATEST if self._has_words() else "")
 
+    def used(self) -> None:
+        """A job was started with what stands in the form: the file has it in the job by now."""
+        self._shown = self._present()
+
     def typed(self) -> dict[str, Any]:
-        """What was written since the file's words were shown."""
+        """What was written for the file since its words were shown or used."""
+        return {name: value for name, value in self._changed().items() if name in OF_FILE}
+
+    def is_touched(self) -> bool:
+        """Whether anything in the form is another than was shown or used last."""
+        return bool(self._changed())
+
+    def _changed(self) -> dict[str, Any]:
         return {name: value for name, value in self._present().items() if _plain(value) != _plain(self._shown[name])}
 
     def _has_words(self) -> bool:
-        return any(_plain(value) != _plain(_usual(name)) for name, value in self._present().items())
+        return any(_plain(self._form.present(name)) != _plain(_usual(name)) for name in OF_FILE)
 
     def _present(self) -> dict[str, Any]:
-        return {name: self._form.present(name) for name in OF_FILE}
+        return {name: self._form.present(name) for name in PublishSettings.fields() if name != "file"}
 
     def _last(self, file: str) -> PublishSettings | None:
-        """What the newest job on a file was started with; None: there was none."""
+        """What the newest job on a file was started with; None: there was none. Each job's are read once: they stay as they are."""
         jobs = [job for job in list_jobs(self._place()) if any(f"-{stage}" in job.id for stage in self._stages)][:MOST_JOBS]
-        found = (settings_of(job, PublishSettings) for job in jobs)
-        return next((one for one in found if one is not None and place_of(one.file) == place_of(file)), None)
+        found, place = (self._settings_of(job) for job in jobs), place_of(file)
+        return next((one for one in found if one is not None and place_of(one.file) == place), None)
+
+    def _settings_of(self, job: Job) -> PublishSettings | None:
+        if job.id not in self._read:
+            self._read[job.id] = settings_of(job, PublishSettings)
+        return self._read[job.id]
 
     def _show(self, last: PublishSettings | None, draft: dict[str, Any]) -> None:
         """Fill the form. Args: draft: what was written and never used, right or wrong, so each goes into its control."""

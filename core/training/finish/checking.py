@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from core.base.findings import Finding
-from core.setup.doctor import check_tokens
 from core.training.finish.providers import find_machine, stop_keeps
 from core.training.finish.settings import FinishSettings
+from core.training.finish.status import read_finish
+from core.training.finish.tokens import is_set_here
+from core.training.run import Run
 
 
-def check_finish(settings: FinishSettings, project_folder: Path, has_token: bool = False) -> list[Finding]:
-    """Findings about token, key, price and disk; nobody is asked over the network. Args: has_token: whether a person gave one here."""
-    machine, found = find_machine(project_folder), []
-    no_token = not has_token and any(finding.remedy for finding in check_tokens(os.environ) if "Hugging Face" in finding.what)
-    if no_token and (settings.uploads or settings.keeps_states):
-        found.append(Finding("error", "There is no token for Hugging Face, so nothing can be uploaded, and the machine stays on.",
-                             "Write one with the right to write into the field Token, or set HF_TOKEN in the environment before the "
-                             "notebook is started, or type: hf auth login"))
+def check_finish(settings: FinishSettings, project_folder: Path, has_token: bool = False, at_work: Sequence[Run] = (),
+                 without_token: Collection[str] = ()) -> list[Finding]:
+    """Findings about token, key, price and disk; nobody is asked over the network.
+
+    Args: has_token: whether a person gave one here. at_work: runs that will be finished, and may have a token of their own, or none.
+        without_token: ids of those that have an older one.
+    """
+    machine, found = find_machine(project_folder), _about_token(has_token, at_work, without_token) if settings.needs_token else []
     stops = settings.then != "nothing" or settings.after_failure == "stop"
     if stops and machine.missing():
         found.append(Finding("error", machine.missing()))
@@ -28,6 +30,30 @@ def check_finish(settings: FinishSettings, project_folder: Path, has_token: bool
         found.append(Finding("error", "The limit of money cannot be kept: the provider cannot be asked for the price.",
                              "Write the price of an hour into 'Price of the machine'."))
     return found
+
+
+def _about_token(is_typed: bool, at_work: Sequence[Run], without: Collection[str]) -> list[Finding]:
+    """Whether there is one for the runs to come, and for those at work."""
+    have = [run for run in at_work if run.id not in without and _has_token(run)]
+    lacking = [run for run in at_work if run not in have]
+    if is_typed:
+        return [Finding("error", f"The run {run.id} does not have the token, so nothing of it can be uploaded, and the machine stays on.",
+                        "Press 'Use these settings', so that the run at work has it too.") for run in lacking] or \
+            [Finding("info", f"The run {run.id} has the token.") for run in have]
+    if is_set_here():
+        return []
+    if have and not lacking:
+        return [Finding("warning", "There is no token for Hugging Face here any more. The run at work has the one that was typed, as long "
+                        "as 'Use these settings' is not pressed without one.", "Write it into the field Token again for what comes.")]
+    return [Finding("error", "There is no token for Hugging Face, so nothing can be uploaded, and the machine stays on.",
+                    "Write one with the right to write into the field Token, or set HF_TOKEN in the environment before the "
+                    "notebook is started, or type: hf auth login")]
+
+
+def _has_token(run: Run) -> bool:
+    """Whether what waits for its end says that it has one."""
+    status = read_finish(run)
+    return status is not None and not status.ended and status.has_token
 
 
 def _losing_stop(settings: FinishSettings, words: str) -> Finding:

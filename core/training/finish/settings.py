@@ -90,6 +90,11 @@ class FinishSettings(Settings):
         return bool(self.repo_id) and self.state_meanwhile
 
     @property
+    def needs_token(self) -> bool:
+        """Whether anything goes to Hugging Face."""
+        return self.uploads or self.keeps_states
+
+    @property
     def is_idle(self) -> bool:
         """Whether there is nothing to do when a run ends, and no limit before."""
-        return not (self.uploads or self.keeps_states or self.then != "nothing" or self.most_hours or self.most_money)
+        return not (self.needs_token or self.then != "nothing" or self.most_hours or self.most_money)

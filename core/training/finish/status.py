@@ -14,6 +14,7 @@ from typing import Any, Literal
 from core.base.errors import DiskError, StudioError
 from core.base.files import read_json, write_json, write_text
 from core.base.process import ProcessMark, is_alive, mark_of
+from core.training.finish.tokens import is_set_here
 from core.training.run import Run
 
 FinishState = Literal["starting", "waiting", "uploading", "verifying", "holding", "countdown", "acting",
@@ -51,6 +52,8 @@ class FinishStatus:
     attempt: int = 0
     safe: bool = False
     """Whether the finished LoRA was verified at the far end, of the attempt that is noted."""
+    has_token: bool = True
+    """Whether its process has a token of Hugging Face; of one that has not said so it is believed."""
 
     @property
     def ended(self) -> bool:
@@ -70,12 +73,13 @@ class Board:
         self._written: dict[str, Any] = {}
         self.seen = True
 
-    def begin(self, mark: ProcessMark | None = None) -> None:
-        """A finish begins. Args: mark: the process that does it; this one when None."""
+    def begin(self, mark: ProcessMark | None = None, has_token: bool | None = None) -> None:
+        """A finish begins. Args: mark: the process that does it; this one when None. has_token: whether that has one; None: as this one."""
         mark = mark or mark_of(os.getpid())
         before = read_values(self.run)
         kept: dict[str, Any] = {str(name): before[name] for name in ("safe", "attempt", "repo_id") if name in before}
-        self._values = {"files": [], "attempt": self.run.attempt(), **kept, "mark": mark.as_dict() if mark else None}
+        self._values = {"files": [], "attempt": self.run.attempt(), **kept, "mark": mark.as_dict() if mark else None,
+                        "has_token": is_set_here() if has_token is None else has_token}
         self.say("starting", "It is starting.")
 
     def say(self, state: FinishState, message: str, seconds_left: int = 0, **more: Any) -> None:
@@ -118,7 +122,8 @@ def read_finish(run: Run) -> FinishStatus | None:
     if state not in ENDED and not is_alive(_mark(values)):
         state, message = "lost", "The process that was to do it ended without a word. The machine stays on."
     return FinishStatus(state, message, str(values.get("will", "")), int(values.get("seconds_left", 0)), files,
-                        str(values.get("repo_id", "")), int(values.get("attempt", 0)), bool(values.get("safe")))
+                        str(values.get("repo_id", "")), int(values.get("attempt", 0)), bool(values.get("safe")),
+                        bool(values.get("has_token", True)))
 
 
 def is_safe(run: Run) -> bool:

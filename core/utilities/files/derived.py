@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -54,9 +55,13 @@ def made_of(metadata: Mapping[str, str]) -> tuple[Step, ...]:
         if not steps and WEIGHED in metadata:
             steps = [{**json.loads(metadata[WEIGHED]), "by": "weigh"}]
         return tuple(_step(**step) for step in reversed(steps))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return ()
 
 
 def _step(name: str, sshs_model_hash: str, by: By, weight: Any = 1.0, blocks: Any = ()) -> Step:
-    return Step(str(name), str(sshs_model_hash).lower(), by, float(weight), tuple(map(str, blocks)))
+    """Raises: ValueError: no file can have been made with that weight."""
+    applied = float(weight)
+    if applied == 0 or not math.isfinite(applied):
+        raise ValueError(weight)
+    return Step(str(name), str(sshs_model_hash).lower(), by, applied, tuple(map(str, blocks)))

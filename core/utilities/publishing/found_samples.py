@@ -37,6 +37,8 @@ def lora_of(path: Path) -> Path:
     if not (path / "run.json").is_file():
         raise ConfigError(f"{path} is a folder without a run.", "Choose a .safetensors file, or the folder of a run.")
     run = Run(path)
+    if not run.is_readable():
+        raise ConfigError(f"{path / 'run.json'} cannot be read.", "Choose the .safetensors file itself, in the run's folder checkpoints.")
     whole = [file for file in list_outputs(run.checkpoints) if file.suffix == ".safetensors" and is_whole(file)]
     found = final_lora(run) or (whole[-1] if whole else None)
     if found is None:

@@ -6,6 +6,8 @@ tells none is counted, once, and only where it may be the one.
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -57,6 +59,8 @@ def lineage(metadata: Mapping[str, str], tensors: str) -> tuple[Ancestor, ...]:
     found, strength, made = [Ancestor(tensors.lower())], 1.0, tuple[str, ...]()
     for step in made_of(metadata):
         strength *= step.weight
+        if strength == 0 or not math.isfinite(strength):
+            return tuple(found)  # of numbers that no tool wrote nothing can be told
         made += () if step.by == "weigh" and not step.blocks else (step.by,)
         found.append(Ancestor(step.sshs_model_hash, strength, made))
     found += [Ancestor(other, strength, (*made, "average")) for other in reversed(averaged_of(metadata))]
@@ -67,25 +71,27 @@ def origin_of(file: Path, tensors: str) -> Origin | None:
     """The run that wrote a file, or what it was made of; None: none is known. Args: as `lineage`.
 
     Looked for are the runs of the project that the file lies in; of a file elsewhere those of all projects whose LoRA is called like it.
+    A run that cannot be read is passed over: what is wrong with it is no matter of this file.
     """
     header = read_header(file)
     ancestors = lineage(header.metadata, tensors)
     for run in _runs_near(file, header.metadata):
-        for own, place in _own_files(run, ancestors, file, header):
-            return Origin(run, place, ancestors, own)
-    folder = file.parent.parent
-    return Origin(Run(folder), None, ancestors) if (folder / "run.json").is_file() else None
+        with contextlib.suppress(StudioError, OSError):
+            for own, place in _own_files(run, ancestors, file, header):
+                return Origin(run, place, ancestors, own)
+    around = Run(file.parent.parent)
+    return Origin(around, None, ancestors) if around.is_readable() else None
 
 
 def _runs_near(file: Path, metadata: Mapping[str, str]) -> Iterator[Run]:
     project = project_of(file)
     if project is not None:
         own = file.parent.parent
-        yield from sorted(Run.list(project.folder), key=lambda run: run.folder != own)
+        yield from sorted(Run.list(project.folder, readable=True), key=lambda run: run.folder != own)
         return
     names = {metadata.get("ss_output_name", ""), file.stem, *(Path(step.name).stem for step in made_of(metadata))}
     for folder in known_projects():
-        for run in Run.list(folder):
+        for run in Run.list(folder, readable=True):
             if run.output_name in names or run.output_name in {saved_as(name).name for name in names}:
                 yield run
 

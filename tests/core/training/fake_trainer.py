@@ -45,6 +45,8 @@ def main():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if mode == "child":
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+    if mode == "environment":
+        print("\n".join(f"{name}={value}" for name, value in os.environ.items()), flush=True)
     if mode == "silent":
         print("No data found. Please verify arguments (train_data_dir must be the parent of folders with images)")
         return 0

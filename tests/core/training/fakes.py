@@ -35,13 +35,13 @@ def make_run(tmp_path, backend="sd-scripts", **parts):
     return Run.create(project.folder, make_settings(project.folder).with_values(**parts), backend)
 
 
-def start(run, mode, *words, env=None):
+def start(run, mode, *words, env=None, token=""):
     """Launch an attempt of the fake trainer, without a backend."""
     write_json(run.folder / "command.json", {"argv": [sys.executable, str(TRAINER), str(run.folder), mode, *map(str, words)],
                                              "cwd": str(run.folder), "env": env or {}})
     attempt = run.attempt() + 1
     run.note("launch", attempt=attempt, backend=run.backend, resumed_from=0)
-    start_supervisor(run, attempt)
+    start_supervisor(run, attempt, token)
     return run
 
 

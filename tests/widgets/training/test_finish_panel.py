@@ -2,15 +2,20 @@
 
 import asyncio
 import os
+import socket
+from typing import ClassVar
 
 import pytest
 from PIL import Image
 
 from core.base.files import write_json
+from core.base.process import mark_of
 from core.base.registry import Entry
 from core.training.backends import BACKENDS
 from core.training.config import TrainingSettings
+from core.training.finish.kept import keep_finish
 from core.training.finish.settings import FinishSettings
+from core.training.finish.starting import start_finish
 from core.training.finish.status import Board, FileReport, is_kept_on, keep_on, read_finish
 from core.training.run import Run
 from tests.core.training.fakes import start, wait_for
@@ -200,6 +205,66 @@ def test_while_a_run_is_at_work_new_settings_are_followed_and_it_cannot_be_finis
     wait_for(lambda: read_finish(run).ended)
     panel.refresh()
     assert "The training has ended." in panel._reminder.value and rented[1].asked == []
+
+
+@pytest.fixture
+def at_work(session, monkeypatch):
+    """A run at work whose finish was begun without a token, as the settings that are kept say."""
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setattr("core.training.finish.starting.start_job", _PlayedFinish)
+    _PlayedFinish.begun = []
+    keep_finish(session.folder, FinishSettings(repo_id="me/cats"))
+    run = make(session)
+    write_json(run.folder / "supervisor.json", {"attempt": 1, "host": socket.gethostname(), "mark": mark_of(os.getpid()).as_dict()})
+    start_finish(run, FinishSettings(repo_id="me/cats"))
+    return run
+
+
+class _PlayedFinish:
+    """In the place of a process: what it was started with."""
+
+    begun: ClassVar[list[object]] = []
+
+    def __init__(self, folder, stage, settings, secrets):
+        self.begun.append(secrets)
+
+    def mark(self):
+        return mark_of(os.getpid())
+
+
+def test_a_token_goes_at_once_to_a_run_at_work_that_follows_what_stands_here(session, at_work):
+    panel = FinishPanel(session)
+    assert "no token for Hugging Face" in panel._plan.value and not read_finish(at_work).has_token
+    keep_on(at_work)
+    panel.token.widget.value = "hf_good_token"
+    assert _PlayedFinish.begun == [None, {"HF_TOKEN": "hf_good_token"}] and read_finish(at_work).has_token
+    assert f"The run {at_work.id} has the token." in panel._plan.value and "lb-error" not in panel._plan.value
+    assert is_kept_on(at_work)  # a token takes no wish back
+    panel.token.widget.value = "hf_other_token"
+    assert _PlayedFinish.begun[-1] == {"HF_TOKEN": "hf_other_token"}
+
+
+def test_where_other_settings_stand_there_it_is_said_what_to_press_so_that_a_run_at_work_has_the_token(session, at_work):
+    panel = FinishPanel(session)
+    choose(panel, upload_samples=True)
+    panel.token.widget.value = "hf_good_token"
+    assert _PlayedFinish.begun == [None]
+    for shown in (panel, FinishPanel(session)):
+        assert "does not have the token" in shown._plan.value
+        assert "Press &#x27;Use these settings&#x27;, so that the run at work has it too." in shown._plan.value
+    panel.main.click()
+    assert _PlayedFinish.begun[-1] == {"HF_TOKEN": "hf_good_token"} and "has the token." in panel._plan.value
+    choose(panel, upload_report=True)
+    panel.token.widget.value = "hf_other_token"  # it has one, but the one before
+    assert _PlayedFinish.begun[-1] == {"HF_TOKEN": "hf_good_token"} and "Press &#x27;Use these settings" in panel._plan.value
+    panel.main.click()
+    assert _PlayedFinish.begun[-1] == {"HF_TOKEN": "hf_other_token"} and "does not have" not in panel._plan.value
+
+
+def test_after_a_restart_of_the_kernel_the_run_at_work_is_not_said_to_lack_its_token(session, at_work):
+    start_finish(at_work, FinishSettings(repo_id="me/cats"), token="hf_good_token")
+    panel = FinishPanel(session)
+    assert "no token for Hugging Face here any more" in panel._plan.value and "lb-error" not in panel._plan.value
 
 
 def test_on_colab_the_panel_ends_the_session(session, monkeypatch):

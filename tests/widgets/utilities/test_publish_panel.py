@@ -8,8 +8,13 @@ from PIL import Image
 
 from core.base import hub_writing
 from core.base.jobs import list_jobs
+from core.dataset.project import Project, folder_for
 from tests.core.training.finish.servers import Hub
 from tests.widgets.utilities.conftest import choose, finish, press
+from widgets.jobs_view import settings_of
+from widgets.session import Session
+from widgets.training.finish import FinishPanel
+from widgets.utilities import publish_texts
 from widgets.utilities.publish import PublishPanel
 
 
@@ -148,11 +153,78 @@ def test_words_that_are_written_before_a_file_is_chosen_are_meant_for_it(session
     panel.close()
 
 
+def used(panel):
+    """Send it off, as a press does, and do not wait."""
+    panel.form.control("to").widget.value = "zip"
+    panel._check().cancel()
+
+
+def test_what_was_written_since_the_last_job_stays_when_another_project_is_opened(panel, session, lora):
+    write_words(panel, description="First draft.")
+    used(panel)
+    write_words(panel, description="An hour's work.", name="Mika v2")
+    session.open(Project.create(folder_for("Second"), "Second", trigger="x").folder)
+    assert (panel.form.present("description"), panel.form.present("name")) == ("An hour's work.", "Mika v2")
+    assert panel.file == str(lora)
+
+
+def test_a_choice_of_where_to_stays_too_and_a_draft_comes_back_over_the_jobs_words(panel, session, lora):
+    write_words(panel, description="First draft.")
+    used(panel)
+    panel.form.control("to").widget.value = "folder"
+    session.open(Project.create(folder_for("Second"), "Second", trigger="x").folder)
+    assert panel.form.present("to") == "folder"
+    used(panel)
+    write_words(panel, name="Mika v2")
+    choose(panel, lora.with_name("nowhere.safetensors"))
+    session.chosen_lora = ""
+    session.open(Project.create(folder_for("Third"), "Third", trigger="x").folder)  # takes the job's file up again
+    assert panel.file == str(lora)
+    assert (panel.form.present("description"), panel.form.present("name")) == ("First draft.", "Mika v2")
+
+
+def test_it_follows_the_other_panels_again_once_the_words_were_used(panel, session, lora):
+    other = shutil.copy(lora, lora.with_name("other.safetensors"))
+    write_words(panel, description="A girl.")
+    assert not panel.is_free()
+    used(panel)
+    assert panel.is_free()
+    session.chosen_lora = str(other)
+    session.tell()
+    assert panel.file == str(other) and panel.form.present("description") == ""
+    choose(panel, lora)
+    assert panel.form.present("description") == "A girl."
+
+
+def test_settings_of_old_jobs_are_read_once_only(panel, lora, monkeypatch):
+    write_words(panel, description="A girl.")
+    used(panel)
+    others = [lora.with_name(f"{name}.safetensors") for name in "abc"]
+    read = []
+    monkeypatch.setattr(publish_texts, "settings_of", lambda job, kind: read.append(job.id) or settings_of(job, kind))
+    for file in (*others, lora):
+        choose(panel, file)
+    assert len(read) == 1 and panel.form.present("description") == "A girl."
+
+
+def test_one_token_serves_publish_and_what_follows_the_runs(panel, session):
+    finish_panel = FinishPanel(session)
+    finish_panel.form.control("repo_id").widget.value = "me/cats"
+    assert "no token for Hugging Face" in finish_panel._plan.value
+    panel.token.widget.value = "hf_good_token"
+    assert "no token" not in finish_panel._plan.value and finish_panel.token.widget.placeholder.startswith("taken")
+    finish_panel.token.widget.value = "hf_other_token"
+    assert panel.token.take() == session.training.hub_token == "hf_other_token"
+    finish_panel.close()
+
+
 @pytest.mark.slow
 def test_after_a_rerun_everything_that_the_last_job_used_stands_there_again_but_the_token(panel, session, tmp_path, lora):
     write_words(panel, **WORDS, to="folder", private=False)
     panel.token.widget.value = "hf_good_token"
     checked(panel)
+    session = Session()  # of a kernel that was started anew
+    session.open(panel.session.folder)
     again = PublishPanel(session)
     finish(again)
     assert words_of(again) == list(WORDS.values())

@@ -17,6 +17,7 @@ from core.training.finish.machine_use import other_work, unsaved_runs
 from core.training.finish.protocol import finish_run
 from core.training.finish.starting import finishes, start_finish
 from core.training.finish.status import Board, is_safe, keep_on, read_finish
+from core.training.finish.tokens import TYPED
 from core.training.outputs import list_outputs
 from core.training.run import Run
 from tests.core.training.fakes import make_run, make_settings, start, wait_for, wait_for_end
@@ -278,6 +279,29 @@ def test_the_supervisor_begins_it_with_the_run_and_secrets_stay_out_of_files(tmp
         if path.is_file():
             data = path.read_bytes()
             assert b"hf_good_token" not in data and vast.key.encode() not in data, path
+
+
+@pytest.mark.slow
+def test_a_typed_token_reaches_the_finish_and_not_the_trainer(tmp_path, hub, vast, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN")
+    run = make_run(tmp_path)
+    keep_finish(run.project_folder, settings())
+    assert wait_for_end(start(run, "environment", token="hf_good_token")) == "done"
+    wait_for(lambda: read_finish(run).ended, 60)
+    assert read_finish(run).has_token and read_finish(run).message.startswith("1 file uploaded"), read_finish(run).message
+    known = run.log.read_text()
+    assert "PYTHONUNBUFFERED" in known and "HF_TOKEN" not in known and TYPED not in known
+
+
+def test_a_finish_says_whether_it_has_a_token(tmp_path, hub, vast, monkeypatch):
+    run = ended_run(tmp_path)
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(ConfigError):
+        finish_run(run, settings())
+    assert not read_finish(run).has_token
+    monkeypatch.setenv("HF_TOKEN", "hf_good_token")
+    finish_run(run, settings())
+    assert read_finish(run).has_token
 
 
 @pytest.mark.slow

@@ -78,6 +78,33 @@ def test_a_copy_among_the_finished_ones_finds_its_run(run):
     assert run_of(copy) is None and samples(copy) == []
 
 
+@pytest.mark.parametrize("broken", ["{", "{}", "5", '{"backend": "x", "output_name": "mika", "created": "now"}'])
+def test_a_run_that_cannot_be_read_is_no_matter_of_another_file(run, broken, tmp_path, monkeypatch):
+    monkeypatch.setattr(origins, "known_projects", lambda: [run.project_folder])
+    far = tmp_path / "far" / f"{run.output_name}.safetensors"
+    far.parent.mkdir()
+    far.write_bytes(final(run).read_bytes())
+    bad = run.project_folder / "runs" / "0-broken"
+    (bad / "checkpoints").mkdir(parents=True)
+    (bad / "run.json").write_text(broken)
+    inside = make(bad / "checkpoints" / "mika.safetensors", seed=5)
+    assert run_of(far) == run_of(final(run)) == run
+    assert run_of(inside) is None and samples(inside) == []
+    with pytest.raises(ConfigError, match=r"run\.json cannot be read"):
+        check_publish(settings(bad, to="zip"))
+
+
+@pytest.mark.parametrize("weights", [(0,), ("NaN",), ("1e999",), ("1" + "0" * 400,), (1e-200, 1e-200)])
+def test_a_weight_in_a_foreign_header_that_no_tool_wrote_is_passed_over(run, weights, tmp_path):
+    drawn_before_and_after(run, 1.0)
+    steps = ", ".join(f'{{"name": "x", "sshs_model_hash": "{hashes_of(final(run)).tensors}", "by": "weigh", "weight": {weight}}}'
+                      for weight in weights)
+    output = run.project_folder / "output"
+    made = make(output / "z.safetensors", {"lorabook.made_of": f"[{steps}]"}, seed=5)
+    assert len(samples(made)) <= 1  # nothing is divided by such a weight
+    assert len(samples(made, samples_from="training")) in (0, 2)
+
+
 def test_what_before_and_after_drew_with_this_file_goes_before_samples_of_the_training(run):
     folder = run.folder / "evaluation"
     folder.mkdir()
