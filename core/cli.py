@@ -14,8 +14,9 @@ from typing import Any
 from core.base.errors import Cancelled
 from core.base.failures import explain
 from core.base.progress import Progress
+from core.base.settings import Settings
 from core.base.words import aligned
-from core.flags import add_flags, in_flags, read_flags
+from core.flags import add_flags, read_flags, remedy_in_flags, what_in_flags
 from core.lazy_parser import LazyParser
 from core.stages import STAGES, Stage, plain, told_findings
 from core.terminal import TerminalProgress, printable
@@ -43,15 +44,14 @@ def main(argv: list[str] | None = None) -> int:
         known = explain(error)
         if known is None:
             raise  # a bug: whoever works in a terminal needs its traceback
-        if given.settings is not None:
-            known = (in_flags(known[0], given.settings), in_flags(known[1], given.settings))
+        known = what_in_flags(known[0], *given.settings), remedy_in_flags(known[1], *given.settings)
         sys.stdout.write(json.dumps({"error": known[0], "hint": known[1]}) + "\n" if given.json else "")
         sys.stderr.write(" ".join(filter(None, known)) + "\n")
         return 1
     values = plain(result)
     code = int(values.pop("exit_code", 0))
-    text = json.dumps(values, ensure_ascii=False) if given.json else _readable(values)
-    sys.stdout.write(printable(in_flags(text, given.settings) if given.settings is not None and not given.json else text) + "\n")
+    text = json.dumps(values, ensure_ascii=False) if given.json else _readable(_with_flags(values, given.settings))
+    sys.stdout.write(printable(text) + "\n")
     return code
 
 
@@ -77,7 +77,7 @@ def _command(commands: Any, name: str, title: str, act: Callable[..., Any], proj
     if project:
         parser.add_argument("project", type=Path, help="the project's folder")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.set_defaults(act=act, parser=parser, settings=None)
+    parser.set_defaults(act=act, parser=parser, settings=())
     return parser
 
 
@@ -94,10 +94,11 @@ def _unknown_words(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> s
 
 def _stage_command(commands: Any, stage: Stage) -> None:
     def act(given: argparse.Namespace, progress: Progress) -> Any:
-        return stage.run(stage.folder() or given.project, given.settings.make(**read_flags(vars(given), given.settings)), progress)
+        cls, = given.settings
+        return stage.run(stage.folder() or given.project, cls.make(**read_flags(vars(given), cls)), progress)
 
     def make() -> None:
-        parser.set_defaults(settings=stage.settings_class())
+        parser.set_defaults(settings=(stage.settings_class(),))
         add_flags(parser, stage.settings_class())
 
     parser = _command(commands, stage.name, stage.title, act, project=stage.folder() is None)
@@ -159,6 +160,12 @@ def demo(given: argparse.Namespace, progress: Progress) -> Any:
 
     summary = run_demo(Path(given.folder), progress)
     return {**plain(summary), "exit_code": 0 if summary.learned else 1}
+
+
+def _with_flags(values: dict[str, Any], classes: Sequence[type[Settings]]) -> dict[str, Any]:
+    """A report whose findings name flags in what is to be done; all else in it stays, for it holds a person's own words."""
+    found = [{**one, "remedy": remedy_in_flags(one["remedy"], *classes)} for one in values.get("findings") or ()]
+    return {**values, "findings": found} if found else values
 
 
 def _readable(values: dict[str, Any]) -> str:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from core.base.errors import ConfigError
 from core.base.settings import Settings, choices_of, field_extra
+
+FREE, ENDS = r"(?<![\w/\\.-])", r"(?![\w/\\-]|\.\w)"
+"""Around words that are no part of a path."""
+TOKEN_FIELD = re.compile(r"into the field Token, or set HF_TOKEN\b[^.,]* before [^.,]* is started")
+"""What a notebook says of its token, which is no setting, and so has no flag."""
+New = str | Callable[[re.Match[str]], str]
 
 
 def add_flags(parser: argparse.ArgumentParser, cls: type[Settings]) -> None:
@@ -41,16 +47,39 @@ def read_flags(given: dict[str, Any], cls: type[Settings]) -> dict[str, Any]:
     return values
 
 
-def in_flags(words: str, cls: type[Settings]) -> str:
-    """An error's sentence for the command line: the titles of fields, by which panels know them, become flags.
+def what_in_flags(words: str, *classes: type[Settings]) -> str:
+    """What is wrong, for the command line: a value's field, which stands first in its sentence, becomes its flag.
 
-    "Choose another name under Save as." becomes "… with --save_to.", "Rank must be at least 1" becomes "--new_rank must be at least 1".
+    "Rank must be at least 1" becomes "--new_rank must be at least 1". All other words may be a person's own, such as a path.
     """
-    titles = dict(_titles(cls))
-    for title in sorted(titles, key=len, reverse=True):
-        flag = f"--{titles[title]}"
-        words = re.sub(rf"\bunder {re.escape(title)}\b", f"with {flag}", words)
-        words = re.sub(rf"(^|[.!?] ){re.escape(title)}(?= (\([\w.]+\) )?(must be|is '))", rf"\g<1>{flag}", words)
+    return _replaced(words, classes, lambda title, flag: ((rf"(^|[.!?] ){title}(?= (\([\w.]+\) )?(must be|is '))", rf"\g<1>--{flag}"),))
+
+
+def remedy_in_flags(words: str, *classes: type[Settings]) -> str:
+    """What to do, for the command line: the titles of fields, by which panels know them, become flags.
+
+    "Choose another name under Save as." becomes "… with --save_to.", "Switch 'As a pull request' on" becomes "Give --pull_request".
+    A path in it stays as it is.
+    """
+    words = _replaced(words, classes, lambda title, flag: (
+        (rf"{FREE}(?:under|into) ('?){title}\1{ENDS}", f"with --{flag}"),
+        (rf"{FREE}([Ss]witch|[Tt]urn) '{title}' (on|off){ENDS}", lambda found: _switched(flag, *found.groups())),
+        (rf"{FREE}((?i:set|raise|lower)) '{title}'{ENDS}", rf"\1 --{flag}")))
+    return TOKEN_FIELD.sub("into HF_TOKEN in the environment", words)
+
+
+def _switched(flag: str, verb: str, way: str) -> str:
+    return f"{'Give' if verb[0].isupper() else 'give'} --{'no-' if way == 'off' else ''}{flag}"
+
+
+def _replaced(words: str, classes: Sequence[type[Settings]], patterns: Callable[[str, str], Sequence[tuple[str, New]]]) -> str:
+    """Args: patterns: of a title, for a regular expression, and its flag: what is replaced, and by what."""
+    flags: dict[str, set[str]] = {}
+    for title, name in (one for cls in classes for one in _titles(cls)):
+        flags.setdefault(title, set()).add(name)
+    for title, names in sorted(flags.items(), key=lambda one: len(one[0]), reverse=True):
+        for pattern, new in patterns(re.escape(title), *names) if len(names) == 1 else ():  # else nobody knows which one is meant
+            words = re.sub(pattern, new, words)
     return words
 
 

@@ -45,6 +45,7 @@ def _training_flags(parser: argparse.ArgumentParser, guards: bool) -> None:
     from core.training.config import TrainingSettings
     from core.training.guards import GuardSettings
 
+    parser.set_defaults(settings=(TrainingSettings, GuardSettings) if guards else (TrainingSettings,))
     if guards:
         add_flags(parser.add_argument_group(GuardSettings.title), GuardSettings)  # type: ignore[arg-type]
     add_flags(parser, TrainingSettings)

@@ -50,6 +50,11 @@ def place_of(text: str | Path) -> Path:
         return Path(text).absolute()
 
 
+def is_demo_model(name: str | Path | None) -> bool:
+    """Whether it is the embedded model, also by a link or a relative path."""
+    return bool(name) and os.path.realpath(place_of(str(name))) == os.path.realpath(DEMO_MODEL)
+
+
 def is_wsl() -> bool:
     """Whether this is WSL, Windows' own Linux. Source: its kernel's name, "…-microsoft-standard-WSL2"."""
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.base.errors import ConfigError
 from core.base.findings import Finding
-from core.base.paths import DEMO_MODEL, looks_like_a_place, models_dir, typed_path
+from core.base.paths import DEMO_MODEL, is_demo_model, looks_like_a_place, models_dir, typed_path
 from core.models.catalog import FOLDERS
 from core.training.config.model import ModelSettings
 from core.training.config.sources import FAMILY_NAMES, judge_model
@@ -45,11 +45,6 @@ def _models_in(folder: Path, deeper: bool) -> Iterator[Path]:
             yield from _models_in(entry, deeper=False)
 
 
-def is_demo_model(name: str | None) -> bool:
-    """Whether it is the embedded model."""
-    return name is not None and Path(name) == DEMO_MODEL
-
-
 def about_model(model: ModelSettings) -> Finding:
     """What is said at the field: that it fits (info), what is worth knowing (warning), or why it cannot be trained (error)."""
     name = model.pretrained_model_name_or_path
@@ -63,7 +58,7 @@ def about_model(model: ModelSettings) -> Finding:
     if not path.exists():
         return _about_missing(name, path)
     judged = judge_model(path, model)
-    if is_demo_model(str(path)) and model.family == "sd15":
+    if is_demo_model(path) and model.family == "sd15":
         return Finding("info", f"This is the embedded model, which draws pictures of {DEMO_SIDE} px.", "Use the preset Demo with it.")
     return judged
 

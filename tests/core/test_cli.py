@@ -97,7 +97,7 @@ def test_single_settings_of_a_preset_are_changed_by_flags(project, capsys):
     assert any("/nowhere.safetensors" in finding["what"] for finding in json.loads(out)["findings"])
 
 
-@pytest.mark.parametrize(("given", "sentence"), [("225", ""), ("none", ""), ("100", "Longest caption must be one of 150 or 225")])
+@pytest.mark.parametrize(("given", "sentence"), [("225", ""), ("none", ""), ("100", "--max_token_length must be one of 150 or 225")])
 def test_choices_of_numbers_and_none_can_be_given(given, sentence, project, capsys):
     _, out, err = run(capsys, "check", project, "--preset", "sd15_style", "--max_token_length", given, "--json")
     assert sentence in err if sentence else json.loads(out)["findings"]

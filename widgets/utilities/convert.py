@@ -10,7 +10,6 @@ import ipywidgets as ipw
 
 from core.base.findings import Finding
 from core.base.jobs import Job, JobStatus
-from core.base.paths import place_of
 from core.base.settings import Settings
 from core.base.words import counted, told_size
 from core.utilities.files.pickled import PickledSettings
@@ -23,7 +22,7 @@ from widgets.utilities.lora_panel import NO_FILE, LoraFiles, LoraPanel
 from widgets.utilities.made import Made, MadePanel, notes_rows
 from widgets.utilities.method_words import NAMES, PRECISION, offered
 from widgets.utilities.reading import READING, LoraFacts, Reads, lora_facts, mark_of, missing_words
-from widgets.utilities.save_as import SaveAs
+from widgets.utilities.save_as import SaveAs, usual_of
 
 PICKLED, PICKLED_STAGE = (".pt", ".ckpt", ".pth", ".bin"), "convert-pickled"
 PICKLED_WORDS = ("This is a pickled checkpoint, in which a program can be hidden. Convert makes a .safetensors file of it, beside it where "
@@ -174,7 +173,7 @@ class ConvertPanel(MadePanel, LoraPanel):
     def _usual(self) -> Path | None:
         """Where the new file goes when nothing is typed; None: not known yet."""
         if self.is_pickled:
-            return place_of(self.file).with_suffix(".safetensors")
+            return usual_of(lambda: PickledSettings.make(file=self.file))
         return self.save_as.usual() if self.file else None
 
     def _compare(self) -> None:

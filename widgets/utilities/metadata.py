@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as ipw
@@ -12,11 +13,13 @@ from core.base.errors import DiskError
 from core.base.jobs import Job, JobStatus
 from core.base.paths import place_of
 from core.utilities.files.metadata import ANEW, IN_PLACE, KEYS, SPEC, MetadataSettings, said_by
+from widgets.jobs_view import settings_of
 from widgets.pieces import table
 from widgets.utilities import showing
 from widgets.utilities.licences import Licences
 from widgets.utilities.lora_panel import LoraPanel
 from widgets.utilities.reading import READING, Mark, mark_of, missing_words
+from widgets.utilities.save_as import SaveAs, usual_of
 
 FIELDS = {"name" if name == "title" else name: key for name, key in KEYS.items() if name != "thumbnail"}
 """Each field that is filled with what the file says, and its key."""
@@ -40,11 +43,13 @@ class MetadataPanel(LoraPanel):
         """Which file, and what it says."""
         self._said: dict[str, str] = {}
         self._drafts: dict[str, dict[str, Any]] = {}
+        self._begun: Job | None = None
         self._mark: Mark | None = None
         self._asked: Mark | None = None
         self.form = self.file_form(MetadataSettings, {"license": Licences("title", "none is named")})
+        self.save_as = SaveAs(self.form, itself=True)
         self._picture = ipw.HTML()
-        for name in ("save_to", "usage_hint", "tags", "thumbnail", "trigger", "license"):
+        for name in ("usage_hint", "tags", "thumbnail", "trigger", "license"):
             self.form.control(name).view.add_class("lb-wide")
         return [self.form.view, self._picture]
 
@@ -76,6 +81,15 @@ class MetadataPanel(LoraPanel):
         """What was written before is no answer any more."""
         self._changes.value = ""
 
+    def blocked(self) -> str:
+        """What is wrong with where a copy is to be."""
+        return super().blocked() or self.save_as.problem()
+
+    def look_again(self) -> None:
+        """Also where a copy will be."""
+        self.save_as.show(self._usual())
+        super().look_again()
+
     def advice(self) -> str:
         """A file must be chosen, and read."""
         return super().advice() or ("" if self._mark is not None else READING.format("the file is"))
@@ -88,7 +102,8 @@ class MetadataPanel(LoraPanel):
         wanted = settings.changed(**{**usual, **changed}, remove=(*settings.remove, *(FIELDS[name] for name in emptied)))
         if not (changed or wanted.remove or wanted.thumbnail or wanted.save_to):
             return "the file says all of that already; nothing was written."
-        return self.begin(self.stage, wanted)
+        self._begun = self.begin(self.stage, wanted)
+        return self._begun
 
     def show_report(self, status: JobStatus) -> None:
         """Which keys have another value now."""
@@ -105,10 +120,18 @@ class MetadataPanel(LoraPanel):
         count = len(report["changed"]) + len(report["removed"])
         self.done(f"{showing.name_of(report['file'])}: {count} {'entry' if count == 1 else 'entries'} changed. {how}" if count
                   else status.message)
-        self._drafts.pop(report["file"], None)
-        if report["file"] == str(place_of(self.file)):
+        before = settings_of(self.job, MetadataSettings) if self.job is not None and self.job == self._begun else None
+        if before is None:
+            return
+        self._begun = None
+        self._drafts.pop(str(place_of(before.file)), None)
+        if place_of(before.file) == place_of(self.file):  # what was typed is written, into this file or into a copy of it
             self._mark = self._asked = None
             self._read_if_new(anew=True)
+
+    def _usual(self) -> Path | None:
+        """The file itself; None: none is chosen."""
+        return usual_of(lambda: MetadataSettings.make(file=self.file)) if self.file else None
 
     def _edits(self, settings: MetadataSettings) -> tuple[dict[str, str], list[str]]:
         """Fields that say something else than the file, and those that were emptied."""
@@ -141,9 +164,7 @@ class MetadataPanel(LoraPanel):
         for name, value in draft.items():
             self.form.control(name).write(value)
         self.form.control("file").remark(RESTORED if draft else "")
-        if not self.working():
-            self._settle()
-        self._enable()
+        self.look_again()
 
     def _is_edited(self) -> bool:
         return bool(self._typed())

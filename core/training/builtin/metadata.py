@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.files import sha256, write_with
-from core.base.paths import DEMO_MODEL, DEMO_VERSION
+from core.base.paths import DEMO_VERSION, is_demo_model
 from core.diffusion import FAMILIES
 from core.training.builtin.dataset import TrainDataset, batches_per_epoch
 from core.training.builtin.options import TrainOptions, read_arguments
@@ -64,8 +64,7 @@ def run_metadata(options: TrainOptions, datasets: list[TrainDataset], family: st
 
 def _version(options: TrainOptions, family: str, key: str) -> str:
     """What the base model is called; the embedded one by a name of its own, for its layers fit no other model."""
-    is_demo = Path(options.pretrained_model_name_or_path) == DEMO_MODEL
-    return DEMO_VERSION if is_demo else str(FAMILIES.entry(family).options[key])
+    return DEMO_VERSION if is_demo_model(options.pretrained_model_name_or_path) else str(FAMILIES.entry(family).options[key])
 
 
 def optimizer_words(optimizer: torch.optim.Optimizer, arguments: list[str]) -> str:

@@ -19,7 +19,7 @@ from typing import Literal
 from core.base.errors import ConfigError, ModelError
 from core.base.families import TRAINED, caption_family
 from core.base.findings import Finding
-from core.base.paths import DEMO_MODEL, looks_like_a_place, place_of
+from core.base.paths import is_demo_model, looks_like_a_place, place_of
 from core.base.tensor_headers import read_header
 from core.dataset.images.files import IMAGE_SUFFIXES
 from core.diffusion import FAMILIES
@@ -125,7 +125,7 @@ def judge_model(path: Path, model: ModelSettings, backend: str = "") -> Finding:
         return Finding("warning", f"{path.name} is no .safetensors file, so that nothing can be told of it.",
                        "Only the sd-scripts trainer opens older formats.")
     trouble, wanted, kind = cannot_open(path), model.family, None
-    called = "The demo model" if path == DEMO_MODEL else path.name
+    called = "The demo model" if is_demo_model(path) else path.name
     with contextlib.suppress(ModelError, OSError):
         kind = kind_of(path)
     found = kind.family if kind is not None else ""
@@ -136,7 +136,7 @@ def judge_model(path: Path, model: ModelSettings, backend: str = "") -> Finding:
     if found != wanted and (found, wanted) != ("flux1", "flux1_kontext"):
         remedy = f"Choose a preset for {FAMILY_NAMES[found]}, or another model." if found in TRAINED else "Choose another model."
         what = f"{called} is made for {FAMILY_NAMES[found]}, but the settings are for {FAMILY_NAMES[wanted]}."
-        if path == DEMO_MODEL:
+        if is_demo_model(path):
             return SettingFinding("error", what, "Use the preset Demo, or choose another model.", preset="demo")
         return SettingFinding("error", what, remedy, preset=_preset_for(found, kind))
     if kind is not None and (wrong := _wrong_prediction(path, kind.prediction, model, backend)):

@@ -27,7 +27,7 @@ from core.utilities.layers.plans import percent
 from core.utilities.layers.products import factors_of
 from core.utilities.layers.updates import broken_words, chosen_device, is_finite
 from core.utilities.merging.joining import PLAIN, Source, families, family_note, go_together, one_family, opened, refuse_kind, twice_notes
-from core.utilities.merging.merged_metadata import SOURCES, tensors_hash
+from core.utilities.merging.merged_metadata import SOURCES
 from core.utilities.names.family import Family
 from core.utilities.names.naming import has_diffusers_rows, places_of
 from core.utilities.names.renamed import edges_of, last_block_of
@@ -117,7 +117,7 @@ def bake_loras(settings: BakeSettings, progress: Progress = SILENT) -> BakeRepor
         tensors = [new_tensor(place.name, place.dtype, place.shape,
                               partial(_baked, base, place.name, parts[place.name], device, sums) if place.name in parts
                               else partial(_as_it_is, base, place.name)) for place in base.header.tensors]
-        told = [{"name": source.name, "sshs_model_hash": tensors_hash(source), "weight": source.weight} for source in sources]
+        told = [{"name": source.name, "sshs_model_hash": source.file.tensors_hash(), "weight": source.weight} for source in sources]
         metadata = carried(base.metadata)
         metadata[SOURCES] = json.dumps({"method": "bake", "base": path.name, "files": told})
         with taken(target):

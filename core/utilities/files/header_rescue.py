@@ -94,8 +94,7 @@ def mend_header(path: Path) -> bool:
     another file, which was moved away say, stays. Where it may not be written, it stays as it is.
     Returns: whether there was something to mend.
     """
-    kept = _place(path)
-    if not kept.is_file() or not path.is_file():
+    if not path.is_file() or not (kept := _place(path)).is_file():
         return False
     try:
         with open_lock_file(kept) as beside, open(path, "r+b") as file:

@@ -59,6 +59,11 @@ class MetadataSettings(Settings):
                                       level="advanced")
 
 
+    def usual_target(self) -> Path:
+        """The file itself. Raises: ConfigError: its path cannot be resolved."""
+        return typed_path(self.file)
+
+
 @dataclass(frozen=True)
 class MetadataReport:
     """What became of it."""
@@ -96,8 +101,7 @@ def edit_metadata(settings: MetadataSettings, progress: Progress = SILENT) -> Me
         DiskError, Cancelled: the file is as it was.
     """
     path = typed_path(settings.file)
-    another = settings.save_to.strip() and typed_path(settings.save_to) != path
-    target = free_target(path, settings.save_to) if another else path
+    target = free_target(path, settings.save_to, itself=True)
     mend_header(path)
     old = dict(read_header(path).metadata)
     new = changed_metadata(old, settings)

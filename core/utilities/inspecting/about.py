@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cache
 from typing import Any
 
 from core.training.config.training import PARTS
@@ -90,10 +91,15 @@ def most_important(training: Sequence[tuple[str, str]]) -> list[tuple[str, str]]
     return [(title, values[title]) for title in map(_title, MOST_IMPORTANT) if title in values]
 
 
+@cache
+def _titles() -> Mapping[str, str]:
+    """Of every training setting."""
+    return {name: field.title or name for part in PARTS.values() for name, field in part.fields().items()}
+
+
 def _title(name: str) -> str:
     """On screen, of a key without its ss_."""
-    titles = {name: field.title or name for part in PARTS.values() for name, field in part.fields().items()}
-    return WORDS.get(name) or titles.get(SAID_OTHERWISE.get(name, name)) or name.replace("_", " ")
+    return WORDS.get(name) or _titles().get(SAID_OTHERWISE.get(name, name)) or name.replace("_", " ")
 
 
 def _value(name: str, text: str) -> str:

@@ -22,7 +22,7 @@ def merged_metadata(sources: Sequence[Source], ranks: Mapping[str, int], method:
     new = {key: value for key, value in first.items()
            if not key.startswith(OF_FILES) and all(other.get(key) == value for other in others)}
     names = [source.file.path.stem for source in sources]
-    told = [{"name": source.file.path.name, "sshs_model_hash": tensors_hash(source), "weight": source.weight} for source in sources]
+    told = [{"name": source.file.path.name, "sshs_model_hash": source.file.tensors_hash(), "weight": source.weight} for source in sources]
     sums = " + ".join(f"{source.weight:g} x {name}" for source, name in zip(sources, names, strict=True))
     width = str(next(iter(ranks.values()))) if len(set(ranks.values())) == 1 else "Dynamic"
     new |= {"ss_network_module": "networks.lora", "ss_network_dim": width, "ss_network_alpha": width,
@@ -43,8 +43,3 @@ def averaged_of(metadata: Mapping[str, str]) -> list[str]:
         return [str(file["sshs_model_hash"]).lower() for file in told["files"]] if is_average else []
     except (ValueError, TypeError, KeyError, AttributeError):
         return []
-
-
-def tensors_hash(source: Source) -> str:
-    """SHA-256 of everything behind the header, counted now: what the metadata says may be old."""
-    return source.file.tensors_hash()

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from core.base.errors import ModelError
 from core.base.findings import Finding
-from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import setting
 from core.base.tensor_headers import TensorPlace
@@ -62,10 +61,10 @@ class ConvertSettings(LoraSettings):
 
     def usual_target(self) -> Path:
         """Where the result goes when nothing is said: names that the file's own name tells are not told twice. Raises: ConfigError."""
-        path = typed_path(self.file)
         if self.naming != "same":
-            return beside(path.with_name(NAMED.sub("", path.stem) + path.suffix), f"-{self.naming}")
-        return beside(path, f"-{self.save_precision}" if self.save_precision != "same" else "-lora" if self.to_lora else "-copy")
+            place = beside(self.file, "")
+            return place.with_stem(f"{NAMED.sub('', place.stem)}-{self.naming}")
+        return beside(self.file, f"-{self.save_precision}" if self.save_precision != "same" else "-lora" if self.to_lora else "-copy")
 
 
 @dataclass(frozen=True)
@@ -105,16 +104,15 @@ def convert_lora(settings: ConvertSettings, progress: Progress = SILENT) -> Conv
     with open_lora(settings.file) as file:
         whole = [module for module in file.modules if is_made_lora(module)]
         target = free_target(settings.usual_target(), settings.save_to)
-        step = Step(file.path.name, file.tensors_hash(), "convert")
         if not settings.to_lora or not whole:
-            return _renamed(file, target, settings, dtype, 0, step, progress)
+            return _renamed(file, target, settings, dtype, None, progress)
         if settings.naming == "same":
-            return _made_lora(file, target, whole, dtype, device, settings.computing, step, progress)
+            return _made_lora(file, target, whole, dtype, device, settings.computing, progress)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name[:40]}.", suffix=".part") as folder:
             between = Path(folder) / "lora.safetensors.part"  # housekeeping finds it where this process is killed
-            first = _made_lora(file, between, whole, dtype, device, settings.computing, step, progress)
+            first = _made_lora(file, between, whole, dtype, device, settings.computing, progress)
             with open_lora(between) as lora:
-                report = _renamed(lora, target, settings, "", first.made_lora, None, progress)
+                report = _renamed(lora, target, settings, "", first, progress)
             return replace(report, rounding=max(first.rounding, report.rounding))
 
 
@@ -124,7 +122,7 @@ def is_made_lora(module: LoraModule) -> bool:
 
 
 def _made_lora(file: LoraFile, target: Path, whole: list[LoraModule], dtype: str, device: str, computing: Computing,
-               step: Step, progress: Progress) -> ConvertReport:
+               progress: Progress) -> ConvertReport:
     modules = {module.name: module for module in whole}
 
     def make(layer: NewLayer) -> MadeLayer:
@@ -140,14 +138,15 @@ def _made_lora(file: LoraFile, target: Path, whole: list[LoraModule], dtype: str
     with taken(target), NewLayers(layers, make, device, file.release) as new:
         rest = [place for module in file.modules for role, place in module.tensors.items() if module.name not in modules or role in KEPT]
         tensors = [*new.tensors(), *(cast(file, place, dtype, rounding) for place in [*rest, *file.unknown])]
-        metadata = carried(file.metadata, new_factors=True, made_lora=True, step=step)
+        metadata = carried(file.metadata, new_factors=True, made_lora=True, step=_step(file))
         write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
     return ConvertReport(str(target), "same", target.stat().st_size, 0, len(whole), max(rounding.share(), new.rounding()),
                          tuple(place.name for place in file.unknown), ())
 
 
-def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str, made: int, step: Step | None,
+def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str, first: ConvertReport | None,
              progress: Progress) -> ConvertReport:
+    """Args: first: what became of the file before; of what it is made is noted then."""
     rounding, plan, family, naming = Rounding(), Plan(kept=file.modules), "", settings.naming
     if naming != "same":
         family = family_of(file.modules, file.metadata).name.replace("chroma", "flux1")
@@ -159,7 +158,7 @@ def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str
     tensors = [tensor for layer in plan.layers for tensor in tensors_of(file, layer, dtype, rounding)]
     kept = [place for module in plan.kept for place in module.tensors.values()]
     tensors += [cast(file, place, dtype, rounding) for place in [*kept, *file.unknown]]
-    metadata = _metadata(file, plan, naming, family, step)
+    metadata = _metadata(file, plan, naming, family, is_first=first is None)
     with taken(target), one_thread():
         write_safetensors(target, tensors, metadata, hashes=True, replace=False, progress=progress)
     notes = []
@@ -170,6 +169,7 @@ def _renamed(file: LoraFile, target: Path, settings: ConvertSettings, dtype: str
         notes.append(f"{counted(len(missing), 'layer')} without an alpha: it counts as the rank.")
     left = plan.kept if naming != "same" else []
     findings = (unnamed_finding(target, left, naming, family),) if naming != "same" and left else ()
+    made = first.made_lora if first is not None else 0
     return ConvertReport(str(target), naming, target.stat().st_size, len(plan.layers), made, rounding.share(),
                          (*(module.name for module in left), *(place.name for place in file.unknown)), tuple(notes), findings)
 
@@ -252,9 +252,9 @@ def _factor(file: LoraFile, layer: Renamed, role: str, dtype: str, rounding: Rou
     return bytes_of(rounding.cast(tensor, dtype, name) if dtype and dtype != place.dtype else tensor)
 
 
-def _metadata(file: LoraFile, plan: Plan, naming: str, family: str, step: Step | None) -> dict[str, str]:
-    """What the file said, and what the way back needs. Args: step: None: of what it is made is noted already."""
-    new = carried(file.metadata, new_factors=naming != "same", step=step)
+def _metadata(file: LoraFile, plan: Plan, naming: str, family: str, is_first: bool) -> dict[str, str]:
+    """What the file said, and what the way back needs. Args: is_first: of what it is made is not noted yet."""
+    new = carried(file.metadata, new_factors=naming != "same", step=_step(file) if is_first else None)
     if naming == "same":
         return new
     notes = {**plan.notes, **({PARTS: parts} if naming != "diffusers" and (parts := parts_of(plan, file, family)) else {})}
@@ -262,6 +262,11 @@ def _metadata(file: LoraFile, plan: Plan, naming: str, family: str, step: Step |
     if any(layer.told_alpha is not None for layer in plan.layers):
         new["lora_adapter_metadata"] = json.dumps(peft_settings(plan.layers))
     return new
+
+
+def _step(file: LoraFile) -> Step:
+    """Of what the new file is made. The whole file is read for it, so that it is asked for when nothing can be refused any more."""
+    return Step(file.path.name, file.tensors_hash(), "convert")
 
 
 def peft_settings(layers: list[Renamed]) -> Mapping[str, Any]:

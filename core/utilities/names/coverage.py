@@ -51,11 +51,6 @@ class Coverage:
     reason: str
     """Why not all, in a sentence; empty: all."""
 
-    def sentence(self) -> str:
-        """"ComfyUI: all 264 layers" """
-        return f"{self.program}: all {self.total} layers." if self.loaded == self.total else \
-            f"{self.program}: {self.loaded} of {self.total} layers. {self.reason}".rstrip()
-
 
 def coverage_of(modules: Sequence[LoraModule], unknown: Sequence[TensorPlace], family: str) -> list[Coverage]:
     """For each program. Args: family: as `Family.name`; chroma's layers are those of flux1."""

@@ -41,6 +41,16 @@ def test_without_a_models_folder_only_the_demo_model_is_there(models):
     assert is_demo_model(str(DEMO_ASSETS / "model")) and not is_demo_model(None) and not is_demo_model("/models/x.safetensors")
 
 
+def test_the_demo_model_is_known_also_by_a_link_and_a_relative_path(models, monkeypatch):
+    models.mkdir()
+    link = models / "linked"
+    link.symlink_to(DEMO_ASSETS / "model")
+    monkeypatch.chdir(DEMO_ASSETS)
+    assert is_demo_model(str(link)) and is_demo_model("model") and not is_demo_model(str(models)) and not is_demo_model("")
+    told = about(link, family="sdxl")
+    assert told.what.startswith("The demo model is made for") and about(link).remedy == "Use the preset Demo with it."
+
+
 def test_checkpoints_and_diffusers_folders_are_found_also_one_folder_down(models):
     write_header(models / "sd_xl.safetensors", SDXL)
     write_header(models / "civitai" / "pony.safetensors", SDXL)

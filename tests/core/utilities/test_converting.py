@@ -10,11 +10,12 @@ from safetensors.torch import load_file, save_file
 from core.base.errors import ConfigError, ModelError
 from core.base.paths import DEMO_VERSION
 from core.utilities.files.derived import ALPHAS, PARTS
-from core.utilities.files.lora_file import open_lora
+from core.utilities.files.lora_file import LoraFile, open_lora
 from core.utilities.layers.products import factors_of
 from core.utilities.names.converting import ConvertSettings, convert_lora
 from core.utilities.names.coverage import coverage_of
 from core.utilities.names.naming import names_of, slots_of
+from core.utilities.names.unnamed import unnamed_finding
 from tests.core.utilities.layers import layer, low_rank, update_of, write
 from tests.lora_files import layers_of
 
@@ -291,3 +292,21 @@ def test_a_file_that_was_converted_before_does_not_bear_both_names(tmp_path):
     assert named("mika-diffusers", save_precision="fp16") == "mika-diffusers-fp16.safetensors"
     assert [named("m", to_lora=True), named("m"), named("m.1", naming="comfy")] == ["m-lora.safetensors", "m-copy.safetensors",
                                                                                    "m.1-comfy.safetensors"]
+
+
+@pytest.mark.parametrize(("family", "name", "said"), [
+    ("sd3", "lora_unet_joint_blocks_0_context_block_attn_qkv", "Of the new file ComfyUI loads 1 of 2 layers."),
+    ("flux1", "lora_unet_double_blocks_0_img_attn_qkv", "Of the new file Forge loads 1 of 2 layers, ComfyUI loads 1 of 2 layers."),
+    ("sd15", "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q", "Of the new file A1111 loads 1 of 2 layers, Forge loads")])
+def test_of_programs_whose_names_are_not_known_for_a_model_nothing_is_said(tmp_path, family, name, said):
+    path = write(tmp_path / "a.safetensors", {name: layer("linear")[0], "lora_unet_strange": layer("linear", 1)[0]})
+    with open_lora(path) as file:
+        told = unnamed_finding(path, [module for module in file.modules if module.name == "lora_unet_strange"], "kohya", family)
+    assert told.remedy.startswith(said) and ("A1111" in told.remedy) == (family == "sd15")
+
+
+def test_a_file_that_is_refused_is_not_read_for_its_hash(tmp_path, monkeypatch):
+    monkeypatch.setattr(LoraFile, "tensors_hash", lambda file: pytest.fail("the whole file was read"))
+    path = write(tmp_path / "a.safetensors", {"lora_unet_odd": layer("linear")[0]})
+    with pytest.raises(ModelError, match="base model of a.safetensors is not known"):
+        converted(path, tmp_path / "b.safetensors", "diffusers")

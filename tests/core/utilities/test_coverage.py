@@ -95,7 +95,7 @@ def test_a_file_of_flux_is_loaded_and_diffusers_converter_agrees(tmp_path):
     found = covered(path, "flux1")
     assert {program: coverage.loaded for program, coverage in found.items()} == {
         "A1111": 0, "Forge": len(blocks), "ComfyUI": len(blocks), "diffusers": len(blocks)}
-    assert "not known here" in found["A1111"].sentence()
+    assert "not known here" in found["A1111"].reason
     state = _convert_kohya_flux_lora_to_diffusers(load_file(path))
     converted = {name.removeprefix("transformer.").rpartition(".lora_")[0] for name in state}
     assert converted <= transformer_layers("flux1", diffusers=True)

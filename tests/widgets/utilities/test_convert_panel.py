@@ -9,6 +9,7 @@ from tests.widgets.utilities.conftest import choose, finish, press
 from widgets.session import Session
 from widgets.utilities.convert import ConvertPanel
 from widgets.utilities.inspect import InspectPanel
+from widgets.utilities.resize import ResizePanel
 
 LAYER = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
 
@@ -149,3 +150,20 @@ def test_names_that_a_file_has_already_are_nothing_to_do(panel, lora):
     assert panel.status.text == "Ready as soon as something is to change: the layers have these names already." and panel.main.disabled
     want(panel, save_precision="bf16")
     assert panel.status.text == "Ready" and "mika-kohya.safetensors" in panel.form.control("save_to")._note.value
+
+
+@pytest.mark.parametrize(("typed", "said"), [("x.pt", "x.pt does not end in .safetensors."), ("a name", "does not end in"),
+                                             ("", "is a folder. Write the name of the new file behind it.")])
+def test_a_place_that_the_tool_would_refuse_is_not_promised(panel, lora, typed, said):
+    choose(panel, lora)
+    want(panel, save_precision="fp16", save_to=str(lora.parent / typed))
+    note = panel.form.control("save_to")._note.value
+    assert said in note and said in panel.status.text and "Next to be written" not in note and panel.main.disabled
+
+
+@pytest.mark.parametrize("of", [ConvertPanel, ResizePanel])
+def test_the_root_of_the_disk_is_no_file_and_no_fault_of_lorabook(session, of):
+    panel = of(session)
+    choose(panel, "/")
+    assert panel.main.disabled and "bug in Lorabook" not in panel.status.text and panel.save_as.place() == ""
+    panel.close()

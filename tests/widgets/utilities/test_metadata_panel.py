@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from core.base.tensor_headers import read_header
+from core.dataset.project import Project
 from core.utilities.files.metadata import MetadataSettings, edit_metadata
 from tests.widgets.utilities.conftest import SAID, choose, finish, press
 from widgets.utilities.metadata import MetadataPanel
@@ -105,3 +106,51 @@ def test_a_licence_is_chosen_from_the_same_list_as_in_publish_or_named(panel, lo
     assert read_header(lora).metadata["modelspec.license"] == "MIT"
     control.widget.value = "my own words"
     assert control.list.value == "my own words" and panel._typed() == {"license": "my own words"}
+
+
+def test_after_a_copy_was_written_nothing_is_unsaved_and_the_next_copy_has_its_own_name(panel, lora, session):
+    copy = lora.with_name("copy.safetensors")
+    fill(panel, author="somebody", save_to=str(copy))
+    assert f"Next to be written: {copy}." in panel.form.control("save_to")._note.value
+    press(panel.main)
+    finish(panel)
+    assert read_header(copy).metadata["modelspec.author"] == "somebody" and read_header(lora).metadata["modelspec.author"] == "me"
+    assert panel._typed() == {} and panel.is_free() and panel.form.present("author") == "me" and panel.status.state == "done"
+    assert "Next to be written" not in panel.form.control("save_to")._note.value
+    choose(panel, copy)
+    choose(panel, lora)
+    assert panel._typed() == {}
+
+
+def test_a_copy_that_was_written_while_another_file_is_looked_at_leaves_no_draft(panel, lora):
+    other = lora.with_name("other.safetensors")
+    other.write_bytes(lora.read_bytes())
+    fill(panel, author="somebody", save_to=str(lora.with_name("copy.safetensors")))
+    press(panel.main)
+    choose(panel, other)
+    finish(panel)
+    choose(panel, lora)
+    assert lora.with_name("copy.safetensors").is_file() and panel._typed() == {}
+
+
+@pytest.mark.parametrize(("typed", "said"), [("taken.safetensors", "is there already. Choose another name"), ("x.pt", "does not end in"),
+                                             ("", "is a folder")])
+def test_where_no_copy_can_be_written_is_told_before(panel, lora, typed, said):
+    lora.with_name("taken.safetensors").write_bytes(b"mine")
+    fill(panel, author="somebody", save_to=str(lora.parent / typed))
+    assert said in panel.status.text and said in panel.form.control("save_to")._note.value and panel.main.disabled
+    fill(panel, save_to=str(lora))
+    assert not panel.main.disabled and "Next to be written" not in panel.form.control("save_to")._note.value
+    press(panel.main)
+    finish(panel)
+    assert read_header(lora).metadata["modelspec.author"] == "somebody"
+
+
+def test_what_was_typed_since_the_last_save_stays_when_another_project_is_opened(panel, lora, session, tmp_path):
+    fill(panel, author="first")
+    press(panel.main)
+    finish(panel)
+    fill(panel, author="second", description="an evening's work")
+    another = Project.create(tmp_path / "another", "Another")
+    session.open(another.folder)
+    assert panel.file == str(lora) and panel._typed() == {"author": "second", "description": "an evening's work"}

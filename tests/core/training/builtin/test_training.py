@@ -84,7 +84,9 @@ def test_the_file_has_kohyas_keys_shapes_and_metadata(sd_folder, tmp_path):
 
 
 def test_a_file_trained_on_the_embedded_model_says_so(tmp_path):
-    path, _, _ = run(tmp_path, DEMO_MODEL, max_train_steps=1, no_metadata=True)
+    link = tmp_path / "linked"
+    link.symlink_to(DEMO_MODEL)
+    path, _, _ = run(tmp_path, link, max_train_steps=1, no_metadata=True)
     with open_lora(path) as file:
         assert file.metadata["ss_base_model_version"] == DEMO_VERSION == "lorabook_demo"
         assert file.metadata["modelspec.architecture"] == "lorabook_demo/lora"
