@@ -85,6 +85,4 @@ def weighing_of(report: EvaluationReport | None, column: int, output: Path) -> d
     if drawn.weight == 1:
         raise ConfigError(f"{Path(drawn.lora).name} was drawn at strength 1: the file is as it was drawn.", "Choose another one.")
     name = f"{Path(drawn.lora).stem}-w{drawn.weight:g}.safetensors"
-    if (output / name).exists():
-        raise ConfigError(f"{output / name} is there already: it was written before.", "Take that file, or move it away first.")
-    return {"file": drawn.lora, "weight": drawn.weight, "save_to": str(output / name)}
+    return {"file": drawn.lora, "weight": drawn.weight, "save_to": str(output / name), "numbered": True}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from core.base.errors import ConfigError
 from core.base.paths import place_of
-from core.utilities.files.targets import free_target
+from core.utilities.files.targets import free_name, free_target
 from widgets.form import Form
 
 HELP = "Empty: the file named below. Nothing is written over."
@@ -82,13 +81,3 @@ def usual_of(make: Callable[[], Any]) -> Path | None:
         return Path(make().usual_target())
     except ConfigError:
         return None
-
-
-def free_name(path: Path) -> Path:
-    """The path, or with -2, -3 … to its name where files of the names before are there."""
-    found, number = path, 1
-    with contextlib.suppress(OSError):  # of a name that cannot be, `free_target` says why
-        while found.exists():
-            number += 1
-            found = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,19 @@ def free_target(usual: Path, save_to: str, itself: bool = False) -> Path:
     if is_there:
         raise _taken(target)
     return target
+
+
+def numbered(path: Path) -> Iterator[Path]:
+    """The path, then with -2, -3 … to its name."""
+    yield path
+    yield from (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
+
+
+def free_name(path: Path) -> Path:
+    """The first of its numbered names that is free."""
+    with contextlib.suppress(OSError):  # of a name that cannot be, `free_target` says why
+        return next(name for name in numbered(path) if not name.exists())
+    return path
 
 
 @contextlib.contextmanager

@@ -7,23 +7,26 @@ values themselves are multiplied.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from core.base.errors import ConfigError, ModelError
+from core.base.errors import ConfigError, DiskError, ModelError
+from core.base.paths import typed_path
 from core.base.progress import SILENT, Progress
 from core.base.settings import Settings, setting
-from core.base.tensor_headers import TensorPlace
+from core.base.tensor_headers import TensorPlace, read_header
 from core.base.words import counted, told_size
 from core.utilities import choices
-from core.utilities.files.derived import Step, carried
+from core.utilities.files.derived import Step, carried, made_of
 from core.utilities.files.lora_file import TORCH_TYPES, LoraFile
 from core.utilities.files.modules import LoraModule
-from core.utilities.files.targets import beside, free_target, taken
+from core.utilities.files.targets import beside, free_name, free_target, numbered, taken
 from core.utilities.files.writing import NewTensor, bytes_of, new_tensor, write_safetensors
 from core.utilities.layers.plans import percent
 from core.utilities.merging.joining import Source, opened
@@ -48,6 +51,8 @@ class WeighSettings(Settings):
     blocks: tuple[str, ...] = setting((), "Weights of blocks", "up 1=0.5 halves blocks that begin with up 1, as Inspect calls them, on top "
                                       "of the strength; text=0 leaves the text encoders out.", level="advanced")
     save_to: str = choices.save_to("with the strength in its name")
+    numbered: bool = setting(False, "Beside another's", "Where that name is taken by what was made of another LoRA, a number is added.",
+                             level="expert")
     in_factors: bool = setting(False, "Into the values", "For programs that pass over alpha. The values are rounded; how much is told.",
                                level="expert")
 
@@ -112,16 +117,37 @@ def weigh_lora(settings: WeighSettings, progress: Progress = SILENT) -> WeighRep
     with opened([settings.file], [settings.weight], settings.blocks) as (source,):
         file = source.file
         _refuse(file)
-        target = free_target(settings.usual_target(), settings.save_to)
+        step = Step(file.path.name, file.tensors_hash(), "weigh", settings.weight, settings.blocks)
+        target = _target(settings, step)
         done = _Weighing()
         tensors = [tensor for module in file.modules for tensor in _weighed(source, module, settings.in_factors, done)]
         if not tensors:
             raise ConfigError("With these weights of blocks no layer would be left.", "Leave some of them above 0.")
         tensors += [_as_it_is(file, place) for place in file.unknown]
         with taken(target):
-            write_safetensors(target, tensors, _metadata(source, settings, done), hashes=True, replace=False, progress=progress)
+            write_safetensors(target, tensors, _metadata(source, settings, done, step), hashes=True, replace=False, progress=progress)
     return WeighReport(str(target), settings.weight, target.stat().st_size, done.in_alpha, done.in_values, tuple(done.left_out),
                        done.rounding.share(), tuple(_notes(done, file)))
+
+
+def _target(settings: WeighSettings, step: Step) -> Path:
+    """Where the new file will be. Raises: ConfigError: something lies there, or it is written already."""
+    place = typed_path(settings.save_to) if settings.save_to.strip() else settings.usual_target()
+    with contextlib.suppress(OSError):  # of a name that cannot be, `free_target` says why
+        for name in itertools.takewhile(Path.is_file, numbered(place)):
+            if _is_made_by(step, name):
+                raise ConfigError(f"{name} is there already: it was written before, of the same LoRA.",
+                                  "Take that file, or move it away first.")
+    return free_target(free_name(place) if settings.numbered else place, "")
+
+
+def _is_made_by(step: Step, place: Path) -> bool:
+    """Whether a file is what this very step gives, whatever the name of the LoRA was then."""
+    try:
+        made = made_of(read_header(place).metadata)
+    except (ModelError, DiskError):
+        return False
+    return bool(made) and replace(made[0], name=step.name) == step
 
 
 def _refuse(file: LoraFile) -> None:
@@ -200,10 +226,9 @@ def _as_it_is(file: LoraFile, place: TensorPlace) -> NewTensor:
     return new_tensor(place.name, place.dtype, place.shape, partial(file.view, place.name))
 
 
-def _metadata(source: Source, settings: WeighSettings, done: _Weighing) -> dict[str, str]:
+def _metadata(source: Source, settings: WeighSettings, done: _Weighing, step: Step) -> dict[str, str]:
     """What the file said, with an alpha that is true, and of what it was made."""
-    file = source.file
-    new = carried(file.metadata, step=Step(file.path.name, file.tensors_hash(), "weigh", settings.weight, settings.blocks))
+    new = carried(source.file.metadata, step=step)
     if "ss_network_alpha" in new and done.in_alpha:
         try:
             alpha = float(new["ss_network_alpha"]) * settings.weight

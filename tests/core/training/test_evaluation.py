@@ -95,10 +95,10 @@ def test_several_strengths_are_drawn_beside_each_other_and_the_best_is_written_i
     assert progress.done == progress.total == 8 and 0 < report.columns[1].changed < report.columns[3].changed
     assert EvaluationReport.read(tmp_path / "all") == report
     order = weighing_of(report, 2, tmp_path / "output")
-    assert order == {"file": loras[1], "weight": 0.8, "save_to": str(tmp_path / "output" / "x-w0.8.safetensors")}
+    assert order == {"file": loras[1], "weight": 0.8, "save_to": str(tmp_path / "output" / "x-w0.8.safetensors"), "numbered": True}
     run_stage("weigh-lora", tmp_path, order)
     with pytest.raises(ConfigError, match=r"x-w0.8.safetensors is there already.+Take that file, or move it away first"):
-        weighing_of(report, 2, tmp_path / "output")  # the panel has no field for another name
+        run_stage("weigh-lora", tmp_path, order)
     again = draw_before_after(settings(model_folder, [order["save_to"]], tmp_path / "one"))
     assert [(tmp_path / "all" / picture.path).read_bytes() for picture in report.pictures if picture.column == 2] == \
         [(tmp_path / "one" / picture.path).read_bytes() for picture in again.pictures if picture.column == 1]

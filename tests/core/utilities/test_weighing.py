@@ -240,3 +240,17 @@ def test_a_cancel_and_a_full_disk_leave_nothing(tmp_path, monkeypatch):
     with pytest.raises(DiskError):
         weigh_lora(WeighSettings.make(file=str(path), weight=0.5))
     assert [one.name for one in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_beside_what_was_made_of_another_lora_a_number_is_added_and_never_a_second_time(tmp_path):
+    first, second = (write(tmp_path / f"{name}.safetensors", {NAME: layer("linear", number)[0]}) for number, name in enumerate("ab"))
+    wanted = {"weight": 0.5, "save_to": str(tmp_path / "best.safetensors"), "numbered": True}
+    assert weigh_lora(WeighSettings.make(file=str(first), **wanted)).file == str(tmp_path / "best.safetensors")
+    assert weigh_lora(WeighSettings.make(file=str(second), **wanted)).file == str(tmp_path / "best-2.safetensors")
+    for file in (first, second):
+        with pytest.raises(ConfigError, match="written before, of the same LoRA"):
+            weigh_lora(WeighSettings.make(file=str(file), **wanted))
+    third = write(tmp_path / "c.safetensors", {NAME: layer("linear", 2)[0]})
+    with pytest.raises(ConfigError, match="Choose another name under Save as"):
+        weigh_lora(WeighSettings.make(file=str(third), **{**wanted, "numbered": False}))
+    assert len(list(tmp_path.glob("best*"))) == 2
