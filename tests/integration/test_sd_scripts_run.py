@@ -22,7 +22,7 @@ SAME_IN_BOTH = ("ss_steps", "ss_epoch", "ss_num_epochs", "ss_max_train_steps", "
                 "ss_unet_lr", "ss_text_encoder_lr", "ss_optimizer", "ss_lr_scheduler", "ss_lr_warmup_steps", "ss_seed", "ss_clip_skip",
                 "ss_max_token_length", "ss_mixed_precision", "ss_min_snr_gamma", "ss_tag_frequency", "ss_dataset_dirs", "ss_sd_model_name",
                 "ss_new_sd_model_hash", "ss_training_comment", "modelspec.architecture", "modelspec.encoder_layer",
-                "modelspec.prediction_type")
+                "modelspec.prediction_type", "modelspec.trigger_phrase")
 """What both must say alike. Left out: names and times, and what sd-scripts only says without a dataset_config."""
 
 
