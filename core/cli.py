@@ -7,7 +7,7 @@ import difflib
 import json
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,11 @@ from core.training_commands import add_training_commands
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Returns: 0 done, 1 something is wrong (its sentence is on the error stream), 2 cancelled."""
-    given, unknown = build_parser().parse_known_args(argv)
+    parser, words = build_parser(), sys.argv[1:] if argv is None else argv
+    if wrong := _unknown_command(parser, words):
+        sys.stderr.write(f"{wrong}\n")
+        return 1
+    given, unknown = parser.parse_known_args(words)
     if unknown:  # said without argparse's usage, whose three hundred flags would hide it
         sys.stderr.write(f"{_unknown_words(given.parser, unknown)}\n")
         return 1
@@ -81,11 +85,23 @@ def _command(commands: Any, name: str, title: str, act: Callable[..., Any], proj
     return parser
 
 
+def _unknown_command(parser: argparse.ArgumentParser, words: Sequence[str]) -> str:
+    """What is said of a command that there is not; empty: it is one, or none was given."""
+    known: Collection[str] = next(action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    command = next((word for word in words if not word.startswith("-")), "")
+    if not command or command in known:
+        return ""
+    like = difflib.get_close_matches(command, known, 1, 0.6)
+    return f"{command} is no command.{f' Did you mean {like[0]}?' if like else ''} Every command: {parser.prog} --help"
+
+
 def _unknown_words(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> str:
     """What is said of words that the command does not know, with the flag that was probably meant."""
     known = [name for action in parser._actions for name in action.option_strings]
     first = next((word for word in unknown if word.startswith("--")), unknown[0])
     flag = first.partition("=")[0]
+    if not first.startswith("-") and "--file" in known:
+        return f"{first} stands there without a flag. Did you mean --file {first}? Every flag: {parser.prog} --help"
     like = difflib.get_close_matches(flag.replace("-", "_").replace("__", "--", 1), known, 1, 0.7) or \
         sorted((name for name in known if flag.strip("-") and flag.lstrip("-").replace("-", "_") in name), key=len)[:1]
     meant = f" Did you mean {like[0]}?" if like else ""
@@ -172,6 +188,8 @@ def _readable(values: dict[str, Any]) -> str:
     """A report for people: its own words, its table, then what was found and does not stand in them."""
     rows, found = values.get("table") or [], values.get("findings")
     told = [str(values["summary"])] if values.get("summary") else []
+    made = str(values.get("file") or "")
+    told += [f"It lies in {Path(made).parent}."] if told and made and Path(made).name in told[0] and made not in told[0] else []
     told += aligned([list(rows[0]), *(list(map(str, row.values())) for row in rows)]) if rows else []
     told += [f"{one['level']:8} {one['what']} {one['remedy']}".rstrip() for one in found or () if one["what"] not in "".join(told[:1])]
     if told or found is not None:

@@ -49,6 +49,8 @@ class Session:
         """The LoRA file that the panels of LoRA files work on."""
         self.hub_token = ""
         """Of Hugging Face, typed into one of the panels, for all of them; in memory alone. Empty: that of the environment."""
+        self.drafts: dict[str, dict[str, Any]] = {}
+        """What was typed for the metadata of a file and not saved, by the file's place: it comes back after the cells were run again."""
         self.trouble = ""
         """What is wrong with the training settings on screen; empty when they are right."""
         self.lost = ""

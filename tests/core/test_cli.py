@@ -301,3 +301,16 @@ def test_a_command_loads_no_other_ones_settings():
             "'core.dataset.sources.import_settings' in sys.modules)")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["x", "True", "False", "False"]
+
+
+def test_a_mistyped_command_and_a_file_without_its_flag_are_told_what_was_meant(capsys, tmp_path):
+    assert main(["inspect-lorra", "--file", "x"]) == 1
+    assert capsys.readouterr().err.startswith("inspect-lorra is no command. Did you mean inspect-lora? Every command: ")
+    assert main(["inspect-lora", str(tmp_path / "a.safetensors")]) == 1
+    assert f"Did you mean --file {tmp_path / 'a.safetensors'}?" in capsys.readouterr().err
+
+
+def test_where_a_new_file_lies_is_told(capsys, tmp_path):
+    write(tmp_path / "a.safetensors", {"lora_unet_up_blocks_1_attentions_0_proj_in": layer("linear", 1)[0]})
+    assert main(["resize-lora", "--file", str(tmp_path / "a.safetensors"), "--new_rank", "1"]) == 0
+    assert f"It lies in {tmp_path}." in capsys.readouterr().out

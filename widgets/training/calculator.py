@@ -157,6 +157,8 @@ class CalculatorPanel(Panel):
         self._lines.value = lines_html(report)
         self._notes.value = "".join(f'<p class="lb-purpose">{html.escape(note)}</p>' for note in report.notes)
         self._show_ways(report)
+        if not self._typed("num_repeats"):  # of other pictures they may be others than those that stand in the settings
+            self.form.set_placeholders({"num_repeats": ", ".join(str(repeats) for _, _, repeats in report.plan.learned)})
         told = " ".join(filter(None, [report.headline(), report.own_words()]))
         self.say("done", f"Done: {self._taken[1]}" if self._taken is not None else f"Preview: {told}")
 

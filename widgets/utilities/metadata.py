@@ -42,7 +42,7 @@ class MetadataPanel(LoraPanel):
     def controls(self) -> Sequence[ipw.Widget]:
         """Which file, and what it says."""
         self._said: dict[str, str] = {}
-        self._drafts: dict[str, dict[str, Any]] = {}
+        self._drafts = self.session.drafts
         self._begun: Job | None = None
         self._mark: Mark | None = None
         self._asked: Mark | None = None
@@ -62,6 +62,12 @@ class MetadataPanel(LoraPanel):
         """Read the file again where it is another, or was changed; what the person wrote since is not lost."""
         super().update()
         self._read_if_new()
+
+    def close(self) -> None:
+        """What is typed and not saved is kept for the panel that comes after."""
+        if self._mark is not None and (typed := self._typed()):
+            self._drafts[str(place_of(self._mark[0]))] = typed
+        super().close()
 
     def is_free(self) -> bool:
         """What is being written of one file is not swept away by a choice in another panel."""

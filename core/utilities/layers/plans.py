@@ -76,6 +76,16 @@ class ResizePlan:
     """Layers whose own rank is below the fixed one that was asked for; they keep theirs."""
 
     @property
+    def changes_nothing(self) -> bool:
+        """Whether each layer has a lower rank than the fixed one that was asked for, and keeps it."""
+        return self.too_high == len(self.layers) and all(layer.new_rank == layer.rank for layer in self.layers)
+
+    @property
+    def highest(self) -> int:
+        """The rank of a fixed rule, as far as the layers reach."""
+        return min(self.rule.rank, max(layer.new_rank for layer in self.layers))
+
+    @property
     def worst(self) -> LayerPlan:
         """The layer that loses most of itself."""
         return max(self.layers, key=lambda layer: layer.error)

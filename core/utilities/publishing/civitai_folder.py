@@ -10,6 +10,7 @@ from core.base.files import explain_disk_errors, sha256, write_text, write_with
 from core.base.paths import typed_path
 from core.base.progress import Progress
 from core.base.zipping import add_file
+from core.utilities.files.targets import free_name
 from core.utilities.publishing.civitai import checklist, description_html, description_text, prompts_text
 from core.utilities.publishing.origins import project_of
 from core.utilities.publishing.release import Release
@@ -43,7 +44,7 @@ def _target(release: Release, is_zip: bool) -> Path:
     chosen, own = release.settings.save_to.strip(), release.first.path
     project, name = project_of(own), f"{own.stem}{ENDING}{'.zip' if is_zip else ''}"
     usual = project.folder / PLACE / name if project is not None else own.with_name(name)
-    target = typed_path(chosen) if chosen else usual
+    target = typed_path(chosen) if chosen else free_name(usual)
     if is_zip and target.suffix.lower() != ".zip":
         raise ConfigError(f"{target.name} does not end in .zip.", "Write a name with .zip under Save as.")
     _refuse_taken(target)

@@ -9,7 +9,7 @@ from core.base.findings import Finding
 from core.base.words import counted
 
 NO_PICTURE = (". No picture is in it, and Civitai wants at least one: draw some in Before and after, or name pictures under Samples, then "
-              "write it again under another name.")
+              "write it again.")
 STATES = {"sent": "sent", "there": "there already", "written": "written", "removed": "removed"}
 
 

@@ -60,7 +60,8 @@ class PublishSettings(Settings):
         "stop", "If the name is taken", "stop: a repository with other content stays as it is. update: files of the same names are "
         "replaced there, and samples that the page shows no more go; its history keeps the old ones.", only=ON_HUB)
     save_to: str = setting("", "Save as", "Empty: into the folder published of the project that the file lies in, else beside the file, "
-                           "with -civitai in its name. What is there is not written over.", only={"to": ("folder", "zip")})
+                           "with -civitai in its name, and a number where that is taken. What is there is not written over.",
+                           only={"to": ("folder", "zip")})
 
     @field_validator("repo_id")
     @classmethod

@@ -70,7 +70,7 @@ def resized_metadata(file: LoraFile, plan: ResizePlan) -> dict[str, str]:
     if rule.method == "fixed":
         conv = "" if rule.conv_rank in (None, rule.rank) else f" (conv: {rule.conv_rank})"
         last = next(module for module in file.modules if module.name == plan.layers[-1].name)
-        return new | {"ss_training_comment": f"dimension is resized from {before} to {rule.rank}{conv}; {comment}",
-                      "ss_network_dim": str(rule.rank), "ss_network_alpha": str(file.scale(last) * plan.layers[-1].new_rank)}
+        return new | {"ss_training_comment": f"dimension is resized from {before} to {plan.highest}{conv}; {comment}",
+                      "ss_network_dim": str(plan.highest), "ss_network_alpha": str(file.scale(last) * plan.layers[-1].new_rank)}
     return new | {"ss_training_comment": f"Dynamic resize with {rule.method}: {rule.param} from {before}; {comment}",
                   "ss_network_dim": "Dynamic", "ss_network_alpha": "Dynamic"}

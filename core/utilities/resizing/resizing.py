@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from core.base.errors import ConfigError
 from core.base.progress import SILENT, Progress
 from core.base.settings import setting
 from core.base.words import counted, told_size
@@ -113,6 +114,10 @@ def resize_lora(settings: ResizeLoraSettings, progress: Progress = SILENT) -> Re
         values = read_values(file, device, settings.computing, progress, known)
         plan = values.plan(rule)
         progress.note(plan.sentence())
+        is_lora = all(module.kind not in ("loha", "lokr") for module in file.modules)
+        if plan.changes_nothing and is_lora and settings.save_precision == "same":
+            raise ConfigError(f"{file.path.name} has no layer of {rule.words} or more, so nothing would change.",
+                              "Choose a lower rank; a higher one would hold nothing more.")
         layers = resized_layers(file, plan, PRECISIONS.get(settings.save_precision, ""))
         make = cutting(file, plan, device, settings.computing, known)
         with taken(target), NewLayers(layers, make, device, file.release) as new:

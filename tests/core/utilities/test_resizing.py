@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from core.base.errors import Cancelled, ConfigError, ModelError
 from core.base.progress import Progress
+from core.base.tensor_headers import read_header
 from core.utilities.files.hashing import hashes_of
 from core.utilities.files.lora_file import open_lora
 from core.utilities.resizing.resizing import PreviewSettings, ResizeLoraSettings, preview_sizes, resize_lora
@@ -175,3 +176,15 @@ def test_a_gpu_that_is_not_there_is_said(tmp_path):
     path = write(tmp_path / "a.safetensors", {"lora_unet_x": layer("linear")[0]})
     with pytest.raises(ConfigError, match="no GPU"):
         resize_lora(ResizeLoraSettings.make(file=str(path), device="cuda"))
+
+
+def test_a_rank_above_every_layers_is_refused_and_what_is_said_of_the_rank_is_true(tmp_path):
+    small, large = (f"lora_unet_up_blocks_{number}_attentions_0_proj_in" for number in (1, 2))
+    path = write(tmp_path / "a.safetensors", {small: layer("linear", 1)[0], large: layer("linear", 2)[0]})
+    with open_lora(path) as file:
+        rank = max(module.rank for module in file.modules)
+    with pytest.raises(ConfigError, match=f"no layer of rank {rank + 9} or more, so nothing would change"):
+        resize_lora(ResizeLoraSettings.make(file=str(path), new_rank=rank + 9))
+    assert list(tmp_path.iterdir()) == [path]
+    report = resize_lora(ResizeLoraSettings.make(file=str(path), new_rank=rank + 9, save_precision="bf16"))
+    assert read_header(report.file).metadata["ss_network_dim"] == str(rank)

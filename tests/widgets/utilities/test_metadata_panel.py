@@ -154,3 +154,11 @@ def test_what_was_typed_since_the_last_save_stays_when_another_project_is_opened
     another = Project.create(tmp_path / "another", "Another")
     session.open(another.folder)
     assert panel.file == str(lora) and panel._typed() == {"author": "second", "description": "an evening's work"}
+
+
+def test_what_was_typed_and_not_saved_comes_back_after_the_cells_were_run_again(panel, lora, session):
+    fill(panel, name="typed")
+    panel.close()
+    again = MetadataPanel(session)
+    assert again.file == str(lora) and again.form.present("name") == "typed"
+    again.close()

@@ -85,8 +85,9 @@ def test_what_is_there_is_never_written_over(mika):
     publish(mika, to="folder")
     before = below(mika.parent / "mika-civitai")
     with pytest.raises(ConfigError, match="is there already.*another name under Save as"):
-        publish(mika, to="folder", description="another")
-    assert below(mika.parent / "mika-civitai") == before
+        publish(mika, to="folder", description="another", save_to=str(mika.parent / "mika-civitai"))
+    publish(mika, to="folder", description="another")
+    assert below(mika.parent / "mika-civitai") == before and (mika.parent / "mika-civitai-2").is_dir()
     with pytest.raises(ConfigError, match=r"does not end in \.zip"):
         publish(mika, to="zip", save_to=str(mika.parent / "x"))
 
